@@ -1,0 +1,202 @@
+#include "common/base/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+
+#define SLOT_EMPTY   ((uint32_t) -1)
+#define SLOT_DELETED ((uint32_t) -2)
+#define SLOTS_FIRST  16
+
+struct entry {
+        uint64_t hash;
+        void *value; /* NULL: removed, skipped by iteration */
+        uint8_t *key;
+        size_t key_len;
+};
+
+/* Open addressing from slots to entries; entries stand in insertion order. */
+struct map {
+        uint64_t seed;
+        struct entry *entries;
+        uint32_t *slots;
+        size_t n_entries, n_live, n_slots;
+};
+
+/* SipHash-1-3 with both halves of the key drawn from the seed (Aumasson and
+ * Bernstein, "SipHash: a fast short-input PRF", 2012). */
+static inline uint64_t rotl(uint64_t x, int b) {
+        return x << b | x >> (64 - b);
+}
+
+#define SIPROUND(v)                           \
+        do {                                  \
+                v[0] += v[1];                 \
+                v[1] = rotl(v[1], 13) ^ v[0]; \
+                v[0] = rotl(v[0], 32);        \
+                v[2] += v[3];                 \
+                v[3] = rotl(v[3], 16) ^ v[2]; \
+                v[0] += v[3];                 \
+                v[3] = rotl(v[3], 21) ^ v[0]; \
+                v[2] += v[1];                 \
+                v[1] = rotl(v[1], 17) ^ v[2]; \
+                v[2] = rotl(v[2], 32);        \
+        } while (0)
+
+static uint64_t hash_of(const struct map *m, struct bytes key) {
+        const uint64_t k0 = m->seed, k1 = m->seed * 0x9e3779b97f4a7c15 + 1;
+        uint64_t v[4] = { k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
+                          k1 ^ 0x7465646279746573 };
+        uint64_t last = (uint64_t) key.len << 56, word;
+        size_t i;
+
+        for (i = 0; i + 8 <= key.len; i += 8) {
+                memcpy(&word, key.data + i, 8);
+                v[3] ^= word;
+                SIPROUND(v);
+                v[0] ^= word;
+        }
+        for (size_t j = 0; i + j < key.len; j++)
+                last |= (uint64_t) key.data[i + j] << (8 * j);
+        v[3] ^= last;
+        SIPROUND(v);
+        v[0] ^= last;
+        v[2] ^= 0xff;
+        for (int r = 0; r < 3; r++)
+                SIPROUND(v);
+        return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+struct map *map_new(uint64_t seed) {
+        struct map *m = xnew(struct map);
+
+        m->seed = seed;
+        return m;
+}
+
+struct map *map_free(struct map *m) {
+        if (!m)
+                return NULL;
+        for (size_t i = 0; i < m->n_entries; i++)
+                free(m->entries[i].key);
+        free(m->entries);
+        free(m->slots);
+        free(m);
+        return NULL;
+}
+
+size_t map_count(const struct map *m) {
+        return m->n_live;
+}
+
+static bool entry_is(const struct entry *e, uint64_t hash, struct bytes key) {
+        return e->hash == hash && bytes_equal(BYTES(e->key, e->key_len), key);
+}
+
+static uint32_t *slot_of(const struct map *m, uint64_t hash, struct bytes key) {
+        if (m->n_slots == 0)
+                return NULL;
+        for (size_t i = hash & (m->n_slots - 1);; i = (i + 1) & (m->n_slots - 1)) {
+                if (m->slots[i] == SLOT_EMPTY)
+                        return NULL;
+                if (m->slots[i] != SLOT_DELETED && entry_is(&m->entries[m->slots[i]], hash, key))
+                        return &m->slots[i];
+        }
+}
+
+static void slot_link(struct map *m, uint32_t index) {
+        size_t i = m->entries[index].hash & (m->n_slots - 1);
+
+        while (m->slots[i] != SLOT_EMPTY)
+                i = (i + 1) & (m->n_slots - 1);
+        m->slots[i] = index;
+}
+
+/* Drops removed entries and sizes the table for one more; order is kept. */
+static void rebuild(struct map *m) {
+        size_t n = 0, n_slots = SLOTS_FIRST;
+
+        while (n_slots < (m->n_live + 1) * 4)
+                n_slots *= 2;
+        for (size_t i = 0; i < m->n_entries; i++)
+                if (m->entries[i].value)
+                        m->entries[n++] = m->entries[i];
+        m->n_entries = n;
+        m->n_slots = n_slots;
+        m->entries = xrealloc(m->entries, n_slots / 2 * sizeof(*m->entries));
+        m->slots = xrealloc(m->slots, n_slots * sizeof(*m->slots));
+        memset(m->slots, 0xff, n_slots * sizeof(*m->slots));
+        for (size_t i = 0; i < n; i++)
+                slot_link(m, (uint32_t) i);
+}
+
+void *map_get(const struct map *m, struct bytes key) {
+        uint32_t *slot = slot_of(m, hash_of(m, key), key);
+
+        return slot ? m->entries[*slot].value : NULL;
+}
+
+void *map_set(struct map *m, struct bytes key, void *value) {
+        uint64_t hash = hash_of(m, key);
+        uint32_t *slot = slot_of(m, hash, key);
+        void *old;
+
+        if (slot) {
+                old = m->entries[*slot].value;
+                m->entries[*slot].value = value;
+                return old;
+        }
+        if (m->n_entries >= m->n_slots / 2)
+                rebuild(m);
+        m->entries[m->n_entries] = (struct entry){
+                .hash = hash, .value = value, .key = xmemdup(key.data, key.len), .key_len = key.len
+        };
+        slot_link(m, (uint32_t) m->n_entries++);
+        m->n_live++;
+        return NULL;
+}
+
+void *map_remove(struct map *m, struct bytes key) {
+        uint32_t *slot = slot_of(m, hash_of(m, key), key);
+        struct entry *e;
+        void *value;
+
+        if (!slot)
+                return NULL;
+        e = &m->entries[*slot];
+        value = e->value;
+        free(e->key);
+        *e = (struct entry){};
+        *slot = SLOT_DELETED;
+        m->n_live--;
+        return value;
+}
+
+bool map_next(const struct map *m, size_t *cursor, struct bytes *ret_key, void **ret_value) {
+        for (; *cursor < m->n_entries; (*cursor)++) {
+                const struct entry *e = &m->entries[*cursor];
+
+                if (!e->value)
+                        continue;
+                (*cursor)++;
+                if (ret_key)
+                        *ret_key = BYTES(e->key, e->key_len);
+                if (ret_value)
+                        *ret_value = e->value;
+                return true;
+        }
+        return false;
+}
+
+void *map_get_u64(const struct map *m, uint64_t key) {
+        return map_get(m, BYTES(&key, sizeof(key)));
+}
+
+void *map_set_u64(struct map *m, uint64_t key, void *value) {
+        return map_set(m, BYTES(&key, sizeof(key)), value);
+}
+
+void *map_remove_u64(struct map *m, uint64_t key) {
+        return map_remove(m, BYTES(&key, sizeof(key)));
+}

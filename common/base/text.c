@@ -1,0 +1,223 @@
+#include "common/base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+
+struct unit {
+        const char *name;
+        uint64_t factor;
+};
+
+/* Largest first, so that formatting finds the shortest exact form. */
+static const struct unit duration_units[] = {
+        { "d", 86400 * NSEC_PER_SEC },
+        { "h", 3600 * NSEC_PER_SEC },
+        { "min", 60 * NSEC_PER_SEC },
+        { "s", NSEC_PER_SEC },
+        { "ms", NSEC_PER_MSEC },
+        { "us", NSEC_PER_USEC },
+        { "ns", 1 },
+};
+static const struct unit size_units[] = {
+        { "T", 1ull << 40 }, { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 }, { "B", 1 },
+};
+
+void hex_encode(struct bytes v, char *ret) {
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < v.len; i++) {
+                ret[2 * i] = digits[v.data[i] >> 4];
+                ret[2 * i + 1] = digits[v.data[i] & 15];
+        }
+        ret[2 * v.len] = 0;
+}
+
+static int hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -1;
+}
+
+bool hex_decode(const char *text, uint8_t *ret, size_t len) {
+        if (strlen(text) != 2 * len)
+                return false;
+        for (size_t i = 0; i < len; i++) {
+                int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+                if (high < 0 || low < 0)
+                        return false;
+                ret[i] = (uint8_t) (high << 4 | low);
+        }
+        return true;
+}
+
+/* Reads digits; *ret_end is what follows them. False: none, or too large. */
+static bool parse_digits(const char *text, uint64_t *ret, const char **ret_end) {
+        uint64_t v = 0;
+        const char *p = text;
+
+        for (; *p >= '0' && *p <= '9'; p++)
+                if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
+                        return false;
+        *ret = v;
+        *ret_end = p;
+        return p != text;
+}
+
+static bool parse_units(const char *text, const struct unit *units, size_t n, uint64_t *ret) {
+        const char *end;
+        uint64_t v;
+
+        if (!parse_digits(text, &v, &end))
+                return false;
+        if (v == 0 && *end == 0) {
+                *ret = 0;
+                return true;
+        }
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(end, units[i].name) == 0)
+                        return !__builtin_mul_overflow(v, units[i].factor, ret);
+        return false;
+}
+
+bool text_parse_duration(const char *text, nsec_t *ret) {
+        return parse_units(text, duration_units, ELEMENTSOF(duration_units), ret);
+}
+
+bool text_parse_size(const char *text, uint64_t *ret) {
+        return parse_units(text, size_units, ELEMENTSOF(size_units), ret);
+}
+
+bool text_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret) {
+        const char *end;
+        uint64_t v;
+
+        if (!parse_digits(text, &v, &end) || *end != 0 || v < min || v > max)
+                return false;
+        *ret = v;
+        return true;
+}
+
+static const char *format_units(uint64_t v, const struct unit *units, char ret[32]) {
+        if (v == 0)
+                return strcpy(ret, "0");
+        while (v % units->factor != 0)
+                units++;
+        snprintf(ret, 32, "%" PRIu64 "%s", v / units->factor, units->name);
+        return ret;
+}
+
+const char *text_format_duration(nsec_t v, char ret[32]) {
+        return format_units(v, duration_units, ret);
+}
+
+const char *text_format_size(uint64_t v, char ret[32]) {
+        return format_units(v, size_units, ret);
+}
+
+/* Length of the valid sequence at the start of v, 0 when there is none
+ * (Unicode standard, table 3-7). */
+static size_t utf8_sequence(struct bytes v) {
+        uint8_t c = v.data[0], low = 0x80, high = 0xbf;
+        size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+        if (n <= 1 || n > v.len)
+                return n > v.len ? 0 : n;
+        if (c == 0xe0)
+                low = 0xa0;
+        else if (c == 0xed)
+                high = 0x9f;
+        else if (c == 0xf0)
+                low = 0x90;
+        else if (c == 0xf4)
+                high = 0x8f;
+        if (v.data[1] < low || v.data[1] > high)
+                return 0;
+        for (size_t i = 2; i < n; i++)
+                if ((v.data[i] & 0xc0) != 0x80)
+                        return 0;
+        return n;
+}
+
+size_t utf8_valid_prefix(struct bytes v) {
+        size_t i = 0, n;
+
+        while (i < v.len) {
+                uint64_t word;
+
+                /* Eight ASCII bytes at a time: nearly all text is ASCII. */
+                if (v.len - i >= 8) {
+                        memcpy(&word, v.data + i, 8);
+                        if ((word & 0x8080808080808080) == 0) {
+                                i += 8;
+                                continue;
+                        }
+                }
+                n = utf8_sequence(BYTES(v.data + i, v.len - i));
+                if (n == 0)
+                        break;
+                i += n;
+        }
+        return i;
+}
+
+bool utf8_is_valid(struct bytes v) {
+        return utf8_valid_prefix(v) == v.len;
+}
+
+/* C0, DEL and C1 controls; U+2028..202E and U+2066..2069 reorder or break lines. */
+static bool is_unprintable(const uint8_t *p, size_t n) {
+        if (n == 1)
+                return p[0] < 0x20 || p[0] == 0x7f;
+        if (n == 2)
+                return p[0] == 0xc2 && p[1] < 0xa0;
+        if (n == 3 && p[0] == 0xe2)
+                return (p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
+                       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+        return false;
+}
+
+static size_t escape_one(struct bytes v, char out[20], size_t *ret_out) {
+        size_t n = utf8_sequence(v), used = n ? n : 1;
+
+        if (n > 0 && !is_unprintable(v.data, n)) {
+                memcpy(out, v.data, n);
+                *ret_out = n;
+                return used;
+        }
+        *ret_out = 0;
+        for (size_t i = 0; i < used; i++)
+                *ret_out += (size_t) snprintf(out + *ret_out, 20 - *ret_out, "\\x%02x", v.data[i]);
+        return used;
+}
+
+char *text_escape(struct bytes v, char *ret, size_t ret_size) {
+        static const char more[] = "…";
+        size_t at = 0, room = ret_size - 1, n_out;
+        char out[20];
+
+        while (v.len > 0) {
+                size_t used = escape_one(v, out, &n_out);
+                size_t keep = v.len > used ? sizeof(more) - 1 : 0;
+
+                if (at + n_out + keep > room && !(keep == 0 && at + n_out <= room)) {
+                        if (at + sizeof(more) - 1 <= room) {
+                                memcpy(ret + at, more, sizeof(more) - 1);
+                                at += sizeof(more) - 1;
+                        }
+                        break;
+                }
+                memcpy(ret + at, out, n_out);
+                at += n_out;
+                v = BYTES(v.data + used, v.len - used);
+        }
+        ret[at] = 0;
+        return ret;
+}
