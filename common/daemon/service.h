@@ -1,0 +1,51 @@
+#pragma once
+
+/* The main() of every process of a node. In this order: options, signals blocked,
+ * not dumpable, configuration, passed listeners, loop, start, sandbox, ready,
+ * loop. SIGTERM and SIGINT drain, then stop; SIGHUP reloads. */
+
+#include "common/base/nsec.h"
+#include "common/daemon/config.h"
+#include "common/daemon/loop.h"
+#include "common/daemon/metrics.h"
+#include "common/daemon/sandbox.h"
+
+enum service_exit {
+        SERVICE_EXIT_OK = 0,
+        SERVICE_EXIT_FAULT = 1,
+        SERVICE_EXIT_USAGE = 64,  /* sysexits.h */
+        SERVICE_EXIT_CONFIG = 78, /* the supervisor does not restart on 64 and 78 */
+};
+
+struct service_context {
+        const char *name;
+        struct loop *loop;
+        const void *config;  /* the service's struct; replaced before reload() */
+        const char *runtime; /* --runtime, or $RUNTIME_DIRECTORY's parent, or /run/quorate */
+        const char *state;   /* --state, or $STATE_DIRECTORY, or /var/lib/quorate/<name> */
+        struct metrics *metrics;
+        unsigned layers;        /* enum sandbox_layer in force; 0 during start() */
+        void *state_of_service; /* what start() returned */
+};
+
+struct service {
+        const char *name;
+        const char *summary;           /* one line for --help */
+        const struct config_key *keys; /* ends with {}; NULL: none */
+        size_t config_size;
+        struct sandbox sandbox; /* applied after start(); the state directory stays writable */
+        nsec_t drain_time;      /* 0: 5 s */
+
+        /* Opens sockets, builds the core. Returns 0 or a fault; what went wrong is logged by it. */
+        int (*start)(struct service_context *ctx, void **ret);
+        /* SIGHUP with a valid new configuration in ctx->config; the old one is freed after it. */
+        int (*reload)(struct service_context *ctx, void *s);
+        /* Refuse new work; call service_drained() when the rest is done. NULL: nothing to wait for.
+         */
+        void (*drain)(struct service_context *ctx, void *s);
+        /* Save state, free everything; returns NULL. Also after a failed loop. */
+        void *(*stop)(struct service_context *ctx, void *s);
+};
+
+int service_main(int argc, char **argv, const struct service *service);
+void service_drained(struct service_context *ctx);
