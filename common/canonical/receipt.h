@@ -1,0 +1,85 @@
+#pragma once
+
+/* The receipt: the signed statements of one job in one file, and its check by
+ * anybody, offline (README.md, "Receipt"). Views only. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/canonical/answer.h"
+#include "common/canonical/descriptor.h"
+#include "common/canonical/statement.h"
+
+#define RECEIPT_VERSION    1
+#define RECEIPT_BYTES_MAX  (8u << 20)
+#define RECEIPT_SQL_MAX    (1u << 20)
+#define RECEIPT_VOTERS_MAX 32
+
+/* One host's part. A host that never committed has an empty commit. */
+struct receipt_host {
+        struct sign_public key;
+        struct bytes dispatch, dispatch_signature;
+        struct bytes commit, commit_signature; /* empty: none */
+        struct bytes verdict, verdict_signature;
+        struct answer answer; /* plain values behind the commit's tags */
+        bool counted;         /* its vote is one of the quorum */
+};
+
+struct receipt {
+        struct bytes descriptor, sql;
+        struct sign_public requester;
+        size_t n_hosts;
+        struct receipt_host hosts[RECEIPT_VOTERS_MAX];
+};
+
+/* False: a part is larger than its limit. Appends, checksum included. */
+bool receipt_encode(const struct receipt *r, struct buffer *b);
+
+/* In this order; a check that needs an earlier one that failed is SKIPPED. */
+enum receipt_check {
+        RECEIPT_CHECKSUM, /* first: any flipped, missing or added byte */
+        RECEIPT_FORMAT,
+        RECEIPT_DESCRIPTOR, /* decodes; its requester is the peer of the requester key */
+        RECEIPT_QUERY,      /* the SQL has the descriptor's query hash */
+        RECEIPT_SCHEMA,
+        RECEIPT_DISPATCH,        /* each names this job and its host, signed by the requester */
+        RECEIPT_COMMIT,          /* each names this job and its host, signed by that host */
+        RECEIPT_TAGS,            /* plain values have the tags that were signed */
+        RECEIPT_VERDICT,         /* each names this job and its host, signed by the requester */
+        RECEIPT_VERDICTS_AGREE,  /* with one another and with who was counted */
+        RECEIPT_DISTINCT_VOTERS, /* hosts and voter groups counted stand once each */
+        RECEIPT_EQUAL_ANSWERS,   /* of all that were counted */
+        RECEIPT_QUORUM,          /* enough of them, lead included, for the signed state */
+        RECEIPT_CLASSES,         /* engine classes are admitted ones */
+        RECEIPT_ROWS,            /* only with rows: they give the answer */
+        _RECEIPT_CHECK_MAX,
+};
+
+enum check_status { CHECK_PASSED = 1, CHECK_FAILED, CHECK_SKIPPED };
+
+struct receipt_report {
+        bool valid; /* nothing failed */
+        struct {
+                enum check_status status;
+                char detail[160]; /* for people; escaped; empty when passed plainly */
+        } checks[_RECEIPT_CHECK_MAX];
+        struct receipt receipt; /* filled when RECEIPT_FORMAT passed */
+        struct descriptor descriptor;
+        struct hash_value job;
+        const struct answer *answer; /* that was agreed on; NULL: none */
+        enum result_state state;
+        enum query_mode mode;
+        unsigned replicas, quorum, agreement; /* agreement: distinct equal voters */
+};
+
+const char *receipt_check_name(enum receipt_check check); /* "checksum", "format" … */
+
+/* file: the bytes of the receipt; rows: those of a .qrows file, or BYTES_NONE. The
+ * report holds views into `file`. About 100 KiB: not for a small stack. */
+void receipt_verify(struct bytes file, struct bytes rows, struct receipt_report *ret);
+/* The first check that failed, or _RECEIPT_CHECK_MAX. */
+enum receipt_check receipt_first_failure(const struct receipt_report *r);
+/* The verdict of host i, as receipt_verify() read it; false: none, or not valid. */
+bool receipt_verdict(const struct receipt_report *r, size_t i, struct verdict_statement *ret);
