@@ -41,6 +41,10 @@ void buffer_clear(struct buffer *b); /* len = 0, failed = false, memory kept */
 static inline void buffer_donep(struct buffer *b) {
         buffer_done(b);
 }
+/* Over memory of the caller (size > 0): it never grows, and buffer_done() is not for it. */
+static inline struct buffer buffer_over(void *storage, size_t size) {
+        return (struct buffer){ .data = (uint8_t *) storage, .capacity = size, .max = size };
+}
 
 /* Makes room for n more bytes and returns where they go, NULL when failed.
  * The caller then adds what it wrote to `len`. */
