@@ -1,0 +1,131 @@
+#pragma once
+
+/* The coordinator as a state machine: requester and host of one node. What it
+ * learns comes in through the calls below, each with `now` (monotonic); what it
+ * wants done comes out of coordinator_output(). Call that until it is empty
+ * after every input, and coordinator_expire() at coordinator_deadline(). Same
+ * inputs, same seed: same actions, byte for byte.
+ *
+ * Views handed in are valid during the call only. Not thread-safe. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/base/nsec.h"
+#include "proto/coordinator.pb-c.h"
+#include "services/coordinator/action.h"
+#include "services/coordinator/candidate.h"
+#include "services/coordinator/settings.h"
+
+struct coordinator;
+
+struct coordinator *coordinator_new(const struct coordinator_settings *settings,
+                                    const struct peer_id *self, uint64_t seed);
+struct coordinator *coordinator_free(struct coordinator *c); /* always NULL */
+DEFINE_CLEANUP(struct coordinator *, coordinator_free);
+
+/* Before anything else, and again when the wall clock jumped: the time of day
+ * (µs since 1970) at `now`. */
+void coordinator_clock(struct coordinator *c, nsec_t now, int64_t wall_us);
+
+/* After a restart: every journalled record in the order written, then start.
+ * Jobs that were under way are ended (RESTARTED) or go on. Without records:
+ * start alone. Returns 0, or 1 for a record that is not ours (skipped, reported). */
+int coordinator_restore(struct coordinator *c, enum journal_kind kind, struct bytes record,
+                        nsec_t now);
+void coordinator_start(struct coordinator *c, nsec_t now);
+
+bool coordinator_output(struct coordinator *c, struct action *ret); /* action_done() it */
+nsec_t coordinator_deadline(const struct coordinator *c);           /* NSEC_NEVER when idle */
+void coordinator_expire(struct coordinator *c, nsec_t now);
+
+/* ---- Clients ---- */
+
+/* Unguessable values, drawn by the shell for each submit. */
+struct entropy {
+        uint8_t nonce[16], seed[32];
+};
+
+/* `call` is answered by one ACTION_REPLY: a SubmitReply once the job is journalled,
+ * whatever becomes of it (errors are in its result), or an ExplainReply. */
+void coordinator_submit(struct coordinator *c, uint64_t call,
+                        const Coordinator__SubmitRequest *request, const struct entropy *entropy,
+                        nsec_t now);
+void coordinator_explain(struct coordinator *c, uint64_t call,
+                         const Coordinator__SubmitRequest *request, nsec_t now);
+/* False: no such job (ended and forgotten, or never there). */
+bool coordinator_cancel(struct coordinator *c, struct bytes job, nsec_t now);
+
+/* A result channel, numbered by the shell; frames follow as ACTION_CLIENT as far as
+ * credit (units, first window included) goes. False: no such job; nothing follows. */
+bool coordinator_attach(struct coordinator *c, uint64_t client, struct bytes job,
+                        uint64_t from_batch, nsec_t now);
+void coordinator_client_credit(struct coordinator *c, uint64_t client, uint32_t units, nsec_t now);
+void coordinator_client_closed(struct coordinator *c, uint64_t client, nsec_t now);
+
+/* ---- Streams of /quorate/job/1 ---- */
+
+/* What this node's own handshake validated about the other end. */
+struct stream_remote {
+        struct peer_id peer;
+        struct multiaddr address;
+        bool is_relayed;
+        nsec_t rtt;
+};
+
+/* An ACTION_OPEN succeeded; window: units that may be sent now. */
+void coordinator_stream_opened(struct coordinator *c, uint64_t stream,
+                               const struct stream_remote *remote, uint32_t window, nsec_t now);
+/* A peer opened one; stream is odd and new. */
+void coordinator_stream_inbound(struct coordinator *c, uint64_t stream,
+                                const struct stream_remote *remote, uint32_t window, nsec_t now);
+/* At most one unit; its credit returns by ACTION_CONSUMED. */
+void coordinator_stream_data(struct coordinator *c, uint64_t stream, struct bytes data, nsec_t now);
+void coordinator_stream_window(struct coordinator *c, uint64_t stream, uint32_t units, nsec_t now);
+void coordinator_stream_finished(struct coordinator *c, uint64_t stream, nsec_t now);
+/* Reset, lost, or never opened; code: transport's StreamError. The id is forgotten. */
+void coordinator_stream_closed(struct coordinator *c, uint64_t stream, uint32_t code, nsec_t now);
+
+/* ---- Answers to actions; ids not known (cancelled meanwhile) are ignored ---- */
+
+void coordinator_signed(struct coordinator *c, uint64_t request, struct bytes statement,
+                        struct bytes signature, nsec_t now);
+void coordinator_sign_failed(struct coordinator *c, uint64_t request, nsec_t now);
+
+/* One worker.Report, packed and without its length; and the end of a run's channel
+ * that the core did not ask for (worker or executor gone). */
+void coordinator_report(struct coordinator *c, uint64_t run, struct bytes report, nsec_t now);
+void coordinator_run_lost(struct coordinator *c, uint64_t run, nsec_t now);
+
+/* A dataset that is here, checked against its root and pinned until ACTION_INPUT_CANCEL. */
+struct input_facts {
+        const char *format, *path; /* path below the worker's dataset directory */
+        struct bytes schema;
+        uint64_t length, fetched;
+        bool is_public;
+};
+void coordinator_input_ready(struct coordinator *c, uint64_t fetch, const struct input_facts *facts,
+                             nsec_t now);
+/* code: OUTCOME_DATA_UNAVAILABLE or OUTCOME_LIMIT. */
+void coordinator_input_failed(struct coordinator *c, uint64_t fetch, unsigned code, nsec_t now);
+
+void coordinator_journalled(struct coordinator *c, uint64_t id, nsec_t now);
+void coordinator_journal_failed(struct coordinator *c, uint64_t id, nsec_t now);
+void coordinator_spool_data(struct coordinator *c, uint64_t spool, struct bytes data, nsec_t now);
+void coordinator_spool_failed(struct coordinator *c, uint64_t spool, nsec_t now);
+
+/* ---- What is known from elsewhere ---- */
+
+/* Replaces the list; at most CANDIDATES_MAX are kept. */
+void coordinator_candidates(struct coordinator *c, const struct candidate *list, size_t n,
+                            nsec_t now);
+/* All workers together, whenever one comes or goes. engines: class strings. */
+void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory,
+                          const char *const *engines, size_t n_engines, nsec_t now);
+void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now);
+void coordinator_resume(struct coordinator *c, nsec_t now);
+
+/* Running jobs of the requester, packed JobSummary each, oldest first. */
+size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);
