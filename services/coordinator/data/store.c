@@ -1,0 +1,263 @@
+#include "services/coordinator/data/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "common/base/error.h"
+#include "services/coordinator/data/store_files.h"
+
+#define MAP_SEED 0x73746f7265 /* roots are hashes: nobody chooses where they fall */
+
+static int lock_directory(struct store *s) {
+        s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (s->lock_fd < 0)
+                return error_origin(-errno);
+        if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? STORE_E_LOCKED : error_origin(-errno);
+        return 0;
+}
+
+int store_open(const char *path, uint64_t quota, struct store **ret) {
+        CLEANUP(store_freep) struct store *s = xnew(struct store);
+        int r;
+
+        s->dir_fd = s->lock_fd = -1;
+        s->path = xstrdup(path);
+        s->quota = quota;
+        s->by_root = map_new(MAP_SEED);
+        list_init(&s->entries);
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return error_origin(-errno);
+        s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (s->dir_fd < 0)
+                return error_origin(-errno);
+        r = lock_directory(s);
+        if (r)
+                return r;
+        r = store_scan(s);
+        if (r)
+                return error_fold(r);
+        *ret = TAKE(s);
+        return 0;
+}
+
+static void entry_free(struct store *s, struct entry *e) {
+        list_remove(&e->link);
+        map_remove(s->by_root, hash_bytes(&e->root));
+        free(e);
+}
+
+struct store *store_free(struct store *s) {
+        struct list *link;
+
+        if (!s)
+                return NULL;
+        while ((link = list_first(&s->entries)))
+                entry_free(s, LIST_ENTRY(link, struct entry, link));
+        map_free(s->by_root);
+        fd_close(s->lock_fd);
+        fd_close(s->dir_fd);
+        free(s->path);
+        free(s);
+        return NULL;
+}
+
+const char *store_path(const struct store *s) {
+        return s->path;
+}
+
+uint64_t store_used(const struct store *s) {
+        return s->used;
+}
+
+uint64_t store_quota(const struct store *s) {
+        return s->quota;
+}
+
+struct entry *store_entry(const struct store *s, const struct hash_value *root) {
+        struct entry *e = map_get(s->by_root, hash_bytes(root));
+
+        return e && !e->partial ? e : NULL;
+}
+
+void store_forget_partial(struct store *s, const struct hash_value *root) {
+        struct entry *e = map_get(s->by_root, hash_bytes(root));
+
+        if (!e || !e->partial)
+                return;
+        s->used -= e->length;
+        entry_free(s, e);
+}
+
+struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length) {
+        struct entry *e = xnew(struct entry);
+
+        e->root = *root;
+        e->length = length;
+        list_push_back(&s->entries, &e->link);
+        map_set(s->by_root, hash_bytes(root), e);
+        return e;
+}
+
+bool store_has(const struct store *s, const struct hash_value *root) {
+        return store_entry(s, root);
+}
+
+const char *store_name(const struct hash_value *root, char ret[STORE_NAME_SIZE]) {
+        return file_name(root, "data", ret);
+}
+
+int store_length(const struct store *s, const struct hash_value *root, uint64_t *ret) {
+        const struct entry *e = store_entry(s, root);
+
+        if (!e)
+                return STORE_E_NONE;
+        *ret = e->length;
+        return STORE_OK;
+}
+
+int store_pin(struct store *s, const struct hash_value *root) {
+        struct entry *e = store_entry(s, root);
+
+        if (!e)
+                return STORE_E_NONE;
+        e->pins++;
+        list_remove(&e->link);
+        list_push_back(&s->entries, &e->link);
+        return STORE_OK;
+}
+
+void store_unpin(struct store *s, const struct hash_value *root) {
+        struct entry *e = store_entry(s, root);
+
+        check(e && e->pins > 0);
+        e->pins--;
+}
+
+/* meta first: data without it is an orphan that the next opening removes. */
+static void evict(struct store *s, struct entry *e) {
+        char name[STORE_NAME_SIZE];
+
+        (void) unlinkat(s->dir_fd, file_name(&e->root, e->partial ? "want" : "meta", name), 0);
+        (void) unlinkat(s->dir_fd, file_name(&e->root, e->partial ? "part" : "data", name), 0);
+        s->used -= e->length;
+        entry_free(s, e);
+}
+
+static uint64_t pinned_bytes(const struct store *s) {
+        uint64_t sum = s->used;
+
+        LIST_FOREACH (link, &s->entries) {
+                const struct entry *e = LIST_ENTRY(link, struct entry, link);
+
+                if (e->pins == 0)
+                        sum -= e->length;
+        }
+        return sum;
+}
+
+int store_reserve(struct store *s, uint64_t bytes) {
+        uint64_t kept = pinned_bytes(s);
+
+        if (bytes > s->quota || kept > s->quota - bytes)
+                return STORE_E_QUOTA;
+        LIST_FOREACH_SAFE (link, &s->entries) {
+                struct entry *e = LIST_ENTRY(link, struct entry, link);
+
+                if (s->used <= s->quota - bytes)
+                        break;
+                if (e->pins == 0)
+                        evict(s, e);
+        }
+        s->used += bytes;
+        return STORE_OK;
+}
+
+void store_unreserve(struct store *s, uint64_t bytes) {
+        check(bytes <= s->used);
+        s->used -= bytes;
+}
+
+int store_complete(struct store *s, const struct hash_value *root, const char *tmp_name,
+                   uint64_t length) {
+        char name[STORE_NAME_SIZE];
+        struct entry *e;
+
+        if (renameat(s->dir_fd, tmp_name, s->dir_fd, file_name(root, "data", name)) < 0)
+                return disk_result(-errno);
+        if (fsync(s->dir_fd) < 0)
+                return disk_result(-errno);
+        e = store_add_entry(s, root, length);
+        e->pins = 1;
+        return STORE_OK;
+}
+
+static int missing_of(int r) {
+        return r == STORE_E_NONE ? DATA_MISSING_ROOT : DATA_MISSING_IO;
+}
+
+static int source_manifest(void *userdata, const struct hash_value *root, struct buffer *b) {
+        CLEANUP(meta_donep) struct meta m = {};
+        struct store *s = userdata;
+        int r = store_has(s, root) ? meta_read(s->dir_fd, root, "meta", &m) : STORE_E_NONE;
+
+        if (r)
+                return missing_of(r);
+        buffer_put_bytes(b, m.manifest_bytes);
+        return 0;
+}
+
+static int source_leaves(void *userdata, const struct hash_value *root, uint64_t first,
+                         size_t count, struct buffer *b) {
+        CLEANUP(meta_donep) struct meta m = {};
+        struct store *s = userdata;
+        int r = store_has(s, root) ? meta_read(s->dir_fd, root, "meta", &m) : STORE_E_NONE;
+        uint64_t n;
+
+        if (r)
+                return missing_of(r);
+        n = manifest_n_chunks(&m.manifest);
+        if (first > n || count > n - first)
+                return DATA_MISSING_RANGE;
+        buffer_put(b, m.leaves + first, count * HASH_SIZE);
+        return 0;
+}
+
+static int source_chunk(void *userdata, const struct hash_value *root, uint64_t index,
+                        struct buffer *b) {
+        CLEANUP(fd_closep) int fd = -1;
+        const struct store *s = userdata;
+        const struct entry *e = store_entry(s, root);
+        struct manifest m = { .length = e ? e->length : 0 };
+        size_t len = manifest_chunk_len(&m, index), have = 0;
+        char name[STORE_NAME_SIZE];
+        uint8_t *to;
+
+        if (!e)
+                return DATA_MISSING_ROOT;
+        if (len == 0)
+                return DATA_MISSING_RANGE;
+        fd = openat(s->dir_fd, file_name(root, "data", name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        to = buffer_reserve(b, len);
+        if (fd < 0 || !to)
+                return DATA_MISSING_IO;
+        while (have < len) {
+                ssize_t n =
+                        pread(fd, to + have, len - have, (off_t) (index * DATA_CHUNK_SIZE + have));
+
+                if (n <= 0)
+                        return DATA_MISSING_IO;
+                have += (size_t) n;
+        }
+        b->len += len;
+        return 0;
+}
+
+const struct serve_source store_serve_source = {
+        .manifest = source_manifest,
+        .leaves = source_leaves,
+        .chunk = source_chunk,
+};

@@ -1,0 +1,72 @@
+#pragma once
+
+/* The dataset cache: one directory of immutable files named by their roots.
+ *
+ *   <root>.data   the bytes, 0444, written once, never truncated
+ *   <root>.meta   manifest and leaf list; written last, so it stands for "complete"
+ *   <root>.part, <root>.want   a fetch under way: data, and what .meta will be; counted too
+ *   *.tmp         anything a crash left behind; removed at opening
+ *
+ * Everything is written under another name, synced and renamed. A quota bounds
+ * the bytes; the least recently used unpinned dataset goes first. Opens files:
+ * shells only. One process per directory (locked). Not thread-safe. */
+
+#include "services/coordinator/data/fetch.h"
+#include "services/coordinator/data/serve.h"
+
+#define STORE_NAME_SIZE 80 /* "<64 hex>.data" and its 0 */
+
+struct store;
+struct upload;
+
+enum store_result {
+        STORE_OK = 0,
+        STORE_E_NONE,   /* no such dataset here */
+        STORE_E_QUOTA,  /* LIMIT{data}: does not fit beside what is pinned */
+        STORE_E_DISK,   /* LIMIT{disk}: the file system is full */
+        STORE_E_LENGTH, /* more or fewer bytes than declared */
+        STORE_E_LOCKED, /* another process has the directory */
+};
+
+/* path is created when missing (0755: workers read it). Removes leftovers.
+ * Returns enum store_result or a fault. */
+int store_open(const char *path, uint64_t quota, struct store **ret);
+struct store *store_free(struct store *s);
+DEFINE_CLEANUP(struct store *, store_free);
+
+const char *store_path(const struct store *s);
+uint64_t store_used(const struct store *s);
+uint64_t store_quota(const struct store *s);
+bool store_has(const struct store *s, const struct hash_value *root);
+/* The data file's name below store_path(), for a worker to open. */
+const char *store_name(const struct hash_value *root, char ret[STORE_NAME_SIZE]);
+/* Bytes of a complete dataset. */
+int store_length(const struct store *s, const struct hash_value *root, uint64_t *ret);
+
+/* While pinned it is not evicted; counted. Returns STORE_E_NONE when it is not here. */
+int store_pin(struct store *s, const struct hash_value *root);
+void store_unpin(struct store *s, const struct hash_value *root);
+
+/* A dataset from a client, in order. length is what it declared: room for it is
+ * made at once. salt: DATA_SALT_SIZE bytes, zero for public data. */
+int upload_begin(struct store *s, struct bytes format, uint64_t length,
+                 const uint8_t salt[DATA_SALT_SIZE], struct upload **ret);
+int upload_write(struct upload *u, struct bytes data);
+/* Syncs, names it by its root, pins it once. */
+int upload_finish(struct upload *u, struct hash_value *ret_root);
+struct upload *upload_free(struct upload *u); /* unfinished: removes what was written */
+DEFINE_CLEANUP(struct upload *, upload_free);
+
+/* A fetch into the store; continues what an earlier one left. */
+struct store_fetch;
+int store_fetch_begin(struct store *s, const struct hash_value *root,
+                      const struct fetch_config *config, struct store_fetch **ret);
+struct fetch *store_fetch_core(struct store_fetch *f);
+/* After FETCH_DONE: syncs, completes, pins once. */
+int store_fetch_finish(struct store_fetch *f);
+/* Unfinished: verified chunks stay for the next try. */
+struct store_fetch *store_fetch_free(struct store_fetch *f);
+DEFINE_CLEANUP(struct store_fetch *, store_fetch_free);
+
+/* userdata: the struct store. */
+extern const struct serve_source store_serve_source;

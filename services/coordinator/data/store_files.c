@@ -1,0 +1,216 @@
+#include "services/coordinator/data/store_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+
+const char *file_name(const struct hash_value *root, const char *suffix,
+                      char ret[STORE_NAME_SIZE]) {
+        hex_encode(hash_bytes(root), ret);
+        snprintf(ret + 2 * HASH_SIZE, STORE_NAME_SIZE - 2 * HASH_SIZE, ".%s", suffix);
+        return ret;
+}
+
+int disk_result(int negative_errno) {
+        if (negative_errno == -ENOSPC || negative_errno == -EDQUOT || negative_errno == -EFBIG)
+                return STORE_E_DISK;
+        return error_origin(negative_errno);
+}
+
+int file_write_all(int fd, struct bytes data, uint64_t offset) {
+        while (data.len > 0) {
+                ssize_t n = pwrite(fd, data.data, data.len, (off_t) offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return disk_result(n < 0 ? -errno : -EIO);
+                data = BYTES(data.data + n, data.len - (size_t) n);
+                offset += (uint64_t) n;
+        }
+        return 0;
+}
+
+static int read_whole(int dir_fd, const char *name, uint8_t **ret, size_t *ret_len) {
+        CLEANUP(fd_closep) int fd = -1;
+        CLEANUP(freep) uint8_t *data = NULL;
+        struct stat st;
+        size_t have = 0;
+
+        fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return errno == ENOENT ? STORE_E_NONE : error_origin(-errno);
+        if (fstat(fd, &st) < 0)
+                return error_origin(-errno);
+        if (st.st_size > (off_t) (MANIFEST_SIZE_MAX + 4 + (uint64_t) DATA_CHUNKS_MAX * HASH_SIZE))
+                return error_origin(-EBADMSG);
+        data = malloc((size_t) st.st_size + 1);
+        if (!data)
+                return error_origin(-ENOMEM);
+        while (have < (size_t) st.st_size) {
+                ssize_t n = read(fd, data + have, (size_t) st.st_size - have);
+
+                if (n <= 0)
+                        return error_origin(n < 0 ? -errno : -EBADMSG);
+                have += (size_t) n;
+        }
+        *ret = TAKE(data);
+        *ret_len = have;
+        return 0;
+}
+
+int meta_read(int dir_fd, const struct hash_value *root, const char *suffix, struct meta *ret) {
+        CLEANUP(meta_donep) struct meta m = {};
+        char name[STORE_NAME_SIZE];
+        struct hash_value found;
+        struct reader r;
+        size_t len;
+        int e;
+
+        e = read_whole(dir_fd, file_name(root, suffix, name), &m.bytes, &len);
+        if (e)
+                return e;
+        r = reader_of(BYTES(m.bytes, len));
+        m.manifest_bytes = reader_take(&r, reader_u32(&r));
+        found = manifest_root(m.manifest_bytes);
+        if (r.failed || !hash_equal(&found, root) ||
+            manifest_decode(m.manifest_bytes, &m.manifest) ||
+            reader_left(&r) != manifest_n_chunks(&m.manifest) * HASH_SIZE)
+                return error_origin(-EBADMSG);
+        m.leaves = (const struct hash_value *) (r.data + r.pos);
+        *ret = m;
+        m.bytes = NULL;
+        return 0;
+}
+
+int meta_write(int dir_fd, const struct hash_value *root, const char *suffix, struct bytes manifest,
+               const struct hash_value *leaves, uint64_t n) {
+        CLEANUP(fd_closep) int fd = -1;
+        char name[STORE_NAME_SIZE], tmp[STORE_NAME_SIZE];
+        uint8_t len[4];
+        int r;
+
+        file_name(root, "meta.tmp", tmp);
+        store_be32(len, (uint32_t) manifest.len);
+        fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd < 0)
+                return disk_result(-errno);
+        r = file_write_all(fd, BYTES_OF(len), 0);
+        if (r == 0)
+                r = file_write_all(fd, manifest, sizeof(len));
+        if (r == 0)
+                r = file_write_all(fd, BYTES(leaves, n * HASH_SIZE), sizeof(len) + manifest.len);
+        if (r == 0 && fsync(fd) < 0)
+                r = disk_result(-errno);
+        if (r == 0 && renameat(dir_fd, tmp, dir_fd, file_name(root, suffix, name)) < 0)
+                r = disk_result(-errno);
+        if (r)
+                (void) unlinkat(dir_fd, tmp, 0);
+        return r;
+}
+
+/* "<64 hex>.<suffix>" */
+static bool parse_name(const char *name, struct hash_value *ret, const char **ret_suffix) {
+        char hex[2 * HASH_SIZE + 1];
+
+        if (strlen(name) < sizeof(hex) + 1 || name[2 * HASH_SIZE] != '.')
+                return false;
+        memcpy(hex, name, 2 * HASH_SIZE);
+        hex[2 * HASH_SIZE] = 0;
+        *ret_suffix = name + sizeof(hex);
+        return hex_decode(hex, ret->bytes, HASH_SIZE);
+}
+
+static bool ends_with(const char *s, const char *end) {
+        size_t n = strlen(s), m = strlen(end);
+
+        return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static void scan_complete(struct store *s, const struct hash_value *root) {
+        CLEANUP(meta_donep) struct meta m = {};
+        char name[STORE_NAME_SIZE];
+        struct stat st;
+
+        if (meta_read(s->dir_fd, root, "meta", &m) == 0 &&
+            fstatat(s->dir_fd, file_name(root, "data", name), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) && (uint64_t) st.st_size == m.manifest.length) {
+                store_add_entry(s, root, m.manifest.length);
+                s->used += m.manifest.length;
+                return;
+        }
+        /* Damaged: as good as absent; it will be fetched again. */
+        (void) unlinkat(s->dir_fd, file_name(root, "data", name), 0);
+        (void) unlinkat(s->dir_fd, file_name(root, "meta", name), 0);
+}
+
+static bool exists(const struct store *s, const struct hash_value *root, const char *suffix) {
+        char name[STORE_NAME_SIZE];
+
+        return faccessat(s->dir_fd, file_name(root, suffix, name), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Data whose meta never came is unreachable. */
+static void scan_data(struct store *s, const struct hash_value *root) {
+        char name[STORE_NAME_SIZE];
+
+        if (!exists(s, root, "meta"))
+                (void) unlinkat(s->dir_fd, file_name(root, "data", name), 0);
+}
+
+/* A fetch under way when the process ended: kept, counted, continued when asked for again. */
+static void scan_partial(struct store *s, const struct hash_value *root) {
+        CLEANUP(meta_donep) struct meta m = {};
+        char name[STORE_NAME_SIZE];
+
+        if (!exists(s, root, "meta") && meta_read(s->dir_fd, root, "want", &m) == 0) {
+                store_add_entry(s, root, m.manifest.length)->partial = true;
+                s->used += m.manifest.length;
+                return;
+        }
+        (void) unlinkat(s->dir_fd, file_name(root, "want", name), 0);
+        (void) unlinkat(s->dir_fd, file_name(root, "part", name), 0);
+}
+
+static const struct {
+        const char *suffix;
+        void (*scan)(struct store *s, const struct hash_value *root);
+} scans[] = {
+        { "meta", scan_complete },
+        { "data", scan_data },
+        { "part", scan_partial },
+};
+
+static void scan_name(struct store *s, const char *name) {
+        struct hash_value root;
+        const char *suffix;
+
+        if (ends_with(name, ".tmp"))
+                (void) unlinkat(s->dir_fd, name, 0);
+        else if (parse_name(name, &root, &suffix))
+                for (size_t i = 0; i < ELEMENTSOF(scans); i++)
+                        if (strcmp(suffix, scans[i].suffix) == 0)
+                                scans[i].scan(s, &root);
+}
+
+int store_scan(struct store *s) {
+        int fd = openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct dirent *d;
+        DIR *dir;
+
+        dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir) {
+                fd_close(fd);
+                return error_origin(-errno);
+        }
+        while ((d = readdir(dir)))
+                scan_name(s, d->d_name);
+        closedir(dir);
+        return 0;
+}

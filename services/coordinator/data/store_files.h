@@ -1,0 +1,59 @@
+#pragma once
+
+/* What the parts of the store share. Private to services/coordinator/data. */
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "services/coordinator/data/store.h"
+
+struct entry {
+        struct list link; /* in store.entries, least recently used first */
+        struct hash_value root;
+        uint64_t length;
+        unsigned pins;
+        bool partial; /* <root>.part of a fetch nobody runs now; may be evicted like the rest */
+};
+
+struct store {
+        char *path;
+        int dir_fd, lock_fd;
+        uint64_t quota, used; /* used counts reservations of uploads and fetches too */
+        struct list entries;
+        struct map *by_root;
+};
+
+/* The meta file's content: u32 manifest length, manifest, leaves. */
+struct meta {
+        uint8_t *bytes; /* owned; the rest are views */
+        struct bytes manifest_bytes;
+        struct manifest manifest;
+        const struct hash_value *leaves;
+};
+static inline void meta_donep(struct meta *m) {
+        free(m->bytes);
+}
+
+const char *file_name(const struct hash_value *root, const char *suffix, char ret[STORE_NAME_SIZE]);
+/* -errno of writing: STORE_E_DISK for a full disk, else the fault. */
+int disk_result(int negative_errno);
+int file_write_all(int fd, struct bytes data, uint64_t offset);
+/* Reads and checks against the root. STORE_E_NONE, or -EBADMSG when damaged. */
+int meta_read(int dir_fd, const struct hash_value *root, const char *suffix, struct meta *ret);
+/* Atomic and synced. */
+int meta_write(int dir_fd, const struct hash_value *root, const char *suffix, struct bytes manifest,
+               const struct hash_value *leaves, uint64_t n);
+/* Removes leftovers and lists what is complete into s. */
+int store_scan(struct store *s);
+
+/* Complete ones only. */
+struct entry *store_entry(const struct store *s, const struct hash_value *root);
+/* Takes the leftovers of an earlier fetch out of the list; their bytes are no longer counted. */
+void store_forget_partial(struct store *s, const struct hash_value *root);
+struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length);
+/* Evicts until `bytes` fit, and counts them as used. */
+int store_reserve(struct store *s, uint64_t bytes);
+void store_unreserve(struct store *s, uint64_t bytes);
+/* tmp_name becomes <root>.data and the entry is made, pinned once; reserved bytes
+ * become the entry's. */
+int store_complete(struct store *s, const struct hash_value *root, const char *tmp_name,
+                   uint64_t length);

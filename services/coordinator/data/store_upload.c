@@ -1,0 +1,148 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/error.h"
+#include "services/coordinator/data/store_files.h"
+
+#define FORMAT_SIZE (MANIFEST_FORMAT_MAX + 1)
+
+struct upload {
+        struct store *store;
+        int fd;
+        char tmp[STORE_NAME_SIZE];
+        char format[FORMAT_SIZE];
+        uint8_t salt[DATA_SALT_SIZE];
+        uint64_t length, written;
+        struct buffer chunk; /* the chunk being filled */
+        struct hash_value *leaves;
+        size_t n_leaves;
+        bool reserved;
+};
+
+int upload_begin(struct store *s, struct bytes format, uint64_t length,
+                 const uint8_t salt[DATA_SALT_SIZE], struct upload **ret) {
+        static unsigned serial; /* names of temporary files only */
+        CLEANUP(upload_freep) struct upload *u = xnew(struct upload);
+        struct manifest m = { .length = length };
+        int r;
+
+        u->fd = -1;
+        u->store = s;
+        if (format.len == 0 || format.len > MANIFEST_FORMAT_MAX)
+                return error_origin(-EINVAL);
+        if (length > (uint64_t) DATA_CHUNKS_MAX * DATA_CHUNK_SIZE)
+                return STORE_E_QUOTA;
+        r = store_reserve(s, length);
+        if (r)
+                return r;
+        u->reserved = true;
+        u->length = length;
+        u->leaves = xnew_n(struct hash_value, manifest_n_chunks(&m));
+        memcpy(u->format, format.data, format.len);
+        memcpy(u->salt, salt, DATA_SALT_SIZE);
+        buffer_init(&u->chunk, DATA_CHUNK_SIZE);
+        snprintf(u->tmp, sizeof(u->tmp), "upload-%u.tmp", serial++);
+        u->fd = openat(s->dir_fd, u->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                       0444);
+        if (u->fd < 0)
+                return disk_result(-errno);
+        *ret = TAKE(u);
+        return STORE_OK;
+}
+
+static int flush_chunk(struct upload *u) {
+        int r;
+
+        if (u->chunk.len == 0)
+                return STORE_OK;
+        r = file_write_all(u->fd, buffer_bytes(&u->chunk),
+                           (uint64_t) u->n_leaves * DATA_CHUNK_SIZE);
+        if (r)
+                return r;
+        u->leaves[u->n_leaves++] = merkle_leaf(&data_merkle_names, buffer_bytes(&u->chunk));
+        buffer_clear(&u->chunk);
+        return STORE_OK;
+}
+
+int upload_write(struct upload *u, struct bytes data) {
+        int r;
+
+        if (data.len > u->length - u->written)
+                return STORE_E_LENGTH;
+        u->written += data.len;
+        while (data.len > 0) {
+                size_t room = DATA_CHUNK_SIZE - u->chunk.len;
+                size_t take = data.len < room ? data.len : room;
+
+                buffer_put(&u->chunk, data.data, take);
+                if (u->chunk.failed)
+                        return error_origin(-ENOMEM);
+                data = BYTES(data.data + take, data.len - take);
+                r = u->chunk.len == DATA_CHUNK_SIZE ? flush_chunk(u) : STORE_OK;
+                if (r)
+                        return r;
+        }
+        return STORE_OK;
+}
+
+static void write_manifest(const struct upload *u, struct buffer *b) {
+        struct manifest m = { .format = BYTES_STR(u->format), .length = u->length };
+        struct merkle tree;
+
+        merkle_init(&tree, &data_merkle_names);
+        for (size_t i = 0; i < u->n_leaves; i++)
+                merkle_add_leaf(&tree, &u->leaves[i]);
+        m.chunk_root = merkle_root(&tree);
+        memcpy(m.salt, u->salt, DATA_SALT_SIZE);
+        manifest_encode(&m, b);
+}
+
+/* The same content again: keep what is there. */
+static int finish_known(struct upload *u, const struct hash_value *root) {
+        store_unreserve(u->store, u->length);
+        u->reserved = false;
+        return store_pin(u->store, root);
+}
+
+int upload_finish(struct upload *u, struct hash_value *ret_root) {
+        CLEANUP(buffer_donep) struct buffer manifest = {};
+        struct hash_value root;
+        int r;
+
+        if (u->written != u->length)
+                return STORE_E_LENGTH;
+        r = flush_chunk(u);
+        if (r)
+                return r;
+        buffer_init(&manifest, MANIFEST_SIZE_MAX);
+        write_manifest(u, &manifest);
+        root = manifest_root(buffer_bytes(&manifest));
+        *ret_root = root;
+        if (store_has(u->store, &root))
+                return finish_known(u, &root);
+        if (fsync(u->fd) < 0)
+                return disk_result(-errno);
+        r = store_complete(u->store, &root, u->tmp, u->length);
+        if (r)
+                return r;
+        u->reserved = false;
+        u->tmp[0] = 0;
+        return meta_write(u->store->dir_fd, &root, "meta", buffer_bytes(&manifest), u->leaves,
+                          u->n_leaves);
+}
+
+struct upload *upload_free(struct upload *u) {
+        if (!u)
+                return NULL;
+        if (u->reserved)
+                store_unreserve(u->store, u->length);
+        fd_close(u->fd);
+        if (u->tmp[0])
+                (void) unlinkat(u->store->dir_fd, u->tmp, 0);
+        buffer_done(&u->chunk);
+        free(u->leaves);
+        free(u);
+        return NULL;
+}

@@ -1,0 +1,313 @@
+#include "services/coordinator/data/fetch.h"
+
+#include <errno.h>
+
+#include "common/base/rng.h"
+#include "common/wire/frame.h"
+#include "services/coordinator/data/serve.h"
+#include "tests/support/test.h"
+
+/* One dataset in memory, providers that are good, corrupt or mute, and a sink. */
+enum kind { GOOD, CORRUPT, MUTE, EMPTY, LIAR };
+
+struct world {
+        uint8_t *content;
+        struct manifest manifest;
+        struct buffer encoded;
+        struct hash_value root, *leaves;
+        uint64_t n;
+        uint8_t *got;
+        bool *have;
+        uint64_t stored, twice;
+        int sink_error;
+};
+
+static int get_manifest(void *userdata, const struct hash_value *root, struct buffer *b) {
+        struct world *w = userdata;
+
+        buffer_put_bytes(b, buffer_bytes(&w->encoded));
+        return 0;
+}
+
+static int get_leaves(void *userdata, const struct hash_value *root, uint64_t first, size_t count,
+                      struct buffer *b) {
+        struct world *w = userdata;
+
+        if (first + count > w->n)
+                return DATA_MISSING_RANGE;
+        buffer_put(b, w->leaves + first, count * HASH_SIZE);
+        return 0;
+}
+
+static int get_chunk(void *userdata, const struct hash_value *root, uint64_t index,
+                     struct buffer *b) {
+        struct world *w = userdata;
+
+        buffer_put(b, w->content + index * DATA_CHUNK_SIZE,
+                   manifest_chunk_len(&w->manifest, index));
+        return 0;
+}
+
+static int get_bad_chunk(void *userdata, const struct hash_value *root, uint64_t index,
+                         struct buffer *b) {
+        get_chunk(userdata, root, index, b);
+        b->data[index % b->len] ^= 1;
+        return 0;
+}
+
+static int get_bad_leaves(void *userdata, const struct hash_value *root, uint64_t first,
+                          size_t count, struct buffer *b) {
+        get_leaves(userdata, root, first, count, b);
+        b->data[0] ^= 1;
+        return 0;
+}
+
+static int get_nothing(void *userdata, const struct hash_value *root, struct buffer *b) {
+        return DATA_MISSING_ROOT;
+}
+
+static const struct serve_source sources[] = {
+        [GOOD] = { get_manifest, get_leaves, get_chunk },
+        [CORRUPT] = { get_manifest, get_leaves, get_bad_chunk },
+        [EMPTY] = { get_nothing, get_leaves, get_chunk },
+        [LIAR] = { get_manifest, get_bad_leaves, get_chunk },
+};
+
+static int put_manifest(void *userdata, struct bytes encoded, const struct manifest *m) {
+        return 0;
+}
+
+static int put_leaves(void *userdata, const struct hash_value *leaves, uint64_t n) {
+        return 0;
+}
+
+static int put_chunk(void *userdata, uint64_t index, struct bytes data) {
+        struct world *w = userdata;
+
+        if (w->sink_error)
+                return w->sink_error;
+        w->twice += w->have[index];
+        w->have[index] = true;
+        w->stored++;
+        memcpy(w->got + index * DATA_CHUNK_SIZE, data.data, data.len);
+        return 0;
+}
+
+static const struct fetch_sink sink = { put_manifest, put_leaves, put_chunk };
+
+static void world_init(struct world *w, uint64_t length) {
+        struct merkle tree;
+        struct rng r;
+
+        *w = (struct world){ .manifest = { .format = BYTES_LIT("sqlite"), .length = length } };
+        w->content = xmalloc(length);
+        w->got = xcalloc(length, 1);
+        rng_init(&r, length);
+        rng_bytes(&r, w->content, length);
+        w->n = manifest_n_chunks(&w->manifest);
+        w->leaves = xnew_n(struct hash_value, w->n);
+        w->have = xnew_n(bool, w->n);
+        merkle_init(&tree, &data_merkle_names);
+        for (uint64_t i = 0; i < w->n; i++) {
+                w->leaves[i] =
+                        merkle_leaf(&data_merkle_names, BYTES(w->content + i * DATA_CHUNK_SIZE,
+                                                              manifest_chunk_len(&w->manifest, i)));
+                merkle_add_leaf(&tree, &w->leaves[i]);
+        }
+        w->manifest.chunk_root = merkle_root(&tree);
+        buffer_init(&w->encoded, MANIFEST_SIZE_MAX);
+        manifest_encode(&w->manifest, &w->encoded);
+        w->root = manifest_root(buffer_bytes(&w->encoded));
+}
+
+static void world_done(struct world *w) {
+        free(w->content);
+        free(w->got);
+        free(w->leaves);
+        free(w->have);
+        buffer_done(&w->encoded);
+}
+
+/* Answers everything in `requests` as this kind of provider would. */
+static void answer(struct world *w, struct fetch *f, unsigned provider, enum kind kind,
+                   struct bytes requests, nsec_t now) {
+        struct frame_reader in;
+        struct bytes frame, answer_frame;
+
+        frame_reader_init(&in, DATA_REQUEST_MAX);
+        while (frame_reader_next(&in, &requests, &frame) == FRAME_OK) {
+                struct frame_reader out;
+                struct buffer b;
+
+                buffer_init(&b, DATA_ANSWER_MAX);
+                assert_int_equal(serve_request(&sources[kind], w, frame, &b), SERVE_OK);
+                frame_reader_init(&out, DATA_ANSWER_MAX);
+                struct bytes rest = buffer_bytes(&b);
+                assert_int_equal(frame_reader_next(&out, &rest, &answer_frame), FRAME_OK);
+                fetch_frame(f, provider, answer_frame, now);
+                frame_reader_done(&out);
+                buffer_done(&b);
+        }
+        frame_reader_done(&in);
+}
+
+struct outcome {
+        enum fetch_action_kind end;
+        int error;
+        unsigned dropped;
+};
+
+static struct outcome run(struct world *w, struct fetch *f, const enum kind *kinds, size_t n) {
+        struct outcome outcome = {};
+        struct fetch_action a;
+        nsec_t now = 1;
+
+        for (size_t i = 0; i < n; i++) {
+                struct peer_id peer = { .len = 1, .bytes = { (uint8_t) (i + 1) } };
+
+                fetch_add_provider(f, &peer, now);
+        }
+        for (int turns = 0; turns < 100000; turns++) {
+                if (!fetch_output(f, &a)) {
+                        if (fetch_deadline(f) == NSEC_NEVER)
+                                break;
+                        now = fetch_deadline(f);
+                        fetch_expire(f, now);
+                        continue;
+                }
+                if (a.kind == FETCH_OPEN)
+                        fetch_opened(f, a.provider, now);
+                else if (a.kind == FETCH_SEND && kinds[a.provider] != MUTE) {
+                        struct bytes copy = BYTES(xmemdup(a.data.data, a.data.len), a.data.len);
+
+                        answer(w, f, a.provider, kinds[a.provider], copy, now);
+                        free((void *) copy.data);
+                } else if (a.kind == FETCH_DROP)
+                        outcome.dropped++;
+                else if (a.kind == FETCH_DONE || a.kind == FETCH_FAILED) {
+                        outcome.end = a.kind;
+                        outcome.error = a.error;
+                }
+        }
+        return outcome;
+}
+
+static const struct {
+        const char *name;
+        uint64_t length;
+        enum kind kinds[5];
+        size_t n;
+        enum fetch_action_kind end;
+        enum fetch_fault faults[5];
+} cases[] = {
+        { "empty dataset", 0, { GOOD }, 1, FETCH_DONE, {} },
+        { "one byte", 1, { GOOD }, 1, FETCH_DONE, {} },
+        { "exactly two chunks", 2 << 20, { GOOD }, 1, FETCH_DONE, {} },
+        { "two of five corrupt, one mute",
+          (20 << 20) + 7,
+          { GOOD, CORRUPT, MUTE, CORRUPT, GOOD },
+          5,
+          FETCH_DONE,
+          { 0, FETCH_FAULT_CHUNK, FETCH_FAULT_SILENT, FETCH_FAULT_CHUNK, 0 } },
+        { "leaf list liar first",
+          3 << 20,
+          { LIAR, GOOD },
+          2,
+          FETCH_DONE,
+          { FETCH_FAULT_LEAVES, 0 } },
+        { "nobody has it",
+          3 << 20,
+          { EMPTY, EMPTY },
+          2,
+          FETCH_FAILED,
+          { FETCH_FAULT_MISSING, FETCH_FAULT_MISSING } },
+        { "only corrupt ones",
+          3 << 20,
+          { CORRUPT, CORRUPT },
+          2,
+          FETCH_FAILED,
+          { FETCH_FAULT_CHUNK, FETCH_FAULT_CHUNK } },
+};
+
+static void test_cases(void **state) {
+        FOREACH_CASE (c, cases) {
+                struct budget memory;
+                struct fetch_config config = { 10 * NSEC_PER_SEC, 4, &memory };
+                struct fetch_report reports[5];
+                struct outcome outcome;
+                struct world w;
+                struct fetch *f;
+
+                print_message("#   %s\n", c->name);
+                budget_init(&memory, 1 << 20, NULL);
+                world_init(&w, c->length);
+                f = fetch_new(&w.root, &config, &sink, &w);
+                outcome = run(&w, f, c->kinds, c->n);
+                assert_int_equal(outcome.end, c->end);
+                assert_int_equal(fetch_reports(f, reports, 5), c->n);
+                for (size_t i = 0; i < c->n; i++)
+                        assert_int_equal(reports[i].fault, c->faults[i]);
+                if (c->end == FETCH_DONE) {
+                        assert_int_equal(w.stored, w.n);
+                        assert_int_equal(w.twice, 0);
+                        assert_bytes_equal(BYTES(w.got, c->length), BYTES(w.content, c->length));
+                }
+                fetch_free(f);
+                assert_int_equal(memory.used, 0);
+                world_done(&w);
+        }
+}
+
+static void test_resume_asks_only_for_the_rest(void **state) {
+        const enum kind kinds[] = { GOOD };
+        struct budget memory;
+        struct fetch_config config = { NSEC_PER_SEC, 8, &memory };
+        struct world w;
+        struct fetch *f;
+        bool have[10] = { [0] = true, [3] = true, [9] = true };
+
+        budget_init(&memory, 1 << 20, NULL);
+        world_init(&w, 10 << 20);
+        f = fetch_new(&w.root, &config, &sink, &w);
+        assert_int_equal(fetch_resume(f, buffer_bytes(&w.encoded), w.leaves, have), 0);
+        assert_int_equal(run(&w, f, kinds, 1).end, FETCH_DONE);
+        assert_int_equal(w.stored, 7);
+        assert_false(w.have[0] || w.have[3] || w.have[9]);
+        fetch_free(f);
+
+        w.leaves[2].bytes[0] ^= 1;
+        f = fetch_new(&w.root, &config, &sink, &w);
+        assert_int_equal(fetch_resume(f, buffer_bytes(&w.encoded), w.leaves, have), -EBADMSG);
+        fetch_free(f);
+        world_done(&w);
+}
+
+static void test_full_disk_and_memory(void **state) {
+        const enum kind kinds[] = { GOOD };
+        struct budget memory;
+        struct fetch_config config = { NSEC_PER_SEC, 8, &memory };
+        struct outcome outcome;
+        struct world w;
+        struct fetch *f;
+
+        budget_init(&memory, 1 << 20, NULL);
+        world_init(&w, 10 << 20);
+        w.sink_error = -ENOSPC;
+        f = fetch_new(&w.root, &config, &sink, &w);
+        outcome = run(&w, f, kinds, 1);
+        assert_int_equal(outcome.end, FETCH_FAILED);
+        assert_int_equal(outcome.error, -ENOSPC);
+        fetch_free(f);
+
+        w.sink_error = 0;
+        budget_init(&memory, 100, NULL);
+        f = fetch_new(&w.root, &config, &sink, &w);
+        outcome = run(&w, f, kinds, 1);
+        assert_int_equal(outcome.end, FETCH_FAILED);
+        assert_int_equal(outcome.error, -ENOBUFS);
+        fetch_free(f);
+        world_done(&w);
+}
+
+TEST_MAIN(cmocka_unit_test(test_cases), cmocka_unit_test(test_resume_asks_only_for_the_rest),
+          cmocka_unit_test(test_full_disk_and_memory))
