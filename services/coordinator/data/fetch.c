@@ -22,7 +22,7 @@ struct fetch {
         void *userdata;
 
         struct provider providers[FETCH_PROVIDERS_MAX];
-        unsigned n_providers;
+        unsigned n_providers, turn; /* turn: who had the last action, so that all get theirs */
 
         struct bytes manifest_bytes; /* own copy; empty: not known yet */
         struct manifest manifest;
@@ -426,9 +426,11 @@ static bool provider_output(struct fetch *f, unsigned i, struct fetch_action *re
 }
 
 bool fetch_output(struct fetch *f, struct fetch_action *ret) {
-        for (unsigned i = 0; i < f->n_providers; i++)
-                if (provider_output(f, i, ret))
+        for (unsigned i = 0; i < f->n_providers; i++) {
+                f->turn = (f->turn + 1) % f->n_providers;
+                if (provider_output(f, f->turn, ret))
                         return true;
+        }
         if (f->end == FETCH_NONE)
                 return false;
         *ret = (struct fetch_action){ .kind = f->end, .error = f->error };

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
 #include "proto/grid.pb-c.h"

@@ -59,7 +59,7 @@ static void test_survives_reopening(void **state) {
         assert_int_equal(store_length(s, &a, &len), STORE_OK);
         assert_int_equal(len, 3 * MIB + 5);
         assert_int_equal(store_used(s), len);
-        chdir(dir);
+        assert_int_equal(chdir(dir), 0);
         assert_int_equal(stat(store_name(&a, name), &st), 0);
         assert_int_equal(st.st_mode & 07777, 0444);
         store_free(s);
