@@ -18,8 +18,6 @@
 
 #define STREAM_UNIT_MAX 65536 /* bytes in one ACTION_SEND or ACTION_CLIENT, in one data call */
 
-struct statement; /* common/canonical/statement.h */
-
 enum action_type {
         ACTION_NONE = 0,
 
@@ -31,8 +29,9 @@ enum action_type {
         ACTION_RESET,    /* id = stream, either direction; it is forgotten, no _closed() follows */
 
         /* Keyring, on the socket of the role the id belongs to. Answered by
-         * coordinator_signed() or _sign_failed(). */
-        ACTION_SIGN, /* id = request; statement */
+         * coordinator_signed() or _sign_failed(). The shell sends keyring the fields
+         * (common/canonical/statement.h decodes them); what it signs is equal to data. */
+        ACTION_SIGN, /* id = request; n = enum statement_kind; data: the statement */
 
         /* Workers: one channel, one executor. Reports come back by coordinator_report(). */
         ACTION_WORK,          /* id = run; data: a packed worker.Job */
@@ -96,7 +95,6 @@ struct action {
         size_t n_addresses;
         struct peer_id *providers; /* owned */
         size_t n_providers;
-        struct statement *statement; /* owned; fields only, keyring makes the bytes */
         struct event event;
 };
 
