@@ -1,0 +1,54 @@
+#pragma once
+
+/* What this machine may be asked to do at once: the slots and the memory of its
+ * workers, shared by jobs of our own users and jobs served for others. Own jobs
+ * may take everything; served ones at most their share. Promises (open bids) are
+ * over-committed, because most of them are never taken up. Pure. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/nsec.h"
+
+enum governor_use { GOVERNOR_OWN = 0, GOVERNOR_SERVED, _GOVERNOR_USES };
+
+enum governor_result {
+        GOVERNOR_OK = 0,
+        GOVERNOR_E_PAUSED,  /* served work only */
+        GOVERNOR_E_SLOTS,   /* none free now, or too many promised */
+        GOVERNOR_E_MEMORY,  /* none free now */
+        GOVERNOR_E_TOO_BIG, /* never: more memory than all workers have */
+};
+
+struct governor {
+        /* Configuration; set once. */
+        uint32_t served_max; /* slots for served jobs, 0: all there are */
+        uint32_t overcommit; /* promises and served jobs per served slot */
+
+        /* State; read it, change it through the functions. */
+        uint32_t slots;
+        uint64_t memory;
+        uint32_t promised, busy[_GOVERNOR_USES];
+        uint64_t taken[_GOVERNOR_USES];
+        bool is_paused;
+        nsec_t drain_until; /* when served jobs still running are ended; NSEC_NEVER: never */
+};
+
+void governor_init(struct governor *g, uint32_t served_max, uint32_t overcommit);
+
+/* All workers together, whenever one comes or goes. What runs keeps what it has. */
+void governor_capacity(struct governor *g, uint32_t slots, uint64_t memory);
+uint32_t governor_served_slots(const struct governor *g); /* 0 while paused */
+uint32_t governor_free_slots(const struct governor *g);   /* for served jobs, now */
+
+/* A bid. Returns enum governor_result; GOVERNOR_OK is given back by one unpromise. */
+int governor_promise(struct governor *g, uint64_t memory);
+void governor_unpromise(struct governor *g);
+
+/* A run. Returns enum governor_result; GOVERNOR_OK is given back with the same figures. */
+int governor_take(struct governor *g, enum governor_use use, uint64_t memory);
+void governor_give(struct governor *g, enum governor_use use, uint64_t memory);
+
+/* No new promises; after `drain` the served jobs still running are to be ended. */
+void governor_pause(struct governor *g, nsec_t now, nsec_t drain);
+void governor_resume(struct governor *g);
