@@ -1,0 +1,235 @@
+#include "services/transport/peers.h"
+
+#include "common/base/error.h"
+
+struct peers {
+        size_t max;
+        struct map *by_id;
+        struct list by_use; /* longest unused first */
+};
+
+struct peers *peers_new(size_t max, uint64_t seed) {
+        struct peers *p = xnew(struct peers);
+
+        p->max = max;
+        p->by_id = map_new(seed);
+        list_init(&p->by_use);
+        return p;
+}
+
+static void peer_free(struct peers *p, struct peer *peer) {
+        map_remove(p->by_id, peer_id_bytes(&peer->id));
+        list_remove(&peer->by_use);
+        free(peer->addrs);
+        free(peer->agent);
+        free(peer->protocols);
+        free(peer->attempts);
+        free(peer);
+}
+
+struct peers *peers_free(struct peers *p) {
+        struct list *link;
+
+        if (!p)
+                return NULL;
+        while ((link = list_first(&p->by_use)))
+                peer_free(p, LIST_ENTRY(link, struct peer, by_use));
+        map_free(p->by_id);
+        free(p);
+        return NULL;
+}
+
+struct peer *peers_find(const struct peers *p, const struct peer_id *id) {
+        return map_get(p->by_id, peer_id_bytes(id));
+}
+
+static bool make_room(struct peers *p) {
+        if (map_count(p->by_id) < p->max)
+                return true;
+        LIST_FOREACH (link, &p->by_use) {
+                struct peer *peer = LIST_ENTRY(link, struct peer, by_use);
+
+                if (peer->n_holds > 0 || peer->pinned)
+                        continue;
+                peer_free(p, peer);
+                return true;
+        }
+        return false;
+}
+
+struct peer *peers_get(struct peers *p, const struct peer_id *id) {
+        struct peer *peer = peers_find(p, id);
+
+        if (!peer) {
+                if (!make_room(p))
+                        return NULL;
+                peer = xnew(struct peer);
+                peer->id = *id;
+                list_init(&peer->by_use);
+                map_set(p->by_id, peer_id_bytes(id), peer);
+        }
+        list_remove(&peer->by_use);
+        list_push_back(&p->by_use, &peer->by_use);
+        return peer;
+}
+
+size_t peers_count(const struct peers *p) {
+        return map_count(p->by_id);
+}
+
+struct peer *peers_next(const struct peers *p, size_t *cursor) {
+        struct bytes key;
+        void *peer;
+
+        return map_next(p->by_id, cursor, &key, &peer) ? peer : NULL;
+}
+
+void peer_hold(struct peer *peer) {
+        peer->n_holds++;
+}
+
+void peer_release(struct peer *peer) {
+        check(peer->n_holds > 0);
+        peer->n_holds--;
+}
+
+static struct peer_address *find_address(const struct peer *peer, const struct multiaddr *addr) {
+        for (size_t i = 0; i < peer->n_addrs; i++)
+                if (multiaddr_equal(&peer->addrs[i].addr, addr))
+                        return &peer->addrs[i];
+        return NULL;
+}
+
+static void remove_address(struct peer *peer, struct peer_address *a) {
+        *a = peer->addrs[--peer->n_addrs];
+}
+
+/* Sources are ordered by their bits, so that the greater number is the better address. */
+static unsigned worth(const struct peer_address *a) {
+        return a->sources;
+}
+
+static bool make_room_for_address(struct peer *peer, enum address_source source) {
+        struct peer_address *weakest = NULL;
+
+        if (peer->n_addrs < PEER_ADDRS_MAX)
+                return true;
+        for (size_t i = 0; i < peer->n_addrs; i++)
+                if (!weakest || worth(&peer->addrs[i]) < worth(weakest))
+                        weakest = &peer->addrs[i];
+        if (worth(weakest) >= source)
+                return false;
+        remove_address(peer, weakest);
+        return true;
+}
+
+/* NULL: not kept. */
+static struct peer_address *get_address(struct peer *peer, const struct multiaddr *addr,
+                                        enum address_source source) {
+        struct multiaddr plain = *addr;
+        struct peer_address *a;
+
+        multiaddr_strip_peer(&plain);
+        if (plain.len == 0)
+                return NULL;
+        a = find_address(peer, &plain);
+        if (!a) {
+                if (!make_room_for_address(peer, source))
+                        return NULL;
+                peer->addrs = xrealloc(peer->addrs, (peer->n_addrs + 1) * sizeof(*peer->addrs));
+                a = &peer->addrs[peer->n_addrs++];
+                *a = (struct peer_address){ .addr = plain };
+        }
+        a->sources |= source;
+        return a;
+}
+
+void peer_add_address(struct peer *peer, const struct multiaddr *addr, enum address_source source) {
+        (void) get_address(peer, addr, source);
+}
+
+void peer_address_worked(struct peer *peer, const struct multiaddr *addr, nsec_t now) {
+        struct peer_address *a = get_address(peer, addr, ADDRESS_WORKED);
+
+        if (a)
+                a->worked = now;
+}
+
+void peer_drop_address(struct peer *peer, const struct multiaddr *addr) {
+        struct multiaddr plain = *addr;
+        struct peer_address *a;
+
+        multiaddr_strip_peer(&plain);
+        a = find_address(peer, &plain);
+        if (a && !(a->sources & ADDRESS_PINNED))
+                remove_address(peer, a);
+}
+
+static void forget_announced(struct peer *peer) {
+        for (size_t i = peer->n_addrs; i-- > 0;) {
+                struct peer_address *a = &peer->addrs[i];
+
+                a->sources &= (uint8_t) ~(ADDRESS_IDENTIFY | ADDRESS_SIGNED);
+                if (!a->sources)
+                        remove_address(peer, a);
+        }
+}
+
+static void set_protocols(struct peer *peer, const struct identify *id) {
+        free(peer->protocols);
+        peer->protocols = xmemdup(id->names, id->names_len);
+        peer->n_protocols = id->n_protocols;
+}
+
+void peer_identified(struct peer *peer, const struct identify *id) {
+        enum address_source source = id->record_seq > 0 ? ADDRESS_SIGNED : ADDRESS_IDENTIFY;
+
+        peer->identified = true;
+        if (id->has_addrs) {
+                forget_announced(peer);
+                for (size_t i = 0; i < id->n_addrs; i++)
+                        peer_add_address(peer, &id->addrs[i], source);
+        }
+        if (id->has_protocols)
+                set_protocols(peer, id);
+        if (id->has_agent) {
+                free(peer->agent);
+                peer->agent = xstrdup(id->agent);
+        }
+}
+
+const char *peer_next_protocol(const struct peer *peer, size_t *cursor) {
+        const char *name = peer->protocols;
+
+        if (*cursor >= peer->n_protocols)
+                return NULL;
+        for (size_t i = 0; i < *cursor; i++)
+                name += strlen(name) + 1;
+        (*cursor)++;
+        return name;
+}
+
+bool peer_speaks(const struct peer *peer, const char *protocol) {
+        const char *name = peer->protocols;
+
+        for (size_t i = 0; i < peer->n_protocols; i++, name += strlen(name) + 1)
+                if (strcmp(name, protocol) == 0)
+                        return true;
+        return false;
+}
+
+void peer_attempted(struct peer *peer, const struct peer_attempt *attempt) {
+        if (!peer->attempts)
+                peer->attempts = xnew_n(struct peer_attempt, PEER_ATTEMPTS_MAX);
+        peer->attempts[peer->next_attempt] = *attempt;
+        peer->next_attempt = (peer->next_attempt + 1) % PEER_ATTEMPTS_MAX;
+        if (peer->n_attempts < PEER_ATTEMPTS_MAX)
+                peer->n_attempts++;
+}
+
+const struct peer_attempt *peer_attempt(const struct peer *peer, size_t i) {
+        if (i >= peer->n_attempts)
+                return NULL;
+        return &peer->attempts[(peer->next_attempt + PEER_ATTEMPTS_MAX - 1 - i) %
+                               PEER_ATTEMPTS_MAX];
+}

@@ -1,0 +1,109 @@
+#include "services/transport/peers.h"
+#include "tests/support/test.h"
+
+static struct multiaddr address(const char *text) {
+        struct multiaddr a;
+
+        assert_int_equal(multiaddr_from_text(BYTES_STR(text), &a), MULTIADDR_OK);
+        return a;
+}
+
+static struct multiaddr numbered(unsigned n) {
+        char text[64];
+
+        (void) snprintf(text, sizeof(text), "/ip4/10.0.0.1/udp/%u/quic-v1", n);
+        return address(text);
+}
+
+static struct peer_id peer_number(uint8_t n) {
+        struct sign_public key = { .bytes = { n } };
+
+        return peer_id_from_ed25519(&key);
+}
+
+static void test_the_unused_make_room(void **state) {
+        struct peers *p = peers_new(3, 1);
+        struct peer_id ids[6];
+
+        for (uint8_t i = 0; i < 6; i++)
+                ids[i] = peer_number(i);
+        peer_hold(peers_get(p, &ids[0]));
+        peers_get(p, &ids[1])->pinned = true;
+        assert_non_null(peers_get(p, &ids[2]));
+        assert_non_null(peers_get(p, &ids[3]));
+        assert_null(peers_find(p, &ids[2]));
+        peer_hold(peers_find(p, &ids[3]));
+        assert_null(peers_get(p, &ids[4]));
+        peer_release(peers_find(p, &ids[0]));
+        assert_non_null(peers_get(p, &ids[5]));
+        assert_null(peers_find(p, &ids[0]));
+        assert_int_equal(peers_count(p), 3);
+        peers_free(p);
+}
+
+static void test_addresses(void **state) {
+        struct peers *p = peers_new(3, 1);
+        struct peer_id id = peer_number(1);
+        struct peer *peer = peers_get(p, &id);
+        struct multiaddr a = numbered(1), with_peer = numbered(1);
+        struct identify said = { .has_addrs = true, .n_addrs = 1 };
+
+        assert_true(multiaddr_append_peer(&with_peer, &id));
+        peer_add_address(peer, &with_peer, ADDRESS_PINNED);
+        peer_add_address(peer, &a, ADDRESS_CALLER);
+        assert_int_equal(peer->n_addrs, 1);
+        for (unsigned i = 2; i < 100; i++) {
+                struct multiaddr more = numbered(i);
+
+                peer_add_address(peer, &more, ADDRESS_IDENTIFY);
+        }
+        assert_int_equal(peer->n_addrs, PEER_ADDRS_MAX);
+        a = numbered(200);
+        peer_address_worked(peer, &a, 7);
+        assert_int_equal(peer->n_addrs, PEER_ADDRS_MAX);
+
+        said.addrs[0] = numbered(300);
+        peer_identified(peer, &said);
+        assert_int_equal(peer->n_addrs, 3);
+        a = numbered(1);
+        peer_drop_address(peer, &a);
+        assert_int_equal(peer->n_addrs, 3);
+        a = numbered(300);
+        peer_drop_address(peer, &a);
+        assert_int_equal(peer->n_addrs, 2);
+        peers_free(p);
+}
+
+static void test_protocols(void **state) {
+        struct peers *p = peers_new(3, 1);
+        struct peer_id id = peer_number(1);
+        struct peer *peer = peers_get(p, &id);
+        struct identify said = { .has_protocols = true, .n_protocols = 2, .names_len = 8 };
+        size_t cursor = 0;
+
+        memcpy(said.names, "/a/1\0/b", 8);
+        assert_false(peer_speaks(peer, "/a/1"));
+        peer_identified(peer, &said);
+        assert_true(peer_speaks(peer, "/a/1") && peer_speaks(peer, "/b"));
+        assert_false(peer_speaks(peer, "/a"));
+        assert_string_equal(peer_next_protocol(peer, &cursor), "/a/1");
+        assert_string_equal(peer_next_protocol(peer, &cursor), "/b");
+        assert_null(peer_next_protocol(peer, &cursor));
+        peers_free(p);
+}
+
+static void test_attempts_are_a_ring(void **state) {
+        struct peers *p = peers_new(3, 1);
+        struct peer_id id = peer_number(1);
+        struct peer *peer = peers_get(p, &id);
+
+        for (nsec_t i = 0; i < 20; i++)
+                peer_attempted(peer, &(struct peer_attempt){ .began = i });
+        for (size_t i = 0; i < PEER_ATTEMPTS_MAX; i++)
+                assert_int_equal(peer_attempt(peer, i)->began, 19 - i);
+        assert_null(peer_attempt(peer, PEER_ATTEMPTS_MAX));
+        peers_free(p);
+}
+
+TEST_MAIN(cmocka_unit_test(test_the_unused_make_room), cmocka_unit_test(test_addresses),
+          cmocka_unit_test(test_protocols), cmocka_unit_test(test_attempts_are_a_ring))
