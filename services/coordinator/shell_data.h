@@ -1,0 +1,54 @@
+#pragma once
+
+/* Datasets on the wire: carries out ACTION_INPUT with the fetch core over
+ * streams of /quorate/data/1, and serves peers that ask. Shell. */
+
+#include "common/daemon/channel.h"
+#include "common/daemon/loop.h"
+#include "services/coordinator/coordinator.h"
+#include "services/coordinator/data/store.h"
+
+#define DATA_PROTOCOL "/quorate/data/1"
+
+struct shell_data;
+
+struct shell_data_config {
+        nsec_t silence;        /* of a provider that owes something */
+        unsigned window;       /* chunks under way per provider */
+        uint64_t fetch_memory; /* leaf lists of all fetches, bytes */
+        unsigned serve_max;    /* peers' streams served at once, each holds up to one answer */
+};
+extern const struct shell_data_config shell_data_defaults;
+
+/* How an input ended; never called inside shell_data_input(). */
+struct shell_data_handler {
+        void (*ready)(void *userdata, uint64_t fetch, const struct input_facts *facts);
+        void (*failed)(void *userdata, uint64_t fetch, unsigned code);
+        /* A provider was given up; `why` is for the log. May be NULL. */
+        void (*blamed)(void *userdata, const struct peer_id *peer, const char *why);
+};
+
+struct shell_data *shell_data_new(struct loop *loop, struct store *store,
+                                  const struct shell_data_config *config,
+                                  const struct shell_data_handler *handler, void *userdata);
+struct shell_data *shell_data_free(struct shell_data *d);
+DEFINE_CLEANUP(struct shell_data *, shell_data_free);
+
+/* The link to transport/streams; NULL while there is none. */
+void shell_data_link(struct shell_data *d, struct link *transport);
+
+/* Makes the dataset present and pins it for `fetch`; several inputs of one root share
+ * one fetch. Without providers only what is here counts. */
+void shell_data_input(struct shell_data *d, uint64_t fetch, const struct hash_value *root,
+                      const struct peer_id *providers, size_t n_providers);
+/* Forgets the input and lets go of its pin. */
+void shell_data_cancel(struct shell_data *d, uint64_t fetch);
+
+/* A peer opened a stream of DATA_PROTOCOL: accepted and served here. */
+void shell_data_inbound(struct shell_data *d, struct channel *c);
+
+struct shell_data_stats {
+        uint64_t fetched_bytes, served_bytes, served_requests, refused_streams;
+        size_t fetches, served_streams;
+};
+void shell_data_stats(const struct shell_data *d, struct shell_data_stats *ret);
