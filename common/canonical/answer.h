@@ -46,7 +46,7 @@ struct digest_set {
         size_t n, capacity;
         struct budget *budget; /* or NULL */
 };
-int digest_set_add(struct digest_set *s, const struct hash_value *d); /* BATCH_OK, BATCH_E_LIMIT */
+int digest_set_add(struct digest_set *s, const struct hash_value *d); /* BATCH_OK, BATCH_E_BUDGET */
 struct hash_value digest_set_hash(struct digest_set *s);              /* sorts */
 void digest_set_done(struct digest_set *s);
 
@@ -73,12 +73,12 @@ void answer_done(struct answer_builder *b);
 static inline struct buffer *answer_row(struct answer_builder *b) {
         return &b->batch.bytes;
 }
-/* BATCH_OK, BATCH_READY, BATCH_E_ROW, or BATCH_E_LIMIT (rows, bytes, budget, or
- * row 2^20 + 1 of a SET): the job cannot go on. */
+/* BATCH_OK, BATCH_READY, BATCH_E_ROW, or BATCH_E_LIMIT, _SET_ROWS, _BUDGET: the
+ * job cannot go on, and nothing may be committed but an error. */
 int answer_end_row(struct answer_builder *b);
 int answer_finish(struct answer_builder *b); /* after the last row: BATCH_OK or BATCH_READY */
-struct bytes answer_batch(const struct answer_builder *b, struct hash_value *ret_digest);
-void answer_next(struct answer_builder *b);
+struct bytes answer_batch(const struct answer_builder *b); /* valid until answer_next() */
+struct hash_value answer_next(struct answer_builder *b);   /* returns the digest of that batch */
 /* When everything was taken. */
 void answer_result(struct answer_builder *b, struct answer *ret);
 

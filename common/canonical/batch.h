@@ -18,11 +18,13 @@
 
 enum batch_result {
         BATCH_OK = 0,
-        BATCH_READY,   /* batch_ready() has one; take it, then batch_next() */
-        BATCH_E_ROW,   /* the row is longer than ROW_BYTES_MAX, or no memory was left */
-        BATCH_E_CELL,  /* reading: `result` and `column` of the reader say which */
-        BATCH_E_SIZE,  /* reading: empty, or more rows or bytes than a batch holds */
-        BATCH_E_LIMIT, /* answer.h: a limit or budget of the job */
+        BATCH_READY,      /* batch_ready() has one; take it, then batch_next() */
+        BATCH_E_ROW,      /* empty, longer than ROW_BYTES_MAX, or no memory was left */
+        BATCH_E_CELL,     /* reading: `result` and `column` of the reader say which */
+        BATCH_E_SIZE,     /* reading: empty, or more rows or bytes than a batch holds */
+        BATCH_E_LIMIT,    /* answer.h: more rows or bytes than the job's limits */
+        BATCH_E_SET_ROWS, /* answer.h: row 2^20 + 1 of a SET */
+        BATCH_E_BUDGET,   /* answer.h: the budget refused */
 };
 
 struct batch_builder {
