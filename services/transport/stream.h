@@ -19,6 +19,8 @@
 #include "common/base/refbuf.h"
 #include "common/wire/peerid.h"
 
+#define STREAM_WRITE_MAX (256 * 1024)
+
 struct stream;
 
 enum stream_result {
@@ -55,6 +57,7 @@ struct stream_handler {
 
 /* What a transport implements; users call the functions below. */
 struct stream_ops {
+        /* b NULL: asked only to be told when there is room; STREAM_E_FULL or _CLOSED. */
         int (*write)(struct stream *s, struct refbuf *b);
         size_t (*room)(const struct stream *s);
         void (*finish)(struct stream *s);
@@ -81,7 +84,8 @@ void stream_attach(struct stream *s, const struct stream_handler *handler, void 
 /* Nobody listens any more: resets unless it ended already. The userdata may go away. */
 void stream_abandon(struct stream *s, uint64_t code);
 
-/* Both answer enum stream_result. The first copies; the second takes a reference
+/* Both answer enum stream_result. One write has at most STREAM_WRITE_MAX bytes and is
+ * taken whole or not at all. The first copies; the second takes a reference
  * of its own, and the contents must never change. */
 int stream_write(struct stream *s, struct bytes data);
 int stream_write_refbuf(struct stream *s, struct refbuf *b);
@@ -91,3 +95,6 @@ void stream_finish(struct stream *s);               /* FIN behind what is queued
 void stream_reset(struct stream *s, uint64_t code); /* both directions; libp2p uses code 0 */
 void stream_stop(struct stream *s, uint64_t code);  /* asks the peer to send no more */
 void stream_consumed(struct stream *s, size_t n);
+
+/* For transports: hands bytes to the handler, or consumes them when there is none. */
+void stream_deliver(struct stream *s, struct bytes data);

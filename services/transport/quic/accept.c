@@ -1,0 +1,74 @@
+#include "services/transport/quic/internal.h"
+
+/* Packets that belong to no connection. */
+
+static bool is_long(struct bytes packet) {
+        return packet.data[0] & 0x80;
+}
+
+/* Answers false when the packet was dealt with otherwise: Retry, refusal. */
+static bool admit(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd,
+                  ngtcp2_cid *original, bool *ret_has_original) {
+        struct bytes token = qc_token(hd);
+
+        *ret_has_original = false;
+        if (token.len > 0 && token.data[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY) {
+                if (!retry_token_valid(q, path, hd, original)) {
+                        answer_refuse(q, path, hd, NGTCP2_INVALID_TOKEN); /* RFC 9000 8.1.2 */
+                        return false;
+                }
+                *ret_has_original = true;
+        }
+        if (!limits_admit(q, &path->remote)) {
+                q->stats.refused_limit++;
+                answer_refuse(q, path, hd, NGTCP2_CONNECTION_REFUSED);
+                return false;
+        }
+        if (!*ret_has_original && q->stats.n_half_open >= q->config.limits.retry_above) {
+                answer_retry(q, path, hd);
+                return false;
+        }
+        return true;
+}
+
+static void accept_initial(struct quic *q, const struct path *path, struct bytes packet) {
+        struct connection_start start = { .path = path };
+        struct connection *c;
+        ngtcp2_cid original;
+        bool has_original;
+        ngtcp2_pkt_hd hd;
+
+        if (ngtcp2_accept(&hd, packet.data, packet.len) != 0 || hd.version != NGTCP2_PROTO_VER_V1 ||
+            !q->is_listening) {
+                q->stats.dropped_unknown++;
+                return;
+        }
+        if (!admit(q, path, &hd, &original, &has_original))
+                return;
+        start.hd = &hd;
+        if (has_original)
+                start.original = &original;
+        if (connection_new(q, &start, &c) < 0)
+                return;
+        q->stats.accepted++;
+}
+
+void quic_stranger(struct quic *q, const struct path *path, const ngtcp2_version_cid *vc,
+                   struct bytes packet) {
+        if (!is_long(packet)) {
+                answer_reset(q, path, packet);
+                return;
+        }
+        if (packet.len < INITIAL_MIN) {
+                q->stats.dropped_small_initial++;
+                return;
+        }
+        if (vc->version != NGTCP2_PROTO_VER_V1) {
+                /* 0 is a version negotiation packet: never answered, or two nodes would
+                 * go on for ever. */
+                if (vc->version != 0 && q->is_listening)
+                        answer_versions(q, path, vc);
+                return;
+        }
+        accept_initial(q, path, packet);
+}

@@ -1,0 +1,174 @@
+#include <stdlib.h>
+
+#include "services/transport/quic/internal.h"
+
+/* One packet after another into a train that the kernel can cut (UDP_SEGMENT): same
+ * path, same ECN, none larger than the first, a shorter one ends it. */
+
+struct packet {
+        ngtcp2_path_storage ps;
+        ngtcp2_pkt_info info;
+        uint8_t *data;
+        ngtcp2_ssize len;
+};
+
+static void drop_first_datagram(struct connection *c, bool sent) {
+        struct datagram *d = LIST_ENTRY(list_pop_front(&c->datagrams), struct datagram, link);
+
+        budget_give(&c->budget, d->content->len + CHUNK_OVERHEAD);
+        refbuf_unref(d->content);
+        free(d);
+        c->n_datagrams--;
+        c->n_datagrams_sent += sent;
+}
+
+/* Answers NGTCP2_ERR_WRITE_MORE to be called again, else as ngtcp2_conn_writev_datagram(). */
+static ngtcp2_ssize write_datagram(struct connection *c, struct packet *p) {
+        struct datagram *d = LIST_ENTRY(list_first(&c->datagrams), struct datagram, link);
+        ngtcp2_vec v = { d->content->data, d->content->len };
+        int accepted = 0;
+        ngtcp2_ssize n;
+
+        n = ngtcp2_conn_writev_datagram(
+                c->ngtcp2, &p->ps.path, &p->info, p->data, c->quic->config.max_payload, &accepted,
+                NGTCP2_WRITE_DATAGRAM_FLAG_MORE, c->n_datagrams_sent, &v, 1, c->quic->now);
+        if (n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE) {
+                drop_first_datagram(c, false); /* the path shrank since it was queued */
+                return NGTCP2_ERR_WRITE_MORE;
+        }
+        if (accepted)
+                drop_first_datagram(c, true);
+        return n;
+}
+
+static ngtcp2_ssize write_stream(struct connection *c, struct quic_stream *s, struct packet *p) {
+        ngtcp2_vec vectors[VECTORS_MAX];
+        ngtcp2_ssize accepted = -1, n;
+        uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE;
+        size_t len, n_vectors;
+        bool fin;
+
+        n_vectors = quic_stream_vectors(s, c->quic->config.max_payload, vectors, &len);
+        fin = s->wants_fin && s->sent + len == s->end;
+        if (fin)
+                flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
+        n = ngtcp2_conn_writev_stream(c->ngtcp2, &p->ps.path, &p->info, p->data,
+                                      c->quic->config.max_payload, &accepted, flags,
+                                      (int64_t) s->base.id, vectors, n_vectors, c->quic->now);
+        if (accepted >= 0)
+                quic_stream_sent(s, (size_t) accepted, fin && (size_t) accepted == len);
+        switch (n) {
+        case NGTCP2_ERR_STREAM_DATA_BLOCKED:
+                list_remove(&s->queued);
+                list_push_back(&c->blocked, &s->queued);
+                return NGTCP2_ERR_WRITE_MORE;
+        case NGTCP2_ERR_STREAM_SHUT_WR:
+        case NGTCP2_ERR_STREAM_NOT_FOUND:
+                s->is_shut = true;
+                list_remove(&s->queued);
+                return NGTCP2_ERR_WRITE_MORE;
+        default:
+                return n;
+        }
+}
+
+/* Streams take turns, packet by packet; small ones share a packet. */
+static ngtcp2_ssize write_packet(struct connection *c, struct packet *p) {
+        ngtcp2_ssize n;
+
+        ngtcp2_path_storage_zero(&p->ps);
+        do {
+                struct list *first = list_first(&c->sending);
+
+                if (!list_is_empty(&c->datagrams))
+                        n = write_datagram(c, p);
+                else if (first)
+                        n = write_stream(c, LIST_ENTRY(first, struct quic_stream, queued), p);
+                else
+                        return ngtcp2_conn_write_pkt(c->ngtcp2, &p->ps.path, &p->info, p->data,
+                                                     c->quic->config.max_payload, c->quic->now);
+        } while (n == NGTCP2_ERR_WRITE_MORE);
+        return n;
+}
+
+static void hold(struct quic *q, const struct packet *p, const struct path *path) {
+        q->held.path = *path;
+        q->held.len = (size_t) p->len;
+        q->held_ecn = (uint8_t) p->info.ecn;
+        memcpy(q->held.data, p->data, q->held.len);
+}
+
+/* Whether the packet was joined to the train; else it is held back for the next one. */
+static bool join(struct connection *c, struct datagrams *train, const struct packet *p) {
+        struct path path;
+
+        path_from_ngtcp2(&p->ps.path, &path);
+        if (train->len == 0) {
+                train->path = path;
+                train->ecn = (uint8_t) p->info.ecn;
+                train->segment = (size_t) p->len;
+        } else if (!path_equal(&path, &train->path) || p->info.ecn != train->ecn ||
+                   (size_t) p->len > train->segment) {
+                hold(c->quic, p, &path);
+                return false;
+        }
+        train->len += (size_t) p->len;
+        return true;
+}
+
+static bool is_full(const struct connection *c, const struct datagrams *train, size_t quantum) {
+        return train->len >= quantum || train->len + c->quic->config.max_payload > TRAIN_MAX ||
+               train->len / train->segment >= TRAIN_PACKETS_MAX;
+}
+
+/* A probe for a larger MTU travels alone: the kernel would refuse the whole train. */
+static bool is_probe(const struct connection *c, const struct packet *p) {
+        return (size_t) p->len > ngtcp2_conn_get_path_max_tx_udp_payload_size(c->ngtcp2);
+}
+
+static ngtcp2_ssize fill(struct connection *c, struct datagrams *train) {
+        size_t quantum = ngtcp2_conn_get_send_quantum(c->ngtcp2);
+        struct packet p = {};
+
+        for (;;) {
+                p.data = c->quic->train + train->len;
+                p.len = write_packet(c, &p);
+                if (p.len <= 0)
+                        return p.len;
+                if (!join(c, train, &p) || (size_t) p.len < train->segment || is_probe(c, &p) ||
+                    is_full(c, train, quantum))
+                        return p.len;
+        }
+}
+
+/* Nothing to send until the next event, or until the pacer's deadline. */
+static void rest(struct connection *c) {
+        list_remove(&c->ready);
+        connection_schedule(c);
+}
+
+bool connection_train(struct connection *c, struct datagrams *ret) {
+        struct quic *q = c->quic;
+        struct datagrams train = { .data = q->train };
+        ngtcp2_ssize n = fill(c, &train);
+
+        if (n < 0) {
+                connection_fail(c, (int) n);
+                return false; /* what was written before has no keys any more */
+        }
+        if (train.len > 0)
+                qc_packets_sent(c->ngtcp2, q->now);
+        c->bytes_out += train.len + q->held.len;
+        if (n == 0) {
+                rest(c);
+        } else {
+                list_remove(&c->ready);
+                list_push_back(&q->ready, &c->ready);
+        }
+        if (train.len == 0)
+                return false;
+        if (train.len == train.segment)
+                train.segment = 0;
+        *ret = train;
+        return true;
+}
