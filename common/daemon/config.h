@@ -8,7 +8,7 @@
  * ([section] is mandatory), <service>.conf, <service>.conf.d/ *.conf (keys before
  * any [section] belong to the service); then QUORATE_<SECTION>_<KEY> of the
  * environment ('-' becomes '_'). In quorate.conf sections of other services are
- * passed over; a section nobody knows is an error. */
+ * passed over; a section nobody knows is an error. A line has at most 198 characters. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -108,6 +108,7 @@ struct config *config_new(const char *service, const struct config_key *keys, si
 struct config *config_free(struct config *c); /* the values with it; always NULL */
 DEFINE_CLEANUP(struct config *, config_free);
 void *config_values(struct config *c);
+const char *config_service(const struct config *c);
 
 /* One file's text. `shared`: the rules of quorate.conf. Pure. Returns enum
  * config_result; on an error values may be half changed. */

@@ -36,7 +36,7 @@ struct link_policy {
 bool link_policy_allows(const struct link_policy *p, uid_t uid, gid_t gid); /* NULL: own and root */
 
 struct frame {
-        struct _Bus__Header *header;
+        struct Bus__Header *header;
         struct bytes body;
         struct refbuf *refbuf; /* when not NULL, body points into it and is not copied */
         int *fds;              /* received ones: the taker sets its entries to -1 */
@@ -47,21 +47,26 @@ enum link_result {
         LINK_OK = 0,
         LINK_E_FULL, /* the peer does not read */
         LINK_E_DOWN, /* no peer there */
+        LINK_E_SIZE, /* longer than this link carries */
 };
 
 struct link;
 struct link_ops {
         int (*send)(struct link *l, const struct frame *f,
                     bool data); /* enum link_result or a fault */
-        /* Misbehaving peer: cut, log, and refuse that instance from now on. */
+        /* Misbehaving peer: cut, log, and refuse that instance from now on. Asynchronous:
+         * down() comes later, from the loop. */
         void (*drop)(struct link *l, const char *why);
 };
 
 /* One user of a link; rpc and channel sit side by side on one. Frames go to the
- * user whose `kinds` (bit 1 << Kind) has them; one nobody takes drops the peer. */
+ * user whose `kinds` (bit 1 << Kind) has them, no two users share one; a frame
+ * nobody takes drops the peer. */
 struct link_user {
         struct list in_link;
         uint32_t kinds;
+        struct link *link;
+        uint64_t told;
         void (*up)(struct link_user *u);                      /* peer known, may send */
         int (*receive)(struct link_user *u, struct frame *f); /* 0 or a fault of ours */
         void (*down)(struct link_user *u); /* peer gone; a server's link is freed after it */
@@ -73,7 +78,7 @@ struct link {
         struct link_peer peer; /* valid while is_up */
         bool is_up, is_server; /* server: the other side connected to us */
         bool has_data;         /* a data path beside control */
-        uint64_t retried;      /* times it came up again with the same instance */
+        uint64_t turn;
         struct list users;
 };
 
@@ -89,7 +94,18 @@ void link_came_up(struct link *l, const struct link_peer *peer);
 void link_went_down(struct link *l);
 int link_received(struct link *l, struct frame *f);
 
-/* Header in and out, bounded: at most LINK_HEADER_MAX bytes, text and name cut. */
+/* Headers on the wire, bounded: at most LINK_HEADER_MAX bytes, and unpacked without
+ * the heap. Pack returns 0 when it does not fit, unpack NULL when it is not one. */
 #define LINK_HEADER_MAX 1024
-size_t link_header_pack(const struct _Bus__Header *h,
-                        uint8_t ret[LINK_HEADER_MAX]); /* 0: too long */
+struct link_header_space {
+        size_t used;
+        _Alignas(16) uint8_t memory[4096];
+};
+size_t link_header_pack(const struct Bus__Header *h, uint8_t ret[LINK_HEADER_MAX]);
+struct Bus__Header *link_header_unpack(struct bytes in, struct link_header_space *space);
+
+/* The hello we send, and what one says. Returns its length, 0 or false: not one. */
+size_t link_hello_pack(const char *service, uint64_t connection, bool data, uint8_t *ret,
+                       size_t size);
+bool link_hello_unpack(struct bytes in, struct link_peer *ret_peer, uint64_t *ret_connection,
+                       bool *ret_data);

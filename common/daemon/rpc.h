@@ -42,10 +42,10 @@ const char *rpc_status_text(uint32_t code, char ret[32]);
 
 struct rpc_server;
 struct call;
-struct arena;
 
 enum rpc_server_flags {
-        RPC_EFFECTS = 1, /* methods change something: keep answers, so a retried id runs once */
+        RPC_EFFECTS = 1, /* methods change something: keep answers, so that a retried id runs
+                            once; a caller who disconnects does not make its call moot */
 };
 
 /* `service` (from X__INIT, first member of your own struct) must outlive it. */
@@ -60,6 +60,8 @@ typedef void (*rpc_peer_fn)(void *userdata, struct link *peer);
 void rpc_server_watch(struct rpc_server *s, rpc_peer_fn came, rpc_peer_fn gone, void *userdata);
 /* From now on every new call is answered with RPC_E_BUSY (drain). */
 void rpc_server_refuse(struct rpc_server *s);
+/* For bus.c and seqpacket.c: serves calls of a server's link that is up. */
+void rpc_server_attach(struct rpc_server *s, struct link *link);
 size_t rpc_server_outstanding(const struct rpc_server *s);
 
 struct call *call_begin(void *closure_data, ProtobufCClosure closure);
@@ -142,6 +144,6 @@ size_t rpc_client_outstanding(const struct rpc_client *c);
  * asked for are counted and dropped. */
 void rpc_client_on_event(struct rpc_client *c, const char *name,
                          const ProtobufCMessageDescriptor *type, rpc_event_fn fn, void *userdata);
-/* up: link (again) usable, subscribe here. down: its calls have been completed. */
+/* up: link (again) usable, subscribe here. down: its calls complete right after. */
 void rpc_client_watch(struct rpc_client *c, void (*up)(void *userdata),
                       void (*down)(void *userdata), void *userdata);

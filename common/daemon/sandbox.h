@@ -16,7 +16,10 @@ enum sandbox_flag {
         SANDBOX_NO_FORK = 1 << 3, /* no new process; threads too with SANDBOX_NO_THREAD */
         SANDBOX_NO_THREAD = 1 << 4,
         SANDBOX_NO_FILES = 1 << 5, /* Landlock: nothing but `paths` (and the state directory) */
-        SANDBOX_OFF = 1 << 31,     /* for ctl */
+        /* Keeps unshare, mount and capabilities for building executors; then Landlock,
+         * which forbids every mount, is out. */
+        SANDBOX_NAMESPACES = 1 << 6,
+        SANDBOX_OFF = 1 << 7, /* for ctl */
 };
 
 struct sandbox_path {
@@ -49,7 +52,7 @@ int sandbox_drop_capabilities(void);
 /* Landlock ABI of the kernel, 0: none. */
 int sandbox_landlock_abi(void);
 /* Handles every right the ABI knows; only `paths` stay open. With `net` and `scope`
- * TCP, abstract sockets and signals too. *ret_layers: SANDBOX_LAYER_LANDLOCK_*. */
+ * TCP, abstract sockets and signals too. Adds SANDBOX_LAYER_LANDLOCK_* to *ret_layers. */
 int sandbox_landlock(const struct sandbox_path *paths, bool net, bool scope, unsigned *ret_layers);
 
 struct sandbox_limit {
@@ -59,11 +62,12 @@ struct sandbox_limit {
 int sandbox_limits(const struct sandbox_limit *limits, size_t n);
 
 /* One row per system call; unknown names on this architecture are skipped. `arg`
- * (0..5, -1: none) is compared: (arg & mask) == value. */
+ * (0..5, -1: none) is compared: (arg & mask) == value, or with `differs` arg != value. */
 struct sandbox_call {
         const char *name;
         int arg;
         uint64_t mask, value;
+        bool differs;
 };
 enum sandbox_verdict {
         SANDBOX_KILL, /* the process, by SIGSYS */

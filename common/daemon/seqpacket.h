@@ -58,3 +58,5 @@ int seqpacket_send_raw(int fd, struct bytes packet, const int *fds, size_t n_fds
 /* `*n_fds` is the room in, the number out (CLOEXEC set). Returns the length, 0 at
  * the end, -EAGAIN, -EMSGSIZE for a packet longer than `size` (descriptors closed). */
 ssize_t seqpacket_receive_raw(int fd, void *buffer, size_t size, int *fds, size_t *n_fds);
+/* A connected, blocking socket, or -errno. */
+int seqpacket_dial(const char *path);
