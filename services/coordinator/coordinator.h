@@ -14,6 +14,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/nsec.h"
+#include "common/crypto/sign.h"
 #include "proto/coordinator.pb-c.h"
 #include "services/coordinator/action.h"
 #include "services/coordinator/candidate.h"
@@ -25,6 +26,11 @@ struct coordinator *coordinator_new(const struct coordinator_settings *settings,
                                     const struct peer_id *self, uint64_t seed);
 struct coordinator *coordinator_free(struct coordinator *c); /* always NULL */
 DEFINE_CLEANUP(struct coordinator *, coordinator_free);
+
+/* Simulations only: another way to check signatures than Ed25519 (sign_verify). */
+typedef bool (*core_verify_fn)(const struct sign_public *key, struct bytes message,
+                               struct bytes signature);
+void coordinator_verifier(struct coordinator *c, core_verify_fn fn);
 
 /* Before anything else, and again when the wall clock jumped: the time of day
  * (µs since 1970) at `now`. */

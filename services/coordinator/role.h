@@ -17,6 +17,7 @@ struct core {
         struct rng rng;
         struct actions *actions;
         struct governor *governor;
+        core_verify_fn verify; /* of commits; Ed25519 */
         uint64_t next_id[_ROLE_N];
         int64_t wall_offset_us; /* wall clock minus monotonic */
         char **engines;         /* class strings our workers run */

@@ -1,0 +1,18 @@
+#pragma once
+
+/* The requester role: this node's own queries. What coordinator.c may call
+ * beside the table of role.h; each as its namesake in coordinator.h says. */
+
+#include "services/coordinator/role.h"
+
+/* entropy NULL: explain only. */
+void requester_submit(void *role, uint64_t call, const Coordinator__SubmitRequest *request,
+                      const struct entropy *entropy, nsec_t now);
+bool requester_cancel(void *role, struct bytes job, nsec_t now);
+bool requester_attach(void *role, uint64_t client, struct bytes job, uint64_t from_batch,
+                      nsec_t now);
+void requester_client_credit(void *role, uint64_t client, uint32_t units, nsec_t now);
+void requester_client_closed(void *role, uint64_t client, nsec_t now);
+void requester_spool(void *role, uint64_t spool, struct bytes data, nsec_t now); /* empty: failed */
+void requester_candidates(void *role, const struct candidate *list, size_t n, nsec_t now);
+size_t requester_jobs(const void *role, struct buffer *ret, size_t max);
