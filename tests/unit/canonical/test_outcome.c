@@ -1,0 +1,62 @@
+#include "common/canonical/outcome.h"
+
+#include "tests/unit/canonical/support.h"
+
+static void test_tables_are_full(void **state) {
+        char text[500];
+
+        for (unsigned i = 1; i < _STATE_MAX; i++)
+                assert_non_null(result_state_name(i));
+        for (unsigned i = 1; i < _MODE_MAX; i++)
+                assert_int_equal(query_mode_of(query_mode_name(i)), i);
+        for (unsigned i = 1; i < _VERDICT_MAX; i++)
+                assert_non_null(verdict_name(i));
+        for (unsigned i = 1; i < _SQL_ERROR_MAX; i++)
+                assert_int_equal(sql_error_of(sql_error_name(i)), i);
+        for (unsigned i = 0; i < _OUTCOME_MAX; i++) {
+                assert_non_null(outcome_name(i));
+                outcome_text(i, NULL, 0, text, sizeof(text));
+                assert_null(strchr(text, '{'));
+                assert_null(strchr(text, '\n'));
+        }
+        assert_null(result_state_name(_STATE_MAX));
+        assert_null(outcome_name(_OUTCOME_MAX));
+        assert_null(sql_error_name(0));
+        assert_int_equal(query_mode_of("majority"), 0);
+}
+
+static void test_exit_codes(void **state) {
+        assert_int_equal(result_state_exit_code(STATE_VERIFIED), 0);
+        assert_int_equal(result_state_exit_code(STATE_CACHED), 0);
+        assert_int_equal(result_state_exit_code(STATE_UNVERIFIED), 3);
+        assert_int_equal(result_state_exit_code(STATE_CONTESTED), 4);
+        assert_int_equal(result_state_exit_code(0), 5);
+        assert_int_equal(outcome_exit_code(OUTCOME_USAGE), 2);
+        assert_int_equal(outcome_exit_code(OUTCOME_SPLIT), 4);
+        assert_int_equal(outcome_exit_code(OUTCOME_TIMEOUT), 5);
+        assert_int_equal(outcome_exit_code(1000), 5);
+}
+
+static void test_text(void **state) {
+        const struct outcome_arg args[] = { { "have", BYTES_STR("1") },
+                                            { "rule", BYTES_STR("a\x1b[31m") } };
+        char text[200], small[12];
+
+        outcome_text(OUTCOME_TOO_FEW_HOSTS, args, 2, text, sizeof(text));
+        assert_non_null(strstr(text, "TOO_FEW_HOSTS: 1 hosts took part, ? are needed"));
+        outcome_text(OUTCOME_REFUSED, args, 2, text, sizeof(text));
+        assert_non_null(strstr(text, "a\\x1b[31m"));
+        assert_string_equal(outcome_text(OUTCOME_REFUSED, args, 2, small, sizeof(small)),
+                            "REFUSED: th");
+}
+
+static void test_faults(void **state) {
+        assert_false(verdict_is_fault(VERDICT_CORRECT));
+        assert_true(verdict_is_fault(VERDICT_INCORRECT));
+        assert_true(verdict_is_fault(VERDICT_MALFORMED));
+        assert_false(verdict_is_fault(VERDICT_HARDWARE));
+        assert_false(verdict_is_fault(VERDICT_CANCELLED));
+}
+
+TEST_MAIN(cmocka_unit_test(test_tables_are_full), cmocka_unit_test(test_exit_codes),
+          cmocka_unit_test(test_text), cmocka_unit_test(test_faults))
