@@ -30,8 +30,11 @@ enum record_state {
         RECORD_LOST,        /* from before a restart, without a commit: perhaps signed */
 };
 
+struct host_job;
+
 struct record {
         struct record_key key;
+        struct host_job *job; /* that is at it, or serves its rows; or NULL */
         enum record_state state;
         int64_t time_us;      /* wall clock when it was made */
         struct buffer commit; /* SIGNED: the packed grid.Commit, verbatim */

@@ -58,6 +58,14 @@ const struct coordinator_settings settings_default = {
                 .run_max_age = 3600 * NSEC_PER_SEC,
                 .recheck_max_age = 12 * 3600 * NSEC_PER_SEC,
                 .commit_keep = 24 * 3600 * NSEC_PER_SEC,
+                .peers_max = 4096,
+                .jobs_max = 1024,
+                .commits_max = 65536,
+                .offer_rate = 50,
+                .offer_burst = 200,
+                .peer_bytes = 40 * MIB,
+                .held_bytes = 256 * MIB,
+                .data_class = 1, /* DATA_PUBLIC */
         },
         .trust = {
                 .half_life = 7 * 86400 * NSEC_PER_SEC,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/nsec.h"
+#include "common/wire/peerid.h"
 
 /* [query]: the requester */
 struct query_settings {
@@ -55,6 +56,16 @@ struct host_settings {
         nsec_t recheck_max_age; /* run 1 */
         nsec_t commit_keep;     /* journalled (requester, job, run) */
         uint64_t price;
+        /* What peers may make us keep and do. */
+        uint32_t peers_max, jobs_max, commits_max;
+        uint32_t offer_rate, offer_burst; /* per peer: each second, at once */
+        uint64_t peer_bytes, held_bytes;  /* frames and rows under way: of one, of all */
+        uint32_t data_class;              /* enum data_class: admitted up to this one */
+        /* Owned by whoever made the settings, and outlive the coordinator. */
+        const char *const *groups; /* that we belong to */
+        const struct peer_id *denied;
+        size_t n_groups, n_denied;
+        int fault; /* enum fault_mode (faults.h) */
 };
 
 /* [trust] */

@@ -1,0 +1,81 @@
+#include "services/coordinator/faults.h"
+
+#include "common/base/memory.h"
+
+const char *const fault_mode_names[] = {
+        [FAULT_NONE] = "none",
+        [FAULT_WRONG_RESULT] = "wrong_result",
+        [FAULT_COLLUDE] = "collude",
+        [FAULT_WRONG_ROWS] = "wrong_rows",
+        [FAULT_WRONG_ROOT] = "wrong_root",
+        [FAULT_WRONG_SCHEMA] = "wrong_schema",
+        [FAULT_STALL] = "stall",
+        [FAULT_SLOW] = "slow",
+        [FAULT_CRASH] = "crash",
+        [FAULT_GARBAGE] = "garbage",
+        [FAULT_EQUIVOCATE] = "equivocate",
+        [_FAULT_N] = NULL,
+};
+
+#if COORDINATOR_FAULTS
+
+/* Whose error it is: a peer id, or for colluders what they agreed on beforehand. */
+static struct bytes author(const struct faults *f) {
+        return f->mode == FAULT_COLLUDE ? BYTES_LIT("colluders") : peer_id_bytes(&f->self);
+}
+
+static void twist(struct hash_value *h, const struct faults *f) {
+        *h = hash_of2("quorate.fault.1", author(f), hash_bytes(h));
+}
+
+/* In a SEQUENCE the sequence root is the body of the answer, so that a host that
+ * serves rows of its own there commits to another answer as well. */
+static bool changes_answer(const struct faults *f, const struct answer *a) {
+        return f->mode == FAULT_WRONG_RESULT || f->mode == FAULT_COLLUDE ||
+               f->mode == FAULT_WRONG_SCHEMA ||
+               (f->mode == FAULT_WRONG_ROOT && a->form == ANSWER_SEQUENCE);
+}
+
+static bool changes_root(const struct faults *f) {
+        return f->mode == FAULT_WRONG_RESULT || f->mode == FAULT_COLLUDE ||
+               f->mode == FAULT_WRONG_ROOT;
+}
+
+void faults_answer(const struct faults *f, struct answer *a) {
+        if (changes_answer(f, a))
+                twist(&a->hash, f);
+        if (changes_root(f))
+                twist(&a->sequence_root, f);
+}
+
+bool faults_second_answer(const struct faults *f, struct answer *a) {
+        if (f->mode != FAULT_EQUIVOCATE)
+                return false;
+        twist(&a->hash, f);
+        return true;
+}
+
+void faults_batch(const struct faults *f, uint8_t *data, size_t len) {
+        bool lies = f->mode == FAULT_WRONG_ROWS || changes_root(f);
+
+        if (lies && len > 0)
+                data[len - 1] ^= 1;
+}
+
+bool faults_garbage(const struct faults *f) {
+        return f->mode == FAULT_GARBAGE;
+}
+
+bool faults_silent(const struct faults *f) {
+        return f->mode == FAULT_STALL;
+}
+
+bool faults_crash(const struct faults *f) {
+        return f->mode == FAULT_CRASH;
+}
+
+nsec_t faults_delay(const struct faults *f) {
+        return f->mode == FAULT_SLOW ? FAULT_DELAY : 0;
+}
+
+#endif

@@ -1,0 +1,453 @@
+#include "services/coordinator/host.h"
+
+#include "common/base/error.h"
+#include "common/base/map.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/wire/unpack.h"
+#include "proto/journal.pb-c.h"
+
+#define STREAM_IDLE (30 * NSEC_PER_SEC) /* a stream that says nothing and waits for nothing */
+#define RUN_SLACK   (10 * NSEC_PER_SEC) /* the worker's own deadline comes first */
+
+void host_event(struct host *h, enum event_level level, const char *name,
+                const struct host_job *j) {
+        struct event e = { .level = level, .name = name, .text = "" };
+
+        if (j && j->peer)
+                e.peer = j->peer->id;
+        actions_event(h->core->actions, &e);
+}
+
+/* ---- ids ---- */
+
+uint64_t host_id(struct host_job *j) {
+        uint64_t id = core_id(j->host->core, ROLE_HOST);
+
+        map_set_u64(j->host->ids, id, j);
+        return id;
+}
+
+void host_forget_id(struct host *h, uint64_t *id) {
+        if (*id)
+                map_remove_u64(h->ids, *id);
+        *id = 0;
+}
+
+/* ---- Timers: one per job, at the earliest of what its state waits for ---- */
+
+static nsec_t job_deadline(const struct host_job *j) {
+        const struct host_settings *s = &j->host->core->settings.host;
+        nsec_t idle = nsec_add(j->touched, STREAM_IDLE);
+
+        switch (j->state) {
+        case HOST_BID:
+                return j->is_promised ? j->bid_until : idle;
+        case HOST_RUNNING:
+                return nsec_min(j->run_until, j->host->core->governor->drain_until);
+        case HOST_FETCHING:
+        case HOST_WAITING:
+                return nsec_min(nsec_add(j->touched, s->wall_max),
+                                j->host->core->governor->drain_until);
+        case HOST_COMMITTING:
+                return j->not_before ? j->not_before : NSEC_NEVER;
+        case HOST_HELD:
+                return nsec_min(nsec_add(j->touched, s->unread_timeout),
+                                nsec_add(j->read, s->held_unread_max));
+        default:
+                return idle;
+        }
+}
+
+void host_timer(struct host_job *j) {
+        nsec_t when = job_deadline(j);
+
+        if (when == NSEC_NEVER)
+                heap_remove(&j->host->timers, &j->timer);
+        else
+                heap_set(&j->host->timers, &j->timer, when);
+}
+
+void host_touch(struct host_job *j, nsec_t now) {
+        j->touched = now;
+        host_timer(j);
+}
+
+/* ---- Messages out ---- */
+
+void host_message_init(Grid__JobMessage *m, Grid__JobMessage__BodyCase which) {
+        grid__job_message__init(m);
+        m->body_case = which;
+}
+
+void host_send(struct host_job *j, const Grid__JobMessage *m) {
+        if (!j->has_stream || lane_send(&j->lane, m) == LANE_OK)
+                return;
+        j->host->counters.quota++;
+        lane_reset(&j->lane);
+        host_event(j->host, EVENT_WARNING, "host_out_of_budget", j);
+}
+
+void host_refuse(struct host_job *j, const struct host_problem *problem) {
+        Types__Problem p = TYPES__PROBLEM__INIT;
+        Grid__Refusal refusal = GRID__REFUSAL__INIT;
+        Grid__JobMessage m;
+        char text[512];
+
+        p.code = problem->code;
+        p.detail = (char *) (problem->detail ? problem->detail : "");
+        p.text = text_escape(problem->text, text, sizeof(text));
+        p.position = problem->position;
+        refusal.problem = &p;
+        refusal.retry_ms = problem->retry_ms;
+        if (!j->is_dispatched) {
+                host_message_init(&m, GRID__JOB_MESSAGE__BODY_REFUSAL);
+                m.refusal = &refusal;
+                j->host->counters.refusals++;
+        } else {
+                host_message_init(&m, GRID__JOB_MESSAGE__BODY_FAILURE);
+                m.failure = &refusal;
+                j->host->counters.failures++;
+        }
+        host_send(j, &m);
+        host_job_stop(j);
+}
+
+void host_refuse_for(struct host_job *j, enum outcome_error code, const char *detail) {
+        const struct host_problem p = { .code = code, .detail = detail, .position = -1 };
+
+        host_refuse(j, &p);
+}
+
+/* ---- The end of a job ---- */
+
+static void give_back_slot(struct host_job *j) {
+        if (!j->has_slot)
+                return;
+        governor_give(j->host->core->governor, GOVERNOR_SERVED, j->memory);
+        j->has_slot = false;
+}
+
+static void drop_inputs(struct host_job *j) {
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                struct host_input *in = &j->inputs[i];
+
+                if (in->fetch)
+                        actions_add(j->host->core->actions, ACTION_INPUT_CANCEL, in->fetch);
+                host_forget_id(j->host, &in->fetch);
+                free(in->format);
+                free(in->path);
+                free((void *) in->schema.data);
+        }
+        free(j->inputs);
+        j->inputs = NULL;
+        j->n_inputs = j->n_ready = 0;
+}
+
+static void drop_run(struct host_job *j) {
+        if (!j->run)
+                return;
+        actions_add(j->host->core->actions,
+                    j->state == HOST_HELD ? ACTION_WORK_RELEASE : ACTION_WORK_CANCEL, j->run);
+        host_forget_id(j->host, &j->run);
+}
+
+/* What was never given to keyring may be forgotten; what was may not. */
+static void drop_record(struct host_job *j) {
+        struct record *record = TAKE(j->record);
+
+        if (!record)
+                return;
+        record->job = NULL;
+        if (record->state == RECORD_SIGNING)
+                record->state = RECORD_LOST;
+        else if (record->state == RECORD_WRITING || record->state == RECORD_OPEN)
+                records_drop(j->host->records, record);
+}
+
+void host_executor_done(struct host_job *j) {
+        give_back_slot(j);
+        drop_inputs(j);
+}
+
+void host_job_stop(struct host_job *j) {
+        if (j->is_promised) {
+                governor_unpromise(j->host->core->governor);
+                j->peer->bids--;
+                j->is_promised = false;
+        }
+        list_remove(&j->in_waiting);
+        drop_run(j);
+        host_executor_done(j);
+        drop_record(j);
+        host_forget_id(j->host, &j->journal);
+        host_forget_id(j->host, &j->request);
+        buffer_done(&j->descriptor_bytes);
+        buffer_done(&j->sql);
+        budget_give(&j->peer->memory, j->charged + j->rows_charged);
+        budget_give(&j->host->spool, j->spooled);
+        j->charged = j->rows_charged = j->spooled = 0;
+        j->is_reading = j->is_fetching = false;
+        j->state = HOST_OVER;
+        host_timer(j);
+}
+
+void host_job_free(struct host_job *j, nsec_t now) {
+        struct host *h = j->host;
+
+        host_job_stop(j);
+        heap_remove(&h->timers, &j->timer);
+        if (j->has_stream)
+                map_remove_u64(h->streams, j->lane.id);
+        lane_done(&j->lane);
+        list_remove(&j->in_host);
+        h->n_jobs--;
+        host_peers_leave(h->peers, j->peer, now);
+        free(j);
+}
+
+void host_reset(struct host_job *j, nsec_t now) {
+        if (j->has_stream)
+                lane_reset(&j->lane);
+        host_job_free(j, now);
+}
+
+/* ---- Time ---- */
+
+static void on_timer(struct host_job *j, nsec_t now) {
+        struct host *h = j->host;
+
+        if (j->state == HOST_BID && j->is_promised) {
+                governor_unpromise(h->core->governor);
+                j->peer->bids--;
+                j->is_promised = false;
+                h->counters.expired++;
+                host_touch(j, now);
+        } else if (j->state == HOST_COMMITTING) {
+                j->not_before = 0;
+                host_ask_signature(j, now);
+                host_timer(j);
+        } else if (j->state >= HOST_FETCHING && j->state <= HOST_RUNNING) {
+                bool drained = h->core->governor->drain_until <= now;
+
+                host_refuse_for(j, drained ? OUTCOME_REFUSED : OUTCOME_TIMEOUT,
+                                drained ? "rule=paused" : "stage=run");
+                host_touch(j, now);
+        } else {
+                host_reset(j, now);
+        }
+        host_next_waiting(h, now);
+}
+
+static void expire(void *role, nsec_t now) {
+        struct host *h = role;
+        struct heap_entry *e;
+
+        while ((e = heap_pop_due(&h->timers, now)))
+                on_timer(container_of(e, struct host_job, timer), now);
+        if (h->records)
+                records_expire(h->records, core_wall_us(h->core, now));
+}
+
+static nsec_t deadline(const void *role) {
+        const struct host *h = role;
+
+        return heap_when(&h->timers);
+}
+
+/* ---- Answers to actions ---- */
+
+/* Over the budget while answering: the lane is gone, and with it the job. */
+static void settle(struct host_job *j, nsec_t now) {
+        struct host *h = j->host;
+
+        if (j->has_stream && j->lane.is_ended)
+                host_job_free(j, now);
+        else
+                host_timer(j);
+        host_next_waiting(h, now);
+}
+
+static void on_answered(void *role, uint64_t request, struct bytes statement,
+                        struct bytes signature, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->ids, request);
+
+        if (!j || j->request != request)
+                return;
+        host_forget_id(h, &j->request);
+        host_signed(j, statement, signature, now);
+        settle(j, now);
+}
+
+static void on_report(void *role, uint64_t run, struct bytes report, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->ids, run);
+
+        if (!j || j->run != run)
+                return;
+        actions_add(h->core->actions, ACTION_WORK_CONSUMED, run)->n = 1;
+        host_report(j, report, now);
+        settle(j, now);
+}
+
+static void on_run_lost(void *role, uint64_t run, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->ids, run);
+
+        if (!j || j->run != run)
+                return;
+        host_forget_id(h, &j->run);
+        host_run_lost(j, now);
+        settle(j, now);
+}
+
+static void on_input(void *role, uint64_t fetch, const struct input_facts *facts, unsigned code,
+                     nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->ids, fetch);
+
+        if (!j)
+                return;
+        host_input(j, fetch, facts, code, now);
+        settle(j, now);
+}
+
+static void on_journalled(void *role, uint64_t id, bool ok, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->ids, id);
+
+        if (!j || j->journal != id)
+                return;
+        host_forget_id(h, &j->journal);
+        host_journalled(j, ok, now);
+        settle(j, now);
+}
+
+void host_next_waiting(struct host *h, nsec_t now) {
+        struct list *first;
+
+        while ((first = list_first(&h->waiting)) && governor_free_slots(h->core->governor) > 0) {
+                struct host_job *j = LIST_ENTRY(first, struct host_job, in_waiting);
+
+                host_start(j, now);
+                host_timer(j);
+                if (list_first(&h->waiting) == first)
+                        break;
+        }
+}
+
+static void on_capacity(void *role, nsec_t now) {
+        struct host *h = role;
+
+        LIST_FOREACH (link, &h->jobs)
+                host_timer(LIST_ENTRY(link, struct host_job, in_host));
+        host_next_waiting(h, now);
+}
+
+/* ---- Life ---- */
+
+static void *host_new(struct core *core, uint64_t seed) {
+        const struct host_settings *s = &core->settings.host;
+        struct host *h = xnew(struct host);
+        struct host_peers_config peers = { .max = s->peers_max,
+                                           .peer_memory = s->peer_bytes,
+                                           .rate = s->offer_rate,
+                                           .burst = s->offer_burst,
+                                           .memory = &h->memory };
+
+        h->core = core;
+        rng_init(&h->rng, seed);
+        budget_init(&h->memory, s->held_bytes, NULL);
+        budget_init(&h->commits, UINT64_MAX, NULL);
+        budget_init(&h->spool, s->spool_bytes, NULL);
+        h->peers = host_peers_new(rng_u64(&h->rng), &peers);
+        h->records = records_new(rng_u64(&h->rng), s->commits_max, &h->commits);
+        h->streams = map_new(rng_u64(&h->rng));
+        h->ids = map_new(rng_u64(&h->rng));
+        list_init(&h->jobs);
+        list_init(&h->waiting);
+        heap_init(&h->timers);
+        h->faults = (struct faults){ .mode = (enum fault_mode) s->fault, .self = core->self };
+        return h;
+}
+
+static void host_free(void *role) {
+        struct host *h = role;
+
+        if (!h)
+                return;
+        LIST_FOREACH_SAFE (link, &h->jobs)
+                host_job_free(LIST_ENTRY(link, struct host_job, in_host), 0);
+        records_free(h->records);
+        host_peers_free(h->peers);
+        map_free(h->streams);
+        map_free(h->ids);
+        heap_done(&h->timers);
+        free(h);
+}
+
+/* A restart: what was journalled without a commit may have been signed. */
+static int restore(void *role, enum journal_kind kind, struct bytes bytes, nsec_t now) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct host *h = role;
+        struct record_key key = {};
+        const Journal__HostRecord *in;
+        struct record *record;
+
+        if (kind != JOURNAL_HOST || wire_unpack(&journal__host_record__descriptor, bytes, NULL, &u))
+                return 1;
+        in = u.message;
+        if (in->requester.len == 0) {
+                h->created_us = in->time_us;
+                return 0;
+        }
+        if (!peer_id_parse(BYTES(in->requester.data, in->requester.len), &key.requester) ||
+            in->job.len != HASH_SIZE)
+                return 1;
+        memcpy(key.job.bytes, in->job.data, HASH_SIZE);
+        key.run = in->run;
+        if (in->time_us <= core_wall_us(h->core, now) - RECORD_KEPT_US)
+                return 0;
+        record = records_find(h->records, &key);
+        if (!record)
+                record = records_add(h->records, &key, in->time_us);
+        if (!record)
+                return 1;
+        record->state = RECORD_LOST;
+        if (in->commit.len > 0 &&
+            !record_sign(h->records, record, BYTES(in->commit.data, in->commit.len)))
+                return 1;
+        return 0;
+}
+
+/* Without a memory of what was signed before, nothing from before may be signed. */
+static void start(void *role, nsec_t now) {
+        struct host *h = role;
+        struct record birth = { .time_us = core_wall_us(h->core, now) };
+
+        if (h->created_us)
+                return;
+        h->created_us = birth.time_us;
+        host_journal(h, &birth, 0);
+}
+
+const struct role host_role = {
+        .new = host_new,
+        .free = host_free,
+        .restore = restore,
+        .start = start,
+        .deadline = deadline,
+        .expire = expire,
+        .opened = host_opened,
+        .data = host_data,
+        .window = host_window,
+        .finished = host_finished,
+        .closed = host_closed,
+        .answered = on_answered,
+        .report = on_report,
+        .run_lost = on_run_lost,
+        .input = on_input,
+        .journalled = on_journalled,
+        .capacity = on_capacity,
+};

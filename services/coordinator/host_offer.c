@@ -1,0 +1,256 @@
+#include "services/coordinator/host.h"
+
+#include <stdio.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+
+/* Order does not matter: the same set of classes or roots in another order is
+ * another list, and a requester has no reason to reorder it. */
+struct hash_value host_list_digest(const char *name, const struct bytes *list, size_t n) {
+        struct hash h;
+
+        hash_begin(&h, name);
+        for (size_t i = 0; i < n; i++) {
+                uint8_t len[4];
+
+                store_be32(len, (uint32_t) list[i].len);
+                hash_update(&h, len, sizeof(len));
+                hash_update_bytes(&h, list[i]);
+        }
+        return hash_end(&h);
+}
+
+/* ---- Admission: a rule each; the first that does not hold is the refusal ---- */
+
+struct admission {
+        struct host_job *job;
+        const Grid__Offer *offer;
+        nsec_t now;
+        struct host_problem problem;
+};
+
+static bool refuse(struct admission *a, enum outcome_error code, const char *detail) {
+        a->problem = (struct host_problem){ .code = code, .detail = detail, .position = -1 };
+        return false;
+}
+
+static const struct host_settings *settings_of(const struct admission *a) {
+        return &a->job->host->core->settings.host;
+}
+
+static bool rate_holds(struct admission *a) {
+        struct host *h = a->job->host;
+        nsec_t wait = host_peer_rate(h->peers, a->job->peer, a->now);
+
+        if (!wait)
+                return true;
+        refuse(a, OUTCOME_REFUSED, "rule=rate");
+        a->problem.retry_ms = (uint32_t) (wait / NSEC_PER_MSEC) + 1;
+        return false;
+}
+
+static bool peer_is_welcome(struct admission *a) {
+        const struct host_settings *s = settings_of(a);
+
+        for (size_t i = 0; i < s->n_denied; i++)
+                if (peer_id_equal(&s->denied[i], &a->job->peer->id))
+                        return refuse(a, OUTCOME_REFUSED, "rule=denied");
+        return true;
+}
+
+static bool is_taking_jobs(struct admission *a) {
+        return !a->job->host->core->governor->is_paused ||
+               refuse(a, OUTCOME_REFUSED, "rule=paused");
+}
+
+static bool network_is_ours(struct admission *a) {
+        return strcmp(a->offer->network, a->job->host->core->settings.query.network) == 0 ||
+               refuse(a, OUTCOME_REFUSED, "rule=network");
+}
+
+static bool group_is_ours(struct admission *a) {
+        const struct host_settings *s = settings_of(a);
+
+        if (!a->offer->group[0])
+                return true;
+        for (size_t i = 0; i < s->n_groups; i++)
+                if (strcmp(s->groups[i], a->offer->group) == 0)
+                        return true;
+        return refuse(a, OUTCOME_REFUSED, "rule=group");
+}
+
+static bool data_class_is_admitted(struct admission *a) {
+        unsigned class = data_class_of(BYTES_STR(a->offer->data_class));
+
+        if (!class || class > settings_of(a)->data_class)
+                return refuse(a, OUTCOME_REFUSED, "rule=data_class");
+        a->job->offer.data_class = (enum data_class) class;
+        return true;
+}
+
+/* An `engine` comparison admits any build of one engine, `class` the exact class:
+ * either way the requester lists the classes it admits, best first. */
+static bool engine_is_here(struct admission *a) {
+        struct core *core = a->job->host->core;
+        unsigned comparison = comparison_of(BYTES_STR(a->offer->comparison));
+
+        if (!comparison)
+                return refuse(a, OUTCOME_REFUSED, "rule=comparison");
+        a->job->offer.comparison = (enum comparison) comparison;
+        for (size_t i = 0; i < a->offer->n_engines; i++)
+                for (size_t k = 0; k < core->n_engines; k++)
+                        if (strcmp(a->offer->engines[i], core->engines[k]) == 0) {
+                                snprintf(a->job->offer.engine, sizeof(a->job->offer.engine), "%s",
+                                         core->engines[k]);
+                                return true;
+                        }
+        return refuse(a, OUTCOME_REFUSED, "rule=engine");
+}
+
+static bool limits_fit(struct admission *a) {
+        const struct host_settings *s = settings_of(a);
+        const Types__Limits *l = a->offer->limits;
+        const struct {
+                uint64_t asked, most;
+                const char *detail;
+        } rows[] = {
+                { l ? l->rows : 0, s->rows_max, "which=rows" },
+                { l ? l->bytes : 0, s->bytes_max, "which=bytes" },
+                { l ? l->memory : 0, s->memory_max, "which=memory" },
+                { l ? l->cpu_ms : 0, s->cpu_max / NSEC_PER_MSEC, "which=cpu" },
+                { l ? l->wall_ms : 0, s->wall_max / NSEC_PER_MSEC, "which=wall" },
+                { a->offer->input_bytes, s->input_bytes_max, "which=data" },
+                { a->offer->estimated_cpu_us, s->cpu_max / NSEC_PER_USEC, "which=cost" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (rows[i].asked > rows[i].most)
+                        return refuse(a, OUTCOME_LIMIT, rows[i].detail);
+        if (l)
+                a->job->offer.limits = (struct descriptor_limits){
+                        .rows = l->rows,
+                        .bytes = l->bytes,
+                        .memory = l->memory,
+                        .cpu_ms = l->cpu_ms,
+                        .wall_ms = l->wall_ms,
+                };
+        return true;
+}
+
+uint64_t host_memory_of(const struct host *h, uint64_t asked) {
+        const struct governor *g = h->core->governor;
+        uint64_t most = h->core->settings.host.memory_max;
+        uint64_t share = g->slots ? g->memory / g->slots : 0;
+        uint64_t want = asked ? asked : share;
+
+        return want < most ? want : most;
+}
+
+static bool capacity_is_left(struct admission *a) {
+        static const char *const details[] = {
+                [GOVERNOR_E_PAUSED] = "rule=paused",
+                [GOVERNOR_E_SLOTS] = "rule=slots",
+                [GOVERNOR_E_MEMORY] = "rule=memory",
+                [GOVERNOR_E_TOO_BIG] = "rule=memory",
+        };
+        struct host_job *j = a->job;
+        int r;
+
+        if (j->peer->bids >= settings_of(a)->bids_per_peer)
+                return refuse(a, OUTCOME_REFUSED, "rule=bids");
+        r = governor_promise(j->host->core->governor,
+                             host_memory_of(j->host, j->offer.limits.memory));
+        if (r) {
+                refuse(a, OUTCOME_REFUSED, details[r]);
+                a->problem.retry_ms = 200;
+                return false;
+        }
+        j->is_promised = true;
+        j->peer->bids++;
+        return true;
+}
+
+static bool (*const rules[])(struct admission *a) = {
+        peer_is_welcome,        rate_holds,     is_taking_jobs, network_is_ours,  group_is_ours,
+        data_class_is_admitted, engine_is_here, limits_fit,     capacity_is_left,
+};
+
+/* ---- Bids ---- */
+
+static void bid(struct host_job *j, const Grid__Offer *offer, nsec_t now) {
+        struct host *h = j->host;
+        const struct host_settings *s = &h->core->settings.host;
+        Grid__Bid out = GRID__BID__INIT;
+        Grid__JobMessage m;
+
+        rng_bytes(&h->rng, j->ticket, sizeof(j->ticket));
+        j->bid_until = nsec_add(now, s->bid_valid);
+        j->state = HOST_BID;
+        out.ticket = (ProtobufCBinaryData){ sizeof(j->ticket), j->ticket };
+        out.valid_ms = (uint32_t) (s->bid_valid / NSEC_PER_MSEC);
+        out.engine = (char *) j->offer.engine;
+        out.free_slots = governor_free_slots(h->core->governor);
+        out.fetch_bytes = offer->input_bytes;
+        out.price = s->price;
+        out.estimate_us = offer->estimated_cpu_us;
+        host_message_init(&m, GRID__JOB_MESSAGE__BODY_BID);
+        m.bid = &out;
+        h->counters.bids++;
+        host_send(j, &m);
+}
+
+static void remember_lists(struct host_job *j, const Grid__Offer *offer) {
+        struct bytes list[DESCRIPTOR_DATASETS_MAX];
+
+        for (size_t i = 0; i < offer->n_engines; i++)
+                list[i] = BYTES_STR(offer->engines[i]);
+        j->offer.engines = host_list_digest("quorate.host.e", list, offer->n_engines);
+        for (size_t i = 0; i < offer->n_roots; i++)
+                list[i] = BYTES(offer->roots[i].data, offer->roots[i].len);
+        j->offer.roots = host_list_digest("quorate.host.r", list, offer->n_roots);
+        j->offer.has_roots = offer->n_roots > 0;
+}
+
+_Static_assert(DESCRIPTOR_CLASSES_MAX <= DESCRIPTOR_DATASETS_MAX, "one list serves both");
+
+void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
+        const Grid__Offer *offer = m->offer;
+        struct admission a = { .job = j, .offer = offer, .now = now };
+
+        j->host->counters.offers++;
+        if (offer->job.len != HASH_SIZE || offer->run > 1 ||
+            offer->n_engines > DESCRIPTOR_CLASSES_MAX || offer->n_roots > DESCRIPTOR_DATASETS_MAX ||
+            strlen(offer->network) > DESCRIPTOR_TEXT_MAX) {
+                host_refuse_for(j, OUTCOME_MISMATCH, "field=offer");
+                return;
+        }
+        memcpy(j->offer.job.bytes, offer->job.data, HASH_SIZE);
+        j->offer.run = offer->run;
+        strcpy(j->offer.network, offer->network);
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                if (!rules[i](&a)) {
+                        host_refuse(j, &a.problem);
+                        return;
+                }
+        remember_lists(j, offer);
+        bid(j, offer, now);
+}
+
+/* Analysis for somebody who lacks the engine costs us an executor and earns a
+ * stranger nothing we could check: not offered yet. */
+void host_on_describe(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
+        Types__Problem problem = TYPES__PROBLEM__INIT;
+        Grid__Description out = GRID__DESCRIPTION__INIT;
+        Grid__JobMessage answer;
+
+        problem.code = OUTCOME_REFUSED;
+        problem.detail = (char *) "rule=describe";
+        problem.position = -1;
+        out.problem = &problem;
+        host_message_init(&answer, GRID__JOB_MESSAGE__BODY_DESCRIPTION);
+        answer.description = &out;
+        host_send(j, &answer);
+        j->state = HOST_OVER;
+}

@@ -1,0 +1,162 @@
+#include "services/coordinator/host.h"
+
+#include "common/base/map.h"
+#include "common/base/memory.h"
+
+void host_opened(void *role, uint64_t stream, const struct stream_remote *remote, uint32_t window,
+                 nsec_t now) {
+        struct host *h = role;
+        const struct host_settings *s = &h->core->settings.host;
+        struct host_peer *peer = NULL;
+        struct host_job *j;
+
+        if (s->enabled && h->n_jobs < s->jobs_max)
+                peer = host_peers_join(h->peers, &remote->peer, now);
+        if (!peer) {
+                h->counters.quota++;
+                actions_add(h->core->actions, ACTION_RESET, stream);
+                return;
+        }
+        j = xnew(struct host_job);
+        j->host = h;
+        j->peer = peer;
+        j->has_stream = true;
+        list_init(&j->in_waiting);
+        list_push_back(&h->jobs, &j->in_host);
+        h->n_jobs++;
+        lane_init(&j->lane, h->core->actions, stream, window, LANE_FRAME_MAX, &peer->memory);
+        buffer_init(&j->descriptor_bytes, DESCRIPTOR_BYTES_MAX);
+        buffer_init(&j->sql, LANE_FRAME_MAX);
+        map_set_u64(h->streams, stream, j);
+        host_touch(j, now);
+}
+
+static void on_cancel(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
+        j->host->counters.cancelled++;
+        host_job_stop(j);
+        host_next_waiting(j->host, now);
+}
+
+/* What a requester says about us is its own signed word; gossip brings it to those
+ * who count it. Here it only ends the job. */
+static void on_verdict(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
+        host_event(j->host, EVENT_DEBUG, "verdict_received", j);
+}
+
+#define IN(state) (1u << (state))
+#define ANY_STATE (IN(_HOST_STATE_N) - 1)
+
+/* What may be said when. A message of `late` states crossed one of ours: it is
+ * passed over. Anything else ends the stream. */
+static const struct message_row {
+        Grid__JobMessage__BodyCase which;
+        unsigned states, late;
+        void (*fn)(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
+} message_rows[] = {
+        { GRID__JOB_MESSAGE__BODY_OFFER, IN(HOST_NEW), 0, host_on_offer },
+        { GRID__JOB_MESSAGE__BODY_DESCRIBE, IN(HOST_NEW), 0, host_on_describe },
+        { GRID__JOB_MESSAGE__BODY_DISPATCH, IN(HOST_BID), IN(HOST_OVER), host_on_dispatch },
+        { GRID__JOB_MESSAGE__BODY_ROWS, IN(HOST_HELD), ANY_STATE, host_on_rows },
+        { GRID__JOB_MESSAGE__BODY_HOLD, IN(HOST_HELD), ANY_STATE, host_on_hold },
+        { GRID__JOB_MESSAGE__BODY_RELEASE, IN(HOST_HELD), ANY_STATE, host_on_release },
+        { GRID__JOB_MESSAGE__BODY_CANCEL, ANY_STATE, 0, on_cancel },
+        { GRID__JOB_MESSAGE__BODY_VERDICT, ANY_STATE, 0, on_verdict },
+};
+
+struct feeding {
+        struct host_job *job;
+        nsec_t now;
+};
+
+static bool on_message(void *userdata, const Grid__JobMessage *m) {
+        struct feeding *f = userdata;
+        struct host_job *j = f->job;
+
+        for (size_t i = 0; i < ELEMENTSOF(message_rows); i++) {
+                const struct message_row *row = &message_rows[i];
+
+                if (row->which != m->body_case)
+                        continue;
+                if (row->states & IN(j->state)) {
+                        j->touched = f->now;
+                        row->fn(j, m, f->now);
+                        host_timer(j);
+                        return !j->lane.is_ended;
+                }
+                if (row->late & IN(j->state))
+                        return true;
+                break;
+        }
+        j->host->counters.malformed++;
+        host_event(j->host, EVENT_INFO, "host_unexpected_message", j);
+        lane_reset(&j->lane);
+        return false;
+}
+
+void host_data(void *role, uint64_t stream, struct bytes data, nsec_t now) {
+        struct host *h = role;
+        struct feeding f = { .job = map_get_u64(h->streams, stream), .now = now };
+        int r;
+
+        if (!f.job)
+                return;
+        r = lane_feed(&f.job->lane, data, on_message, &f);
+        if (r == LANE_OK)
+                return;
+        if (r == LANE_E_MALFORMED)
+                h->counters.malformed++;
+        else if (r == LANE_E_QUOTA)
+                h->counters.quota++;
+        host_reset(f.job, now);
+        host_next_waiting(h, now);
+}
+
+void host_window(void *role, uint64_t stream, uint32_t units, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->streams, stream);
+
+        if (!j)
+                return;
+        lane_window(&j->lane, units);
+        if (j->is_reading) {
+                j->read = now;
+                host_touch(j, now);
+                host_pump(j, now);
+        }
+}
+
+/* A commit outlives its stream: the requester may come back for the rows. */
+void host_closed(void *role, uint64_t stream, uint32_t code, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->streams, stream);
+
+        if (!j)
+                return;
+        map_remove_u64(h->streams, stream);
+        lane_done(&j->lane);
+        j->has_stream = false;
+        if (j->state == HOST_COMMITTING || j->state == HOST_HELD) {
+                j->is_reading = false;
+                budget_give(&j->peer->memory, j->rows_charged);
+                j->rows_charged = 0;
+                host_touch(j, now);
+                return;
+        }
+        host_job_free(j, now);
+        host_next_waiting(h, now);
+}
+
+/* The requester has nothing more to say; it may still be reading. */
+void host_finished(void *role, uint64_t stream, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->streams, stream);
+
+        if (!j)
+                return;
+        if (j->state != HOST_OVER) {
+                host_job_stop(j);
+                host_next_waiting(h, now);
+        }
+        lane_finish(&j->lane);
+        host_touch(j, now);
+}
