@@ -37,22 +37,24 @@ struct receipt {
 /* False: a part is larger than its limit. Appends, checksum included. */
 bool receipt_encode(const struct receipt *r, struct buffer *b);
 
+/* The layout alone, checksum not looked at. False: not a receipt. */
+bool receipt_decode(struct bytes file, struct receipt *ret);
+
 /* In this order; a check that needs an earlier one that failed is SKIPPED. */
 enum receipt_check {
-        RECEIPT_CHECKSUM, /* first: any flipped, missing or added byte */
-        RECEIPT_FORMAT,
-        RECEIPT_DESCRIPTOR, /* decodes; its requester is the peer of the requester key */
-        RECEIPT_QUERY,      /* the SQL has the descriptor's query hash */
-        RECEIPT_SCHEMA,
+        RECEIPT_CHECKSUM,        /* any flipped, missing or added byte */
+        RECEIPT_FORMAT,          /* the layout, every length and limit */
+        RECEIPT_DESCRIPTOR,      /* decodes; its requester is the peer of the requester's key */
+        RECEIPT_QUERY,           /* the SQL has the descriptor's query hash */
         RECEIPT_DISPATCH,        /* each names this job and its host, signed by the requester */
         RECEIPT_COMMIT,          /* each names this job and its host, signed by that host */
-        RECEIPT_TAGS,            /* plain values have the tags that were signed */
+        RECEIPT_TAGS,            /* the plain values are those behind the tags that were signed */
+        RECEIPT_FORM,            /* form, rows and engine classes are what the descriptor allows */
         RECEIPT_VERDICT,         /* each names this job and its host, signed by the requester */
-        RECEIPT_VERDICTS_AGREE,  /* with one another and with who was counted */
-        RECEIPT_DISTINCT_VOTERS, /* hosts and voter groups counted stand once each */
+        RECEIPT_VERDICTS_AGREE,  /* with one another, with who was counted, with the commits */
+        RECEIPT_DISTINCT_VOTERS, /* hosts and voter groups that count stand once each */
         RECEIPT_EQUAL_ANSWERS,   /* of all that were counted */
-        RECEIPT_QUORUM,          /* enough of them, lead included, for the signed state */
-        RECEIPT_CLASSES,         /* engine classes are admitted ones */
+        RECEIPT_QUORUM,          /* enough of them, and far enough ahead, for the signed state */
         RECEIPT_ROWS,            /* only with rows: they give the answer */
         _RECEIPT_CHECK_MAX,
 };
@@ -60,7 +62,7 @@ enum receipt_check {
 enum check_status { CHECK_PASSED = 1, CHECK_FAILED, CHECK_SKIPPED };
 
 struct receipt_report {
-        bool valid; /* nothing failed */
+        bool valid; /* nothing failed, or was skipped for want of another check */
         struct {
                 enum check_status status;
                 char detail[160]; /* for people; escaped; empty when passed plainly */
@@ -76,8 +78,8 @@ struct receipt_report {
 
 const char *receipt_check_name(enum receipt_check check); /* "checksum", "format" … */
 
-/* file: the bytes of the receipt; rows: those of a .qrows file, or BYTES_NONE. The
- * report holds views into `file`. About 100 KiB: not for a small stack. */
+/* file: the bytes of the receipt; rows: those of a .qrows file, data NULL: none. The
+ * report holds views into `file`; it is about 16 KiB large. */
 void receipt_verify(struct bytes file, struct bytes rows, struct receipt_report *ret);
 /* The first check that failed, or _RECEIPT_CHECK_MAX. */
 enum receipt_check receipt_first_failure(const struct receipt_report *r);

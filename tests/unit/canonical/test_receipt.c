@@ -1,0 +1,253 @@
+#include "common/canonical/receipt.h"
+
+#include "common/canonical/qrows.h"
+#include "common/wire/peerid.h"
+#include "tests/unit/canonical/support.h"
+#include "tests/unit/canonical/vectors/vectors.h"
+
+/* The receipt of the vectors: three hosts, the first two counted, the third
+ * inconclusive with another answer. Keys are those of make_vectors.py. */
+struct fixture {
+        struct bytes file, rows;
+        struct receipt_report report;
+        struct buffer changed; /* a receipt or rows made from it */
+        struct signature signatures[8];
+        size_t n_signatures;
+        struct buffer statements[8];
+};
+
+static int setup(void **state) {
+        struct fixture *f = xnew(struct fixture);
+
+        f->file = from_hex(receipt_vector[0].file);
+        f->rows = from_hex(receipt_vector[0].rows);
+        buffer_init(&f->changed, RECEIPT_BYTES_MAX);
+        for (size_t i = 0; i < ELEMENTSOF(f->statements); i++)
+                buffer_init(&f->statements[i], STATEMENT_BYTES_MAX);
+        receipt_verify(f->file, f->rows, &f->report);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct fixture *f = *state;
+
+        bytes_freep(&f->file);
+        bytes_freep(&f->rows);
+        buffer_done(&f->changed);
+        for (size_t i = 0; i < ELEMENTSOF(f->statements); i++)
+                buffer_done(&f->statements[i]);
+        free(f);
+        return 0;
+}
+
+static void test_good(void **state) {
+        struct fixture *f = *state;
+        struct verdict_statement verdict;
+
+        for (unsigned i = 0; i < _RECEIPT_CHECK_MAX; i++) {
+                print_message("# %s: %s\n", receipt_check_name(i), f->report.checks[i].detail);
+                assert_int_equal(f->report.checks[i].status, CHECK_PASSED);
+        }
+        assert_true(f->report.valid);
+        assert_int_equal(f->report.agreement, 2);
+        assert_int_equal(f->report.quorum, 2);
+        assert_int_equal(f->report.replicas, 3);
+        assert_int_equal(f->report.state, STATE_VERIFIED);
+        assert_int_equal(f->report.answer->rows, 300);
+        assert_true(receipt_verdict(&f->report, 1, &verdict));
+        assert_bytes_equal(verdict.voter_group, BYTES_LIT("192.0.1.0/24"));
+        assert_true(receipt_encode(&f->report.receipt, &f->changed));
+        assert_bytes_equal(buffer_bytes(&f->changed), f->file);
+
+        receipt_verify(f->file, BYTES_NONE, &f->report);
+        assert_true(f->report.valid);
+        assert_int_equal(f->report.checks[RECEIPT_ROWS].status, CHECK_SKIPPED);
+}
+
+/* Every byte, two ways; every truncation; one byte more. */
+static void test_every_byte(void **state) {
+        struct fixture *f = *state;
+        uint8_t *p = (uint8_t *) f->file.data;
+
+        for (size_t i = 0; i < f->file.len * 2; i++) {
+                uint8_t mask = i % 2 ? 0x80 : 0x01;
+
+                p[i / 2] ^= mask;
+                receipt_verify(f->file, BYTES_NONE, &f->report);
+                assert_false(f->report.valid);
+                assert_int_equal(receipt_first_failure(&f->report), RECEIPT_CHECKSUM);
+                p[i / 2] ^= mask;
+        }
+        for (size_t n = 0; n < f->file.len; n++) {
+                receipt_verify(BYTES(p, n), BYTES_NONE, &f->report);
+                assert_false(f->report.valid);
+        }
+        buffer_put_bytes(&f->changed, f->file);
+        buffer_put_u8(&f->changed, 0);
+        receipt_verify(buffer_bytes(&f->changed), BYTES_NONE, &f->report);
+        assert_int_equal(receipt_first_failure(&f->report), RECEIPT_CHECKSUM);
+}
+
+/* The same by somebody who computes the checksum anew: no byte is uncovered. */
+static void test_every_byte_resealed(void **state) {
+        struct fixture *f = *state;
+        size_t len = f->file.len - HASH_SIZE;
+        uint8_t *p = (uint8_t *) f->file.data;
+
+        for (size_t i = 0; i < len; i++) {
+                struct hash_value sum;
+
+                p[i] ^= 1;
+                sum = hash_of("quorate.rcpt.1", BYTES(p, len));
+                memcpy(p + len, sum.bytes, HASH_SIZE);
+                receipt_verify(f->file, BYTES_NONE, &f->report);
+                p[i] ^= 1;
+                if (f->report.valid)
+                        fail_msg("byte %zu is covered by no check", i);
+                assert_int_not_equal(receipt_first_failure(&f->report), RECEIPT_CHECKSUM);
+        }
+}
+
+static enum receipt_check first_failure(struct fixture *f, const struct receipt *changed) {
+        buffer_clear(&f->changed);
+        assert_true(receipt_encode(changed, &f->changed));
+        receipt_verify(buffer_bytes(&f->changed), BYTES_NONE, &f->report);
+        return receipt_first_failure(&f->report);
+}
+
+static void test_swaps(void **state) {
+        struct fixture *f = *state;
+        const struct receipt good = f->report.receipt;
+        struct receipt r;
+
+#define SWAP(x, y)                         \
+        do {                               \
+                __typeof__(x) held_ = (x); \
+                (x) = (y);                 \
+                (y) = held_;               \
+        } while (0)
+#define CHANGED(check, change)                                 \
+        do {                                                   \
+                r = good;                                      \
+                change;                                        \
+                assert_int_equal(first_failure(f, &r), check); \
+        } while (0)
+        CHANGED(_RECEIPT_CHECK_MAX, (void) 0);
+        CHANGED(RECEIPT_COMMIT, SWAP(r.hosts[0].commit_signature, r.hosts[1].commit_signature));
+        CHANGED(RECEIPT_DISPATCH,
+                SWAP(r.hosts[0].dispatch_signature, r.hosts[1].dispatch_signature));
+        CHANGED(RECEIPT_VERDICT, SWAP(r.hosts[0].verdict_signature, r.hosts[1].verdict_signature));
+        CHANGED(RECEIPT_COMMIT, r.hosts[0].commit_signature = r.hosts[0].dispatch_signature);
+        CHANGED(RECEIPT_DISPATCH, SWAP(r.hosts[0].key, r.hosts[1].key));
+        CHANGED(RECEIPT_DESCRIPTOR, r.requester = r.hosts[0].key);
+        CHANGED(RECEIPT_QUERY, r.sql = BYTES_LIT("SELECT 1"));
+        CHANGED(RECEIPT_TAGS, r.hosts[0].answer.rows++);
+        CHANGED(RECEIPT_TAGS, r.hosts[0].answer.sequence_root.bytes[0]++);
+        CHANGED(RECEIPT_TAGS, r.hosts[0].answer = r.hosts[2].answer);
+        CHANGED(RECEIPT_TAGS, r.hosts[0].answer.error = 1);
+        CHANGED(RECEIPT_VERDICTS_AGREE, r.hosts[2].counted = true); /* it is `inconclusive` */
+        CHANGED(RECEIPT_VERDICTS_AGREE,
+                r.hosts[1].verdict = r.hosts[1].verdict_signature = BYTES_NONE);
+        CHANGED(RECEIPT_VERDICTS_AGREE, r.n_hosts = 0);
+        CHANGED(RECEIPT_VERDICTS_AGREE, r.n_hosts = 1); /* rests on the other's commit */
+        CHANGED(RECEIPT_QUORUM, r.hosts[1].counted = false);
+        CHANGED(RECEIPT_DISTINCT_VOTERS, r.hosts[2] = r.hosts[1]);
+}
+
+static void sign_as(struct fixture *f, uint8_t seed_byte, struct bytes v, struct bytes *ret) {
+        struct signature *signature = &f->signatures[f->n_signatures++];
+        struct sign_public public;
+        struct sign_secret secret;
+        uint8_t seed[SIGN_SEED_SIZE];
+
+        memset(seed, seed_byte, sizeof(seed));
+        sign_keypair(seed, &secret, &public);
+        *signature = sign_make(&secret, v);
+        *ret = signature_bytes(signature);
+}
+
+/* Replaces the verdict of host i by one that the requester signs as well. */
+static void judge(struct fixture *f, struct receipt_host *h, const struct verdict_statement *s) {
+        struct buffer *b = &f->statements[f->n_signatures];
+
+        assert_int_equal(verdict_encode(s, b), STATEMENT_OK);
+        h->verdict = buffer_bytes(b);
+        sign_as(f, 7, h->verdict, &h->verdict_signature);
+}
+
+static void test_requester_lies(void **state) {
+        struct fixture *f = *state;
+        const struct receipt good = f->report.receipt;
+        struct verdict_statement verdict;
+        struct receipt r;
+
+        /* two hosts of one subnet count as two */
+        assert_true(receipt_verdict(&f->report, 1, &verdict));
+        verdict.voter_group = BYTES_LIT("192.0.0.0/24");
+        r = good;
+        judge(f, &r.hosts[1], &verdict);
+        assert_int_equal(first_failure(f, &r), RECEIPT_DISTINCT_VOTERS);
+
+        /* one verdict tells another quorum */
+        verdict.voter_group = BYTES_LIT("192.0.9.0/24");
+        verdict.quorum = 1;
+        r = good;
+        judge(f, &r.hosts[1], &verdict);
+        assert_int_equal(first_failure(f, &r), RECEIPT_VERDICTS_AGREE);
+
+        /* counted although its answer is another one */
+        r = good;
+        receipt_verify(f->file, BYTES_NONE, &f->report);
+        assert_true(receipt_verdict(&f->report, 2, &verdict));
+        verdict.verdict = VERDICT_CORRECT;
+        r.hosts[2].counted = true;
+        judge(f, &r.hosts[2], &verdict);
+        assert_int_equal(first_failure(f, &r), RECEIPT_EQUAL_ANSWERS);
+
+        /* a dissenter judged incorrect: the answer leads by one, two are needed */
+        verdict.verdict = VERDICT_INCORRECT;
+        r.hosts[2].counted = false;
+        judge(f, &r.hosts[2], &verdict);
+        assert_int_equal(first_failure(f, &r), RECEIPT_QUORUM);
+}
+
+static void test_rows(void **state) {
+        struct fixture *f = *state;
+        uint8_t *p = (uint8_t *) f->rows.data;
+        size_t refused = 0, tried = 0;
+
+        for (size_t i = 0; i < f->rows.len; i += i < 64 ? 1 : 7) {
+                p[i] ^= 1;
+                receipt_verify(f->file, f->rows, &f->report);
+                p[i] ^= 1;
+                refused += !f->report.valid;
+                tried++;
+                assert_int_equal(receipt_first_failure(&f->report), RECEIPT_ROWS);
+        }
+        assert_int_equal(refused, tried);
+        for (size_t n = 1; n < f->rows.len; n += 37) {
+                receipt_verify(f->file, BYTES(p, n), &f->report);
+                assert_int_equal(receipt_first_failure(&f->report), RECEIPT_ROWS);
+        }
+}
+
+static void test_qrows_writer(void **state) {
+        struct fixture *f = *state;
+        struct qrows_reader reader;
+        struct qrows_writer writer;
+        struct bytes batch;
+        int result;
+
+        assert_int_equal(qrows_open(&reader, f->rows), QROWS_OK);
+        qrows_begin(&writer, reader.schema, &f->changed);
+        while ((result = qrows_next(&reader, &batch)) == QROWS_OK)
+                qrows_put(&writer, batch, &f->changed);
+        assert_int_equal(result, QROWS_END);
+        qrows_end(&writer, &f->changed);
+        assert_bytes_equal(buffer_bytes(&f->changed), f->rows);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+TEST_MAIN(TEST(test_good), TEST(test_every_byte), TEST(test_every_byte_resealed), TEST(test_swaps),
+          TEST(test_requester_lies), TEST(test_rows), TEST(test_qrows_writer))
