@@ -1,0 +1,109 @@
+#include "common/base/error.h"
+#include "services/transport/core/manager.h"
+
+void timer_init(struct timer *timer, void (*fire)(struct transport *t, struct timer *timer)) {
+        *timer = (struct timer){ .fire = fire };
+}
+
+void timer_set(struct transport *t, struct timer *timer, nsec_t when) {
+        heap_set(&t->timers, &timer->entry, when);
+}
+
+void timer_stop(struct transport *t, struct timer *timer) {
+        heap_remove(&t->timers, &timer->entry);
+}
+
+struct acquaintance *acquaintance_of(const struct transport *t, const struct peer_id *id) {
+        const struct peer *peer = peers_find(t->peers, id);
+
+        return peer ? peer->manager : NULL;
+}
+
+static void on_redial(struct transport *t, struct timer *timer) {
+        connecting_redial(t, container_of(timer, struct acquaintance, redial));
+}
+
+struct acquaintance *acquaintance_get(struct transport *t, const struct peer_id *id) {
+        struct peer *peer = peers_get(t->peers, id);
+        struct acquaintance *a;
+
+        if (!peer || peer->manager)
+                return peer ? peer->manager : NULL;
+        a = xnew(struct acquaintance);
+        a->peer = peer;
+        list_init(&a->contacts);
+        list_init(&a->openings);
+        timer_init(&a->redial, on_redial);
+        peer->manager = a;
+        peer_hold(peer);
+        return a;
+}
+
+void acquaintance_drop(struct transport *t, struct acquaintance *a) {
+        if (!list_is_empty(&a->contacts) || !list_is_empty(&a->openings) || acquaintance_is_kept(a))
+                return;
+        timer_stop(t, &a->redial);
+        a->peer->manager = NULL;
+        peer_release(a->peer);
+        free(a);
+}
+
+bool acquaintance_is_kept(const struct acquaintance *a) {
+        return a->n_keeps > 0 || a->is_pinned;
+}
+
+/* Both sides prefer the same one of two simultaneous dials: that of the smaller id. */
+static bool dialled_by_smaller(const struct transport *t, const struct contact *c) {
+        struct peer_id self = peer_id_from_ed25519(&t->config.key);
+        bool self_is_smaller = peer_id_compare(&self, &c->acquaintance->peer->id) < 0;
+
+        return connection_is_inbound(c->connection) != self_is_smaller;
+}
+
+static bool is_usable(const struct contact *c) {
+        return !c->is_unwanted && connection_state(c->connection) == CONNECTION_CONFIRMED;
+}
+
+struct contact *acquaintance_best(const struct transport *t, const struct acquaintance *a) {
+        struct contact *best = NULL;
+
+        LIST_FOREACH (link, &a->contacts) {
+                struct contact *c = LIST_ENTRY(link, struct contact, in_acquaintance);
+
+                if (!is_usable(c))
+                        continue;
+                if (!best || (dialled_by_smaller(t, c) && !dialled_by_smaller(t, best)))
+                        best = c;
+        }
+        return best;
+}
+
+void acquaintance_tend(struct transport *t, struct acquaintance *a) {
+        struct contact *best = acquaintance_is_kept(a) ? acquaintance_best(t, a) : NULL;
+        struct connection *wanted = best ? best->connection : NULL;
+
+        if (a->needed == wanted)
+                return;
+        if (a->needed)
+                connection_unneed(a->needed);
+        if (wanted)
+                connection_need(wanted);
+        a->needed = wanted;
+}
+
+uint32_t *acquaintance_inbound(struct acquaintance *a, uint64_t protocol) {
+        struct inbound_count *empty = NULL;
+
+        for (size_t i = 0; i < INBOUND_KINDS_MAX; i++) {
+                struct inbound_count *c = &a->inbound[i];
+
+                if (c->protocol == protocol)
+                        return &c->n;
+                if (!empty && c->n == 0)
+                        empty = c;
+        }
+        if (!empty)
+                return NULL;
+        empty->protocol = protocol;
+        return &empty->n;
+}
