@@ -16,8 +16,8 @@ void perf_serve(struct stream *s);
 struct perf;
 
 struct perf_result {
-        bool is_complete;       /* false: the peer gave up in between */
-        uint64_t up, down;      /* bytes written, and received */
+        bool is_complete;  /* false: the peer gave up in between */
+        uint64_t up, down; /* bytes written, and received */
         nsec_t up_took, down_took;
 };
 typedef void (*perf_done_fn)(void *userdata, const struct perf_result *result);

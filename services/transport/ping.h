@@ -22,8 +22,8 @@ struct ping;
 typedef void (*ping_done_fn)(void *userdata, const nsec_t *rtts, size_t n_done, size_t count);
 
 /* Attaches to a stream agreed on PING_PROTOCOL, sends `count` pings one after the other
- * and calls fn once; NULL when it did so at once, because nothing could be sent. *clock is the current instant whenever the stream is served; the
- * payloads come from `seed`. */
+ * and calls fn once; NULL when it did so at once, because nothing could be sent. *clock is the
+ * current instant whenever the stream is served; the payloads come from `seed`. */
 struct ping *ping_start(struct stream *s, size_t count, const nsec_t *clock, uint64_t seed,
                         ping_done_fn fn, void *userdata);
 /* Ends it with what was measured so far. */

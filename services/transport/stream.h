@@ -76,6 +76,10 @@ struct stream {
         uint64_t id;
         bool is_inbound; /* opened by the peer */
         bool is_limited; /* relayed: short and few bytes only */
+        /* For the connection manager's accounting, whoever handles the stream: the very last
+         * call, behind on_close. */
+        void (*on_gone)(struct stream *s);
+        void *tag;
 };
 
 /* Hands the stream to another handler, as protocol negotiation does, and calls its

@@ -135,9 +135,9 @@ void transport_unserve(struct transport *t, const char *name, nsec_t now);
 /* Valid during the callback. */
 struct transport_opened {
         enum transport_code code;
-        const char *text;       /* what was tried; "" when it worked */
-        struct stream *stream;  /* attach a handler, or abandon it; NULL for a connect */
-        const char *protocol;   /* agreed */
+        const char *text;      /* what was tried; "" when it worked */
+        struct stream *stream; /* attach a handler, or abandon it; NULL for a connect */
+        const char *protocol;  /* agreed */
         struct peer_id peer;
         nsec_t took;
 };

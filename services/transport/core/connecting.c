@@ -72,7 +72,8 @@ static int explain_refusal(int r, nsec_t pause, char text[TRANSPORT_TEXT_SIZE]) 
         char duration[32];
 
         if (r == DIAL_E_NO_ADDRESS) {
-                (void) snprintf(text, TRANSPORT_TEXT_SIZE, "no address known that could be dialled");
+                (void) snprintf(text, TRANSPORT_TEXT_SIZE,
+                                "no address known that could be dialled");
                 return TRANSPORT_E_NO_ADDRESS;
         }
         if (r == DIAL_E_BUSY) {
@@ -80,8 +81,7 @@ static int explain_refusal(int r, nsec_t pause, char text[TRANSPORT_TEXT_SIZE]) 
                 return TRANSPORT_E_REFUSED;
         }
         pause -= pause % NSEC_PER_MSEC;
-        (void) snprintf(text, TRANSPORT_TEXT_SIZE,
-                        "failed lately, not tried again for another %s",
+        (void) snprintf(text, TRANSPORT_TEXT_SIZE, "failed lately, not tried again for another %s",
                         text_format_duration(pause, duration));
         return TRANSPORT_E_BACKING_OFF;
 }
@@ -149,16 +149,11 @@ static void note_attempt(struct transport *t, const struct contact *c, struct pe
 }
 
 static const enum dial_outcome outcomes[] = {
-        [CONNECTION_END_LOCAL] = DIAL_CANCELLED,
-        [CONNECTION_END_PEER] = DIAL_REFUSED,
-        [CONNECTION_END_PEER_REFUSED] = DIAL_REFUSED,
-        [CONNECTION_END_IDLE] = DIAL_NO_ANSWER,
-        [CONNECTION_END_TIMEOUT] = DIAL_NO_ANSWER,
-        [CONNECTION_END_TLS] = DIAL_REFUSED,
-        [CONNECTION_END_VERSION] = DIAL_REFUSED,
-        [CONNECTION_END_RESET] = DIAL_REFUSED,
-        [CONNECTION_END_LIMIT] = DIAL_REFUSED,
-        [CONNECTION_END_PROTOCOL] = DIAL_REFUSED,
+        [CONNECTION_END_LOCAL] = DIAL_CANCELLED,      [CONNECTION_END_PEER] = DIAL_REFUSED,
+        [CONNECTION_END_PEER_REFUSED] = DIAL_REFUSED, [CONNECTION_END_IDLE] = DIAL_NO_ANSWER,
+        [CONNECTION_END_TIMEOUT] = DIAL_NO_ANSWER,    [CONNECTION_END_TLS] = DIAL_REFUSED,
+        [CONNECTION_END_VERSION] = DIAL_REFUSED,      [CONNECTION_END_RESET] = DIAL_REFUSED,
+        [CONNECTION_END_LIMIT] = DIAL_REFUSED,        [CONNECTION_END_PROTOCOL] = DIAL_REFUSED,
 };
 
 static enum dial_outcome outcome_of(const struct connection_end *end) {
@@ -169,7 +164,7 @@ static enum dial_outcome outcome_of(const struct connection_end *end) {
 
 /* Our words, then the peer's, escaped. */
 static void describe_end(const struct connection_end *end, char ret[PEER_OUTCOME_SIZE]) {
-        char words[sizeof(end->reason) * 4 + 1];
+        char words[64];
 
         if (end->reason_len == 0) {
                 (void) snprintf(ret, PEER_OUTCOME_SIZE, "%s", connection_end_text(end));
@@ -244,7 +239,7 @@ static void order_cancel(struct transport *t, const struct dial_order *o) {
 }
 
 void connecting_run(struct transport *t) {
-        static void (*const orders[])(struct transport *t, const struct dial_order *o) = {
+        static void (*const orders[])(struct transport * t, const struct dial_order *o) = {
                 [DIAL_ORDER_CONNECT] = order_connect,
                 [DIAL_ORDER_RESOLVE] = order_resolve,
                 [DIAL_ORDER_CANCEL] = order_cancel,

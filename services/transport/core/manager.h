@@ -10,13 +10,13 @@
 #include "services/transport/select.h"
 #include "services/transport/transport.h"
 
-#define INBOUND_KINDS_MAX  32 /* protocols counted per peer */
-#define STREAMS_PER_PEER   32
-#define PINS_MAX           64
-#define PROTOCOLS_MAX      64
-#define PIN_PAUSE_MIN      (1 * NSEC_PER_SEC)
-#define PIN_PAUSE_MAX      (60 * NSEC_PER_SEC)
-#define PUSH_DELAY         (1 * NSEC_PER_SEC)
+#define INBOUND_KINDS_MAX 32 /* protocols counted per peer */
+#define STREAMS_PER_PEER  32
+#define PINS_MAX          64
+#define PROTOCOLS_MAX     64
+#define PIN_PAUSE_MIN     (1 * NSEC_PER_SEC)
+#define PIN_PAUSE_MAX     (60 * NSEC_PER_SEC)
+#define PUSH_DELAY        (1 * NSEC_PER_SEC)
 
 /* Something with a deadline; the owner is found by container_of(). */
 struct timer {
@@ -107,8 +107,6 @@ struct pin {
         struct transport *transport;
 };
 
-struct push;
-
 struct transport {
         struct transport_config config;
         struct transport_events events;
@@ -124,7 +122,7 @@ struct transport {
         struct path links[2];
         size_t n_links;
 
-        struct map *openings; /* number -> struct opening */
+        struct map *openings;  /* number -> struct opening */
         struct list unclaimed; /* openings whose peer is not known */
         struct list ended;     /* openings to be reported */
         struct list negotiations;
@@ -147,7 +145,8 @@ void timer_init(struct timer *timer, void (*fire)(struct transport *t, struct ti
 void timer_set(struct transport *t, struct timer *timer, nsec_t when);
 void timer_stop(struct transport *t, struct timer *timer);
 
-/* acquaintance.c: found or made; NULL when the book of peers is full. Dropped when nothing is left. */
+/* acquaintance.c: found or made; NULL when the book of peers is full. Dropped when nothing is left.
+ */
 struct acquaintance *acquaintance_of(const struct transport *t, const struct peer_id *id);
 struct acquaintance *acquaintance_get(struct transport *t, const struct peer_id *id);
 void acquaintance_drop(struct transport *t, struct acquaintance *a);
@@ -155,7 +154,8 @@ struct contact *acquaintance_best(const struct transport *t, const struct acquai
 /* Moves our keep-alive to the best connection, or off when nobody wants it. */
 void acquaintance_tend(struct transport *t, struct acquaintance *a);
 bool acquaintance_is_kept(const struct acquaintance *a);
-uint32_t *acquaintance_inbound(struct acquaintance *a, uint64_t protocol); /* NULL: too many kinds */
+uint32_t *acquaintance_inbound(struct acquaintance *a,
+                               uint64_t protocol); /* NULL: too many kinds */
 
 /* connecting.c: dial orders, connections coming and going */
 void connecting_run(struct transport *t);
@@ -170,7 +170,8 @@ void connecting_on_path(void *userdata, struct connection *c, const struct path 
 
 /* opening.c */
 void opening_proceed(struct transport *t, struct opening *o, struct contact *contact);
-void opening_end(struct transport *t, struct opening *o, enum transport_code code, const char *text);
+void opening_end(struct transport *t, struct opening *o, enum transport_code code,
+                 const char *text);
 void opening_report_all(struct transport *t);
 void opening_retry_busy(void *userdata, struct connection *c);
 void opening_free_all(struct transport *t);
@@ -182,15 +183,10 @@ void opening_contact_gone(struct transport *t, struct contact *contact, const ch
 /* inbound.c */
 void inbound_on_stream(void *userdata, struct connection *c, struct stream *s);
 struct served *inbound_find(struct transport *t, struct bytes name);
-void inbound_free_all(struct transport *t);
 /* Once per stream; keeps the connection alive when `needed` is set. */
 void stream_tag(struct stream *s, const struct tag *tag);
-
-/* pins.c */
-void pins_free(struct transport *t);
 
 /* exchange.c: identify and push over streams */
 void exchange_start(struct transport *t);
 void exchange_ask(struct transport *t, struct contact *contact);
 void exchange_changed(struct transport *t);
-void exchange_stop(struct transport *t);

@@ -346,9 +346,9 @@ static void refused(struct opening *o, int result) {
                             "the peer does not speak multistream-select");
                 return;
         }
-        (void) snprintf(text, sizeof(text), "the peer speaks none of the %zu protocols asked for: %s%s",
-                        o->request.n_protocols, o->proposals[0],
-                        o->request.n_protocols > 1 ? ", ..." : "");
+        (void) snprintf(
+                text, sizeof(text), "the peer speaks none of the %zu protocols asked for: %s%s",
+                o->request.n_protocols, o->proposals[0], o->request.n_protocols > 1 ? ", ..." : "");
         opening_end(o->transport, o, TRANSPORT_E_NO_PROTOCOL, text);
 }
 

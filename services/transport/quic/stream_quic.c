@@ -180,6 +180,8 @@ void quic_stream_end(struct quic_stream *s, enum stream_end end) {
         s->is_closed = true;
         if (s->base.handler && s->base.handler->on_close)
                 s->base.handler->on_close(&s->base, end);
+        if (s->base.on_gone)
+                s->base.on_gone(&s->base);
         if (c->ngtcp2 && c->state != CONNECTION_CLOSED && s->unconsumed > 0)
                 ngtcp2_conn_extend_max_offset(c->ngtcp2, s->unconsumed);
         while (s->n_chunks > 0)

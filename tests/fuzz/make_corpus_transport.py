@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Seed corpora of the targets for services/transport."""
+import hashlib
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "unit" / "wire" / "vectors"))
+import generate as g  # noqa: E402
+
+
+def put(name, inputs):
+    folder = HERE / "corpus" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for v in inputs:
+        (folder / hashlib.sha1(v).hexdigest()[:16]).write_bytes(v)
+
+
+def line(text):
+    return g.prefixed(text + b"\n")
+
+
+HELLO = line(b"/multistream/1.0.0")
+PING, ID, NA = line(b"/ipfs/ping/1.0.0"), line(b"/ipfs/id/1.0.0"), line(b"na")
+put("select", [bytes([mode, piece]) + flight for mode, piece, flight in (
+    (0, 0, HELLO + PING + b"x" * 32), (0, 3, HELLO + ID + PING), (0, 0, HELLO + line(b"ls")),
+    (0, 0, HELLO + b"\x81\x08"), (0, 0, PING), (0, 0, HELLO + line(b"/abc") * 20),
+    (1, 0, HELLO + ID + b"rest"), (1, 1, HELLO + NA), (2, 0, HELLO + NA + PING),
+    (2, 5, HELLO + NA + NA + NA), (2, 0, HELLO + b"\x02na"))])
+
+KEY = b"\x08\x01\x12\x20\x01" + bytes(31)
+PLAIN = (g.field(1, KEY) + g.field(2, g.multiaddr(g.ADDRS[0])) + g.field(3, b"/a/1")
+         + g.field(3, b"/b/2") + g.field(4, g.multiaddr(g.ADDRS[0])) + g.field(6, b"quorate/0"))
+put("identify", list(map(g.prefixed, (
+    PLAIN, PLAIN + g.field(8, g.ENVELOPE), g.field(1, g.KEYS[0]), b"".join(
+        g.field(3, b"/p/%d" % i) for i in range(80)))))
+    + [g.prefixed(PLAIN) * 11, b"\xff\xff\x7f"])
