@@ -25,11 +25,6 @@ struct coordinator {
 #define TO_OWNER(c, id, member, ...) \
         roles[core_owner(id)]->member((c)->role[core_owner(id)], (id), __VA_ARGS__)
 
-uint64_t core_id(struct core *core, enum role_index role) {
-        core->next_id[role] += 2;
-        return core->next_id[role];
-}
-
 struct coordinator *coordinator_new(const struct coordinator_settings *settings,
                                     const struct peer_id *self, uint64_t seed) {
         struct coordinator *c = xnew(struct coordinator);

@@ -24,7 +24,11 @@ struct core {
         size_t n_engines;
 };
 
-uint64_t core_id(struct core *core, enum role_index role); /* a new number of that role */
+/* A new number of that role. */
+static inline uint64_t core_id(struct core *core, enum role_index role) {
+        core->next_id[role] += 2;
+        return core->next_id[role];
+}
 static inline enum role_index core_owner(uint64_t id) {
         return (enum role_index)(id & 1);
 }
