@@ -21,12 +21,13 @@ struct refbuf *refbuf_new(struct bytes content) {
 }
 
 struct refbuf *refbuf_ref(struct refbuf *b) {
-        b->n_refs++;
+        (void) __atomic_fetch_add(&b->n_refs, 1, __ATOMIC_RELAXED);
         return b;
 }
 
 struct refbuf *refbuf_unref(struct refbuf *b) {
-        if (b && --b->n_refs == 0)
+        /* The last one out must see what the others wrote before they left. */
+        if (b && __atomic_sub_fetch(&b->n_refs, 1, __ATOMIC_ACQ_REL) == 0)
                 free(b);
         return NULL;
 }

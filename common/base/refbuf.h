@@ -1,8 +1,8 @@
 #pragma once
 
 /* Immutable bytes with a reference count: what is handed to a stream must stay
- * at its address until the peer acknowledged it, while others read it too.
- * Not thread-safe. */
+ * at its address until the peer acknowledged it, while others read it too. The
+ * count is atomic: ZeroMQ lets go of a message in a thread of its own. */
 
 #include <stddef.h>
 #include <stdint.h>
