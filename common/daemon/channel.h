@@ -41,12 +41,13 @@ struct channel_handler {
         /* The peer sends no more. May be NULL. */
         void (*on_finish)(struct channel *c, void *userdata);
         /* code 0: finished both ways; else why it was reset (`text` untrusted), RPC_E_GONE
-         * when the peer is gone. Not called after channel_reset() or channel_close() by us. */
+         * when the peer is gone. Not called after channel_reset() by us. */
         void (*on_end)(struct channel *c, void *userdata, uint32_t code, const char *text);
 };
 
 /* Decides on streams the peer opens: channel_accept() or channel_reset(), now or
- * later. `name` and `metadata` are valid during the call. */
+ * later, exactly one of them. `name` and `metadata` are valid during the call. When
+ * the peer withdrew meanwhile, accepting answers CHANNEL_E_ENDED and frees c. */
 struct channel_acceptor {
         void (*on_open)(struct channel *c, void *userdata, const char *name, struct bytes metadata);
         void *userdata;
@@ -59,6 +60,7 @@ struct channel *channel_open(struct link *link, const char *name, struct bytes m
 /* Metadata from a protobuf message. */
 struct channel *channel_open_message(struct link *link, const char *name, const void *message,
                                      const struct channel_handler *handler, void *userdata);
+/* Returns enum channel_result; on any but CHANNEL_OK c is freed. */
 int channel_accept(struct channel *c, struct bytes metadata, const struct channel_handler *handler,
                    void *userdata);
 

@@ -1,0 +1,339 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/daemon/listen.h"
+#include "common/daemon/packet.h"
+#include "proto/bus.pb-c.h"
+#include "tests/support/test.h"
+#include "tests/unit/daemon/fixture.h"
+
+#define LONG (60 * NSEC_PER_SEC)
+
+static const enum transport transports[] = { OVER_SEQPACKET, OVER_BUS };
+
+static void check_answers(enum transport transport) {
+        struct outcome a, b, c;
+        struct fixture f;
+
+        fixture_init(&f, transport);
+        fixture_connect(&f); /* before there is a server: calls wait */
+        fixture_request(&f, "Say", 5, 0, LONG, &a);
+        fixture_serve(&f, 0);
+        fixture_request(&f, "Say", 100000, 0, LONG, &b);
+        fixture_request(&f, "Say", 0, 7, LONG, &c);
+        assert_int_equal(a.n_done + b.n_done + c.n_done, 0); /* never inside rpc_call() */
+        RUN_UNTIL(&f, a.n_done && b.n_done && c.n_done);
+        assert_int_equal(a.code, RPC_OK);
+        assert_int_equal(a.len, 5);
+        assert_int_equal(b.code, RPC_OK);
+        assert_int_equal(b.len, 100000);
+        assert_int_equal(c.code, 7);
+        assert_string_equal(c.text, "as you wished");
+        assert_int_equal(fixture_link(&f)->peer.uid, geteuid());
+        fixture_done(&f);
+        assert_int_equal(a.n_done + b.n_done + c.n_done, 3);
+}
+
+static void test_answers(void **state) {
+        FOREACH_CASE (t, transports)
+                check_answers(*t);
+}
+
+static void check_deadline(enum transport transport) {
+        struct outcome a, b;
+        struct fixture f;
+
+        fixture_init(&f, transport);
+        fixture_connect(&f);
+        fixture_request(&f, "Say", 1, 0, 20 * NSEC_PER_MSEC, &a); /* nobody serves */
+        RUN_UNTIL(&f, a.n_done);
+        assert_int_equal(a.code, RPC_E_TIMEOUT);
+        fixture_serve(&f, 0);
+        fixture_request(&f, "Hold", 1, 0, 300 * NSEC_PER_MSEC, &b);
+        RUN_UNTIL(&f, f.service.n_held == 1);
+        RUN_UNTIL(&f, b.n_done && f.service.n_moot == 1);
+        assert_int_equal(b.code, RPC_E_TIMEOUT);
+        assert_int_equal(rpc_server_outstanding(f.rpc), 1); /* until its handler ends it */
+        call_fail(f.service.held[--f.service.n_held], 5, NULL);
+        assert_int_equal(rpc_server_outstanding(f.rpc), 0);
+        fixture_done(&f);
+        assert_int_equal(b.n_done, 1);
+}
+
+static void test_deadline(void **state) {
+        FOREACH_CASE (t, transports)
+                check_deadline(*t);
+}
+
+static void check_gone(enum transport transport) {
+        struct outcome held, after;
+        struct fixture f;
+        uint64_t first;
+        nsec_t killed;
+
+        fixture_init(&f, transport);
+        fixture_spawn(&f, 0);
+        fixture_connect(&f);
+        RUN_UNTIL(&f, fixture_link(&f)->is_up);
+        first = fixture_link(&f)->peer.instance;
+        fixture_request(&f, "Hold", 1, 0, LONG, &held);
+        assert_int_equal(loop_turn(f.loop, 20 * NSEC_PER_MSEC), 0);
+        fixture_kill(&f);
+        killed = loop_now(f.loop);
+        RUN_UNTIL(&f, held.n_done);
+        assert_int_equal(held.code, RPC_E_GONE);
+        assert_true(loop_now(f.loop) - killed < NSEC_PER_SEC);
+        fixture_request(&f, "Say", 3, 0, LONG, &after);
+        fixture_spawn(&f, 0);
+        RUN_UNTIL(&f, after.n_done);
+        assert_int_equal(after.code, RPC_OK);
+        assert_int_equal(after.n_runs, 1);
+        assert_true(fixture_link(&f)->peer.instance != first);
+        fixture_done(&f);
+}
+
+static void test_gone(void **state) {
+        FOREACH_CASE (t, transports)
+                check_gone(*t);
+}
+
+static uint64_t send_id(struct fixture *f, const char *method, uint64_t id, struct outcome *ret) {
+        Echo__SayRequest message = ECHO__SAY_REQUEST__INIT;
+        struct rpc_request request = {
+                .method = method, .message = &message, .id = id, .fn = on_outcome, .userdata = ret
+        };
+
+        *ret = (struct outcome){};
+        return rpc_send(f->client, &request);
+}
+
+static void check_retry(enum transport transport) {
+        struct outcome a, b;
+        struct fixture f;
+        uint64_t first, id;
+
+        fixture_init(&f, transport);
+        fixture_serve(&f, RPC_EFFECTS);
+        fixture_connect(&f);
+        first = send_id(&f, "Say", 0, &a);
+        RUN_UNTIL(&f, a.n_done);
+        assert_int_equal(a.n_runs, 1);
+        id = send_id(&f, "Say", first, &b);
+        assert_int_equal(id, first);
+        RUN_UNTIL(&f, b.n_done);
+        assert_int_equal(b.n_runs, 1); /* the recorded answer */
+        assert_int_equal(f.service.n_runs, 1);
+        for (unsigned i = 0; i < RPC_RECORDED_MAX; i++) {
+                (void) send_id(&f, "Say", 0, &a);
+                RUN_UNTIL(&f, a.n_done);
+        }
+        (void) send_id(&f, "Say", first, &b);
+        RUN_UNTIL(&f, b.n_done);
+        assert_int_equal(b.code, RPC_E_EXPIRED); /* forgotten: not run again */
+        assert_int_equal(f.service.n_runs, 1 + RPC_RECORDED_MAX);
+        fixture_done(&f);
+}
+
+static void test_retry(void **state) {
+        FOREACH_CASE (t, transports)
+                check_retry(*t);
+}
+
+static void check_bound(enum transport transport) {
+        struct outcome calls[RPC_OUTSTANDING_MAX], extra;
+        struct fixture f;
+
+        fixture_init(&f, transport);
+        fixture_serve(&f, 0);
+        fixture_connect(&f);
+        for (size_t i = 0; i < RPC_OUTSTANDING_MAX; i++)
+                fixture_request(&f, "Hold", 1, 0, LONG, &calls[i]);
+        fixture_request(&f, "Hold", 1, 0, LONG, &extra);
+        RUN_UNTIL(&f, extra.n_done && f.service.n_held == RPC_OUTSTANDING_MAX);
+        assert_int_equal(extra.code, RPC_E_BUSY);
+        assert_int_equal(rpc_client_outstanding(f.client), RPC_OUTSTANDING_MAX);
+        while (f.service.n_held > 0)
+                call_fail(f.service.held[--f.service.n_held], 9, NULL);
+        RUN_UNTIL(&f, rpc_client_outstanding(f.client) == 0);
+        for (size_t i = 0; i < RPC_OUTSTANDING_MAX; i++) {
+                assert_int_equal(calls[i].n_done, 1);
+                assert_int_equal(calls[i].code, 9);
+        }
+        fixture_done(&f);
+}
+
+static void test_bound(void **state) {
+        FOREACH_CASE (t, transports)
+                check_bound(*t);
+}
+
+static void check_oversize(enum transport transport, size_t len) {
+        struct outcome a, b;
+        struct fixture f;
+
+        fixture_init(&f, transport);
+        fixture_serve(&f, 0);
+        fixture_connect(&f);
+        RUN_UNTIL(&f, fixture_link(&f)->is_up);
+        fixture_request(&f, "Say", len, 0, LONG, &a);
+        fixture_request(&f, "Say", 1, 0, LONG, &b);
+        RUN_UNTIL(&f, a.n_done && b.n_done);
+        assert_int_equal(a.code, RPC_E_QUOTA);
+        assert_int_equal(b.code, RPC_OK); /* the connection is not harmed */
+        fixture_done(&f);
+}
+
+static void test_oversize(void **state) {
+        check_oversize(OVER_SEQPACKET, SEQPACKET_MAX);
+        check_oversize(OVER_BUS, BUS_MESSAGE_MAX);
+}
+
+static void check_cancel(enum transport transport) {
+        struct outcome a;
+        struct fixture f;
+
+        fixture_init(&f, transport);
+        fixture_serve(&f, 0);
+        fixture_connect(&f);
+        rpc_cancel(f.client, 12345);
+        rpc_cancel(f.client, send_id(&f, "Hold", 0, &a)); /* not even sent */
+        assert_int_equal(a.n_done, 0);
+        RUN_UNTIL(&f, a.n_done);
+        assert_int_equal(a.code, RPC_E_CANCELLED);
+        RUN_UNTIL(&f, fixture_link(&f)->is_up);
+        (void) send_id(&f, "Hold", 0, &a);
+        RUN_UNTIL(&f, f.service.n_held == 1);
+        rpc_cancel(f.client, 2);
+        RUN_UNTIL(&f, a.n_done && f.service.n_moot == 1);
+        assert_true(call_is_moot(f.service.held[0]));
+        assert_int_equal(a.code, RPC_E_CANCELLED);
+        fixture_done(&f);
+}
+
+static void test_cancel(void **state) {
+        FOREACH_CASE (t, transports)
+                check_cancel(*t);
+}
+
+/* What a broken or hostile client may send; each case on a connection of its own. */
+static const struct {
+        const char *name;
+        struct bytes packet;
+} garbage[] = {
+        { "empty prefix", { (const uint8_t *) "\0", 1 } },
+        { "header longer than the packet", { (const uint8_t *) "\xff\xff\x08\x01", 4 } },
+        { "not a header", { (const uint8_t *) "\0\4\xff\xff\xff\xff", 6 } },
+        { "a call before the hello", { (const uint8_t *) "\0\4\x08\x02\x10\x01", 6 } },
+        { "unknown kind", { (const uint8_t *) "\0\2\x08\x1f", 4 } },
+        { "hello without instance", { (const uint8_t *) "\0\2\x08\x01", 4 } },
+};
+
+static void test_garbage(void **state) {
+        struct outcome a;
+        struct fixture f;
+
+        fixture_init(&f, OVER_SEQPACKET);
+        fixture_serve(&f, 0);
+        FOREACH_CASE (c, garbage) {
+                uint8_t buffer[512];
+                size_t n_fds = 0;
+                ssize_t n = 1;
+                int fd = seqpacket_dial(f.path);
+
+                assert_true(fd >= 0);
+                assert_int_equal(seqpacket_send_raw(fd, c->packet, NULL, 0), 0);
+                for (int i = 0; i < 20; i++)
+                        assert_int_equal(loop_turn(f.loop, NSEC_PER_MSEC), 0);
+                while (n > 0) /* its hello, then the end */
+                        n = seqpacket_receive_raw(fd, buffer, sizeof(buffer), NULL, &n_fds);
+                assert_int_equal(n, 0);
+                fd_close(fd);
+        }
+        fixture_connect(&f);
+        fixture_request(&f, "Say", 1, 0, LONG, &a);
+        RUN_UNTIL(&f, a.n_done);
+        assert_int_equal(a.code, RPC_OK);
+        fixture_done(&f);
+}
+
+struct count {
+        unsigned n_events, n_up, n_down;
+        uint64_t last;
+};
+
+static void on_event(void *userdata, const void *message) {
+        const Echo__SayReply *reply = message;
+        struct count *c = userdata;
+
+        assert_int_equal(reply->n_runs, c->last + 1);
+        c->last = reply->n_runs;
+        c->n_events++;
+}
+
+static void keep_link(void *userdata, struct link *peer) {
+        *(struct link **) userdata = peer;
+}
+
+static void forget_link(void *userdata, struct link *peer) {
+        assert_ptr_equal(*(struct link **) userdata, peer);
+        *(struct link **) userdata = NULL;
+}
+
+static void check_events(enum transport transport) {
+        Echo__SayReply event = ECHO__SAY_REPLY__INIT;
+        struct link *subscriber = NULL;
+        struct count count = {};
+        struct fixture f;
+
+        fixture_init(&f, transport);
+        fixture_serve(&f, 0);
+        rpc_server_watch(f.rpc, keep_link, forget_link, &subscriber);
+        fixture_connect(&f);
+        rpc_client_on_event(f.client, "Tick", &echo__say_reply__descriptor, on_event, &count);
+        RUN_UNTIL(&f, subscriber && fixture_link(&f)->is_up);
+        for (event.n_runs = 1; event.n_runs <= 100; event.n_runs++)
+                assert_int_equal(rpc_event(subscriber, "Tick", &event, RPC_EVENT_MUST), LINK_OK);
+        assert_int_equal(rpc_event(subscriber, "Unheard", &event, 0), LINK_OK);
+        RUN_UNTIL(&f, count.n_events == 100);
+        f.client = rpc_client_free(f.client);
+        f.bus_client = bus_client_free(f.bus_client);
+        f.seqpacket = seqpacket_free(f.seqpacket);
+        RUN_UNTIL(&f, !subscriber);
+        fixture_done(&f);
+}
+
+static void test_events(void **state) {
+        FOREACH_CASE (t, transports)
+                check_events(*t);
+}
+
+static void test_blocking(void **state) {
+        Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
+        struct seqpacket_caller *c;
+        const void *reply = NULL;
+        struct fixture f;
+
+        fixture_init(&f, OVER_SEQPACKET);
+        fixture_spawn(&f, 0);
+        c = seqpacket_caller_new(f.path, &echo__echo__descriptor);
+        assert_int_equal(seqpacket_call(c, "Say", &request, LONG, &reply), 0);
+        assert_int_equal(((const Echo__SayReply *) reply)->n_runs, 1);
+        request.fail = 4;
+        assert_int_equal(seqpacket_call(c, "Say", &request, LONG, &reply), 4);
+        assert_int_equal(seqpacket_call(c, "Hold", &request, 30 * NSEC_PER_MSEC, &reply),
+                         RPC_E_TIMEOUT);
+        request.fail = 0;
+        assert_int_equal(seqpacket_call(c, "Say", &request, LONG, &reply), 0);
+        fixture_kill(&f);
+        assert_int_equal(seqpacket_call(c, "Say", &request, LONG, &reply), RPC_E_GONE);
+        fixture_spawn(&f, 0);
+        assert_int_equal(seqpacket_call(c, "Say", &request, LONG, &reply), 0);
+        seqpacket_caller_free(c);
+        fixture_done(&f);
+}
+
+TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
+          cmocka_unit_test(test_gone), cmocka_unit_test(test_retry), cmocka_unit_test(test_bound),
+          cmocka_unit_test(test_oversize), cmocka_unit_test(test_cancel),
+          cmocka_unit_test(test_garbage), cmocka_unit_test(test_events),
+          cmocka_unit_test(test_blocking))
