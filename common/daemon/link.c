@@ -10,7 +10,11 @@
 
 uint64_t link_instance(void) {
         static uint64_t instance;
+        static pid_t owner;
 
+        if (owner != getpid()) /* a fork is another process */
+                instance = 0;
+        owner = getpid();
         while (instance == 0)
                 check(getrandom(&instance, sizeof(instance), 0) == sizeof(instance));
         return instance;

@@ -43,13 +43,15 @@ struct zsock {
 /* Threads of ZeroMQ must not take our signals; they start with the first socket. */
 static void *socket_new(int type) {
         static void *context;
+        static pid_t owner;
         sigset_t all, old;
         void *socket;
 
         sigfillset(&all);
         check(pthread_sigmask(SIG_SETMASK, &all, &old) == 0);
-        if (!context)
+        if (!context || owner != getpid()) /* its threads do not survive a fork */
                 context = zmq_ctx_new();
+        owner = getpid();
         check(context);
         socket = zmq_socket(context, type);
         check(pthread_sigmask(SIG_SETMASK, &old, NULL) == 0);
