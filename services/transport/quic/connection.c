@@ -8,8 +8,8 @@
 #include "services/transport/quic/internal.h"
 
 /* What a stream starts with; ngtcp2 doubles it towards the limits as the peer uses it. */
-#define STREAM_WINDOW_FIRST     (512 * 1024)
-#define CONNECTION_WINDOW_FIRST (1024 * 1024)
+#define STREAM_WINDOW_FIRST     (1024 * 1024)
+#define CONNECTION_WINDOW_FIRST (2 * 1024 * 1024)
 #define DIAL_DCID_LEN           16 /* unpredictable: RFC 9000 7.2 asks for 8 or more */
 
 static uint64_t least(uint64_t a, uint64_t b) {
