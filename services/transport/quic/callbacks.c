@@ -101,19 +101,6 @@ static int on_stream_reset(ngtcp2_conn *conn, int64_t id, uint64_t final_size, u
         return 0;
 }
 
-static int on_stop_sending(ngtcp2_conn *conn, int64_t id, uint64_t code, void *userdata,
-                           void *stream) {
-        struct quic_stream *s = stream;
-
-        if (!s)
-                return 0;
-        s->is_shut = true;
-        list_remove(&s->queued);
-        if (s->base.handler && s->base.handler->on_stop)
-                s->base.handler->on_stop(&s->base, code);
-        return 0;
-}
-
 static int on_max_stream_data(ngtcp2_conn *conn, int64_t id, uint64_t max, void *userdata,
                               void *stream) {
         if (stream)
@@ -186,6 +173,5 @@ const ngtcp2_callbacks connection_callbacks = {
         .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
         .recv_datagram = on_datagram,
         .get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,
-        .stream_stop_sending = on_stop_sending,
         .version_negotiation = ngtcp2_crypto_version_negotiation_cb,
 };

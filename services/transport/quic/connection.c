@@ -142,6 +142,7 @@ static struct connection *alloc(struct quic *q, const struct connection_start *s
         list_init(&c->streams);
         list_init(&c->sending);
         list_init(&c->blocked);
+        list_init(&c->refused);
         list_init(&c->datagrams);
         budget_init(&c->budget, q->config.limits.connection_send_bytes, &q->budget);
         map_set_u64(q->connections, c->id, c);

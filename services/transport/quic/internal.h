@@ -87,7 +87,7 @@ struct connection {
         struct list ready, closed; /* links */
         struct heap_entry deadline;
 
-        struct list streams, sending, blocked; /* of struct quic_stream */
+        struct list streams, sending, blocked, refused; /* of struct quic_stream */
         uint32_t n_streams, n_needs;
         struct budget budget;
         struct list datagrams;
@@ -102,7 +102,7 @@ struct quic_stream {
         struct stream base;
         struct connection *connection;
         struct list link;   /* in streams */
-        struct list queued; /* in sending or blocked, or in none */
+        struct list queued; /* in sending, blocked or refused, or in none */
         struct list starved;
         struct budget budget;
 
@@ -183,4 +183,5 @@ void quic_stream_acked(struct quic_stream *s, uint64_t upto);
 void quic_stream_received(struct quic_stream *s, struct bytes data, bool fin);
 bool quic_stream_has_output(const struct quic_stream *s);
 void quic_stream_unblock(struct quic_stream *s);
+void quic_stream_refused(struct quic_stream *s); /* the peer reads no more */
 void quic_feed_starved(struct quic *q);
