@@ -130,6 +130,19 @@ static int on_datagram(ngtcp2_conn *conn, uint32_t flags, const uint8_t *data, s
         return 0;
 }
 
+/* A reset carries a made-up id, so on a shared socket only its token tells whom it
+ * is for. */
+static int on_peer_cid(ngtcp2_conn *conn, int type, uint64_t sequence, const ngtcp2_cid *cid,
+                       const uint8_t *token, void *userdata) {
+        if (!token)
+                return 0;
+        if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE)
+                connection_add_token(userdata, token);
+        else
+                connection_remove_token(userdata, token);
+        return 0;
+}
+
 static int on_stateless_reset(ngtcp2_conn *conn, const ngtcp2_pkt_stateless_reset *sr,
                               void *userdata) {
         struct connection *c = userdata;
@@ -168,6 +181,7 @@ const ngtcp2_callbacks connection_callbacks = {
         .path_validation = on_path_validation,
         .stream_reset = on_stream_reset,
         .extend_max_stream_data = on_max_stream_data,
+        .dcid_status = on_peer_cid,
         .handshake_confirmed = on_confirmed,
         .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
         .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,

@@ -47,6 +47,30 @@ void connection_remove_cid(struct connection *c, const ngtcp2_cid *cid) {
         }
 }
 
+static struct bytes token_bytes(const uint8_t *token) {
+        return BYTES(token, NGTCP2_STATELESS_RESET_TOKENLEN);
+}
+
+void connection_add_token(struct connection *c, const uint8_t *token) {
+        struct map *tokens = c->quic->tokens;
+
+        if (c->n_tokens == TOKENS_MAX || map_get(tokens, token_bytes(token)))
+                return;
+        memcpy(c->tokens[c->n_tokens++], token, NGTCP2_STATELESS_RESET_TOKENLEN);
+        map_set(tokens, token_bytes(token), c);
+}
+
+void connection_remove_token(struct connection *c, const uint8_t *token) {
+        for (size_t i = 0; i < c->n_tokens; i++) {
+                if (!bytes_equal(token_bytes(c->tokens[i]), token_bytes(token)))
+                        continue;
+                map_remove(c->quic->tokens, token_bytes(token));
+                c->n_tokens--;
+                memmove(c->tokens[i], c->tokens[c->n_tokens], sizeof(c->tokens[i]));
+                return;
+        }
+}
+
 static void settings(const struct quic *q, const ngtcp2_pkt_hd *hd, ngtcp2_settings *ret) {
         const struct quic_config *f = &q->config;
 
@@ -197,6 +221,8 @@ struct connection *connection_free(struct connection *c) {
         map_remove_u64(q->connections, c->id);
         while (c->n_cids > 0)
                 connection_remove_cid(c, &c->cids[0]);
+        while (c->n_tokens > 0)
+                connection_remove_token(c, c->tokens[c->n_tokens - 1]);
         if (c->ngtcp2)
                 ngtcp2_conn_del(c->ngtcp2);
         tls_session_done(&c->tls);
