@@ -1,0 +1,92 @@
+#pragma once
+
+/* Starting and using executors: by the worker from its loop, by the quorate
+ * command one job at a time. The messages are those of proto/worker.proto; what
+ * an executor says is foreign and bounded here. No threads; never aborts. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/bytes.h"
+#include "common/base/nsec.h"
+#include "common/client/packets.h"
+#include "common/wire/unpack.h"
+#include "proto/worker.pb-c.h"
+
+#define EXECUTOR_INPUTS_MAX 8
+
+enum executor_result {
+        EXECUTOR_OK = 0,
+        EXECUTOR_E_MORE,      /* nothing for now */
+        EXECUTOR_E_GONE,      /* the other end closed */
+        EXECUTOR_E_MALFORMED, /* it said what it must not: kill it */
+        EXECUTOR_E_START,     /* no zygote: not found, refused to start, or said nothing in time */
+        EXECUTOR_E_TIMEOUT,
+};
+
+/* ---- zygote ---- */
+
+struct executor_zygote {
+        pid_t pid;
+        int fd; /* SEQPACKET: readable when executor_next_event() has something */
+        char engine[96];
+        char missing_layers[128]; /* "user, seccomp"; empty: all there */
+        uint64_t n_begun;
+        bool is_tainted; /* a child of it was killed by a signal */
+};
+
+/* `path` of quorate-executor. Waits for its first words at most `timeout`.
+ * EXECUTOR_OK, EXECUTOR_E_START or a fault. */
+int executor_zygote_start(const char *path, const char *engine, nsec_t timeout,
+                          struct executor_zygote **ret);
+/* Closes its socket, whereupon it ends with all its children; reaps it; always NULL. */
+struct executor_zygote *executor_zygote_free(struct executor_zygote *z);
+DEFINE_CLEANUP(struct executor_zygote *, executor_zygote_free);
+
+struct executor_begin {
+        uint64_t id; /* chosen by the caller, comes back in events */
+        uint64_t memory, cpu_ms, spool;
+        int spool_fd;
+        int input_fds[EXECUTOR_INPUTS_MAX];
+        uint64_t input_lengths[EXECUTOR_INPUTS_MAX];
+        size_t n_inputs;
+};
+/* Forks an executor; *ret_fd is the socket to it (CLOEXEC). EXECUTOR_OK or a fault. */
+int executor_begin(struct executor_zygote *z, const struct executor_begin *b, int *ret_fd);
+
+struct executor_event {
+        enum { EXECUTOR_FORKED = 1, EXECUTOR_ENDED } kind;
+        uint64_t id;
+        int pidfd; /* FORKED: the caller's now; -1 when it could not be forked */
+        int error; /* FORKED: errno, or 0 */
+        unsigned missing_layers;
+        int signal, status; /* ENDED */
+        uint64_t cpu_us, peak_memory;
+};
+/* Does not block. EXECUTOR_OK, _E_MORE, _E_GONE, _E_MALFORMED or a fault. */
+int executor_next_event(struct executor_zygote *z, struct executor_event *ret);
+
+/* SIGKILL by pidfd; harmless when it ended. */
+void executor_kill(int pidfd);
+
+/* ---- job ---- */
+
+/* The two messages a job becomes: the job, and its statement apart. */
+void executor_pack_job(const Worker__Job *job, struct buffer *ret_job, struct buffer *ret_text);
+
+/* One report off the executor's socket, valid until `u` is done. Blocks unless the
+ * socket does not. EXECUTOR_OK, _E_MORE, _E_GONE, _E_MALFORMED or a fault. */
+int executor_receive(struct packets *p, int fd, struct unpacked *u, const Worker__Report **ret);
+
+/* ---- one job, start to end, blocking ---- */
+
+typedef void (*executor_report_fn)(void *userdata, const Worker__Report *report);
+/* Runs `job` (limits of it are filled into *b where 0) and calls fn with every report
+ * until the executor ended; kills it after `timeout`. EXECUTOR_OK, _E_GONE (it ended
+ * without a last report: see *ret), _E_TIMEOUT, _E_MALFORMED or a fault. */
+int executor_run_job(struct executor_zygote *z, const struct executor_begin *b,
+                     const Worker__Job *job, nsec_t timeout, executor_report_fn fn, void *userdata,
+                     struct executor_event *ret);
+bool executor_report_is_last(const Worker__Report *report);

@@ -1,0 +1,209 @@
+#include "services/worker/confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/daemon/sandbox.h"
+#include "quorate-config.h"
+
+#define NOBODY        65534
+#define SPARE_MEMORY  (512ull << 20) /* the program, its libraries, stacks, the builder */
+#define CPU_GRACE_SEC 1              /* the engine stops itself first, with a reason */
+
+const char *const confine_names[10] = { "user", "pid",      "net",   "mount",   "ipc",
+                                        "uts",  "landlock", "scope", "seccomp", "limits" };
+
+static const struct {
+        unsigned layer;
+        uint64_t flag;
+} namespaces[] = {
+        { CONFINE_USER, CLONE_NEWUSER }, { CONFINE_PID, CLONE_NEWPID },
+        { CONFINE_NET, CLONE_NEWNET },   { CONFINE_MOUNT, CLONE_NEWNS },
+        { CONFINE_IPC, CLONE_NEWIPC },   { CONFINE_UTS, CLONE_NEWUTS },
+};
+
+#define ANY      -1, 0, 0
+#define ON_JOB   0, UINT64_MAX, CONFINE_JOB_FD
+#define ON_SPOOL 0, UINT64_MAX, CONFINE_SPOOL_FD
+#define NOT_EXEC 2, PROT_EXEC, 0
+#define NO_FLAGS 5, 0, 0
+
+/* Everything an executor may ask of the kernel. What is not here kills it. */
+static const struct sandbox_call calls[] = {
+        { "recvmsg", ON_JOB },      /* the job, the statement */
+        { "sendmsg", ON_JOB },      /* reports */
+        { "write", ON_SPOOL },      /* batches */
+        { "writev", ON_SPOOL },     /* a batch with its header */
+        { "mmap", NOT_EXEC },       /* malloc; no new code */
+        { "mprotect", NOT_EXEC },   /* malloc: arenas grow */
+        { "munmap", ANY },          /* free */
+        { "mremap", ANY },          /* realloc of large blocks */
+        { "brk", ANY },             /* malloc */
+        { "madvise", ANY },         /* free gives pages back */
+        { "futex", ANY },           /* locks of the C library, never waited for */
+        { "clock_gettime", ANY },   /* deadlines, where the vDSO does not answer */
+        { "clock_gettime64", ANY }, /* the same on 32 bits */
+        { "gettimeofday", ANY },    /* the same for old C libraries */
+        { "restart_syscall", ANY }, /* after a stop of the process */
+        { "rt_sigreturn", ANY },    /* none is handled; a stray one must not kill */
+        { "exit", ANY },
+        { "exit_group", ANY },
+#if QUORATE_SANITIZED /* never in a release: executor_main.c refuses to start */
+        { "sigaltstack", ANY },
+        { "rt_sigprocmask", ANY },
+        { "rt_sigaction", ANY },
+        { "getpid", ANY },
+        { "gettid", ANY },
+        { "sched_yield", ANY },
+        { "openat", ANY },
+        { "read", ANY },
+        { "close", ANY },
+        { "readlink", ANY },
+        { "write", ANY },
+        { "newfstatat", ANY },
+        { "lseek", ANY },
+        { "getrandom", ANY },
+        { "tgkill", ANY },
+        { "sched_getaffinity", ANY },
+        { "prctl", ANY },
+        { "getrusage", ANY },
+        { "access", ANY },
+        { "unlink", ANY },
+        { "ioctl", ANY },
+        { "mmap", ANY },
+        { "mprotect", ANY },
+        { "process_vm_readv", ANY },
+        { "pipe", ANY },
+        { "pipe2", ANY },
+#endif
+};
+
+int confine_prepare(void) {
+        struct sandbox_limit core = { RLIMIT_CORE, 0 };
+
+        if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+                               setresuid(NOBODY, NOBODY, NOBODY) < 0))
+                return error_origin(-errno);
+        (void) signal(SIGXFSZ, SIG_IGN); /* a full spool is EFBIG, and so a typed answer */
+        (void) signal(SIGPIPE, SIG_IGN);
+        return sandbox_limits(&core, 1);
+}
+
+static pid_t fork_with(uint64_t flags, int *pidfd) {
+        struct clone_args args = {
+                .flags = flags | CLONE_PIDFD,
+                .pidfd = (uint64_t) (uintptr_t) pidfd,
+                .exit_signal = SIGCHLD,
+        };
+
+        return (pid_t) syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* All together, then (where user namespaces are refused, but we are root) without
+ * a user namespace, then plainly: the caller reports what is missing. */
+pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers) {
+        uint64_t all = 0;
+        unsigned layers = 0;
+        pid_t pid;
+
+        for (size_t i = 0; i < ELEMENTSOF(namespaces); i++) {
+                all |= namespaces[i].flag;
+                layers |= namespaces[i].layer;
+        }
+        *ret_layers = layers;
+        pid = fork_with(all, ret_pidfd);
+        if (pid < 0) {
+                *ret_layers = layers & ~(unsigned) CONFINE_USER;
+                pid = fork_with(all & ~(uint64_t) CLONE_NEWUSER, ret_pidfd);
+        }
+        if (pid < 0) {
+                *ret_layers = 0;
+                pid = fork_with(0, ret_pidfd);
+        }
+        return pid < 0 ? -errno : pid;
+}
+
+static int enter_limits(const struct confine_limits *l) {
+        const struct sandbox_limit limits[] = {
+                { RLIMIT_CPU, l->cpu_ms / 1000 + 1 + CPU_GRACE_SEC },
+                { RLIMIT_FSIZE, l->spool },
+                { RLIMIT_NOFILE, CONFINE_SPOOL_FD + 1 },
+                { RLIMIT_NPROC, 0 },
+                { RLIMIT_CORE, 0 },
+                { RLIMIT_MEMLOCK, 0 },
+                { RLIMIT_MSGQUEUE, 0 },
+#if !QUORATE_SANITIZED /* shadow memory takes terabytes of addresses */
+                { RLIMIT_AS, l->memory + l->inputs + SPARE_MEMORY },
+#endif
+        };
+
+        return sandbox_limits(limits, ELEMENTSOF(limits));
+}
+
+static int enter_landlock(unsigned wanted, unsigned *layers) {
+        unsigned got = 0;
+        int r = sandbox_landlock(NULL, true, true, &got);
+
+        if (r < 0)
+                return r;
+        if (got & SANDBOX_LAYER_LANDLOCK_FS)
+                *layers |= CONFINE_LANDLOCK;
+        if ((got & SANDBOX_LAYER_LANDLOCK_NET) && (got & SANDBOX_LAYER_LANDLOCK_SCOPE))
+                *layers |= CONFINE_SCOPE;
+        return 0;
+}
+
+int confine_enter(const struct confine_limits *limits, unsigned wanted, unsigned *ret_layers) {
+        unsigned layers = 0;
+        int r = 0;
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return error_origin(-errno);
+        r = sandbox_drop_capabilities();
+        if (r == 0)
+                r = sandbox_no_new_privs();
+        if (r == 0 && (wanted & CONFINE_LANDLOCK))
+                r = enter_landlock(wanted, &layers);
+        /* After Landlock, which needs one more descriptor than there will be. */
+        if (r == 0 && (wanted & CONFINE_LIMITS)) {
+                r = enter_limits(limits);
+                layers |= CONFINE_LIMITS;
+        }
+        if (r == 0 && (wanted & CONFINE_SECCOMP)) {
+                r = sandbox_seccomp(calls, ELEMENTSOF(calls), SANDBOX_ALLOW, SANDBOX_KILL);
+                layers |= CONFINE_SECCOMP;
+        }
+        *ret_layers = layers;
+        return r;
+}
+
+unsigned confine_probe(void) {
+        const struct confine_limits limits = { .memory = 1 << 20, .cpu_ms = 1000, .spool = 1 };
+        unsigned namespaces_got = 0, got = 0;
+        int pidfd = -1, status = 0;
+        pid_t pid = confine_fork(&pidfd, &namespaces_got);
+
+        if (pid == 0) {
+                int r = confine_enter(&limits, CONFINE_ALL, &got);
+
+                _exit(r < 0 ? 0 : (int) (got >> 6)); /* four layers, fits an exit status */
+        }
+        if (pid < 0)
+                return 0;
+        fd_close(pidfd);
+        if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+                return 0;
+        return namespaces_got | (unsigned) WEXITSTATUS(status) << 6;
+}

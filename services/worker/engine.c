@@ -1,0 +1,39 @@
+#include "services/worker/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+
+static const struct engine *const engines[] = { &engine_sqlite };
+
+const struct engine *engine_by_name(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(engines); i++) {
+                if (strcmp(engines[i]->name, name) == 0)
+                        return engines[i];
+        }
+        return NULL;
+}
+
+const char *engine_class_name(enum engine_class c) {
+        static const char *const names[] = { "EXACT", "ORDERED", "FLOAT", "REFUSED" };
+
+        return names[c];
+}
+
+void engine_analysis_done(struct engine_analysis *a) {
+        free(a->rewrite);
+        buffer_done(&a->schema);
+        *a = (struct engine_analysis){};
+}
+
+int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, uint32_t sql_error,
+                       int32_t position, const char *text) {
+        *p = (struct engine_problem){
+                .outcome = outcome,
+                .sql_error = sql_error,
+                .position = position,
+        };
+        (void) snprintf(p->text, sizeof(p->text), "%s", text ? text : "");
+        return result;
+}

@@ -1,0 +1,115 @@
+#pragma once
+
+/* What the executor asks of a database engine. One session is one job in one
+ * process: inputs, clock and randomness of the job, one statement. Engines know
+ * nothing of sockets, spools or the sandbox; the executor knows nothing of SQL.
+ *
+ * Answers are enum engine_result; with ENGINE_E_* the problem is filled in. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/canonical/answer.h"
+#include "common/canonical/schema.h"
+
+#define ENGINE_INPUTS_MAX   8
+#define ENGINE_CLASS_SIZE   96
+#define ENGINE_FINDINGS_MAX 64
+#define ENGINE_SQL_MAX      (1u << 20)
+
+enum engine_class {
+        ENGINE_EXACT = 0,
+        ENGINE_ORDERED,
+        ENGINE_FLOAT,
+        ENGINE_REFUSED,
+};
+const char *engine_class_name(enum engine_class c);
+
+enum engine_result {
+        ENGINE_OK = 0,
+        ENGINE_BATCH,     /* step: the answer builder has a batch ready */
+        ENGINE_END,       /* step: no more rows, the builder is finished */
+        ENGINE_E_SQL,     /* the statement is wrong, equally everywhere: `sql_error` */
+        ENGINE_E_PROBLEM, /* anything else: `outcome` */
+};
+
+struct engine_problem {
+        uint32_t outcome;   /* enum outcome_error */
+        uint32_t sql_error; /* enum sql_error, with ENGINE_E_SQL */
+        int32_t position;   /* bytes into the SQL, or -1 */
+        char detail[128];   /* "rule=…", "column=… type=…", "which=…" */
+        char text[256];     /* the engine's own words, untrusted */
+};
+
+struct engine_input {
+        char name[64];
+        const uint8_t *data; /* the file; NULL: empty tables of `schema` */
+        uint64_t length;
+        struct bytes schema;
+        bool admitted; /* its content was checked before, by this build */
+};
+
+struct engine_job {
+        int64_t time_us;  /* what the statement sees as now */
+        uint8_t seed[32]; /* what random() comes from */
+        uint64_t memory;  /* bytes of the engine's heap */
+        struct engine_input inputs[ENGINE_INPUTS_MAX];
+        size_t n_inputs;
+        bool (*is_over)(void *userdata); /* asked every few milliseconds; true: stop */
+        void *userdata;
+};
+
+struct engine_finding {
+        char expression[96]; /* cut short; not escaped */
+        int32_t position;    /* or -1: inside a view */
+        const char *why;     /* static */
+};
+
+struct engine_analysis {
+        enum engine_class class;
+        bool is_ordered; /* the outermost ORDER BY is total */
+        char *rewrite;   /* what is to be dispatched; as given when nothing changes */
+        struct buffer schema;
+        struct engine_finding findings[ENGINE_FINDINGS_MAX];
+        size_t n_findings;
+};
+void engine_analysis_done(struct engine_analysis *a);
+static inline void engine_analysis_donep(struct engine_analysis *a) {
+        engine_analysis_done(a);
+}
+
+struct engine_session;
+
+struct engine {
+        const char *name;
+        /* In the zygote, once, before any job: whatever costs time or reads files. */
+        int (*preload)(void);
+        /* engine/version/build: equal only where every bit of FLOAT is. */
+        void (*class_name)(char ret[ENGINE_CLASS_SIZE]);
+        /* Opens the inputs and closes every lock. `job` must outlive the session. */
+        int (*open)(const struct engine_job *job, struct engine_session **ret,
+                    struct engine_problem *problem);
+        void (*close)(struct engine_session *s);
+        /* The schema of input 0, as it goes into engine_input.schema. */
+        int (*describe)(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
+        int (*analyse)(struct engine_session *s, struct bytes sql, bool no_rewrite,
+                       struct engine_analysis *ret, struct engine_problem *p);
+        /* The statement that step() runs. `parameters` are canonical cells; `schema` the
+         * declared result (outlives the session); `is_exact`: no REAL may come out of an
+         * expression. */
+        int (*prepare)(struct engine_session *s, struct bytes sql, const struct bytes *parameters,
+                       size_t n_parameters, const struct schema *schema, bool is_exact,
+                       struct engine_problem *p);
+        /* Writes rows into the builder until a batch is ready or the end. */
+        int (*step)(struct engine_session *s, struct answer_builder *b, struct engine_problem *p);
+        uint64_t (*memory)(struct engine_session *s); /* bytes of heap, now */
+};
+
+extern const struct engine engine_sqlite;
+const struct engine *engine_by_name(const char *name); /* NULL: no such engine */
+
+/* Fills in *p; text may be NULL. Returns `result`. */
+int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, uint32_t sql_error,
+                       int32_t position, const char *text);

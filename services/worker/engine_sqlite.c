@@ -1,0 +1,194 @@
+/* SQLite as an engine: life of a session and the table of its functions. */
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/canonical/outcome.h"
+#include "services/worker/sqlite_session.h"
+
+/* What the mathematics library gives for arguments whose last bit differs
+ * between its variants (measured: with and without FMA). Part of the class. */
+static void probe_libm(struct hash *h) {
+        static double (*const functions[])(double) = { exp,  log,  log2, log10, sin,  cos,  tan,
+                                                       asin, acos, atan, sinh,  cosh, tanh, sqrt };
+
+        for (size_t f = 0; f < ELEMENTSOF(functions); f++) {
+                for (int i = 1; i < 200; i++) {
+                        volatile double x = i / 200.0;
+                        double y = functions[f](x), z = pow(x, y);
+
+                        hash_update(h, &y, sizeof(y));
+                        hash_update(h, &z, sizeof(z));
+                }
+        }
+}
+
+static char class_name[ENGINE_CLASS_SIZE];
+
+static void make_class_name(void) {
+        struct hash_value v;
+        struct hash h;
+        char hex[2 * 8 + 1];
+
+        hash_begin(&h, "quorate.build.1");
+        hash_update(&h, sqlite3_sourceid(), strlen(sqlite3_sourceid()));
+        for (int i = 0; sqlite3_compileoption_get(i); i++)
+                hash_update(&h, sqlite3_compileoption_get(i), strlen(sqlite3_compileoption_get(i)));
+        probe_libm(&h);
+        v = hash_end(&h);
+        hex_encode(BYTES(v.bytes, 8), hex);
+        (void) snprintf(class_name, sizeof(class_name), "sqlite/%s/%s", sqlite3_libversion(), hex);
+}
+
+static void sqlite_class_name(char ret[ENGINE_CLASS_SIZE]) {
+        memcpy(ret, class_name, ENGINE_CLASS_SIZE);
+}
+
+/* Opens and closes an empty database, so that lazy initialisation is behind us. */
+static int sqlite_preload(void) {
+        sqlite3 *db = NULL;
+        int rc;
+
+        if (class_name[0])
+                return 0;
+        (void) setenv("TZ", "UTC0", 1);
+        tzset();
+        (void) setlocale(LC_ALL, "C");
+        rc = sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_initialize();
+        if (rc == SQLITE_OK)
+                rc = sqlite_vfs_register();
+        if (rc == SQLITE_OK)
+                rc = sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE, SQLITE_VFS_NAME);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+        (void) sqlite3_close(db);
+        if (rc != SQLITE_OK)
+                return error_origin(-ENOTSUP);
+        make_class_name();
+        return 0;
+}
+
+static void sqlite_close(struct engine_session *s) {
+        size_t cursor = 0;
+        struct bytes key;
+        void *value;
+
+        (void) sqlite3_finalize(s->stmt);
+        (void) sqlite3_close(s->db);
+        while (map_next(s->tables, &cursor, &key, &value)) {
+                free(((struct sqlite_table *) value)->sql);
+                free(value);
+        }
+        map_free(s->tables);
+        map_free(s->functions);
+        free(s->is_bare);
+        free(s);
+        sqlite_vfs_bind(NULL);
+        (void) sqlite3_hard_heap_limit64(0);
+}
+
+static int sqlite_open(const struct engine_job *job, struct engine_session **ret,
+                       struct engine_problem *p) {
+        struct engine_session *s = xnew(struct engine_session);
+        int r;
+
+        s->job = job;
+        s->tables = map_new(0);
+        s->functions = map_new(0);
+        sqlite_vfs_bind(s);
+        sqlite3_randomness(0, NULL); /* drawn anew from this job's seed */
+        r = sqlite_inputs_open(s, p);
+        if (r) {
+                sqlite_close(s);
+                return r;
+        }
+        sqlite_lock_close(s);
+        *ret = s;
+        return ENGINE_OK;
+}
+
+/* 1-based ?N and ? in the order of the statement; every one must be given. */
+static int bind_one(sqlite3_stmt *q, int index, const struct cell *c) {
+        switch (c->type) {
+        case CELL_NULL:
+                return sqlite3_bind_null(q, index);
+        case CELL_INTEGER:
+                return c->fits ? sqlite3_bind_int64(q, index, c->integer) : SQLITE_RANGE;
+        case CELL_REAL:
+                return sqlite3_bind_double(q, index, c->real);
+        case CELL_TEXT:
+                return sqlite3_bind_text64(q, index, (const char *) c->bytes.data, c->bytes.len,
+                                           SQLITE_TRANSIENT, SQLITE_UTF8);
+        case CELL_BLOB:
+                return sqlite3_bind_blob64(q, index,
+                                           c->bytes.len ? c->bytes.data : (const void *) "",
+                                           c->bytes.len, SQLITE_TRANSIENT);
+        default:
+                return SQLITE_MISMATCH;
+        }
+}
+
+static int bind_all(struct engine_session *s, const struct bytes *parameters, size_t n,
+                    struct engine_problem *p) {
+        if ((size_t) sqlite3_bind_parameter_count(s->stmt) != n)
+                return engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_USAGE, 0, -1,
+                                          "the number of parameters is not that of the statement");
+        for (size_t i = 0; i < n; i++) {
+                struct reader r = reader_of(parameters[i]);
+                struct cell c;
+
+                if (cell_read(&r, &c) != CELL_OK || !reader_done(&r) ||
+                    bind_one(s->stmt, (int) i + 1, &c) != SQLITE_OK)
+                        return engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_USAGE, 0, -1,
+                                                  "a parameter this engine has no value for");
+        }
+        return ENGINE_OK;
+}
+
+static int sqlite_prepare(struct engine_session *s, struct bytes sql,
+                          const struct bytes *parameters, size_t n_parameters,
+                          const struct schema *schema, bool is_exact, struct engine_problem *p) {
+        int r = sqlite_prepare_one(s, sql, &s->stmt, p);
+
+        if (r)
+                return r;
+        if ((size_t) sqlite3_column_count(s->stmt) != schema->n_columns) {
+                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_MISMATCH, 0, -1,
+                                          "the declared schema has another number of columns");
+                (void) snprintf(p->detail, sizeof(p->detail), "field=schema");
+                return ENGINE_E_PROBLEM;
+        }
+        s->schema = schema;
+        s->is_exact = is_exact;
+        s->is_bare = xnew_n(bool, schema->n_columns + 1);
+        for (size_t i = 0; i < schema->n_columns; i++)
+                s->is_bare[i] = sqlite3_column_origin_name(s->stmt, (int) i) != NULL;
+        sqlite3_randomness(0, NULL);
+        s->random_counter = 0;
+        return bind_all(s, parameters, n_parameters, p);
+}
+
+static uint64_t sqlite_memory(struct engine_session *s) {
+        return (uint64_t) sqlite3_memory_highwater(0);
+}
+
+const struct engine engine_sqlite = {
+        .name = "sqlite",
+        .preload = sqlite_preload,
+        .class_name = sqlite_class_name,
+        .open = sqlite_open,
+        .close = sqlite_close,
+        .describe = sqlite_describe,
+        .analyse = sqlite_analyse,
+        .prepare = sqlite_prepare,
+        .step = sqlite_step,
+        .memory = sqlite_memory,
+};

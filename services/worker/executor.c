@@ -1,0 +1,421 @@
+#include "services/worker/executor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/budget.h"
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/base/nsec.h"
+#include "common/canonical/outcome.h"
+#include "common/client/packets.h"
+#include "common/wire/unpack.h"
+#include "proto/worker.pb-c.h"
+#include "services/worker/spool_format.h"
+
+#define PROGRESS_EVERY  (200 * NSEC_PER_MSEC)
+#define PARAMETERS_MAX  1000
+#define SET_DIGESTS_MAX (ANSWER_SET_ROWS * (uint64_t) HASH_SIZE)
+
+struct run {
+        struct executor_task *task;
+        struct packets in;
+        struct unpacked job_message, text_message;
+        const Worker__Job *job;
+        const Worker__JobText *text;
+        struct engine_job engine_job;
+        struct engine_session *session;
+        struct answer_builder builder;
+        struct budget digests;
+        struct schema *schema;
+        uint64_t spooled;
+        nsec_t started, deadline, progress_at;
+        bool is_over_cpu;
+        struct engine_problem problem;
+};
+
+static nsec_t now_of(clockid_t clock) {
+        struct timespec t;
+
+        (void) clock_gettime(clock, &t);
+        return (nsec_t) t.tv_sec * NSEC_PER_SEC + (nsec_t) t.tv_nsec;
+}
+
+/* ---- reports ---- */
+
+static int report(struct run *r, Worker__Report *m) {
+        return packets_send_message(r->task->job_fd, &m->base);
+}
+
+static void meter(const struct run *r, Types__Metering *m) {
+        m->cpu_us = now_of(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_USEC;
+        m->wall_us = nsec_sub(now_of(CLOCK_MONOTONIC), r->started) / NSEC_PER_USEC;
+        m->peak_memory = r->session ? r->task->engine->memory(r->session) : 0;
+        m->rows = r->builder.rows;
+        m->bytes = r->builder.bytes;
+}
+
+static int report_failed(struct run *r) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Failed failed = WORKER__FAILED__INIT;
+        Types__Problem problem = TYPES__PROBLEM__INIT;
+        Types__Metering metering = TYPES__METERING__INIT;
+
+        if (r->is_over_cpu && r->problem.outcome == OUTCOME_TIMEOUT) {
+                r->problem.outcome = OUTCOME_LIMIT;
+                (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "which=cpu");
+        }
+        problem.code = r->problem.outcome;
+        problem.detail = r->problem.detail;
+        problem.text = r->problem.text;
+        problem.position = r->problem.position;
+        meter(r, &metering);
+        failed.problem = &problem;
+        failed.metering = &metering;
+        m.body_case = WORKER__REPORT__BODY_FAILED;
+        m.failed = &failed;
+        return report(r, &m);
+}
+
+static int fail(struct run *r, uint32_t outcome, const char *detail, const char *text) {
+        (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, outcome, 0, -1, text);
+        (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "%s", detail);
+        return report_failed(r);
+}
+
+static void report_progress(struct run *r) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Progress p = WORKER__PROGRESS__INIT;
+
+        p.rows = r->builder.rows;
+        p.bytes = r->builder.bytes;
+        p.batches = r->builder.batches;
+        p.cpu_us = now_of(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_USEC;
+        p.memory = r->session ? r->task->engine->memory(r->session) : 0;
+        m.body_case = WORKER__REPORT__BODY_PROGRESS;
+        m.progress = &p;
+        (void) report(r, &m); /* when nobody listens, the next one that matters will say so */
+}
+
+/* Asked by the engine every few milliseconds, also while no row comes out. */
+static bool is_over(void *userdata) {
+        struct run *r = userdata;
+        nsec_t now = now_of(CLOCK_MONOTONIC);
+
+        if (now >= r->progress_at) {
+                r->progress_at = now + PROGRESS_EVERY;
+                report_progress(r);
+                r->is_over_cpu = r->task->cpu_ms > 0 &&
+                                 now_of(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_MSEC > r->task->cpu_ms;
+        }
+        return now >= r->deadline || r->is_over_cpu;
+}
+
+/* ---- analysis ---- */
+
+static int report_analysis(struct run *r, const struct engine_analysis *a) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Analysis out = WORKER__ANALYSIS__INIT;
+        Worker__Finding findings[ENGINE_FINDINGS_MAX], *pointers[ENGINE_FINDINGS_MAX];
+        char class_name[ENGINE_CLASS_SIZE];
+
+        for (size_t i = 0; i < a->n_findings; i++) {
+                findings[i] = (Worker__Finding) WORKER__FINDING__INIT;
+                findings[i].expression = (char *) a->findings[i].expression;
+                findings[i].position = a->findings[i].position;
+                findings[i].why = (char *) a->findings[i].why;
+                pointers[i] = &findings[i];
+        }
+        r->task->engine->class_name(class_name);
+        out.class_name = (char *) engine_class_name(a->class);
+        out.findings = pointers;
+        out.n_findings = a->n_findings;
+        out.rewrite = a->rewrite;
+        out.schema = (ProtobufCBinaryData){ a->schema.len, a->schema.data };
+        out.ordered = a->is_ordered;
+        out.engine = class_name;
+        m.body_case = WORKER__REPORT__BODY_ANALYSIS;
+        m.analysis = &out;
+        return report(r, &m);
+}
+
+static struct bytes sql_of(const struct run *r) {
+        return BYTES_STR(r->text->sql);
+}
+
+static int analyse(struct run *r) {
+        CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+
+        if (r->task->engine->analyse(r->session, sql_of(r), r->job->no_rewrite, &a, &r->problem)) {
+                if (r->problem.sql_error)
+                        (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "code=%s",
+                                        sql_error_name(r->problem.sql_error));
+                return report_failed(r);
+        }
+        return report_analysis(r, &a);
+}
+
+static int describe(struct run *r) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Described out = WORKER__DESCRIBED__INIT;
+        CLEANUP(buffer_donep) struct buffer schema = {};
+        char class_name[ENGINE_CLASS_SIZE];
+
+        if (r->engine_job.n_inputs != 1 || !r->engine_job.inputs[0].data)
+                return fail(r, OUTCOME_USAGE, "", "one file is described at a time");
+        buffer_init(&schema, 2 << 20);
+        if (r->task->engine->describe(r->session, &schema, &r->problem))
+                return report_failed(r);
+        r->task->engine->class_name(class_name);
+        out.schema = (ProtobufCBinaryData){ schema.len, schema.data };
+        out.engine = class_name;
+        m.body_case = WORKER__REPORT__BODY_DESCRIBED;
+        m.described = &out;
+        return report(r, &m);
+}
+
+/* ---- run ---- */
+
+static int report_committed(struct run *r, const struct answer *a) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Committed out = WORKER__COMMITTED__INIT;
+        Types__Metering metering = TYPES__METERING__INIT;
+        char class_name[ENGINE_CLASS_SIZE];
+
+        meter(r, &metering);
+        r->task->engine->class_name(class_name);
+        out.form = (uint32_t) a->form;
+        out.answer = (ProtobufCBinaryData){ HASH_SIZE, (uint8_t *) a->hash.bytes };
+        out.sequence_root = (ProtobufCBinaryData){ HASH_SIZE, (uint8_t *) a->sequence_root.bytes };
+        out.batches = a->batches;
+        out.rows = a->rows;
+        out.bytes = a->bytes;
+        out.metering = &metering;
+        out.engine = class_name;
+        out.error = a->error;
+        out.position = (int32_t) a->position;
+        m.body_case = WORKER__REPORT__BODY_COMMITTED;
+        m.committed = &out;
+        return report(r, &m);
+}
+
+/* An error every build of the engine gives alike is an answer like any other. */
+static int commit_error(struct run *r) {
+        struct hash_value digest = schema_digest(BYTES(r->job->schema.data, r->job->schema.len));
+        uint32_t position = sql_error_has_position(r->problem.sql_error) && r->problem.position > 0
+                                    ? (uint32_t) r->problem.position
+                                    : 0;
+        struct answer a = {};
+
+        if (strcmp(r->job->comparison, "portable") == 0 ||
+            !answer_of_error(r->problem.sql_error, position, &digest, &a))
+                return report_failed(r);
+        return report_committed(r, &a);
+}
+
+static int write_all(int fd, struct iovec *iov, int n) {
+        while (n > 0) {
+                ssize_t done = writev(fd, iov, n);
+
+                if (done < 0)
+                        return -errno;
+                for (; n > 0 && (size_t) done >= iov->iov_len; iov++, n--)
+                        done -= (ssize_t) iov->iov_len;
+                if (n > 0) {
+                        iov->iov_base = (char *) iov->iov_base + done;
+                        iov->iov_len -= (size_t) done;
+                }
+        }
+        return 0;
+}
+
+static int spool_batch(struct run *r) {
+        struct bytes batch = answer_batch(&r->builder);
+        uint8_t header[SPOOL_HEADER_SIZE];
+        struct iovec iov[] = { { header, sizeof(header) }, { (void *) batch.data, batch.len } };
+        struct hash_value digest;
+        int result;
+
+        r->spooled += SPOOL_RECORD_EXTRA + batch.len;
+        if (r->spooled > r->task->spool)
+                return -EFBIG;
+        store_be32(header, (uint32_t) batch.len);
+        result = write_all(r->task->spool_fd, iov, 2);
+        digest = answer_next(&r->builder);
+        iov[0] = (struct iovec){ digest.bytes, HASH_SIZE };
+        return result ? result : write_all(r->task->spool_fd, iov, 1);
+}
+
+static int run_rows(struct run *r) {
+        for (;;) {
+                int result = r->task->engine->step(r->session, &r->builder, &r->problem);
+
+                if (result != ENGINE_BATCH)
+                        return result;
+                if (spool_batch(r) < 0) {
+                        (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0,
+                                                  -1, "the result does not fit the spool");
+                        (void) snprintf(r->problem.detail, sizeof(r->problem.detail),
+                                        "which=spool");
+                        return ENGINE_E_PROBLEM;
+                }
+                if (is_over(r)) {
+                        (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0,
+                                                  -1, "");
+                        (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "stage=run");
+                        return ENGINE_E_PROBLEM;
+                }
+        }
+}
+
+static int report_started(struct run *r) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Started started = WORKER__STARTED__INIT;
+
+        started.missing_layers = r->task->missing_layers;
+        m.body_case = WORKER__REPORT__BODY_STARTED;
+        m.started = &started;
+        return report(r, &m);
+}
+
+static int prepare(struct run *r) {
+        CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+        struct bytes parameters[PARAMETERS_MAX];
+        size_t n = r->text->n_parameters;
+        int result;
+
+        if (n > PARAMETERS_MAX)
+                return engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_USAGE, 0, -1,
+                                          "more than 1000 parameters");
+        for (size_t i = 0; i < n; i++)
+                parameters[i] = BYTES(r->text->parameters[i].data, r->text->parameters[i].len);
+        result = r->task->engine->analyse(r->session, sql_of(r), true, &a, &r->problem);
+        if (result)
+                return result;
+        if (r->job->class_name[0] && strcmp(r->job->class_name, engine_class_name(a.class))) {
+                (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_CLASS_MISMATCH, 0,
+                                          -1, a.n_findings ? a.findings[0].why : "");
+                (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "class=%s",
+                                engine_class_name(a.class));
+                return ENGINE_E_PROBLEM;
+        }
+        return r->task->engine->prepare(r->session, sql_of(r), parameters, n, r->schema,
+                                        a.class == ENGINE_EXACT || a.class == ENGINE_ORDERED,
+                                        &r->problem);
+}
+
+static int run(struct run *r) {
+        const struct answer_limits limits = { r->job->limits ? r->job->limits->rows : 0,
+                                              r->job->limits ? r->job->limits->bytes : 0 };
+        struct answer a = {};
+        int result;
+
+        if (schema_decode(BYTES(r->job->schema.data, r->job->schema.len), &r->schema) ||
+            (r->job->form != ANSWER_SET && r->job->form != ANSWER_SEQUENCE))
+                return fail(r, OUTCOME_USAGE, "", "no declared schema, or no form");
+        budget_init(&r->digests, SET_DIGESTS_MAX, NULL);
+        answer_begin(&r->builder, (enum answer_form) r->job->form, &r->schema->digest, &limits,
+                     &r->digests);
+        result = prepare(r);
+        if (result == ENGINE_OK) {
+                int sent = report_started(r);
+
+                if (sent)
+                        return sent;
+                result = run_rows(r);
+        }
+        if (result == ENGINE_E_SQL)
+                return commit_error(r);
+        if (result != ENGINE_END)
+                return report_failed(r);
+        answer_result(&r->builder, &a);
+        return report_committed(r, &a);
+}
+
+/* ---- the job's two messages ---- */
+
+static int receive(struct run *r, const ProtobufCMessageDescriptor *type, struct unpacked *ret) {
+        struct bytes message;
+        int result = packets_receive(&r->in, r->task->job_fd, &message);
+
+        if (result)
+                return result < 0 ? result : error_origin(-EPROTO);
+        return wire_unpack(type, message, NULL, ret) == UNPACK_OK ? 0 : error_origin(-EPROTO);
+}
+
+static int take_inputs(struct run *r) {
+        size_t with_file = 0;
+
+        if (r->job->n_inputs > ENGINE_INPUTS_MAX)
+                return error_origin(-EPROTO);
+        for (size_t i = 0; i < r->job->n_inputs; i++) {
+                const Worker__Source *source = r->job->inputs[i];
+                struct engine_input *in = &r->engine_job.inputs[i];
+
+                (void) snprintf(in->name, sizeof(in->name), "%s", source->name);
+                in->schema = BYTES(source->schema.data, source->schema.len);
+                in->admitted = source->admitted;
+                if (!source->has_file)
+                        continue;
+                if (with_file == r->task->n_inputs)
+                        return error_origin(-EPROTO);
+                in->data = r->task->inputs[with_file];
+                in->length = r->task->lengths[with_file++];
+        }
+        r->engine_job.n_inputs = r->job->n_inputs;
+        return 0;
+}
+
+static int take_job(struct run *r) {
+        uint64_t wall_ms;
+        int result = receive(r, &worker__job__descriptor, &r->job_message);
+
+        if (result < 0)
+                return result;
+        r->job = r->job_message.message;
+        r->engine_job.time_us = r->job->time_us;
+        if (r->job->seed.len == sizeof(r->engine_job.seed))
+                memcpy(r->engine_job.seed, r->job->seed.data, sizeof(r->engine_job.seed));
+        r->engine_job.memory = r->task->memory;
+        r->engine_job.is_over = is_over;
+        r->engine_job.userdata = r;
+        wall_ms = r->job->limits ? r->job->limits->wall_ms : 0;
+        r->started = now_of(CLOCK_MONOTONIC);
+        r->deadline = wall_ms ? nsec_add(r->started, wall_ms * NSEC_PER_MSEC) : NSEC_NEVER;
+        r->progress_at = r->started + PROGRESS_EVERY;
+        return take_inputs(r);
+}
+
+static int by_mode(struct run *r) {
+        switch (r->job->mode) {
+        case WORKER__JOB__MODE__RUN:
+                return run(r);
+        case WORKER__JOB__MODE__ANALYSE:
+                return analyse(r);
+        case WORKER__JOB__MODE__DESCRIBE:
+                return describe(r);
+        default:
+                return fail(r, OUTCOME_USAGE, "", "no such mode");
+        }
+}
+
+int executor_run(struct executor_task *t) {
+        struct run *r = xnew(struct run);
+        int result;
+
+        r->task = t;
+        packets_init(&r->in);
+        result = take_job(r);
+        if (result < 0)
+                return result;
+        if (t->engine->open(&r->engine_job, &r->session, &r->problem))
+                return report_failed(r);
+        result = receive(r, &worker__job_text__descriptor, &r->text_message);
+        if (result < 0)
+                return result;
+        r->text = r->text_message.message;
+        return by_mode(r); /* memory goes with the process */
+}

@@ -1,0 +1,147 @@
+#include "services/worker/function_rules.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/base/memory.h"
+
+#define WHY_TEXT                  "puts numbers into text by the build's own rules"
+#define WHY_LIBM                  "comes from the machine's mathematics library"
+#define WHY_REAL                  "always computes with REAL"
+#define WHY_COMPUTES              "computes with REAL"
+#define WHY_CONNECTION            "tells about the connection, not about the data"
+#define WHY_PLACED                "depends on how rows that are equal in the window's order are placed"
+#define WHY_FORMATS               "formats numbers by the build's own rules"
+#define WHY_JOINED                "joins rows in an order that cannot be given here"
+#define WHY_SEED                  "drawn from the job's seed in the order rows are visited"
+#define WHY_HOST                  "tells about the host, not about the data"
+
+#define EXACT(n)                  { n, FUNCTION_EXACT, false, NULL },
+#define RULE(n, effect, why)      { n, FUNCTION_##effect, false, why },
+#define AGGREGATE(n, effect, why) { n, FUNCTION_##effect, true, why },
+
+/* Sorted by name. clang-format off: a table. */
+// clang-format off
+static const struct function_rule rules[] = {
+        RULE("->", NUMERIC, WHY_TEXT)
+        RULE("->>", NUMERIC, WHY_TEXT)
+        RULE("abs", NUMERIC, "arithmetic on a REAL")
+        RULE("acos", FLOAT, WHY_LIBM)
+        RULE("acosh", FLOAT, WHY_LIBM)
+        RULE("asin", FLOAT, WHY_LIBM)
+        RULE("asinh", FLOAT, WHY_LIBM)
+        RULE("atan", FLOAT, WHY_LIBM)
+        RULE("atan2", FLOAT, WHY_LIBM)
+        RULE("atanh", FLOAT, WHY_LIBM)
+        AGGREGATE("avg", FLOAT, WHY_REAL)
+        RULE("ceil", FLOAT, WHY_COMPUTES)
+        RULE("ceiling", FLOAT, WHY_COMPUTES)
+        RULE("changes", REFUSED, WHY_CONNECTION)
+        EXACT("char")
+        EXACT("coalesce")
+        RULE("cos", FLOAT, WHY_LIBM)
+        RULE("cosh", FLOAT, WHY_LIBM)
+        AGGREGATE("count", EXACT, NULL)
+        RULE("cume_dist", FLOAT, WHY_REAL)
+        EXACT("current_date")
+        EXACT("current_time")
+        EXACT("current_timestamp")
+        EXACT("date")
+        EXACT("datetime")
+        RULE("degrees", FLOAT, WHY_LIBM)
+        EXACT("dense_rank")
+        RULE("exp", FLOAT, WHY_LIBM)
+        RULE("first_value", TIES, WHY_PLACED)
+        RULE("floor", FLOAT, WHY_COMPUTES)
+        RULE("format", FLOAT, WHY_FORMATS)
+        EXACT("glob")
+        AGGREGATE("group_concat", REFUSED, WHY_JOINED)
+        EXACT("hex")
+        EXACT("ifnull")
+        EXACT("iif")
+        EXACT("instr")
+        RULE("json", NUMERIC, WHY_TEXT)
+        RULE("json_array", NUMERIC, WHY_TEXT)
+        RULE("json_array_length", NUMERIC, WHY_TEXT)
+        RULE("json_extract", NUMERIC, WHY_TEXT)
+        AGGREGATE("json_group_array", REFUSED, WHY_JOINED)
+        AGGREGATE("json_group_object", REFUSED, WHY_JOINED)
+        RULE("json_insert", NUMERIC, WHY_TEXT)
+        RULE("json_object", NUMERIC, WHY_TEXT)
+        RULE("json_patch", NUMERIC, WHY_TEXT)
+        RULE("json_remove", NUMERIC, WHY_TEXT)
+        RULE("json_replace", NUMERIC, WHY_TEXT)
+        RULE("json_set", NUMERIC, WHY_TEXT)
+        RULE("json_type", NUMERIC, WHY_TEXT)
+        RULE("json_valid", NUMERIC, WHY_TEXT)
+        RULE("julianday", FLOAT, "gives a REAL")
+        RULE("lag", TIES, WHY_PLACED)
+        RULE("last_insert_rowid", REFUSED, WHY_CONNECTION)
+        RULE("last_value", TIES, WHY_PLACED)
+        RULE("lead", TIES, WHY_PLACED)
+        EXACT("length")
+        EXACT("like")
+        EXACT("likelihood")
+        EXACT("likely")
+        RULE("ln", FLOAT, WHY_LIBM)
+        RULE("log", FLOAT, WHY_LIBM)
+        RULE("log10", FLOAT, WHY_LIBM)
+        RULE("log2", FLOAT, WHY_LIBM)
+        EXACT("lower")
+        EXACT("ltrim")
+        EXACT("max")
+        EXACT("min")
+        RULE("mod", FLOAT, WHY_COMPUTES)
+        RULE("nth_value", TIES, WHY_PLACED)
+        RULE("ntile", TIES, WHY_PLACED)
+        EXACT("nullif")
+        RULE("percent_rank", FLOAT, WHY_REAL)
+        RULE("pi", FLOAT, WHY_LIBM)
+        RULE("pow", FLOAT, WHY_LIBM)
+        RULE("power", FLOAT, WHY_LIBM)
+        RULE("printf", FLOAT, WHY_FORMATS)
+        RULE("quote", NUMERIC, WHY_TEXT)
+        RULE("radians", FLOAT, WHY_LIBM)
+        RULE("random", FLOAT, WHY_SEED)
+        RULE("randomblob", FLOAT, WHY_SEED)
+        EXACT("rank")
+        EXACT("replace")
+        RULE("round", FLOAT, "rounds a REAL by the build's own rules")
+        RULE("row_number", TIES, WHY_PLACED)
+        EXACT("rtrim")
+        EXACT("sign")
+        RULE("sin", FLOAT, WHY_LIBM)
+        RULE("sinh", FLOAT, WHY_LIBM)
+        RULE("sqlite_compileoption_get", REFUSED, WHY_HOST)
+        RULE("sqlite_compileoption_used", REFUSED, WHY_HOST)
+        RULE("sqlite_source_id", REFUSED, WHY_HOST)
+        RULE("sqlite_version", REFUSED, WHY_HOST)
+        RULE("sqrt", FLOAT, WHY_LIBM)
+        EXACT("strftime")
+        EXACT("substr")
+        EXACT("substring")
+        RULE("subtype", REFUSED, "tells about the engine's inner state")
+        AGGREGATE("sum", NUMERIC, "a sum of REAL depends on the order of its terms")
+        RULE("tan", FLOAT, WHY_LIBM)
+        RULE("tanh", FLOAT, WHY_LIBM)
+        EXACT("time")
+        AGGREGATE("total", FLOAT, WHY_REAL)
+        RULE("total_changes", REFUSED, WHY_CONNECTION)
+        EXACT("trim")
+        RULE("trunc", FLOAT, WHY_COMPUTES)
+        EXACT("typeof")
+        EXACT("unicode")
+        EXACT("unixepoch")
+        EXACT("unlikely")
+        EXACT("upper")
+        EXACT("zeroblob")
+};
+// clang-format on
+
+static int by_name(const void *key, const void *element) {
+        return strcasecmp(key, ((const struct function_rule *) element)->name);
+}
+
+const struct function_rule *function_rule_of(const char *name) {
+        return bsearch(name, rules, ELEMENTSOF(rules), sizeof(rules[0]), by_name);
+}

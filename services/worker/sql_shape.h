@@ -1,0 +1,64 @@
+#pragma once
+
+/* The shape of a SELECT, from its tokens: result expressions, ORDER BY, LIMIT,
+ * and columns that stand bare beside aggregates. The statement is one that
+ * SQLite accepted; on anything else the answers are harmless. Pure. */
+
+#include "services/worker/sql_tokens.h"
+
+struct sql_range {
+        size_t from, to; /* tokens */
+};
+
+struct sql_list {
+        struct sql_range *items;
+        size_t n;
+};
+void sql_list_done(struct sql_list *l);
+
+struct sql_shape {
+        size_t end;             /* tokens of the statement, a last ; left out */
+        struct sql_list result; /* expressions of the outermost (first) SELECT */
+        struct sql_list order;  /* terms of the outermost ORDER BY; n 0: none */
+        size_t limit;           /* token LIMIT of the outermost, or `end` */
+        bool is_compound;       /* UNION, INTERSECT or EXCEPT anywhere */
+        size_t n_selects;       /* at any depth */
+};
+
+void sql_shape_read(const struct sql_tokens *t, struct sql_shape *ret);
+void sql_shape_done(struct sql_shape *s);
+static inline void sql_shape_donep(struct sql_shape *s) {
+        sql_shape_done(s);
+}
+
+/* Splits at commas of this depth. */
+struct sql_list sql_split(const struct sql_tokens *t, struct sql_range r, uint32_t depth);
+
+/* `CAST(x AS type)` with or without an alias: the tokens of type. False: none. */
+bool sql_is_cast(const struct sql_tokens *t, struct sql_range item, struct sql_range *ret_type);
+/* `*` or `name.*`. */
+bool sql_is_star(const struct sql_tokens *t, struct sql_range item);
+/* The expression without its alias. */
+struct sql_range sql_without_alias(const struct sql_tokens *t, struct sql_range item);
+
+/* Whether the ORDER BY names every result column by its ordinal; with `binary`
+ * each must say COLLATE BINARY. */
+bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
+                        bool binary);
+/* The statement with ordinals of all columns appended to its ORDER BY; malloc'd. */
+char *sql_with_total_order(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
+                           bool binary);
+
+/* Inner LIMITs and bare columns. `fn` is called with the token and a reason. */
+enum sql_fault {
+        SQL_FAULT_INNER_LIMIT, /* LIMIT inside parentheses, without an ORDER BY there */
+        SQL_FAULT_INNER_TIES,  /* with one: ties are cut as the plan has it */
+        SQL_FAULT_BARE_COLUMN,
+};
+typedef void (*sql_fault_fn)(void *userdata, enum sql_fault fault, size_t token);
+void sql_faults_find(const struct sql_tokens *t, size_t end, sql_fault_fn fn, void *userdata);
+
+/* Aggregate function called at token i (not a window function). */
+bool sql_is_aggregate_call(const struct sql_tokens *t, size_t i);
+/* A keyword that can stand inside an expression, so no name of a column. */
+bool sql_is_expression_keyword(const struct sql_tokens *t, size_t i);

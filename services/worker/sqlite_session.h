@@ -1,0 +1,88 @@
+#pragma once
+
+/* What the SQLite files of this folder share: one open, locked database. */
+
+#include <sqlite3.h>
+
+#include "common/base/map.h"
+#include "services/worker/engine.h"
+#include "services/worker/sql_tokens.h"
+
+enum sqlite_phase {
+        SQLITE_PHASE_OPEN,   /* the executor's own statements */
+        SQLITE_PHASE_SCHEMA, /* CREATE statements of a published schema */
+        SQLITE_PHASE_LOCKED, /* the job's statement; nothing leads back from here */
+};
+
+/* A column the statement reads, as the authorizer named it. */
+struct sqlite_read {
+        char database[64], table[128], column[128];
+};
+#define SQLITE_READS_MAX 512
+
+struct sqlite_denied {
+        bool is_denied;
+        const char *what; /* static: the action */
+        char name[96];    /* function, table … */
+};
+
+struct engine_session {
+        const struct engine_job *job;
+        sqlite3 *db;
+        sqlite3_stmt *stmt;
+        enum sqlite_phase phase;
+        struct map *tables; /* "schema\0name", lower case -> struct sqlite_table */
+        struct sqlite_read reads[SQLITE_READS_MAX];
+        size_t n_reads;
+        bool too_many_reads;
+        struct map *functions; /* lower-case name -> struct function_rule, used by the statement */
+        struct sqlite_denied denied;
+        bool reads_catalogue;
+        uint64_t random_counter;
+
+        const struct schema *schema; /* of the running statement */
+        bool is_exact, is_done;
+        bool *is_bare; /* per column: comes straight from a table */
+};
+
+struct sqlite_table {
+        bool is_strict, is_view, has_generated;
+        bool is_used; /* a view that stands in the statement, or in a view of it */
+        char *sql;
+};
+/* NULL: no such table. Names in any case. */
+const struct sqlite_table *sqlite_table_of(const struct engine_session *s, const char *database,
+                                           const char *name);
+
+/* ---- sqlite_vfs.c: the job's files, clock and randomness ---- */
+#define SQLITE_VFS_NAME "quorate"
+int sqlite_vfs_register(void); /* becomes the default; sqlite3 result */
+/* The session whose job answers from now on; NULL: none (everything is refused). */
+void sqlite_vfs_bind(struct engine_session *s);
+
+/* ---- sqlite_locks.c ---- */
+/* Limits, switches and the authorizer, in phase OPEN. sqlite3 result code. */
+int sqlite_lock(struct engine_session *s);
+/* Only the job's statement from here on; forgets what was recorded. */
+void sqlite_lock_close(struct engine_session *s);
+void sqlite_recorded_clear(struct engine_session *s);
+
+/* ---- sqlite_inputs.c ---- */
+int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p);
+int sqlite_describe(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
+
+/* ---- sqlite_prepare.c ---- */
+/* Exactly one read-only statement. */
+int sqlite_prepare_one(struct engine_session *s, struct bytes sql, sqlite3_stmt **ret,
+                       struct engine_problem *p);
+/* From the connection's last error at preparing, running. */
+int sqlite_problem_prepare(struct engine_session *s, int rc, struct bytes sql,
+                           struct engine_problem *p);
+int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *p);
+
+/* ---- sqlite_analysis.c ---- */
+int sqlite_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
+                   struct engine_analysis *ret, struct engine_problem *p);
+
+/* ---- sqlite_rows.c ---- */
+int sqlite_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p);

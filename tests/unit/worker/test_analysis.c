@@ -1,0 +1,302 @@
+/* Each decision of the analysis: class and the reason it names. */
+
+#include "common/canonical/outcome.h"
+#include "tests/unit/worker/support.h"
+
+static const char *const creates[] = {
+        "CREATE TABLE s(id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b INT, name TEXT, raw BLOB, "
+        "price REAL, any ANY) STRICT",
+        "CREATE TABLE l(id INTEGER PRIMARY KEY, name TEXT, qty INTEGER, price REAL, x)",
+        "CREATE TABLE n(id INTEGER PRIMARY KEY, t TEXT COLLATE NOCASE) STRICT",
+        "CREATE TABLE g(id INTEGER PRIMARY KEY, t TEXT, h TEXT AS (t || 1.5)) STRICT",
+        "CREATE VIEW v AS SELECT id, a FROM s WHERE a > 3",
+        "CREATE VIEW vlimit AS SELECT id FROM s LIMIT 3",
+        "CREATE VIEW vunion AS SELECT a FROM s UNION ALL SELECT price FROM s",
+        NULL,
+};
+
+#define STARTS "a column beside aggregates"
+
+static const struct {
+        const char *sql;
+        enum engine_class class;
+        const char *why;        /* part of some finding; NULL: none at all */
+        const char *expression; /* its expression, when given */
+        const char *rewrite;    /* NULL: as given */
+} cases[] = {
+        /* exact */
+        { "SELECT 1", ENGINE_EXACT, NULL },
+        { "SELECT 42 AS answer;", ENGINE_EXACT, NULL },
+        { "SELECT id, a, name FROM s", ENGINE_EXACT, NULL },
+        { "SELECT id, name FROM l", ENGINE_EXACT, NULL },
+        { "SELECT a + b * 2 FROM s", ENGINE_EXACT, NULL },
+        { "SELECT a / b, a % 3, -a FROM s", ENGINE_EXACT, NULL },
+        { "SELECT price FROM s", ENGINE_EXACT, NULL },
+        { "SELECT name FROM s WHERE price > 3", ENGINE_EXACT, NULL },
+        { "SELECT count(*), sum(a), min(b), max(name) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT name, count(*) FROM s GROUP BY name", ENGINE_EXACT, NULL },
+        { "SELECT s.name, count(*) FROM s GROUP BY name", ENGINE_EXACT, NULL },
+        { "SELECT name, count(*) FROM s GROUP BY s.name HAVING count(*) > 1", ENGINE_EXACT, NULL },
+        { "SELECT upper(name) AS u, count(*) FROM s GROUP BY u", ENGINE_EXACT, NULL },
+        { "SELECT upper(name), count(*) FROM s GROUP BY 1", ENGINE_EXACT, NULL },
+        { "SELECT upper(name) || 'x', count(*) FROM s GROUP BY name", ENGINE_EXACT, NULL },
+        { "SELECT CASE WHEN a > 1 THEN 'x' ELSE 'y' END, sum(b) FROM s GROUP BY a", ENGINE_EXACT,
+          NULL },
+        { "SELECT DISTINCT a FROM s", ENGINE_EXACT, NULL },
+        { "SELECT a FROM s UNION SELECT b FROM s", ENGINE_EXACT, NULL },
+        { "SELECT date('now'), current_timestamp", ENGINE_EXACT, NULL },
+        { "SELECT * FROM v", ENGINE_EXACT, NULL },
+        { "WITH c AS (SELECT a FROM s) SELECT a + 1 FROM c", ENGINE_EXACT, NULL },
+        { "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < 5) SELECT n "
+          "FROM c",
+          ENGINE_EXACT, NULL },
+        { "SELECT rank() OVER (ORDER BY a) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT sum(a) OVER (PARTITION BY name) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT CAST(a AS TEXT) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT EXISTS (SELECT 1 FROM s LIMIT 1)", ENGINE_EXACT, NULL },
+        { "SELECT 'LIMIT 3', \"name\" /* LIMIT 4 */ FROM s -- LIMIT 5", ENGINE_EXACT, NULL },
+        { "SELECT (SELECT count(*) FROM l) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT a FROM s WHERE name LIKE 'a%'", ENGINE_EXACT, NULL },
+        { "VALUES (1, 'a'), (2, 'b')", ENGINE_EXACT, NULL },
+        { "SELECT max(a, b) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT id FROM l WHERE qty > 3", ENGINE_EXACT, NULL },
+
+        /* ordered */
+        { "SELECT a, name FROM s ORDER BY a", ENGINE_ORDERED, NULL, NULL,
+          "SELECT a, name FROM s ORDER BY a, 1, 2" },
+        { "SELECT a, name FROM s ORDER BY a DESC LIMIT 3; -- end", ENGINE_ORDERED, NULL, NULL,
+          "SELECT a, name FROM s ORDER BY a DESC, 1, 2 LIMIT 3; -- end" },
+        { "SELECT a, name FROM s ORDER BY a, 2 DESC, 1", ENGINE_ORDERED, NULL },
+        { "SELECT a FROM s UNION SELECT b FROM s ORDER BY 1", ENGINE_ORDERED, NULL },
+        { "SELECT a FROM s ORDER BY (SELECT max(b) FROM s) LIMIT 2 OFFSET 1", ENGINE_ORDERED, NULL,
+          NULL, "SELECT a FROM s ORDER BY (SELECT max(b) FROM s), 1 LIMIT 2 OFFSET 1" },
+        { "SELECT t FROM n ORDER BY t", ENGINE_ORDERED, NULL, NULL,
+          "SELECT t FROM n ORDER BY t, 1 COLLATE BINARY" },
+        { "SELECT name, count(*) AS n FROM s GROUP BY name ORDER BY n DESC", ENGINE_ORDERED, NULL,
+          NULL, "SELECT name, count(*) AS n FROM s GROUP BY name ORDER BY n DESC, 1, 2" },
+        { "SELECT a FROM (SELECT a FROM s ORDER BY a) ORDER BY a", ENGINE_ORDERED, NULL, NULL,
+          "SELECT a FROM (SELECT a FROM s ORDER BY a) ORDER BY a, 1" },
+
+        /* float */
+        { "SELECT avg(a) FROM s", ENGINE_FLOAT, "always computes with REAL", "avg" },
+        { "SELECT total(a) FROM s", ENGINE_FLOAT, "always computes with REAL", "total" },
+        { "SELECT sum(price) FROM s", ENGINE_FLOAT, "a sum of REAL", "sum(price)" },
+        { "SELECT sum(qty) FROM l", ENGINE_FLOAT, "a sum of REAL", "sum(qty)" },
+        { "SELECT price * 2 FROM s", ENGINE_FLOAT, "computes with", "price * 2" },
+        { "SELECT a * 1.5 FROM s", ENGINE_FLOAT, "computes with", "a * 1.5" },
+        { "SELECT 1.5", ENGINE_FLOAT, "without a type", "1.5" },
+        { "SELECT name + 1 FROM s", ENGINE_FLOAT, "computes with", "name + 1" },
+        { "SELECT '1.5' + 1", ENGINE_FLOAT, "computes with" },
+        { "SELECT a + ? FROM s", ENGINE_FLOAT, "computes with" },
+        { "SELECT CAST(a AS REAL) FROM s", ENGINE_FLOAT, "a CAST to REAL" },
+        { "SELECT CAST(price AS INTEGER) FROM s", ENGINE_FLOAT, "may be REAL" },
+        { "SELECT qty FROM l", ENGINE_FLOAT, "no column of a STRICT table", "qty" },
+        { "SELECT x FROM l", ENGINE_FLOAT, "no column of a STRICT table", "x" },
+        { "SELECT \"any\" FROM s", ENGINE_FLOAT, "no column of a STRICT table", "any" },
+        { "SELECT max(price) FROM s", ENGINE_FLOAT, "may be REAL" },
+        { "SELECT price || '' FROM s", ENGINE_FLOAT, "computes with" },
+        { "SELECT round(a, 2) FROM s", ENGINE_FLOAT, "rounds a REAL", "round" },
+        { "SELECT sqrt(a) FROM s", ENGINE_FLOAT, "mathematics library", "sqrt" },
+        { "SELECT pow(a, 2) FROM s", ENGINE_FLOAT, "mathematics library" },
+        { "SELECT random()", ENGINE_FLOAT, "job's seed", "random" },
+        { "SELECT printf('%d', a) FROM s", ENGINE_FLOAT, "formats numbers" },
+        { "SELECT julianday('now')", ENGINE_FLOAT, "gives a REAL" },
+        { "SELECT row_number() OVER (ORDER BY a) FROM s", ENGINE_FLOAT,
+          "equal in the window's order" },
+        { "SELECT first_value(a) OVER (ORDER BY b) FROM s", ENGINE_FLOAT,
+          "equal in the window's order" },
+        { "SELECT json_array(price) FROM s", ENGINE_FLOAT, "puts numbers into text" },
+        { "SELECT x + 1 FROM (SELECT price AS x FROM s)", ENGINE_FLOAT, "computes with" },
+        { "SELECT * FROM vunion", ENGINE_FLOAT, "may be REAL" },
+        { "SELECT DISTINCT t FROM n", ENGINE_FLOAT, "collation" },
+        { "SELECT name COLLATE NOCASE, count(*) FROM s GROUP BY name COLLATE NOCASE", ENGINE_FLOAT,
+          "collation" },
+        { "SELECT a FROM (SELECT a FROM s ORDER BY a LIMIT 3)", ENGINE_FLOAT,
+          "inner LIMIT may cut" },
+        { "SELECT avg(a) FROM s ORDER BY 1", ENGINE_FLOAT, "always computes" },
+        { "SELECT h FROM g", ENGINE_FLOAT, "may hold REAL" },
+        { "SELECT value FROM json_each('[1]')", ENGINE_FLOAT, "may hold REAL" },
+
+        /* refused */
+        { "SELECT a FROM s LIMIT 3", ENGINE_REFUSED, "LIMIT without ORDER BY", "LIMIT" },
+        { "SELECT a FROM (SELECT a FROM s ORDER BY a) LIMIT 3", ENGINE_REFUSED,
+          "LIMIT without ORDER BY" },
+        { "SELECT a FROM (SELECT a FROM s LIMIT 3)", ENGINE_REFUSED, "an inner LIMIT without" },
+        { "SELECT (SELECT a FROM s LIMIT 1)", ENGINE_REFUSED, "an inner LIMIT without" },
+        { "SELECT id FROM vlimit", ENGINE_REFUSED, "a LIMIT inside a view" },
+        { "SELECT group_concat(name) FROM s", ENGINE_REFUSED, "an order that cannot be given" },
+        { "SELECT json_group_array(a) FROM s", ENGINE_REFUSED, "an order that cannot be given" },
+        { "SELECT name, a, count(*) FROM s GROUP BY name", ENGINE_REFUSED, STARTS, "a" },
+        { "SELECT name, max(a) FROM s", ENGINE_REFUSED, STARTS, "name" },
+        { "SELECT *, count(*) FROM s", ENGINE_REFUSED, STARTS, "*" },
+        { "SELECT count(*) FROM s GROUP BY name HAVING a > 1", ENGINE_REFUSED, STARTS, "a" },
+        { "SELECT name, count(*) FROM s GROUP BY name ORDER BY a", ENGINE_REFUSED, STARTS, "a" },
+        { "SELECT changes()", ENGINE_REFUSED, "about the connection" },
+        { "SELECT sqlite_version()", ENGINE_REFUSED, "about the host" },
+        { "SELECT name FROM sqlite_schema", ENGINE_REFUSED, "about the file" },
+        { "SELECT count(*) FROM (SELECT name, max(a) FROM s)", ENGINE_REFUSED, STARTS },
+};
+
+static bool has_finding(const struct engine_analysis *a, const char *why, const char *expression) {
+        for (size_t i = 0; i < a->n_findings; i++) {
+                if (strstr(a->findings[i].why, why) &&
+                    (!expression || !strcmp(a->findings[i].expression, expression)))
+                        return true;
+        }
+        return false;
+}
+
+static void test_classes(void **state) {
+        struct fixture f = {};
+
+        fixture_input(&f, "main", creates);
+        fixture_open(&f);
+        FOREACH_CASE (c, cases) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+                int r = engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p);
+
+                print_message("# %s -> %d %s, %s\n", c->sql, r, p.text, engine_class_name(a.class));
+                for (size_t i = 0; i < a.n_findings; i++)
+                        print_message("#   [%s] %s\n", a.findings[i].expression, a.findings[i].why);
+                assert_int_equal(r, ENGINE_OK);
+                assert_string_equal(engine_class_name(a.class), engine_class_name(c->class));
+                if (c->why)
+                        assert_true(has_finding(&a, c->why, c->expression));
+                else
+                        assert_int_equal(a.n_findings, 0);
+                if (c->rewrite)
+                        assert_string_equal(a.rewrite, c->rewrite);
+                assert_false(a.schema.failed);
+        }
+        fixture_done(&f);
+}
+
+/* What was dispatched analyses to the same class again, and is not rewritten again. */
+static void test_rewrite_is_stable(void **state) {
+        struct fixture f = {};
+
+        fixture_input(&f, "main", creates);
+        fixture_open(&f);
+        FOREACH_CASE (c, cases) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {}, b = {};
+                struct engine_problem p = {};
+
+                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p),
+                                 ENGINE_OK);
+                assert_int_equal(
+                        engine_sqlite.analyse(f.session, BYTES_STR(a.rewrite), true, &b, &p),
+                        ENGINE_OK);
+                assert_string_equal(a.rewrite, b.rewrite);
+                assert_int_equal(a.class, b.class);
+                assert_int_equal(a.is_ordered, b.is_ordered);
+                assert_bytes_equal(buffer_bytes(&a.schema), buffer_bytes(&b.schema));
+        }
+        fixture_done(&f);
+}
+
+static void test_no_rewrite(void **state) {
+        static const struct {
+                const char *sql;
+                enum engine_class class;
+                bool is_ordered;
+        } asked[] = {
+                { "SELECT a, name FROM s ORDER BY a", ENGINE_EXACT, false },
+                { "SELECT a, name FROM s ORDER BY a LIMIT 3", ENGINE_REFUSED, false },
+                { "SELECT a, name FROM s ORDER BY a, 1, 2 LIMIT 3", ENGINE_ORDERED, true },
+        };
+        struct fixture f = {};
+
+        fixture_input(&f, "main", creates);
+        fixture_open(&f);
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+
+                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(c->sql), true, &a, &p),
+                                 ENGINE_OK);
+                assert_int_equal(a.class, c->class);
+                assert_int_equal(a.is_ordered, c->is_ordered);
+                assert_string_equal(a.rewrite, c->sql);
+        }
+        fixture_done(&f);
+}
+
+static void test_types(void **state) {
+        static const struct {
+                const char *sql;
+                enum cell_type types[4];
+        } asked[] = {
+                { "SELECT id, name, price, raw FROM s",
+                  { CELL_INTEGER, CELL_TEXT, CELL_REAL, CELL_BLOB } },
+                { "SELECT id, name FROM l", { CELL_ANY, CELL_ANY } },
+                { "SELECT a + 1, CAST(a + 1 AS INTEGER) x FROM s", { CELL_ANY, CELL_INTEGER } },
+                { "SELECT CAST(s.a AS TEXT), v.* FROM s JOIN v USING (id)",
+                  { CELL_TEXT, CELL_INTEGER, CELL_INTEGER } },
+                { "SELECT v.*, CAST(s.a AS TEXT) AS t FROM s JOIN v USING (id)",
+                  { CELL_INTEGER, CELL_INTEGER, CELL_TEXT } },
+                { "SELECT a FROM s UNION ALL SELECT price FROM s", { CELL_ANY } },
+                { "SELECT CAST(a AS TEXT) FROM s UNION ALL SELECT price FROM s", { CELL_ANY } },
+                { "SELECT a FROM vunion", { CELL_ANY } },
+                { "SELECT CAST(a AS TEXT) || 'x', (CAST(a AS TEXT)) FROM s",
+                  { CELL_ANY, CELL_ANY } },
+                { "SELECT CAST(a AS NUMERIC) FROM s", { CELL_ANY } },
+                { "SELECT \"any\" FROM s", { CELL_ANY } },
+                { "SELECT q FROM (SELECT a AS q FROM s)", { CELL_INTEGER } },
+                { "SELECT max(a) FROM s", { CELL_ANY } },
+        };
+        struct fixture f = {};
+
+        fixture_input(&f, "main", creates);
+        fixture_open(&f);
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                CLEANUP(schema_freep) struct schema *schema = NULL;
+                struct engine_problem p = {};
+
+                print_message("# %s\n", c->sql);
+                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p),
+                                 ENGINE_OK);
+                assert_int_equal(schema_decode(buffer_bytes(&a.schema), &schema), SCHEMA_OK);
+                for (size_t i = 0; i < schema->n_columns; i++)
+                        assert_int_equal(schema->columns[i]->type, c->types[i]);
+        }
+        fixture_done(&f);
+}
+
+static void test_errors(void **state) {
+        static const struct {
+                const char *sql;
+                uint32_t outcome, sql_error;
+                int32_t position;
+        } asked[] = {
+                { "SELEC 1", OUTCOME_SQL_ERROR, SQL_PARSE, 0 },
+                { "SELECT 1 FROM", OUTCOME_SQL_ERROR, SQL_PARSE, 0 },
+                { "SELECT a, FROM s", OUTCOME_SQL_ERROR, SQL_PARSE, 10 },
+                { "SELECT nothere FROM s", OUTCOME_SQL_ERROR, SQL_UNKNOWN_NAME, 7 },
+                { "SELECT a FROM nothere", OUTCOME_SQL_ERROR, SQL_UNKNOWN_NAME, 14 },
+                { "SELECT nofunction(a) FROM s", OUTCOME_SQL_ERROR, SQL_UNKNOWN_NAME, 7 },
+                { "SELECT length(1, 2)", OUTCOME_SQL_ERROR, SQL_TYPE, 7 },
+                { "SELECT \"nothere\" FROM s", OUTCOME_SQL_ERROR, SQL_UNKNOWN_NAME, 7 },
+        };
+        struct fixture f = {};
+
+        fixture_input(&f, "main", creates);
+        fixture_open(&f);
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+
+                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p),
+                                 ENGINE_E_SQL);
+                print_message("# %s -> %s %u at %d\n", c->sql, p.text, p.sql_error, p.position);
+                assert_int_equal(p.outcome, c->outcome);
+                assert_int_equal(p.sql_error, c->sql_error);
+                assert_int_equal(p.position, c->position);
+        }
+        fixture_done(&f);
+}
+
+TEST_MAIN(cmocka_unit_test(test_classes), cmocka_unit_test(test_rewrite_is_stable),
+          cmocka_unit_test(test_no_rewrite), cmocka_unit_test(test_types),
+          cmocka_unit_test(test_errors))
