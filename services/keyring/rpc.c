@@ -56,8 +56,8 @@ static void reply_signed(int r, struct keyring_signed *s, Keyring__SignedReply_C
         closure(&reply, closure_data);
 }
 
-static void reply_tls(int r, const struct tls_signature *s, Keyring__SignTlsReply_Closure closure,
-                      void *closure_data) {
+static void reply_tls(int r, const struct certkey_signature *s,
+                      Keyring__SignTlsReply_Closure closure, void *closure_data) {
         Keyring__SignTlsReply reply = KEYRING__SIGN_TLS_REPLY__INIT;
 
         if (r)
@@ -80,10 +80,10 @@ static void transport_identity(Keyring__Transport_Service *s, const Types__Empty
 static void transport_bind_tls_key(Keyring__Transport_Service *s,
                                    const Keyring__BindTlsKeyRequest *in,
                                    Keyring__BindTlsKeyReply_Closure closure, void *closure_data) {
-        static const enum tls_key_type types[] = {
-                [KEYRING__TLS_KEY_TYPE__TLS_KEY_NONE] = _TLS_KEY_N,
-                [KEYRING__TLS_KEY_TYPE__TLS_KEY_ED25519] = TLS_KEY_ED25519,
-                [KEYRING__TLS_KEY_TYPE__TLS_KEY_P256] = TLS_KEY_P256,
+        static const enum certkey_type types[] = {
+                [KEYRING__TLS_KEY_TYPE__TLS_KEY_NONE] = _CERTKEY_N,
+                [KEYRING__TLS_KEY_TYPE__TLS_KEY_ED25519] = CERTKEY_ED25519,
+                [KEYRING__TLS_KEY_TYPE__TLS_KEY_P256] = CERTKEY_P256,
         };
         const struct keyring_rpc *rpc = of_transport(s);
         struct keyring_ask ask = ask_of(rpc, KEYRING_TRANSPORT);
@@ -93,7 +93,7 @@ static void transport_bind_tls_key(Keyring__Transport_Service *s,
         int r;
 
         r = keyring_bind_tls(rpc->keyring, &ask,
-                             type < ELEMENTSOF(types) ? types[type] : _TLS_KEY_N, &binding);
+                             type < ELEMENTSOF(types) ? types[type] : _CERTKEY_N, &binding);
         if (r)
                 return fail(r, (ProtobufCClosure) closure, closure_data);
         reply.spki = binary_of(binding.spki);
@@ -109,7 +109,7 @@ static void transport_sign_tls(Keyring__Transport_Service *s, const Keyring__Sig
         struct keyring_tls_request request = { .spki = bytes_of(&in->spki),
                                                .content = bytes_of(&in->content),
                                                .digest = bytes_of(&in->digest) };
-        struct tls_signature signature;
+        struct certkey_signature signature;
         int r = keyring_sign_tls(rpc->keyring, &ask, &request, &signature);
 
         reply_tls(r, &signature, closure, closure_data);
@@ -120,7 +120,7 @@ static void transport_sign_certificate(Keyring__Transport_Service *s,
                                        Keyring__SignTlsReply_Closure closure, void *closure_data) {
         const struct keyring_rpc *rpc = of_transport(s);
         struct keyring_ask ask = ask_of(rpc, KEYRING_TRANSPORT);
-        struct tls_signature signature;
+        struct certkey_signature signature;
         int r = keyring_sign_certificate(rpc->keyring, &ask, bytes_of(&in->spki),
                                          bytes_of(&in->tbs), &signature);
 

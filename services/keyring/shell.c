@@ -90,19 +90,19 @@ static int load_seed(const struct service_context *ctx, uint8_t seed[IDENTITY_SE
         return error_origin(-EACCES);
 }
 
-static int make_tls_keys(struct tls_key *ret[_TLS_KEY_N]) {
+static int make_tls_keys(struct certkey *ret[_CERTKEY_N]) {
         uint8_t seed[32];
         int r = 0;
 
         random_bytes(seed, sizeof(seed));
-        for (unsigned type = 0; type < _TLS_KEY_N && r == 0; type++)
-                r = tls_key_new(type, seed, &ret[type]);
+        for (unsigned type = 0; type < _CERTKEY_N && r == 0; type++)
+                r = certkey_new(type, seed, &ret[type]);
         crypto_wipe(seed, sizeof(seed));
         return r;
 }
 
 static int open_vault(struct shell *s, const struct service_context *ctx) {
-        struct tls_key *tls[_TLS_KEY_N] = {};
+        struct certkey *tls[_CERTKEY_N] = {};
         uint8_t seed[IDENTITY_SEED_SIZE];
         bool locked;
         int r;

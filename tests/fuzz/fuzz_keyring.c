@@ -14,10 +14,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct keyring *the_keyring(void) {
         static const uint8_t seed[32] = { 1 };
         static struct keyring k;
-        struct tls_key *tls[_TLS_KEY_N] = {};
+        struct certkey *tls[_CERTKEY_N] = {};
 
         if (k.self.len == 0) {
-                check(tls_key_new(TLS_KEY_ED25519, seed, &tls[TLS_KEY_ED25519]) == 0);
+                check(certkey_new(CERTKEY_ED25519, seed, &tls[CERTKEY_ED25519]) == 0);
                 keyring_init(&k, seed, tls);
         }
         return &k;
@@ -28,9 +28,9 @@ static void try_tls(struct bytes in) {
         static nsec_t now;
         struct keyring *k = the_keyring();
         struct keyring_ask ask = { .socket = KEYRING_TRANSPORT, .now = now += NSEC_PER_SEC };
-        struct keyring_tls_request request = { .spki = tls_key_spki(k->tls[TLS_KEY_ED25519]),
+        struct keyring_tls_request request = { .spki = certkey_spki(k->tls[CERTKEY_ED25519]),
                                                .content = in };
-        struct tls_signature signature;
+        struct certkey_signature signature;
 
         if (keyring_sign_tls(k, &ask, &request, &signature) == KEYRING_OK)
                 check(in.len >= 64 + 34 + 32 && memcmp(in.data + 64, "TLS 1.3, ", 9) == 0);

@@ -332,7 +332,31 @@ static void test_bad_seeds(void **state) {
         assert_int_equal(rmdir(folder), 0);
 }
 
+/* --libp2p: a PrivateKey any libp2p program reads, with the work done. */
+static void test_libp2p_key(void **state) {
+        const struct node *n = *state;
+        CLEANUP(freep) char *path = xasprintf("%s/libp2p", n->folder);
+        char *argv[] = { (char *) program(),      (char *) "--new", path, (char *) "--libp2p",
+                         (char *) "--difficulty", (char *) "8",     NULL };
+        CLEANUP(fd_closep) int fd = -1;
+        struct sign_secret secret;
+        struct sign_public public;
+        struct stat st;
+        uint8_t got[80];
+
+        assert_int_equal(run(argv), 0);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0 && fstat(fd, &st) == 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        assert_int_equal(read(fd, got, sizeof(got)), 68);
+        assert_memory_equal(got, "\x08\x01\x12\x40", 4);
+        sign_keypair(got + 4, &secret, &public);
+        assert_memory_equal(got + 4, secret.bytes, sizeof(secret.bytes));
+        assert_true(identity_work(&public) >= 8);
+        assert_int_equal(unlink(path), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 TEST_MAIN(T(test_dispatch), T(test_wrong_socket), T(test_rate), T(test_peer_record),
-          T(test_confined), T(test_bad_seeds))
+          T(test_confined), T(test_bad_seeds), T(test_libp2p_key))
