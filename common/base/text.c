@@ -198,25 +198,37 @@ static size_t escape_one(struct bytes v, char out[20], size_t *ret_out) {
         return used;
 }
 
+static bool escaped_fits(struct bytes v, size_t room) {
+        size_t at = 0, n_out;
+        char out[20];
+
+        while (v.len > 0 && at <= room) {
+                size_t used = escape_one(v, out, &n_out);
+
+                at += n_out;
+                v = BYTES(v.data + used, v.len - used);
+        }
+        return at <= room;
+}
+
 char *text_escape(struct bytes v, char *ret, size_t ret_size) {
         static const char more[] = "…";
-        size_t at = 0, room = ret_size - 1, n_out;
+        size_t at = 0, room = ret_size - 1, keep = sizeof(more) - 1, n_out;
+        bool fits = escaped_fits(v, room);
         char out[20];
 
         while (v.len > 0) {
                 size_t used = escape_one(v, out, &n_out);
-                size_t keep = v.len > used ? sizeof(more) - 1 : 0;
 
-                if (at + n_out + keep > room && !(keep == 0 && at + n_out <= room)) {
-                        if (at + sizeof(more) - 1 <= room) {
-                                memcpy(ret + at, more, sizeof(more) - 1);
-                                at += sizeof(more) - 1;
-                        }
+                if (!fits && at + n_out + keep > room)
                         break;
-                }
                 memcpy(ret + at, out, n_out);
                 at += n_out;
                 v = BYTES(v.data + used, v.len - used);
+        }
+        if (!fits && at + keep <= room) {
+                memcpy(ret + at, more, keep);
+                at += keep;
         }
         ret[at] = 0;
         return ret;

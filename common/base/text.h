@@ -15,8 +15,8 @@ void hex_encode(struct bytes v, char *ret);
 /* Exactly 2 × len digits of either case; false leaves ret undefined. */
 bool hex_decode(const char *text, uint8_t *ret, size_t len);
 
-/* "250ms", "8s", "5min", "2h", "7d", "0": a whole number and a unit (us ms s min
- * h d); a bare number other than 0 is refused. */
+/* "250ms", "8s", "5min", "2h", "7d", "0": a whole number and a unit (ns us ms s
+ * min h d); a bare number other than 0 is refused. */
 bool text_parse_duration(const char *text, nsec_t *ret);
 /* "64K", "1M", "4G", "512B", "0": powers of 1024; a bare number other than 0 is refused. */
 bool text_parse_size(const char *text, uint64_t *ret);
