@@ -133,5 +133,5 @@ void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory
 void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now);
 void coordinator_resume(struct coordinator *c, nsec_t now);
 
-/* Running jobs of the requester, packed JobSummary each, oldest first. */
+/* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);

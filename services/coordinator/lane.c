@@ -49,7 +49,8 @@ int lane_feed(struct lane *l, struct bytes data, lane_message_fn fn, void *userd
         if (budget_take(l->budget, data.len))
                 return LANE_E_QUOTA;
         l->charged_in = charged;
-        actions_add(l->actions, ACTION_CONSUMED, l->id)->n = 1;
+        l->owed++;
+        lane_hold(l, l->is_held);
         while ((r = frame_reader_next(&l->in, &data, &frame)) == FRAME_OK) {
                 r = hand_over(l, frame, fn, userdata);
                 if (r)
@@ -57,6 +58,14 @@ int lane_feed(struct lane *l, struct bytes data, lane_message_fn fn, void *userd
         }
         settle(l, charged);
         return r == FRAME_E_MORE ? LANE_OK : LANE_E_MALFORMED;
+}
+
+void lane_hold(struct lane *l, bool held) {
+        l->is_held = held;
+        if (held || l->owed == 0 || l->is_ended)
+                return;
+        actions_add(l->actions, ACTION_CONSUMED, l->id)->n = l->owed;
+        l->owed = 0;
 }
 
 static void emit(struct lane *l) {

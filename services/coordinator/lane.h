@@ -32,6 +32,8 @@ struct lane {
         uint32_t window;
         uint64_t charged_in, charged_out;
         bool is_ended, finish_wanted;
+        bool is_held; /* credit of what comes in is kept back */
+        uint32_t owed;
 };
 
 /* frame_max: of what comes in. actions and budget must outlive the lane. */
@@ -43,6 +45,9 @@ void lane_done(struct lane *l); /* gives everything back; says nothing to the pe
  * lane (or all around it) may have been freed by then. Returns enum lane_result. */
 typedef bool (*lane_message_fn)(void *userdata, const Grid__JobMessage *message);
 int lane_feed(struct lane *l, struct bytes data, lane_message_fn fn, void *userdata);
+
+/* While held, the peer gets no further credit: what it sends next waits at its side. */
+void lane_hold(struct lane *l, bool held);
 
 /* LANE_OK or LANE_E_QUOTA. */
 int lane_send(struct lane *l, const Grid__JobMessage *message);

@@ -365,5 +365,4 @@ def main():
     (HERE / "vectors.h").write_text("\n".join(out))
 
 
-if __name__ == "__main__":
-    main()
+main()

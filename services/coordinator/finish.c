@@ -1,0 +1,345 @@
+/* How a job ends: verdicts signed, the receipt stored, hosts released and told;
+ * then the re-check of those whose answer was another. */
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/canonical/receipt.h"
+#include "services/coordinator/requester_core.h"
+
+/* ---- Verdicts ---- */
+
+static bool is_voter(const struct replica *r) {
+        return r->run == 0 && !r->is_again && r->has_commit;
+}
+
+static bool agrees(const struct job *j, const struct replica *r) {
+        return j->is_accepted && !r->has_lied_twice &&
+               hash_equal(&r->answer.hash, &j->accepted.hash);
+}
+
+static const struct replica *recheck_of(const struct job *j, const struct replica *r) {
+        FOREACH_REPLICA(again, j)
+        if (again->run == 1 && again->prospect == r->prospect)
+                return again;
+        return NULL;
+}
+
+static unsigned votes_for_accepted(const struct job *j) {
+        struct tally t;
+
+        quorum_tally(&j->quorum, &t);
+        return j->is_accepted && hash_equal(&t.leader, &j->accepted.hash) ? t.first : 0;
+}
+
+/* Nobody is incorrect on fewer than q + 1 votes, nor before a re-check. */
+static bool wants_recheck(const struct job *j, const struct replica *r) {
+        return is_voter(r) && !r->judged && j->state == STATE_VERIFIED && !agrees(j, r) &&
+               !r->has_lied_twice && votes_for_accepted(j) > j->rule.quorum;
+}
+
+static enum verdict verdict_now(const struct job *j, const struct replica *r) {
+        if (r->has_lied_twice)
+                return VERDICT_INCORRECT;
+        if (j->state != STATE_VERIFIED)
+                return VERDICT_INCONCLUSIVE;
+        if (agrees(j, r))
+                return r->is_rows_bad && !r->is_counted ? VERDICT_MALFORMED : VERDICT_CORRECT;
+        return wants_recheck(j, r) ? 0 : VERDICT_INCONCLUSIVE;
+}
+
+static enum verdict verdict_after_recheck(const struct job *j, const struct replica *r) {
+        const struct replica *again = recheck_of(j, r);
+
+        if (again && again->has_commit && hash_equal(&again->answer.hash, &j->accepted.hash))
+                return VERDICT_HARDWARE;
+        return VERDICT_INCORRECT;
+}
+
+/* The first of each voter group that agreed; hosts that served wrong rows only
+ * where the quorum does not stand without them. */
+static void count_voters(struct job *j, bool with_bad_rows) {
+        FOREACH_REPLICA(r, j) {
+                const struct replica *seen = NULL;
+
+                FOREACH_REPLICA(before, j)
+                if (before->is_counted && before->group == r->group && before != r)
+                        seen = before;
+                r->is_counted =
+                        is_voter(r) && agrees(j, r) && !seen && (with_bad_rows || !r->is_rows_bad);
+        }
+}
+
+static unsigned count_counted(const struct job *j) {
+        unsigned n = 0;
+
+        FOREACH_REPLICA(r, j)
+        n += r->is_counted;
+        return n;
+}
+
+static unsigned votes_against(const struct job *j) {
+        struct tally t;
+
+        quorum_tally(&j->quorum, &t);
+        return t.second;
+}
+
+static enum result_state state_to_sign(const struct job *j) {
+        if (j->problem == OUTCOME_SPLIT)
+                return STATE_SPLIT;
+        return j->state ? j->state : STATE_CONTESTED;
+}
+
+static uint64_t since_dispatch(const struct replica *r, nsec_t when) {
+        return r->dispatched ? nsec_sub(when, r->dispatched) / NSEC_PER_USEC : 0;
+}
+
+static void sign_verdict(struct job *j, struct replica *r, nsec_t now) {
+        struct verdict_statement s = {
+                .job = j->id,
+                .host = peer_id_bytes(&r->prospect->candidate.peer),
+                .verdict = r->judged,
+                .state = state_to_sign(j),
+                .mode = j->rule.mode,
+                .replicas = (uint8_t) j->rule.replicas,
+                .quorum = (uint8_t) j->rule.quorum,
+                .voter_group = BYTES_STR(r->voter.group),
+                .n_facts = 1,
+                .n_evidence = 1,
+                .evidence = { statement_digest(buffer_bytes(&r->commit.bytes)) },
+                .time_us = core_wall_us(RQ_OF(j)->core, now),
+                .started_us = since_dispatch(r, r->started),
+                .committed_us = since_dispatch(r, r->committed),
+                .ended_us = since_dispatch(r, now),
+        };
+        struct action *a;
+
+        s.facts[0] = (struct statement_fact){ BYTES_STR(r->voter.fact), BYTES_STR(r->voter.group),
+                                              r->voter.is_measured };
+        buffer_clear(&r->verdict.bytes);
+        r->verdict.is_signed = r->is_told = false;
+        if (verdict_encode(&s, &r->verdict.bytes) != STATEMENT_OK) {
+                job_event(j, EVENT_WARNING, "verdict_too_big", NULL);
+                return;
+        }
+        j->unsigned_verdicts++;
+        a = actions_add(ACTIONS(j), ACTION_SIGN,
+                        handle_open(RQ_OF(j), &r->request, HANDLE_REQUEST));
+        a->n = STATEMENT_VERDICT;
+        a->data = refbuf_new(buffer_bytes(&r->verdict.bytes));
+}
+
+static void judge(struct job *j, struct replica *r, enum verdict verdict, nsec_t now) {
+        r->judged = verdict;
+        if (!r->has_lied_twice && !r->is_rows_bad)
+                journal_judgement(j, r);
+        sign_verdict(j, r, now);
+}
+
+/* ---- The receipt ---- */
+
+static void receipt_part(const struct job *j, const struct replica *r, struct receipt_host *h) {
+        (void) peer_id_ed25519(&r->prospect->candidate.peer, &h->key);
+        h->dispatch = buffer_bytes(&r->dispatch.bytes);
+        h->dispatch_signature = BYTES_OF(r->dispatch.signature);
+        h->commit = buffer_bytes(&r->commit.bytes);
+        h->commit_signature = BYTES_OF(r->commit.signature);
+        h->answer = r->answer;
+        h->counted = r->is_counted && r->verdict.is_signed;
+        if (r->verdict.is_signed) {
+                h->verdict = buffer_bytes(&r->verdict.bytes);
+                h->verdict_signature = BYTES_OF(r->verdict.signature);
+        }
+}
+
+/* Returns the bundle, or NULL when there is nothing to prove. */
+static struct refbuf *make_receipt(struct job *j) {
+        CLEANUP(freep) struct receipt *receipt = xnew(struct receipt);
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        receipt->descriptor = buffer_bytes(&j->descriptor);
+        receipt->sql = BYTES_STR(j->sql);
+        if (!peer_id_ed25519(&RQ_OF(j)->core->self, &receipt->requester))
+                return NULL;
+        FOREACH_REPLICA(r, j)
+        if (is_voter(r) && r->dispatch.is_signed && receipt->n_hosts < RECEIPT_VOTERS_MAX)
+                receipt_part(j, r, &receipt->hosts[receipt->n_hosts++]);
+        buffer_init(&b, RECEIPT_BYTES_MAX);
+        if (receipt->n_hosts == 0 || !receipt_encode(receipt, &b))
+                return NULL;
+        return refbuf_new(buffer_bytes(&b));
+}
+
+static bool store_receipt(struct job *j) {
+        struct refbuf *bundle = make_receipt(j);
+        struct action *a;
+
+        if (!bundle)
+                return false;
+        a = actions_add(ACTIONS(j), ACTION_RECEIPT,
+                        handle_open(RQ_OF(j), &j->receipt, HANDLE_RECEIPT));
+        a->hash = j->id;
+        a->data = bundle;
+        return true;
+}
+
+/* ---- Telling the hosts ---- */
+
+static void send_verdict(struct replica *r, struct signed_bytes *verdict, nsec_t now) {
+        Grid__Verdict v = GRID__VERDICT__INIT;
+        Grid__JobMessage m;
+
+        v.statement = (ProtobufCBinaryData){ verdict->bytes.len, verdict->bytes.data };
+        v.signature = (ProtobufCBinaryData){ SIGNATURE_SIZE, verdict->signature };
+        job_message_init(&m, GRID__JOB_MESSAGE__BODY_VERDICT);
+        m.verdict = &v;
+        replica_send(r, &m, now);
+}
+
+/* On whatever stream to that host is open: the re-check's, when there was one. */
+static void tell(struct job *j, struct replica *r, nsec_t now) {
+        if (!r->verdict.is_signed || r->is_told)
+                return;
+        FOREACH_REPLICA(through, j) {
+                if (through->prospect != r->prospect || !through->has_lane || r->is_told)
+                        continue;
+                send_verdict(through, &r->verdict, now);
+                r->is_told = true;
+        }
+}
+
+/* Statements go out, then the streams end. */
+static void tell_all(struct job *j, nsec_t now) {
+        FOREACH_REPLICA(r, j)
+        if (is_voter(r))
+                tell(j, r, now);
+        FOREACH_REPLICA(r, j)
+        if (r->run == 0 || r->stage >= REPLICA_COMMITTED)
+                replica_finish(r);
+}
+
+/* ---- Stages ---- */
+
+static void release_hosts(struct job *j, nsec_t now) {
+        FOREACH_REPLICA(r, j) {
+                if (replica_is_live(r))
+                        replica_cancel(r, now);
+                else if (r->stage == REPLICA_COMMITTED && !r->is_cancelled)
+                        replica_release(r);
+        }
+}
+
+static bool has_statements(const struct job *j) {
+        return !j->plan.is_local && j->has_id && (j->state || j->problem == OUTCOME_SPLIT);
+}
+
+static void set_state(struct job *j) {
+        if (j->plan.is_local)
+                j->state = STATE_LOCAL;
+        else
+                j->state = j->rule.mode == MODE_FAST ? STATE_UNVERIFIED : STATE_VERIFIED;
+        if (j->accepted.form != ANSWER_ERROR)
+                return;
+        j->problem = OUTCOME_SQL_ERROR;
+        j->position = (int32_t) j->accepted.position;
+        (void) snprintf(j->detail, sizeof(j->detail), "code=%s position=%u",
+                        sql_error_name(j->accepted.error), j->accepted.position);
+}
+
+static void sign_verdicts(struct job *j, nsec_t now) {
+        count_voters(j, false);
+        if (count_counted(j) < j->rule.quorum + votes_against(j))
+                count_voters(j, true);
+        FOREACH_REPLICA(r, j) {
+                enum verdict verdict = is_voter(r) ? verdict_now(j, r) : 0;
+
+                if (verdict)
+                        judge(j, r, verdict, now);
+        }
+}
+
+void job_close(struct job *j, nsec_t now) {
+        if (j->stage >= JOB_CLOSING)
+                return;
+        j->stage = JOB_CLOSING;
+        j->ended = now;
+        j->elapsed = nsec_sub(now, j->began);
+        if (!j->problem)
+                set_state(j);
+        round_stop(j, now);
+        job_run_end(j, j->problem ? ACTION_WORK_CANCEL : ACTION_WORK_RELEASE);
+        job_inputs_done(j);
+        release_hosts(j, now);
+        if (has_statements(j))
+                sign_verdicts(j, now);
+}
+
+void job_verdict_signed(struct replica *r, nsec_t now) {
+        struct job *j = r->job;
+
+        if (j->unsigned_verdicts > 0)
+                j->unsigned_verdicts--;
+        if (j->unsigned_verdicts > 0)
+                return;
+        if (j->stage == JOB_CLOSING)
+                j->needs_receipt = true;
+        else if (store_receipt(j))
+                tell_all(j, now);
+}
+
+void job_receipt_stored(struct job *j, bool ok, nsec_t now) {
+        handle_close(RQ_OF(j), &j->receipt);
+        j->has_receipt = j->has_receipt || ok;
+        if (!ok)
+                job_event(j, EVENT_WARNING, "receipt_not_stored", NULL);
+}
+
+void job_closing_step(struct job *j, nsec_t now) {
+        if (j->unsigned_verdicts > 0 || j->receipt.id)
+                return;
+        if (j->needs_receipt) {
+                j->needs_receipt = false;
+                if (store_receipt(j))
+                        return;
+        }
+        if (j->n_calls > 0 && !j->is_journalled && j->has_id)
+                return; /* the client knows no job yet */
+        journal_ended(j);
+        j->stage = JOB_ENDED;
+        tell_all(j, now);
+        FOREACH_REPLICA(r, j)
+        if (wants_recheck(j, r) && !recheck_of(j, r))
+                (void) replica_open(j, r->prospect, 1, now);
+}
+
+static bool rechecks_are_over(struct job *j, nsec_t now) {
+        return job_live(j, 1) == 0 ||
+               job_due(j, nsec_add(j->ended, SET_OF(j)->recheck_timeout), now);
+}
+
+static bool is_told_all(const struct job *j) {
+        FOREACH_REPLICA(r, j)
+        if (r->has_lane)
+                return false;
+        return true;
+}
+
+void job_ended_step(struct job *j, nsec_t now) {
+        const struct query_settings *s = SET_OF(j);
+        bool is_read = j->client.has_all || j->was_read;
+
+        if (rechecks_are_over(j, now)) {
+                FOREACH_REPLICA(r, j)
+                if (is_voter(r) && wants_recheck(j, r))
+                        judge(j, r, verdict_after_recheck(j, r), now);
+        } else {
+                return;
+        }
+        if (j->unsigned_verdicts > 0 || j->receipt.id)
+                return;
+        if (!is_read &&
+            !job_due(j, nsec_add(nsec_max(j->ended, j->idle_since), s->client_grace), now))
+                return;
+        if (is_told_all(j) || job_due(j, nsec_add(j->ended, s->statement_linger), now))
+                j->is_dead = true;
+}

@@ -1,0 +1,326 @@
+/* From the text of a query to its descriptor and its route. */
+
+#include <stdio.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/wire/unpack.h"
+#include "services/coordinator/requester_core.h"
+
+#define WORKER_WAIT (5 * NSEC_PER_SEC) /* a node that has just started has none yet */
+
+static const char *engine_of(const struct job *j) {
+        const struct core *core = RQ_OF(j)->core;
+
+        for (size_t i = 0; i < j->request->n_engines; i++)
+                for (size_t k = 0; k < core->n_engines; k++)
+                        if (strcmp(j->request->engines[i], core->engines[k]) == 0)
+                                return core->engines[k];
+        return core->n_engines ? core->engines[0] : NULL;
+}
+
+void job_analysing_step(struct job *j, nsec_t now) {
+        Worker__Source sources[DESCRIPTOR_DATASETS_MAX], *pointers[DESCRIPTOR_DATASETS_MAX];
+        Types__Limits limits;
+        Worker__Job w;
+        const char *engine = engine_of(j);
+
+        if (j->run.id)
+                return;
+        if (!engine) {
+                if (job_due(j, nsec_add(j->began, WORKER_WAIT), now))
+                        job_fail(j, OUTCOME_INTERNAL, "what=no-worker", now);
+                return;
+        }
+        free(j->engine);
+        j->engine = xstrdup(engine);
+        job_run_fill(j, &w, sources, pointers, &limits);
+        w.mode = WORKER__JOB__MODE__ANALYSE;
+        w.sql = j->request->sql;
+        (void) job_run_start(j, &w, now);
+}
+
+static enum comparison comparison_for(const struct job *j) {
+        unsigned asked = comparison_of(BYTES_STR(j->request->comparison));
+
+        if (asked)
+                return asked;
+        if (strcmp(j->class_name, "FLOAT") == 0 || strcmp(j->class_name, "REFUSED") == 0)
+                return COMPARISON_CLASS;
+        return COMPARISON_ENGINE;
+}
+
+static enum data_class data_class_for(const struct job *j) {
+        unsigned asked = data_class_of(BYTES_STR(j->request->data_class));
+
+        if (asked)
+                return asked;
+        for (size_t i = 0; i < j->n_inputs; i++)
+                if (!j->inputs[i].is_public)
+                        return DATA_INTERNAL;
+        return DATA_PUBLIC;
+}
+
+static void take_limits(const Types__Limits *l, struct descriptor_limits *ret) {
+        *ret = (struct descriptor_limits){};
+        if (l)
+                *ret = (struct descriptor_limits){ l->rows, l->bytes, l->memory, l->cpu_ms,
+                                                   l->wall_ms };
+}
+
+static void take_engines(struct job *j, struct descriptor *d) {
+        d->n_classes = j->request->n_engines;
+        for (size_t i = 0; i < d->n_classes; i++)
+                d->classes[i] = BYTES_STR(j->request->engines[i]);
+        if (d->n_classes == 0)
+                d->classes[d->n_classes++] = BYTES_STR(j->engine);
+}
+
+static const char *network_of(const struct job *j) {
+        return j->request->network[0] ? j->request->network : SET_OF(j)->network;
+}
+
+static bool write_descriptor(struct job *j, const char **ret_field) {
+        CLEANUP(buffer_donep) struct buffer parameters = {};
+        CLEANUP(freep) struct descriptor *d = xnew(struct descriptor);
+
+        buffer_init(&parameters, DESCRIPTOR_PARAMETER_MAX);
+        for (size_t i = 0; i < j->request->n_parameters; i++)
+                buffer_put(&parameters, j->request->parameters[i].data,
+                           j->request->parameters[i].len);
+        d->requester = peer_id_bytes(&RQ_OF(j)->core->self);
+        memcpy(d->nonce, j->entropy.nonce, sizeof(d->nonce));
+        memcpy(d->seed, j->entropy.seed, sizeof(d->seed));
+        d->query = query_hash(BYTES_STR(j->sql));
+        d->n_parameters = j->request->n_parameters;
+        d->parameters = buffer_bytes(&parameters);
+        d->comparison = j->comparison;
+        take_engines(j, d);
+        d->n_datasets = j->n_inputs;
+        for (size_t i = 0; i < j->n_inputs; i++)
+                d->datasets[i] = (struct descriptor_dataset){ BYTES_STR(j->inputs[i].name),
+                                                              j->inputs[i].root };
+        take_limits(j->request->limits, &d->limits);
+        d->schema = j->schema->encoded;
+        d->ordered = j->is_ordered;
+        d->time_us = j->time_us;
+        d->network = BYTES_STR(network_of(j));
+        d->data_class = j->data_class;
+        *ret_field = "parameters";
+        return !parameters.failed && descriptor_encode(d, &j->descriptor, ret_field) == 0;
+}
+
+static void name_job(struct job *j, struct hash_value id) {
+        j->id = id;
+        j->has_id = true;
+        map_set(RQ_OF(j)->jobs, hash_bytes(&j->id), j);
+}
+
+static uint64_t input_bytes(const struct job *j) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < j->n_inputs; i++)
+                n += j->inputs[i].length;
+        return n;
+}
+
+/* A scan at half a gigabyte per second; what hosts bid is better known later. */
+uint64_t job_estimate_us(const struct job *j) {
+        return 1000 + input_bytes(j) / 512;
+}
+
+static void plan(struct job *j) {
+        const struct planner_facts f = {
+                .prefer = job_prefer(j),
+                .mode = j->rule.mode,
+                .asked_for_check = j->has_asked_check,
+                .is_refused = strcmp(j->class_name, "REFUSED") == 0,
+                .has_workers = RQ_OF(j)->core->n_engines > 0,
+                .has_private_data = j->data_class != DATA_PUBLIC,
+                .candidates = j->n_prospects,
+                .need = j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum,
+                .estimate_us = job_estimate_us(j),
+                .local_below_us = SET_OF(j)->local_below_us,
+        };
+
+        planner_decide(&f, &j->plan);
+}
+
+/* ---- What the worker said ---- */
+
+static bool take_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
+        const char *field = "";
+        char detail[DETAIL_MAX];
+
+        j->class_name = xstrdup(a->class_name);
+        j->sql = xstrdup(a->rewrite[0] ? a->rewrite : j->request->sql);
+        j->is_ordered = a->ordered;
+        j->comparison = comparison_for(j);
+        j->data_class = data_class_for(j);
+        if (a->engine[0]) {
+                free(j->engine);
+                j->engine = xstrdup(a->engine);
+        }
+        if (schema_decode(BYTES(a->schema.data, a->schema.len), &j->schema)) {
+                job_fail(j, OUTCOME_INTERNAL, "what=schema", now);
+                return false;
+        }
+        if (!write_descriptor(j, &field)) {
+                (void) snprintf(detail, sizeof(detail), "field=%s", field);
+                job_fail(j, OUTCOME_USAGE, detail, now);
+                return false;
+        }
+        return true;
+}
+
+static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis *a) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        CLEANUP(freep)
+        Coordinator__Reason *reasons = xnew_n(Coordinator__Reason, a->n_findings + 1);
+        CLEANUP(freep)
+        Coordinator__Reason **list = xnew_n(Coordinator__Reason *, a->n_findings + 1);
+        Coordinator__ExplainReply reply = COORDINATOR__EXPLAIN_REPLY__INIT;
+        char reason[256];
+
+        for (size_t i = 0; i < a->n_findings; i++) {
+                coordinator__reason__init(&reasons[i]);
+                reasons[i].expression = a->findings[i]->expression;
+                reasons[i].position = a->findings[i]->position;
+                reasons[i].why = a->findings[i]->why;
+                list[i] = &reasons[i];
+        }
+        (void) snprintf(reason, sizeof(reason), "%s: %s", j->plan.reason, j->plan.sentence);
+        reply.class_name = j->class_name;
+        reply.n_reasons = a->n_findings;
+        reply.reasons = list;
+        reply.rewrite = a->rewrite;
+        reply.route = (char *) (j->plan.is_local ? "local" : "grid");
+        reply.reason = reason;
+        reply.schema = (ProtobufCBinaryData){ j->schema->encoded.len,
+                                              (uint8_t *) j->schema->encoded.data };
+        reply.ordered = j->is_ordered;
+        reply.comparison = (char *) comparison_name(j->comparison);
+        buffer_init(&b, 8u << 20);
+        wire_pack(&b, &reply.base);
+        return refbuf_new(buffer_bytes(&b));
+}
+
+static void finish_explain(struct job *j, struct refbuf *reply) {
+        for (size_t i = 0; i < j->n_calls; i++)
+                actions_add_data(ACTIONS(j), ACTION_REPLY, j->calls[i], refbuf_ref(reply));
+        refbuf_unref(reply);
+        j->n_calls = 0;
+        j->is_dead = true;
+}
+
+void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
+        job_run_end(j, ACTION_WORK_RELEASE);
+        if (j->stage != JOB_ANALYSING || !take_analysis(j, a, now))
+                return;
+        job_prospects(j);
+        plan(j);
+        if (j->is_explain) {
+                finish_explain(j, explain_reply(j, a));
+                return;
+        }
+        j->salt = job_salt(buffer_bytes(&j->descriptor));
+        name_job(j, job_id(buffer_bytes(&j->descriptor)));
+        journal_submitted(j);
+        job_route(j, now);
+}
+
+void job_route(struct job *j, nsec_t now) {
+        char detail[DETAIL_MAX];
+
+        if (j->plan.error) {
+                (void) snprintf(detail, sizeof(detail), "expression=%s",
+                                j->plan.error == OUTCOME_NOT_VERIFIABLE ? "query" : "");
+                job_fail(j, j->plan.error, detail, now);
+        } else if (j->plan.is_local) {
+                j->stage = JOB_LOCAL;
+        } else {
+                quorum_init(&j->quorum, &j->rule);
+                j->stage = JOB_GRID;
+                round_begin(j, j->rule.replicas,
+                            j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum,
+                            now);
+        }
+}
+
+/* An error of the statement, or of the executor. Own executor: its text is ours. */
+void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
+        const Types__Problem *p = f->problem;
+
+        job_run_end(j, ACTION_WORK_CANCEL);
+        if (j->stage >= JOB_CLOSING)
+                return;
+        j->position = p ? p->position : -1;
+        if (p)
+                text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
+        job_fail(j, p && outcome_name(p->code) ? p->code : OUTCOME_INTERNAL,
+                 p && p->detail[0] ? p->detail : "what=executor", now);
+}
+
+/* ---- The answer to Submit ---- */
+
+static const char *route_of(const struct job *j) {
+        if (!j->plan.reason || j->plan.error)
+                return "";
+        return j->plan.is_local ? "local" : "grid";
+}
+
+static struct refbuf *submit_reply(const struct job *j) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        Coordinator__SubmitReply reply = COORDINATOR__SUBMIT_REPLY__INIT;
+        char reason[256] = "";
+
+        if (j->plan.reason)
+                (void) snprintf(reason, sizeof(reason), "%s: %s", j->plan.reason, j->plan.sentence);
+        reply.job = (ProtobufCBinaryData){ HASH_SIZE, (uint8_t *) j->id.bytes };
+        reply.route = (char *) route_of(j);
+        reply.reason = reason;
+        buffer_init(&b, 4096);
+        wire_pack(&b, &reply.base);
+        return refbuf_new(buffer_bytes(&b));
+}
+
+/* A job that failed before it had a descriptor is named by its nonce. */
+static void name_without_descriptor(struct job *j) {
+        name_job(j, job_id(BYTES_OF(j->entropy.nonce)));
+        journal_submitted(j);
+}
+
+static struct refbuf *explain_problem(const struct job *j) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        Coordinator__ExplainReply reply = COORDINATOR__EXPLAIN_REPLY__INIT;
+        Types__Problem problem = TYPES__PROBLEM__INIT;
+
+        problem.code = j->problem;
+        problem.detail = (char *) j->detail;
+        problem.text = (char *) j->host_text;
+        problem.position = j->position;
+        reply.problem = &problem;
+        buffer_init(&b, 4096);
+        wire_pack(&b, &reply.base);
+        return refbuf_new(buffer_bytes(&b));
+}
+
+void job_answer_calls(struct job *j) {
+        struct refbuf *reply;
+
+        if (j->n_calls == 0)
+                return;
+        if (j->is_explain && j->problem) {
+                finish_explain(j, explain_problem(j));
+                return;
+        }
+        if (!j->has_id && j->problem)
+                name_without_descriptor(j);
+        if (!j->is_journalled)
+                return;
+        reply = submit_reply(j);
+        for (size_t i = 0; i < j->n_calls; i++)
+                actions_add_data(ACTIONS(j), ACTION_REPLY, j->calls[i], refbuf_ref(reply));
+        refbuf_unref(reply);
+        j->n_calls = 0;
+}

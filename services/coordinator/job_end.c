@@ -1,0 +1,161 @@
+/* The last frame of a result: the state or the problem, who said what, and where
+ * the receipt is. */
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "services/coordinator/requester_core.h"
+
+static ProtobufCBinaryData binary(struct bytes v) {
+        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
+}
+
+static void fill_problem(const struct job *j, Types__Problem *p) {
+        types__problem__init(p);
+        p->code = j->problem;
+        p->detail = (char *) j->detail;
+        p->text = (char *) j->host_text;
+        p->peer = binary(peer_id_bytes(&j->problem_peer));
+        p->position = j->position;
+}
+
+static const char *verdict_text(const struct replica *r) {
+        const char *name = r->judged ? verdict_name(r->judged) : NULL;
+
+        if (name)
+                return name;
+        return r->has_commit ? "dissent" : r->problem ? "refused" : "";
+}
+
+static bool is_reported(const struct replica *r) {
+        return r->run == 0 && !r->is_again && r->dispatched;
+}
+
+static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
+        Coordinator__HostReport *h = &ret->reports[i];
+        nsec_t end = r->has_commit ? r->committed : r->over;
+
+        coordinator__host_report__init(h);
+        h->peer = binary(peer_id_bytes(&r->prospect->candidate.peer));
+        if (r->has_commit)
+                h->answer = binary(hash_bytes(&r->answer.hash));
+        h->verdict = (char *) verdict_text(r);
+        h->elapsed_us = end ? nsec_sub(end, r->dispatched) / NSEC_PER_USEC : 0;
+        h->engine = (char *) r->bid.engine;
+        h->counted = r->is_counted;
+        h->voter = (char *) r->voter.group;
+        h->bid_us = nsec_sub(r->bid_at, r->offered) / NSEC_PER_USEC;
+        h->address = multiaddr_text(&r->remote.address, ret->addresses[i]);
+        types__metering__init(&ret->claims[i]);
+        ret->claims[i].cpu_us = r->claimed.cpu_us;
+        ret->claims[i].wall_us = r->claimed.wall_us;
+        ret->claims[i].peak_memory = r->claimed.peak_memory;
+        ret->claims[i].rows = r->claimed.rows;
+        ret->claims[i].bytes = r->claimed.bytes;
+        h->claimed = &ret->claims[i];
+        if (r->problem) {
+                types__problem__init(&ret->problems[i]);
+                ret->problems[i].code = r->problem;
+                ret->problems[i].detail = (char *) r->detail;
+                ret->problems[i].peer = h->peer;
+                ret->problems[i].position = -1;
+                h->problem = &ret->problems[i];
+        }
+        ret->report_list[i] = h;
+}
+
+static void fill_hosts(const struct job *j, struct job_end *ret) {
+        size_t n = 0;
+
+        FOREACH_REPLICA(r, j)
+        if (is_reported(r) && n < QUORUM_VOTES_MAX)
+                fill_host(r, ret, n++);
+        ret->end.n_hosts = n;
+        ret->end.hosts = ret->report_list;
+}
+
+/* Who said what, where that matters: SPLIT and CONTESTED. */
+static void fill_answers(const struct job *j, struct job_end *ret) {
+        size_t n = 0;
+
+        FOREACH_REPLICA(r, j) {
+                Coordinator__AnswerGroup *g;
+                size_t i = 0;
+
+                if (!is_reported(r) || !r->has_commit)
+                        continue;
+                while (i < n && memcmp(ret->groups[i].answer.data, r->answer.hash.bytes, HASH_SIZE))
+                        i++;
+                if (i == QUORUM_VOTES_MAX)
+                        continue;
+                g = &ret->groups[i];
+                if (i == n) {
+                        coordinator__answer_group__init(g);
+                        g->answer = binary(hash_bytes(&r->answer.hash));
+                        g->voters = ret->voters[i];
+                        ret->group_list[n++] = g;
+                }
+                if (g->n_voters < QUORUM_VOTES_MAX)
+                        g->voters[g->n_voters++] =
+                                binary(peer_id_bytes(&r->prospect->candidate.peer));
+        }
+        ret->end.n_answers = n;
+        ret->end.answers = ret->group_list;
+}
+
+static unsigned count_agreeing(const struct job *j) {
+        unsigned n = 0;
+
+        FOREACH_REPLICA(r, j)
+        n += r->is_counted;
+        return n;
+}
+
+static void fill_receipt(const struct job *j, struct job_end *ret) {
+        char hex[2 * HASH_SIZE + 1];
+
+        if (!j->has_receipt)
+                return;
+        hex_encode(hash_bytes(&j->id), hex);
+        (void) snprintf(ret->receipt, sizeof(ret->receipt), "%s/%s.receipt", SET_OF(j)->receipt_dir,
+                        hex);
+        ret->end.receipt = ret->receipt;
+}
+
+void job_end_fill(const struct job *j, struct job_end *ret) {
+        Coordinator__ResultEnd *e = &ret->end;
+
+        memset(ret, 0, sizeof(*ret));
+        coordinator__result_end__init(e);
+        if (j->problem) {
+                fill_problem(j, &ret->problem);
+                e->problem = &ret->problem;
+        } else {
+                e->state = (char *) result_state_name(j->state);
+        }
+        if (j->is_accepted) {
+                e->answer = binary(hash_bytes(&j->accepted.hash));
+                e->rows = j->accepted.rows;
+                e->bytes = j->accepted.bytes;
+        }
+        e->job = binary(hash_bytes(&j->id));
+        e->executed_locally = j->plan.is_local;
+        e->elapsed_us = j->elapsed / NSEC_PER_USEC;
+        e->first_row_us = j->first_row ? nsec_sub(j->first_row, j->began) / NSEC_PER_USEC : 0;
+        e->class_name = j->class_name ? j->class_name : (char *) "";
+        if (j->plan.reason) {
+                (void) snprintf(ret->reason, sizeof(ret->reason), "%s: %s", j->plan.reason,
+                                j->plan.sentence);
+                e->reason = ret->reason;
+                e->route = (char *) (j->plan.is_local ? "local" : j->plan.error ? "" : "grid");
+        }
+        if (!j->plan.is_local) {
+                e->agreement = count_agreeing(j);
+                e->quorum = j->rule.quorum;
+                e->replicas = j->rule.replicas;
+                e->confidence = (char *) (j->has_strangers ? "strangers" : "");
+                fill_hosts(j, ret);
+                if (j->problem == OUTCOME_SPLIT || j->was_contested)
+                        fill_answers(j, ret);
+        }
+        fill_receipt(j, ret);
+}

@@ -1,0 +1,234 @@
+/* What a restart needs: the jobs that were submitted and did not end, which
+ * sequence of rows their clients may already hold, and what hosts were judged. */
+
+#include "common/base/memory.h"
+#include "common/wire/unpack.h"
+#include "proto/journal.pb-c.h"
+#include "services/coordinator/requester_core.h"
+
+#define RECORD_MAX (8u << 20)
+#define RESUME_AGE (50 * 60 * INT64_C(1000000)) /* hosts refuse a job time an hour away */
+
+static ProtobufCBinaryData binary(struct bytes v) {
+        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
+}
+
+static void write_record(struct job *j, enum journal_kind kind, const ProtobufCMessage *m,
+                         uint64_t id) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct action *a = actions_add(ACTIONS(j), ACTION_JOURNAL, id);
+
+        buffer_init(&b, RECORD_MAX);
+        wire_pack(&b, m);
+        a->n = kind;
+        a->hash = j->id;
+        a->data = refbuf_new(buffer_bytes(&b));
+}
+
+void journal_submitted(struct job *j) {
+        CLEANUP(buffer_donep) struct buffer request = {};
+        Journal__Submitted s = JOURNAL__SUBMITTED__INIT;
+        int64_t wall = core_wall_us(RQ_OF(j)->core, j->began);
+
+        buffer_init(&request, RECORD_MAX);
+        wire_pack(&request, &j->request->base);
+        s.job = binary(hash_bytes(&j->id));
+        s.request = binary(buffer_bytes(&request));
+        s.descriptor = binary(buffer_bytes(&j->descriptor));
+        s.sql = j->sql ? j->sql : (char *) "";
+        s.class_name = j->class_name ? j->class_name : (char *) "";
+        s.engine = j->engine ? j->engine : (char *) "";
+        s.is_local = j->plan.is_local;
+        s.time_us = wall;
+        s.deadline_us = wall + (int64_t) (nsec_sub(j->deadline, j->began) / NSEC_PER_USEC);
+        write_record(j, JOURNAL_SUBMITTED, &s.base,
+                     handle_open(RQ_OF(j), &j->journal, HANDLE_JOURNAL));
+}
+
+void journal_accepted(struct job *j) {
+        Journal__Step s = JOURNAL__STEP__INIT;
+
+        if (j->rows.tier != ROWS_STREAM)
+                return;
+        s.job = binary(hash_bytes(&j->id));
+        s.sequence_root = binary(hash_bytes(&j->rows.want.sequence_root));
+        s.batches = j->rows.want.batches;
+        write_record(j, JOURNAL_RECORD, &s.base, 0);
+}
+
+void job_summary(const struct job *j, Coordinator__JobSummary *ret) {
+        coordinator__job_summary__init(ret);
+        ret->job = binary(hash_bytes(&j->id));
+        ret->sql = j->request ? j->request->sql : (char *) "";
+        ret->state = (char *) (j->stage < JOB_CLOSING ? "running"
+                               : j->problem           ? outcome_name(j->problem)
+                                                      : result_state_name(j->state));
+        ret->started_us = j->time_us;
+        ret->elapsed_us = j->elapsed / NSEC_PER_USEC;
+        ret->rows = j->accepted.rows;
+        ret->problem = (char *) j->detail;
+        ret->requester = binary(peer_id_bytes(&RQ_OF(j)->core->self));
+}
+
+void journal_ended(struct job *j) {
+        Coordinator__JobSummary s;
+
+        if (!j->has_id)
+                return;
+        job_summary(j, &s);
+        write_record(j, JOURNAL_ENDED, &s.base, 0);
+}
+
+void journal_judgement(struct job *j, const struct replica *r) {
+        const struct judgement verdict = {
+                .verdict = r->is_rows_bad ? VERDICT_MALFORMED : r->judged,
+                .is_proved = r->has_lied_twice,
+                .time_us = core_wall_us(RQ_OF(j)->core, r->heard),
+                .elapsed = nsec_sub(r->has_commit ? r->committed : r->over, r->dispatched),
+        };
+        ProtobufCBinaryData commits[2] = { binary(buffer_bytes(&r->commit.bytes)),
+                                           binary(buffer_bytes(&r->second.bytes)) };
+        ProtobufCBinaryData signatures[2] = { binary(BYTES_OF(r->commit.signature)),
+                                              binary(BYTES_OF(r->second.signature)) };
+        Journal__Judgement m = JOURNAL__JUDGEMENT__INIT;
+
+        trust_add(RQ_OF(j)->trust, &r->prospect->candidate.peer, &verdict);
+        m.peer = binary(peer_id_bytes(&r->prospect->candidate.peer));
+        m.verdict = verdict.verdict;
+        m.time_us = verdict.time_us;
+        m.elapsed_us = verdict.elapsed / NSEC_PER_USEC;
+        m.is_proved = verdict.is_proved;
+        m.job = binary(hash_bytes(&j->id));
+        m.n_commits = m.n_signatures = verdict.is_proved ? 2 : 0;
+        m.commits = commits;
+        m.signatures = signatures;
+        write_record(j, JOURNAL_VERDICT, &m.base, 0);
+}
+
+/* ---- Reading back ---- */
+
+static struct job *job_of(struct requester *rq, ProtobufCBinaryData id) {
+        return map_get(rq->jobs, BYTES(id.data, id.len));
+}
+
+static bool take_descriptor(struct job *j) {
+        CLEANUP(freep) struct descriptor *d = xnew(struct descriptor);
+
+        if (descriptor_decode(buffer_bytes(&j->descriptor), d, NULL) ||
+            schema_decode(d->schema, &j->schema))
+                return false;
+        j->salt = job_salt(buffer_bytes(&j->descriptor));
+        j->is_ordered = d->ordered;
+        j->comparison = d->comparison;
+        j->data_class = d->data_class;
+        j->time_us = d->time_us;
+        memcpy(j->entropy.nonce, d->nonce, sizeof(d->nonce));
+        memcpy(j->entropy.seed, d->seed, sizeof(d->seed));
+        return true;
+}
+
+static nsec_t deadline_of(const struct requester *rq, int64_t deadline_us, nsec_t now) {
+        int64_t left = deadline_us - core_wall_us(rq->core, now);
+
+        return left > 0 ? nsec_add(now, (nsec_t) left * NSEC_PER_USEC) : now;
+}
+
+static bool restore_submitted(struct requester *rq, const void *message, nsec_t now) {
+        const Journal__Submitted *s = message;
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct job *j;
+
+        if (s->job.len != HASH_SIZE || job_of(rq, s->job) ||
+            wire_unpack(&coordinator__submit_request__descriptor,
+                        BYTES(s->request.data, s->request.len), NULL, &u))
+                return false;
+        j = job_new(rq, now);
+        memcpy(j->id.bytes, s->job.data, HASH_SIZE);
+        j->has_id = j->is_journalled = j->is_restored = true;
+        map_set(rq->jobs, hash_bytes(&j->id), j);
+        j->stage = JOB_RESTORED;
+        j->sql = xstrdup(s->sql);
+        j->class_name = xstrdup(s->class_name);
+        j->engine = xstrdup(s->engine);
+        j->plan.is_local = s->is_local;
+        j->plan.reason = "resumed";
+        j->plan.sentence = "the coordinator was restarted";
+        buffer_put(&j->descriptor, s->descriptor.data, s->descriptor.len);
+        if (!job_take_request(j, u.message))
+                j->plan.is_local = true; /* cannot go on: it is ended below */
+        j->deadline = deadline_of(rq, s->deadline_us, now);
+        if (s->descriptor.len == 0 || !take_descriptor(j))
+                j->plan.is_local = true;
+        return true;
+}
+
+static bool restore_step(struct requester *rq, const void *message, nsec_t now) {
+        const Journal__Step *s = message;
+        struct job *j = job_of(rq, s->job);
+
+        if (!j || s->sequence_root.len != HASH_SIZE)
+                return false;
+        memcpy(j->before.sequence_root.bytes, s->sequence_root.data, HASH_SIZE);
+        j->before.batches = s->batches;
+        j->has_before = true;
+        return true;
+}
+
+static bool restore_ended(struct requester *rq, const void *message, nsec_t now) {
+        const Coordinator__JobSummary *s = message;
+        struct job *j = job_of(rq, s->job);
+
+        if (j)
+                job_free(j);
+        return true;
+}
+
+static bool restore_judgement(struct requester *rq, const void *message, nsec_t now) {
+        const Journal__Judgement *m = message;
+        const struct judgement verdict = { .verdict = m->verdict,
+                                           .is_proved = m->is_proved,
+                                           .time_us = m->time_us,
+                                           .elapsed = m->elapsed_us * NSEC_PER_USEC };
+        struct peer_id peer;
+
+        if (!peer_id_parse(BYTES(m->peer.data, m->peer.len), &peer) || !verdict_name(m->verdict))
+                return false;
+        trust_add(rq->trust, &peer, &verdict);
+        return true;
+}
+
+static const struct {
+        const ProtobufCMessageDescriptor *type;
+        bool (*restore)(struct requester *rq, const void *message, nsec_t now);
+} records[] = {
+        [JOURNAL_SUBMITTED] = { &journal__submitted__descriptor, restore_submitted },
+        [JOURNAL_RECORD] = { &journal__step__descriptor, restore_step },
+        [JOURNAL_ENDED] = { &coordinator__job_summary__descriptor, restore_ended },
+        [JOURNAL_VERDICT] = { &journal__judgement__descriptor, restore_judgement },
+};
+
+int journal_restore(struct requester *rq, enum journal_kind kind, struct bytes record, nsec_t now) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+
+        if ((size_t) kind >= ELEMENTSOF(records) || !records[kind].type ||
+            wire_unpack(records[kind].type, record, NULL, &u) ||
+            !records[kind].restore(rq, u.message, now))
+                return 1;
+        return 0;
+}
+
+/* Goes on where other hosts still have it: those that committed repeat their
+ * commit, the others run it. What ran here, or is too old, is ended. */
+void job_restored_step(struct job *j, nsec_t now) {
+        int64_t age = core_wall_us(RQ_OF(j)->core, now) - j->time_us;
+
+        j->plan.error = OUTCOME_OK;
+        if (j->plan.is_local || age > RESUME_AGE || j->deadline <= now) {
+                j->plan.is_local = true;
+                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
+                return;
+        }
+        job_event(j, EVENT_INFO, "job_resumed", NULL);
+        job_prospects(j);
+        job_route(j, now);
+}

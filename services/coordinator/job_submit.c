@@ -1,0 +1,169 @@
+/* What a client asked for, made into a job; its datasets looked up. */
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/wire/unpack.h"
+#include "services/coordinator/requester_core.h"
+
+#define SQL_MAX (1u << 20)
+
+static const struct unpack_limits request_limits = {
+        .depth = 4, .fields = 8192, .unknown = 16, .memory = 8u << 20
+};
+
+static const struct {
+        const char *name;
+        enum prefer prefer;
+} prefer_names[] = {
+        { "", PREFER_AUTO },
+        { "auto", PREFER_AUTO },
+        { "local", PREFER_LOCAL },
+        { "remote", PREFER_REMOTE },
+};
+
+static enum prefer prefer_of(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(prefer_names); i++)
+                if (strcmp(name, prefer_names[i].name) == 0)
+                        return prefer_names[i].prefer;
+        return 0;
+}
+
+enum prefer job_prefer(const struct job *j) {
+        return prefer_of(j->request->prefer);
+}
+
+/* k, q and the end of escalation from what was asked and what is configured. */
+static bool take_rule(struct job *j, const Coordinator__SubmitRequest *request) {
+        const struct query_settings *s = SET_OF(j);
+        struct quorum_rule *r = &j->rule;
+
+        r->mode = request->verify[0] ? query_mode_of(request->verify) : MODE_QUORUM;
+        if (!r->mode)
+                return false;
+        if (r->mode == MODE_FAST) {
+                *r = (struct quorum_rule){ MODE_FAST, 1, 1, 1 };
+                return request->replicas <= 1 && request->quorum <= 1;
+        }
+        r->replicas = request->replicas ? request->replicas : s->replicas;
+        r->quorum = request->quorum ? request->quorum : s->quorum;
+        if (!request->replicas && r->replicas < r->quorum)
+                r->replicas = r->quorum + 1;
+        if (!request->quorum && r->quorum > r->replicas)
+                r->quorum = r->replicas;
+        if (r->mode == MODE_UNANIMOUS)
+                r->quorum = r->replicas;
+        r->max_replicas = request->max_replicas ? request->max_replicas : s->max_replicas;
+        if (!request->max_replicas && r->max_replicas < r->replicas)
+                r->max_replicas = r->replicas;
+        return r->replicas >= r->quorum && r->max_replicas >= r->replicas &&
+               r->max_replicas <= QUORUM_VOTES_MAX;
+}
+
+static bool inputs_are_valid(const Coordinator__SubmitRequest *request) {
+        if (request->n_inputs > DESCRIPTOR_DATASETS_MAX)
+                return false;
+        for (size_t i = 0; i < request->n_inputs; i++)
+                if (request->inputs[i]->root.len != HASH_SIZE ||
+                    strlen(request->inputs[i]->name) > DESCRIPTOR_TEXT_MAX)
+                        return false;
+        return true;
+}
+
+static bool text_is_valid(const Coordinator__SubmitRequest *request) {
+        size_t len = strlen(request->sql);
+
+        return len > 0 && len <= SQL_MAX && utf8_is_valid(BYTES(request->sql, len)) &&
+               strlen(request->network) <= DESCRIPTOR_TEXT_MAX &&
+               request->n_engines <= DESCRIPTOR_CLASSES_MAX &&
+               request->n_hosts <= JOB_PROSPECTS_MAX &&
+               request->n_parameters <= DESCRIPTOR_PARAMETERS_MAX &&
+               (!request->comparison[0] || comparison_of(BYTES_STR(request->comparison))) &&
+               (!request->data_class[0] || data_class_of(BYTES_STR(request->data_class)));
+}
+
+static bool copy_request(struct job *j, const Coordinator__SubmitRequest *request) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, request_limits.memory);
+        wire_pack(&b, &request->base);
+        if (b.failed || wire_unpack(&coordinator__submit_request__descriptor, buffer_bytes(&b),
+                                    &request_limits, &j->request_memory))
+                return false;
+        j->request = j->request_memory.message;
+        return true;
+}
+
+static void take_inputs(struct job *j) {
+        j->n_inputs = j->request->n_inputs;
+        j->inputs = xnew_n(struct job_input, j->n_inputs + 1);
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                struct job_input *in = &j->inputs[i];
+                struct action *a;
+
+                in->job = j;
+                in->name = xstrdup(j->request->inputs[i]->name);
+                memcpy(in->root.bytes, j->request->inputs[i]->root.data, HASH_SIZE);
+                buffer_init(&in->schema, SCHEMA_BYTES_MAX * DESCRIPTOR_DATASETS_MAX);
+                a = actions_add(ACTIONS(j), ACTION_INPUT,
+                                handle_open(RQ_OF(j), &in->handle, HANDLE_INPUT));
+                a->hash = in->root;
+        }
+}
+
+/* False: not a request that makes sense; nothing was begun. */
+bool job_take_request(struct job *j, const Coordinator__SubmitRequest *request) {
+        if (!text_is_valid(request) || !inputs_are_valid(request) || !prefer_of(request->prefer) ||
+            !take_rule(j, request) || !copy_request(j, request))
+                return false;
+        j->has_asked_check = request->verify[0] || request->replicas || request->quorum ||
+                             request->max_replicas || request->n_hosts;
+        if (request->timeout_ms)
+                j->deadline = nsec_add(j->began, request->timeout_ms * NSEC_PER_MSEC);
+        take_inputs(j);
+        return true;
+}
+
+void job_input_ready(struct job_input *in, const struct input_facts *facts, unsigned code,
+                     nsec_t now) {
+        struct job *j = in->job;
+        char hex[2 * HASH_SIZE + 1], detail[DETAIL_MAX];
+
+        if (!facts) {
+                hex_encode(hash_bytes(&in->root), hex);
+                (void) snprintf(detail, sizeof(detail), "root=%s asked=0", hex);
+                handle_close(RQ_OF(j), &in->handle);
+                job_fail(j, code == OUTCOME_LIMIT ? OUTCOME_LIMIT : OUTCOME_DATA_UNAVAILABLE,
+                         code == OUTCOME_LIMIT ? "which=data" : detail, now);
+                return;
+        }
+        in->is_ready = true;
+        in->is_public = facts->is_public;
+        in->format = xstrdup(facts->format);
+        in->path = xstrdup(facts->path);
+        in->length = facts->length;
+        buffer_put_bytes(&in->schema, facts->schema);
+}
+
+void job_inputs_done(struct job *j) {
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                struct job_input *in = &j->inputs[i];
+
+                if (in->handle.id) /* the pin of one that is ready goes too */
+                        actions_add(ACTIONS(j), ACTION_INPUT_CANCEL, in->handle.id);
+                handle_close(RQ_OF(j), &in->handle);
+                free(in->name);
+                free(in->format);
+                free(in->path);
+                buffer_done(&in->schema);
+        }
+        free(j->inputs);
+        j->inputs = NULL;
+        j->n_inputs = 0;
+}
+
+void job_inputs_step(struct job *j, nsec_t now) {
+        for (size_t i = 0; i < j->n_inputs; i++)
+                if (!j->inputs[i].is_ready)
+                        return;
+        j->stage = JOB_ANALYSING;
+}

@@ -1,0 +1,64 @@
+#include "services/coordinator/planner.h"
+
+#include "common/base/memory.h"
+
+static bool wants_local(const struct planner_facts *f) {
+        return f->prefer == PREFER_LOCAL;
+}
+static bool may_be_local(const struct planner_facts *f) {
+        return f->prefer == PREFER_AUTO && !f->asked_for_check;
+}
+static bool is_not_verifiable(const struct planner_facts *f) {
+        return f->is_refused && f->mode != MODE_FAST && !may_be_local(f);
+}
+static bool refused_locally(const struct planner_facts *f) {
+        return f->is_refused && may_be_local(f);
+}
+static bool keeps_private(const struct planner_facts *f) {
+        return f->has_private_data && may_be_local(f);
+}
+static bool has_nobody_local(const struct planner_facts *f) {
+        return f->candidates == 0 && f->prefer == PREFER_AUTO;
+}
+static bool has_nobody(const struct planner_facts *f) {
+        return f->candidates == 0;
+}
+static bool has_few_local(const struct planner_facts *f) {
+        return f->candidates < f->need && may_be_local(f);
+}
+static bool is_small(const struct planner_facts *f) {
+        return may_be_local(f) && f->has_workers && f->estimate_us < f->local_below_us;
+}
+static bool is_grid(const struct planner_facts *f) {
+        return true;
+}
+
+/* The first row that applies. */
+static const struct {
+        bool (*applies)(const struct planner_facts *f);
+        struct plan plan;
+} rules[] = {
+        { wants_local, { true, OUTCOME_OK, "asked_local", "local execution was asked for" } },
+        { is_not_verifiable,
+          { false, OUTCOME_NOT_VERIFIABLE, "not_verifiable",
+            "two honest hosts may answer this query differently" } },
+        { refused_locally,
+          { true, OUTCOME_OK, "not_verifiable",
+            "two honest hosts may answer this query differently, so it runs here" } },
+        { keeps_private,
+          { true, OUTCOME_OK, "private_data", "the data is not public and stays on this node" } },
+        { has_nobody_local, { true, OUTCOME_OK, "no_peers", "no host is known, so it runs here" } },
+        { has_nobody, { false, OUTCOME_NO_CANDIDATES, "no_peers", "no host is known" } },
+        { has_few_local,
+          { true, OUTCOME_OK, "too_few_peers", "too few hosts are known to check an answer" } },
+        { is_small, { true, OUTCOME_OK, "too_small", "smaller than the cost of asking others" } },
+        { is_grid, { false, OUTCOME_OK, "grid", "independent hosts are asked" } },
+};
+
+void planner_decide(const struct planner_facts *f, struct plan *ret) {
+        size_t i = 0;
+
+        while (!rules[i].applies(f))
+                i++;
+        *ret = rules[i].plan;
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+/* Local or grid, and why. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/canonical/outcome.h"
+
+enum prefer { PREFER_AUTO = 1, PREFER_LOCAL, PREFER_REMOTE };
+
+struct planner_facts {
+        enum prefer prefer;
+        enum query_mode mode;
+        bool asked_for_check; /* verify, replicas, quorum or hosts were given */
+        bool is_refused;      /* class REFUSED: two honest hosts may differ */
+        bool has_workers;
+        bool has_private_data;     /* internal or sensitive: nobody else may see it */
+        unsigned candidates, need; /* hosts known; fewest that can give an answer */
+        uint64_t estimate_us, local_below_us;
+};
+
+struct plan {
+        bool is_local;
+        enum outcome_error error; /* no route at all */
+        const char *reason;       /* "no_peers": code, then the sentence for people */
+        const char *sentence;
+};
+
+void planner_decide(const struct planner_facts *f, struct plan *ret);

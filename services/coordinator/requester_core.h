@@ -1,0 +1,113 @@
+#pragma once
+
+/* What the files of the requester share; nobody else includes this. */
+
+#include "services/coordinator/job.h"
+
+struct requester {
+        struct core *core;
+        struct rng rng;
+        struct map *handles; /* id -> struct handle */
+        struct map *jobs;    /* job id -> struct job */
+        struct map *nonces;  /* client nonce -> struct job */
+        struct map *clients; /* client id -> struct job */
+        struct list all;
+        size_t n_all;
+        struct heap timers;
+        struct trust *trust;
+        struct retry retry;
+        struct budget held; /* everything peers make us keep */
+        struct candidate *candidates;
+        size_t n_candidates;
+};
+
+/* job.c */
+struct job *job_new(struct requester *rq, nsec_t now);
+struct job *job_free(struct job *j);
+void job_step(struct job *j, nsec_t now);
+/* True when `when` has come; else the job is called again then. */
+bool job_due(struct job *j, nsec_t when, nsec_t now);
+/* It ends without an answer. Later calls change nothing. */
+void job_fail(struct job *j, enum outcome_error problem, const char *detail, nsec_t now);
+void job_event(struct job *j, enum event_level level, const char *name, const struct peer_id *peer);
+const char *job_stage_name(const struct job *j);
+
+/* job_submit.c */
+enum prefer job_prefer(const struct job *j);
+bool job_take_request(struct job *j, const Coordinator__SubmitRequest *request);
+void job_inputs_step(struct job *j, nsec_t now);
+void job_input_ready(struct job_input *in, const struct input_facts *facts, unsigned code,
+                     nsec_t now);
+void job_inputs_done(struct job *j);
+
+/* job_analyse.c */
+void job_analysing_step(struct job *j, nsec_t now);
+void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now);
+void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now);
+void job_route(struct job *j, nsec_t now);
+uint64_t job_estimate_us(const struct job *j);
+void job_answer_calls(struct job *j);
+
+void rows_pump(struct job *j);
+
+/* job_local.c */
+void job_local_step(struct job *j, nsec_t now);
+void job_report(struct job *j, struct bytes report, nsec_t now);
+void job_run_lost(struct job *j, nsec_t now);
+void job_run_end(struct job *j, enum action_type how); /* release or cancel; gives the slot back */
+bool job_run_start(struct job *j, const Worker__Job *job, nsec_t now); /* false: no slot now */
+void job_run_fetch(struct job *j, uint64_t from, uint64_t count, bool digests);
+void job_run_fill(struct job *j, Worker__Job *ret, Worker__Source *sources,
+                  Worker__Source **pointers, Types__Limits *limits);
+
+/* round.c */
+void job_prospects(struct job *j);
+unsigned round_begin(struct job *j, unsigned want, unsigned fewest, nsec_t now);
+void round_step(struct job *j, nsec_t now);
+void round_stop(struct job *j, nsec_t now);
+
+/* vote.c */
+void job_grid_step(struct job *j, nsec_t now);
+bool vote_still_stands(struct job *j);
+void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now);
+unsigned job_live(const struct job *j, uint32_t run);
+unsigned job_group(struct job *j, const char *group);
+
+/* finish.c */
+void job_close(struct job *j, nsec_t now); /* rows are done, or it has failed */
+void job_closing_step(struct job *j, nsec_t now);
+void job_ended_step(struct job *j, nsec_t now);
+void job_verdict_signed(struct replica *r, nsec_t now); /* or it failed */
+void job_receipt_stored(struct job *j, bool ok, nsec_t now);
+
+/* job_end.c: the last frame; views into the job and into itself. */
+struct job_end {
+        Coordinator__ResultEnd end;
+        Types__Problem problem;
+        Coordinator__HostReport reports[JOB_REPLICAS_MAX], *report_list[JOB_REPLICAS_MAX];
+        Types__Problem problems[JOB_REPLICAS_MAX];
+        Types__Metering claims[JOB_REPLICAS_MAX];
+        Coordinator__AnswerGroup groups[QUORUM_VOTES_MAX], *group_list[QUORUM_VOTES_MAX];
+        ProtobufCBinaryData voters[QUORUM_VOTES_MAX][QUORUM_VOTES_MAX];
+        char addresses[QUORUM_VOTES_MAX][MULTIADDR_TEXT_SIZE];
+        char receipt[400], reason[256];
+};
+void job_end_fill(const struct job *j, struct job_end *ret);
+
+/* job_journal.c */
+void journal_submitted(struct job *j);
+void journal_accepted(struct job *j);
+void journal_ended(struct job *j);
+void journal_judgement(struct job *j, const struct replica *r);
+int journal_restore(struct requester *rq, enum journal_kind kind, struct bytes record, nsec_t now);
+void job_restored_step(struct job *j, nsec_t now);
+void job_summary(const struct job *j, Coordinator__JobSummary *ret);
+
+#define RQ_OF(j)   ((j)->rq)
+#define SET_OF(j)  (&(j)->rq->core->settings.query)
+#define ACTIONS(j) ((j)->rq->core->actions)
+
+#define FOREACH_REPLICA(r, j)                                                 \
+        for (struct list *it_##r = (j)->replicas.next, *n_##r = it_##r->next; \
+             it_##r != &(j)->replicas; it_##r = n_##r, n_##r = it_##r->next)  \
+                for (struct replica *r = LIST_ENTRY(it_##r, struct replica, in_job); r; r = NULL)

@@ -1,0 +1,249 @@
+/* Who is asked, and who of those that bid runs the job. */
+
+#include "common/base/memory.h"
+#include "services/coordinator/requester_core.h"
+
+/* ---- Prospects: at most candidates_max of the hosts that are known ---- */
+
+static bool is_wanted(const struct job *j, const struct candidate *c) {
+        if (peer_id_equal(&c->peer, &RQ_OF(j)->core->self) ||
+            trust_is_proved_liar(RQ_OF(j)->trust, &c->peer))
+                return false;
+        for (size_t i = 0; i < j->request->n_hosts; i++) {
+                const ProtobufCBinaryData *h = &j->request->hosts[i];
+
+                if (bytes_equal(BYTES(h->data, h->len), peer_id_bytes(&c->peer)))
+                        return true;
+        }
+        return j->request->n_hosts == 0;
+}
+
+static void shuffle(struct rng *rng, unsigned *order, unsigned n) {
+        for (unsigned i = n; i-- > 1;) {
+                unsigned k = (unsigned) rng_below(rng, i + 1), swap = order[i];
+
+                order[i] = order[k];
+                order[k] = swap;
+        }
+}
+
+static void add_prospect(struct job *j, const struct candidate *c) {
+        struct prospect *p = &j->prospects[j->n_prospects];
+
+        *p = (struct prospect){ .candidate = *c, .number = j->n_prospects };
+        j->n_prospects++;
+}
+
+/* One of each origin before the rest, so that no single source of candidates
+ * (gossip, the DHT) chooses all voters. */
+static void take_origins(struct job *j, unsigned *order, unsigned n, unsigned max) {
+        bool has_origin[_ORIGIN_N] = {};
+
+        for (unsigned i = 0; i < n && j->n_prospects < max; i++) {
+                const struct candidate *c = &RQ_OF(j)->candidates[order[i]];
+
+                if (has_origin[c->origin])
+                        continue;
+                has_origin[c->origin] = true;
+                add_prospect(j, c);
+                order[i] = CANDIDATES_MAX;
+        }
+}
+
+void job_prospects(struct job *j) {
+        unsigned order[CANDIDATES_MAX], n = 0, max = SET_OF(j)->candidates_max;
+
+        for (unsigned i = 0; i < RQ_OF(j)->n_candidates; i++)
+                if (is_wanted(j, &RQ_OF(j)->candidates[i]))
+                        order[n++] = i;
+        shuffle(&RQ_OF(j)->rng, order, n);
+        max = max < JOB_PROSPECTS_MAX ? max : JOB_PROSPECTS_MAX;
+        take_origins(j, order, n, max);
+        for (unsigned i = 0; i < n && j->n_prospects < max; i++)
+                if (order[i] < CANDIDATES_MAX)
+                        add_prospect(j, &RQ_OF(j)->candidates[order[i]]);
+}
+
+/* ---- Asking ---- */
+
+static bool may_be_asked(const struct prospect *p, nsec_t now) {
+        return !p->is_busy && !p->is_out && p->not_before <= now;
+}
+
+static void ask(struct job *j, unsigned n, nsec_t now) {
+        struct round *o = &j->round;
+
+        for (; n > 0 && o->next < o->n_order; n--)
+                (void) replica_open(j, &j->prospects[o->order[o->next++]], 0, now);
+}
+
+/* Returns how many hosts there are to ask; 0: no round was begun. */
+unsigned round_begin(struct job *j, unsigned want, unsigned fewest, nsec_t now) {
+        struct round *o = &j->round;
+
+        *o = (struct round){ .want = want, .fewest = fewest, .began = now };
+        for (unsigned i = 0; i < j->n_prospects; i++)
+                if (may_be_asked(&j->prospects[i], now))
+                        o->order[o->n_order++] = i;
+        shuffle(&RQ_OF(j)->rng, o->order, o->n_order);
+        o->is_active = o->n_order > 0;
+        if (o->is_active)
+                ask(j, want + SET_OF(j)->offer_extra, now);
+        return o->n_order;
+}
+
+/* ---- Choosing ---- */
+
+/* Another voter of this group has a replica that counts or may still count. */
+static bool group_is_taken(const struct job *j, const struct replica *r) {
+        unsigned in_block = 0;
+
+        FOREACH_REPLICA(other, j) {
+                if (other == r || other->run != 0 || other->stage <= REPLICA_BID ||
+                    (other->stage == REPLICA_OVER && !other->has_commit))
+                        continue;
+                if (other->group == r->group)
+                        return true;
+                in_block += r->voter.block[0] && strcmp(other->voter.block, r->voter.block) == 0;
+        }
+        return in_block >= VOTERS_PER_V6_BLOCK;
+}
+
+static unsigned list_bids(const struct job *j, struct replica **ret) {
+        unsigned n = 0;
+
+        FOREACH_REPLICA(r, j)
+        if (r->stage == REPLICA_BID && !group_is_taken(j, r))
+                ret[n++] = r;
+        return n;
+}
+
+/* Distinct voters among the bids: what may still be chosen. */
+static unsigned count_bids(const struct job *j) {
+        struct replica *bids[JOB_REPLICAS_MAX];
+        unsigned n = list_bids(j, bids), distinct = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                unsigned k = 0;
+
+                while (k < i && bids[k]->group != bids[i]->group)
+                        k++;
+                distinct += k == i;
+        }
+        return distinct;
+}
+
+/* Before others: hosts that are known, then the sooner ready. */
+static bool is_better(const struct job *j, const struct replica *a, const struct replica *b) {
+        bool a_known = trust_is_known(RQ_OF(j)->trust, &a->prospect->candidate.peer);
+        bool b_known = trust_is_known(RQ_OF(j)->trust, &b->prospect->candidate.peer);
+
+        if (a_known != b_known)
+                return a_known;
+        if (a->bid.fetch_bytes != b->bid.fetch_bytes)
+                return a->bid.fetch_bytes < b->bid.fetch_bytes;
+        return a->bid.estimate_us < b->bid.estimate_us;
+}
+
+static struct replica *best_of(const struct job *j, struct replica **bids, unsigned n) {
+        struct replica *best = bids[0];
+
+        for (unsigned i = 1; i < n; i++)
+                if (is_better(j, bids[i], best))
+                        best = bids[i];
+        return best;
+}
+
+/* The last one is drawn uniformly from all that are left, so that no claim about
+ * speed or price buys every place. */
+static unsigned choose(struct job *j, nsec_t now) {
+        struct replica *bids[JOB_REPLICAS_MAX];
+        unsigned chosen = 0;
+
+        while (chosen < j->round.want) {
+                unsigned n = list_bids(j, bids);
+                struct replica *r;
+
+                if (n == 0)
+                        break;
+                r = chosen + 1 == j->round.want ? bids[rng_below(&RQ_OF(j)->rng, n)]
+                                                : best_of(j, bids, n);
+                if (!trust_is_known(RQ_OF(j)->trust, &r->prospect->candidate.peer))
+                        j->has_strangers = true;
+                replica_dispatch(r, now);
+                chosen++;
+        }
+        return chosen;
+}
+
+/* Everybody who was asked and not taken hears it at once. */
+void round_stop(struct job *j, nsec_t now) {
+        j->round.is_active = false;
+        FOREACH_REPLICA(r, j) {
+                if (r->run != 0 || r->stage > REPLICA_BID)
+                        continue;
+                r->prospect->is_busy = false;
+                replica_cancel(r, now);
+                replica_finish(r);
+        }
+}
+
+static void round_close(struct job *j, nsec_t now) {
+        unsigned bids = count_bids(j);
+        char detail[DETAIL_MAX];
+
+        if (bids < j->round.fewest) {
+                round_stop(j, now);
+                (void) snprintf(detail, sizeof(detail), "have=%u need=%u", bids, j->round.fewest);
+                job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
+                return;
+        }
+        if (choose(j, now) == 0)
+                j->retry_at =
+                        nsec_add(now, retry_pause(SET_OF(j), j->rounds_failed++, &RQ_OF(j)->rng));
+        round_stop(j, now);
+}
+
+/* ---- Waiting ---- */
+
+static nsec_t estimate_of(const struct job *j) {
+        uint64_t us = 0;
+
+        FOREACH_REPLICA(r, j)
+        if (r->stage == REPLICA_BID && r->bid.estimate_us > us)
+                us = r->bid.estimate_us;
+        return us > NSEC_NEVER / NSEC_PER_USEC ? NSEC_NEVER : us * NSEC_PER_USEC;
+}
+
+/* How long better bids are waited for, once there are enough. */
+static nsec_t patience(const struct job *j) {
+        const struct query_settings *s = SET_OF(j);
+        nsec_t share = (nsec_t) ((double) estimate_of(j) * s->bid_wait_share);
+
+        return nsec_min(nsec_min(s->bid_wait_max, nsec_sub(j->round.kth, j->round.began)), share);
+}
+
+static unsigned count_waiting(const struct job *j) {
+        unsigned n = 0;
+
+        FOREACH_REPLICA(r, j)
+        n += r->run == 0 && replica_is_waiting(r);
+        return n;
+}
+
+void round_step(struct job *j, nsec_t now) {
+        const struct query_settings *s = SET_OF(j);
+        struct round *o = &j->round;
+        unsigned bids = count_bids(j), waiting = count_waiting(j);
+
+        if (bids < o->want && o->next < o->n_order &&
+            (waiting == 0 || job_due(j, nsec_add(o->began, s->offer_rest_after), now))) {
+                ask(j, o->n_order, now);
+                waiting = count_waiting(j);
+        }
+        if (bids >= o->want && !o->kth)
+                o->kth = now;
+        if (waiting == 0 || job_due(j, nsec_add(o->began, s->bid_wait_limit), now) ||
+            (bids >= o->want && job_due(j, nsec_add(o->kth, patience(j)), now)))
+                round_close(j, now);
+}

@@ -1,0 +1,427 @@
+#include "services/coordinator/rows.h"
+
+#include <zstd.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "services/coordinator/requester_core.h"
+
+#define CODEC_PLAIN   0
+#define CODEC_ZSTD    1
+#define FETCH_BATCHES 2 /* asked of our own worker at once */
+
+static bool is_local(const struct job *j) {
+        return j->plan.is_local;
+}
+
+/* ---- Which tier, and who has the rows ---- */
+
+static bool same_result(const struct answer *a, const struct answer *b) {
+        return hash_equal(&a->sequence_root, &b->sequence_root) && a->batches == b->batches &&
+               a->rows == b->rows && a->bytes == b->bytes;
+}
+
+/* Distinct voters that signed this very sequence of batches. */
+static unsigned count_signers(const struct job *j, const struct answer *a) {
+        unsigned groups[JOB_REPLICAS_MAX], n = 0;
+
+        FOREACH_REPLICA(r, j) {
+                unsigned i = 0;
+
+                if (r->run != 0 || r->is_again || !r->agrees || !same_result(&r->answer, a))
+                        continue;
+                while (i < n && groups[i] != r->group)
+                        i++;
+                if (i == n)
+                        groups[n++] = r->group;
+        }
+        return n;
+}
+
+static void choose_tier(struct job *j) {
+        struct rows *rows = &j->rows;
+        unsigned most = 0;
+
+        rows->tier = ROWS_STREAM;
+        rows->want = j->accepted;
+        if (is_local(j))
+                return;
+        FOREACH_REPLICA(r, j) {
+                unsigned n = r->agrees ? count_signers(j, &r->answer) : 0;
+
+                if (n <= most)
+                        continue;
+                most = n;
+                rows->want = r->answer;
+        }
+        if (most < j->rule.quorum)
+                rows->tier = ROWS_SPOOL;
+}
+
+static bool may_serve(const struct job *j, const struct replica *r) {
+        return r->run == 0 && r->agrees && !r->is_rows_bad && r->has_lane && !r->is_cancelled &&
+               r->stage == REPLICA_COMMITTED &&
+               (j->rows.tier == ROWS_SPOOL || same_result(&r->answer, &j->rows.want));
+}
+
+static struct replica *next_source(const struct job *j) {
+        FOREACH_REPLICA(r, j)
+        if (may_serve(j, r))
+                return r;
+        return NULL;
+}
+
+/* ---- Beginning, and beginning again ---- */
+
+static void forget_checks(struct rows *rows) {
+        if (rows->has_checker)
+                answer_check_done(&rows->checker);
+        rows->has_checker = rows->has_digests = false;
+        budget_give(&rows->memory, rows->charged);
+        rows->charged = 0;
+        buffer_done(&rows->digests);
+}
+
+static void drop_spool(struct job *j) {
+        if (j->rows.spool.id)
+                actions_add(ACTIONS(j), ACTION_SPOOL_DROP, j->rows.spool.id);
+        handle_close(RQ_OF(j), &j->rows.spool);
+        j->rows.n_offsets = 0;
+        j->rows.reading = 0;
+}
+
+/* From the first batch: of the common sequence, or of what this host has. */
+static void begin_checks(struct job *j) {
+        struct rows *rows = &j->rows;
+
+        forget_checks(rows);
+        answer_check_begin(&rows->checker, &rows->want, j->schema, rows->tier == ROWS_STREAM,
+                           &rows->memory);
+        rows->has_checker = true;
+        rows->expected = 0;
+        if (rows->tier == ROWS_SPOOL) {
+                drop_spool(j);
+                (void) handle_open(RQ_OF(j), &rows->spool, HANDLE_SPOOL);
+        }
+}
+
+void rows_done(struct job *j) {
+        if (!j->rows.tier)
+                return;
+        forget_checks(&j->rows);
+        drop_spool(j);
+        free(j->rows.offsets);
+        j->rows = (struct rows){};
+}
+
+static void conclude(struct job *j) {
+        if (answer_check_end(&j->rows.checker) == CHECK_OK)
+                j->rows.is_checked = true;
+}
+
+static bool same_sequence(const struct answer *a, const struct answer *b) {
+        return hash_equal(&a->sequence_root, &b->sequence_root) && a->batches == b->batches;
+}
+
+/* The client has rows of another sequence. On its open channel it is told to forget
+ * them; rows from before a restart of ours cannot be taken back. */
+static void rows_changed(struct job *j, nsec_t now) {
+        if (j->is_restored)
+                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
+        else
+                client_restart(j);
+}
+
+void rows_begin(struct job *j, nsec_t now) {
+        uint64_t handed = j->client.next_batch;
+
+        rows_done(j);
+        choose_tier(j);
+        budget_init(&j->rows.memory, SET_OF(j)->set_digest_bytes + (1u << 20), &RQ_OF(j)->held);
+        buffer_init(&j->rows.digests, j->rows.want.batches * HASH_SIZE);
+        j->rows.heard = now;
+        begin_checks(j);
+        if (handed > 0 && !(j->has_before && j->rows.tier == ROWS_STREAM &&
+                            same_sequence(&j->before, &j->rows.want)))
+                rows_changed(j, now);
+        if (j->rows.want.batches == 0) /* nothing, or an error of the statement */
+                conclude(j);
+        if (!is_local(j))
+                journal_accepted(j);
+}
+
+/* ---- Asking ---- */
+
+static void ask_host(struct job *j, struct replica *r, nsec_t now) {
+        struct rows *rows = &j->rows;
+        Grid__Rows m = GRID__ROWS__INIT;
+        Grid__JobMessage message;
+
+        rows->source = r;
+        rows->sources++;
+        if (rows->tier == ROWS_SPOOL) {
+                rows->want = r->answer;
+                begin_checks(j);
+                rows->restarts++;
+        }
+        m.from_batch = rows->expected;
+        m.digests = rows->tier == ROWS_STREAM && !rows->has_digests;
+        budget_give(&rows->memory, rows->charged);
+        rows->charged = 0;
+        buffer_clear(&rows->digests);
+        job_message_init(&message, GRID__JOB_MESSAGE__BODY_ROWS);
+        message.rows = &m;
+        rows->heard = now;
+        rows->is_asked = true;
+        replica_send(r, &message, now);
+}
+
+static void ask_worker(struct job *j) {
+        struct rows *rows = &j->rows;
+
+        if (rows->is_asked || client_is_full(j))
+                return;
+        rows->is_asked = true;
+        job_run_fetch(j, rows->expected, FETCH_BATCHES, !rows->has_digests);
+}
+
+/* Streams to all agreeing hosts are gone: one of them is called again. */
+static void call_again(struct job *j, nsec_t now) {
+        FOREACH_REPLICA(r, j) {
+                struct replica *again;
+
+                if (r->run != 0 || r->is_again || !r->agrees || r->is_rows_bad ||
+                    r->prospect->attempts >= ATTEMPTS_MAX)
+                        continue;
+                r->prospect->attempts++;
+                again = replica_open(j, r->prospect, 0, now);
+                if (again)
+                        again->is_again = true;
+                return;
+        }
+        j->rows.is_lost = true;
+}
+
+static bool is_calling(const struct job *j) {
+        FOREACH_REPLICA(r, j)
+        if (r->is_again && r->stage < REPLICA_COMMITTED)
+                return true;
+        return false;
+}
+
+static void find_source(struct job *j, nsec_t now) {
+        struct replica *r = next_source(j);
+
+        if (r)
+                ask_host(j, r, now);
+        else if (!is_calling(j))
+                call_again(j, now);
+}
+
+void rows_source_lost(struct job *j, struct replica *r) {
+        if (j->rows.source == r)
+                j->rows.source = NULL;
+}
+
+/* A silent source may be tried again later, on another stream. */
+static void drop_silent(struct job *j, nsec_t now) {
+        struct replica *r = j->rows.source;
+
+        job_event(j, EVENT_INFO, "rows_silent", &r->prospect->candidate.peer);
+        r->prospect->attempts++;
+        replica_stream_lost(r, now);
+}
+
+static void keep_held(struct job *j, nsec_t now) {
+        if (!job_due(j, j->hold_at, now))
+                return;
+        FOREACH_REPLICA(r, j)
+        if (r->agrees)
+                replica_hold(r);
+        j->hold_at = nsec_add(now, SET_OF(j)->hold_interval);
+        (void) job_due(j, j->hold_at, now);
+}
+
+static void step_grid(struct job *j, nsec_t now) {
+        struct rows *rows = &j->rows;
+        bool is_paused = rows->tier == ROWS_STREAM && client_is_full(j);
+
+        if (!vote_still_stands(j)) {
+                rows->source = NULL;
+                j->stage = JOB_GRID;
+                return;
+        }
+        keep_held(j, now);
+        if (rows->source)
+                lane_hold(&rows->source->lane, is_paused);
+        if (is_paused)
+                rows->heard = now;
+        else if (rows->source && job_due(j, nsec_add(rows->heard, SET_OF(j)->silence_timeout), now))
+                drop_silent(j, now);
+        if (!rows->source && !is_paused)
+                find_source(j, now);
+        if (rows->is_lost)
+                job_fail(j, OUTCOME_TIMEOUT, "stage=rows", now);
+}
+
+void rows_step(struct job *j, nsec_t now) {
+        if (j->rows.is_checked)
+                job_close(j, now);
+        else if (is_local(j))
+                ask_worker(j);
+        else
+                step_grid(j, now);
+}
+
+bool rows_seek(struct job *j, uint64_t batch, nsec_t now) {
+        struct rows *rows = &j->rows;
+
+        if (rows->tier != ROWS_STREAM)
+                return batch <= rows->want.batches;
+        if (batch == rows->expected)
+                return true;
+        if (batch > rows->expected || j->stage != JOB_ROWS)
+                return false;
+        rows->expected = batch;
+        rows->source = NULL;
+        rows->is_asked = false;
+        return true;
+}
+
+/* ---- What a source sends ---- */
+
+bool rows_on_digests(struct job *j, uint64_t first, struct bytes digests, nsec_t now) {
+        struct rows *rows = &j->rows;
+
+        rows->heard = now;
+        if (rows->tier != ROWS_STREAM || rows->has_digests)
+                return true; /* asked for on another stream before */
+        if (first != rows->digests.len / HASH_SIZE || digests.len == 0 ||
+            digests.len % HASH_SIZE != 0 ||
+            rows->digests.len + digests.len > rows->want.batches * HASH_SIZE)
+                return false;
+        if (budget_take(&rows->memory, digests.len)) {
+                job_fail(j, OUTCOME_LIMIT, "which=memory", now);
+                return true;
+        }
+        rows->charged += digests.len;
+        buffer_put_bytes(&rows->digests, digests);
+        if (rows->digests.len < rows->want.batches * HASH_SIZE)
+                return true;
+        rows->has_digests =
+                answer_check_digests(&rows->checker, buffer_bytes(&rows->digests)) == CHECK_OK;
+        budget_give(&rows->memory, rows->charged);
+        rows->charged = 0;
+        buffer_done(&rows->digests);
+        buffer_init(&rows->digests, rows->want.batches * HASH_SIZE);
+        return rows->has_digests;
+}
+
+/* *ret is a view into b, or into *memory. */
+static bool decode(const struct rows_batch *b, uint8_t **memory, struct bytes *ret) {
+        size_t n;
+
+        if (b->length == 0 || b->length > ROW_BYTES_MAX)
+                return false;
+        *ret = b->data;
+        if (b->codec == CODEC_PLAIN)
+                return b->data.len == b->length;
+        if (b->codec != CODEC_ZSTD)
+                return false;
+        *memory = xmalloc(b->length);
+        n = ZSTD_decompress(*memory, b->length, b->data.data, b->data.len);
+        *ret = BYTES(*memory, b->length);
+        return !ZSTD_isError(n) && n == b->length;
+}
+
+/* A batch that was handed out before, for a client that came back. */
+static bool is_known_batch(const struct rows *rows, uint64_t index, struct bytes batch) {
+        struct hash_value digest = batch_digest(batch);
+
+        return rows->has_digests && hash_equal(&digest, &rows->checker.digests[index]);
+}
+
+static void spool_write(struct job *j, struct bytes batch) {
+        struct rows *rows = &j->rows;
+
+        if (rows->n_offsets + 2 > rows->offsets_capacity) {
+                rows->offsets_capacity = rows->offsets_capacity ? rows->offsets_capacity * 2 : 64;
+                rows->offsets =
+                        xrealloc(rows->offsets, rows->offsets_capacity * sizeof(rows->offsets[0]));
+        }
+        if (rows->n_offsets == 0)
+                rows->offsets[rows->n_offsets++] = 0;
+        rows->offsets[rows->n_offsets] = rows->offsets[rows->n_offsets - 1] + batch.len;
+        rows->n_offsets++;
+        actions_add_data(ACTIONS(j), ACTION_SPOOL_WRITE, rows->spool.id, refbuf_new(batch));
+}
+
+static bool check_new(struct job *j, uint64_t index, struct bytes batch) {
+        struct rows *rows = &j->rows;
+
+        if (rows->tier == ROWS_STREAM && !rows->has_digests)
+                return false;
+        if (answer_check_batch(&rows->checker, batch) != CHECK_OK)
+                return false;
+        if (rows->tier == ROWS_SPOOL)
+                spool_write(j, batch);
+        return true;
+}
+
+bool rows_on_batch(struct job *j, const struct rows_batch *b, nsec_t now) {
+        CLEANUP(freep) uint8_t *memory = NULL;
+        struct rows *rows = &j->rows;
+        struct bytes batch;
+
+        if (rows->is_checked || (b->index != rows->expected && b->index < rows->want.batches))
+                return true; /* was on its way when another place was asked for */
+        if (b->index != rows->expected || !decode(b, &memory, &batch))
+                return false;
+        if (b->index < rows->checker.batches ? !is_known_batch(rows, b->index, batch)
+                                             : !check_new(j, b->index, batch))
+                return false;
+        rows->heard = now;
+        rows->expected++;
+        if (rows->tier == ROWS_STREAM)
+                client_batch(j, b->index, batch);
+        if (!j->first_row)
+                j->first_row = now;
+        if (rows->expected < rows->want.batches)
+                return true;
+        conclude(j);
+        return rows->is_checked;
+}
+
+bool rows_on_end(struct job *j) {
+        return j->rows.is_checked || j->rows.expected == j->rows.want.batches;
+}
+
+void rows_on_spool(struct job *j, struct bytes data, nsec_t now) {
+        struct rows *rows = &j->rows;
+        uint64_t index = rows->reading - 1;
+
+        if (data.len == 0) {
+                job_event(j, EVENT_WARNING, "spool_failed", NULL);
+                job_fail(j, OUTCOME_LIMIT, "which=spool", now);
+                return;
+        }
+        if (rows->reading == 0)
+                return;
+        rows->reading = 0;
+        client_batch(j, index, data);
+}
+
+/* SET only: the next batch for the client, one at a time. */
+void rows_pump(struct job *j) {
+        struct rows *rows = &j->rows;
+        uint64_t next = j->client.next_batch;
+        struct action *a;
+
+        if (rows->tier != ROWS_SPOOL || !rows->is_checked || rows->reading || client_is_full(j) ||
+            next >= rows->want.batches)
+                return;
+        rows->reading = next + 1;
+        a = actions_add(ACTIONS(j), ACTION_SPOOL_READ, rows->spool.id);
+        a->offset = rows->offsets[next];
+        a->n = rows->offsets[next + 1] - rows->offsets[next];
+}

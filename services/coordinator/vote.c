@@ -1,0 +1,365 @@
+/* Commits, and what they decide. */
+
+#include "common/base/memory.h"
+#include "services/coordinator/requester_core.h"
+
+/* ---- Is it a commit of this host, for this run, and what it says it is? ---- */
+
+static bool is_admitted(const struct job *j, struct bytes engine_class) {
+        CLEANUP(freep) struct descriptor *d = xnew(struct descriptor);
+
+        if (descriptor_decode(buffer_bytes(&j->descriptor), d, NULL))
+                return false;
+        for (size_t i = 0; i < d->n_classes; i++)
+                if (bytes_equal(d->classes[i], engine_class))
+                        return true;
+        return false;
+}
+
+static bool take_answer(const Grid__Commit *c, struct answer *ret) {
+        if (c->answer.len != HASH_SIZE || c->sequence_root.len != HASH_SIZE)
+                return false;
+        *ret = (struct answer){ .form = c->form,
+                                .error = c->error,
+                                .position = c->position,
+                                .batches = c->batches,
+                                .rows = c->rows,
+                                .bytes = c->bytes };
+        memcpy(ret->hash.bytes, c->answer.data, HASH_SIZE);
+        memcpy(ret->sequence_root.bytes, c->sequence_root.data, HASH_SIZE);
+        return true;
+}
+
+/* SET bodies are known only when the rows are here; the other forms say it now. */
+static bool form_is_right(const struct job *j, const struct answer *a) {
+        const struct hash_value *schema = &j->schema->digest;
+        struct answer error;
+        struct hash_value h;
+
+        switch (a->form) {
+        case ANSWER_SET:
+                return !j->is_ordered && a->rows <= ANSWER_SET_ROWS;
+        case ANSWER_SEQUENCE:
+                h = answer_hash(ANSWER_SEQUENCE, schema, a->rows, &a->sequence_root);
+                return hash_equal(&h, &a->hash) &&
+                       (j->is_ordered ||
+                        (j->comparison == COMPARISON_CLASS && a->rows > ANSWER_SET_ROWS));
+        case ANSWER_ERROR:
+                return j->comparison != COMPARISON_PORTABLE &&
+                       answer_of_error(a->error, a->position, schema, &error) &&
+                       hash_equal(&error.hash, &a->hash) &&
+                       hash_equal(&error.sequence_root, &a->sequence_root) && a->rows == 0 &&
+                       a->batches == 0 && a->bytes == 0;
+        }
+        return false;
+}
+
+static bool tags_fit(const struct job *j, const struct commit_statement *s,
+                     const struct answer *a) {
+        struct hash_value answer = answer_tag(&j->salt, a), result = answer_result_tag(&j->salt, a);
+
+        return hash_equal(&answer, &s->answer_tag) && hash_equal(&result, &s->result_tag);
+}
+
+/* NULL: all is well; else the name of what is wrong. */
+static const char *check_commit(const struct replica *r, const Grid__Commit *c,
+                                struct answer *ret) {
+        const struct job *j = r->job;
+        struct bytes statement = BYTES(c->statement.data, c->statement.len);
+        struct bytes signature = BYTES(c->signature.data, c->signature.len);
+        struct commit_statement s;
+        struct sign_public key;
+
+        if (signature.len != SIGNATURE_SIZE || statement.len > STATEMENT_BYTES_MAX ||
+            !peer_id_ed25519(&r->prospect->candidate.peer, &key) ||
+            !RQ_OF(j)->core->verify(&key, statement, signature))
+                return "field=signature";
+        if (commit_decode(statement, &s) != STATEMENT_OK)
+                return "field=statement";
+        if (!hash_equal(&s.job, &j->id) || s.run != r->run ||
+            !bytes_equal(s.host, peer_id_bytes(&r->prospect->candidate.peer)))
+                return "field=job";
+        if (!is_admitted(j, s.engine_class))
+                return "field=engine";
+        if (!take_answer(c, ret) || !tags_fit(j, &s, ret))
+                return "field=tags";
+        return form_is_right(j, ret) ? NULL : "field=answer";
+}
+
+/* ---- Taking it ---- */
+
+static bool answers_equal(const struct answer *a, const struct answer *b) {
+        return hash_equal(&a->hash, &b->hash);
+}
+
+/* Another valid commit of the same host for the same run. */
+static void second_commit(struct replica *r, const Grid__Commit *c, const struct answer *answer) {
+        struct job *j = r->job;
+
+        if (answers_equal(&r->answer, answer) || r->has_lied_twice)
+                return; /* said again */
+        buffer_put(&r->second.bytes, c->statement.data, c->statement.len);
+        memcpy(r->second.signature, c->signature.data, SIGNATURE_SIZE);
+        quorum_strike(&j->quorum, r->prospect->number);
+        job_event(j, EVENT_WARNING, "fault_proof", &r->prospect->candidate.peer);
+        r->has_lied_twice = true;
+        r->agrees = false;
+        r->judged = VERDICT_INCORRECT;
+        r->prospect->is_out = true;
+        journal_judgement(j, r);
+        if (r->has_lane)
+                lane_reset(&r->lane);
+        replica_drop_lane(r);
+}
+
+static void keep_commit(struct replica *r, const Grid__Commit *c, const struct answer *answer,
+                        nsec_t now) {
+        buffer_clear(&r->commit.bytes);
+        buffer_put(&r->commit.bytes, c->statement.data, c->statement.len);
+        memcpy(r->commit.signature, c->signature.data, SIGNATURE_SIZE);
+        r->commit.is_signed = true;
+        r->has_commit = true;
+        r->answer = *answer;
+        r->committed = now;
+        r->stage = REPLICA_COMMITTED;
+        if (c->claimed) {
+                r->claimed.cpu_us = c->claimed->cpu_us;
+                r->claimed.wall_us = c->claimed->wall_us;
+                r->claimed.peak_memory = c->claimed->peak_memory;
+                r->claimed.rows = c->claimed->rows;
+                r->claimed.bytes = c->claimed->bytes;
+        }
+}
+
+/* The first stream to this host was lost; the answer has to be the one it gave there. */
+static void again_commit(struct replica *r, const Grid__Commit *c) {
+        struct job *j = r->job;
+
+        FOREACH_REPLICA(first, j) {
+                if (first == r || first->prospect != r->prospect || first->run != 0 ||
+                    !first->has_commit)
+                        continue;
+                if (answers_equal(&first->answer, &r->answer))
+                        r->agrees = first->agrees;
+                else
+                        second_commit(first, c, &r->answer);
+                return;
+        }
+}
+
+void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
+        struct job *j = r->job;
+        struct answer answer;
+        const char *wrong = check_commit(r, c, &answer);
+
+        if (wrong) {
+                r->has_commit = false;
+                replica_fail(r, VERDICT_MALFORMED, OUTCOME_MISMATCH, wrong, now);
+                return;
+        }
+        if (r->has_commit) {
+                second_commit(r, c, &answer);
+                return;
+        }
+        keep_commit(r, c, &answer, now);
+        if (r->is_again)
+                again_commit(r, c);
+        else if (r->run == 0 && j->stage < JOB_CLOSING)
+                (void) quorum_vote(&j->quorum, r->prospect->number, r->group, &answer.hash);
+}
+
+unsigned job_live(const struct job *j, uint32_t run) {
+        unsigned n = 0;
+
+        FOREACH_REPLICA(r, j)
+        n += r->run == run && !r->is_again &&
+             (replica_is_live(r) || (run == 1 && r->stage < REPLICA_SIGNING));
+        return n;
+}
+
+unsigned job_group(struct job *j, const char *group) {
+        for (unsigned i = 0; i < j->n_groups; i++)
+                if (strcmp(j->groups[i], group) == 0)
+                        return i;
+        check(j->n_groups < JOB_REPLICAS_MAX);
+        j->groups[j->n_groups] = xstrdup(group);
+        return j->n_groups++;
+}
+
+/* ---- Deciding ---- */
+
+static bool is_vote_for(const struct replica *r, const struct hash_value *answer) {
+        return r->run == 0 && !r->is_again && r->has_commit && !r->has_lied_twice &&
+               hash_equal(&r->answer.hash, answer);
+}
+
+/* A lie is computed faster than the truth: unless all that agree have earned it,
+ * the slower ones are heard, too. */
+static bool is_agreed(struct job *j, const struct tally *t, nsec_t now) {
+        const struct query_settings *s = SET_OF(j);
+        int64_t wall = core_wall_us(RQ_OF(j)->core, now);
+        bool all_trusted = true;
+        nsec_t wait;
+
+        if (job_live(j, 0) == 0 || j->rule.mode == MODE_FAST)
+                return true;
+        FOREACH_REPLICA(r, j)
+        if (is_vote_for(r, &t->leader) &&
+            trust_score(RQ_OF(j)->trust, &r->prospect->candidate.peer, wall) < s->agree_wait_trust)
+                all_trusted = false;
+        if (all_trusted)
+                return true;
+        if (!j->reached)
+                j->reached = now;
+        wait = (nsec_t) ((double) nsec_sub(j->reached, j->first_dispatch) * s->agree_wait_share);
+        return job_due(j, nsec_add(j->reached, nsec_max(s->agree_wait_min, wait)), now);
+}
+
+static void accept(struct job *j, const struct tally *t, nsec_t now) {
+        bool is_other = !j->is_accepted || !hash_equal(&j->accepted.hash, &t->leader);
+
+        round_stop(j, now);
+        j->is_accepted = j->is_accepted && !is_other;
+        FOREACH_REPLICA(r, j) {
+                if (r->run != 0)
+                        continue;
+                r->agrees = is_vote_for(r, &t->leader) && !r->is_rows_bad;
+                if (r->agrees && !j->is_accepted) {
+                        j->accepted = r->answer;
+                        j->is_accepted = true;
+                }
+                if (r->agrees)
+                        replica_hold(r);
+                else if (r->stage != REPLICA_OVER || r->has_commit)
+                        replica_cancel(r, now);
+        }
+        j->hold_at = nsec_add(now, SET_OF(j)->hold_interval);
+        j->is_contested = false;
+        j->stage = JOB_ROWS;
+        if (is_other)
+                rows_begin(j, now);
+}
+
+static void give_up(struct job *j, const struct tally *t, nsec_t now) {
+        char detail[DETAIL_MAX];
+
+        if (t->answers > 1) {
+                (void) snprintf(detail, sizeof(detail), "answers=%u voters=%u", t->answers,
+                                t->voters);
+                job_fail(j, OUTCOME_SPLIT, detail, now);
+        } else {
+                (void) snprintf(detail, sizeof(detail), "have=%u need=%u", t->voters,
+                                j->rule.quorum);
+                job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
+        }
+}
+
+/* Hosts that failed may be asked again after their pause. */
+static nsec_t next_prospect(const struct job *j) {
+        nsec_t when = NSEC_NEVER;
+
+        for (unsigned i = 0; i < j->n_prospects; i++)
+                if (!j->prospects[i].is_busy && !j->prospects[i].is_out)
+                        when = nsec_min(when, j->prospects[i].not_before);
+        return when;
+}
+
+/* More hosts: one at a time for a dissent, as many as failed otherwise. */
+static void recruit(struct job *j, const struct tally *t, nsec_t now) {
+        unsigned live = job_live(j, 0), missing = quorum_missing(&j->quorum, t), want = 0;
+        nsec_t next = next_prospect(j);
+
+        if (t->answers > 1)
+                want = live == 0 ? 1 : 0;
+        else if (t->voters + live < j->rule.replicas)
+                want = j->rule.replicas - t->voters - live;
+        if (want == 0 && live == 0)
+                want = missing;
+        if (want == 0 || !job_due(j, j->retry_at, now))
+                return;
+        if (next == NSEC_NEVER) {
+                if (live == 0)
+                        give_up(j, t, now);
+                return;
+        }
+        if (!job_due(j, next, now))
+                return;
+        if (t->answers < 2 && !retry_take(&RQ_OF(j)->retry, now)) {
+                (void) job_due(j, retry_next(&RQ_OF(j)->retry, now), now);
+                return;
+        }
+        round_begin(j, want, 0, now);
+        round_step(j, now);
+}
+
+/* Unanimous: those who differ from the leader run it once more. */
+static void recheck_all(struct job *j, const struct tally *t, nsec_t now) {
+        j->has_rechecked = true;
+        FOREACH_REPLICA(r, j)
+        if (r->run == 0 && r->has_commit && !r->is_again &&
+            !hash_equal(&r->answer.hash, &t->leader))
+                (void) replica_open(j, r->prospect, 1, now);
+}
+
+static void take_rechecks(struct job *j) {
+        FOREACH_REPLICA(r, j)
+        if (r->run == 1 && r->has_commit)
+                quorum_revote(&j->quorum, r->prospect->number, &r->answer.hash);
+}
+
+static void contested(struct job *j, struct tally *t, nsec_t now) {
+        if (!j->was_contested)
+                job_event(j, EVENT_INFO, "contested", NULL);
+        j->is_contested = j->was_contested = true;
+        if (j->rule.mode != MODE_UNANIMOUS) {
+                if (!j->round.is_active)
+                        recruit(j, t, now);
+        } else if (job_live(j, 0) == 0 && !j->has_rechecked) {
+                recheck_all(j, t, now);
+        } else if (j->has_rechecked && job_live(j, 1) == 0) {
+                take_rechecks(j);
+                quorum_tally(&j->quorum, t);
+                if (quorum_state(&j->quorum, t) == QUORUM_REACHED)
+                        accept(j, t, now);
+                else
+                        give_up(j, t, now);
+        }
+}
+
+void job_grid_step(struct job *j, nsec_t now) {
+        struct tally t;
+
+        if (j->round.is_active)
+                round_step(j, now);
+        if (j->stage != JOB_GRID)
+                return;
+        quorum_tally(&j->quorum, &t);
+        switch (quorum_state(&j->quorum, &t)) {
+        case QUORUM_REACHED:
+                if (is_agreed(j, &t, now))
+                        accept(j, &t, now);
+                break;
+        case QUORUM_SPLIT:
+                if (job_live(j, 0) == 0)
+                        give_up(j, &t, now);
+                break;
+        case QUORUM_CONTESTED:
+                j->reached = 0;
+                contested(j, &t, now);
+                break;
+        case QUORUM_OPEN:
+                j->reached = 0;
+                if (!j->round.is_active)
+                        recruit(j, &t, now);
+                break;
+        }
+}
+
+/* While rows are under way a late commit may take the lead away again. */
+bool vote_still_stands(struct job *j) {
+        struct tally t;
+
+        quorum_tally(&j->quorum, &t);
+        return quorum_state(&j->quorum, &t) == QUORUM_REACHED &&
+               hash_equal(&t.leader, &j->accepted.hash);
+}
