@@ -89,7 +89,7 @@ enum check_result {
         CHECK_OK = 0,
         CHECK_E_DIGESTS, /* another number of them, or they do not fold to the root */
         CHECK_E_BATCH,   /* not the batch with this index, or past the last one */
-        CHECK_E_CELL,    /* not canonical, or not of the declared type */
+        CHECK_E_CELL,    /* not canonical, not of the declared type, no proper batch */
         CHECK_E_COUNT,   /* rows, bytes or batches differ from what was committed */
         CHECK_E_ROOT,    /* the end: another sequence root */
         CHECK_E_ANSWER,  /* the end: another answer */
@@ -119,7 +119,9 @@ void answer_check_done(struct answer_checker *c);
 
 /* All batch digests, 32 bytes each, before the first batch. */
 int answer_check_digests(struct answer_checker *c, struct bytes digests);
-/* The next batch. On CHECK_OK its bytes may be parsed without further checks. */
+/* The next batch. On CHECK_OK its bytes may be parsed without further checks.
+ * CHECK_E_BATCH leaves the checker as it was: with known digests another host may
+ * send that batch again. After any other answer it is to be abandoned. */
 int answer_check_batch(struct answer_checker *c, struct bytes batch);
 /* The same, and `fn` sees every row; cells are views into the batch. */
 typedef void (*answer_row_fn)(void *userdata, const struct cell *cells, size_t n_cells);

@@ -208,7 +208,7 @@ static void test_bad_batches(void **state) {
                 const char *bytes;
                 int want;
         } cases[] = {
-                { "", CHECK_E_BATCH },
+                { "", CHECK_E_CELL },
                 { "100105", CHECK_E_CELL },            /* half a row */
                 { "300161300161", CHECK_E_CELL },      /* TEXT where INTEGER is declared */
                 { "10020005300161", CHECK_E_CELL },    /* not minimal */
