@@ -20,11 +20,16 @@ _Static_assert(SEALED_SIZE == SEAL_HEADER + SEAL_SALT_SIZE + SEAL_NONCE_SIZE +
 
 const struct seal_cost seal_cost_default = { .passes = 3, .memory_kib = 64 * 1024 };
 
+/* libsodium wants a pointer for nothing, too. */
+static const uint8_t *never_null(struct bytes v) {
+        return v.data ? v.data : (const uint8_t *) "";
+}
+
 void hmac_sha256(struct bytes key, struct bytes message, uint8_t ret[32]) {
         crypto_auth_hmacsha256_state state;
 
-        crypto_auth_hmacsha256_init(&state, key.data, key.len);
-        crypto_auth_hmacsha256_update(&state, message.data, message.len);
+        crypto_auth_hmacsha256_init(&state, never_null(key), key.len);
+        crypto_auth_hmacsha256_update(&state, never_null(message), message.len);
         crypto_auth_hmacsha256_final(&state, ret);
         crypto_wipe(&state, sizeof(state));
 }
@@ -42,7 +47,7 @@ void hkdf_sha256(struct bytes key, struct bytes salt, struct bytes info, uint8_t
 
                 crypto_auth_hmacsha256_init(&state, prk, sizeof(prk));
                 crypto_auth_hmacsha256_update(&state, block, counter > 1 ? sizeof(block) : 0);
-                crypto_auth_hmacsha256_update(&state, info.data, info.len);
+                crypto_auth_hmacsha256_update(&state, never_null(info), info.len);
                 crypto_auth_hmacsha256_update(&state, &counter, 1);
                 crypto_auth_hmacsha256_final(&state, block);
                 memcpy(ret + done, block, n);

@@ -28,7 +28,7 @@ struct channels {
         uint64_t next_id, last_peer_id, late_id;
         unsigned late_units; /* to be credited to late_id */
         unsigned outstanding, unconsumed;
-        unsigned n_peer_streams;
+        unsigned n_peer_streams, n_active;
         uint64_t n_sent, n_received, n_late;
 };
 
@@ -39,6 +39,7 @@ struct channel {
         const struct channel_handler *handler; /* NULL: opened by the peer, undecided */
         void *userdata;
         unsigned outstanding, unconsumed, owed;
+        bool is_active; /* has units outstanding, or waits for credit */
         bool is_ours, is_accepted, wants_finish, is_finished, is_peer_finished, is_ended;
         uint32_t code;
         char *text;
@@ -167,6 +168,7 @@ static void stream_detach(struct channel *c) {
                 return;
         owe_late(m, c->id, c->unconsumed + c->owed);
         m->n_peer_streams -= !c->is_ours;
+        m->n_active -= c->is_active;
         (void) map_remove_u64(m->by_id, c->id);
         list_remove(&c->in_mux);
         list_remove(&c->in_waiting);
@@ -203,15 +205,29 @@ static void end_if_finished(struct channel *c) {
 
 /* ---- credit we use ---- */
 
+static void count_active(struct channel *c) {
+        bool is_active = c->outstanding > 0 || !list_is_empty(&c->in_waiting);
+
+        c->mux->n_active += is_active;
+        c->mux->n_active -= c->is_active;
+        c->is_active = is_active;
+}
+
+/* An equal share among those who send now, and never more than what is left: so
+ * active streams get the same, and a few stalled ones leave room for the next. */
 static bool has_credit(const struct channel *c) {
         unsigned left = CHANNEL_UNITS - c->mux->outstanding;
+        unsigned share = CHANNEL_UNITS / (c->mux->n_active + !c->is_active + 1);
 
-        return left > 0 && (c->outstanding < left || c->outstanding == 0);
+        if (left == 0)
+                return false;
+        return c->outstanding == 0 || (c->outstanding < left && c->outstanding < share);
 }
 
 static void wait_for_credit(struct channel *c) {
         if (list_is_empty(&c->in_waiting))
                 list_push_back(&c->mux->waiting, &c->in_waiting);
+        count_active(c);
 }
 
 static int send_unit(struct channel *c, Bus__Kind kind, const struct frame *f) {
@@ -226,6 +242,7 @@ static int send_unit(struct channel *c, Bus__Kind kind, const struct frame *f) {
         c->outstanding++;
         c->mux->outstanding++;
         c->mux->n_sent++;
+        count_active(c);
         return 0;
 }
 
@@ -287,9 +304,12 @@ static int wake_writers(struct channels *m) {
         while ((it = list_pop_front(&todo))) {
                 struct channel *c = LIST_ENTRY(it, struct channel, in_waiting);
 
-                if (r || !has_credit(c))
+                if (r || !has_credit(c)) {
                         list_push_back(&kept, &c->in_waiting);
-                else if (c->wants_finish)
+                        continue;
+                }
+                count_active(c);
+                if (c->wants_finish)
                         r = try_finish(c);
                 else if (c->handler->on_writable)
                         c->handler->on_writable(c, c->userdata);
@@ -378,9 +398,14 @@ static int on_credit(struct channels *m, struct channel *c, struct frame *f) {
                 return 0;
         }
         m->outstanding -= units;
-        if (c)
+        if (c) {
                 c->outstanding -= units;
-        return wake_writers(m);
+                count_active(c);
+        }
+        /* Not now: a writer woken here would take what another's credit of this turn is for. */
+        if (!list_is_empty(&m->waiting))
+                settle_soon(m);
+        return 0;
 }
 
 static const struct {
@@ -418,10 +443,11 @@ static int on_frame(struct link_user *u, struct frame *f) {
         return 0;
 }
 
-/* Once per turn: the credit of all that was consumed in it, and ends. */
+/* Once per turn: the credit of all that was consumed in it, writers, and ends. */
 static int on_settle(void *userdata) {
         struct channels *m = userdata;
         struct list *it;
+        int r;
 
         while ((it = list_pop_front(&m->owing))) {
                 struct channel *c = LIST_ENTRY(it, struct channel, in_owing);
@@ -430,13 +456,14 @@ static int on_settle(void *userdata) {
         }
         if (m->late_units > 0)
                 send_credit(m, m->late_id, take_units(&m->late_units));
+        r = wake_writers(m);
         it = list_pop_front(&m->ended);
         if (it) { /* one at a time: the callback may end the link */
                 if (!list_is_empty(&m->ended))
                         settle_soon(m);
                 stream_end(LIST_ENTRY(it, struct channel, in_ended), 0, "");
         }
-        return 0;
+        return r;
 }
 
 /* ---- opening ---- */

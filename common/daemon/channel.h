@@ -6,9 +6,9 @@
  *
  * A unit is one message of at most 64 KiB; a shorter one costs a whole unit, so
  * senders coalesce. At most 256 units are outstanding per link and direction;
- * one stream may have as many as are still free (so a lone stream gets 128, n
- * stalled ones 256/(n+1) each). A unit is outstanding until the receiver calls
- * channel_consumed(), which it does when it took the bytes over into a budgeted
+ * n streams that send at once have at most 256/(n+1) each, and none more than are
+ * still free, so that a lone one gets 128 and the next is not shut out. A unit is outstanding until
+ * the receiver calls channel_consumed(), which it does when it took the bytes over into a budgeted
  * buffer of its own.
  *
  * A stream ends by finish in both directions, by a reset of either side, or with

@@ -30,7 +30,8 @@ struct namespace_mount {
         bool writable;
 };
 /* After NAMESPACE_MOUNT: a new root (tmpfs, read-only, nosuid, nodev) that holds only
- * these, bind-mounted, and with `proc` a fresh /proc; pivot_root into it. */
+ * these, bind-mounted, and with `proc` a fresh /proc where the kernel grants one (it
+ * must be done by the first process of a new pid namespace); pivot_root into it. */
 int namespace_root(const struct namespace_mount *mounts, size_t n, bool proc);
 
 /* "user,pid,net"; returns ret. */

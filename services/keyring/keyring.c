@@ -21,19 +21,19 @@ const char *keyring_result_text(int r) {
 }
 
 void keyring_init(struct keyring *k, const uint8_t seed[IDENTITY_SEED_SIZE],
-                  struct tls_key *const tls[_TLS_KEY_N]) {
+                  struct certkey *const tls[_CERTKEY_N]) {
         *k = (struct keyring){};
         identity_init(&k->identity, seed);
         k->self = peer_id_from_ed25519(&k->identity.sign_public);
-        for (size_t i = 0; i < _TLS_KEY_N; i++)
+        for (size_t i = 0; i < _CERTKEY_N; i++)
                 k->tls[i] = tls[i];
         for (size_t i = 0; i < _KEYRING_STATEMENT_N; i++)
                 rate_init(&k->rates[i], keyring_rules[i].burst, keyring_rules[i].per_second);
 }
 
 void keyring_done(struct keyring *k) {
-        for (size_t i = 0; i < _TLS_KEY_N; i++)
-                tls_key_free(k->tls[i]);
+        for (size_t i = 0; i < _CERTKEY_N; i++)
+                certkey_free(k->tls[i]);
         crypto_wipe(k, sizeof(*k));
 }
 
@@ -174,7 +174,7 @@ int keyring_sign_peer_record(struct keyring *k, const struct keyring_ask *ask, u
         return KEYRING_OK;
 }
 
-int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum tls_key_type type,
+int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum certkey_type type,
                      struct keyring_binding *ret) {
         CLEANUP(buffer_donep) struct buffer statement;
         struct keyring_binding binding;
@@ -182,9 +182,9 @@ int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum tls_
         int r;
 
         buffer_init(&statement, 512);
-        if (type >= _TLS_KEY_N || !k->tls[type])
+        if (type >= _CERTKEY_N || !k->tls[type])
                 return refuse(k, KEYRING_E_KEY);
-        binding.spki = tls_key_spki(k->tls[type]);
+        binding.spki = certkey_spki(k->tls[type]);
         public_key_put_ed25519(&key, &k->identity.sign_public);
         buffer_put_bytes(&statement, keyring_rules[KEYRING_TLS_BINDING].prefix);
         buffer_put_bytes(&statement, binding.spki);
@@ -198,9 +198,9 @@ int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum tls_
         return KEYRING_OK;
 }
 
-static struct tls_key *own_tls_key(const struct keyring *k, struct bytes spki) {
-        for (size_t i = 0; i < _TLS_KEY_N; i++)
-                if (k->tls[i] && bytes_equal(tls_key_spki(k->tls[i]), spki))
+static struct certkey *own_certkey(const struct keyring *k, struct bytes spki) {
+        for (size_t i = 0; i < _CERTKEY_N; i++)
+                if (k->tls[i] && bytes_equal(certkey_spki(k->tls[i]), spki))
                         return k->tls[i];
         return NULL;
 }
@@ -220,24 +220,24 @@ static enum keyring_statement verify_row(struct bytes content) {
 }
 
 /* With a TLS key; KEYRING_TLS_DIGEST is given the hash of what is signed. */
-static int sign_with_tls(struct keyring *k, const struct keyring_ask *ask, struct tls_key *key,
+static int sign_with_tls(struct keyring *k, const struct keyring_ask *ask, struct certkey *key,
                          enum keyring_statement what, struct bytes input,
-                         struct tls_signature *ret) {
+                         struct certkey_signature *ret) {
         int r = permit(k, ask, what, input);
 
         if (r)
                 return refuse(k, r);
-        r = what == KEYRING_TLS_DIGEST ? tls_key_sign_digest(key, input, ret)
-                                       : tls_key_sign(key, input, ret);
+        r = what == KEYRING_TLS_DIGEST ? certkey_sign_digest(key, input, ret)
+                                       : certkey_sign(key, input, ret);
         if (r)
-                return refuse(k, r == TLS_KEY_E_FORM ? KEYRING_E_FIELD : KEYRING_E_FAULT);
+                return refuse(k, r == CERTKEY_E_FORM ? KEYRING_E_FIELD : KEYRING_E_FAULT);
         k->signed_n[what]++;
         return KEYRING_OK;
 }
 
 int keyring_sign_tls(struct keyring *k, const struct keyring_ask *ask,
-                     const struct keyring_tls_request *request, struct tls_signature *ret) {
-        struct tls_key *key = own_tls_key(k, request->spki);
+                     const struct keyring_tls_request *request, struct certkey_signature *ret) {
+        struct certkey *key = own_certkey(k, request->spki);
         bool by_digest = request->digest.len > 0;
         enum keyring_statement what = by_digest ? KEYRING_TLS_DIGEST : verify_row(request->content);
 
@@ -250,8 +250,8 @@ int keyring_sign_tls(struct keyring *k, const struct keyring_ask *ask,
 }
 
 int keyring_sign_certificate(struct keyring *k, const struct keyring_ask *ask, struct bytes spki,
-                             struct bytes tbs, struct tls_signature *ret) {
-        struct tls_key *key = own_tls_key(k, spki);
+                             struct bytes tbs, struct certkey_signature *ret) {
+        struct certkey *key = own_certkey(k, spki);
         struct bytes inside;
 
         if (!key)

@@ -14,8 +14,8 @@
 #include "common/canonical/statement.h"
 #include "common/crypto/identity.h"
 #include "common/wire/envelope.h"
+#include "services/keyring/certkey.h"
 #include "services/keyring/rules.h"
-#include "services/keyring/tlskey.h"
 
 /* Also the codes of proto/keyring.proto. */
 enum keyring_result {
@@ -33,7 +33,7 @@ const char *keyring_result_text(int r); /* for people, one line; static */
 struct keyring {
         struct identity identity;
         struct peer_id self;
-        struct tls_key *tls[_TLS_KEY_N]; /* owned */
+        struct certkey *tls[_CERTKEY_N]; /* owned */
         struct rate rates[_KEYRING_STATEMENT_N];
         uint64_t record_seq; /* of the last peer record signed */
         uint64_t signed_n[_KEYRING_STATEMENT_N];
@@ -42,7 +42,7 @@ struct keyring {
 
 /* TLS keys may be NULL; they are the keyring's from now on. */
 void keyring_init(struct keyring *k, const uint8_t seed[IDENTITY_SEED_SIZE],
-                  struct tls_key *const tls[_TLS_KEY_N]);
+                  struct certkey *const tls[_CERTKEY_N]);
 void keyring_done(struct keyring *k); /* frees the TLS keys, wipes everything */
 
 /* A request on its way: who asks, and when. */
@@ -80,7 +80,7 @@ struct keyring_binding {
         uint8_t public_key[PUBLIC_KEY_ED25519_SIZE];
         struct signature signature;
 };
-int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum tls_key_type type,
+int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum certkey_type type,
                      struct keyring_binding *ret);
 
 /* content: the whole CertificateVerify content; digest: SHA-256 of it, P-256 only.
@@ -89,7 +89,7 @@ struct keyring_tls_request {
         struct bytes spki, content, digest;
 };
 int keyring_sign_tls(struct keyring *k, const struct keyring_ask *ask,
-                     const struct keyring_tls_request *request, struct tls_signature *ret);
+                     const struct keyring_tls_request *request, struct certkey_signature *ret);
 /* tbs: a version 3 TBSCertificate that names this key. */
 int keyring_sign_certificate(struct keyring *k, const struct keyring_ask *ask, struct bytes spki,
-                             struct bytes tbs, struct tls_signature *ret);
+                             struct bytes tbs, struct certkey_signature *ret);

@@ -46,7 +46,8 @@ struct stream_handler {
         void (*on_fin)(struct stream *s);
         /* The peer aborted its direction; no more data, no on_fin. */
         void (*on_reset)(struct stream *s, uint64_t code);
-        /* The peer wants nothing more from us; writes answer STREAM_E_CLOSED from now on. */
+        /* The peer wants nothing more from us, as found out when more was to be sent; writes
+         * answer STREAM_E_CLOSED from now on. QUIC does not tell the code: 0. */
         void (*on_stop)(struct stream *s, uint64_t code);
         /* After STREAM_E_FULL (or a write that left less than half of the room): there is
          * room again. May come once more than needed. */

@@ -31,7 +31,8 @@ static bool admit(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *
         return true;
 }
 
-static void accept_initial(struct quic *q, const struct path *path, struct bytes packet) {
+static struct connection *accept_initial(struct quic *q, const struct path *path,
+                                         struct bytes packet) {
         struct connection_start start = { .path = path };
         struct connection *c;
         ngtcp2_cid original;
@@ -41,34 +42,46 @@ static void accept_initial(struct quic *q, const struct path *path, struct bytes
         if (ngtcp2_accept(&hd, packet.data, packet.len) != 0 || hd.version != NGTCP2_PROTO_VER_V1 ||
             !q->is_listening) {
                 q->stats.dropped_unknown++;
-                return;
+                return NULL;
         }
         if (!admit(q, path, &hd, &original, &has_original))
-                return;
+                return NULL;
         start.hd = &hd;
         if (has_original)
                 start.original = &original;
         if (connection_new(q, &start, &c) < 0)
-                return;
+                return NULL;
         q->stats.accepted++;
+        return c;
 }
 
-void quic_stranger(struct quic *q, const struct path *path, const ngtcp2_version_cid *vc,
-                   struct bytes packet) {
+static struct connection *find_by_token(struct quic *q, struct bytes packet) {
+        const size_t n = NGTCP2_STATELESS_RESET_TOKENLEN;
+
+        if (packet.len < n + NGTCP2_MIN_STATELESS_RESET_RANDLEN)
+                return NULL;
+        return map_get(q->tokens, BYTES(packet.data + packet.len - n, n));
+}
+
+struct connection *quic_stranger(struct quic *q, const struct path *path,
+                                 const ngtcp2_version_cid *vc, struct bytes packet) {
+        struct connection *c;
+
         if (!is_long(packet)) {
-                answer_reset(q, path, packet);
-                return;
+                c = find_by_token(q, packet);
+                if (!c)
+                        answer_reset(q, path, packet);
+                return c;
         }
         if (packet.len < INITIAL_MIN) {
                 q->stats.dropped_small_initial++;
-                return;
+                return NULL;
         }
-        if (vc->version != NGTCP2_PROTO_VER_V1) {
-                /* 0 is a version negotiation packet: never answered, or two nodes would
-                 * go on for ever. */
-                if (vc->version != 0 && q->is_listening)
-                        answer_versions(q, path, vc);
-                return;
-        }
-        accept_initial(q, path, packet);
+        if (vc->version == NGTCP2_PROTO_VER_V1)
+                return accept_initial(q, path, packet);
+        /* 0 is a version negotiation packet: never answered, or two nodes would go on
+         * for ever. */
+        if (vc->version != 0 && q->is_listening)
+                answer_versions(q, path, vc);
+        return NULL;
 }

@@ -101,19 +101,6 @@ static int on_stream_reset(ngtcp2_conn *conn, int64_t id, uint64_t final_size, u
         return 0;
 }
 
-static int on_stop_sending(ngtcp2_conn *conn, int64_t id, uint64_t code, void *userdata,
-                           void *stream) {
-        struct quic_stream *s = stream;
-
-        if (!s)
-                return 0;
-        s->is_shut = true;
-        list_remove(&s->queued);
-        if (s->base.handler && s->base.handler->on_stop)
-                s->base.handler->on_stop(&s->base, code);
-        return 0;
-}
-
 static int on_max_stream_data(ngtcp2_conn *conn, int64_t id, uint64_t max, void *userdata,
                               void *stream) {
         if (stream)
@@ -140,6 +127,19 @@ static int on_datagram(ngtcp2_conn *conn, uint32_t flags, const uint8_t *data, s
 
         if (c->state == CONNECTION_CONFIRMED && q->events.on_datagram)
                 q->events.on_datagram(q->userdata, c, BYTES(data, len));
+        return 0;
+}
+
+/* A reset carries a made-up id, so on a shared socket only its token tells whom it
+ * is for. */
+static int on_peer_cid(ngtcp2_conn *conn, int type, uint64_t sequence, const ngtcp2_cid *cid,
+                       const uint8_t *token, void *userdata) {
+        if (!token)
+                return 0;
+        if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE)
+                connection_add_token(userdata, token);
+        else
+                connection_remove_token(userdata, token);
         return 0;
 }
 
@@ -181,11 +181,11 @@ const ngtcp2_callbacks connection_callbacks = {
         .path_validation = on_path_validation,
         .stream_reset = on_stream_reset,
         .extend_max_stream_data = on_max_stream_data,
+        .dcid_status = on_peer_cid,
         .handshake_confirmed = on_confirmed,
         .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
         .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
         .recv_datagram = on_datagram,
         .get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,
-        .stream_stop_sending = on_stop_sending,
         .version_negotiation = ngtcp2_crypto_version_negotiation_cb,
 };

@@ -57,6 +57,8 @@ static void entomb(struct connection *c) {
         struct quic *q = c->quic;
         nsec_t linger = CLOSED_PTOS * ngtcp2_conn_get_pto(c->ngtcp2);
 
+        while (c->n_tokens > 0)
+                connection_remove_token(c, c->tokens[c->n_tokens - 1]);
         ngtcp2_conn_del(c->ngtcp2);
         c->ngtcp2 = NULL;
         tls_session_done(&c->tls);

@@ -8,8 +8,8 @@
 #include "services/transport/quic/internal.h"
 
 /* What a stream starts with; ngtcp2 doubles it towards the limits as the peer uses it. */
-#define STREAM_WINDOW_FIRST     (512 * 1024)
-#define CONNECTION_WINDOW_FIRST (1024 * 1024)
+#define STREAM_WINDOW_FIRST     (1024 * 1024)
+#define CONNECTION_WINDOW_FIRST (2 * 1024 * 1024)
 #define DIAL_DCID_LEN           16 /* unpredictable: RFC 9000 7.2 asks for 8 or more */
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -43,6 +43,30 @@ void connection_remove_cid(struct connection *c, const ngtcp2_cid *cid) {
                         continue;
                 map_remove(c->quic->cids, BYTES(cid->data, cid->datalen));
                 c->cids[i] = c->cids[--c->n_cids];
+                return;
+        }
+}
+
+static struct bytes token_bytes(const uint8_t *token) {
+        return BYTES(token, NGTCP2_STATELESS_RESET_TOKENLEN);
+}
+
+void connection_add_token(struct connection *c, const uint8_t *token) {
+        struct map *tokens = c->quic->tokens;
+
+        if (c->n_tokens == TOKENS_MAX || map_get(tokens, token_bytes(token)))
+                return;
+        memcpy(c->tokens[c->n_tokens++], token, NGTCP2_STATELESS_RESET_TOKENLEN);
+        map_set(tokens, token_bytes(token), c);
+}
+
+void connection_remove_token(struct connection *c, const uint8_t *token) {
+        for (size_t i = 0; i < c->n_tokens; i++) {
+                if (!bytes_equal(token_bytes(c->tokens[i]), token_bytes(token)))
+                        continue;
+                map_remove(c->quic->tokens, token_bytes(token));
+                c->n_tokens--;
+                memmove(c->tokens[i], c->tokens[c->n_tokens], sizeof(c->tokens[i]));
                 return;
         }
 }
@@ -142,6 +166,7 @@ static struct connection *alloc(struct quic *q, const struct connection_start *s
         list_init(&c->streams);
         list_init(&c->sending);
         list_init(&c->blocked);
+        list_init(&c->refused);
         list_init(&c->datagrams);
         budget_init(&c->budget, q->config.limits.connection_send_bytes, &q->budget);
         map_set_u64(q->connections, c->id, c);
@@ -196,6 +221,8 @@ struct connection *connection_free(struct connection *c) {
         map_remove_u64(q->connections, c->id);
         while (c->n_cids > 0)
                 connection_remove_cid(c, &c->cids[0]);
+        while (c->n_tokens > 0)
+                connection_remove_token(c, c->tokens[c->n_tokens - 1]);
         if (c->ngtcp2)
                 ngtcp2_conn_del(c->ngtcp2);
         tls_session_done(&c->tls);

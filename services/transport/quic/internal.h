@@ -14,6 +14,7 @@
 
 #define CID_LEN           8    /* ours; random, so that nothing can be read from them */
 #define CIDS_MAX          32   /* of one connection at once, retired ones included */
+#define TOKENS_MAX        8    /* reset tokens of the peer's ids in use */
 #define INITIAL_MIN       1200 /* RFC 9000 14.1 */
 #define PACKET_MAX        1500
 #define TRAIN_MAX         65000 /* under the largest UDP payload */
@@ -39,6 +40,7 @@ struct quic {
 
         struct map *connections; /* id -> struct connection *, live ones */
         struct map *cids;        /* connection id -> struct connection *, closed ones as well */
+        struct map *tokens;      /* stateless reset token -> who would be reset by it */
         uint64_t last_id;
         struct list ready;     /* connections that may have something to send */
         struct list closed;    /* connections that only answer late packets */
@@ -84,10 +86,12 @@ struct connection {
 
         ngtcp2_cid cids[CIDS_MAX];
         size_t n_cids;
+        uint8_t tokens[TOKENS_MAX][NGTCP2_STATELESS_RESET_TOKENLEN];
+        size_t n_tokens;
         struct list ready, closed; /* links */
         struct heap_entry deadline;
 
-        struct list streams, sending, blocked; /* of struct quic_stream */
+        struct list streams, sending, blocked, refused; /* of struct quic_stream */
         uint32_t n_streams, n_needs;
         struct budget budget;
         struct list datagrams;
@@ -102,7 +106,7 @@ struct quic_stream {
         struct stream base;
         struct connection *connection;
         struct list link;   /* in streams */
-        struct list queued; /* in sending or blocked, or in none */
+        struct list queued; /* in sending, blocked or refused, or in none */
         struct list starved;
         struct budget budget;
 
@@ -135,6 +139,8 @@ void connection_wake(struct connection *c);
 void connection_schedule(struct connection *c);
 bool connection_add_cid(struct connection *c, const ngtcp2_cid *cid);
 void connection_remove_cid(struct connection *c, const ngtcp2_cid *cid);
+void connection_add_token(struct connection *c, const uint8_t *token);
+void connection_remove_token(struct connection *c, const uint8_t *token);
 void connection_confirm(struct connection *c);
 
 /* closing.c */
@@ -154,8 +160,9 @@ void connection_input(struct connection *c, const ngtcp2_path *path, const ngtcp
 bool connection_train(struct connection *c, struct datagrams *ret);
 
 /* accept.c */
-void quic_stranger(struct quic *q, const struct path *path, const ngtcp2_version_cid *vc,
-                   struct bytes packet);
+/* Who gets the packet after all: a new connection, one that is reset by it, or NULL. */
+struct connection *quic_stranger(struct quic *q, const struct path *path,
+                                 const ngtcp2_version_cid *vc, struct bytes packet);
 
 /* answers.c */
 struct answer *answer_begin(struct quic *q, const struct path *path); /* NULL: too many */
@@ -183,4 +190,5 @@ void quic_stream_acked(struct quic_stream *s, uint64_t upto);
 void quic_stream_received(struct quic_stream *s, struct bytes data, bool fin);
 bool quic_stream_has_output(const struct quic_stream *s);
 void quic_stream_unblock(struct quic_stream *s);
+void quic_stream_refused(struct quic_stream *s); /* the peer reads no more */
 void quic_feed_starved(struct quic *q);

@@ -64,8 +64,8 @@ static ngtcp2_ssize write_stream(struct connection *c, struct quic_stream *s, st
                 return NGTCP2_ERR_WRITE_MORE;
         case NGTCP2_ERR_STREAM_SHUT_WR:
         case NGTCP2_ERR_STREAM_NOT_FOUND:
-                s->is_shut = true;
                 list_remove(&s->queued);
+                list_push_back(&c->refused, &s->queued);
                 return NGTCP2_ERR_WRITE_MORE;
         default:
                 return n;
@@ -147,6 +147,14 @@ static void rest(struct connection *c) {
         connection_schedule(c);
 }
 
+/* Handlers may call ngtcp2 again, so they are told only when no packet is half written. */
+static void tell_refused(struct connection *c) {
+        struct list *l;
+
+        while ((l = list_pop_front(&c->refused)))
+                quic_stream_refused(LIST_ENTRY(l, struct quic_stream, queued));
+}
+
 bool connection_train(struct connection *c, struct datagrams *ret) {
         struct quic *q = c->quic;
         struct datagrams train = { .data = q->train };
@@ -165,6 +173,7 @@ bool connection_train(struct connection *c, struct datagrams *ret) {
                 list_remove(&c->ready);
                 list_push_back(&q->ready, &c->ready);
         }
+        tell_refused(c);
         if (train.len == 0)
                 return false;
         if (train.len == train.segment)

@@ -51,6 +51,7 @@ struct quic *quic_new(const struct quic_config *config, const struct quic_events
         budget_init(&q->budget, config->limits.total_send_bytes, NULL);
         q->connections = map_new(seed(q));
         q->cids = map_new(seed(q));
+        q->tokens = map_new(seed(q));
         q->per_ip = map_new(seed(q));
         q->per_net = map_new(seed(q));
         q->answers = xnew_n(struct answer, ANSWERS_MAX);
@@ -82,6 +83,7 @@ struct quic *quic_free(struct quic *q) {
         heap_done(&q->deadlines);
         map_free(q->connections);
         map_free(q->cids);
+        map_free(q->tokens);
         map_free(q->per_ip);
         map_free(q->per_net);
         free(q->answers);
@@ -123,12 +125,8 @@ static void datagram(struct quic *q, const struct datagrams *in, const ngtcp2_pa
                 return;
         }
         c = find(q, &vc);
-        if (!c && r == 0) {
-                quic_stranger(q, &in->path, &vc, packet);
-                c = find(q, &vc); /* it may have become one */
-        } else if (!c) {
-                quic_stranger(q, &in->path, &vc, packet);
-        }
+        if (!c)
+                c = quic_stranger(q, &in->path, &vc, packet);
         if (c)
                 connection_input(c, path, &info, packet);
 }

@@ -286,3 +286,11 @@ void quic_stream_unblock(struct quic_stream *s) {
         list_remove(&s->queued);
         enqueue(s);
 }
+
+void quic_stream_refused(struct quic_stream *s) {
+        if (s->is_shut)
+                return;
+        s->is_shut = true;
+        if (s->base.handler && s->base.handler->on_stop)
+                s->base.handler->on_stop(&s->base, 0);
+}

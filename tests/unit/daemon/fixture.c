@@ -99,7 +99,7 @@ void fixture_unserve(struct fixture *f) {
 }
 
 void fixture_spawn(struct fixture *f, unsigned flags) {
-        struct fixture child = { .transport = f->transport };
+        struct fixture child = { .transport = f->transport, .acceptor = f->acceptor };
 
         f->child = fork();
         assert_true(f->child >= 0);

@@ -12,10 +12,10 @@ static const struct hash_value job = { { 1, 2, 3 } };
 
 static int setup(void **state) {
         struct keyring *k = xnew(struct keyring);
-        struct tls_key *tls[_TLS_KEY_N] = {};
+        struct certkey *tls[_CERTKEY_N] = {};
 
-        assert_int_equal(tls_key_new(TLS_KEY_ED25519, seed, &tls[TLS_KEY_ED25519]), 0);
-        assert_int_equal(tls_key_new(TLS_KEY_P256, seed, &tls[TLS_KEY_P256]), 0);
+        assert_int_equal(certkey_new(CERTKEY_ED25519, seed, &tls[CERTKEY_ED25519]), 0);
+        assert_int_equal(certkey_new(CERTKEY_P256, seed, &tls[CERTKEY_P256]), 0);
         keyring_init(k, seed, tls);
         *state = k;
         return 0;
@@ -163,7 +163,7 @@ static void test_peer_record(void **state) {
         assert_int_equal(keyring_sign_peer_record(k, &transport, 10, addrs, 0, &envelope), 0);
 }
 
-static void check_binding(struct keyring *k, enum tls_key_type type) {
+static void check_binding(struct keyring *k, enum certkey_type type) {
         struct keyring_ask transport = ask(KEYRING_TRANSPORT);
         CLEANUP(buffer_donep) struct buffer b;
         struct keyring_binding binding;
@@ -184,10 +184,10 @@ static void test_binding(void **state) {
         struct keyring_binding binding;
         struct keyring *k = *state;
 
-        check_binding(k, TLS_KEY_ED25519);
-        check_binding(k, TLS_KEY_P256);
-        assert_int_equal(keyring_bind_tls(k, &requester, TLS_KEY_P256, &binding), KEYRING_E_SOCKET);
-        assert_int_equal(keyring_bind_tls(k, &transport, _TLS_KEY_N, &binding), KEYRING_E_KEY);
+        check_binding(k, CERTKEY_ED25519);
+        check_binding(k, CERTKEY_P256);
+        assert_int_equal(keyring_bind_tls(k, &requester, CERTKEY_P256, &binding), KEYRING_E_SOCKET);
+        assert_int_equal(keyring_bind_tls(k, &transport, _CERTKEY_N, &binding), KEYRING_E_KEY);
 }
 
 /* ---- TLS ---- */
@@ -202,8 +202,8 @@ static size_t verify_content(uint8_t *ret, const char *context, size_t hash_size
         return 64 + n + hash_size;
 }
 
-static bool gnutls_accepts(struct bytes spki, struct bytes message, const struct tls_signature *s,
-                           gnutls_sign_algorithm_t algorithm) {
+static bool gnutls_accepts(struct bytes spki, struct bytes message,
+                           const struct certkey_signature *s, gnutls_sign_algorithm_t algorithm) {
         gnutls_datum_t der = { (unsigned char *) spki.data, (unsigned) spki.len };
         gnutls_datum_t data = { (unsigned char *) message.data, (unsigned) message.len };
         gnutls_datum_t sig = { (unsigned char *) s->bytes, (unsigned) s->len };
@@ -237,11 +237,11 @@ static void test_tls_content(void **state) {
         struct keyring_ask transport = ask(KEYRING_TRANSPORT);
 
         FOREACH_CASE (c, content_cases) {
-                struct tls_signature s = {};
+                struct certkey_signature s = {};
                 uint8_t content[256];
                 size_t n = verify_content(content, c->context, c->hash_size);
                 struct keyring_tls_request request = {
-                        .spki = tls_key_spki(k->tls[TLS_KEY_ED25519]), .content = BYTES(content, n)
+                        .spki = certkey_spki(k->tls[CERTKEY_ED25519]), .content = BYTES(content, n)
                 };
 
                 assert_int_equal(keyring_sign_tls(k, &transport, &request, &s), c->want);
@@ -257,9 +257,9 @@ static void test_tls_content_exact(void **state) {
         struct keyring_ask transport = ask(KEYRING_TRANSPORT);
         uint8_t content[256];
         size_t n = verify_content(content, "TLS 1.3, server CertificateVerify", 32);
-        struct keyring_tls_request request = { .spki = tls_key_spki(k->tls[TLS_KEY_ED25519]),
+        struct keyring_tls_request request = { .spki = certkey_spki(k->tls[CERTKEY_ED25519]),
                                                .content = BYTES(content, n) };
-        struct tls_signature s;
+        struct certkey_signature s;
 
         for (size_t i = 0; i < n - 32; i++) {
                 content[i] ^= 1;
@@ -276,9 +276,9 @@ static void test_tls_p256(void **state) {
         struct keyring_ask transport = ask(KEYRING_TRANSPORT);
         uint8_t content[256], digest[32];
         size_t n = verify_content(content, "TLS 1.3, server CertificateVerify", 32);
-        struct keyring_tls_request request = { .spki = tls_key_spki(k->tls[TLS_KEY_P256]),
+        struct keyring_tls_request request = { .spki = certkey_spki(k->tls[CERTKEY_P256]),
                                                .digest = BYTES_OF(digest) };
-        struct tls_signature s;
+        struct certkey_signature s;
 
         sha256_of(BYTES(content, n), digest);
         assert_int_equal(keyring_sign_tls(k, &transport, &request, &s), KEYRING_OK);
@@ -293,7 +293,7 @@ static void test_tls_p256(void **state) {
         request.digest = BYTES(digest, 31);
         assert_int_equal(keyring_sign_tls(k, &transport, &request, &s), KEYRING_E_FIELD);
         request.digest = BYTES_OF(digest); /* an Ed25519 key signs no digests */
-        request.spki = tls_key_spki(k->tls[TLS_KEY_ED25519]);
+        request.spki = certkey_spki(k->tls[CERTKEY_ED25519]);
         assert_int_equal(keyring_sign_tls(k, &transport, &request, &s), KEYRING_E_FIELD);
 }
 
@@ -352,9 +352,9 @@ static size_t make_tbs(struct bytes spki, uint8_t *ret) {
 static void test_certificate(void **state) {
         struct keyring *k = *state;
         struct keyring_ask transport = ask(KEYRING_TRANSPORT);
-        struct bytes ed25519 = tls_key_spki(k->tls[TLS_KEY_ED25519]);
-        struct bytes p256 = tls_key_spki(k->tls[TLS_KEY_P256]);
-        struct tls_signature s;
+        struct bytes ed25519 = certkey_spki(k->tls[CERTKEY_ED25519]);
+        struct bytes p256 = certkey_spki(k->tls[CERTKEY_P256]);
+        struct certkey_signature s;
         uint8_t tbs[1024];
         size_t n = make_tbs(ed25519, tbs);
 

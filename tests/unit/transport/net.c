@@ -8,15 +8,6 @@
 
 #define WALL 1800000000
 
-struct net_packet {
-        nsec_t at;
-        uint64_t sequence;
-        struct endpoint source, target;
-        uint8_t ecn;
-        size_t len;
-        uint8_t data[1500];
-};
-
 void net_init(struct net *net, uint64_t seed) {
         memset(net, 0, sizeof(*net));
         rng_init(&net->rng, seed);

@@ -15,6 +15,16 @@
 
 struct net;
 
+/* A datagram in flight. */
+struct net_packet {
+        nsec_t at;
+        uint64_t sequence;
+        struct endpoint source, target;
+        uint8_t ecn;
+        size_t len;
+        uint8_t data[1500];
+};
+
 /* What a test wants to know of one endpoint. The stream handler of a node answers
  * inbound streams; tests may replace it before anything connects. */
 struct net_node {

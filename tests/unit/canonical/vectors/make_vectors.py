@@ -365,4 +365,5 @@ def main():
     (HERE / "vectors.h").write_text("\n".join(out))
 
 
-main()
+if __name__ == "__main__":
+    main()

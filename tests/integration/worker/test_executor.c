@@ -51,12 +51,13 @@ static void test_answers(void **state) {
         (void) close(image);
 }
 
-int main(int argc, char **argv) {
+int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_answers),
         };
 
-        executor_path = argc > 1 ? argv[1] : "quorate-executor";
+        executor_path = getenv("QUORATE_EXECUTOR");
+        assert_non_null(executor_path);
         cmocka_set_message_output(CM_OUTPUT_TAP);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

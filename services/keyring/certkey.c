@@ -1,4 +1,4 @@
-#include "services/keyring/tlskey.h"
+#include "services/keyring/certkey.h"
 
 #include <errno.h>
 #include <gnutls/abstract.h>
@@ -10,9 +10,9 @@
 
 #define SPKI_MAX 128
 
-struct tls_key {
-        const struct tls_key_ops *ops;
-        enum tls_key_type type;
+struct certkey {
+        const struct certkey_ops *ops;
+        enum certkey_type type;
         uint8_t spki[SPKI_MAX];
         size_t spki_len;
 
@@ -23,9 +23,9 @@ struct tls_key {
         gnutls_pubkey_t public_key;
 };
 
-struct tls_key_ops {
-        int (*make)(struct tls_key *k, const uint8_t seed[32]); /* 0 or a fault */
-        int (*sign)(struct tls_key *k, struct bytes input, struct tls_signature *ret);
+struct certkey_ops {
+        int (*make)(struct certkey *k, const uint8_t seed[32]); /* 0 or a fault */
+        int (*sign)(struct certkey *k, struct bytes input, struct certkey_signature *ret);
         size_t input_size; /* 0: any */
 };
 
@@ -33,7 +33,7 @@ struct tls_key_ops {
 static const uint8_t ed25519_spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
                                         0x2b, 0x65, 0x70, 0x03, 0x21, 0x00 };
 
-static int ed25519_make(struct tls_key *k, const uint8_t seed[32]) {
+static int ed25519_make(struct certkey *k, const uint8_t seed[32]) {
         sign_keypair(seed, &k->secret, &k->public);
         memcpy(k->spki, ed25519_spki, sizeof(ed25519_spki));
         memcpy(k->spki + sizeof(ed25519_spki), k->public.bytes, SIGN_PUBLIC_SIZE);
@@ -41,17 +41,17 @@ static int ed25519_make(struct tls_key *k, const uint8_t seed[32]) {
         return 0;
 }
 
-static int ed25519_sign(struct tls_key *k, struct bytes message, struct tls_signature *ret) {
+static int ed25519_sign(struct certkey *k, struct bytes message, struct certkey_signature *ret) {
         struct signature s = sign_make(&k->secret, message);
 
         if (!sign_verify(&k->public, message, signature_bytes(&s)))
-                return TLS_KEY_E_FAULT;
+                return CERTKEY_E_FAULT;
         memcpy(ret->bytes, s.bytes, SIGNATURE_SIZE);
         ret->len = SIGNATURE_SIZE;
-        return TLS_KEY_OK;
+        return CERTKEY_OK;
 }
 
-static int p256_make(struct tls_key *k, const uint8_t seed[32]) {
+static int p256_make(struct certkey *k, const uint8_t seed[32]) {
         size_t n = sizeof(k->spki);
         int r;
 
@@ -72,13 +72,13 @@ static int p256_make(struct tls_key *k, const uint8_t seed[32]) {
         return 0;
 }
 
-static int p256_sign(struct tls_key *k, struct bytes digest, struct tls_signature *ret) {
+static int p256_sign(struct certkey *k, struct bytes digest, struct certkey_signature *ret) {
         gnutls_datum_t in = { (unsigned char *) digest.data, (unsigned) digest.len }, out = {};
         int r;
 
         r = gnutls_privkey_sign_hash(k->private_key, GNUTLS_DIG_SHA256, 0, &in, &out);
         if (r < 0)
-                return TLS_KEY_E_FAULT;
+                return CERTKEY_E_FAULT;
         r = gnutls_pubkey_verify_hash2(k->public_key, GNUTLS_SIGN_ECDSA_SHA256, 0, &in, &out);
         if (r >= 0 && out.size <= sizeof(ret->bytes)) {
                 memcpy(ret->bytes, out.data, out.size);
@@ -87,19 +87,19 @@ static int p256_sign(struct tls_key *k, struct bytes digest, struct tls_signatur
                 r = -1;
         }
         gnutls_free(out.data);
-        return r < 0 ? TLS_KEY_E_FAULT : TLS_KEY_OK;
+        return r < 0 ? CERTKEY_E_FAULT : CERTKEY_OK;
 }
 
-static const struct tls_key_ops ops_of[_TLS_KEY_N] = {
-        [TLS_KEY_ED25519] = { ed25519_make, ed25519_sign, 0 },
-        [TLS_KEY_P256] = { p256_make, p256_sign, TLS_KEY_DIGEST_SIZE },
+static const struct certkey_ops ops_of[_CERTKEY_N] = {
+        [CERTKEY_ED25519] = { ed25519_make, ed25519_sign, 0 },
+        [CERTKEY_P256] = { p256_make, p256_sign, CERTKEY_DIGEST_SIZE },
 };
 
-int tls_key_new(enum tls_key_type type, const uint8_t seed[32], struct tls_key **ret) {
-        CLEANUP(tls_key_freep) struct tls_key *k = xnew(struct tls_key);
+int certkey_new(enum certkey_type type, const uint8_t seed[32], struct certkey **ret) {
+        CLEANUP(certkey_freep) struct certkey *k = xnew(struct certkey);
         int r;
 
-        check(type < _TLS_KEY_N);
+        check(type < _CERTKEY_N);
         k->type = type;
         k->ops = &ops_of[type];
         r = k->ops->make(k, seed);
@@ -109,7 +109,7 @@ int tls_key_new(enum tls_key_type type, const uint8_t seed[32], struct tls_key *
         return 0;
 }
 
-struct tls_key *tls_key_free(struct tls_key *k) {
+struct certkey *certkey_free(struct certkey *k) {
         if (!k)
                 return NULL;
         if (k->private_key)
@@ -121,15 +121,15 @@ struct tls_key *tls_key_free(struct tls_key *k) {
         return NULL;
 }
 
-enum tls_key_type tls_key_type(const struct tls_key *k) {
+enum certkey_type certkey_type(const struct certkey *k) {
         return k->type;
 }
 
-struct bytes tls_key_spki(const struct tls_key *k) {
+struct bytes certkey_spki(const struct certkey *k) {
         return BYTES(k->spki, k->spki_len);
 }
 
-int tls_key_sign(struct tls_key *k, struct bytes message, struct tls_signature *ret) {
+int certkey_sign(struct certkey *k, struct bytes message, struct certkey_signature *ret) {
         uint8_t digest[SHA256_SIZE];
 
         if (k->ops->input_size == 0)
@@ -138,8 +138,8 @@ int tls_key_sign(struct tls_key *k, struct bytes message, struct tls_signature *
         return k->ops->sign(k, BYTES_OF(digest), ret);
 }
 
-int tls_key_sign_digest(struct tls_key *k, struct bytes digest, struct tls_signature *ret) {
+int certkey_sign_digest(struct certkey *k, struct bytes digest, struct certkey_signature *ret) {
         if (k->ops->input_size == 0 || digest.len != k->ops->input_size)
-                return TLS_KEY_E_FORM;
+                return CERTKEY_E_FORM;
         return k->ops->sign(k, digest, ret);
 }

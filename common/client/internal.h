@@ -1,0 +1,54 @@
+#pragma once
+
+/* What the parts of libquorate share. */
+
+#include "common/base/bytes.h"
+#include "common/base/list.h"
+#include "common/canonical/schema.h"
+#include "common/client/quorate.h"
+#include "common/daemon/bus.h"
+#include "common/daemon/channel.h"
+#include "common/daemon/loop.h"
+#include "common/wire/frame.h"
+#include "common/wire/unpack.h"
+#include "proto/coordinator.pb-c.h"
+
+#define CLIENT_FRAME_MAX (17u << 20) /* one batch with one row of 16 MiB */
+
+struct quorate {
+        struct loop *loop;
+        struct bus_client *bus;
+        struct rpc_client *rpc;
+        struct loop_source *waker;
+        int wake_fd;
+        bool woken, up;
+        char *runtime;
+        char error[512];
+        struct unpacked explained; /* of the last quorate_explain() */
+        struct quorate_explanation explanation;
+        struct quorate_finding *findings;
+};
+
+/* Remembers one line for quorate_error(); returns code. */
+int client_fail(struct quorate *q, int code, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* Turns the loop until *done, the deadline (NSEC_NEVER: none), or quorate_wake().
+ * QUORATE_OK: done. QUORATE_AGAIN: not. */
+int client_wait(struct quorate *q, const bool *done, nsec_t deadline);
+
+/* One call, waited for. QUORATE_OK with *ret (unpacked_done() it), or why not. */
+int client_call(struct quorate *q, const char *method, const void *request,
+                const ProtobufCMessageDescriptor *reply_type, struct unpacked *ret);
+
+/* Snapshot and upload of one input; fills root. */
+int client_upload(struct quorate *q, const struct quorate_input *input, uint8_t ret_root[32]);
+/* A private copy of the SQLite file at `path`, in rollback-journal form, as an unlinked
+ * file; its length in *ret_len. */
+int client_snapshot(struct quorate *q, const char *path, int *ret_fd, uint64_t *ret_len);
+
+/* "NAME: remedy" of a problem, escaped, into ret. */
+const char *client_problem_text(const Types__Problem *p, char *ret, size_t size);
+
+/* Spells any cell; appended to b without a final 0. */
+void value_text(const struct cell *c, struct buffer *b);
+void value_fill(const struct cell *c, struct buffer *text, struct quorate_value *ret);

@@ -1,0 +1,172 @@
+#pragma once
+
+/* libquorate: ask a node for answers that can be checked.
+ *
+ *   struct quorate *q;
+ *   struct quorate_result *r;
+ *   quorate_open(NULL, &q);
+ *   quorate_query(q, &(struct quorate_question){ .sql = "SELECT 42" }, &r);
+ *   while (quorate_next(r, -1) == QUORATE_ROW) …quorate_value(r, 0)…
+ *   quorate_end(r)->state   // "VERIFIED", …
+ *
+ * Calls block up to their timeout; quorate_wake() from a signal handler or another
+ * thread makes the one under way return QUORATE_AGAIN. Otherwise one thread per
+ * connection. Rows are provisional until quorate_next() says QUORATE_END. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QUORATE_API __attribute__((visibility("default")))
+
+enum quorate_code {
+        QUORATE_OK = 0,
+        QUORATE_ROW,       /* quorate_value() has it */
+        QUORATE_PROGRESS,  /* quorate_progress() has it */
+        QUORATE_END,       /* quorate_end() has it; no more will come */
+        QUORATE_AGAIN,     /* the timeout passed, or quorate_wake() */
+        QUORATE_E_NO_NODE, /* nobody serves the runtime directory */
+        QUORATE_E_LOST,    /* the node went away and did not come back with the job */
+        QUORATE_E_REFUSED, /* the node's answer was an error: quorate_error() */
+        QUORATE_E_INPUT,   /* a file cannot be read or is no database */
+        QUORATE_E_USAGE,
+        QUORATE_E_PROTOCOL, /* the node sent something malformed */
+};
+
+struct quorate;
+struct quorate_result;
+
+/* runtime NULL: $QUORATE_RUNTIME, then /run/quorate (root) or $XDG_RUNTIME_DIR/quorate.
+ * Waits up to 2 s for the node. On any error *ret is NULL. */
+QUORATE_API int quorate_open(const char *runtime, struct quorate **ret);
+QUORATE_API void quorate_close(struct quorate *q); /* results first; NULL allowed */
+/* One line about the last error of this connection: what, where, what to do. */
+QUORATE_API const char *quorate_error(const struct quorate *q);
+QUORATE_API const char *quorate_code_text(int code);
+/* Async-signal-safe. */
+QUORATE_API void quorate_wake(struct quorate *q);
+
+struct quorate_input {
+        const char *name; /* "main", or the schema name in the SQL */
+        const char *path; /* a SQLite file: snapshot with your rights, uploaded; or NULL */
+        uint8_t root[32]; /* without a path: a dataset the node has or can fetch */
+};
+
+struct quorate_question {
+        const char *sql;
+        const struct quorate_input *inputs;
+        size_t n_inputs;
+        const char *prefer;     /* "auto" (NULL), "local", "remote" */
+        const char *verify;     /* "quorum" (NULL), "unanimous", "fast" */
+        const char *comparison; /* NULL: the widest the query allows */
+        const char *network, *data_class;
+        unsigned replicas, quorum, max_replicas; /* 0: the node's configuration */
+        uint64_t timeout_ms, max_rows, max_bytes, max_memory, max_cpu_ms;
+        bool no_rewrite;
+        const char *const *hosts; /* peer ids in text form: only these */
+        size_t n_hosts;
+};
+
+/* Uploads the inputs and starts the job. Returns QUORATE_OK and *ret, which outlives
+ * nothing of the question. */
+QUORATE_API int quorate_query(struct quorate *q, const struct quorate_question *question,
+                              struct quorate_result **ret);
+/* A job that was started before, by its 32-byte id, from this batch on. */
+QUORATE_API int quorate_attach(struct quorate *q, const uint8_t job[32], uint64_t from_batch,
+                               struct quorate_result **ret);
+/* Forgets the result; the job goes on unless it was cancelled or has ended. */
+QUORATE_API void quorate_result_free(struct quorate_result *r);
+QUORATE_API int quorate_cancel(struct quorate_result *r);
+QUORATE_API const uint8_t *quorate_job(const struct quorate_result *r); /* 32 bytes */
+
+/* Waits for the next thing; timeout_ms -1: for ever. Re-attaches by itself when the
+ * node was restarted. Returns enum quorate_code. */
+QUORATE_API int quorate_next(struct quorate_result *r, int timeout_ms);
+
+enum quorate_type {
+        QUORATE_NULL = 0x00, /* numbers of common/canonical/README.md */
+        QUORATE_INTEGER = 0x10,
+        QUORATE_DECIMAL = 0x11,
+        QUORATE_REAL = 0x20,
+        QUORATE_TEXT = 0x30,
+        QUORATE_BLOB = 0x31,
+        QUORATE_OTHER = 0xfe, /* the rest: `text` has it spelt out */
+};
+struct quorate_value {
+        enum quorate_type type;
+        uint8_t tag;     /* the cell's own tag */
+        int64_t integer; /* INTEGER that fits 64 bits */
+        double real;
+        const char *text; /* every type: as people read it, with a final 0 */
+        size_t text_len;
+        const void *blob; /* TEXT and BLOB: the bytes */
+        size_t blob_len;
+};
+/* 0 before the schema is known. Names and types stay valid as long as the result. */
+QUORATE_API size_t quorate_n_columns(const struct quorate_result *r);
+QUORATE_API const char *quorate_column_name(const struct quorate_result *r, size_t column);
+QUORATE_API const char *quorate_column_type(const struct quorate_result *r, size_t column);
+/* Of the current row; valid until the next call. */
+QUORATE_API const struct quorate_value *quorate_value(struct quorate_result *r, size_t column);
+/* The canonical schema, and with quorate_keep_batches() the canonical bytes of the
+ * batch that the current row begins (NULL for other rows): what a rows file holds. */
+QUORATE_API const void *quorate_schema(const struct quorate_result *r, size_t *ret_len);
+QUORATE_API const void *quorate_batch(const struct quorate_result *r, size_t *ret_len);
+
+struct quorate_host_progress {
+        const char *peer, *stage;
+        uint64_t rows, bytes, cpu_us;
+};
+struct quorate_progress {
+        const char *stage, *note;
+        uint64_t rows, bytes, elapsed_us;
+        const struct quorate_host_progress *hosts;
+        size_t n_hosts;
+};
+QUORATE_API const struct quorate_progress *quorate_progress(const struct quorate_result *r);
+
+struct quorate_host {
+        const char *peer, *verdict, *engine, *address, *voter;
+        const char *problem; /* "" or one line */
+        uint8_t answer[32];
+        bool has_answer, counted;
+        uint64_t elapsed_us;
+};
+struct quorate_end {
+        const char *state;   /* VERIFIED TRUSTED UNVERIFIED LOCAL CONTESTED CACHED, or "" */
+        const char *error;   /* name, when there is no state; else "" */
+        const char *message; /* one line: what happened and what to do; "" */
+        int position;        /* byte in the SQL, or -1 */
+        const char *route, *reason, *class_name, *receipt, *confidence;
+        uint8_t answer[32];
+        bool has_answer, executed_locally;
+        unsigned agreement, quorum, replicas;
+        uint64_t rows, bytes, elapsed_us, first_row_us;
+        const struct quorate_host *hosts;
+        size_t n_hosts;
+        int exit_code; /* as the command documents them */
+};
+QUORATE_API const struct quorate_end *quorate_end(const struct quorate_result *r);
+
+struct quorate_finding {
+        const char *expression, *why;
+        int position;
+};
+struct quorate_explanation {
+        const char *class_name, *rewrite, *route, *reason, *comparison, *message;
+        bool ordered;
+        const struct quorate_finding *findings;
+        size_t n_findings;
+        int exit_code;
+};
+/* Class, reasons, rewrite and route; nothing runs. Valid until the next call on q. */
+QUORATE_API int quorate_explain(struct quorate *q, const struct quorate_question *question,
+                                const struct quorate_explanation **ret);
+
+#ifdef __cplusplus
+}
+#endif

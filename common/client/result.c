@@ -1,0 +1,503 @@
+#include "common/client/result.h"
+
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/canonical/outcome.h"
+#include "common/crypto/random.h"
+#include "common/wire/peerid.h"
+
+#define REATTACH_WITHIN (30 * NSEC_PER_SEC)
+#define TEXT_MAX        (48u << 20) /* a cell spelt out: a blob takes two digits a byte */
+#define NONCE_SIZE      16
+
+static const struct unpack_limits frame_limits = {
+        .depth = 6, .fields = 65536, .unknown = 64, .memory = CLIENT_FRAME_MAX + (1u << 20)
+};
+
+struct result_frame *result_frame_free(struct result_frame *f) {
+        if (!f)
+                return NULL;
+        unpacked_done(&f->message);
+        free(f);
+        return NULL;
+}
+
+/* ---- the channel ---- */
+
+static void return_credit(struct quorate_result *r) {
+        if (r->channel && r->owed > 0)
+                channel_consumed(r->channel, r->owed);
+        r->owed = 0;
+}
+
+static void add_frame(struct quorate_result *r, struct bytes bytes) {
+        struct result_frame *f = xnew(struct result_frame);
+
+        if (wire_unpack(&coordinator__result_frame__descriptor, bytes, &frame_limits,
+                        &f->message)) {
+                r->malformed = true;
+                free(f);
+                return;
+        }
+        list_push_back(&r->frames, &f->link);
+        r->n_frames++;
+        r->arrived = true;
+}
+
+static void on_data(struct channel *c, void *userdata, struct bytes data) {
+        struct quorate_result *r = userdata;
+        struct bytes frame;
+        int e;
+
+        while ((e = frame_reader_next(&r->reader, &data, &frame)) == FRAME_OK)
+                add_frame(r, frame);
+        if (e != FRAME_E_MORE)
+                r->malformed = true;
+        r->arrived = r->arrived || r->malformed;
+        r->owed++;
+        if (r->n_frames < RESULT_FRAMES_MAX)
+                return_credit(r);
+}
+
+static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
+        struct quorate_result *r = userdata;
+        char shown[256];
+
+        r->channel = NULL;
+        r->owed = 0;
+        r->arrived = true;
+        r->lost_since = loop_now(r->q->loop);
+        if (code != 0 && code < 1000) { /* the coordinator's own answer, not the link's */
+                r->refused = true;
+                (void) client_fail(r->q, QUORATE_E_LOST, "%s",
+                                   *text ? text_escape(BYTES_STR(text), shown, sizeof(shown))
+                                         : "the node does not know this job");
+        }
+}
+
+static void on_accepted(struct channel *c, void *userdata, struct bytes metadata) {
+        (void) c, (void) userdata, (void) metadata;
+}
+
+static const struct channel_handler handler = {
+        .on_accepted = on_accepted,
+        .on_data = on_data,
+        .on_end = on_end,
+};
+
+static bool open_channel(struct quorate_result *r) {
+        Coordinator__ResultOpen open = COORDINATOR__RESULT_OPEN__INIT;
+
+        open.job = (ProtobufCBinaryData){ HASH_SIZE, r->job };
+        open.from_batch = r->next_batch;
+        frame_reader_done(&r->reader);
+        frame_reader_init(&r->reader, CLIENT_FRAME_MAX);
+        r->channel = channel_open_message(bus_client_link(r->q->bus), "result", &open, &handler, r);
+        return r->channel;
+}
+
+static struct quorate_result *result_new(struct quorate *q, const uint8_t job[HASH_SIZE],
+                                         uint64_t from_batch) {
+        struct quorate_result *r = xnew(struct quorate_result);
+
+        r->q = q;
+        r->next_batch = from_batch;
+        r->lost_since = loop_now(q->loop);
+        memcpy(r->job, job, HASH_SIZE);
+        list_init(&r->frames);
+        frame_reader_init(&r->reader, CLIENT_FRAME_MAX);
+        return r;
+}
+
+/* ---- starting ---- */
+
+static int upload_inputs(struct quorate *q, const struct quorate_question *question,
+                         Types__Input *inputs, uint8_t (*roots)[HASH_SIZE]) {
+        for (size_t i = 0; i < question->n_inputs; i++) {
+                const struct quorate_input *in = &question->inputs[i];
+                int r = QUORATE_OK;
+
+                memcpy(roots[i], in->root, HASH_SIZE);
+                if (in->path)
+                        r = client_upload(q, in, roots[i]);
+                if (r)
+                        return r;
+                types__input__init(&inputs[i]);
+                inputs[i].name = (char *) (in->name ? in->name : "main");
+                inputs[i].root = (ProtobufCBinaryData){ HASH_SIZE, roots[i] };
+        }
+        return QUORATE_OK;
+}
+
+struct asking {
+        Coordinator__SubmitRequest request;
+        Types__Limits limits;
+        Types__Input inputs[64], *input_list[64];
+        uint8_t roots[64][HASH_SIZE], nonce[NONCE_SIZE];
+        struct peer_id peers[16];
+        ProtobufCBinaryData hosts[16];
+};
+
+static const char *or_empty(const char *s) {
+        return s ? s : "";
+}
+
+static int fill_hosts(struct quorate *q, const struct quorate_question *question,
+                      struct asking *a) {
+        if (question->n_hosts > ELEMENTSOF(a->hosts))
+                return client_fail(q, QUORATE_E_USAGE, "at most 16 hosts can be named");
+        for (size_t i = 0; i < question->n_hosts; i++) {
+                if (!peer_id_from_text(BYTES_STR(question->hosts[i]), &a->peers[i]))
+                        return client_fail(q, QUORATE_E_USAGE, "%s: not a peer id (12D3KooW…)",
+                                           question->hosts[i]);
+                a->hosts[i] = (ProtobufCBinaryData){ a->peers[i].len, a->peers[i].bytes };
+        }
+        a->request.hosts = a->hosts;
+        a->request.n_hosts = question->n_hosts;
+        return QUORATE_OK;
+}
+
+static void fill_options(const struct quorate_question *question, struct asking *a) {
+        Coordinator__SubmitRequest *m = &a->request;
+
+        m->sql = (char *) question->sql;
+        m->prefer = (char *) or_empty(question->prefer);
+        m->verify = (char *) or_empty(question->verify);
+        m->comparison = (char *) or_empty(question->comparison);
+        m->network = (char *) or_empty(question->network);
+        m->data_class = (char *) or_empty(question->data_class);
+        m->replicas = question->replicas;
+        m->quorum = question->quorum;
+        m->max_replicas = question->max_replicas;
+        m->timeout_ms = question->timeout_ms;
+        m->no_rewrite = question->no_rewrite;
+        a->limits.rows = question->max_rows;
+        a->limits.bytes = question->max_bytes;
+        a->limits.memory = question->max_memory;
+        a->limits.cpu_ms = question->max_cpu_ms;
+        m->limits = &a->limits;
+}
+
+/* Uploads, then fills a request that lives as long as `a` and the question. */
+static int prepare(struct quorate *q, const struct quorate_question *question, struct asking *a) {
+        int r;
+
+        coordinator__submit_request__init(&a->request);
+        types__limits__init(&a->limits);
+        if (question->n_inputs > ELEMENTSOF(a->inputs))
+                return client_fail(q, QUORATE_E_USAGE, "at most 64 inputs");
+        if (!utf8_is_valid(BYTES_STR(question->sql)))
+                return client_fail(q, QUORATE_E_USAGE, "the SQL is not UTF-8");
+        fill_options(question, a);
+        random_bytes(a->nonce, sizeof(a->nonce));
+        a->request.client_nonce = (ProtobufCBinaryData){ NONCE_SIZE, a->nonce };
+        r = fill_hosts(q, question, a);
+        if (r == QUORATE_OK)
+                r = upload_inputs(q, question, a->inputs, a->roots);
+        for (size_t i = 0; i < question->n_inputs; i++)
+                a->input_list[i] = &a->inputs[i];
+        a->request.inputs = a->input_list;
+        a->request.n_inputs = question->n_inputs;
+        return r;
+}
+
+int quorate_attach(struct quorate *q, const uint8_t job[32], uint64_t from_batch,
+                   struct quorate_result **ret) {
+        struct quorate_result *r = result_new(q, job, from_batch);
+
+        if (!open_channel(r)) {
+                quorate_result_free(r);
+                return client_fail(q, QUORATE_E_LOST,
+                                   "the node went away; look at `quorate doctor`");
+        }
+        *ret = r;
+        return QUORATE_OK;
+}
+
+int quorate_query(struct quorate *q, const struct quorate_question *question,
+                  struct quorate_result **ret) {
+        CLEANUP(unpacked_donep) struct unpacked reply = {};
+        CLEANUP(freep) struct asking *a = xnew(struct asking);
+        const Coordinator__SubmitReply *m;
+        int r;
+
+        r = prepare(q, question, a);
+        if (r == QUORATE_OK)
+                r = client_call(q, "Submit", &a->request, &coordinator__submit_reply__descriptor,
+                                &reply);
+        if (r)
+                return r;
+        m = reply.message;
+        if (m->job.len != HASH_SIZE)
+                return client_fail(q, QUORATE_E_PROTOCOL, "the node gave no job id");
+        return quorate_attach(q, m->job.data, 0, ret);
+}
+
+int quorate_explain(struct quorate *q, const struct quorate_question *question,
+                    const struct quorate_explanation **ret) {
+        CLEANUP(freep) struct asking *a = xnew(struct asking);
+        const Coordinator__ExplainReply *m;
+        int r;
+
+        unpacked_done(&q->explained);
+        r = prepare(q, question, a);
+        if (r == QUORATE_OK)
+                r = client_call(q, "Explain", &a->request, &coordinator__explain_reply__descriptor,
+                                &q->explained);
+        if (r)
+                return r;
+        m = q->explained.message;
+        free(q->findings);
+        q->findings = xnew_n(struct quorate_finding, m->n_reasons);
+        for (size_t i = 0; i < m->n_reasons; i++)
+                q->findings[i] =
+                        (struct quorate_finding){ m->reasons[i]->expression, m->reasons[i]->why,
+                                                  m->reasons[i]->position };
+        q->explanation = (struct quorate_explanation){
+                .class_name = m->class_name,
+                .rewrite = m->rewrite,
+                .route = m->route,
+                .reason = m->reason,
+                .comparison = m->comparison,
+                .ordered = m->ordered,
+                .findings = q->findings,
+                .n_findings = m->n_reasons,
+                .message = "",
+        };
+        if (m->problem && m->problem->code) {
+                q->explanation.message =
+                        client_problem_text(m->problem, q->error, sizeof(q->error));
+                q->explanation.exit_code = outcome_exit_code(m->problem->code);
+        }
+        *ret = &q->explanation;
+        return QUORATE_OK;
+}
+
+int quorate_cancel(struct quorate_result *r) {
+        CLEANUP(unpacked_donep) struct unpacked reply = {};
+        Coordinator__JobRef ref = COORDINATOR__JOB_REF__INIT;
+
+        ref.job = (ProtobufCBinaryData){ HASH_SIZE, r->job };
+        return client_call(r->q, "Cancel", &ref, &types__empty__descriptor, &reply);
+}
+
+void quorate_result_free(struct quorate_result *r) {
+        struct list *link;
+
+        if (!r)
+                return;
+        if (r->channel)
+                channel_reset(r->channel, 0, "done");
+        while ((link = list_pop_front(&r->frames)))
+                result_frame_free(LIST_ENTRY(link, struct result_frame, link));
+        result_frame_free(r->batch);
+        result_frame_free(r->progress_frame);
+        result_frame_free(r->end_frame);
+        frame_reader_done(&r->reader);
+        for (size_t i = 0; r->schema && i < r->schema->n_columns; i++) {
+                buffer_done(&r->texts[i]);
+                free(r->column_types[i]);
+                free(r->column_names[i]);
+        }
+        schema_free(r->schema);
+        free(r->column_types);
+        free(r->column_names);
+        free(r->cells);
+        free(r->values);
+        free(r->texts);
+        free(r->filled);
+        free(r->progress_hosts);
+        free(r->end_hosts);
+        free(r->peers);
+        free(r->problems);
+        free(r);
+}
+
+/* ---- rows ---- */
+
+int result_take_schema(struct quorate_result *r, const Coordinator__ResultSchema *s) {
+        size_t n;
+
+        if (r->schema) /* again after a re-attachment */
+                return QUORATE_OK;
+        if (schema_decode(BYTES(s->schema.data, s->schema.len), &r->schema))
+                return QUORATE_E_PROTOCOL;
+        n = r->schema->n_columns;
+        r->cells = xnew_n(struct cell, n);
+        r->values = xnew_n(struct quorate_value, n);
+        r->texts = xnew_n(struct buffer, n);
+        r->filled = xnew_n(bool, n);
+        r->column_types = xnew_n(char *, n);
+        r->column_names = xnew_n(char *, n);
+        for (size_t i = 0; i < n; i++) {
+                const struct schema_type *t = r->schema->columns[i];
+                char text[64];
+
+                buffer_init(&r->texts[i], TEXT_MAX);
+                r->column_types[i] = xstrdup(schema_type_text(t, text, sizeof(text)));
+                r->column_names[i] = xcalloc(t->name.len + 1, 1);
+                memcpy(r->column_names[i], t->name.data, t->name.len);
+        }
+        return QUORATE_OK;
+}
+
+static int take_batch(struct quorate_result *r, struct result_frame *f) {
+        const Coordinator__ResultBatch *b =
+                ((const Coordinator__ResultFrame *) f->message.message)->batch;
+
+        if (!r->schema || b->index != r->next_batch) {
+                result_frame_free(f);
+                return QUORATE_E_PROTOCOL;
+        }
+        result_frame_free(r->batch);
+        r->batch = f;
+        r->rows = reader_of(BYTES(b->data.data, b->data.len));
+        r->rows_left = b->rows;
+        r->batch_begins = true;
+        r->next_batch++;
+        return QUORATE_OK;
+}
+
+static int next_row(struct quorate_result *r) {
+        r->batch_begins = r->rows.pos == 0;
+        for (size_t i = 0; i < r->schema->n_columns; i++) {
+                if (cell_read(&r->rows, &r->cells[i]))
+                        return QUORATE_E_PROTOCOL;
+                r->filled[i] = false;
+        }
+        r->rows_left--;
+        return QUORATE_ROW;
+}
+
+static int take_frame(struct quorate_result *r, struct result_frame *f) {
+        const Coordinator__ResultFrame *m = f->message.message;
+        int e;
+
+        switch (m->body_case) {
+        case COORDINATOR__RESULT_FRAME__BODY_SCHEMA:
+                e = result_take_schema(r, m->schema);
+                result_frame_free(f);
+                return e;
+        case COORDINATOR__RESULT_FRAME__BODY_BATCH:
+                return take_batch(r, f);
+        case COORDINATOR__RESULT_FRAME__BODY_PROGRESS:
+                result_take_progress(r, f);
+                return QUORATE_PROGRESS;
+        case COORDINATOR__RESULT_FRAME__BODY_END:
+                result_take_end(r, f);
+                return QUORATE_END;
+        default:
+                result_frame_free(f); /* newer than us */
+                return QUORATE_OK;
+        }
+}
+
+/* Waits for a frame; opens the channel again when it was lost. */
+static int await_frame(struct quorate_result *r, nsec_t deadline) {
+        struct quorate *q = r->q;
+
+        while (list_is_empty(&r->frames)) {
+                nsec_t until = deadline;
+                int e;
+
+                if (r->malformed)
+                        return client_fail(q, QUORATE_E_PROTOCOL, "malformed result from the node");
+                if (r->refused)
+                        return QUORATE_E_LOST;
+                if (!r->channel && q->up)
+                        (void) open_channel(r);
+                if (!r->channel) {
+                        nsec_t give_up = nsec_add(r->lost_since, REATTACH_WITHIN);
+
+                        if (loop_now(q->loop) >= give_up)
+                                return client_fail(q, QUORATE_E_LOST,
+                                                   "the node went away and did not come back");
+                        until = nsec_min(until, nsec_add(loop_now(q->loop), NSEC_PER_SEC / 10));
+                }
+                r->arrived = false;
+                e = client_wait(q, &r->arrived, until);
+                if (e != QUORATE_OK && (e != QUORATE_AGAIN || until == deadline ||
+                                        loop_now(q->loop) >= deadline || r->channel))
+                        return e;
+        }
+        return QUORATE_OK;
+}
+
+int quorate_next(struct quorate_result *r, int timeout_ms) {
+        nsec_t deadline = timeout_ms < 0 ? NSEC_NEVER
+                                         : nsec_add(loop_now(r->q->loop),
+                                                    (nsec_t) timeout_ms * NSEC_PER_MSEC);
+
+        if (r->ended)
+                return QUORATE_END;
+        for (;;) {
+                struct result_frame *f;
+                int e;
+
+                if (r->rows_left > 0)
+                        e = next_row(r);
+                else
+                        e = await_frame(r, deadline);
+                if (e == QUORATE_E_PROTOCOL)
+                        return client_fail(r->q, e, "malformed result from the node");
+                if (e != QUORATE_OK)
+                        return e;
+                f = LIST_ENTRY(list_pop_front(&r->frames), struct result_frame, link);
+                r->n_frames--;
+                return_credit(r);
+                e = take_frame(r, f);
+                if (e == QUORATE_E_PROTOCOL)
+                        return client_fail(r->q, e, "malformed result from the node");
+                if (e != QUORATE_OK)
+                        return e;
+        }
+}
+
+/* ---- reading ---- */
+
+const uint8_t *quorate_job(const struct quorate_result *r) {
+        return r->job;
+}
+
+size_t quorate_n_columns(const struct quorate_result *r) {
+        return r->schema ? r->schema->n_columns : 0;
+}
+
+const char *quorate_column_name(const struct quorate_result *r, size_t column) {
+        return column < quorate_n_columns(r) ? r->column_names[column] : "";
+}
+
+const char *quorate_column_type(const struct quorate_result *r, size_t column) {
+        return column < quorate_n_columns(r) ? r->column_types[column] : "";
+}
+
+const struct quorate_value *quorate_value(struct quorate_result *r, size_t column) {
+        if (column >= quorate_n_columns(r))
+                return NULL;
+        if (!r->filled[column])
+                value_fill(&r->cells[column], &r->texts[column], &r->values[column]);
+        r->filled[column] = true;
+        return &r->values[column];
+}
+
+const void *quorate_schema(const struct quorate_result *r, size_t *ret_len) {
+        *ret_len = r->schema ? r->schema->encoded.len : 0;
+        return r->schema ? r->schema->encoded.data : NULL;
+}
+
+const void *quorate_batch(const struct quorate_result *r, size_t *ret_len) {
+        const Coordinator__ResultFrame *m = r->batch ? r->batch->message.message : NULL;
+
+        *ret_len = m && r->batch_begins ? m->batch->data.len : 0;
+        return m && r->batch_begins ? m->batch->data.data : NULL;
+}
+
+const struct quorate_progress *quorate_progress(const struct quorate_result *r) {
+        return &r->progress;
+}
+
+const struct quorate_end *quorate_end(const struct quorate_result *r) {
+        return r->ended ? &r->end : NULL;
+}

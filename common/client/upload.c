@@ -1,0 +1,232 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/client/internal.h"
+
+#define PAGES_PER_STEP 1024
+
+struct uploading {
+        struct quorate *q;
+        struct channel *channel;
+        struct frame_reader frames;
+        int fd;
+        uint64_t left;
+        bool done, ok;
+        uint8_t *root;
+};
+
+/* A file nobody else can see, removed with its descriptor. */
+static int open_temporary(struct quorate *q, char path[64], int *ret_fd) {
+        const char *folder = getenv("TMPDIR");
+
+        if (!folder || strlen(folder) > 32)
+                folder = "/tmp";
+        snprintf(path, 64, "%s/quorate-snapshot-XXXXXX", folder);
+        *ret_fd = mkostemp(path, O_CLOEXEC);
+        if (*ret_fd < 0)
+                return client_fail(q, QUORATE_E_INPUT, "%s: %s; set TMPDIR to a writable folder",
+                                   path, strerror(errno));
+        return QUORATE_OK;
+}
+
+static int copy_pages(sqlite3 *from, sqlite3 *to) {
+        sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
+        int r = SQLITE_OK;
+
+        if (!b)
+                return sqlite3_errcode(to);
+        for (int tries = 0;
+             r == SQLITE_OK || ((r == SQLITE_BUSY || r == SQLITE_LOCKED) && tries < 100);
+             tries += r != SQLITE_OK) {
+                if (r != SQLITE_OK)
+                        sqlite3_sleep(50);
+                r = sqlite3_backup_step(b, PAGES_PER_STEP);
+        }
+        (void) sqlite3_backup_finish(b);
+        if (r != SQLITE_DONE)
+                return r;
+        return sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+}
+
+static int snapshot_into(struct quorate *q, const char *path, const char *copy) {
+        sqlite3 *from = NULL, *to = NULL;
+        int r, result = QUORATE_OK;
+
+        r = sqlite3_open_v2(path, &from, SQLITE_OPEN_READONLY, NULL);
+        if (r == SQLITE_OK)
+                r = sqlite3_exec(from, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+        if (r == SQLITE_OK)
+                r = sqlite3_open_v2(copy, &to, SQLITE_OPEN_READWRITE, NULL);
+        if (r == SQLITE_OK)
+                r = copy_pages(from, to);
+        if (r == SQLITE_NOTADB)
+                result = client_fail(q, QUORATE_E_INPUT, "%s: not a SQLite database", path);
+        else if (r == SQLITE_FULL)
+                result = client_fail(q, QUORATE_E_INPUT,
+                                     "%s: no room for its snapshot; set TMPDIR to a larger folder",
+                                     path);
+        else if (r != SQLITE_OK)
+                result = client_fail(q, QUORATE_E_INPUT, "%s: %s", path,
+                                     sqlite3_errmsg(to ? to : from));
+        sqlite3_close(to);
+        sqlite3_close(from);
+        return result;
+}
+
+static int check_readable(struct quorate *q, const char *path) {
+        struct stat st;
+
+        if (stat(path, &st) < 0 || access(path, R_OK) < 0)
+                return client_fail(q, QUORATE_E_INPUT, "%s: %s", path, strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return client_fail(q, QUORATE_E_INPUT, "%s: not a file", path);
+        if (st.st_size == 0)
+                return client_fail(q, QUORATE_E_INPUT, "%s: empty, not a SQLite database", path);
+        return QUORATE_OK;
+}
+
+int client_snapshot(struct quorate *q, const char *path, int *ret_fd, uint64_t *ret_len) {
+        CLEANUP(fd_closep) int fd = -1;
+        char copy[64];
+        struct stat st;
+        int r;
+
+        r = check_readable(q, path);
+        if (r)
+                return r;
+        r = open_temporary(q, copy, &fd);
+        if (r)
+                return r;
+        r = snapshot_into(q, path, copy);
+        (void) unlink(copy);
+        if (r)
+                return r;
+        if (fstat(fd, &st) < 0)
+                return client_fail(q, QUORATE_E_INPUT, "%s: %s", copy, strerror(errno));
+        *ret_fd = TAKE_FD(fd);
+        *ret_len = (uint64_t) st.st_size;
+        return QUORATE_OK;
+}
+
+static void upload_fail(struct uploading *u, const char *why) {
+        (void) client_fail(u->q, QUORATE_E_REFUSED, "upload: %s", why);
+        u->done = true;
+}
+
+static void send_on(struct uploading *u) {
+        uint8_t unit[CHANNEL_UNIT];
+
+        while (u->left > 0 && channel_is_writable(u->channel)) {
+                ssize_t n = read(u->fd, unit, u->left < sizeof(unit) ? u->left : sizeof(unit));
+
+                if (n <= 0) {
+                        upload_fail(u, n < 0 ? strerror(errno) : "the snapshot got shorter");
+                        return;
+                }
+                if (channel_send(u->channel, BYTES(unit, n)) != CHANNEL_OK) {
+                        (void) lseek(u->fd, -n, SEEK_CUR);
+                        return;
+                }
+                u->left -= (uint64_t) n;
+        }
+        if (u->left == 0)
+                (void) channel_finish(u->channel);
+}
+
+static void on_accepted(struct channel *c, void *userdata, struct bytes metadata) {
+        struct uploading *u = userdata;
+
+        u->channel = c;
+        send_on(u);
+}
+
+static void on_writable(struct channel *c, void *userdata) {
+        send_on(userdata);
+}
+
+static void take_answer(struct uploading *u, struct bytes frame) {
+        CLEANUP(unpacked_donep) struct unpacked m = {};
+        const Coordinator__UploadDone *d;
+        char text[512];
+
+        if (wire_unpack(&coordinator__upload_done__descriptor, frame, NULL, &m)) {
+                upload_fail(u, "malformed answer");
+                return;
+        }
+        d = m.message;
+        if (d->problem && d->problem->code) {
+                upload_fail(u, client_problem_text(d->problem, text, sizeof(text)));
+        } else if (d->root.len == HASH_SIZE) {
+                memcpy(u->root, d->root.data, HASH_SIZE);
+                u->ok = u->done = true;
+        }
+}
+
+static void on_data(struct channel *c, void *userdata, struct bytes data) {
+        struct uploading *u = userdata;
+        struct bytes frame;
+
+        channel_consumed(c, 1);
+        while (frame_reader_next(&u->frames, &data, &frame) == FRAME_OK)
+                take_answer(u, frame);
+}
+
+static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
+        struct uploading *u = userdata;
+        char shown[256];
+
+        u->channel = NULL;
+        if (!u->done)
+                upload_fail(u, *text ? text_escape(BYTES_STR(text), shown, sizeof(shown))
+                                     : "the node went away");
+}
+
+static const struct channel_handler handler = {
+        .on_accepted = on_accepted,
+        .on_data = on_data,
+        .on_writable = on_writable,
+        .on_end = on_end,
+};
+
+static int upload_fd(struct quorate *q, struct uploading *u, const char *name, uint64_t length) {
+        Coordinator__UploadOpen open = COORDINATOR__UPLOAD_OPEN__INIT;
+        int r;
+
+        open.name = (char *) name;
+        open.format = (char *) "sqlite";
+        open.length = length;
+        u->channel = channel_open_message(bus_client_link(q->bus), "upload", &open, &handler, u);
+        if (!u->channel)
+                return client_fail(q, QUORATE_E_LOST,
+                                   "the node went away; look at `quorate doctor`");
+        r = client_wait(q, &u->done, NSEC_NEVER);
+        if (u->channel)
+                channel_reset(u->channel, 0, "done");
+        if (r != QUORATE_OK)
+                return r;
+        return u->ok ? QUORATE_OK : QUORATE_E_REFUSED;
+}
+
+int client_upload(struct quorate *q, const struct quorate_input *input, uint8_t ret_root[32]) {
+        CLEANUP(fd_closep) int fd = -1;
+        struct uploading u = { .q = q, .root = ret_root };
+        int r;
+
+        r = client_snapshot(q, input->path, &fd, &u.left);
+        if (r)
+                return r;
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return client_fail(q, QUORATE_E_INPUT, "%s: %s", input->path, strerror(errno));
+        u.fd = fd;
+        frame_reader_init(&u.frames, 64 << 10);
+        r = upload_fd(q, &u, input->name, u.left);
+        frame_reader_done(&u.frames);
+        return r;
+}

@@ -1,0 +1,429 @@
+#include "common/daemon/cgroup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+
+#define PERIOD_US     100000
+#define KILL_ROUNDS   200
+#define REMOVE_ROUNDS 100
+#define LEAF          "quorate-worker" /* where our own process goes, cgroup v2 */
+
+/* Hierarchies; in v2 all are one. CPUACCT only counts. */
+enum controller { MEMORY, CPU, PIDS, CPUACCT, N_CONTROLLERS };
+static const char *const controller_names[] = { "memory", "cpu", "pids", "cpuacct" };
+
+static struct {
+        bool is_known;
+        enum cgroup_mode mode;
+        char *own[N_CONTROLLERS]; /* our own group's folder, NULL: not there */
+} host;
+
+struct cgroup {
+        char *folders[N_CONTROLLERS];
+        bool enforced[N_CONTROLLERS];
+};
+
+/* ---- small files ---- */
+
+static int write_file(const char *folder, const char *name, const char *text) {
+        char path[PATH_MAX];
+        CLEANUP(fd_closep) int fd = -1;
+
+        if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int) sizeof(path))
+                return -ENAMETOOLONG;
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+static int write_number(const char *folder, const char *name, uint64_t v) {
+        char text[32];
+
+        (void) snprintf(text, sizeof(text), "%" PRIu64, v);
+        return write_file(folder, name, text);
+}
+
+static bool read_file(const char *folder, const char *name, char *ret, size_t size) {
+        char path[PATH_MAX];
+        CLEANUP(fd_closep) int fd = -1;
+        ssize_t n;
+
+        if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int) sizeof(path))
+                return false;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, ret, size - 1);
+        if (n < 0)
+                return false;
+        ret[n] = 0;
+        return true;
+}
+
+/* A number alone, or the one behind `word` in a file of "word number" lines. */
+static bool read_number(const char *folder, const char *name, const char *word, uint64_t *ret) {
+        char text[4096];
+        const char *at = text;
+
+        if (!read_file(folder, name, text, sizeof(text)))
+                return false;
+        if (word) {
+                at = strstr(text, word);
+                while (at && at != text && at[-1] != '\n')
+                        at = strstr(at + 1, word);
+                if (!at)
+                        return false;
+                at += strlen(word);
+        }
+        return sscanf(at, "%" SCNu64, ret) == 1;
+}
+
+/* ---- what the host has ---- */
+
+/* "memory" in "rw,memory,cpu". */
+static bool has_word(const char *list, const char *word, const char *separators) {
+        size_t n = strlen(word);
+
+        for (const char *p = list; *p; p += strspn(p, separators)) {
+                size_t len = strcspn(p, separators);
+
+                if (len == n && strncmp(p, word, n) == 0)
+                        return true;
+                p += len;
+        }
+        return false;
+}
+
+/* Our path in the hierarchy of `controller` ("" for v2) from /proc/self/cgroup. */
+static bool own_path(const char *controller, char ret[PATH_MAX]) {
+        CLEANUP(freep) char *text = xmalloc(1 << 16);
+        char *save = NULL;
+
+        if (!read_file("/proc/self", "cgroup", text, 1 << 16))
+                return false;
+        for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+                char *list = strchr(l, ':'), *path = list ? strchr(list + 1, ':') : NULL;
+
+                if (!path)
+                        continue;
+                *path++ = 0;
+                if (*controller ? !has_word(list + 1, controller, ",") : list[1] != 0)
+                        continue;
+                (void) snprintf(ret, PATH_MAX, "%s", path);
+                return true;
+        }
+        return false;
+}
+
+/* mountinfo(5): id parent dev root point options - type source super-options. */
+static char *folder_from(const char *line, const char *type, const char *controller) {
+        char root[PATH_MAX], point[PATH_MAX], found[64], super[512], path[PATH_MAX];
+        const char *tail = strstr(line, " - ");
+
+        if (!tail || sscanf(line, "%*d %*d %*s %4095s %4095s", root, point) != 2 ||
+            sscanf(tail, " - %63s %*s %511s", found, super) != 2)
+                return NULL;
+        if (strcmp(found, type) != 0 || (*controller && !has_word(super, controller, ",")) ||
+            !own_path(controller, path))
+                return NULL;
+        /* A mount of a subtree shows paths without that subtree's own. */
+        if (strcmp(root, "/") != 0 && strncmp(path, root, strlen(root)) == 0)
+                return xasprintf("%s%s", point, path + strlen(root));
+        return xasprintf("%s%s", point, path[1] ? path : "");
+}
+
+static char *find_folder(const char *type, const char *controller) {
+        FILE *f = fopen("/proc/self/mountinfo", "re");
+        char line[2 * PATH_MAX];
+        char *folder = NULL;
+
+        while (f && !folder && fgets(line, sizeof(line), f))
+                folder = folder_from(line, type, controller);
+        if (f)
+                (void) fclose(f);
+        return folder;
+}
+
+static bool is_ours(const char *folder) {
+        return folder && access(folder, W_OK | X_OK) == 0;
+}
+
+static bool detect_v2(void) {
+        CLEANUP(freep) char *folder = find_folder("cgroup2", "");
+        char controllers[512];
+        bool any = false;
+
+        if (!is_ours(folder) ||
+            !read_file(folder, "cgroup.controllers", controllers, sizeof(controllers)))
+                return false;
+        for (size_t i = MEMORY; i <= PIDS; i++) {
+                if (!has_word(controllers, controller_names[i], " \n"))
+                        continue;
+                host.own[i] = xstrdup(folder);
+                any = true;
+        }
+        if (any)
+                host.own[CPUACCT] = xstrdup(folder); /* cpu.stat is always there */
+        return any;
+}
+
+static bool detect_v1(void) {
+        bool any = false;
+
+        for (size_t i = 0; i < N_CONTROLLERS; i++) {
+                host.own[i] = find_folder("cgroup", controller_names[i]);
+                if (!is_ours(host.own[i])) {
+                        free(host.own[i]);
+                        host.own[i] = NULL;
+                }
+                any = any || host.own[i];
+        }
+        return any;
+}
+
+enum cgroup_mode cgroup_mode(void) {
+        if (!host.is_known) {
+                host.is_known = true;
+                host.mode = detect_v2() ? CGROUP_V2 : detect_v1() ? CGROUP_V1 : CGROUP_NONE;
+        }
+        return host.mode;
+}
+
+const char *cgroup_mode_text(enum cgroup_mode m) {
+        static const char *const texts[] = { "none", "v1", "v2" };
+
+        return texts[m];
+}
+
+/* ---- limits ---- */
+
+/* A group with processes cannot hand controllers down (cgroup-v2.rst, "No Internal
+ * Process Constraint"), so we move into a leaf of our own first. */
+static void leave_own_group(const char *own) {
+        CLEANUP(freep) char *leaf = xasprintf("%s/%s", own, LEAF);
+
+        if (mkdir(leaf, 0755) == 0 || errno == EEXIST)
+                (void) write_number(leaf, "cgroup.procs", (uint64_t) getpid());
+}
+
+static void hand_down(enum controller i) {
+        char word[32];
+
+        (void) snprintf(word, sizeof(word), "+%s", controller_names[i]);
+        if (write_file(host.own[i], "cgroup.subtree_control", word) == -EBUSY) {
+                leave_own_group(host.own[i]);
+                (void) write_file(host.own[i], "cgroup.subtree_control", word);
+        }
+}
+
+static int limit_memory(const char *folder, const struct cgroup_limits *l) {
+        int r;
+
+        if (host.mode == CGROUP_V2) {
+                r = write_number(folder, "memory.max", l->memory);
+                (void) write_file(folder, "memory.swap.max", "0");
+                (void) write_file(folder, "memory.oom.group", "1");
+                return r;
+        }
+        r = write_number(folder, "memory.limit_in_bytes", l->memory);
+        (void) write_number(folder, "memory.memsw.limit_in_bytes", l->memory);
+        (void) write_file(folder, "memory.swappiness", "0");
+        return r;
+}
+
+static int limit_cpu(const char *folder, const struct cgroup_limits *l) {
+        uint64_t quota = (uint64_t) l->cpu_percent * PERIOD_US / 100;
+        char text[48];
+
+        if (host.mode == CGROUP_V2) {
+                (void) snprintf(text, sizeof(text), "%" PRIu64 " %d", quota, PERIOD_US);
+                return write_file(folder, "cpu.max", text);
+        }
+        (void) write_number(folder, "cpu.cfs_period_us", PERIOD_US);
+        return write_number(folder, "cpu.cfs_quota_us", quota);
+}
+
+static int limit_pids(const char *folder, const struct cgroup_limits *l) {
+        return write_number(folder, "pids.max", l->pids);
+}
+
+static void apply(struct cgroup *c, const struct cgroup_limits *l) {
+        static int (*const limiters[])(const char *, const struct cgroup_limits *) = {
+                [MEMORY] = limit_memory,
+                [CPU] = limit_cpu,
+                [PIDS] = limit_pids,
+        };
+        const bool wanted[] = {
+                [MEMORY] = l->memory > 0, [CPU] = l->cpu_percent > 0, [PIDS] = l->pids > 0
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(limiters); i++)
+                if (c->folders[i] && wanted[i])
+                        c->enforced[i] = limiters[i](c->folders[i], l) == 0;
+}
+
+/* ---- one group ---- */
+
+static bool is_name(const char *name) {
+        return *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
+int cgroup_new(const char *name, const struct cgroup_limits *limits, struct cgroup **ret) {
+        CLEANUP(cgroup_freep) struct cgroup *c = xnew(struct cgroup);
+        bool any = false;
+
+        check(is_name(name));
+        if (cgroup_mode() == CGROUP_NONE)
+                return CGROUP_E_NONE;
+        for (size_t i = 0; i < N_CONTROLLERS; i++) {
+                if (!host.own[i])
+                        continue;
+                if (host.mode == CGROUP_V2 && i <= PIDS)
+                        hand_down(i);
+                c->folders[i] = xasprintf("%s/%s", host.own[i], name);
+                if (mkdir(c->folders[i], 0755) < 0 && errno != EEXIST) {
+                        free(c->folders[i]);
+                        c->folders[i] = NULL;
+                }
+                any = any || c->folders[i];
+        }
+        if (!any)
+                return CGROUP_E_NONE;
+        apply(c, limits);
+        *ret = TAKE(c);
+        return 0;
+}
+
+bool cgroup_has_memory(const struct cgroup *c) {
+        return c->enforced[MEMORY];
+}
+
+bool cgroup_has_cpu(const struct cgroup *c) {
+        return c->enforced[CPU];
+}
+
+bool cgroup_has_pids(const struct cgroup *c) {
+        return c->enforced[PIDS];
+}
+
+int cgroup_add(struct cgroup *c, pid_t pid) {
+        int r;
+
+        for (size_t i = 0; i < N_CONTROLLERS; i++) {
+                if (!c->folders[i])
+                        continue;
+                r = write_number(c->folders[i], "cgroup.procs", (uint64_t) pid);
+                if (r < 0)
+                        return error_origin(r);
+        }
+        return 0;
+}
+
+static void read_v2(const struct cgroup *c, const char *folder, struct cgroup_usage *u) {
+        uint64_t us;
+
+        if (read_number(folder, "cpu.stat", "usage_usec ", &us)) {
+                u->has_cpu = true;
+                u->cpu = us * NSEC_PER_USEC;
+        }
+        if (!c->folders[MEMORY])
+                return;
+        u->has_memory = read_number(folder, "memory.current", NULL, &u->memory);
+        (void) read_number(folder, "memory.peak", NULL, &u->memory_peak);
+        (void) read_number(folder, "memory.events", "oom_kill ", &u->oom_kills);
+}
+
+static void read_v1(const struct cgroup *c, struct cgroup_usage *u) {
+        const char *memory = c->folders[MEMORY];
+
+        if (c->folders[CPUACCT])
+                u->has_cpu = read_number(c->folders[CPUACCT], "cpuacct.usage", NULL, &u->cpu);
+        if (!memory)
+                return;
+        u->has_memory = read_number(memory, "memory.usage_in_bytes", NULL, &u->memory);
+        (void) read_number(memory, "memory.max_usage_in_bytes", NULL, &u->memory_peak);
+        (void) read_number(memory, "memory.oom_control", "oom_kill ", &u->oom_kills);
+}
+
+int cgroup_read(const struct cgroup *c, struct cgroup_usage *ret) {
+        *ret = (struct cgroup_usage){};
+        if (host.mode == CGROUP_V2)
+                read_v2(c, c->folders[CPUACCT], ret);
+        else
+                read_v1(c, ret);
+        return 0;
+}
+
+static void pause_ms(long ms) {
+        const struct timespec ts = { .tv_nsec = ms * 1000000 };
+
+        (void) nanosleep(&ts, NULL);
+}
+
+/* Kills who is there now; the number found. */
+static unsigned kill_once(const char *folder) {
+        CLEANUP(freep) char *text = xmalloc(1 << 16);
+        char *save = NULL;
+        unsigned n = 0;
+
+        if (!read_file(folder, "cgroup.procs", text, 1 << 16))
+                return 0;
+        for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save), n++)
+                if (atoi(l) > 0)
+                        (void) kill(atoi(l), SIGKILL);
+        return n;
+}
+
+static const char *any_folder(const struct cgroup *c) {
+        for (size_t i = 0; i < N_CONTROLLERS; i++)
+                if (c->folders[i])
+                        return c->folders[i];
+        return NULL;
+}
+
+int cgroup_kill(struct cgroup *c) {
+        const char *folder = any_folder(c);
+
+        if (host.mode == CGROUP_V2 && write_file(folder, "cgroup.kill", "1") == 0)
+                return 0;
+        /* v1 has no such file: forbid forks, then kill until nobody is left. */
+        if (c->folders[PIDS])
+                (void) write_file(c->folders[PIDS], "pids.max", "0");
+        for (unsigned i = 0; i < KILL_ROUNDS; i++) {
+                if (kill_once(folder) == 0)
+                        return 0;
+                pause_ms(1);
+        }
+        return error_origin(-EBUSY);
+}
+
+static void remove_folder(const char *folder) {
+        for (unsigned i = 0; i < REMOVE_ROUNDS; i++) {
+                if (rmdir(folder) == 0 || errno != EBUSY)
+                        return;
+                pause_ms(1);
+        }
+}
+
+struct cgroup *cgroup_free(struct cgroup *c) {
+        if (!c)
+                return NULL;
+        for (size_t i = 0; i < N_CONTROLLERS; i++) {
+                if (c->folders[i])
+                        remove_folder(c->folders[i]);
+                free(c->folders[i]);
+        }
+        free(c);
+        return NULL;
+}

@@ -1,0 +1,145 @@
+#include "services/ctl/grid.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+
+/* The nodes of a local grid need no proof of work: they are all ours. */
+#define GRID_DIFFICULTY 0
+
+struct neighbour {
+        char peer[NODE_PEER_SIZE];
+        unsigned port;
+};
+
+static int refuse(char error[256], const char *path, const char *what) {
+        snprintf(error, 256, "%.150s: %.90s", path, what);
+        return GRID_E_REFUSED;
+}
+
+/* A UDP port nobody has now. Written down once, so a later run finds the same. */
+static unsigned free_port(void) {
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        socklen_t n = sizeof(address);
+
+        if (fd < 0 || bind(fd, (const struct sockaddr *) &address, n) < 0 ||
+            getsockname(fd, (struct sockaddr *) &address, &n) < 0)
+                return 0;
+        return ntohs(address.sin_port);
+}
+
+static int place(const struct node *base, size_t i, struct node *ret) {
+        *ret = *base;
+        if (snprintf(ret->runtime, PATH_MAX, "%.3900s/node-%zu", base->runtime, i + 1) < 0 ||
+            snprintf(ret->state, PATH_MAX, "%.3900s/node-%zu", base->state, i + 1) < 0 ||
+            snprintf(ret->config, PATH_MAX, "%.3900s/node-%zu/quorate.conf", base->state, i + 1) <
+                    0)
+                return GRID_E_REFUSED;
+        return GRID_OK;
+}
+
+static void write_config(FILE *f, const struct neighbour *all, size_t n, size_t self) {
+        fprintf(f,
+                "# Written by `quorate run --nodes` once; yours to edit.\n"
+                "[transport]\nlisten = /ip4/127.0.0.1/udp/%u/quic-v1\n",
+                all[self].port);
+        for (size_t i = 0; i < n; i++)
+                if (i != self)
+                        fprintf(f, "bootstrap = /ip4/127.0.0.1/udp/%u/quic-v1/p2p/%s\n",
+                                all[i].port, all[i].peer);
+}
+
+static int create_config(const struct node *node, const struct neighbour *all, size_t n,
+                         size_t self, char error[256]) {
+        FILE *f = fopen(node->config, "we");
+
+        if (!f)
+                return refuse(error, node->config, strerror(errno));
+        write_config(f, all, n, self);
+        return fclose(f) == 0 ? GRID_OK : refuse(error, node->config, strerror(errno));
+}
+
+/* <state>/nodes is written when all the rest is there: how many nodes, 0 for none yet. */
+static int read_count(const struct node *base, size_t *ret) {
+        char path[PATH_MAX + 16];
+        FILE *f;
+
+        *ret = 0;
+        snprintf(path, sizeof(path), "%s/nodes", base->state);
+        f = fopen(path, "re");
+        if (!f)
+                return errno == ENOENT ? GRID_OK : GRID_E_REFUSED;
+        if (fscanf(f, "%zu", ret) != 1)
+                *ret = 0;
+        fclose(f);
+        return GRID_OK;
+}
+
+static int write_count(const struct node *base, size_t n, char error[256]) {
+        char path[PATH_MAX + 16];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/nodes", base->state);
+        f = fopen(path, "we");
+        if (!f || fprintf(f, "%zu\n", n) < 0 || fclose(f) != 0)
+                return refuse(error, path, strerror(errno));
+        return GRID_OK;
+}
+
+static int create_all(const struct node *base, struct grid *grid, char error[256]) {
+        struct neighbour all[GRID_NODES_MAX] = {};
+        size_t n = grid->n_nodes;
+
+        for (size_t i = 0; i < n; i++) {
+                if (node_ensure_key(&grid->nodes[i], GRID_DIFFICULTY, all[i].peer, error))
+                        return GRID_E_REFUSED;
+                all[i].port = free_port();
+                if (!all[i].peer[0] || !all[i].port)
+                        return refuse(error, grid->nodes[i].state,
+                                      "no known key or no port; use another --state");
+        }
+        for (size_t i = 0; i < n; i++)
+                if (create_config(&grid->nodes[i], all, n, i, error))
+                        return GRID_E_REFUSED;
+        return write_count(base, n, error);
+}
+
+static int plan_many(const struct node *base, struct grid *ret, char error[256]) {
+        size_t before;
+
+        if (node_mkdir(base->state))
+                return refuse(error, base->state, "cannot be made; give --state DIR");
+        if (read_count(base, &before))
+                return refuse(error, base->state, strerror(errno));
+        for (size_t i = 0; i < ret->n_nodes; i++)
+                if (place(base, i, &ret->nodes[i]))
+                        return refuse(error, base->state, "path too long; give --state DIR");
+        if (before == 0) /* new, or the first run did not get to its end */
+                return create_all(base, ret, error);
+        if (before == ret->n_nodes)
+                return GRID_OK;
+        snprintf(error, 256, "%.150s holds a grid of %zu nodes; use that number or another --state",
+                 base->state, before);
+        return GRID_E_REFUSED;
+}
+
+int grid_plan(const struct common_options *options, size_t n_nodes, struct grid *ret,
+              char error[256]) {
+        struct node base;
+
+        if (node_find(options, &base))
+                return refuse(error, "--state", "no usable directory; give --state and --runtime");
+        ret->n_nodes = n_nodes;
+        if (n_nodes > 1)
+                return plan_many(&base, ret, error);
+        ret->nodes[0] = base;
+        return GRID_OK;
+}

@@ -1,0 +1,23 @@
+#pragma once
+
+/* Where the nodes of `quorate run --nodes N` live and how they find each other:
+ * state/node-1 … state/node-N, each with a key, a port on 127.0.0.1 and a
+ * quorate.conf that names all the others. Written once; what is there stays. */
+
+#include "services/ctl/node.h"
+
+#define GRID_NODES_MAX 64
+
+struct grid {
+        struct node nodes[GRID_NODES_MAX];
+        size_t n_nodes;
+};
+
+enum grid_result {
+        GRID_OK = 0,
+        GRID_E_REFUSED, /* one line with the remedy in the error text */
+};
+
+/* With one node: the node's own directories, and nothing is written. */
+int grid_plan(const struct common_options *options, size_t n_nodes, struct grid *ret,
+              char error[256]);

@@ -1,0 +1,192 @@
+#include "services/ctl/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "quorate-config.h"
+
+static bool fits(int n) {
+        return n > 0 && n < PATH_MAX;
+}
+
+/* option, else $variable, else the root path, else $xdg/quorate, else fallback. */
+struct place {
+        const char *option, *variable, *root, *xdg, *fallback;
+};
+
+static int find_place(const struct place *p, char ret[PATH_MAX]) {
+        const char *home = getenv("HOME"), *xdg = getenv(p->xdg), *given = p->option;
+        int n;
+
+        if (!given)
+                given = getenv(p->variable);
+        if (given && *given)
+                n = snprintf(ret, PATH_MAX, "%s", given);
+        else if (geteuid() == 0)
+                n = snprintf(ret, PATH_MAX, "%s", p->root);
+        else if (xdg && xdg[0] == '/')
+                n = snprintf(ret, PATH_MAX, "%s/quorate", xdg);
+        else if (!p->fallback)
+                n = snprintf(ret, PATH_MAX, "/tmp/quorate-%u", (unsigned) geteuid());
+        else
+                n = home ? snprintf(ret, PATH_MAX, "%s/%s", home, p->fallback) : -1;
+        return fits(n) ? NODE_OK : NODE_E_PATH;
+}
+
+/* Services run in another root and working directory: paths must be absolute. */
+static int make_absolute(char path[PATH_MAX]) {
+        char here[PATH_MAX], joined[2 * PATH_MAX];
+        int n;
+
+        if (path[0] == '/')
+                return NODE_OK;
+        if (!getcwd(here, sizeof(here)))
+                return NODE_E_PATH;
+        n = snprintf(joined, sizeof(joined), "%s/%s", here, path);
+        if (!fits(n))
+                return NODE_E_PATH;
+        memcpy(path, joined, (size_t) n + 1);
+        return NODE_OK;
+}
+
+int node_find(const struct common_options *options, struct node *ret) {
+        const struct place runtime = { options->runtime, "QUORATE_RUNTIME", "/run/quorate",
+                                       "XDG_RUNTIME_DIR", NULL };
+        const struct place state = { options->state, "QUORATE_STATE", "/var/lib/quorate",
+                                     "XDG_DATA_HOME", ".local/share/quorate" };
+        const struct place config = { options->config, "QUORATE_CONFIG", "/etc/quorate",
+                                      "XDG_CONFIG_HOME", ".config/quorate" };
+
+        if (find_place(&runtime, ret->runtime) || find_place(&state, ret->state) ||
+            find_place(&config, ret->config) || make_absolute(ret->runtime) ||
+            make_absolute(ret->state) || make_absolute(ret->config))
+                return NODE_E_PATH;
+        return NODE_OK;
+}
+
+static bool try_binary(char ret[PATH_MAX], const char *directory, const char *between,
+                       const char *service) {
+        return fits(snprintf(ret, PATH_MAX, "%s%squorate-%s", directory, between, service)) &&
+               access(ret, X_OK) == 0;
+}
+
+static bool own_directory(char ret[PATH_MAX]) {
+        ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 1);
+        char *slash;
+
+        if (n <= 0)
+                return false;
+        ret[n] = 0;
+        slash = strrchr(ret, '/');
+        if (!slash)
+                return false;
+        *slash = 0;
+        return true;
+}
+
+bool node_binary(const char *service, char ret[PATH_MAX]) {
+        /* The executor is built in the worker's folder. */
+        const char *folder = strcmp(service, "executor") == 0 ? "worker" : service;
+        const char *given = getenv("QUORATE_LIBEXEC");
+        char here[PATH_MAX], up[PATH_MAX + 64];
+
+        if (given && *given)
+                return try_binary(ret, given, "/", service);
+        if (own_directory(here) && snprintf(up, sizeof(up), "%s/../%s", here, folder) < PATH_MAX &&
+            try_binary(ret, up, "/", service))
+                return true;
+        return try_binary(ret, QUORATE_LIBEXECDIR, "/", service);
+}
+
+static int key_error(char error[256], const char *path, const char *what) {
+        snprintf(error, 256, "%.150s: %.90s", path, what);
+        return NODE_E_KEY;
+}
+
+/* Runs `quorate-keyring --new`, its output into the file `notes`. */
+static int run_mint(const char *binary, const char *seed, unsigned difficulty, int notes) {
+        char bits[16];
+        int status = 0;
+        pid_t child;
+
+        snprintf(bits, sizeof(bits), "%u", difficulty);
+        child = fork();
+        if (child == 0) {
+                (void) dup2(notes, STDOUT_FILENO);
+                (void) execl(binary, binary, "--new", seed, "--difficulty", bits, (char *) NULL);
+                _exit(127);
+        }
+        return child < 0 || waitpid(child, &status, 0) < 0 || status != 0 ? NODE_E_KEY : NODE_OK;
+}
+
+static int mint_key(const char *seed, const char *notes_path, unsigned difficulty,
+                    char error[256]) {
+        CLEANUP(fd_closep) int notes = -1;
+        char binary[PATH_MAX];
+
+        if (!node_binary("keyring", binary))
+                return key_error(error, "quorate-keyring",
+                                 "not found; build or install it, or set QUORATE_LIBEXEC");
+        notes = open(notes_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (notes < 0)
+                return key_error(error, notes_path, strerror(errno));
+        if (run_mint(binary, seed, difficulty, notes))
+                return key_error(error, seed, "the key could not be made; try `quorate key new`");
+        return NODE_OK;
+}
+
+/* "peer 12D3KooW…" */
+static void read_peer(const char *path, char ret[NODE_PEER_SIZE]) {
+        FILE *f = fopen(path, "re");
+
+        ret[0] = 0;
+        if (!f)
+                return;
+        if (fscanf(f, "peer %63[1-9A-HJ-NP-Za-km-z]", ret) != 1)
+                ret[0] = 0;
+        fclose(f);
+}
+
+int node_ensure_key(const struct node *n, unsigned difficulty, char ret_peer[NODE_PEER_SIZE],
+                    char error[256]) {
+        char folder[PATH_MAX], seed[PATH_MAX + 16], notes[PATH_MAX + 16];
+        int r = NODE_OK;
+
+        if (!fits(snprintf(folder, sizeof(folder), "%s/keyring", n->state)))
+                return key_error(error, n->state, "path too long");
+        snprintf(seed, sizeof(seed), "%s/seed", folder);
+        snprintf(notes, sizeof(notes), "%s/peer", n->state);
+        if (node_mkdir(folder))
+                return key_error(error, folder, "cannot be made; give --state DIR");
+        if (access(seed, F_OK) < 0)
+                r = mint_key(seed, notes, difficulty, error);
+        if (r)
+                return r;
+        read_peer(notes, ret_peer);
+        return NODE_OK;
+}
+
+int node_mkdir(const char *path) {
+        char part[PATH_MAX];
+
+        if (snprintf(part, sizeof(part), "%s", path) >= PATH_MAX)
+                return -ENAMETOOLONG;
+        for (char *c = part + 1;; c++) {
+                char end = *c;
+
+                if (end != '/' && end != 0)
+                        continue;
+                *c = 0;
+                if (mkdir(part, 0700) < 0 && errno != EEXIST)
+                        return -errno;
+                *c = end;
+                if (end == 0)
+                        return 0;
+        }
+}

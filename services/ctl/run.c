@@ -1,0 +1,178 @@
+/* quorate run: all services of one node, or of a local grid of several. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "services/ctl/command.h"
+#include "services/ctl/grid.h"
+#include "services/ctl/supervisor.h"
+
+struct run_options {
+        uint64_t nodes, workers;
+        bool no_isolation, quiet;
+};
+
+static const struct option options[] = {
+        { OPTION_U64, 'n', "nodes", offsetof(struct run_options, nodes), "N",
+          "a local grid of N separate nodes below --state [1]" },
+        { OPTION_U64, 'w', "workers", offsetof(struct run_options, workers), "N",
+          "worker processes of each node [1]" },
+        { OPTION_FLAG, 0, "no-isolation", offsetof(struct run_options, no_isolation), NULL,
+          "services share this machine's view (for debugging)" },
+        { OPTION_FLAG, 'q', "quiet", offsetof(struct run_options, quiet), NULL,
+          "only what goes wrong" },
+        {},
+};
+static const struct run_options defaults = { .nodes = 1, .workers = 1 };
+
+struct running {
+        const struct command_context *ctx;
+        const struct run_options *options;
+        struct loop *loop;
+        struct supervisor *supervisor;
+        const struct grid *grid;
+        bool interrupted;
+};
+
+static void on_say(void *userdata, const char *line) {
+        fprintf(stderr, "quorate: %s\n", line);
+}
+
+static void print_ready(const struct running *r) {
+        char isolation[128];
+        const char *layers = supervisor_isolation(r->supervisor, isolation);
+
+        if (r->ctx->common.json) {
+                printf("{\"event\":\"ready\",\"nodes\":%zu,\"runtime\":\"%s\",\"isolation\":\"%s\"}"
+                       "\n",
+                       r->grid->n_nodes, r->grid->nodes[0].runtime, layers);
+        } else if (!r->options->quiet) {
+                printf("%zu %s up; sockets in %s\n", r->grid->n_nodes,
+                       r->grid->n_nodes == 1 ? "node is" : "nodes are", r->grid->nodes[0].runtime);
+                if (*layers)
+                        printf("isolation between services: %s\n", layers);
+                else
+                        puts("isolation between services: OFF (one uid)");
+                puts("Ctrl-C stops it. In another terminal try: quorate query 'SELECT 42'");
+        }
+        fflush(stdout);
+}
+
+static void on_ready(void *userdata) {
+        print_ready(userdata);
+}
+
+static void on_ended(void *userdata, int code) {
+        struct running *r = userdata;
+
+        loop_exit(r->loop, code);
+}
+
+static int on_signal(void *userdata, int signo) {
+        struct running *r = userdata;
+
+        if (signo == SIGHUP) {
+                supervisor_reload(r->supervisor);
+                return 0;
+        }
+        if (r->interrupted) /* asked twice: at once */
+                loop_exit(r->loop, EXIT_OTHER);
+        r->interrupted = true;
+        supervisor_stop(r->supervisor);
+        return 0;
+}
+
+static int add_signals(struct running *r, struct loop_source *sources[3]) {
+        static const int signals[3] = { SIGINT, SIGTERM, SIGHUP };
+        sigset_t set;
+
+        sigemptyset(&set);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                sigaddset(&set, signals[i]);
+        sigaddset(&set, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return error_origin(-errno);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                int e = loop_add_signal(r->loop, signals[i], on_signal, r, &sources[i]);
+
+                if (e)
+                        return error_fold(e);
+        }
+        return 0;
+}
+
+static int add_nodes(struct running *r) {
+        char error[256], name[32];
+
+        for (size_t i = 0; i < r->grid->n_nodes; i++) {
+                snprintf(name, sizeof(name), "node-%zu", i + 1);
+                if (supervisor_add(r->supervisor, &r->grid->nodes[i],
+                                   r->grid->n_nodes > 1 ? name : NULL, error))
+                        return complain(r->ctx, EXIT_USAGE, "%s", error);
+        }
+        return EXIT_OK;
+}
+
+static int supervise(struct running *r) {
+        struct loop_source *sources[3] = {};
+        int code;
+
+        if (add_signals(r, sources))
+                return complain(r->ctx, EXIT_OTHER, "signals cannot be handled: %s",
+                                strerror(errno));
+        code = add_nodes(r);
+        if (code == EXIT_OK) {
+                supervisor_start(r->supervisor);
+                code = loop_run(r->loop);
+                if (code < 0)
+                        code = complain(r->ctx, EXIT_OTHER, "stopped: %s", strerror(-code));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(sources); i++)
+                loop_source_free(sources[i]);
+        return code;
+}
+
+static int run(const struct command_context *ctx) {
+        const struct run_options *o = ctx->options;
+        CLEANUP(loop_freep) struct loop *loop = NULL;
+        struct running r = { .ctx = ctx, .options = o };
+        struct grid grid;
+        char error[256];
+        int code;
+
+        if (o->nodes < 1 || o->nodes > GRID_NODES_MAX || o->workers < 1 || o->workers > 8)
+                return complain(ctx, EXIT_USAGE, "run: 1 to %d nodes and 1 to 8 workers each",
+                                GRID_NODES_MAX);
+        if (grid_plan(&ctx->common, o->nodes, &grid, error))
+                return complain(ctx, EXIT_USAGE, "%s", error);
+        if (loop_new(&loop))
+                return complain(ctx, EXIT_OTHER, "no event loop: %s", strerror(errno));
+        r.loop = loop;
+        r.grid = &grid;
+        r.supervisor =
+                supervisor_new(loop, &(struct supervisor_options){ .workers = (unsigned) o->workers,
+                                                                   .isolate = !o->no_isolation,
+                                                                   .say = on_say,
+                                                                   .ready = on_ready,
+                                                                   .ended = on_ended,
+                                                                   .userdata = &r });
+        code = supervise(&r);
+        supervisor_free(r.supervisor);
+        return code;
+}
+
+const struct command command_run = {
+        .name = "run",
+        .usage = "run [OPTIONS]",
+        .summary = "Run a node: all its services, supervised and kept apart",
+        .example = "quorate run --nodes 5 --state ~/grid",
+        .options = options,
+        .options_size = sizeof(struct run_options),
+        .defaults = &defaults,
+        .run = run,
+};

@@ -1,0 +1,193 @@
+#include "services/ctl/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/daemon/capability.h"
+#include "common/daemon/listen.h"
+
+/* What every dynamically linked program needs, and nothing that holds users' files. */
+static const char *const system_paths[] = {
+        "/usr",      "/lib",      "/lib64",    "/bin",        "/etc/ld.so.cache", "/etc/localtime",
+        "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",     NULL,
+};
+/* Only for the service that resolves names. */
+static const char *const network_paths[] = {
+        "/etc/resolv.conf", "/etc/hosts",           "/etc/nsswitch.conf",
+        "/etc/gai.conf",    "/run/systemd/resolve", NULL,
+};
+
+void spawn_strings_done(struct spawn_strings *s) {
+        for (size_t i = 0; i < s->n_items; i++)
+                free(s->items[i]);
+        s->n_items = 0;
+}
+
+static void add_mount(struct spawn *s, const char *path, bool writable) {
+        check(s->n_mounts < SPAWN_MOUNTS_MAX);
+        s->mounts[s->n_mounts++] = (struct namespace_mount){ .source = path, .writable = writable };
+}
+
+static const char *keep(struct spawn_strings *strings, char *text) {
+        check(strings->n_items < SPAWN_MOUNTS_MAX);
+        return strings->items[strings->n_items++] = text;
+}
+
+static void add_sockets(struct spawn *s, struct spawn_strings *strings) {
+        for (const struct capability *c = capabilities; c->name; c++) {
+                if (!capability_may_use(s->service, c->name))
+                        continue;
+                add_mount(s, keep(strings, xasprintf("%s/%s", s->runtime, c->name)), true);
+                if (c->type == CAPABILITY_STREAMS)
+                        add_mount(s, keep(strings, xasprintf("%s/%s.data", s->runtime, c->name)),
+                                  true);
+        }
+}
+
+void spawn_mounts(struct spawn *s, struct spawn_strings *strings) {
+        char *directory = xstrdup(s->binary), *slash = strrchr(directory, '/');
+
+        s->n_mounts = 0;
+        for (const char *const *p = system_paths; *p; p++)
+                add_mount(s, *p, strncmp(*p, "/dev/", 5) == 0);
+        for (const char *const *p = network_paths; s->network && *p; p++)
+                add_mount(s, *p, false);
+        if (slash)
+                *slash = 0;
+        add_mount(s, keep(strings, directory), false);
+        add_mount(s, s->config, false);
+        add_mount(s, s->state, true);
+        add_mount(s, s->notify, true);
+        add_sockets(s, strings);
+}
+
+/* As pid 1 of its own world a service is waited for by this process, which passes on
+ * what is asked of it. */
+static pid_t relayed;
+
+static void relay(int signo) {
+        if (relayed > 0)
+                (void) kill(relayed, signo);
+}
+
+_Noreturn static void relay_and_wait(pid_t child) {
+        struct sigaction action = { .sa_handler = relay };
+        int status;
+
+        relayed = child;
+        (void) sigaction(SIGTERM, &action, NULL);
+        (void) sigaction(SIGINT, &action, NULL);
+        (void) sigaction(SIGHUP, &action, NULL);
+        while (waitpid(child, &status, 0) < 0)
+                if (errno != EINTR)
+                        _exit(EXIT_FAILURE);
+        if (WIFSIGNALED(status)) {
+                (void) signal(WTERMSIG(status), SIG_DFL);
+                (void) raise(WTERMSIG(status));
+        }
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
+/* A process namespace holds for children: one more fork. */
+static int enter_pid_namespace(void) {
+        pid_t child = fork();
+
+        if (child < 0)
+                return error_origin(-errno);
+        if (child > 0)
+                relay_and_wait(child);
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return 0;
+}
+
+static int isolate(const struct spawn *s, unsigned *ret_got) {
+        unsigned wanted = NAMESPACE_MOUNT | NAMESPACE_PID | NAMESPACE_IPC | NAMESPACE_UTS;
+        int r;
+
+        *ret_got = 0;
+        if (!s->isolate)
+                return 0;
+        if (!s->network)
+                wanted |= NAMESPACE_NET;
+        r = namespace_enter(wanted, ret_got);
+        if (r)
+                return error_fold(r);
+        if (*ret_got & NAMESPACE_PID) {
+                r = enter_pid_namespace();
+                if (r)
+                        return error_fold(r);
+        }
+        if (!(*ret_got & NAMESPACE_MOUNT))
+                return 0;
+        r = namespace_root(s->mounts, s->n_mounts, *ret_got & NAMESPACE_PID);
+        return r ? error_fold(r) : 0;
+}
+
+static void set_environment(const struct spawn *s, unsigned got) {
+        char text[128];
+
+        (void) clearenv();
+        (void) setenv("PATH", "/usr/bin:/bin", 1);
+        (void) setenv("NOTIFY_SOCKET", s->notify, 1);
+        (void) setenv("QUORATE_ISOLATION", namespace_text(got, text, sizeof(text)), 1);
+}
+
+_Noreturn static void child_main(const struct spawn *s, int report) {
+        const char *asan = getenv("ASAN_OPTIONS"), *lsan = getenv("LSAN_OPTIONS"),
+                   *ubsan = getenv("UBSAN_OPTIONS");
+        char *const argv[] = { (char *) s->binary,  (char *) "--runtime",
+                               (char *) s->runtime, (char *) "--state",
+                               (char *) s->state,   (char *) "--config",
+                               (char *) s->config,  NULL };
+        unsigned got = 0;
+        sigset_t none;
+
+        sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (isolate(s, &got))
+                _exit(EXIT_FAILURE);
+        (void) !write(report, &got, sizeof(got));
+        set_environment(s, got);
+        if (asan)
+                (void) setenv("ASAN_OPTIONS", asan, 1);
+        if (lsan)
+                (void) setenv("LSAN_OPTIONS", lsan, 1);
+        if (ubsan)
+                (void) setenv("UBSAN_OPTIONS", ubsan, 1);
+        if (listen_hand_down(s->fds, s->names, s->n_fds) == 0)
+                (void) execv(s->binary, argv);
+        _exit(EXIT_FAILURE);
+}
+
+pid_t spawn_start(const struct spawn *s, int *ret_report) {
+        int ends[2];
+        pid_t child;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return error_origin(-errno);
+        child = fork();
+        if (child < 0) {
+                int e = errno;
+
+                fd_close(ends[0]);
+                fd_close(ends[1]);
+                return error_origin(-e);
+        }
+        if (child == 0) {
+                fd_close(ends[0]);
+                child_main(s, ends[1]);
+        }
+        fd_close(ends[1]);
+        *ret_report = ends[0];
+        return child;
+}

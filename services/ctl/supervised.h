@@ -1,0 +1,50 @@
+#pragma once
+
+/* What supervisor.c and supervisor_node.c share: nodes and their services. */
+
+#include "common/base/list.h"
+#include "services/ctl/spawn.h"
+#include "services/ctl/supervisor.h"
+
+#define SERVICES_MAX 16
+
+enum supervised_state {
+        SUPERVISED_WAITING = 0, /* for those before it, or for its back-off */
+        SUPERVISED_STARTING,
+        SUPERVISED_READY,
+        SUPERVISED_STOPPING,
+        SUPERVISED_ENDED,
+};
+
+struct supervised_node;
+
+struct supervised {
+        struct supervised_node *node;
+        enum supervised_state state;
+        struct spawn spawn;
+        struct spawn_strings strings;
+        char instance[32], binary[PATH_MAX], notify[108];
+        char *state_dir;
+        pid_t pid;
+        int notify_fd, report_fd;
+        unsigned layers, restarts, failures; /* failures: in a row */
+        nsec_t started;
+        struct loop_source *child, *notify_source, *report_source, *timer;
+};
+
+struct supervised_node {
+        struct list link;
+        struct supervisor *supervisor;
+        struct node node;
+        char *name;
+        int lock_fd;
+        struct supervised services[SERVICES_MAX];
+        unsigned n_services;
+};
+
+/* Folders, lock, key, listeners. Returns enum supervisor_result. */
+int supervised_node_init(struct supervised_node *n, unsigned workers, bool isolate,
+                         char error[256]);
+void supervised_node_done(struct supervised_node *n);
+/* runtime/services.json: what runs, for doctor and for tests. */
+void supervised_node_publish(const struct supervised_node *n);

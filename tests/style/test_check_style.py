@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Each rule of check_style.py fires on a bad sample and is silent on a good one."""
+import contextlib
+import pathlib
+import sys
+import tempfile
+
+import check_style as style
+import source
+
+GOOD = '#pragma once\n\n#include "common/base/bytes.h"\n\nint good(int a, int b);\n'
+
+
+def body(lines, indent="        "):
+    return "int f(void) {\n" + "".join(f"{indent}{line}\n" for line in lines) + "}\n"
+
+
+# check, where the sample stands, its text, what must be reported (None: nothing)
+CASES = [
+    ("layers", "common/base/a.c", '#include "common/wire/varint.h"\n', "stands below common/wire"),
+    ("layers", "common/base/a.c", '// #include "common/wire/varint.h"\n/*\n#include "common/daemon/rpc.h"\n*/\n', None),
+    ("layers", "common/wire/a.c", '#include "common/canonical/cell.h"\n', "stands below common/canonical"),
+    ("layers", "common/canonical/a.c", '#include "common/wire/varint.h"\n', None),
+    ("layers", "common/canonical/a.c", '#include "common/daemon/loop.h"\n', "stands below common/daemon"),
+    ("layers", "common/canonical/a.c", "#include <sodium.h>\n", "only common/crypto"),
+    ("layers", "common/crypto/a.c", "#include <sodium.h>\n", None),
+    ("layers", "common/daemon/a.c", '#include "services/dht/dht.h"\n', "services talk through proto"),
+    ("layers", "services/dht/a.c", '#include "services/gossip/topic.h"\n', "services talk through proto"),
+    ("layers", "services/dht/a.c", '#include "services/dht/routing.h"\n', None),
+    ("layers", "services/dht/a.c", '#include "common/daemon/loop.h"\n', "stands below common/daemon"),
+    ("layers", "services/dht/shell.c", '#include "common/daemon/loop.h"\n', None),
+    ("layers", "services/dht/main.c", '#include "common/daemon/service.h"\n', None),
+    ("layers", "services/dht/a.c", '#include "nowhere.h"\n', "from the root of the tree"),
+    ("purity", "common/base/a.c", body(["return (int) time(0);"]), "calls time()"),
+    ("purity", "common/base/a.c", body(['puts("time(0)"); // time(0)']), None),
+    ("purity", "services/dht/a.c", body(["return socket(1, 2, 3);"]), "calls socket()"),
+    ("purity", "services/dht/a.c", body(["return d->connect(d);", "x.open(1);"]), None),
+    ("purity", "services/dht/a.c", "int connect(int a);\n", None),
+    ("purity", "services/dht/shell.c", body(["return socket(1, 2, 3);"]), None),
+    ("purity", "services/dht/a.c", body(["getrandom(p, 1, 0);"]), "calls getrandom()"),
+    ("function-length", "common/base/a.c", body(["x++;"] * 59), "has 61 lines"),
+    ("function-length", "common/base/a.c", body(["x++;"] * 58), None),
+    ("function-length", "common/base/a.c", "static const int t[] = {\n" + "1,\n" * 100 + "};\n", None),
+    ("file-length", "common/base/a.c", "\n" * 601, "601 lines"),
+    ("file-length", "common/base/a.c", "\n" * 600, None),
+    ("file-length", "common/base/a.h", "\n" * 151, "151 lines"),
+    ("parameters", "common/base/a.c", "int f(int a, int b, int c, int d, int e, int g, int h) {\n}\n", "takes 7"),
+    ("parameters", "common/base/a.c", "int f(int a, int b, int c, int d, int e, int (*g)(int, int)) {\n}\n", None),
+    ("nesting", "common/base/a.c", body(["if (a)", "for (;;)", "while (b)", "if (c)", "x++;"]), "nests 4 deep"),
+    ("nesting", "common/base/a.c", body(["if (a) { for (;;) { while (b) { do { x++; } while (c); } } }"]), "nests 4 deep"),
+    ("nesting", "common/base/a.c", body(["if (a) x++; else if (b) x++; else if (c) x++; else if (d) x++; else if (e) x++;"]), None),
+    ("nesting", "common/base/a.c", body(["struct s v = { { { { 1 } } } };", "f((struct s){ { { { 1 } } } });"]), None),
+    ("nesting", "common/base/a.c", body(["switch (a) {", "case 1:", "if (b) LIST_FOREACH (i, l) { if (c) x++; }", "}"]), "nests 4 deep"),
+    ("nesting", "common/base/a.c", body(["switch (a) {", "case 1:", "if (b) x++;", "default:", "if (b) x++;", "}"]), None),
+    ("headers", "common/base/a.h", "#ifndef A_H\n", "begins with #pragma once"),
+    ("headers", "common/base/a.h", GOOD, None),
+    ("unfinished", "common/base/a.c", "// TO" + "DO: later\n", "unfinished work"),
+    ("unfinished", "common/base/a.c", "/* no methodology */\n", None),
+    ("formatting", "common/base/a.c", "int  f( void ){return 1 ;}\n", "clang-format -i"),
+    ("formatting", "common/base/a.c", "int f(void);\n", None),
+    ("protos", "proto/a.proto", "package a;\nmessage M { repeated M children = 1; }\n", "a.M contains itself"),
+    ("protos", "proto/a.proto", "package a;\nmessage M { oneof b { N n = 1; } }\nmessage N { map<string, M> m = 1; }\n", "contains itself"),
+    ("protos", "proto/a.proto", "package a;\nmessage M { message I { M m = 1; } I i = 1; }\n", "contains itself"),
+    ("protos", "proto/a.proto", "package a;\n// message M { M m = 1; }\nmessage M { string m = 1; }\nmessage N { M a = 1; M b = 2; }\n", None),
+    ("protos", "proto/a.proto", 'package a;\nservice S { rpc F(M) returns (M); }\nmessage M { bytes F = 1; }\n', None),
+    ("readme", "common/base/a.c", "\n", "common/base/README.md: missing"),
+    ("readme", "common/base/README.md", "\n" * 121, "more than 120 lines"),
+    ("machine-paths", "deploy/a.sh", "cd /wo" + "rk/x\n", "a path of one machine"),
+    ("machine-paths", "deploy/a.sh", "cd ~/work/x /usr/lib/framework/\n", None),
+    ("exceptions", "tests/style/exceptions.txt", "nesting common/base/a.c:f it was like this before\n", "excuses nothing"),
+    ("exceptions", "tests/style/exceptions.txt", "nesting common/base/a.c:f\n", "with a real reason"),
+]
+
+
+@contextlib.contextmanager
+def tree_with(path, text, extra=()):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in [("README.md", "x\n"), (path, text), *extra]:
+            target = pathlib.Path(folder) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content)
+        config = pathlib.Path(__file__).resolve().parents[2] / ".clang-format"
+        (pathlib.Path(folder) / ".clang-format").write_text(config.read_text())
+        yield style.Tree(folder)
+
+
+def problems(check, path, text, extra=()):
+    with tree_with(path, text, extra) as tree:
+        exceptions = style.Exceptions(tree)
+        if check == "exceptions":
+            for _, function in style.CHECKS:
+                with contextlib.suppress(style.Skip):
+                    list(function(tree, exceptions))
+            return exceptions.bad + list(exceptions.unused())
+        return list(dict(style.CHECKS)[check](tree, exceptions))
+
+
+def case_failure(check, path, text, want):
+    try:
+        found = problems(check, path, text)
+    except style.Skip:
+        return None
+    relevant = [p for p in found if check != "readme" or path.rsplit("/", 1)[0] in p]
+    if want is None and relevant:
+        return f"reported {relevant}"
+    if want and not any(want in p for p in relevant):
+        return f"reported {relevant}, not `{want}`"
+    return None
+
+
+def exception_works():
+    text = body(["if (a)", "for (;;)", "while (b)", "if (c)", "x++;"])
+    extra = [("tests/style/exceptions.txt", "nesting common/base/a.c:f the sample of this very test\n")]
+    return None if not problems("nesting", "common/base/a.c", text, extra) else "an exception did not excuse"
+
+
+def functions_are_found():
+    text = ("struct s { int (*f)(int); };\nstatic inline int *\na(void)\n{\n}\n#define X(y) do { y; } while (0)\n"
+            "int table[] = { 1 };\nint b(struct s (*p)[2], ...) {\n        if (1) { }\n}\n")
+    found = [(f.name, f.line, f.end_line, f.parameters, f.nesting) for f in source.functions(text)]
+    want = [("a", 2, 5, 0, 0), ("b", 8, 10, 2, 1)]
+    return None if found == want else f"found {found}"
+
+
+def every_check_has_cases():
+    missing = {name for name, _ in style.CHECKS} - {c[0] for c in CASES if c[3]}
+    return f"no bad sample for {sorted(missing)}" if missing else None
+
+
+def main():
+    results = [(f"{check}: {path}: {want or 'nothing'}", case_failure(check, path, text, want))
+               for check, path, text, want in CASES]
+    results += [("an exception excuses", exception_works()), ("functions are found", functions_are_found()),
+                ("every check has a bad sample", every_check_has_cases())]
+    print(f"1..{len(results)}")
+    for number, (name, failure) in enumerate(results, 1):
+        print(f"{'not ok' if failure else 'ok'} {number} - {name.replace('#', '')}")
+        if failure:
+            print(f"# {failure}")
+    return 1 if any(f for _, f in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Adds up meson's test logs: seconds per suite, what failed, why something was skipped.
+usage: summary.py LOG.json ...   the last line is "N passed, N failed, N skipped" """
+import json
+import os
+import re
+import sys
+
+PASSED = {"OK", "EXPECTEDFAIL"}
+SKIPPED = {"SKIP"}
+
+
+def rows(path):
+    if not os.path.exists(path):
+        return  # a suite without tests in this build writes no log
+    with open(path, encoding="utf-8") as log:
+        for line in log:
+            if line.strip():
+                yield json.loads(line)
+
+
+def reason(row):
+    """What a skipped test said about it: TAP's "# SKIP why", or its first line."""
+    for text in (row.get("stdout") or "", row.get("stderr") or ""):
+        found = re.search(r"# SKIP:?\s*(.+)", text, re.IGNORECASE)
+        if found:
+            return found.group(1).strip()
+    return "no reason given"
+
+
+def main(paths):
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    failures, skips = [], []
+    for path in paths:
+        seconds, n = 0.0, 0
+        name = os.path.basename(path).removesuffix(".json")
+        for row in rows(path):
+            n += 1
+            seconds += row.get("duration", 0.0)
+            if row["result"] in PASSED:
+                counts["passed"] += 1
+            elif row["result"] in SKIPPED:
+                counts["skipped"] += 1
+                skips.append(f"{name}: {row['name']}: {reason(row)}")
+            else:
+                counts["failed"] += 1
+                failures.append(f"{name}: {row['name']}: {row['result']}")
+        print(f"  {name:28} {n:4} tests {seconds:8.1f} s")
+    for text in skips:
+        print("  skipped", text)
+    for text in failures:
+        print("  FAILED ", text)
+    print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
+    return 1 if counts["failed"] or not counts["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,256 @@
+#include "services/transport/quic.h"
+#include "tests/support/test.h"
+#include "tests/unit/transport/flow.h"
+#include "tests/unit/transport/net.h"
+
+static bool both_connected(struct net *net) {
+        return net->nodes[0].n_connected > 0 && net->nodes[1].n_connected > 0;
+}
+
+static void connect(struct net *net, uint64_t seed, const struct quic_config *config) {
+        net_init(net, seed);
+        net_add(net, config);
+        net_add(net, config);
+        net_dial(&net->nodes[0], &net->nodes[1], NULL);
+        assert_true(net_run(net, 10 * NSEC_PER_SEC, both_connected));
+}
+
+static struct connection *dialled(struct net *net) {
+        return net->nodes[0].connection;
+}
+
+static void accept_with(struct net *net, struct flow *f) {
+        net->nodes[1].acceptor = &flow_handler;
+        net->nodes[1].acceptor_userdata = f;
+}
+
+static struct flow *watched; /* net_run()'s question has no userdata */
+
+static bool is_closed(struct net *net) {
+        return watched->n_close > 0;
+}
+
+static bool run_until_closed(struct net *net, struct flow *f, nsec_t limit) {
+        watched = f;
+        return net_run(net, limit, is_closed);
+}
+
+/* 2 MiB each way through loss and reordering arrive whole and in order. */
+static void test_bytes_survive_a_bad_network(void **state) {
+        static const uint64_t seeds[] = { 1, 2, 3 };
+
+        FOREACH_CASE (seed, seeds) {
+                struct flow a = { .key = 5, .to_send = 2 << 20 };
+                struct flow b = { .key = 5, .to_send = 2 << 20 };
+                struct net net;
+
+                connect(&net, *seed, NULL);
+                net.loss = 0.03;
+                net.jitter = 4 * NSEC_PER_MSEC;
+                accept_with(&net, &b);
+                assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+                assert_true(run_until_closed(&net, &a, 120 * NSEC_PER_SEC));
+                assert_true(net.n_dropped > 20);
+                assert_int_equal(a.received, b.to_send);
+                assert_int_equal(b.received, a.to_send);
+                assert_false(a.is_corrupt || b.is_corrupt);
+                assert_int_equal(a.end, STREAM_END_CLEAN);
+                assert_int_equal(a.n_fin + b.n_fin, 2);
+                assert_true(a.n_full > 0 && a.n_writable > 0); /* 2 MiB do not fit the queue */
+                net_done(&net);
+        }
+}
+
+static void test_a_thousand_streams_in_turn(void **state) {
+        struct net net;
+
+        connect(&net, 4, NULL);
+        net.delay = NSEC_PER_MSEC;
+        for (uint64_t i = 0; i < 1000; i++) {
+                struct flow a = { .key = i, .to_send = 100 + i }, b = { .key = i, .echoes = true };
+
+                accept_with(&net, &b);
+                assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+                assert_true(run_until_closed(&net, &a, NSEC_PER_SEC));
+                assert_int_equal(a.received, a.to_send);
+                assert_false(a.is_corrupt);
+                net_run(&net, 3 * NSEC_PER_MSEC, NULL);
+                assert_int_equal(b.n_close, 1);
+        }
+        assert_int_equal(net.nodes[1].n_inbound_streams, 1000);
+        net_done(&net);
+}
+
+static void test_the_257th_waits(void **state) {
+        struct flow flows[257] = {}, other = { .keeps = true, .no_finish = true };
+        struct net net;
+
+        connect(&net, 5, NULL);
+        accept_with(&net, &other);
+        for (size_t i = 0; i < 256; i++) {
+                flows[i].no_finish = true;
+                flows[i].to_send = 1;
+                assert_int_equal(
+                        connection_open_stream(dialled(&net), &flow_handler, &flows[i], NULL),
+                        CONNECTION_OK);
+        }
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &flows[256], NULL),
+                         CONNECTION_E_BUSY);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(net.nodes[1].n_inbound_streams, 256);
+        assert_int_equal(net.nodes[0].n_streams_events, 0);
+        stream_reset(flows[7].stream, 0);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(flows[7].end, STREAM_END_RESET);
+        assert_int_equal(net.nodes[0].n_streams_events, 1);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &flows[256], NULL),
+                         CONNECTION_OK);
+        net_done(&net);
+}
+
+/* Who does not consume gets no more than the window, and the rest once it does. */
+static void test_flow_control_holds(void **state) {
+        struct flow a = { .key = 1, .to_send = 4 << 20 };
+        struct flow b = { .key = 1, .keeps = true, .no_finish = true };
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.stream_window = config.limits.connection_window = 300000;
+        connect(&net, 6, &config);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, 5 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, 300000);
+        b.keeps = false;
+        stream_consumed(b.stream, b.received);
+        assert_false(run_until_closed(&net, &a, 20 * NSEC_PER_SEC)); /* b has not finished */
+        assert_int_equal(b.received, a.to_send);
+        assert_false(b.is_corrupt);
+        stream_finish(b.stream);
+        assert_true(run_until_closed(&net, &a, NSEC_PER_SEC));
+        net_done(&net);
+}
+
+/* Streams that end with unread bytes give their share of the connection's window back. */
+static void test_windows_do_not_leak(void **state) {
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.stream_window = config.limits.connection_window = 200000;
+        connect(&net, 7, &config);
+        for (int i = 0; i < 40; i++) {
+                struct flow a = { .key = 1, .to_send = 150000, .no_finish = true };
+                struct flow b = { .key = 1, .keeps = true, .no_finish = true };
+
+                accept_with(&net, &b);
+                assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+                net_run(&net, 30 * NSEC_PER_MSEC + i * NSEC_PER_MSEC, NULL);
+                if (i % 2)
+                        stream_reset(a.stream, 1);
+                else
+                        stream_reset(b.stream, 2);
+                net_run(&net, 2 * NSEC_PER_SEC, NULL);
+                assert_int_equal(a.n_close + b.n_close, 2);
+        }
+        {
+                struct flow a = { .key = 1, .to_send = 1 << 20 }, b = { .key = 1 };
+
+                accept_with(&net, &b);
+                assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+                assert_false(run_until_closed(&net, &b, 0));
+                assert_true(run_until_closed(&net, &a, 30 * NSEC_PER_SEC));
+                assert_int_equal(b.received, 1 << 20);
+        }
+        net_done(&net);
+}
+
+static void test_reset_and_stop_reach_the_other_side(void **state) {
+        struct flow a = { .key = 1, .to_send = 1 << 20, .no_finish = true };
+        struct flow b = { .key = 1, .no_finish = true };
+        struct net net;
+
+        connect(&net, 8, NULL);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, 25 * NSEC_PER_MSEC, NULL);
+        assert_non_null(b.stream);
+        stream_stop(b.stream, 9);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(a.n_stop, 1);
+        assert_int_equal(b.n_reset, 1);
+        assert_int_equal(b.n_close, 0); /* b may still send */
+        assert_int_equal(stream_write(b.stream, BYTES_LIT("late")), STREAM_OK);
+        stream_finish(b.stream);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(a.received, 4);
+        assert_int_equal(a.n_close + b.n_close, 2);
+        net_done(&net);
+}
+
+/* Many streams share one small budget: all get their turn and nothing is lost. */
+static void test_a_shared_budget_starves_nobody(void **state) {
+        enum { N = 12 };
+        struct flow a[N] = {}, b = { .keeps = false };
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.connection_send_bytes = 600 * 1024;
+        connect(&net, 9, &config);
+        accept_with(&net, &b);
+        for (size_t i = 0; i < N; i++) {
+                a[i].to_send = 1 << 20;
+                assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a[i], NULL),
+                                 0);
+        }
+        net_run(&net, 60 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, N << 20);
+        for (size_t i = 0; i < N; i++)
+                assert_int_equal(a[i].sent, a[i].to_send);
+        net_done(&net);
+}
+
+/* Whatever state streams are in, a lost connection closes each once. */
+static void test_a_lost_connection_closes_streams(void **state) {
+        struct flow a = { .to_send = 1 << 20 }, b = {};
+        struct net net;
+
+        connect(&net, 10, NULL);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, 25 * NSEC_PER_MSEC, NULL);
+        connection_close(dialled(&net), 0);
+        assert_int_equal(stream_write(a.stream, BYTES_LIT("x")), STREAM_E_CLOSED);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(a.end, STREAM_END_LOST);
+        assert_int_equal(b.end, STREAM_END_LOST);
+        assert_int_equal(a.n_close + b.n_close, 2);
+        net_done(&net);
+}
+
+static void test_abandoned_streams_call_nobody(void **state) {
+        struct flow a = { .to_send = 100000 };
+        struct net net;
+
+        connect(&net, 11, NULL);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, NSEC_PER_SEC, NULL); /* the other node has no acceptor: it resets */
+        assert_int_equal(a.n_reset, 1);
+        assert_int_equal(a.n_close, 1);
+        a = (struct flow){ .to_send = 10, .no_finish = true };
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        stream_abandon(a.stream, 0);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(a.n_close, 0);
+        net_done(&net);
+}
+
+TEST_MAIN(cmocka_unit_test(test_bytes_survive_a_bad_network),
+          cmocka_unit_test(test_a_thousand_streams_in_turn), cmocka_unit_test(test_the_257th_waits),
+          cmocka_unit_test(test_flow_control_holds), cmocka_unit_test(test_windows_do_not_leak),
+          cmocka_unit_test(test_reset_and_stop_reach_the_other_side),
+          cmocka_unit_test(test_a_shared_budget_starves_nobody),
+          cmocka_unit_test(test_a_lost_connection_closes_streams),
+          cmocka_unit_test(test_abandoned_streams_call_nobody))
