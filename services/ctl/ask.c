@@ -1,0 +1,337 @@
+#include "services/ctl/ask.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/memory.h"
+#include "services/ctl/format.h"
+#include "services/ctl/json.h"
+#include "services/ctl/progress.h"
+#include "services/ctl/rows_file.h"
+
+static struct quorate *interruptible;
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int signo) {
+        interrupts++;
+        if (interruptible)
+                quorate_wake(interruptible);
+}
+
+static void catch_interrupts(struct quorate *q) {
+        struct sigaction action = { .sa_handler = q ? on_interrupt : SIG_DFL };
+
+        interrupts = 0;
+        interruptible = q;
+        (void) sigaction(SIGINT, &action, NULL);
+        (void) sigaction(SIGTERM, &action, NULL);
+}
+
+/* "NAME=FILE", or FILE alone for the one that is called main. */
+static void split_data(const char *arg, char names[64], struct quorate_input *ret) {
+        const char *equals = strchr(arg, '=');
+        size_t n = equals ? (size_t) (equals - arg) : 0;
+
+        *ret = (struct quorate_input){ .name = "main", .path = arg };
+        if (n == 0 || n > 63 ||
+            strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != n)
+                return;
+        memcpy(names, arg, n);
+        names[n] = 0;
+        ret->name = names;
+        ret->path = equals + 1;
+}
+
+static int check_data(const struct command_context *ctx, const struct quorate_question *q) {
+        for (size_t i = 0; i < q->n_inputs; i++) {
+                if (access(q->inputs[i].path, R_OK) < 0)
+                        return complain(ctx, EXIT_USAGE, "--data %s: %s", q->inputs[i].path,
+                                        strerror(errno));
+                for (size_t j = 0; j < i; j++)
+                        if (strcmp(q->inputs[i].name, q->inputs[j].name) == 0)
+                                return complain(ctx, EXIT_USAGE,
+                                                "--data: two inputs are called '%s'; give "
+                                                "NAME=FILE",
+                                                q->inputs[i].name);
+        }
+        return EXIT_OK;
+}
+
+int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
+                 struct quorate_input *inputs, struct quorate_question *ret) {
+        static char names[ASK_DATA_MAX][64]; /* one question at a time */
+
+        for (size_t i = 0; i < o->data.n_items; i++)
+                split_data(o->data.items[i], names[i], &inputs[i]);
+        if (o->replicas > 64 || o->quorum > 64 || o->max_replicas > 64)
+                return complain(ctx, EXIT_USAGE,
+                                "--replicas, --quorum and --max-replicas: at most 64");
+        if (o->replicas && o->quorum > o->replicas)
+                return complain(ctx, EXIT_USAGE, "--quorum %u needs at least as many --replicas",
+                                (unsigned) o->quorum);
+        *ret = (struct quorate_question){
+                .sql = sql,
+                .inputs = inputs,
+                .n_inputs = o->data.n_items,
+                .prefer = o->prefer,
+                .verify = o->verify,
+                .comparison = o->comparison,
+                .network = o->network,
+                .data_class = o->data_class,
+                .replicas = (unsigned) o->replicas,
+                .quorum = (unsigned) o->quorum,
+                .max_replicas = (unsigned) o->max_replicas,
+                .timeout_ms = o->timeout / NSEC_PER_MSEC,
+                .max_rows = o->max_rows,
+                .max_bytes = o->max_bytes,
+                .max_memory = o->max_memory,
+                .max_cpu_ms = o->cpu / NSEC_PER_MSEC,
+                .no_rewrite = o->no_rewrite,
+                .hosts = o->hosts.items,
+                .n_hosts = o->hosts.n_items,
+        };
+        return check_data(ctx, ret);
+}
+
+int ask_connect(const struct command_context *ctx, struct quorate **ret) {
+        int r = quorate_open(ctx->common.runtime, ret);
+
+        if (r == QUORATE_OK)
+                return EXIT_OK;
+        return complain(ctx, EXIT_OTHER, "%s; start one with `quorate run`, or give --runtime DIR",
+                        quorate_code_text(r));
+}
+
+static unsigned terminal_width(void) {
+        struct winsize size = {};
+
+        return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col
+                                                                                     : 0;
+}
+
+/* ---- what came out ---- */
+
+static void host_json(FILE *f, const struct quorate_host *h) {
+        bool first = true;
+
+        fputc('{', f);
+        json_member_string(f, "peer", h->peer, &first);
+        json_key(f, "answer", &first);
+        json_hex(f, h->answer, h->has_answer ? sizeof(h->answer) : 0);
+        json_member_string(f, "verdict", h->verdict, &first);
+        json_member_ms(f, "elapsed_ms", h->elapsed_us, &first);
+        json_member_bool(f, "counted", h->counted, &first);
+        json_member_string(f, "engine", h->engine, &first);
+        json_member_string(f, "address", h->address, &first);
+        json_member_string(f, "voter", h->voter, &first);
+        if (*h->problem)
+                json_member_string(f, "problem", h->problem, &first);
+        fputc('}', f);
+}
+
+void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool *first) {
+        json_member_string(f, "state", e->state, first);
+        json_member_bool(f, "verified", strcmp(e->state, "VERIFIED") == 0, first);
+        json_member_u64(f, "agreement", e->agreement, first);
+        json_member_u64(f, "quorum", e->quorum, first);
+        json_member_u64(f, "replicas", e->replicas, first);
+        json_member_bool(f, "executed_locally", e->executed_locally, first);
+        json_member_u64(f, "rows", e->rows, first);
+        json_member_u64(f, "bytes", e->bytes, first);
+        json_key(f, "answer", first);
+        json_hex(f, e->answer, e->has_answer ? sizeof(e->answer) : 0);
+        json_key(f, "hosts", first);
+        fputc('[', f);
+        for (size_t i = 0; i < e->n_hosts; i++) {
+                fputs(i ? "," : "", f);
+                host_json(f, &e->hosts[i]);
+        }
+        fputc(']', f);
+        json_member_string(f, "receipt", e->receipt, first);
+        json_member_ms(f, "elapsed_ms", e->elapsed_us, first);
+        json_member_ms(f, "first_row_ms", e->first_row_us, first);
+        json_member_string(f, "route", e->route, first);
+        json_member_string(f, "reason", e->reason, first);
+        json_member_string(f, "class", e->class_name, first);
+        json_member_string(f, "confidence", e->confidence, first);
+        json_key(f, "job", first);
+        json_hex(f, job, 32);
+        json_member_string(f, "error", e->error, first);
+        json_member_string(f, "message", e->message, first);
+        json_key(f, "position", first);
+        fprintf(f, "%d", e->position);
+        json_member_u64(f, "exit", (uint64_t) e->exit_code, first);
+}
+
+static void hosts_text(FILE *f, const struct quorate_end *e) {
+        for (size_t i = 0; i < e->n_hosts; i++) {
+                const struct quorate_host *h = &e->hosts[i];
+                char answer[20] = "-";
+
+                for (int b = 0; h->has_answer && b < 8; b++)
+                        snprintf(answer + 2 * b, 3, "%02x", h->answer[b]);
+                fprintf(f, "  %-52s  %-16s  %-12s %8.1f ms%s%s\n", h->peer, answer, h->verdict,
+                        (double) h->elapsed_us / 1000, *h->problem ? "  " : "", h->problem);
+        }
+}
+
+void ask_end_text(FILE *f, const struct quorate_end *e, bool with_hosts) {
+        if (*e->state)
+                fprintf(f, "%s", e->state);
+        else
+                fprintf(f, "%s", e->message);
+        if (strcmp(e->state, "VERIFIED") == 0)
+                fprintf(f, ": %u of %u hosts agree", e->agreement, e->replicas);
+        if (*e->state)
+                fprintf(f, ", %lu rows in %.1f ms", (unsigned long) e->rows,
+                        (double) e->elapsed_us / 1000);
+        if (*e->state && *e->reason && strcmp(e->route, "local") == 0)
+                fprintf(f, " (%s)", e->reason);
+        if (*e->confidence)
+                fprintf(f, ", confidence: %s", e->confidence);
+        fputc('\n', f);
+        if (with_hosts)
+                hosts_text(f, e);
+        if (with_hosts && *e->receipt)
+                fprintf(f, "  receipt: %s\n", e->receipt);
+}
+
+/* ---- showing ---- */
+
+struct showing {
+        const struct command_context *ctx;
+        const struct ask_options *o;
+        struct quorate *q;
+        struct quorate_result *r;
+        struct format *format;
+        struct rows_file *rows;
+        struct progress progress;
+        uint64_t n_rows;
+};
+
+/* Ctrl-C once cancels and waits for the end; twice gives up waiting. */
+static bool handle_interrupt(struct showing *s, int *cancelled) {
+        if (interrupts > 1)
+                return false;
+        if (interrupts == 1 && !*cancelled) {
+                *cancelled = 1;
+                progress_clear(&s->progress);
+                fputs("quorate: cancelling; Ctrl-C again leaves at once\n", stderr);
+                (void) quorate_cancel(s->r);
+        }
+        return true;
+}
+
+static void show_json_row(struct showing *s) {
+        printf("%s[", s->n_rows > 1 ? "," : "");
+        for (size_t i = 0; i < quorate_n_columns(s->r); i++) {
+                fputs(i ? "," : "", stdout);
+                format_json_value(stdout, quorate_value(s->r, i));
+        }
+        fputc(']', stdout);
+}
+
+static void begin_json(struct showing *s) {
+        fputs("{\"columns\":[", stdout);
+        for (size_t i = 0; i < quorate_n_columns(s->r); i++) {
+                fputs(i ? ",{\"name\":" : "{\"name\":", stdout);
+                json_string(stdout, quorate_column_name(s->r, i));
+                fputs(",\"type\":", stdout);
+                json_string(stdout, quorate_column_type(s->r, i));
+                fputc('}', stdout);
+        }
+        fputs("],\"data\":[", stdout);
+}
+
+static int show_row(struct showing *s) {
+        s->n_rows++;
+        progress_clear(&s->progress);
+        if (s->rows && rows_file_take(s->rows, s->r))
+                return complain(s->ctx, EXIT_OTHER, "%s: %s; is the disk full?", s->o->save_rows,
+                                strerror(errno));
+        if (!s->ctx->common.json) {
+                format_row(s->format, s->r);
+                return EXIT_OK;
+        }
+        if (s->n_rows == 1)
+                begin_json(s);
+        show_json_row(s);
+        return EXIT_OK;
+}
+
+static int show_end(struct showing *s) {
+        const struct quorate_end *e = quorate_end(s->r);
+        bool first = true;
+
+        progress_clear(&s->progress);
+        if (s->rows && rows_file_finish(s->rows, s->r))
+                return complain(s->ctx, EXIT_OTHER, "%s: %s; is the disk full?", s->o->save_rows,
+                                strerror(errno));
+        if (s->ctx->common.json) {
+                if (s->n_rows == 0)
+                        begin_json(s);
+                fputs("],", stdout);
+                ask_end_json(stdout, e, quorate_job(s->r), &first);
+                fputs("}\n", stdout);
+                return e->exit_code;
+        }
+        if (*e->state)
+                format_end(s->format, s->r);
+        if (s->o->meta || !*e->state || e->exit_code != EXIT_OK || isatty(STDERR_FILENO)) {
+                if (!*e->state)
+                        fputs("quorate: ", stderr);
+                ask_end_text(stderr, e, s->o->meta || e->exit_code != EXIT_OK);
+        }
+        return e->exit_code;
+}
+
+static int show_all(struct showing *s) {
+        int cancelled = 0;
+
+        for (;;) {
+                int c = quorate_next(s->r, -1), code = EXIT_OK;
+
+                if (c == QUORATE_ROW)
+                        code = show_row(s);
+                else if (c == QUORATE_PROGRESS)
+                        progress_show(&s->progress, quorate_progress(s->r));
+                else if (c == QUORATE_END)
+                        return show_end(s);
+                else if (c != QUORATE_AGAIN)
+                        return complain(s->ctx, EXIT_OTHER, "%s", quorate_error(s->q));
+                else if (!handle_interrupt(s, &cancelled))
+                        return complain(s->ctx, EXIT_OTHER, "interrupted");
+                if (code != EXIT_OK)
+                        return code;
+                if (c == QUORATE_ROW && interrupts && !handle_interrupt(s, &cancelled))
+                        return complain(s->ctx, EXIT_OTHER, "interrupted");
+        }
+}
+
+int ask_show(const struct command_context *ctx, const struct ask_options *o, struct quorate *q,
+             struct quorate_result *r) {
+        const char *format = o->format ? o->format : isatty(STDOUT_FILENO) ? "table" : "csv";
+        struct showing s = { .ctx = ctx, .o = o, .q = q, .r = r };
+        int code;
+
+        if (o->save_rows) {
+                s.rows = rows_file_new(o->save_rows);
+                if (!s.rows)
+                        return complain(ctx, EXIT_USAGE, "--save-rows %s: %s", o->save_rows,
+                                        strerror(errno));
+        }
+        progress_init(&s.progress, o->quiet || ctx->common.json);
+        s.format = format_new(format, stdout, terminal_width());
+        catch_interrupts(q);
+        code = show_all(&s);
+        catch_interrupts(NULL);
+        progress_clear(&s.progress);
+        format_free(s.format);
+        rows_file_free(s.rows);
+        return code;
+}

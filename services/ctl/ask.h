@@ -1,0 +1,65 @@
+#pragma once
+
+/* Asking one question and showing its answer: what `query`, `shell` and `job
+ * attach` share. */
+
+#include "common/client/quorate.h"
+#include "services/ctl/command.h"
+
+#define ASK_DATA_MAX 64
+
+/* The options of a question, as the command line has them. */
+struct ask_options {
+        struct option_list data, hosts;
+        const char *format, *prefer, *verify, *comparison, *network, *data_class, *save_rows;
+        uint64_t replicas, quorum, max_replicas, max_rows, max_bytes, max_memory;
+        nsec_t timeout, cpu;
+        bool meta, no_rewrite, quiet;
+};
+#define ASK_OPTION(kind_, letter_, name_, member_, value_, help_) \
+        { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, help_ }
+/* Rows for a command's table; the struct must begin with struct ask_options. */
+#define ASK_OPTION_ROWS                                                                            \
+        ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE",                                  \
+                   "a SQLite file to ask; may repeat, with names"),                                \
+                ASK_OPTION(OPTION_CHOICE, 'f', "format", format,                                   \
+                           "table|csv|json|ndjson|markdown|line", "[table; csv into a pipe]"),     \
+                ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL, "who answered what, on stderr"),  \
+                ASK_OPTION(OPTION_CHOICE, 0, "prefer", prefer, "auto|local|remote",                \
+                           "where it may run [auto]"),                                             \
+                ASK_OPTION(OPTION_CHOICE, 0, "verify", verify, "quorum|unanimous|fast",            \
+                           "how it is checked [quorum]"),                                          \
+                ASK_OPTION(OPTION_U64, 'k', "replicas", replicas, "N", "hosts that start [3]"),    \
+                ASK_OPTION(OPTION_U64, 'Q', "quorum", quorum, "N", "equal answers needed [2]"),    \
+                ASK_OPTION(OPTION_U64, 0, "max-replicas", max_replicas, "N",                       \
+                           "voters at most while escalating [7]"),                                 \
+                ASK_OPTION(OPTION_CHOICE, 0, "comparison", comparison, "class|engine|portable",    \
+                           "which answers may be compared"),                                       \
+                ASK_OPTION(OPTION_LIST, 0, "host", hosts, "PEER", "only these hosts; may repeat"), \
+                ASK_OPTION(OPTION_CHOICE, 0, "class", data_class, "public|internal|sensitive",     \
+                           "who may see the data"),                                                \
+                ASK_OPTION(OPTION_DURATION, 't', "timeout", timeout, "TIME",                       \
+                           "for the whole job [300s]"),                                            \
+                ASK_OPTION(OPTION_SIZE, 0, "max-bytes", max_bytes, "SIZE", "largest result"),      \
+                ASK_OPTION(OPTION_U64, 0, "max-rows", max_rows, "N", "most rows"),                 \
+                ASK_OPTION(OPTION_SIZE, 0, "max-memory", max_memory, "SIZE",                       \
+                           "memory of each host's run"),                                           \
+                ASK_OPTION(OPTION_DURATION, 0, "max-cpu", cpu, "TIME", "of each host's run"),      \
+                ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL,                         \
+                           "run the SQL exactly as given"),                                        \
+                ASK_OPTION(OPTION_STRING, 0, "save-rows", save_rows, "FILE",                       \
+                           "keep the rows for `receipt verify --rows`"),                           \
+                ASK_OPTION(OPTION_FLAG, 'q', "quiet", quiet, NULL, "no progress")
+
+/* Fills a question; `inputs` has room for ASK_DATA_MAX. 0, or an exit code after complaining. */
+int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
+                 struct quorate_input *inputs, struct quorate_question *ret);
+/* Connects; complains when nobody is there. */
+int ask_connect(const struct command_context *ctx, struct quorate **ret);
+/* Reads all of r, shows rows, progress and meta; Ctrl-C cancels. Returns the exit code. */
+int ask_show(const struct command_context *ctx, const struct ask_options *o, struct quorate *q,
+             struct quorate_result *r);
+/* The end as one line of JSON members, without braces. */
+void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool *first);
+/* One line and a table of hosts for people. */
+void ask_end_text(FILE *f, const struct quorate_end *e, bool with_hosts);

@@ -1,0 +1,82 @@
+/* quorate query: ask once, show the rows, say how far they are to be believed. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/memory.h"
+#include "services/ctl/ask.h"
+#include "services/ctl/private_query.h"
+
+#define SQL_MAX (1u << 20)
+
+static const struct option options[] = {
+        ASK_OPTION_ROWS,
+        {},
+};
+
+/* "-" reads the statement from standard input. */
+static char *read_sql(const char *operand) {
+        char *sql;
+        size_t n;
+
+        if (strcmp(operand, "-") != 0)
+                return xstrdup(operand);
+        sql = xcalloc(SQL_MAX + 1, 1);
+        n = fread(sql, 1, SQL_MAX, stdin);
+        sql[n] = 0;
+        return sql;
+}
+
+static int ask_node(const struct command_context *ctx, struct quorate *q,
+                    const struct quorate_question *question) {
+        const struct ask_options *o = ctx->options;
+        struct quorate_result *r;
+        int c, code;
+
+        c = quorate_query(q, question, &r);
+        if (c != QUORATE_OK)
+                return complain(
+                        ctx, c == QUORATE_E_INPUT || c == QUORATE_E_USAGE ? EXIT_USAGE : EXIT_OTHER,
+                        "%s", quorate_error(q));
+        code = ask_show(ctx, o, q, r);
+        quorate_result_free(r);
+        return code;
+}
+
+static int run(const struct command_context *ctx) {
+        const struct ask_options *o = ctx->options;
+        struct quorate_input inputs[ASK_DATA_MAX];
+        struct quorate_question question;
+        CLEANUP(freep) char *sql = NULL;
+        struct quorate *q;
+        int code;
+
+        if (ctx->operands.n_items != 1)
+                return complain(ctx, EXIT_USAGE,
+                                "query: give one statement in quotes, or - to read it");
+        sql = read_sql(ctx->operands.items[0]);
+        code = ask_question(ctx, o, sql, inputs, &question);
+        if (code)
+                return code;
+        code = quorate_open(ctx->common.runtime, &q);
+        if (code == QUORATE_E_NO_NODE)
+                return private_query(ctx, o, &question);
+        if (code != QUORATE_OK)
+                return complain(ctx, EXIT_OTHER, "%s", quorate_code_text(code));
+        code = ask_node(ctx, q, &question);
+        quorate_close(q);
+        return code;
+}
+
+const struct command command_query = {
+        .name = "query",
+        .usage = "query [OPTIONS] SQL",
+        .summary = "Ask; an answer counts when independent hosts agree",
+        .example = "quorate query --data sales.db 'SELECT region, sum(cents) FROM sale GROUP BY 1'",
+        .options = options,
+        .options_size = sizeof(struct ask_options),
+        .run = run,
+};
