@@ -1,0 +1,109 @@
+#include "services/ctl/caller.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+#include "common/daemon/bus.h"
+#include "common/daemon/capability.h"
+#include "common/daemon/loop.h"
+#include "common/daemon/seqpacket.h"
+#include "services/ctl/node.h"
+
+#define TIMEOUT (5 * NSEC_PER_SEC)
+
+struct calling {
+        bool done;
+        uint32_t code;
+        char *why;
+        const ProtobufCMessageDescriptor *type;
+        struct unpacked *reply;
+};
+
+/* The message is the loop's: keep it by packing it once more. */
+static void on_done(void *userdata, const struct rpc_result *result) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct calling *c = userdata;
+        char code[32], shown[200];
+
+        c->done = true;
+        c->code = result->code;
+        if (result->code != RPC_OK) {
+                (void) snprintf(c->why, 256, "%s%s%s", rpc_status_text(result->code, code),
+                                *result->text ? ": " : "",
+                                text_escape(BYTES_STR(result->text), shown, sizeof(shown)));
+                return;
+        }
+        buffer_init(&b, BUS_MESSAGE_MAX);
+        wire_pack(&b, result->message);
+        if (b.failed || wire_unpack(c->type, buffer_bytes(&b), NULL, c->reply)) {
+                c->code = RPC_E_MALFORMED;
+                (void) strcpy(c->why, "malformed answer");
+        }
+}
+
+static int call_over(struct loop *loop, struct link *link, const struct call_target *target,
+                     const char *method, const void *request, struct calling *c) {
+        nsec_t timeout = target->timeout ? target->timeout : TIMEOUT;
+        struct rpc_client *rpc = rpc_client_new(link, target->service);
+
+        (void) rpc_call(rpc, method, request, timeout, on_done, c);
+        while (!c->done && loop_turn(loop, NSEC_NEVER) >= 0)
+                continue;
+        rpc_client_free(rpc);
+        return c->code == RPC_OK ? 0 : -1;
+}
+
+int ctl_try(const struct command_context *ctx, const struct call_target *target, const char *method,
+            const void *request, struct unpacked *ret, char why[256]) {
+        const ProtobufCMethodDescriptor *m =
+                protobuf_c_service_descriptor_get_method_by_name(target->service, method);
+        struct calling c = { .why = why, .type = m->output, .reply = ret };
+        const struct capability *cap = capability_find(target->capability);
+        CLEANUP(loop_freep) struct loop *loop = NULL;
+        char path[CAPABILITY_PATH_SIZE];
+        struct node node;
+        int r = -1;
+
+        if (node_find(&ctx->common, &node) ||
+            capability_path(node.runtime, target->capability, false, path)) {
+                (void) strcpy(why, "no usable runtime directory; give --runtime DIR");
+                return -1;
+        }
+        if (access(path, W_OK) < 0) {
+                (void) snprintf(
+                        why, 256,
+                        "%.120s: %s; start a node with `quorate run`, or give --runtime DIR", path,
+                        strerror(errno));
+                return -1;
+        }
+        if (loop_new(&loop)) {
+                (void) strcpy(why, "no event loop");
+                return -1;
+        }
+        if (cap && cap->type == CAPABILITY_SEQPACKET) {
+                struct seqpacket *s = NULL;
+
+                if (seqpacket_connect(loop, path, &s) == 0)
+                        r = call_over(loop, seqpacket_link(s), target, method, request, &c);
+                seqpacket_free(s);
+        } else {
+                struct bus_client *b = NULL;
+                const struct bus_client_options o = { .path = path, .service = "ctl" };
+
+                if (bus_client_new(loop, &o, &b) == 0)
+                        r = call_over(loop, bus_client_link(b), target, method, request, &c);
+                bus_client_free(b);
+        }
+        return r;
+}
+
+int ctl_call(const struct command_context *ctx, const struct call_target *target,
+             const char *method, const void *request, struct unpacked *ret) {
+        char why[256] = "cannot connect";
+
+        if (ctl_try(ctx, target, method, request, ret, why) == 0)
+                return EXIT_OK;
+        return complain(ctx, EXIT_OTHER, "%s: %s", target->capability, why);
+}

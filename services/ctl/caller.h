@@ -1,0 +1,22 @@
+#pragma once
+
+/* One blocking call to one socket of the node, for commands that ask and print. */
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "common/wire/unpack.h"
+#include "services/ctl/command.h"
+
+struct call_target {
+        const char *capability; /* "coordinator/admin" */
+        const ProtobufCServiceDescriptor *service;
+        nsec_t timeout; /* 0: 5 s */
+};
+
+/* Complains by itself: no such socket, nobody answers, the answer is an error.
+ * Returns EXIT_OK with *ret (unpacked_done() it), or the exit code. */
+int ctl_call(const struct command_context *ctx, const struct call_target *target,
+             const char *method, const void *request, struct unpacked *ret);
+/* The same without a word: for doctor and status. 0, or -1 with `why`. */
+int ctl_try(const struct command_context *ctx, const struct call_target *target, const char *method,
+            const void *request, struct unpacked *ret, char why[256]);
