@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/crypto/hash.h"
 #include "common/wire/peerid.h"

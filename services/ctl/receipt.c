@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "proto/coordinator.pb-c.h"
 #include "services/ctl/caller.h"
