@@ -8,7 +8,7 @@
 #include "proto/journal.pb-c.h"
 
 #define STREAM_IDLE (30 * NSEC_PER_SEC) /* a stream that says nothing and waits for nothing */
-#define RUN_SLACK   (10 * NSEC_PER_SEC) /* the worker's own deadline comes first */
+#define SLOT_RETRY  (10 * NSEC_PER_MSEC)
 
 void host_event(struct host *h, enum event_level level, const char *name,
                 const struct host_job *j) {
@@ -245,14 +245,17 @@ static void expire(void *role, nsec_t now) {
 
         while ((e = heap_pop_due(&h->timers, now)))
                 on_timer(container_of(e, struct host_job, timer), now);
-        if (h->records)
-                records_expire(h->records, core_wall_us(h->core, now));
+        records_expire(h->records, core_wall_us(h->core, now));
+        h->retry_at = nsec_add(now, SLOT_RETRY);
+        host_next_waiting(h, now);
 }
 
 static nsec_t deadline(const void *role) {
         const struct host *h = role;
 
-        return heap_when(&h->timers);
+        /* Own jobs give their slots back without telling us. */
+        return list_is_empty(&h->waiting) ? heap_when(&h->timers)
+                                          : nsec_min(heap_when(&h->timers), h->retry_at);
 }
 
 /* ---- Answers to actions ---- */

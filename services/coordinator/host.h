@@ -120,6 +120,7 @@ struct host {
         struct list jobs, waiting;
         size_t n_jobs;
         struct heap timers;
+        nsec_t retry_at; /* while jobs wait for a slot */
         int64_t created_us; /* wall clock: our journal knows nothing before; 0: not yet known */
         struct host_counters counters;
         struct faults faults;

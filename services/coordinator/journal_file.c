@@ -1,0 +1,256 @@
+#include "services/coordinator/journal_file.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+
+#define DAY_US     (24 * 3600 * INT64_C(1000000))
+#define ENDED_KEPT 1000
+
+enum statement_index { ADD, DROP_EARLIER, BEGIN, COMMIT, ROLLBACK, ALL, ENDED, _STATEMENT_N };
+
+static const char *const statements[_STATEMENT_N] = {
+        [ADD] = "INSERT INTO record(kind, job, time_us, data) VALUES(?1, ?2, ?3, ?4)",
+        [DROP_EARLIER] = "DELETE FROM record WHERE job = ?1 AND kind IN (2, 4)",
+        [BEGIN] = "BEGIN IMMEDIATE",
+        [COMMIT] = "COMMIT",
+        [ROLLBACK] = "ROLLBACK",
+        [ALL] = "SELECT kind, data FROM record ORDER BY id",
+        [ENDED] = "SELECT kind, data FROM record WHERE kind = 6 ORDER BY id DESC LIMIT ?1",
+};
+
+/* Number i brings a file of version i to version i + 1. Never edit one that was released. */
+static const char *const migrations[] = {
+        "CREATE TABLE record(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, job BLOB NOT NULL,"
+        " time_us INTEGER NOT NULL, data BLOB NOT NULL) STRICT;"
+        "CREATE INDEX record_job ON record(job);"
+        "CREATE INDEX record_kind ON record(kind, id);",
+};
+
+struct journal_file {
+        sqlite3 *db;
+        sqlite3_stmt *statement[_STATEMENT_N];
+        bool is_dirty, is_failed;
+};
+
+static int exec(struct journal_file *j, const char *sql) {
+        return sqlite3_exec(j->db, sql, NULL, NULL, NULL);
+}
+
+/* Steps a statement that gives no rows. */
+static int run(struct journal_file *j, enum statement_index which) {
+        int r = sqlite3_step(j->statement[which]);
+
+        sqlite3_reset(j->statement[which]);
+        return r == SQLITE_DONE ? SQLITE_OK : r;
+}
+
+static int query_number(struct journal_file *j, const char *sql, int64_t *ret) {
+        sqlite3_stmt *s;
+        int r = sqlite3_prepare_v2(j->db, sql, -1, &s, NULL);
+
+        if (r != SQLITE_OK)
+                return r;
+        r = sqlite3_step(s);
+        if (r == SQLITE_ROW)
+                *ret = sqlite3_column_int64(s, 0);
+        sqlite3_finalize(s);
+        return r == SQLITE_ROW ? SQLITE_OK : r;
+}
+
+static int quick_check(struct journal_file *j) {
+        sqlite3_stmt *s;
+        bool ok;
+        int r = sqlite3_prepare_v2(j->db, "PRAGMA quick_check(1)", -1, &s, NULL);
+
+        if (r != SQLITE_OK)
+                return r;
+        r = sqlite3_step(s);
+        ok = r == SQLITE_ROW && strcmp((const char *) sqlite3_column_text(s, 0), "ok") == 0;
+        sqlite3_finalize(s);
+        if (r != SQLITE_ROW)
+                return r;
+        return ok ? SQLITE_OK : SQLITE_CORRUPT;
+}
+
+static int migrate(struct journal_file *j) {
+        int64_t version = 0;
+        char set[64];
+        int r = query_number(j, "PRAGMA user_version", &version);
+
+        if (r != SQLITE_OK)
+                return r;
+        if (version < 0 || version > (int64_t) ELEMENTSOF(migrations))
+                return SQLITE_MISMATCH;
+        for (; version < (int64_t) ELEMENTSOF(migrations); version++) {
+                snprintf(set, sizeof(set), "PRAGMA user_version = %d", (int) version + 1);
+                r = exec(j, "BEGIN EXCLUSIVE");
+                if (r == SQLITE_OK)
+                        r = exec(j, migrations[version]);
+                if (r == SQLITE_OK)
+                        r = exec(j, set);
+                if (r == SQLITE_OK)
+                        r = exec(j, "COMMIT");
+                if (r != SQLITE_OK)
+                        return r;
+        }
+        return SQLITE_OK;
+}
+
+static int set_up(struct journal_file *j) {
+        int r = exec(j, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+                        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;"
+                        "PRAGMA cache_size = -1024;");
+
+        if (r == SQLITE_OK)
+                r = quick_check(j);
+        if (r == SQLITE_OK)
+                r = migrate(j);
+        for (size_t i = 0; i < _STATEMENT_N && r == SQLITE_OK; i++)
+                r = sqlite3_prepare_v3(j->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                       &j->statement[i], NULL);
+        return r;
+}
+
+static int explain(const char *path, int r, const char *text, char error[JOURNAL_ERROR_SIZE]) {
+        static const struct {
+                int code, result;
+                const char *remedy;
+        } rows[] = {
+                { SQLITE_CORRUPT, JOURNAL_E_BAD,
+                  "it is damaged; move it away and start again: jobs in it are forgotten, and "
+                  "jobs from before are refused for an hour" },
+                { SQLITE_NOTADB, JOURNAL_E_BAD,
+                  "it is not a journal; move it away and start again" },
+                { SQLITE_MISMATCH, JOURNAL_E_BAD,
+                  "it was written by a newer version; install that one, or move the file away" },
+                { SQLITE_BUSY, JOURNAL_E_LOCKED,
+                  "another coordinator is using it; stop that one, or give this one another "
+                  "--state directory" },
+                { SQLITE_FULL, JOURNAL_E_DISK, "the disk is full; make room and start again" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if ((r & 0xff) == rows[i].code) {
+                        snprintf(error, JOURNAL_ERROR_SIZE, "journal %s: %s", path, rows[i].remedy);
+                        return rows[i].result;
+                }
+        snprintf(error, JOURNAL_ERROR_SIZE,
+                 "journal %s: %s; check the directory's owner and its disk", path, text);
+        return JOURNAL_E_DISK;
+}
+
+int journal_file_open(const char *path, struct journal_file **ret, char error[JOURNAL_ERROR_SIZE]) {
+        CLEANUP(journal_file_freep) struct journal_file *j = xnew(struct journal_file);
+        int r;
+
+        r = sqlite3_open_v2(path, &j->db,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                    SQLITE_OPEN_EXRESCODE,
+                            NULL);
+        if (r == SQLITE_OK)
+                r = set_up(j);
+        if (r != SQLITE_OK)
+                return explain(path, r, j->db ? sqlite3_errmsg(j->db) : "out of memory", error);
+        *ret = TAKE(j);
+        return JOURNAL_OK;
+}
+
+struct journal_file *journal_file_free(struct journal_file *j) {
+        if (!j)
+                return NULL;
+        for (size_t i = 0; i < _STATEMENT_N; i++)
+                sqlite3_finalize(j->statement[i]);
+        sqlite3_close(j->db);
+        free(j);
+        return NULL;
+}
+
+static int walk(sqlite3_stmt *s, journal_file_fn fn, void *userdata) {
+        int r, answer = 0;
+
+        while ((r = sqlite3_step(s)) == SQLITE_ROW && !answer) {
+                struct bytes data = { sqlite3_column_blob(s, 1),
+                                      (size_t) sqlite3_column_bytes(s, 1) };
+
+                answer = fn(userdata, (enum journal_kind) sqlite3_column_int(s, 0), data);
+        }
+        sqlite3_reset(s);
+        if (answer)
+                return answer;
+        return r == SQLITE_DONE ? 0 : error_origin(-EIO);
+}
+
+int journal_file_walk(struct journal_file *j, journal_file_fn fn, void *userdata) {
+        return walk(j->statement[ALL], fn, userdata);
+}
+
+int journal_file_ended(struct journal_file *j, size_t max, journal_file_fn fn, void *userdata) {
+        sqlite3_bind_int64(j->statement[ENDED], 1, (int64_t) max);
+        return walk(j->statement[ENDED], fn, userdata);
+}
+
+static int failed(struct journal_file *j) {
+        j->is_failed = true;
+        return JOURNAL_E_DISK;
+}
+
+static int add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+               struct bytes data, int64_t wall_us) {
+        sqlite3_stmt *s = j->statement[ADD];
+        int r = SQLITE_OK;
+
+        if (kind == JOURNAL_ENDED) {
+                sqlite3_bind_blob(j->statement[DROP_EARLIER], 1, job->bytes, HASH_SIZE,
+                                  SQLITE_STATIC);
+                r = run(j, DROP_EARLIER);
+        }
+        if (r != SQLITE_OK)
+                return r;
+        sqlite3_bind_int(s, 1, kind);
+        sqlite3_bind_blob(s, 2, job->bytes, HASH_SIZE, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 3, wall_us);
+        sqlite3_bind_blob64(s, 4, data.len ? (const void *) data.data : "", data.len,
+                            SQLITE_STATIC);
+        r = run(j, ADD);
+        sqlite3_clear_bindings(s);
+        return r;
+}
+
+int journal_file_add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+                     struct bytes data, int64_t wall_us) {
+        if (!j->is_dirty && run(j, BEGIN) != SQLITE_OK)
+                return failed(j);
+        j->is_dirty = true;
+        return add(j, kind, job, data, wall_us) == SQLITE_OK ? JOURNAL_OK : failed(j);
+}
+
+bool journal_file_is_dirty(const struct journal_file *j) {
+        return j->is_dirty || j->is_failed;
+}
+
+/* One failed record fails the whole transaction: the order of what stays must not
+ * have holes. */
+int journal_file_commit(struct journal_file *j) {
+        bool ok = !j->is_failed && (!j->is_dirty || run(j, COMMIT) == SQLITE_OK);
+
+        if (!ok && !sqlite3_get_autocommit(j->db))
+                (void) run(j, ROLLBACK);
+        j->is_dirty = j->is_failed = false;
+        return ok ? JOURNAL_OK : JOURNAL_E_DISK;
+}
+
+int journal_file_prune(struct journal_file *j, int64_t wall_us) {
+        char sql[512];
+
+        snprintf(sql, sizeof(sql),
+                 "DELETE FROM record WHERE kind = 1 AND time_us < %lld AND job <> zeroblob(32);"
+                 "DELETE FROM record WHERE kind = 8 AND time_us < %lld;"
+                 "DELETE FROM record WHERE kind = 6 AND id <= (SELECT id FROM record WHERE kind = 6"
+                 " ORDER BY id DESC LIMIT 1 OFFSET %d);",
+                 (long long) (wall_us - DAY_US), (long long) (wall_us - 60 * DAY_US), ENDED_KEPT);
+        return exec(j, sql) == SQLITE_OK ? JOURNAL_OK : JOURNAL_E_DISK;
+}

@@ -1,0 +1,46 @@
+#pragma once
+
+/* What the coordinator must still know after a crash: one SQLite file (WAL,
+ * synchronous FULL), one writer. Records are opaque, kept in the order written.
+ * They gather in one transaction until journal_file_commit(), which is the only place
+ * that waits for the disk. Shell only. */
+
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "services/coordinator/action.h"
+
+#define JOURNAL_ERROR_SIZE 512
+
+struct journal_file;
+
+enum journal_result {
+        JOURNAL_OK = 0,
+        JOURNAL_E_DISK,   /* full, or a write failed: nothing of this transaction is kept */
+        JOURNAL_E_BAD,    /* damaged, or not a journal: the text says what to do */
+        JOURNAL_E_LOCKED, /* another process has it */
+};
+
+/* Creates or migrates. `error` is one line for people, set for every other result
+ * than JOURNAL_OK. Returns enum journal_result. */
+int journal_file_open(const char *path, struct journal_file **ret, char error[JOURNAL_ERROR_SIZE]);
+struct journal_file *journal_file_free(struct journal_file *j); /* what was not committed is lost */
+DEFINE_CLEANUP(struct journal_file *, journal_file_free);
+
+/* All records in order. `fn` answers 0; anything else ends the walk and is returned. */
+typedef int (*journal_file_fn)(void *userdata, enum journal_kind kind, struct bytes data);
+int journal_file_walk(struct journal_file *j, journal_file_fn fn, void *userdata);
+
+/* JOURNAL_ENDED drops the job's earlier SUBMITTED and RECORD. JOURNAL_OK or JOURNAL_E_DISK. */
+int journal_file_add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+                     struct bytes data, int64_t wall_us);
+bool journal_file_is_dirty(const struct journal_file *j);
+/* JOURNAL_OK: durable. JOURNAL_E_DISK: rolled back, as if never added. */
+int journal_file_commit(struct journal_file *j);
+
+/* Forgets what is too old to matter: host records after a day, ended jobs beyond the
+ * latest 1,000, verdicts after 60 days. Commits. */
+int journal_file_prune(struct journal_file *j, int64_t wall_us);
+
+/* The latest ended jobs (packed JobSummary), newest first. */
+int journal_file_ended(struct journal_file *j, size_t max, journal_file_fn fn, void *userdata);

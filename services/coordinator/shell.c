@@ -1,0 +1,294 @@
+#include "services/coordinator/shell.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/daemon/log.h"
+
+#define CLOCK_EVERY (10 * NSEC_PER_SEC) /* wall clock, candidates, pruning */
+
+int64_t shell_wall_us(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_REALTIME, &t);
+        return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* ---- Actions ---- */
+
+static void do_input(struct shell *s, struct action *a) {
+        shell_data_input(s->data, a->id, &a->hash, a->providers, a->n_providers);
+}
+
+static void do_input_cancel(struct shell *s, struct action *a) {
+        shell_data_cancel(s->data, a->id);
+}
+
+static void do_event(struct shell *s, struct action *a) {
+        static const int levels[] = {
+                [EVENT_DEBUG] = LOG_DEBUG, [EVENT_INFO] = LOG_INFO, [EVENT_WARNING] = LOG_WARNING
+        };
+        char peer[PEER_ID_TEXT_SIZE];
+        struct log_fields fields = { .peer = peer_id_text(&a->event.peer, peer) };
+
+        s->counters.events++;
+        log_with(levels[a->event.level], &fields, "%s %s%s%s", a->event.name,
+                 a->event.text ? a->event.text : "", peer[0] ? " peer " : "", peer);
+}
+
+static void do_nothing(struct shell *s, struct action *a) {
+}
+
+static const shell_action_fn do_action[_ACTION_N] = {
+        [ACTION_NONE] = do_nothing,
+        [ACTION_OPEN] = shell_do_open,
+        [ACTION_SEND] = shell_do_send,
+        [ACTION_CONSUMED] = shell_do_consumed,
+        [ACTION_FINISH] = shell_do_finish,
+        [ACTION_RESET] = shell_do_reset,
+        [ACTION_SIGN] = shell_do_sign,
+        [ACTION_WORK] = shell_do_work,
+        [ACTION_WORK_FETCH] = shell_do_work_fetch,
+        [ACTION_WORK_CONSUMED] = shell_do_work_consumed,
+        [ACTION_WORK_RELEASE] = shell_do_work_release,
+        [ACTION_WORK_CANCEL] = shell_do_work_cancel,
+        [ACTION_INPUT] = do_input,
+        [ACTION_INPUT_CANCEL] = do_input_cancel,
+        [ACTION_JOURNAL] = shell_do_journal,
+        [ACTION_RECEIPT] = shell_do_receipt,
+        [ACTION_SPOOL_WRITE] = shell_do_spool_write,
+        [ACTION_SPOOL_READ] = shell_do_spool_read,
+        [ACTION_SPOOL_DROP] = shell_do_spool_drop,
+        [ACTION_REPLY] = shell_do_reply,
+        [ACTION_CLIENT] = shell_do_client,
+        [ACTION_CLIENT_FINISH] = shell_do_client_finish,
+        [ACTION_EVENT] = do_event,
+};
+
+/* An action may tell the core something at once; what that wants is carried out by
+ * the round under way. */
+void shell_turn(struct shell *s) {
+        struct action a;
+
+        if (s->is_turning)
+                return;
+        s->is_turning = true;
+        while (coordinator_output(s->core, &a)) {
+                s->counters.actions++;
+                do_action[a.type](s, &a);
+                action_done(&a);
+        }
+        s->is_turning = false;
+        (void) loop_timer_set(s->timer, coordinator_deadline(s->core));
+}
+
+static int on_timer(void *userdata) {
+        struct shell *s = userdata;
+
+        coordinator_expire(s->core, shell_now(s));
+        shell_turn(s);
+        return 0;
+}
+
+/* The wall clock may be set at any time; a few seconds late is early enough. */
+static int on_clock(void *userdata) {
+        struct shell *s = userdata;
+
+        coordinator_clock(s->core, shell_now(s), shell_wall_us());
+        shell_candidates(s);
+        s->gauges.cache_bytes = store_used(s->store);
+        return loop_timer_set(s->clock, nsec_add(shell_now(s), CLOCK_EVERY));
+}
+
+/* ---- Datasets ---- */
+
+static void on_input_ready(void *userdata, uint64_t fetch, const struct input_facts *facts) {
+        struct shell *s = userdata;
+
+        coordinator_input_ready(s->core, fetch, facts, shell_now(s));
+        shell_turn(s);
+}
+
+static void on_input_failed(void *userdata, uint64_t fetch, unsigned code) {
+        struct shell *s = userdata;
+
+        coordinator_input_failed(s->core, fetch, code, shell_now(s));
+        shell_turn(s);
+}
+
+static void on_blamed(void *userdata, const struct peer_id *peer, const char *why) {
+        char text[PEER_ID_TEXT_SIZE];
+        struct log_fields fields = { .peer = peer_id_text(peer, text) };
+
+        log_with(LOG_NOTICE, &fields, "provider %s given up: %s", text, why);
+}
+
+static const struct shell_data_handler data_handler = { .ready = on_input_ready,
+                                                        .failed = on_input_failed,
+                                                        .blamed = on_blamed };
+
+static int start_data(struct shell *s) {
+        static const char *const texts[] = {
+                [STORE_E_LOCKED] = "another coordinator uses it; stop that one",
+                [STORE_E_DISK] = "the disk is full; make room",
+                [STORE_E_QUOTA] = "it is over its quota; raise [coordinator] cache-size",
+        };
+        int r;
+
+        s->cache_path = xasprintf("%s/datasets", s->ctx->state);
+        r = store_open(s->cache_path, s->config->cache_size, &s->store);
+        if (r > 0)
+                log_error("dataset cache %s: %s", s->cache_path,
+                          (size_t) r < ELEMENTSOF(texts) && texts[r] ? texts[r] : "not usable");
+        if (r)
+                return r < 0 ? log_fault(r, "cannot open the dataset cache %s", s->cache_path)
+                             : error_origin(-EIO);
+        s->data = shell_data_new(s->loop, s->store, &shell_data_defaults, &data_handler, s);
+        return 0;
+}
+
+/* ---- Life ---- */
+
+static int start_timers(struct shell *s) {
+        int r = loop_add_timer(s->loop, on_timer, s, &s->timer);
+
+        if (!r)
+                r = loop_add_timer(s->loop, on_clock, s, &s->clock);
+        return r;
+}
+
+static int start_core(struct shell *s) {
+        struct coordinator_settings settings;
+        uint64_t seed;
+        int r;
+
+        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+                return error_origin(-EIO);
+        r = coordinator_config_settings(s->config, s->receipts_path, &settings);
+        if (r)
+                return r;
+        s->denied = (struct peer_id *) settings.host.denied;
+        s->core = coordinator_new(&settings, &s->self, seed);
+        coordinator_clock(s->core, shell_now(s), shell_wall_us());
+        r = shell_files_restore(s);
+        if (r)
+                return r;
+        coordinator_start(s->core, shell_now(s));
+        return 0;
+}
+
+/* Who we are and what we know first; only then those who ask. */
+static int (*const starts[])(struct shell *s) = {
+        start_timers, shell_keyring_start, shell_files_start,  start_data,
+        start_core,   shell_workers_start, shell_client_start, shell_streams_start,
+};
+
+int shell_start(struct service_context *ctx, void **ret) {
+        struct shell *s = xnew(struct shell);
+
+        s->ctx = ctx;
+        s->loop = ctx->loop;
+        s->config = ctx->config;
+        s->streams = map_new(1);
+        s->clients = map_new(2);
+        s->calls = map_new(3);
+        s->runs = map_new(4);
+        s->spools = map_new(5);
+        s->next_stream = 1;
+        rpc_services_init(s, s->services);
+        list_init(&s->workers);
+        list_init(&s->uploads);
+        for (size_t i = 0; i < ELEMENTSOF(starts); i++) {
+                int r = starts[i](s);
+
+                if (r) {
+                        shell_stop(ctx, s);
+                        return r;
+                }
+        }
+        shell_metrics(s);
+        shell_turn(s);
+        (void) on_clock(s);
+        *ret = s;
+        return 0;
+}
+
+void shell_drain(struct service_context *ctx, void *userdata) {
+        struct shell *s = userdata;
+
+        s->is_draining = true;
+        rpc_server_refuse(s->query_rpc);
+        coordinator_pause(s->core, 0, shell_now(s));
+        shell_turn(s);
+        service_drained(ctx);
+}
+
+static void map_done(struct map **m) {
+        *m = map_free(*m);
+}
+
+void *shell_stop(struct service_context *ctx, void *userdata) {
+        struct shell *s = userdata;
+
+        if (!s)
+                return NULL;
+        shell_streams_stop(s);
+        shell_client_stop(s);
+        shell_workers_stop(s);
+        s->core = coordinator_free(s->core);
+        shell_data_free(s->data);
+        store_free(s->store);
+        shell_files_stop(s);
+        shell_keyring_stop(s);
+        loop_source_free(s->timer);
+        loop_source_free(s->clock);
+        map_done(&s->streams);
+        map_done(&s->clients);
+        map_done(&s->calls);
+        map_done(&s->runs);
+        map_done(&s->spools);
+        free(s->denied);
+        free(s->cache_path);
+        free(s->receipts_path);
+        free(s);
+        return NULL;
+}
+
+/* ---- Metrics ---- */
+
+#define COUNTER(m, help) METRIC(shell_counters, m, METRIC_COUNTER, help)
+#define GAUGE(m, help)   METRIC(shell_gauges, m, METRIC_GAUGE, help)
+
+static const struct metric counters[] = {
+        COUNTER(actions, "actions of the core carried out"),
+        COUNTER(streams_opened, "job streams opened to hosts"),
+        COUNTER(streams_inbound, "job streams opened by requesters"),
+        COUNTER(runs, "jobs handed to workers: one executor each"),
+        COUNTER(clients, "result channels opened"),
+        COUNTER(submits, "queries submitted"),
+        COUNTER(uploads, "datasets uploaded"),
+        COUNTER(signatures, "statements signed by keyring"),
+        COUNTER(sign_failures, "statements keyring did not sign"),
+        COUNTER(journal_commits, "transactions of the journal"),
+        COUNTER(journal_failures, "transactions that failed"),
+        COUNTER(receipts, "receipts written"),
+        COUNTER(events, "events of the core"),
+        {},
+};
+static const struct metric gauges[] = {
+        GAUGE(workers, "workers enlisted"),
+        GAUGE(slots, "slots of all workers"),
+        GAUGE(slots_busy, "runs under way"),
+        GAUGE(jobs_own, "own jobs under way"),
+        GAUGE(jobs_served, "jobs served for others under way"),
+        GAUGE(cache_bytes, "bytes in the dataset cache"),
+        {},
+};
+
+void shell_metrics(struct shell *s) {
+        metrics_register(s->ctx->metrics, NULL, counters, &s->counters);
+        metrics_register(s->ctx->metrics, NULL, gauges, &s->gauges);
+}

@@ -1,0 +1,164 @@
+#pragma once
+
+/* The coordinator's process around its core: sockets, files and clocks. Carries
+ * out actions (action.h) and tells the core what came of them.
+ *
+ * shell.c          start, stop, turns, timers, the table of actions
+ * shell_streams.c  /quorate/job/1 over transport/streams, candidates
+ * shell_workers.c  coordinator/jobs: workers, runs
+ * shell_client.c   coordinator/query: result channels
+ * shell_upload.c   coordinator/query: uploads into the dataset store
+ * shell_keyring.c  signatures
+ * shell_files.c    journal, receipts, spools
+ * rpc.c            one function per rpc */
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/daemon/bus.h"
+#include "common/daemon/channel.h"
+#include "common/daemon/rpc.h"
+#include "common/daemon/seqpacket.h"
+#include "common/daemon/service.h"
+#include "services/coordinator/config.h"
+#include "services/coordinator/coordinator.h"
+#include "services/coordinator/data/store.h"
+#include "services/coordinator/journal_file.h"
+#include "services/coordinator/shell_data.h"
+
+struct shell;
+
+struct shell_counters {
+        uint64_t actions, streams_opened, streams_inbound, runs, clients, submits, uploads,
+                signatures, sign_failures, journal_commits, journal_failures, receipts, events;
+};
+struct shell_gauges {
+        uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes;
+};
+
+/* A call whose answer is an ACTION_REPLY. */
+struct pending_call {
+        struct call *call;
+        const ProtobufCMessageDescriptor *output;
+};
+
+/* rpc.c: query, admin, jobs, in this order. */
+struct coordinator_service {
+        union {
+                ProtobufCService base;
+                Coordinator__Query_Service query;
+                Coordinator__Admin_Service admin;
+                Coordinator__Jobs_Service jobs;
+        };
+        struct shell *shell;
+};
+
+struct shell {
+        struct service_context *ctx;
+        struct loop *loop;
+        const struct coordinator_config *config;
+        struct coordinator *core;
+        struct peer_id self;
+        bool is_turning, is_draining, is_paused;
+        struct peer_id *denied; /* the settings point to it */
+        struct coordinator_service services[3];
+        struct loop_source *timer, *clock;
+
+        struct journal_file *journal;
+        struct loop_source *commit;
+        struct ack *acks; /* of the transaction under way, in order */
+        size_t n_acks, acks_capacity;
+        struct map *spools;
+
+        struct store *store;
+        struct shell_data *data;
+        char *cache_path, *receipts_path;
+
+        struct bus_client *streams_bus, *peers_bus;
+        struct rpc_client *streams_rpc, *peers_rpc;
+        struct channel_acceptor streams_acceptor;
+        struct map *streams;
+        uint64_t next_stream;
+        size_t n_candidates;
+
+        struct bus_server *query_bus, *admin_bus, *jobs_bus;
+        struct rpc_server *query_rpc, *admin_rpc, *jobs_rpc;
+        struct channel_acceptor query_acceptor;
+        struct map *clients, *calls, *runs;
+        struct list workers, uploads;
+        uint64_t next_number; /* calls and clients */
+
+        struct seqpacket *keyring[_KEYRING_N];
+        struct rpc_client *keyring_rpc[_KEYRING_N];
+
+        struct shell_counters counters;
+        struct shell_gauges gauges;
+};
+
+/* The core is told with this as `now`. */
+static inline nsec_t shell_now(const struct shell *s) {
+        return loop_now(s->loop);
+}
+int64_t shell_wall_us(void);
+/* After anything that was told to the core: carries out what it wants. */
+void shell_turn(struct shell *s);
+
+void shell_metrics(struct shell *s);
+int shell_start(struct service_context *ctx, void **ret);
+void shell_drain(struct service_context *ctx, void *userdata);
+void *shell_stop(struct service_context *ctx, void *userdata);
+
+/* Each: open what it needs (0 or a fault, logged), give it back. */
+int shell_streams_start(struct shell *s);
+void shell_streams_stop(struct shell *s);
+void shell_candidates(struct shell *s); /* asks transport, then tells the core */
+int shell_workers_start(struct shell *s);
+void shell_workers_stop(struct shell *s);
+int shell_client_start(struct shell *s);
+void shell_client_stop(struct shell *s);
+int shell_keyring_start(struct shell *s); /* waits for keyring: who we are */
+void shell_keyring_stop(struct shell *s);
+int shell_files_start(struct shell *s);
+int shell_files_restore(struct shell *s); /* the core exists: give it what was journalled */
+void shell_files_stop(struct shell *s);
+void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata);
+void shell_uploads_gone(struct shell *s, const struct link *link); /* lets go of their pins */
+void shell_uploads_stop(struct shell *s);
+/* A worker enlisted over this link; the old entry of the link goes. */
+struct worker_facts {
+        const char *name;
+        char *const *engines;
+        size_t n_engines;
+        uint32_t slots;
+        uint64_t memory;
+        char *const *missing;
+        size_t n_missing;
+};
+void shell_worker_enlist(struct shell *s, struct link *link, const struct worker_facts *facts);
+/* For Status: lines about what is not as it should be; strings are the shell's. */
+size_t shell_worker_notes(struct shell *s, const char **ret, size_t max);
+size_t shell_engines(struct shell *s, const char **ret, size_t max);
+uint32_t shell_slots(const struct shell *s, uint32_t *ret_busy, uint32_t *ret_workers);
+
+/* Actions, by file. They may change *a (take what it owns). */
+typedef void (*shell_action_fn)(struct shell *s, struct action *a);
+void shell_do_open(struct shell *s, struct action *a);
+void shell_do_send(struct shell *s, struct action *a);
+void shell_do_consumed(struct shell *s, struct action *a);
+void shell_do_finish(struct shell *s, struct action *a);
+void shell_do_reset(struct shell *s, struct action *a);
+void shell_do_sign(struct shell *s, struct action *a);
+void shell_do_work(struct shell *s, struct action *a);
+void shell_do_work_fetch(struct shell *s, struct action *a);
+void shell_do_work_consumed(struct shell *s, struct action *a);
+void shell_do_work_release(struct shell *s, struct action *a);
+void shell_do_work_cancel(struct shell *s, struct action *a);
+void shell_do_journal(struct shell *s, struct action *a);
+void shell_do_receipt(struct shell *s, struct action *a);
+void shell_do_spool_write(struct shell *s, struct action *a);
+void shell_do_spool_read(struct shell *s, struct action *a);
+void shell_do_spool_drop(struct shell *s, struct action *a);
+void shell_do_reply(struct shell *s, struct action *a);
+void shell_do_client(struct shell *s, struct action *a);
+void shell_do_client_finish(struct shell *s, struct action *a);
+
+void rpc_services_init(struct shell *s, struct coordinator_service ret[3]);

@@ -1,0 +1,221 @@
+#include "services/coordinator/shell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/daemon/log.h"
+
+#define SPOOL_READ_MAX (18u << 20)
+
+/* ---- Journal: all records of a turn are one transaction, then all are told ---- */
+
+struct ack {
+        uint64_t id;
+        bool failed_before; /* a receipt that could not be written */
+};
+
+static void want_commit(struct shell *s, uint64_t id, bool failed) {
+        if (id) {
+                if (s->n_acks == s->acks_capacity) {
+                        s->acks_capacity = s->acks_capacity ? 2 * s->acks_capacity : 64;
+                        s->acks = xrealloc(s->acks, s->acks_capacity * sizeof(*s->acks));
+                }
+                s->acks[s->n_acks++] = (struct ack){ id, failed };
+        }
+        (void) loop_defer(s->commit);
+}
+
+static int on_commit(void *userdata) {
+        struct shell *s = userdata;
+        CLEANUP(freep) struct ack *acks = TAKE(s->acks);
+        size_t n = s->n_acks;
+        bool ok = true;
+
+        s->n_acks = s->acks_capacity = 0;
+        if (journal_file_is_dirty(s->journal)) {
+                ok = journal_file_commit(s->journal) == JOURNAL_OK;
+                s->counters.journal_commits++;
+        }
+        if (!ok) {
+                s->counters.journal_failures++;
+                log_error("the journal cannot be written: make room on the disk of %s",
+                          s->ctx->state);
+        }
+        for (size_t i = 0; i < n; i++) {
+                if (ok && !acks[i].failed_before)
+                        coordinator_journalled(s->core, acks[i].id, shell_now(s));
+                else
+                        coordinator_journal_failed(s->core, acks[i].id, shell_now(s));
+        }
+        shell_turn(s);
+        return 0;
+}
+
+void shell_do_journal(struct shell *s, struct action *a) {
+        (void) journal_file_add(s->journal, (enum journal_kind) a->n, &a->hash,
+                                refbuf_bytes(a->data), shell_wall_us());
+        want_commit(s, a->id, false);
+}
+
+static int restore_one(void *userdata, enum journal_kind kind, struct bytes data) {
+        struct shell *s = userdata;
+
+        if (coordinator_restore(s->core, kind, data, shell_now(s)))
+                log_warning("a record of kind %u in the journal is not understood; passed over",
+                            kind);
+        return 0;
+}
+
+int shell_files_restore(struct shell *s) {
+        (void) journal_file_prune(s->journal, shell_wall_us());
+        return journal_file_walk(s->journal, restore_one, s);
+}
+
+/* ---- Receipts: a file each, complete or not there ---- */
+
+static int write_all(int fd, struct bytes data) {
+        while (data.len > 0) {
+                ssize_t n = write(fd, data.data, data.len);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_origin(-errno);
+                data.data += n;
+                data.len -= (size_t) n;
+        }
+        return 0;
+}
+
+static int write_file(int dir, const char *name, struct bytes data) {
+        CLEANUP(fd_closep) int fd = -1;
+        char temporary[128];
+        int r;
+
+        snprintf(temporary, sizeof(temporary), "%s.tmp", name);
+        fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return error_origin(-errno);
+        r = write_all(fd, data);
+        if (!r && (fsync(fd) < 0 || renameat(dir, temporary, dir, name) < 0 || fsync(dir) < 0))
+                r = error_origin(-errno);
+        if (r)
+                (void) unlinkat(dir, temporary, 0);
+        return r;
+}
+
+void shell_do_receipt(struct shell *s, struct action *a) {
+        CLEANUP(fd_closep) int dir = open(s->receipts_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char hex[2 * HASH_SIZE + 1], name[2 * HASH_SIZE + 16];
+        int r;
+
+        hex_encode(hash_bytes(&a->hash), hex);
+        snprintf(name, sizeof(name), "%s.receipt", hex);
+        r = dir < 0 ? error_origin(-errno) : write_file(dir, name, refbuf_bytes(a->data));
+        if (r)
+                log_error_reason(r, "cannot write receipt %s/%s", s->receipts_path, name);
+        else
+                s->counters.receipts++;
+        want_commit(s, a->id, r != 0);
+}
+
+/* ---- Spools: unlinked files of rows that wait for their check ---- */
+
+struct spool {
+        int fd;
+        bool has_failed;
+};
+
+static struct spool *spool_of(struct shell *s, uint64_t id) {
+        struct spool *x = map_get_u64(s->spools, id);
+
+        if (x)
+                return x;
+        x = xnew(struct spool);
+        x->fd = open(s->ctx->state, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+        map_set_u64(s->spools, id, x);
+        return x;
+}
+
+static void spool_fail(struct shell *s, struct spool *x, uint64_t id, int error) {
+        if (x->has_failed)
+                return;
+        x->has_failed = true;
+        log_error_reason(error, "cannot keep rows below %s", s->ctx->state);
+        coordinator_spool_failed(s->core, id, shell_now(s));
+}
+
+void shell_do_spool_write(struct shell *s, struct action *a) {
+        struct spool *x = spool_of(s, a->id);
+        int r = x->fd < 0 ? -EIO : write_all(x->fd, refbuf_bytes(a->data));
+
+        if (r)
+                spool_fail(s, x, a->id, r);
+}
+
+void shell_do_spool_read(struct shell *s, struct action *a) {
+        struct spool *x = spool_of(s, a->id);
+        CLEANUP(freep) uint8_t *data = NULL;
+        ssize_t n = -1;
+
+        if (x->fd >= 0 && a->n <= SPOOL_READ_MAX) {
+                data = xmalloc(a->n);
+                n = pread(x->fd, data, a->n, (off_t) a->offset);
+        }
+        if (n < 0 || (uint64_t) n != a->n)
+                spool_fail(s, x, a->id, n < 0 && errno ? -errno : -EIO);
+        else
+                coordinator_spool_data(s->core, a->id, BYTES(data, (size_t) n), shell_now(s));
+}
+
+void shell_do_spool_drop(struct shell *s, struct action *a) {
+        struct spool *x = map_remove_u64(s->spools, a->id);
+
+        if (!x)
+                return;
+        fd_closep(&x->fd);
+        free(x);
+}
+
+/* ---- Life ---- */
+
+int shell_files_start(struct shell *s) {
+        CLEANUP(freep) char *path = xasprintf("%s/journal.db", s->ctx->state);
+        char error[JOURNAL_ERROR_SIZE];
+        int r = loop_add_defer(s->loop, on_commit, s, &s->commit);
+
+        if (r)
+                return r;
+        s->receipts_path = xasprintf("%s/receipts", s->ctx->state);
+        if (mkdir(s->receipts_path, 0755) < 0 && errno != EEXIST)
+                return log_fault(error_origin(-errno), "cannot make %s", s->receipts_path);
+        r = journal_file_open(path, &s->journal, error);
+        if (r == JOURNAL_OK)
+                return 0;
+        log_error("%s", error);
+        return error_origin(r == JOURNAL_E_DISK ? -ENOSPC : -EBADMSG);
+}
+
+void shell_files_stop(struct shell *s) {
+        struct bytes key;
+        void *value;
+        size_t cursor = 0;
+
+        while (s->spools && map_next(s->spools, &cursor, &key, &value)) {
+                struct spool *x = value;
+
+                fd_closep(&x->fd);
+                free(x);
+        }
+        if (s->journal && journal_file_is_dirty(s->journal))
+                (void) journal_file_commit(s->journal);
+        s->journal = journal_file_free(s->journal);
+        s->commit = loop_source_free(s->commit);
+        free(s->acks);
+        s->acks = NULL;
+}
