@@ -458,7 +458,7 @@ static void take_variable(struct parse *p, const char *variable) {
                      variable);
 }
 
-int config_environment(struct config *c, char *const *env, char error[CONFIG_ERROR_SIZE]) {
+int config_environment(struct config *c, const char *const *env, char error[CONFIG_ERROR_SIZE]) {
         struct parse p = { .config = c, .file = "environment", .error = error };
 
         for (size_t i = 0; i < c->n_rows; i++)

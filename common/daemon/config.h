@@ -117,7 +117,7 @@ int config_parse(struct config *c, const char *file, struct bytes text, bool sha
 /* `path` is a directory (the files above; missing ones are no error) or one file
  * (shared rules). Returns enum config_result or a fault. */
 int config_load(struct config *c, const char *path, char error[CONFIG_ERROR_SIZE]);
-int config_environment(struct config *c, char *const *env, char error[CONFIG_ERROR_SIZE]);
+int config_environment(struct config *c, const char *const *env, char error[CONFIG_ERROR_SIZE]);
 
 void config_print_help(const struct config *c, FILE *f);   /* every key, default, range */
 void config_print_values(const struct config *c, FILE *f); /* as a file it would read back */

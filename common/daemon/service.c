@@ -145,7 +145,7 @@ static struct config *load_config(const struct service *s, const struct options 
 
         r = config_load(c, o->config ? o->config : default_config(), error);
         if (r == 0)
-                r = config_environment(c, environ, error);
+                r = config_environment(c, (const char *const *) environ, error);
         if (r == 0)
                 return TAKE(c);
         log_error("%s", r > 0 ? error : strerror(-r));
