@@ -36,6 +36,7 @@ CASES = [
     ("purity", "services/dht/a.c", body(["return socket(1, 2, 3);"]), "calls socket()"),
     ("purity", "services/dht/a.c", body(["return d->connect(d);", "x.open(1);"]), None),
     ("purity", "services/dht/a.c", "int connect(int a);\n", None),
+    ("purity", "services/dht/a.c", "static int accept(int a) {\n}\n" + body(["accept(1);"]), None),
     ("purity", "services/dht/shell.c", body(["return socket(1, 2, 3);"]), None),
     ("purity", "services/dht/a.c", body(["getrandom(p, 1, 0);"]), "calls getrandom()"),
     ("function-length", "common/base/a.c", body(["x++;"] * 59), "has 61 lines"),

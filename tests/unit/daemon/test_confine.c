@@ -105,7 +105,7 @@ static void test_close(void **state) {
 static int see_own_root(void) {
         unsigned got = 0;
         const struct namespace_mount mounts[] = {
-                { .source = "/tmp", .target = "/work", .writable = true },
+                { .source = "/tmp", .target = "/own", .writable = true },
                 { .source = "/etc" },
                 { .source = "/does/not/exist" },
                 { .source = "/dev/null", .writable = true },
@@ -124,8 +124,8 @@ static int see_own_root(void) {
                 return 4;
         if (mkdir("/new", 0700) == 0 || errno != EROFS)
                 return 5;
-        if (mkdir("/work/quorate-test-own-root", 0700) < 0 ||
-            rmdir("/work/quorate-test-own-root") < 0)
+        if (mkdir("/own/quorate-test-own-root", 0700) < 0 ||
+            rmdir("/own/quorate-test-own-root") < 0)
                 return 6;
         if (open("/dev/null", O_WRONLY) < 0)
                 return 7;
