@@ -82,6 +82,15 @@ void answer_done(struct answer_builder *b) {
         digest_set_done(&b->set);
 }
 
+/* One build gives its rows in one order, so their sequence can be compared instead. */
+static int leave_set(struct answer_builder *b) {
+        if (!b->limits.sequence_beyond)
+                return BATCH_E_SET_ROWS;
+        b->form = ANSWER_SEQUENCE;
+        digest_set_done(&b->set);
+        return BATCH_OK;
+}
+
 static int count_row(struct answer_builder *b, struct bytes row) {
         struct hash_value digest;
 
@@ -93,7 +102,7 @@ static int count_row(struct answer_builder *b, struct bytes row) {
         if (b->form != ANSWER_SET)
                 return BATCH_OK;
         if (b->rows > ANSWER_SET_ROWS)
-                return BATCH_E_SET_ROWS;
+                return leave_set(b);
         digest = row_digest(row);
         return digest_set_add(&b->set, &digest);
 }

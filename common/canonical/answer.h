@@ -52,6 +52,7 @@ void digest_set_done(struct digest_set *s);
 
 struct answer_limits {
         uint64_t rows, bytes; /* of the job; 0: none */
+        bool sequence_beyond; /* comparison `class`: row 2^20 + 1 turns a SET into a SEQUENCE */
 };
 
 /* Host side. Write a row's cells into answer_row(), then answer_end_row(). On

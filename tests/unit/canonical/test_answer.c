@@ -254,6 +254,41 @@ static void test_limits(void **state) {
         assert_int_equal(budget.used, 0);
 }
 
+/* One row more than a SET holds: refused, or a SEQUENCE from there on. */
+static void test_beyond_set(void **state) {
+        for (int beyond = 0; beyond < 2; beyond++) {
+                const struct answer_limits limits = { .sequence_beyond = beyond };
+                const struct hash_value schema = {};
+                struct answer_builder b;
+                struct budget budget;
+                struct answer a;
+                int result = BATCH_OK;
+
+                budget_init(&budget, (uint64_t) ANSWER_SET_ROWS * HASH_SIZE, NULL);
+                answer_begin(&b, ANSWER_SET, &schema, &limits, &budget);
+                for (unsigned i = 0; i <= ANSWER_SET_ROWS; i++) {
+                        assert_int_equal(result, BATCH_OK);
+                        cell_put_integer(answer_row(&b), i);
+                        result = answer_end_row(&b);
+                        if (result != BATCH_READY)
+                                continue;
+                        (void) answer_next(&b);
+                        result = BATCH_OK;
+                }
+                assert_int_equal(result, beyond ? BATCH_OK : BATCH_E_SET_ROWS);
+                if (beyond) {
+                        assert_int_equal(budget.used, 0);
+                        assert_int_equal(answer_finish(&b), BATCH_READY);
+                        (void) answer_next(&b);
+                        answer_result(&b, &a);
+                        assert_int_equal(a.form, ANSWER_SEQUENCE);
+                        assert_int_equal(a.rows, ANSWER_SET_ROWS + 1);
+                }
+                answer_done(&b);
+                assert_int_equal(budget.used, 0);
+        }
+}
+
 /* Against a plain sort, with many duplicates and common prefixes. */
 static int compare_digests(const void *a, const void *b) {
         return memcmp(a, b, HASH_SIZE);
@@ -283,4 +318,4 @@ static void test_digest_sort(void **state) {
 TEST_MAIN(cmocka_unit_test(test_vectors), cmocka_unit_test(test_errors),
           cmocka_unit_test(test_permutation), cmocka_unit_test(test_liars),
           cmocka_unit_test(test_bad_batches), cmocka_unit_test(test_limits),
-          cmocka_unit_test(test_digest_sort))
+          cmocka_unit_test(test_beyond_set), cmocka_unit_test(test_digest_sort))
