@@ -308,8 +308,11 @@ static int prepare(struct run *r) {
 }
 
 static int run(struct run *r) {
-        const struct answer_limits limits = { r->job->limits ? r->job->limits->rows : 0,
-                                              r->job->limits ? r->job->limits->bytes : 0 };
+        const struct answer_limits limits = {
+                .rows = r->job->limits ? r->job->limits->rows : 0,
+                .bytes = r->job->limits ? r->job->limits->bytes : 0,
+                .sequence_beyond = strcmp(r->job->comparison, "class") == 0,
+        };
         struct answer a = {};
         int result;
 
