@@ -88,6 +88,8 @@ struct quic *quic_free(struct quic *q);
 
 /* Whether inbound connections are accepted; false at the start. */
 void quic_listen(struct quic *q, bool on);
+/* For handshakes begun from now on; the context before must outlive its connections. */
+void quic_set_tls(struct quic *q, struct tls_context *tls);
 
 /* Begins a handshake. `expected` NULL accepts any peer (an address without an id).
  * Answers enum quic_result. on_connected or on_closed follows. */

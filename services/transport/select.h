@@ -16,6 +16,7 @@
 
 #define SELECT_MESSAGE_MAX   1024 /* with its newline */
 #define SELECT_NAME_MAX      140  /* longest protocol id that we serve or propose */
+#define SELECT_NAME_SIZE     (SELECT_NAME_MAX + 1)
 #define SELECT_PROPOSALS_MAX 16
 
 enum select_result {
@@ -36,7 +37,7 @@ struct select {
         size_t n_proposals, n_tried;
         bool optimistic, greeted;
         int outcome; /* enum select_result, sticky */
-        char name[SELECT_NAME_MAX + 1];
+        char name[SELECT_NAME_SIZE];
 };
 
 /* Both put the first flight into `out`: the initiator's carries the first

@@ -98,6 +98,10 @@ void transport_work(struct transport *t, nsec_t now);
 /* A socket (one per family) that dials go out from. `local` may be unspecified. */
 void transport_add_link(struct transport *t, const struct path *from);
 void transport_listen(struct transport *t, bool on);
+/* For connections made from now on; the older context stays in use by the others. */
+void transport_set_tls(struct transport *t, struct tls_context *tls);
+/* Says goodbye to everybody with the next output. */
+void transport_close_all(struct transport *t, nsec_t now);
 void transport_resolved(struct transport *t, uint64_t attempt, const struct endpoint *found,
                         size_t n, nsec_t now);
 /* A datagram to there could not even be sent. */
@@ -105,6 +109,8 @@ void transport_unroutable(struct transport *t, const struct endpoint *to, nsec_t
 void transport_network_changed(struct transport *t, nsec_t now);
 
 /* ---- ourselves, as identify tells it ---- */
+
+const char *transport_agent(const struct transport *t);
 
 /* Both are copied, and pushed to connected peers a second after the last change. */
 void transport_set_addresses(struct transport *t, const struct multiaddr *addrs, size_t n,

@@ -222,6 +222,10 @@ void exchange_changed(struct transport *t) {
 
 /* ---- ourselves ---- */
 
+const char *transport_agent(const struct transport *t) {
+        return t->config.agent;
+}
+
 void transport_set_addresses(struct transport *t, const struct multiaddr *addrs, size_t n,
                              nsec_t now) {
         t->now = now;

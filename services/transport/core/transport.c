@@ -191,6 +191,15 @@ void transport_listen(struct transport *t, bool on) {
         quic_listen(t->quic, on);
 }
 
+void transport_set_tls(struct transport *t, struct tls_context *tls) {
+        quic_set_tls(t->quic, tls);
+}
+
+void transport_close_all(struct transport *t, nsec_t now) {
+        t->now = now;
+        quic_close_all(t->quic, 0, now);
+}
+
 void transport_resolved(struct transport *t, uint64_t attempt, const struct endpoint *found,
                         size_t n, nsec_t now) {
         t->now = now;

@@ -92,6 +92,10 @@ struct quic *quic_free(struct quic *q) {
         return NULL;
 }
 
+void quic_set_tls(struct quic *q, struct tls_context *tls) {
+        q->config.tls = tls;
+}
+
 void quic_listen(struct quic *q, bool on) {
         q->is_listening = on;
 }

@@ -1,0 +1,64 @@
+#include "services/transport/config.h"
+
+#define INT(...)      CONFIG_INT(transport_settings, __VA_ARGS__)
+#define SIZE(...)     CONFIG_SIZE(transport_settings, __VA_ARGS__)
+#define DURATION(...) CONFIG_DURATION(transport_settings, __VA_ARGS__)
+#define STRING(...)   CONFIG_STRING(transport_settings, __VA_ARGS__)
+#define ENUM(...)     CONFIG_ENUM(transport_settings, __VA_ARGS__)
+#define LIST(...)     CONFIG_LIST(transport_settings, __VA_ARGS__)
+#define MS            NSEC_PER_MSEC
+#define SEC           NSEC_PER_SEC
+
+/* The order is that of enum quic_congestion, loopback_policy and tls_key_type. */
+static const char *const congestions[] = { "cubic", "bbr", NULL };
+static const char *const loopbacks[] = { "auto", "always", "never", NULL };
+static const char *const certificates[] = { "ed25519", "p256", NULL };
+
+const struct config_key transport_config_keys[] = {
+        LIST(listen, "listen",
+             "addresses to listen on, one for each of IPv4 and IPv6: "
+             "/ip4/0.0.0.0/udp/4001/quic-v1; "
+             "port 0 takes a free one; none: both families, port 4001"),
+        LIST(announce, "announce", "addresses to tell others instead of those of the interfaces"),
+        LIST(bootstrap, "bootstrap",
+             "peers to stay connected to: peerid@host:port, host:port, or a multiaddr"),
+        INT(max_connections, "max-connections", "256", 4, 100000, "in total, both directions"),
+        INT(max_per_ip, "max-connections-per-ip", "32", 1, 100000, "inbound, from one address"),
+        INT(max_per_net, "max-connections-per-net", "64", 1, 100000,
+            "inbound, from one IPv4 /24 or IPv6 /48"),
+        INT(max_half_open, "max-handshakes", "128", 1, 100000, "inbound ones at a time"),
+        INT(retry_above, "retry-above", "32", 0, 100000,
+            "inbound handshakes at a time from which addresses have to prove themselves"),
+        INT(max_streams, "max-streams", "256", 1, 4096, "that one peer may have open at a time"),
+        INT(max_peers, "max-peers", "1024", 8, 100000, "to remember"),
+        SIZE(stream_buffer, "stream-buffer", "1M", 64 << 10, 64 << 20,
+             "waiting to be sent or acknowledged, on one stream"),
+        SIZE(connection_buffer, "connection-buffer", "8M", 64 << 10, 256 << 20,
+             "the same, to one peer"),
+        SIZE(total_buffer, "total-buffer", "32M", 1 << 20, 4ULL << 30, "the same, to all"),
+        SIZE(stream_window, "stream-window", "4M", 64 << 10, 64 << 20,
+             "that a peer may send on one stream before its receiver takes any of it"),
+        SIZE(connection_window, "connection-window", "8M", 64 << 10, 256 << 20,
+             "the same, on one connection"),
+        SIZE(receive_buffer, "receive-buffer", "64M", 1 << 20, 4ULL << 30,
+             "received and not yet taken by services, in all; streams beyond are reset"),
+        DURATION(idle_timeout, "idle-timeout", "30s", 1 * SEC, 600 * SEC,
+                 "close a connection on which nothing happens for this long"),
+        DURATION(keep_alive, "keep-alive", "4s", 100 * MS, 300 * SEC,
+                 "sign of life on connections that are needed"),
+        DURATION(handshake_timeout, "handshake-timeout", "5s", 100 * MS, 60 * SEC,
+                 "for inbound connections"),
+        DURATION(dial_timeout, "dial-timeout", "2s", 100 * MS, 60 * SEC,
+                 "for one address of a peer"),
+        ENUM(congestion, "congestion", "cubic", congestions,
+             "bbr keeps its speed where packets are lost by chance"),
+        ENUM(loopback, "dial-loopback", "auto", loopbacks,
+             "dial loopback addresses that peers announce; auto: if this node has no others"),
+        ENUM(certificate, "certificate", "ed25519", certificates,
+             "key of the TLS certificate; p256 for peers without Ed25519"),
+        LIST(perf_allow, "perf-allow",
+             "peer ids that may measure throughput here, or \"all\"; they can make this node send "
+             "at full speed"),
+        STRING(agent, "agent", "", "what to call ourselves; empty: quorate and its version"),
+        {},
+};

@@ -1,0 +1,372 @@
+#include "services/transport/shell/shell.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "common/base/error.h"
+#include "common/base/text.h"
+#include "common/crypto/random.h"
+#include "common/daemon/log.h"
+#include "quorate-config.h"
+
+#define HOUSEKEEPING_PERIOD (60 * NSEC_PER_SEC)
+#define CERTIFICATES_MAX    64 /* keyring restarts that one life of transport goes along with */
+
+nsec_t shell_now(const struct shell *s) {
+        return loop_now(s->ctx->loop);
+}
+
+static int64_t wall_us(void) {
+        struct timespec t;
+
+        check(clock_gettime(CLOCK_REALTIME, &t) == 0);
+        return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* ---- what the core asks for ---- */
+
+static void on_random(void *userdata, void *ret, size_t n) {
+        random_bytes(ret, n);
+}
+
+static void on_resolve(void *userdata, uint64_t attempt, const struct multiaddr *name) {
+        struct shell *s = userdata;
+
+        names_find(s->names, attempt, name);
+}
+
+static void on_found(void *userdata, uint64_t attempt, const struct endpoint *found, size_t n) {
+        struct shell *s = userdata;
+
+        transport_resolved(s->transport, attempt, found, n, shell_now(s));
+}
+
+static void on_peer(void *userdata, const struct peer *peer, bool connected) {
+        const struct peer_attempt *last = peer_attempt(peer, 0);
+        char id[PEER_ID_TEXT_SIZE];
+
+        log_with(LOG_INFO, &(struct log_fields){ .peer = peer_id_text(&peer->id, id) },
+                 "peer %s: %s", id,
+                 connected ? "connected"
+                 : last    ? last->outcome
+                           : "gone");
+}
+
+static const struct transport_events events = {
+        .random = on_random,
+        .resolve = on_resolve,
+        .on_peer = on_peer,
+};
+
+/* ---- a turn ---- */
+
+static int64_t certificate_time(void) {
+        return wall_us() / 1000000;
+}
+
+/* keyring has a new TLS key: from now on connections use a certificate of that. */
+static void renew_certificate(struct shell *s) {
+        struct tls_context *fresh;
+
+        if (s->n_certificates == CERTIFICATES_MAX ||
+            keys_certificate(s->keys, certificate_time(), &fresh))
+                return;
+        log_notice("keyring was restarted: using a certificate of its new TLS key");
+        s->certificates[s->n_certificates++] = fresh;
+        transport_set_tls(s->transport, fresh);
+}
+
+/* Before the loop waits: everything that this turn has caused leaves. */
+static int on_prepare(void *userdata) {
+        struct shell *s = userdata;
+        nsec_t now = shell_now(s);
+
+        streams_service_flush(s->streams_service);
+        transport_work(s->transport, now);
+        (void) loop_timer_set(s->timer, transport_deadline(s->transport));
+        sockets_send(s, now);
+        if (keys_is_stale(s->keys))
+                renew_certificate(s);
+        if (s->is_draining)
+                service_drained(s->ctx);
+        return 0;
+}
+
+static int on_timer(void *userdata) {
+        struct shell *s = userdata;
+
+        transport_expire(s->transport, shell_now(s));
+        return 0;
+}
+
+static bool addresses_equal(const struct addresses *a, const struct addresses *b) {
+        return a->n == b->n && memcmp(a->list, b->list, a->n * sizeof(a->list[0])) == 0;
+}
+
+/* The sequence number must grow over restarts: it is the time. */
+static void publish_addresses(struct shell *s) {
+        CLEANUP(buffer_donep) struct buffer record = {};
+        nsec_t now = shell_now(s);
+
+        buffer_init(&record, IDENTIFY_MESSAGE_MAX);
+        transport_set_addresses(s->transport, s->addresses.list, s->addresses.n, now);
+        if (keys_sign_record(s->keys, (uint64_t) wall_us(), s->addresses.list, s->addresses.n,
+                             &record) == 0)
+                transport_set_record(s->transport, buffer_bytes(&record), now);
+        if (s->streams_service)
+                streams_service_tell(s->streams_service);
+}
+
+static int find_addresses(struct shell *s) {
+        struct addresses now = {};
+
+        if (s->settings->announce.n_items > 0) {
+                if (!addresses_parse(&s->settings->announce, "announce", &now))
+                        return error_origin(-EINVAL);
+        } else {
+                for (size_t i = 0; i < s->n_outlets; i++)
+                        addresses_of(udp_bound(s->outlets[i].udp), &now);
+        }
+        if (addresses_equal(&now, &s->addresses) && now.n > 0)
+                return 0;
+        if (s->addresses.n > 0)
+                transport_network_changed(s->transport, shell_now(s));
+        s->addresses = now;
+        publish_addresses(s);
+        return 0;
+}
+
+static int on_housekeeping(void *userdata) {
+        struct shell *s = userdata;
+
+        tls_context_set_wall(s->certificates[s->n_certificates - 1], certificate_time());
+        (void) find_addresses(s);
+        (void) store_save(s->store, transport_peers(s->transport), wall_us());
+        shell_refresh_metrics(s);
+        return loop_timer_set(s->housekeeping, nsec_add(shell_now(s), HOUSEKEEPING_PERIOD));
+}
+
+/* ---- metrics ---- */
+
+#define ROW(n, m, k, h) \
+        { .name = n, .kind = k, .offset = offsetof(struct metrics_copy, m), .help = h }
+#define C METRIC_COUNTER
+#define G METRIC_GAUGE
+
+static const struct metric metric_table[] = {
+        ROW("quic_bytes_in", quic.bytes_in, C, "UDP payload received"),
+        ROW("quic_bytes_out", quic.bytes_out, C, "UDP payload sent"),
+        ROW("datagrams_in", quic.datagrams_in, C, "datagrams received"),
+        ROW("datagrams_out", quic.datagrams_out, C, "datagrams sent"),
+        ROW("dropped_garbage", quic.dropped_garbage, C, "datagrams that were not QUIC"),
+        ROW("dropped_unknown", quic.dropped_unknown, C, "datagrams of no connection"),
+        ROW("dropped_small", quic.dropped_small_initial, C, "first datagrams too short"),
+        ROW("dropped_unroutable", n_unroutable, C, "datagrams that could not leave"),
+        ROW("handshakes_in", quic.accepted, C, "inbound handshakes begun"),
+        ROW("refused_limit", quic.refused_limit, C, "connections refused by a limit"),
+        ROW("retries", quic.retries, C, "addresses asked to prove themselves"),
+        ROW("resets", quic.resets, C, "stateless resets sent"),
+        ROW("connections", n_connections, G, "connections"),
+        ROW("connections_inbound", n_inbound, G, "inbound connections"),
+        ROW("handshakes_open", n_half_open, G, "inbound handshakes under way"),
+        ROW("dials", transport.dials, C, "dials begun"),
+        ROW("dial_failures", transport.dial_failures, C, "addresses that failed"),
+        ROW("streams_in", transport.streams_in, C, "streams opened by peers"),
+        ROW("streams_out", transport.streams_out, C, "streams opened by this node"),
+        ROW("streams_refused", transport.streams_refused, C, "streams over a limit"),
+        ROW("negotiations_failed", transport.negotiations_failed, C, "without a protocol"),
+        ROW("identified", transport.identified, C, "identify messages heard"),
+        ROW("identify_failures", transport.identify_failures, C, "identify exchanges failed"),
+        ROW("pings_answered", transport.pings_answered, C, "pings answered"),
+        {},
+};
+
+void shell_refresh_metrics(struct shell *s) {
+        quic_stats(transport_quic(s->transport), &s->metrics.quic);
+        s->metrics.transport = *transport_stats(s->transport);
+        s->metrics.n_connections = s->metrics.quic.n_connections;
+        s->metrics.n_inbound = s->metrics.quic.n_inbound;
+        s->metrics.n_half_open = s->metrics.quic.n_half_open;
+}
+
+/* ---- start ---- */
+
+static void set_limits(const struct transport_settings *v, struct transport_config *c) {
+        struct quic_limits *l = &c->quic.limits;
+
+        l->connections = (uint32_t) v->max_connections;
+        l->connections_per_ip = (uint32_t) v->max_per_ip;
+        l->connections_per_net = (uint32_t) v->max_per_net;
+        l->half_open = (uint32_t) v->max_half_open;
+        l->retry_above = (uint32_t) v->retry_above;
+        l->streams = (uint32_t) v->max_streams;
+        l->stream_send_bytes = v->stream_buffer;
+        l->connection_send_bytes = v->connection_buffer;
+        l->total_send_bytes = v->total_buffer;
+        l->stream_window = v->stream_window;
+        l->connection_window = v->connection_window;
+        l->exempt_loopback = true;
+}
+
+static int parse_perf_allow(struct shell *s, struct transport_config *c) {
+        const struct config_list *rows = &s->settings->perf_allow;
+
+        s->perf_allowed = xnew_n(struct peer_id, rows->n_items + 1);
+        for (size_t i = 0; i < rows->n_items; i++) {
+                if (strcmp(rows->items[i], "all") == 0) {
+                        c->perf_for_all = true;
+                } else if (!peer_id_from_text(BYTES_STR(rows->items[i]),
+                                              &s->perf_allowed[c->n_perf_allowed++])) {
+                        log_error("perf-allow: \"%s\" is no peer id, nor \"all\"", rows->items[i]);
+                        return error_origin(-EINVAL);
+                }
+        }
+        c->perf_allowed = s->perf_allowed;
+        return 0;
+}
+
+static int make_core(struct shell *s) {
+        const struct transport_settings *v = s->settings;
+        uint8_t fresh[STORE_RESET_KEY_SIZE];
+        struct transport_config c;
+        int r;
+
+        transport_config_default(&c);
+        set_limits(v, &c);
+        c.quic.tls = s->certificates[0];
+        c.quic.congestion = v->congestion;
+        c.quic.idle_timeout = v->idle_timeout;
+        c.quic.keep_alive = v->keep_alive;
+        c.quic.handshake_timeout = v->handshake_timeout;
+        c.dialer.attempt_timeout = v->dial_timeout;
+        c.loopback = v->loopback;
+        c.peers_max = v->max_peers;
+        c.key = *keys_public(s->keys);
+        c.agent = v->agent[0] ? v->agent : "quorate/" QUORATE_VERSION;
+        c.seed = random_u64();
+        random_bytes(fresh, sizeof(fresh));
+        r = store_reset_key(s->ctx->state, fresh, c.quic.reset_key);
+        if (r == 0)
+                r = parse_perf_allow(s, &c);
+        if (r == 0)
+                s->transport = transport_new(&c, &events, s);
+        return r;
+}
+
+static int pin_bootstrap(struct shell *s) {
+        CLEANUP(freep) struct addresses *pins = xnew(struct addresses);
+
+        if (!addresses_parse(&s->settings->bootstrap, "bootstrap", pins))
+                return error_origin(-EINVAL);
+        for (size_t i = 0; i < pins->n; i++)
+                transport_pin(s->transport, &pins->list[i], shell_now(s));
+        return 0;
+}
+
+static int open_keys(struct shell *s) {
+        enum tls_key_type type = s->settings->certificate ? TLS_KEY_P256 : TLS_KEY_ED25519;
+        int r = keys_new(s->ctx->runtime, type, &s->keys);
+
+        if (r < 0)
+                return r;
+        s->certificates = xnew_n(struct tls_context *, CERTIFICATES_MAX);
+        r = keys_certificate(s->keys, certificate_time(), &s->certificates[0]);
+        s->n_certificates = r == 0;
+        return r;
+}
+
+static int add_sources(struct shell *s) {
+        struct loop *l = s->ctx->loop;
+        int r = loop_add_timer(l, on_timer, s, &s->timer);
+
+        if (r == 0)
+                r = loop_add_timer(l, on_housekeeping, s, &s->housekeeping);
+        if (r == 0)
+                r = names_new(l, on_found, s, &s->names);
+        return r;
+}
+
+static int begin(struct shell *s) {
+        int r = open_keys(s);
+
+        if (r == 0)
+                r = store_new(s->ctx->state, &s->store);
+        if (r == 0)
+                r = make_core(s);
+        if (r == 0)
+                r = store_load(s->store, transport_peers(s->transport));
+        if (r == 0)
+                r = add_sources(s);
+        if (r == 0)
+                r = sockets_open(s);
+        if (r == 0)
+                r = find_addresses(s);
+        if (r == 0)
+                r = peers_service_new(s, &s->peers_service);
+        if (r == 0)
+                r = streams_service_new(s, &s->streams_service);
+        if (r == 0)
+                r = pin_bootstrap(s);
+        if (r == 0)
+                r = loop_add_prepare(s->ctx->loop, on_prepare, s, &s->prepare);
+        return r;
+}
+
+static void say_where(const struct shell *s) {
+        char id[PEER_ID_TEXT_SIZE], text[MULTIADDR_TEXT_SIZE];
+
+        for (size_t i = 0; i < s->addresses.n; i++)
+                log_notice("listening as %s/p2p/%s", multiaddr_text(&s->addresses.list[i], text),
+                           peer_id_text(keys_peer(s->keys), id));
+}
+
+int shell_start(struct service_context *ctx, void **ret) {
+        struct shell *s = xnew(struct shell);
+        int r;
+
+        *ret = s;
+        s->ctx = ctx;
+        s->settings = ctx->config;
+        metrics_register(ctx->metrics, NULL, metric_table, &s->metrics);
+        r = begin(s);
+        if (r)
+                return error_fold(r);
+        transport_listen(s->transport, true);
+        say_where(s);
+        return loop_timer_set(s->housekeeping, nsec_add(shell_now(s), HOUSEKEEPING_PERIOD));
+}
+
+/* Says goodbye to every peer, so that they need not wait for silence. */
+void shell_drain(struct service_context *ctx, void *userdata) {
+        struct shell *s = userdata;
+
+        transport_listen(s->transport, false);
+        transport_close_all(s->transport, shell_now(s));
+        s->is_draining = true;
+}
+
+void *shell_stop(struct service_context *ctx, void *userdata) {
+        struct shell *s = userdata;
+
+        if (!s)
+                return NULL;
+        loop_source_free(s->prepare);
+        if (s->store && s->transport)
+                (void) store_save(s->store, transport_peers(s->transport), wall_us());
+        s->transport = transport_free(s->transport);
+        streams_service_free(s->streams_service);
+        peers_service_free(s->peers_service);
+        sockets_close(s);
+        names_free(s->names);
+        loop_source_free(s->housekeeping);
+        loop_source_free(s->timer);
+        store_free(s->store);
+        while (s->n_certificates > 0)
+                tls_context_free(s->certificates[--s->n_certificates]);
+        free(s->certificates);
+        free(s->perf_allowed);
+        keys_free(s->keys);
+        free(s);
+        return NULL;
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+/* The shell of transport: sockets, keys, clock and disk around struct transport,
+ * and the two services it offers on the bus. */
+
+#include "common/base/budget.h"
+#include "common/daemon/service.h"
+#include "services/transport/config.h"
+#include "services/transport/shell/addresses.h"
+#include "services/transport/shell/keys.h"
+#include "services/transport/shell/names.h"
+#include "services/transport/shell/store.h"
+#include "services/transport/transport.h"
+#include "services/transport/udp.h"
+
+struct peers_service;
+struct streams_service;
+
+/* One UDP socket, and a train that it would not take yet. */
+struct outlet {
+        struct shell *shell;
+        struct udp *udp;
+        struct loop_source *source;
+        struct datagrams held;
+        uint8_t *held_bytes;
+        size_t sent;
+        bool is_blocked;
+};
+
+struct shell {
+        struct service_context *ctx;
+        const struct transport_settings *settings;
+        struct keys *keys;
+        struct tls_context **certificates; /* the latest is used; sessions may use older ones */
+        size_t n_certificates;
+        struct peer_id *perf_allowed;
+        struct transport *transport;
+        struct outlet outlets[2];
+        size_t n_outlets;
+        struct loop_source *timer, *prepare, *housekeeping;
+        struct names *names;
+        struct store *store;
+        struct addresses addresses;
+        struct peers_service *peers_service;
+        struct streams_service *streams_service;
+        struct metrics_copy {
+                struct quic_stats quic;
+                struct transport_stats transport;
+                uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
+        } metrics;
+        bool is_draining;
+};
+
+int shell_start(struct service_context *ctx, void **ret);
+void shell_drain(struct service_context *ctx, void *s);
+void *shell_stop(struct service_context *ctx, void *s);
+
+/* Fills shell->metrics from the core. */
+void shell_refresh_metrics(struct shell *s);
+nsec_t shell_now(const struct shell *s);
+
+/* sockets.c */
+int sockets_open(struct shell *s);
+void sockets_close(struct shell *s);
+void sockets_send(struct shell *s, nsec_t now);
+
+/* rpc_peers.c and rpc_streams.c: transport/peers and transport/streams */
+int peers_service_new(struct shell *s, struct peers_service **ret);
+struct peers_service *peers_service_free(struct peers_service *p);
+int streams_service_new(struct shell *s, struct streams_service **ret);
+struct streams_service *streams_service_free(struct streams_service *p);
+/* Our addresses changed: event "Self" to everybody. */
+void streams_service_tell(struct streams_service *p);
+/* End of a turn: what was received and fills no whole unit goes to the services now. */
+void streams_service_flush(struct streams_service *p);

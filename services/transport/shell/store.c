@@ -1,0 +1,220 @@
+#include "services/transport/shell/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/daemon/log.h"
+
+#define FORGET_AFTER_US ((int64_t) 30 * 24 * 3600 * 1000000)
+#define LOAD_MAX        512
+
+struct store {
+        sqlite3 *db;
+        char *path;
+};
+
+/* Migration i brings user_version from i to i + 1; never changed once released. */
+static const char *const migrations[] = {
+        "CREATE TABLE address (peer BLOB NOT NULL, address BLOB NOT NULL, used_us INTEGER NOT NULL,"
+        " PRIMARY KEY (peer, address)) STRICT, WITHOUT ROWID;",
+};
+
+static int fail(struct store *s, const char *doing) {
+        int code = sqlite3_errcode(s->db);
+
+        if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+                log_error("%s: damaged (%s); move it away and start again, only remembered "
+                          "addresses are lost",
+                          s->path, sqlite3_errmsg(s->db));
+        else
+                log_error("%s: cannot %s: %s", s->path, doing, sqlite3_errmsg(s->db));
+        return error_origin(code == SQLITE_FULL ? -ENOSPC : -EIO);
+}
+
+static int run(struct store *s, const char *sql, const char *doing) {
+        return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, doing);
+}
+
+static int read_version(struct store *s, int *ret) {
+        sqlite3_stmt *q = NULL;
+        int r = sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &q, NULL);
+
+        if (r == SQLITE_OK)
+                r = sqlite3_step(q);
+        if (r == SQLITE_ROW)
+                *ret = sqlite3_column_int(q, 0);
+        (void) sqlite3_finalize(q);
+        return r == SQLITE_ROW ? 0 : fail(s, "read");
+}
+
+static int migrate(struct store *s) {
+        int version = 0, r = read_version(s, &version);
+
+        if (r < 0)
+                return r;
+        if (version > (int) ELEMENTSOF(migrations)) {
+                log_error("%s: written by a newer version of this program; use that, or move the "
+                          "file away",
+                          s->path);
+                return error_origin(-ENOTSUP);
+        }
+        for (; version < (int) ELEMENTSOF(migrations); version++) {
+                CLEANUP(freep)
+                char *sql = xasprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT;",
+                                      migrations[version], version + 1);
+
+                r = run(s, sql, "migrate");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int store_new(const char *folder, struct store **ret) {
+        CLEANUP(store_freep) struct store *s = xnew(struct store);
+        int r;
+
+        s->path = xasprintf("%s/peers.sqlite", folder);
+        if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+            SQLITE_OK)
+                return fail(s, "open");
+        (void) sqlite3_busy_timeout(s->db, 2000);
+        r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", "open");
+        if (r == 0)
+                r = migrate(s);
+        if (r < 0)
+                return error_fold(r);
+        *ret = TAKE(s);
+        return 0;
+}
+
+struct store *store_free(struct store *s) {
+        if (!s)
+                return NULL;
+        (void) sqlite3_close(s->db);
+        free(s->path);
+        free(s);
+        return NULL;
+}
+
+static void load_row(struct peers *peers, sqlite3_stmt *q) {
+        struct bytes id = { sqlite3_column_blob(q, 0), (size_t) sqlite3_column_bytes(q, 0) };
+        struct bytes addr = { sqlite3_column_blob(q, 1), (size_t) sqlite3_column_bytes(q, 1) };
+        struct multiaddr a;
+        struct peer_id peer_id;
+        struct peer *peer;
+
+        if (!peer_id_parse(id, &peer_id) || multiaddr_parse(addr, &a))
+                return;
+        peer = peers_get(peers, &peer_id);
+        if (peer)
+                peer_add_address(peer, &a, ADDRESS_CACHED);
+}
+
+int store_load(struct store *s, struct peers *peers) {
+        sqlite3_stmt *q = NULL;
+        int r = sqlite3_prepare_v2(
+                s->db, "SELECT peer, address FROM address ORDER BY used_us DESC LIMIT ?1", -1, &q,
+                NULL);
+
+        if (r == SQLITE_OK)
+                r = sqlite3_bind_int(q, 1, LOAD_MAX);
+        while (r == SQLITE_OK || r == SQLITE_ROW) {
+                r = sqlite3_step(q);
+                if (r == SQLITE_ROW)
+                        load_row(peers, q);
+        }
+        (void) sqlite3_finalize(q);
+        return r == SQLITE_DONE ? 0 : fail(s, "read");
+}
+
+static int save_row(sqlite3_stmt *q, const struct peer *peer, const struct peer_address *a,
+                    int64_t wall) {
+        (void) sqlite3_bind_blob(q, 1, peer->id.bytes, peer->id.len, SQLITE_TRANSIENT);
+        (void) sqlite3_bind_blob(q, 2, a->addr.bytes, a->addr.len, SQLITE_TRANSIENT);
+        (void) sqlite3_bind_int64(q, 3, wall);
+        return sqlite3_step(q) == SQLITE_DONE ? sqlite3_reset(q) : SQLITE_ERROR;
+}
+
+static int save_all(sqlite3_stmt *q, const struct peers *peers, int64_t wall) {
+        const struct peer *peer;
+        size_t cursor = 0;
+        int r = SQLITE_OK;
+
+        while (r == SQLITE_OK && (peer = peers_next(peers, &cursor)))
+                for (size_t i = 0; r == SQLITE_OK && i < peer->n_addrs; i++)
+                        if (peer->addrs[i].worked > 0)
+                                r = save_row(q, peer, &peer->addrs[i], wall);
+        return r;
+}
+
+int store_save(struct store *s, const struct peers *peers, int64_t wall) {
+        CLEANUP(freep)
+        char *forget = xasprintf("DELETE FROM address WHERE used_us < %lld; COMMIT",
+                                 (long long) (wall - FORGET_AFTER_US));
+        sqlite3_stmt *q = NULL;
+        int r = run(s, "BEGIN IMMEDIATE", "write");
+
+        if (r < 0)
+                return r;
+        r = sqlite3_prepare_v2(s->db, "INSERT OR REPLACE INTO address VALUES (?1, ?2, ?3)", -1, &q,
+                               NULL);
+        if (r == SQLITE_OK)
+                r = save_all(q, peers, wall);
+        r = r == SQLITE_OK ? 0 : fail(s, "write");
+        (void) sqlite3_finalize(q);
+        if (r == 0)
+                r = run(s, forget, "write");
+        if (r < 0)
+                (void) sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+        return r;
+}
+
+static int read_reset_key(int fd, const char *path, uint8_t ret[STORE_RESET_KEY_SIZE]) {
+        uint8_t key[STORE_RESET_KEY_SIZE + 1];
+        ssize_t n = read(fd, key, sizeof(key));
+
+        if (n < 0)
+                return log_fault(error_origin(-errno), "cannot read %s", path);
+        if (n != STORE_RESET_KEY_SIZE) {
+                log_error("%s: not 32 bytes; remove it, a new one will be made", path);
+                return error_origin(-EBADMSG);
+        }
+        memcpy(ret, key, STORE_RESET_KEY_SIZE);
+        return 0;
+}
+
+/* Complete under another name first, so that a crash leaves no half key. */
+static int make_reset_key(const char *path, const uint8_t fresh[STORE_RESET_KEY_SIZE]) {
+        CLEANUP(freep) char *part = xasprintf("%s.part", path);
+        CLEANUP(fd_closep)
+        int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd < 0 || write(fd, fresh, STORE_RESET_KEY_SIZE) != STORE_RESET_KEY_SIZE ||
+            fsync(fd) < 0 || rename(part, path) < 0)
+                return log_fault(error_origin(errno ? -errno : -EIO), "cannot make %s", path);
+        return 0;
+}
+
+int store_reset_key(const char *folder, const uint8_t fresh[STORE_RESET_KEY_SIZE],
+                    uint8_t ret[STORE_RESET_KEY_SIZE]) {
+        CLEANUP(freep) char *path = xasprintf("%s/reset.key", folder);
+        CLEANUP(fd_closep) int fd = -1;
+        int r;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno == ENOENT) {
+                r = make_reset_key(path, fresh);
+                if (r < 0)
+                        return r;
+                fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        }
+        if (fd < 0)
+                return log_fault(error_origin(-errno), "cannot open %s", path);
+        return read_reset_key(fd, path, ret);
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+/* A keyring and a transport as real processes in a folder below /tmp, for tests of
+ * what others see of them. The programs are named by QUORATE_KEYRING and
+ * QUORATE_TRANSPORT. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/base/nsec.h"
+#include "common/daemon/capability.h"
+#include "common/wire/peerid.h"
+
+#define NODE_SOCKETS 4 /* keyring/transport, streams, streams.data, peers */
+
+struct test_node {
+        char folder[64]; /* runtime and state */
+        char paths[NODE_SOCKETS][CAPABILITY_PATH_SIZE];
+        int fds[NODE_SOCKETS];
+        pid_t keyring, transport;
+        char *config;
+};
+
+/* `config`: rows of section [transport]; loopback addresses with a free port are listened
+ * on in any case. */
+struct test_node *test_node_new(const char *config);
+/* Stops both, checks that they end cleanly, removes the folder. Always NULL. */
+struct test_node *test_node_free(struct test_node *n);
+
+void test_node_start_transport(struct test_node *n);
+void test_node_kill_transport(struct test_node *n); /* SIGKILL, and waited for */
+void test_node_stop_transport(struct test_node *n); /* SIGTERM, and checked */
+/* Resident set size of transport in KiB, now and at its highest. */
+long test_node_rss(const struct test_node *n, bool peak);
+const char *test_node_path(const struct test_node *n, const char *capability);
