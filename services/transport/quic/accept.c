@@ -14,18 +14,18 @@ static bool admit(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *
         *ret_has_original = false;
         if (token.len > 0 && token.data[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY) {
                 if (!retry_token_valid(q, path, hd, original)) {
-                        answer_refuse(q, path, hd, NGTCP2_INVALID_TOKEN); /* RFC 9000 8.1.2 */
+                        quic_answer_refuse(q, path, hd, NGTCP2_INVALID_TOKEN); /* RFC 9000 8.1.2 */
                         return false;
                 }
                 *ret_has_original = true;
         }
         if (!limits_admit(q, &path->remote)) {
                 q->stats.refused_limit++;
-                answer_refuse(q, path, hd, NGTCP2_CONNECTION_REFUSED);
+                quic_answer_refuse(q, path, hd, NGTCP2_CONNECTION_REFUSED);
                 return false;
         }
         if (!*ret_has_original && q->stats.n_half_open >= q->config.limits.retry_above) {
-                answer_retry(q, path, hd);
+                quic_answer_retry(q, path, hd);
                 return false;
         }
         return true;
@@ -70,7 +70,7 @@ struct connection *quic_stranger(struct quic *q, const struct path *path,
         if (!is_long(packet)) {
                 c = find_by_token(q, packet);
                 if (!c)
-                        answer_reset(q, path, packet);
+                        quic_answer_reset(q, path, packet);
                 return c;
         }
         if (packet.len < INITIAL_MIN) {
@@ -82,6 +82,6 @@ struct connection *quic_stranger(struct quic *q, const struct path *path,
         /* 0 is a version negotiation packet: never answered, or two nodes would go on
          * for ever. */
         if (vc->version != 0 && q->is_listening)
-                answer_versions(q, path, vc);
+                quic_answer_versions(q, path, vc);
         return NULL;
 }

@@ -8,8 +8,8 @@
 #define TOKEN_ROTATION     (60 * NSEC_PER_SEC)
 
 /* At most so many per second, so that forged packets cannot make a noise of us. */
-struct answer *answer_begin(struct quic *q, const struct path *path) {
-        struct answer *a;
+struct quic_answer *quic_answer_begin(struct quic *q, const struct path *path) {
+        struct quic_answer *a;
 
         if (q->now - q->answers_since >= NSEC_PER_SEC) {
                 q->answers_since = q->now;
@@ -22,7 +22,7 @@ struct answer *answer_begin(struct quic *q, const struct path *path) {
         return a;
 }
 
-void answer_end(struct quic *q, struct answer *a, ptrdiff_t len) {
+void quic_answer_end(struct quic *q, struct quic_answer *a, ptrdiff_t len) {
         if (len <= 0)
                 return;
         a->len = (size_t) len;
@@ -30,8 +30,8 @@ void answer_end(struct quic *q, struct answer *a, ptrdiff_t len) {
         q->n_answered++;
 }
 
-bool answer_next(struct quic *q, struct datagrams *ret) {
-        struct answer *a = &q->answers[q->answers_at];
+bool quic_answer_next(struct quic *q, struct datagrams *ret) {
+        struct quic_answer *a = &q->answers[q->answers_at];
 
         if (q->n_answers == 0)
                 return false;
@@ -41,32 +41,32 @@ bool answer_next(struct quic *q, struct datagrams *ret) {
         return true;
 }
 
-void answer_versions(struct quic *q, const struct path *path, const ngtcp2_version_cid *vc) {
+void quic_answer_versions(struct quic *q, const struct path *path, const ngtcp2_version_cid *vc) {
         static const uint32_t versions[] = { NGTCP2_PROTO_VER_V1 };
-        struct answer *a = answer_begin(q, path);
+        struct quic_answer *a = quic_answer_begin(q, path);
         uint8_t random;
 
         if (!a)
                 return;
         q->events.random(q->userdata, &random, 1);
         q->stats.version_negotiations++;
-        answer_end(q, a,
-                   ngtcp2_pkt_write_version_negotiation(a->data, sizeof(a->data), random, vc->scid,
-                                                        vc->scidlen, vc->dcid, vc->dcidlen,
-                                                        versions, 1));
+        quic_answer_end(q, a,
+                        ngtcp2_pkt_write_version_negotiation(a->data, sizeof(a->data), random,
+                                                             vc->scid, vc->scidlen, vc->dcid,
+                                                             vc->dcidlen, versions, 1));
 }
 
 /* To a packet of a connection from before a restart: RFC 9000 10.3. Always shorter
  * than its cause, so that two nodes cannot keep each other busy. */
-void answer_reset(struct quic *q, const struct path *path, struct bytes packet) {
+void quic_answer_reset(struct quic *q, const struct path *path, struct bytes packet) {
         uint8_t random[RESET_RANDOM_MAX], token[NGTCP2_STATELESS_RESET_TOKENLEN];
         size_t n = packet.len - 1 - sizeof(token);
-        struct answer *a;
+        struct quic_answer *a;
         ngtcp2_cid cid;
 
         if (packet.len < RESET_MIN)
                 return;
-        a = answer_begin(q, path);
+        a = quic_answer_begin(q, path);
         if (!a)
                 return;
         ngtcp2_cid_init(&cid, packet.data + 1, CID_LEN);
@@ -75,9 +75,9 @@ void answer_reset(struct quic *q, const struct path *path, struct bytes packet) 
                 return;
         q->events.random(q->userdata, random, sizeof(random));
         q->stats.resets++;
-        answer_end(q, a,
-                   ngtcp2_pkt_write_stateless_reset(a->data, sizeof(a->data), token, random,
-                                                    n < sizeof(random) ? n : sizeof(random)));
+        quic_answer_end(q, a,
+                        ngtcp2_pkt_write_stateless_reset(a->data, sizeof(a->data), token, random,
+                                                         n < sizeof(random) ? n : sizeof(random)));
 }
 
 static void rotate_keys(struct quic *q) {
@@ -88,9 +88,9 @@ static void rotate_keys(struct quic *q) {
         q->events.random(q->userdata, q->token_keys[0], sizeof(q->token_keys[0]));
 }
 
-void answer_retry(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd) {
+void quic_answer_retry(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd) {
         uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN];
-        struct answer *a = answer_begin(q, path);
+        struct quic_answer *a = quic_answer_begin(q, path);
         ngtcp2_path_storage ps;
         ngtcp2_ssize n;
         ngtcp2_cid scid;
@@ -107,9 +107,9 @@ void answer_retry(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *
         if (n < 0)
                 return;
         q->stats.retries++;
-        answer_end(q, a,
-                   ngtcp2_crypto_write_retry(a->data, sizeof(a->data), hd->version, &hd->scid,
-                                             &scid, &hd->dcid, token, (size_t) n));
+        quic_answer_end(q, a,
+                        ngtcp2_crypto_write_retry(a->data, sizeof(a->data), hd->version, &hd->scid,
+                                                  &scid, &hd->dcid, token, (size_t) n));
 }
 
 bool retry_token_valid(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd,
@@ -128,13 +128,13 @@ bool retry_token_valid(struct quic *q, const struct path *path, const ngtcp2_pkt
         return false;
 }
 
-void answer_refuse(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd,
-                   uint64_t code) {
-        struct answer *a = answer_begin(q, path);
+void quic_answer_refuse(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd,
+                        uint64_t code) {
+        struct quic_answer *a = quic_answer_begin(q, path);
 
         if (a)
-                answer_end(q, a,
-                           ngtcp2_crypto_write_connection_close(a->data, sizeof(a->data),
-                                                                hd->version, &hd->scid, &hd->dcid,
-                                                                code, NULL, 0));
+                quic_answer_end(q, a,
+                                ngtcp2_crypto_write_connection_close(a->data, sizeof(a->data),
+                                                                     hd->version, &hd->scid,
+                                                                     &hd->dcid, code, NULL, 0));
 }

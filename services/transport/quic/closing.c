@@ -93,7 +93,7 @@ void connection_finish(struct connection *c, const struct connection_end *end) {
 /* The last packet is kept with the connection and said once through the answers. */
 static void say_goodbye(struct connection *c, const qc_error *error) {
         struct quic *q = c->quic;
-        struct answer *a = xnew(struct answer), *out;
+        struct quic_answer *a = xnew(struct quic_answer), *out;
         ngtcp2_path_storage ps;
         ngtcp2_pkt_info info;
         ngtcp2_ssize n;
@@ -108,24 +108,24 @@ static void say_goodbye(struct connection *c, const qc_error *error) {
         a->path = c->path;
         a->len = (size_t) n;
         c->farewell = a;
-        out = answer_begin(q, &a->path);
+        out = quic_answer_begin(q, &a->path);
         if (!out)
                 return;
         memcpy(out->data, a->data, a->len);
-        answer_end(q, out, n);
+        quic_answer_end(q, out, n);
 }
 
 void connection_late(struct connection *c) {
-        struct answer *out;
+        struct quic_answer *out;
 
         c->n_late++;
         if (!c->farewell || (c->n_late & (c->n_late - 1)) != 0) /* the 1st, 2nd, 4th, 8th ... */
                 return;
-        out = answer_begin(c->quic, &c->farewell->path);
+        out = quic_answer_begin(c->quic, &c->farewell->path);
         if (!out)
                 return;
         memcpy(out->data, c->farewell->data, c->farewell->len);
-        answer_end(c->quic, out, (ptrdiff_t) c->farewell->len);
+        quic_answer_end(c->quic, out, (ptrdiff_t) c->farewell->len);
 }
 
 void connection_goodbye(struct connection *c) {

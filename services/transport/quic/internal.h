@@ -25,7 +25,7 @@
 #define VECTORS_MAX       16
 
 /* A datagram outside any connection: Retry, version negotiation, reset, refusal, farewell. */
-struct answer {
+struct quic_answer {
         struct path path;
         size_t len;
         uint8_t data[PACKET_MAX];
@@ -54,13 +54,13 @@ struct quic {
         uint8_t token_keys[2][32]; /* the current one and the one before */
         nsec_t token_rotated;
 
-        struct answer *answers; /* ring */
+        struct quic_answer *answers; /* ring */
         size_t answers_at, n_answers;
         nsec_t answers_since; /* start of the second in which n_answered were given */
         uint32_t n_answered;
 
         uint8_t *train;
-        struct answer held; /* a packet that did not fit its train */
+        struct quic_answer held; /* a packet that did not fit its train */
         uint8_t held_ecn;
         struct quic_stats stats;
 };
@@ -98,7 +98,7 @@ struct connection {
         uint32_t n_datagrams;
         uint64_t n_datagrams_sent, bytes_in, bytes_out;
 
-        struct answer *farewell; /* repeated to late packets */
+        struct quic_answer *farewell; /* repeated to late packets */
         uint32_t n_late;
 };
 
@@ -165,13 +165,15 @@ struct connection *quic_stranger(struct quic *q, const struct path *path,
                                  const ngtcp2_version_cid *vc, struct bytes packet);
 
 /* answers.c */
-struct answer *answer_begin(struct quic *q, const struct path *path); /* NULL: too many */
-void answer_end(struct quic *q, struct answer *a, ptrdiff_t len);     /* <= 0: nothing to send */
-bool answer_next(struct quic *q, struct datagrams *ret);
-void answer_versions(struct quic *q, const struct path *path, const ngtcp2_version_cid *vc);
-void answer_reset(struct quic *q, const struct path *path, struct bytes packet);
-void answer_retry(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd);
-void answer_refuse(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd, uint64_t code);
+struct quic_answer *quic_answer_begin(struct quic *q, const struct path *path); /* NULL: too many */
+void quic_answer_end(struct quic *q, struct quic_answer *a,
+                     ptrdiff_t len); /* <= 0: nothing to send */
+bool quic_answer_next(struct quic *q, struct datagrams *ret);
+void quic_answer_versions(struct quic *q, const struct path *path, const ngtcp2_version_cid *vc);
+void quic_answer_reset(struct quic *q, const struct path *path, struct bytes packet);
+void quic_answer_retry(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd);
+void quic_answer_refuse(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd,
+                        uint64_t code);
 /* Of a Retry token; false when it is not one of ours for this address. */
 bool retry_token_valid(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *hd,
                        ngtcp2_cid *ret_original);

@@ -54,7 +54,7 @@ struct quic *quic_new(const struct quic_config *config, const struct quic_events
         q->tokens = map_new(seed(q));
         q->per_ip = map_new(seed(q));
         q->per_net = map_new(seed(q));
-        q->answers = xnew_n(struct answer, ANSWERS_MAX);
+        q->answers = xnew_n(struct quic_answer, ANSWERS_MAX);
         q->train = xmalloc(TRAIN_MAX);
         events->random(userdata, q->token_keys, sizeof(q->token_keys));
         return q;
@@ -178,7 +178,7 @@ void quic_expire(struct quic *q, nsec_t now) {
 static bool output(struct quic *q, struct datagrams *ret) {
         struct list *l;
 
-        if (answer_next(q, ret))
+        if (quic_answer_next(q, ret))
                 return true;
         if (q->held.len > 0) {
                 *ret = (struct datagrams){ .path = q->held.path,
@@ -195,7 +195,7 @@ static bool output(struct quic *q, struct datagrams *ret) {
                         connection_goodbye(c);
                 else if (connection_train(c, ret))
                         return true;
-                if (answer_next(q, ret))
+                if (quic_answer_next(q, ret))
                         return true;
         }
         return false;
