@@ -39,15 +39,15 @@ static bool flow_push(struct stream *s, struct flow *f) {
 
 /* ---- the answering side ---- */
 
-struct quic_answer {
+struct answer {
         uint8_t wanted[8];
         size_t n_wanted; /* bytes of it that have come */
         bool is_sending;
         struct flow flow;
 };
 
-static void quic_answer_drop(struct stream *s) {
-        struct quic_answer *a = s->userdata;
+static void answer_drop(struct stream *s) {
+        struct answer *a = s->userdata;
 
         refbuf_unref(a->flow.piece);
         free(a);
@@ -55,38 +55,38 @@ static void quic_answer_drop(struct stream *s) {
 }
 
 static void answer_on_data(struct stream *s, struct bytes data) {
-        struct quic_answer *a = s->userdata;
+        struct answer *a = s->userdata;
 
         stream_consumed(s, data.len);
         for (size_t i = 0; i < data.len && a->n_wanted < sizeof(a->wanted); i++)
                 a->wanted[a->n_wanted++] = data.data[i];
 }
 
-static void quic_answer_push(struct stream *s) {
-        struct quic_answer *a = s->userdata;
+static void answer_push(struct stream *s) {
+        struct answer *a = s->userdata;
 
         if (a->is_sending && !flow_push(s, &a->flow))
-                quic_answer_drop(s);
+                answer_drop(s);
 }
 
 static void answer_on_fin(struct stream *s) {
-        struct quic_answer *a = s->userdata;
+        struct answer *a = s->userdata;
 
         if (a->n_wanted < sizeof(a->wanted)) {
-                quic_answer_drop(s);
+                answer_drop(s);
                 return;
         }
         a->is_sending = true;
         flow_init(&a->flow, load_be64(a->wanted));
-        quic_answer_push(s);
+        answer_push(s);
 }
 
 static void answer_on_reset(struct stream *s, uint64_t code) {
-        quic_answer_drop(s);
+        answer_drop(s);
 }
 
 static void answer_on_close(struct stream *s, enum stream_end end) {
-        struct quic_answer *a = s->userdata;
+        struct answer *a = s->userdata;
 
         refbuf_unref(a->flow.piece);
         free(a);
@@ -97,12 +97,12 @@ static const struct stream_handler answering = {
         .on_fin = answer_on_fin,
         .on_reset = answer_on_reset,
         .on_stop = answer_on_reset,
-        .on_writable = quic_answer_push,
+        .on_writable = answer_push,
         .on_close = answer_on_close,
 };
 
 void perf_serve(struct stream *s) {
-        stream_attach(s, &answering, xnew(struct quic_answer));
+        stream_attach(s, &answering, xnew(struct answer));
 }
 
 /* ---- the asking side ---- */
