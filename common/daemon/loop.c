@@ -68,12 +68,6 @@ nsec_t loop_now(const struct loop *l) {
         return (nsec_t) ts.tv_sec * NSEC_PER_SEC + (nsec_t) ts.tv_nsec;
 }
 
-int loop_watchdog(struct loop *l) {
-        int r = sd_event_set_watchdog(l->event, true);
-
-        return r < 0 ? error_origin(r) : 0;
-}
-
 struct sd_event *loop_event(struct loop *l) {
         return l->event;
 }

@@ -46,9 +46,6 @@ void loop_exit(struct loop *l, int code);
  * deadlines expire. Comparable between the processes of one machine. */
 nsec_t loop_now(const struct loop *l);
 
-/* WATCHDOG=1 to the manager at half of WATCHDOG_USEC; nothing without one. */
-int loop_watchdog(struct loop *l);
-
 /* Level-triggered; events are EPOLL*. The descriptor stays the caller's. */
 int loop_add_io(struct loop *l, int fd, uint32_t events, loop_io_fn fn, void *userdata,
                 struct loop_source **ret);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -27,7 +28,8 @@ struct process {
         const struct service *service;
         struct options options;
         struct config *config;
-        struct loop_source *on_term, *on_int, *on_hup, *drain_timer;
+        struct loop_source *on_term, *on_int, *on_hup, *drain_timer, *watchdog;
+        nsec_t watchdog_every;
         bool is_draining;
 };
 
@@ -141,9 +143,11 @@ static const char *default_config(void) {
 static struct config *load_config(const struct service *s, const struct options *o) {
         CLEANUP(config_freep) struct config *c = config_new(s->name, s->keys, s->config_size);
         char error[CONFIG_ERROR_SIZE] = "";
-        int r;
+        int r = 0;
 
-        r = config_load(c, o->config ? o->config : default_config(), error);
+        /* Only a place that was named must exist. */
+        if (o->config || access(default_config(), F_OK) == 0)
+                r = config_load(c, o->config ? o->config : default_config(), error);
         if (r == 0)
                 r = config_environment(c, (const char *const *) environ, error);
         if (r == 0)
@@ -220,6 +224,25 @@ static int on_reload_signal(void *userdata, int signo) {
         return r < 0 ? error_fold(r) : 0;
 }
 
+static int on_watchdog(void *userdata) {
+        struct process *p = userdata;
+
+        notify_watchdog();
+        return loop_timer_set(p->watchdog, nsec_add(loop_now(p->context.loop), p->watchdog_every));
+}
+
+/* sd-event's own watchdog opens a socket for each message, which the sandbox forbids. */
+static int start_watchdog(struct process *p) {
+        uint64_t usec = 0;
+        int r;
+
+        if (sd_watchdog_enabled(/* unset_environment= */ 1, &usec) <= 0)
+                return 0;
+        p->watchdog_every = usec * NSEC_PER_USEC / 2;
+        r = loop_add_timer(p->context.loop, on_watchdog, p, &p->watchdog);
+        return r ? r : on_watchdog(p);
+}
+
 static int add_sources(struct process *p) {
         struct loop *l = p->context.loop;
         int r;
@@ -231,7 +254,7 @@ static int add_sources(struct process *p) {
                 r = loop_add_signal(l, SIGHUP, on_reload_signal, p, &p->on_hup);
         if (r == 0)
                 r = loop_add_timer(l, on_drain_late, p, &p->drain_timer);
-        return r ? r : loop_watchdog(l);
+        return r ? r : start_watchdog(p);
 }
 
 /* systemd gives RUNTIME_DIRECTORY=/run/quorate/<name> and STATE_DIRECTORY; the
@@ -266,6 +289,7 @@ static int run(struct process *p) {
         const struct service *s = p->service;
         int r;
 
+        notify_init();
         r = listen_init();
         if (r == 0)
                 r = loop_new(&p->context.loop);
@@ -292,6 +316,7 @@ static int run_and_clean(struct process *p) {
         p->context.metrics = metrics_new(p->service->name);
         code = run(p);
         loop_source_free(p->drain_timer);
+        loop_source_free(p->watchdog);
         loop_source_free(p->on_hup);
         loop_source_free(p->on_int);
         loop_source_free(p->on_term);

@@ -144,10 +144,10 @@ static void set_environment(const struct spawn *s, unsigned got) {
 _Noreturn static void child_main(const struct spawn *s, int report) {
         const char *asan = getenv("ASAN_OPTIONS"), *lsan = getenv("LSAN_OPTIONS"),
                    *ubsan = getenv("UBSAN_OPTIONS");
-        char *const argv[] = { (char *) s->binary,  (char *) "--runtime",
-                               (char *) s->runtime, (char *) "--state",
-                               (char *) s->state,   (char *) "--config",
-                               (char *) s->config,  NULL };
+        char *argv[] = { (char *) s->binary,  (char *) "--runtime",
+                         (char *) s->runtime, (char *) "--state",
+                         (char *) s->state,   (char *) "--config",
+                         (char *) s->config,  NULL };
         unsigned got = 0;
         sigset_t none;
 
@@ -164,6 +164,8 @@ _Noreturn static void child_main(const struct spawn *s, int report) {
                 (void) setenv("LSAN_OPTIONS", lsan, 1);
         if (ubsan)
                 (void) setenv("UBSAN_OPTIONS", ubsan, 1);
+        if (access(s->config, F_OK) < 0) /* without one everything has its default */
+                argv[5] = NULL;
         if (listen_hand_down(s->fds, s->names, s->n_fds) == 0)
                 (void) execv(s->binary, argv);
         _exit(EXIT_FAILURE);
