@@ -139,26 +139,4 @@ size_t shell_worker_notes(struct shell *s, const char **ret, size_t max);
 size_t shell_engines(struct shell *s, const char **ret, size_t max);
 uint32_t shell_slots(const struct shell *s, uint32_t *ret_busy, uint32_t *ret_workers);
 
-/* Actions, by file. They may change *a (take what it owns). */
-typedef void (*shell_action_fn)(struct shell *s, struct action *a);
-void shell_do_open(struct shell *s, struct action *a);
-void shell_do_send(struct shell *s, struct action *a);
-void shell_do_consumed(struct shell *s, struct action *a);
-void shell_do_finish(struct shell *s, struct action *a);
-void shell_do_reset(struct shell *s, struct action *a);
-void shell_do_sign(struct shell *s, struct action *a);
-void shell_do_work(struct shell *s, struct action *a);
-void shell_do_work_fetch(struct shell *s, struct action *a);
-void shell_do_work_consumed(struct shell *s, struct action *a);
-void shell_do_work_release(struct shell *s, struct action *a);
-void shell_do_work_cancel(struct shell *s, struct action *a);
-void shell_do_journal(struct shell *s, struct action *a);
-void shell_do_receipt(struct shell *s, struct action *a);
-void shell_do_spool_write(struct shell *s, struct action *a);
-void shell_do_spool_read(struct shell *s, struct action *a);
-void shell_do_spool_drop(struct shell *s, struct action *a);
-void shell_do_reply(struct shell *s, struct action *a);
-void shell_do_client(struct shell *s, struct action *a);
-void shell_do_client_finish(struct shell *s, struct action *a);
-
 void rpc_services_init(struct shell *s, struct coordinator_service ret[3]);

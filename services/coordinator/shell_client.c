@@ -1,11 +1,11 @@
-#include "services/coordinator/shell.h"
+#include "services/coordinator/shell_actions.h"
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/canonical/outcome.h"
 #include "common/daemon/log.h"
 #include "common/wire/unpack.h"
-#include "services/coordinator/outbox.h"
+#include "services/coordinator/shell_outbox.h"
 
 #define RESULTS_PER_LINK 64
 

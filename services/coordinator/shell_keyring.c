@@ -1,4 +1,4 @@
-#include "services/coordinator/shell.h"
+#include "services/coordinator/shell_actions.h"
 
 #include <errno.h>
 #include <stdio.h>

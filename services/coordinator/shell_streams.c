@@ -1,4 +1,4 @@
-#include "services/coordinator/shell.h"
+#include "services/coordinator/shell_actions.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "common/daemon/log.h"
 #include "common/wire/unpack.h"
 #include "proto/transport.pb-c.h"
-#include "services/coordinator/outbox.h"
+#include "services/coordinator/shell_outbox.h"
 
 #define JOB_PROTOCOL "/quorate/job/1"
 #define CALL_TIMEOUT (5 * NSEC_PER_SEC)

@@ -1,4 +1,4 @@
-#include "services/coordinator/outbox.h"
+#include "services/coordinator/shell_outbox.h"
 
 void outbox_done(struct outbox *o) {
         for (; o->n > 0; o->n--) {

@@ -1,0 +1,179 @@
+#include "services/coordinator/journal_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests/support/test.h"
+
+#define WALL INT64_C(1800000000000000)
+#define DAY  (INT64_C(86400) * 1000000)
+
+static char folder[64], path[128];
+
+static int setup(void **state) {
+        strcpy(folder, "/tmp/quorate-journal-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        snprintf(path, sizeof(path), "%s/journal.db", folder);
+        return 0;
+}
+
+static int teardown(void **state) {
+        static const char *const endings[] = { "", "-wal", "-shm" };
+        char name[160];
+
+        for (size_t i = 0; i < ELEMENTSOF(endings); i++) {
+                snprintf(name, sizeof(name), "%s%s", path, endings[i]);
+                (void) unlink(name);
+        }
+        assert_int_equal(rmdir(folder), 0);
+        return 0;
+}
+
+static struct journal_file *open_it(void) {
+        struct journal_file *j = NULL;
+        char error[JOURNAL_ERROR_SIZE] = "";
+
+        assert_int_equal(journal_file_open(path, &j, error), JOURNAL_OK);
+        return j;
+}
+
+static struct hash_value job(unsigned n) {
+        return hash_of("test.job", BYTES_OF(((uint8_t[]){ (uint8_t) n })));
+}
+
+static void add(struct journal_file *j, enum journal_kind kind, unsigned n, const char *text,
+                int64_t wall) {
+        struct hash_value id = job(n);
+
+        assert_int_equal(journal_file_add(j, kind, &id, BYTES_STR(text), wall), JOURNAL_OK);
+}
+
+struct seen {
+        char text[256];
+};
+
+static int note(void *userdata, enum journal_kind kind, struct bytes data) {
+        struct seen *s = userdata;
+        size_t at = strlen(s->text);
+
+        snprintf(s->text + at, sizeof(s->text) - at, "%u%.*s ", kind, (int) data.len,
+                 (const char *) data.data);
+        return 0;
+}
+
+static void assert_content(struct journal_file *j, const char *want) {
+        struct seen s = {};
+
+        assert_int_equal(journal_file_walk(j, note, &s), 0);
+        assert_string_equal(s.text, want);
+}
+
+static void test_order_and_commit(void **state) {
+        struct journal_file *j = open_it();
+
+        add(j, JOURNAL_SUBMITTED, 1, "a", WALL);
+        add(j, JOURNAL_HOST, 2, "b", WALL);
+        add(j, JOURNAL_RECORD, 1, "c", WALL);
+        assert_true(journal_file_is_dirty(j));
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_false(journal_file_is_dirty(j));
+        add(j, JOURNAL_HOST, 3, "lost", WALL);
+        journal_file_free(j);
+
+        j = open_it();
+        assert_content(j, "2a 1b 4c ");
+        add(j, JOURNAL_ENDED, 1, "end", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_content(j, "1b 6end ");
+        journal_file_free(j);
+}
+
+static void test_prune(void **state) {
+        struct journal_file *j = open_it();
+        static const struct hash_value birth;
+
+        assert_int_equal(
+                journal_file_add(j, JOURNAL_HOST, &birth, BYTES_LIT("birth"), WALL - 90 * DAY),
+                JOURNAL_OK);
+        add(j, JOURNAL_HOST, 1, "old", WALL - DAY - 1);
+        add(j, JOURNAL_HOST, 2, "new", WALL - DAY + 1);
+        add(j, JOURNAL_VERDICT, 1, "verdict", WALL - 61 * DAY);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
+        assert_content(j, "1birth 1new ");
+        journal_file_free(j);
+}
+
+static void test_ended(void **state) {
+        struct journal_file *j = open_it();
+        struct seen s = {};
+
+        add(j, JOURNAL_ENDED, 1, "a", WALL);
+        add(j, JOURNAL_ENDED, 2, "b", WALL);
+        add(j, JOURNAL_ENDED, 3, "c", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_ended(j, 2, note, &s), 0);
+        assert_string_equal(s.text, "6c 6b ");
+        journal_file_free(j);
+}
+
+static void assert_refused(int want, const char *remedy) {
+        struct journal_file *j = NULL;
+        char error[JOURNAL_ERROR_SIZE] = "";
+
+        assert_int_equal(journal_file_open(path, &j, error), want);
+        assert_null(j);
+        assert_non_null(strstr(error, path));
+        assert_non_null(strstr(error, remedy));
+}
+
+static void overwrite(off_t at, const char *text) {
+        int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, text, strlen(text), at), strlen(text));
+        close(fd);
+}
+
+static void test_not_a_journal(void **state) {
+        overwrite(0, "this is a letter to my aunt, and certainly longer than one hundred bytes, "
+                     "so that it cannot be mistaken for an empty file");
+        assert_refused(JOURNAL_E_BAD, "move it away");
+}
+
+static void test_damaged(void **state) {
+        struct journal_file *j = open_it();
+
+        for (unsigned i = 0; i < 200; i++)
+                add(j, JOURNAL_HOST, i, "some text that fills pages of the file soon enough", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        journal_file_free(j);
+        for (off_t at = 4096; at < 8 * 4096; at += 512)
+                overwrite(at, "damage damage damage damage damage damage damage");
+        assert_refused(JOURNAL_E_BAD, "move it away");
+}
+
+static void test_locked(void **state) {
+        struct journal_file *j = open_it();
+
+        add(j, JOURNAL_HOST, 1, "a", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_refused(JOURNAL_E_LOCKED, "another coordinator");
+        journal_file_free(j);
+}
+
+static void test_newer(void **state) {
+        static const uint8_t version[] = { 0, 0, 0, 99 };
+        int fd;
+
+        journal_file_free(open_it());
+        fd = open(path, O_WRONLY);
+        assert_int_equal(pwrite(fd, version, 4, 60), 4); /* user_version in the header */
+        close(fd);
+        assert_refused(JOURNAL_E_BAD, "newer version");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+TEST_MAIN(TEST(test_order_and_commit), TEST(test_prune), TEST(test_ended), TEST(test_not_a_journal),
+          TEST(test_damaged), TEST(test_locked), TEST(test_newer))
