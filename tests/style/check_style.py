@@ -143,6 +143,20 @@ def purity(tree, exceptions):
                 yield f"{path}:{line}: calls {name}(); cores get clock, bytes and seeds as arguments"
 
 
+def names(tree, exceptions):
+    """Cores and common/ are linked together by the simulator: one name, one function."""
+    places = {}
+    for path in tree.sources(".c"):
+        if not path.startswith(("common/", "services/")) or (path.startswith("services/") and is_shell(tree, exceptions, path)):
+            continue
+        for function in source.functions(tree.text(path)):
+            if function.is_static or function.name == "main":
+                continue
+            first = places.setdefault(function.name, path)
+            if first != path and not exceptions.allows("names", f"{path}:{function.name}"):
+                yield f"{path}:{function.line}: {function.name}() is also in {first}; give it the prefix of its module"
+
+
 def limit(check, tree, exceptions, measure, most, what):
     for path in tree.sources(".c", ".h"):
         for function in source.functions(tree.text(path)):
@@ -269,7 +283,7 @@ def machine_paths(tree, exceptions):
 
 
 CHECKS = [
-    ("layers", layers), ("purity", purity), ("function-length", function_length), ("file-length", file_length),
+    ("layers", layers), ("purity", purity), ("names", names), ("function-length", function_length), ("file-length", file_length),
     ("parameters", parameters), ("nesting", nesting), ("headers", headers), ("unfinished", unfinished),
     ("formatting", formatting), ("protos", protos), ("readme", readmes), ("machine-paths", machine_paths),
 ]

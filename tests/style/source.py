@@ -21,6 +21,7 @@ class Function:
     def __init__(self, name, line, end_line, parameters, nesting):
         self.name, self.line, self.end_line = name, line, end_line
         self.parameters, self.nesting = parameters, nesting
+        self.is_static = False
 
     @property
     def lines(self):
@@ -150,8 +151,10 @@ def functions(text):
                 left = opening(toks, i - 1)
                 nesting = Nesting(toks[:end + 1])
                 nesting.block(i, 0)
-                yield Function(str(toks[left - 1]), toks[start].line, toks[end].line,
-                               parameter_count(toks, left, i - 1), nesting.deepest)
+                function = Function(str(toks[left - 1]), toks[start].line, toks[end].line,
+                                    parameter_count(toks, left, i - 1), nesting.deepest)
+                function.is_static = "static" in toks[start:left]
+                yield function
                 start = end + 1
             i = end
         elif toks[i] == ";":

@@ -39,6 +39,9 @@ CASES = [
     ("purity", "services/dht/a.c", "static int accept(int a) {\n}\n" + body(["accept(1);"]), None),
     ("purity", "services/dht/shell.c", body(["return socket(1, 2, 3);"]), None),
     ("purity", "services/dht/a.c", body(["getrandom(p, 1, 0);"]), "calls getrandom()"),
+    ("names", "common/base/a.c", "int twice(void) {\n}\n", "is also in common/aaa.c"),
+    ("names", "common/base/a.c", "static int twice(void) {\n}\n", None),
+    ("names", "services/dht/shell.c", "int twice(void) {\n}\n", None),
     ("function-length", "common/base/a.c", body(["x++;"] * 59), "has 61 lines"),
     ("function-length", "common/base/a.c", body(["x++;"] * 58), None),
     ("function-length", "common/base/a.c", "static const int t[] = {\n" + "1,\n" * 100 + "};\n", None),
@@ -73,6 +76,10 @@ CASES = [
 ]
 
 
+# What stands in the tree beside the sample.
+OTHER = {"names": [("common/aaa.c", "int twice(void) {\n}\n")]}
+
+
 @contextlib.contextmanager
 def tree_with(path, text, extra=()):
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +105,7 @@ def problems(check, path, text, extra=()):
 
 def case_failure(check, path, text, want):
     try:
-        found = problems(check, path, text)
+        found = problems(check, path, text, OTHER.get(check, ()))
     except style.Skip:
         return None
     relevant = [p for p in found if check != "readme" or path.rsplit("/", 1)[0] in p]
