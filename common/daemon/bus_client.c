@@ -109,10 +109,15 @@ static int on_end(void *userdata) {
 }
 
 /* The server's hello on one path; the link is up when all paths lead to one instance. */
-static int on_hello(struct path *p, const struct frame *f, const struct link_peer *from) {
+static int on_hello(struct path *p, const struct frame *f, const struct zsock_message *m) {
         struct bus_client *c = p->client;
-        struct link_peer who = *from;
+        struct link_peer who = {};
+        struct zsock_peer from;
 
+        zsock_read_peer(m, &from);
+        who.uid = from.uid;
+        who.gid = from.gid;
+        who.pid = from.pid;
         if (f->header->status)
                 log_warning("service below %s refuses us: %s", c->paths[CONTROL].address,
                             f->header->status->text);
@@ -135,13 +140,12 @@ static int on_hello(struct path *p, const struct frame *f, const struct link_pee
 
 static int on_message(void *userdata, const struct zsock_message *m) {
         struct path *p = userdata;
-        struct link_peer who = { .uid = m->uid, .gid = m->gid, .pid = m->pid };
         struct link_header_space space;
         struct frame f = { .body = m->body };
 
         f.header = link_header_unpack(m->header, &space);
         if (f.header && f.header->kind == BUS__KIND__HELLO)
-                return on_hello(p, &f, &who);
+                return on_hello(p, &f, m);
         if (!f.header || !p->client->link.is_up) {
                 link_drop(&p->client->link, "sends malformed headers");
                 return 0;

@@ -232,27 +232,33 @@ static bool may_join(const struct bus_server *s, const struct bus_peer *p, const
                !p->conns[c->side->is_data ? DATA : CONTROL];
 }
 
-static int on_hello(struct conn *c, struct link_peer *who, struct bytes body) {
+static int on_hello(struct conn *c, const struct zsock_message *m) {
         struct bus_server *s = c->side->server;
+        struct link_peer who = {};
+        struct zsock_peer from;
         uint64_t connection;
         struct bus_peer *p;
         bool is_data;
         int r;
 
-        if (c->peer || !link_hello_unpack(body, who, &connection, &is_data) ||
+        zsock_read_peer(m, &from);
+        who.uid = from.uid;
+        who.gid = from.gid;
+        who.pid = from.pid;
+        if (c->peer || !link_hello_unpack(m->body, &who, &connection, &is_data) ||
             is_data != c->side->is_data) {
                 s->n_refused++;
                 return 0;
         }
         p = find_peer(s, connection);
-        if (!may_join(s, p, c, who)) {
-                log_warning("peer \"%s\" (uid %d, pid %d) refused", who->service, (int) who->uid,
-                            (int) who->pid);
+        if (!may_join(s, p, c, &who)) {
+                log_warning("peer \"%s\" (uid %d, pid %d) refused", who.service, (int) who.uid,
+                            (int) who.pid);
                 send_refusal(c, "may not use this socket");
                 return 0;
         }
         if (!p)
-                p = peer_new(s, connection, who);
+                p = peer_new(s, connection, &who);
         c->peer = p;
         p->conns[is_data ? DATA : CONTROL] = c;
         r = send_hello(c);
@@ -265,6 +271,7 @@ static int on_hello(struct conn *c, struct link_peer *who, struct bytes body) {
 
 static struct conn *conn_of(struct side *side, const struct zsock_message *m) {
         struct conn *c = map_get(side->by_identity, m->identity), *before;
+        struct zsock_peer from;
 
         if (c || m->identity.len > sizeof(c->identity))
                 return c;
@@ -272,7 +279,8 @@ static struct conn *conn_of(struct side *side, const struct zsock_message *m) {
         c->side = side;
         c->identity_len = m->identity.len;
         memcpy(c->identity, m->identity.data, m->identity.len);
-        c->fd = m->fd;
+        zsock_read_peer(m, &from);
+        c->fd = from.fd;
         (void) map_set(side->by_identity, m->identity, c);
         before = map_set_u64(side->by_fd, (uint64_t) c->fd, c);
         if (before && before->peer)
@@ -284,7 +292,6 @@ static struct conn *conn_of(struct side *side, const struct zsock_message *m) {
 
 static int on_message(void *userdata, const struct zsock_message *m) {
         struct side *side = userdata;
-        struct link_peer who = { .uid = m->uid, .gid = m->gid, .pid = m->pid };
         struct link_header_space space;
         struct frame f = { .body = m->body };
         struct conn *c;
@@ -300,7 +307,7 @@ static int on_message(void *userdata, const struct zsock_message *m) {
                 return 0;
         f.header = link_header_unpack(m->header, &space);
         if (f.header && f.header->kind == BUS__KIND__HELLO)
-                return on_hello(c, &who, m->body);
+                return on_hello(c, m);
         if (!c->peer || !c->peer->link.is_up) /* talks before its hello */
                 side->server->n_refused++;
         else if (!f.header)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -31,6 +30,7 @@ struct rpc_client {
         struct map *by_id;
         uint64_t last_id, n_unwanted_events;
         struct heap deadlines;
+        nsec_t armed;
         struct loop_source *timer, *defer;
         void (*up)(void *userdata);
         void (*down)(void *userdata);
@@ -112,7 +112,16 @@ static int on_timer(void *userdata) {
 
         while ((e = heap_pop_due(&c->deadlines, loop_now(c->loop))))
                 finish_later(c, container_of(e, struct pending, due), RPC_E_TIMEOUT);
-        return loop_timer_set(c->timer, heap_when(&c->deadlines));
+        c->armed = heap_when(&c->deadlines);
+        return loop_timer_set(c->timer, c->armed);
+}
+
+/* The timer is left as it is when a call ends in time: it finds nothing due, once. */
+static void arm_timer(struct rpc_client *c, nsec_t deadline) {
+        if (deadline >= c->armed)
+                return;
+        c->armed = deadline;
+        check(loop_timer_set(c->timer, deadline) == 0);
 }
 
 /* ---- sending ---- */
@@ -148,11 +157,9 @@ static void send_hint(struct rpc_client *c, Bus__Kind kind, uint64_t id) {
         (void) link_send(c->user.link, &f, /* data= */ false);
 }
 
-static uint64_t random_u64(void) {
-        uint64_t v;
-
-        check(getrandom(&v, sizeof(v), 0) == sizeof(v));
-        return v | 1;
+/* Unique among the processes of a node for as long as anybody compares. */
+static uint64_t new_trace(uint64_t id) {
+        return (link_instance() ^ id * UINT64_C(0x9e3779b97f4a7c15)) | 1;
 }
 
 static void take_fds(struct pending *p, const struct rpc_request *request) {
@@ -173,7 +180,7 @@ static struct pending *pending_new(struct rpc_client *c, const struct rpc_reques
         check(((const ProtobufCMessage *) request->message)->descriptor == p->method->input);
         p->id = request->id ? request->id : ++c->last_id;
         check(p->id <= c->last_id && !map_get_u64(c->by_id, p->id));
-        p->trace = request->trace ? request->trace : random_u64();
+        p->trace = request->trace ? request->trace : new_trace(p->id);
         p->body = rpc_pack(request->message);
         p->deadline = request->deadline ? request->deadline : NSEC_NEVER;
         p->again = request->again;
@@ -195,11 +202,8 @@ uint64_t rpc_send(struct rpc_client *c, const struct rpc_request *request) {
                 return id;
         }
         if (p->deadline != NSEC_NEVER) {
-                bool is_first = p->deadline < heap_when(&c->deadlines);
-
                 heap_set(&c->deadlines, &p->due, p->deadline);
-                if (is_first)
-                        check(loop_timer_set(c->timer, p->deadline) == 0);
+                arm_timer(c, p->deadline);
         }
         if (c->user.link->is_up)
                 transmit(c, p);
@@ -338,6 +342,7 @@ struct rpc_client *rpc_client_new(struct link *link, const ProtobufCServiceDescr
         list_init(&c->events);
         c->by_id = map_new(link_instance());
         heap_init(&c->deadlines);
+        c->armed = NSEC_NEVER;
         check(loop_add_timer(c->loop, on_timer, c, &c->timer) == 0);
         check(loop_add_defer(c->loop, on_defer, c, &c->defer) == 0);
         c->user = (struct link_user){ .kinds = 1 << BUS__KIND__REPLY | 1 << BUS__KIND__EVENT,

@@ -24,6 +24,7 @@ struct rpc_server {
         size_t n_calls;
         struct list peers, calls;
         struct heap deadlines;
+        nsec_t armed;
         struct loop_source *timer;
         struct answers *answers; /* RPC_EFFECTS */
         rpc_peer_fn came, gone;
@@ -218,8 +219,12 @@ void *call_alloc(struct call *c, size_t n) {
 
 /* ---- a call's beginning ---- */
 
-static int arm_timer(struct rpc_server *s) {
-        return loop_timer_set(s->timer, heap_when(&s->deadlines));
+/* The timer is left as it is when a call ends in time: it finds nothing due, once. */
+static int arm_timer(struct rpc_server *s, nsec_t deadline) {
+        if (deadline >= s->armed)
+                return 0;
+        s->armed = deadline;
+        return loop_timer_set(s->timer, deadline);
 }
 
 static int on_timer(void *userdata) {
@@ -232,7 +237,8 @@ static int on_timer(void *userdata) {
                 call_answer(c, &(struct answer){ .code = RPC_E_TIMEOUT }, NULL, 0);
                 call_set_moot(c);
         }
-        return arm_timer(s);
+        s->armed = heap_when(&s->deadlines);
+        return loop_timer_set(s->timer, s->armed);
 }
 
 static struct call *call_new(struct peer *p, struct frame *f,
@@ -349,7 +355,7 @@ static int run(struct peer *p, struct frame *f) {
                 answers_begin(s->answers, &c->who, c->id);
         if (c->deadline != NSEC_NEVER) {
                 heap_set(&s->deadlines, &c->due, c->deadline);
-                r = arm_timer(s);
+                r = arm_timer(s, c->deadline);
         }
         invoke(s, c);
         return r;
@@ -435,6 +441,7 @@ struct rpc_server *rpc_server_new(struct loop *loop, const ProtobufCService *ser
         list_init(&s->peers);
         list_init(&s->calls);
         heap_init(&s->deadlines);
+        s->armed = NSEC_NEVER;
         check(loop_add_timer(loop, on_timer, s, &s->timer) == 0);
         if (flags & RPC_EFFECTS)
                 s->answers = answers_new(link_instance());

@@ -129,9 +129,11 @@ static int receive_frames(void *socket, zmq_msg_t frames[FRAMES_MAX]) {
                 zmq_msg_t *frame = n < FRAMES_MAX ? &frames[n] : &extra;
 
                 check(zmq_msg_init(frame) == 0);
-                if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+                while (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+                        if (errno == EINTR)
+                                continue;
                         (void) zmq_msg_close(frame);
-                        return errno == EAGAIN || errno == EINTR ? 0 : error_origin(-errno);
+                        return errno == EAGAIN ? 0 : error_origin(-errno);
                 }
                 more = zmq_msg_more(frame);
                 if (n >= FRAMES_MAX)
@@ -150,16 +152,16 @@ static struct bytes frame_bytes(zmq_msg_t *frame) {
         return BYTES(zmq_msg_data(frame), zmq_msg_size(frame));
 }
 
-/* "localhost:UID:GID:PID", from SO_PEERCRED. What does not look like it is nobody. */
-static void read_peer(zmq_msg_t *frame, struct zsock_message *ret) {
-        const char *address = zmq_msg_gets(frame, "Peer-Address");
-        const char *fd = zmq_msg_gets(frame, "__fd");
+/* "localhost:UID:GID:PID", from SO_PEERCRED. */
+void zsock_read_peer(const struct zsock_message *m, struct zsock_peer *ret) {
+        const char *address = zmq_msg_gets(m->frame, "Peer-Address");
+        const char *fd = zmq_msg_gets(m->frame, "__fd");
         unsigned uid, gid;
         int pid;
 
-        ret->uid = (uid_t) -1;
-        ret->gid = (gid_t) -1;
-        ret->fd = fd ? atoi(fd) : -1;
+        *ret = (struct zsock_peer){ .fd = fd ? atoi(fd) : -1,
+                                    .uid = (uid_t) -1,
+                                    .gid = (gid_t) -1 };
         address = address ? strchr(address, ':') : NULL;
         if (address && sscanf(address, ":%u:%u:%d", &uid, &gid, &pid) == 3) {
                 ret->uid = uid;
@@ -177,14 +179,17 @@ static int drain(void *userdata) {
                 struct zsock_message m = {};
 
                 n = receive_frames(z->main.socket, frames);
-                if (n <= 0)
+                if (n <= 0) {
+                        /* Found empty after it had read all news: nothing can be missed. */
+                        z->main.is_touched = false;
                         return n;
+                }
                 if (n == wanted) {
                         if (z->is_router)
                                 m.identity = frame_bytes(&frames[0]);
                         m.header = frame_bytes(&frames[wanted - 2]);
                         m.body = frame_bytes(&frames[wanted - 1]);
-                        read_peer(&frames[wanted - 2], &m);
+                        m.frame = &frames[wanted - 2];
                         z->in_callback = true;
                         r = z->handler->message(z->userdata, &m);
                         z->in_callback = false;

@@ -18,11 +18,18 @@ struct zsock;
 struct zsock_message {
         struct bytes identity; /* ROUTER only */
         struct bytes header, body;
-        int fd;    /* of the connection, for matching monitor events */
-        uid_t uid; /* of the peer, by the kernel */
+        void *frame; /* for zsock_read_peer() */
+};
+
+/* Who sent it, by the kernel; the descriptor is that of the connection and matches
+ * monitor events. What cannot be read is nobody. */
+struct zsock_peer {
+        int fd;
+        uid_t uid;
         gid_t gid;
         pid_t pid;
 };
+void zsock_read_peer(const struct zsock_message *m, struct zsock_peer *ret);
 
 struct zsock_handler {
         /* A message of two frames (three with identity); others are dropped. */
