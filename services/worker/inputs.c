@@ -1,0 +1,164 @@
+#include "services/worker/inputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+
+#define ADMITTED_MAX 4096
+
+struct input_kept {
+        int fd;
+        uint64_t length, used_at;
+};
+
+void inputs_init(struct inputs *i, uint64_t limit) {
+        *i = (struct inputs){
+                .directory = -1, .limit = limit, .kept = map_new(0), .admitted = map_new(0)
+        };
+}
+
+void inputs_done(struct inputs *i) {
+        size_t cursor = 0;
+        struct bytes key;
+        void *value;
+
+        while (i->kept && map_next(i->kept, &cursor, &key, &value)) {
+                fd_close(((struct input_kept *) value)->fd);
+                free(value);
+        }
+        map_free(i->kept);
+        map_free(i->admitted);
+        i->directory = fd_close(i->directory);
+}
+
+int inputs_directory(struct inputs *i, const char *path) {
+        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return error_origin(-errno);
+        fd_closep(&i->directory);
+        i->directory = fd;
+        return 0;
+}
+
+/* Never out of the directory, neither by .. nor by a link. */
+static int open_below(const struct inputs *i, const char *path) {
+        struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
+                                           RESOLVE_NO_SYMLINKS };
+
+        return (int) syscall(SYS_openat2, i->directory, path, &how, sizeof(how));
+}
+
+static int copy_to_memory(int from, uint64_t length, int *ret) {
+        CLEANUP(fd_closep) int fd = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+        off_t offset = 0;
+
+        if (fd < 0)
+                return error_origin(-errno);
+        while ((uint64_t) offset < length) {
+                ssize_t n = sendfile(fd, from, &offset, length - (uint64_t) offset);
+
+                if (n <= 0)
+                        return error_origin(n < 0 ? -errno : -EIO);
+        }
+        if (fcntl(fd, F_ADD_SEALS, seals) < 0)
+                return error_origin(-errno);
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* The one not used for longest makes room. */
+static bool evict_one(struct inputs *i) {
+        struct bytes key, oldest_key = BYTES_NONE;
+        struct input_kept *oldest = NULL;
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(i->kept, &cursor, &key, &value)) {
+                struct input_kept *k = value;
+
+                if (!oldest || k->used_at < oldest->used_at) {
+                        oldest = k;
+                        oldest_key = key;
+                }
+        }
+        if (!oldest)
+                return false;
+        i->used -= oldest->length;
+        (void) map_remove(i->kept, oldest_key);
+        fd_close(oldest->fd);
+        free(oldest);
+        return true;
+}
+
+static void keep(struct inputs *i, struct bytes root, int fd, uint64_t length) {
+        struct input_kept *k;
+        int copy;
+
+        while (i->used + length > i->limit) {
+                if (!evict_one(i))
+                        return;
+        }
+        copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (copy < 0)
+                return; /* it is only a cache */
+        k = xnew(struct input_kept);
+        *k = (struct input_kept){ copy, length, ++i->clock };
+        i->used += length;
+        (void) map_set(i->kept, root, k);
+}
+
+static int take_kept(struct inputs *i, struct bytes root, uint64_t length, int *ret) {
+        struct input_kept *k = root.len ? map_get(i->kept, root) : NULL;
+
+        if (!k || k->length != length)
+                return INPUTS_E_NONE;
+        k->used_at = ++i->clock;
+        *ret = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
+        return *ret < 0 ? error_origin(-errno) : INPUTS_OK;
+}
+
+int inputs_open(struct inputs *i, const char *path, struct bytes root, uint64_t length,
+                int *ret_fd) {
+        CLEANUP(fd_closep) int file = -1;
+        struct stat st;
+        int r = take_kept(i, root, length, ret_fd);
+
+        if (r != INPUTS_E_NONE)
+                return r;
+        file = i->directory >= 0 && path[0] ? open_below(i, path) : -1;
+        if (file < 0 || fstat(file, &st) < 0 || !S_ISREG(st.st_mode))
+                return INPUTS_E_NONE;
+        if (length == 0 || (uint64_t) st.st_size != length)
+                return INPUTS_E_LENGTH;
+        if (length > INPUT_SMALL_MAX) {
+                *ret_fd = TAKE_FD(file);
+                return INPUTS_OK;
+        }
+        r = copy_to_memory(file, length, ret_fd);
+        if (r == 0 && root.len && !map_get(i->kept, root))
+                keep(i, root, *ret_fd, length);
+        return r;
+}
+
+bool inputs_is_admitted(const struct inputs *i, struct bytes root) {
+        return root.len && map_get(i->admitted, root);
+}
+
+void inputs_admit(struct inputs *i, struct bytes root) {
+        static int yes;
+
+        if (root.len && map_count(i->admitted) < ADMITTED_MAX)
+                (void) map_set(i->admitted, root, &yes);
+}

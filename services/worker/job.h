@@ -1,0 +1,59 @@
+#pragma once
+
+/* One job, shared by job.c (its life) and rows.c (its rows). */
+
+#include "common/wire/frame.h"
+#include "services/worker/worker.h"
+
+#define ROW_REPORT_MAX (17u << 20) /* a batch of one row, with its frame */
+#define OUT_MAX        (20u << 20)
+#define FETCH_MAX      64 /* bytes of one request */
+
+struct fetch {
+        uint64_t next, end; /* batches; end UINT64_MAX: to the last one */
+        uint64_t digest;    /* next digest; == end when none were asked for */
+        bool has_digests;
+};
+
+struct job {
+        struct list in_worker;
+        struct worker *worker;
+        struct channel *channel;
+        struct zygote_use *zygote; /* valid while is_running */
+        uint64_t id;
+        struct unpacked message;
+        Worker__Job *job;
+        Types__Limits limits;
+        struct executor_begin begin;
+
+        int executor_fd, pidfd;
+        struct loop_source *io, *deadline;
+        struct packets in;
+        struct buffer parts[2]; /* the job and its statement, on their way to the executor */
+        size_t part, part_pos;
+        struct unpacked last; /* the report that waits for the executor's end */
+        bool is_running, is_late, was_killed;
+
+        struct spool spool;
+        struct buffer out; /* frames on their way to the coordinator */
+        bool is_answered;  /* the last report was queued */
+        bool is_committed;
+        bool is_over;     /* nothing will be queued any more */
+        bool is_finished; /* our side of the channel */
+
+        struct frame_reader fetches;
+        struct fetch queue[FETCHES_MAX];
+        size_t n_queue;
+};
+
+/* ---- job.c ---- */
+void job_report(struct job *j, const Worker__Report *m); /* queues it */
+void job_fail(struct job *j, uint32_t outcome, const char *detail, const char *text);
+void job_pump(struct job *j);
+
+/* ---- rows.c ---- */
+/* False: that was no request for rows. */
+bool job_on_fetch(struct job *j, struct bytes data);
+void job_serve(struct job *j);
+/* Queues one more message of the first Fetch; false: nothing can be queued now. */
+bool job_serve_some(struct job *j);

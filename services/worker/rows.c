@@ -1,0 +1,164 @@
+/* Rows out of the spool: what a Fetch asked for, one message at a time, as long
+ * as the queue to the coordinator is short. Compressed when that helps. */
+
+#include <stdlib.h>
+
+#include <zstd.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/canonical/outcome.h"
+#include "common/daemon/rpc.h"
+#include "services/worker/job.h"
+
+#define DIGESTS_AT_ONCE 1024
+#define ZSTD_LEVEL      1
+#define CODEC_NONE      0
+#define CODEC_ZSTD      1
+#define MIN_COMPRESSED  512 /* shorter batches go as they are */
+
+static void queue(struct job *j, const Worker__Report *m) {
+        CLEANUP(buffer_donep) struct buffer packed = {};
+
+        buffer_init(&packed, ROW_REPORT_MAX);
+        wire_pack(&packed, &m->base);
+        check(!packed.failed);
+        frame_put(&j->out, buffer_bytes(&packed));
+}
+
+static void lost(struct job *j) {
+        j->n_queue = 0;
+        job_fail(j, OUTCOME_INTERNAL, "what=rows", "the spool cannot be read");
+}
+
+static void queue_digests(struct job *j, struct fetch *f, uint64_t end) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Digests out = WORKER__DIGESTS__INIT;
+        uint64_t n = end - f->digest < DIGESTS_AT_ONCE ? end - f->digest : DIGESTS_AT_ONCE;
+        CLEANUP(freep) struct hash_value *digests = xnew_n(struct hash_value, n);
+
+        for (uint64_t i = 0; i < n; i++) {
+                if (spool_digest(&j->spool, f->digest + i, &digests[i]) != SPOOL_OK) {
+                        lost(j);
+                        return;
+                }
+        }
+        out.first = f->digest;
+        out.digests = (ProtobufCBinaryData){ n * HASH_SIZE, digests->bytes };
+        m.body_case = WORKER__REPORT__BODY_DIGESTS;
+        m.digests = &out;
+        f->digest += n;
+        queue(j, &m);
+}
+
+static bool compress(struct bytes batch, struct buffer *b) {
+        size_t n;
+
+        if (batch.len < MIN_COMPRESSED || !buffer_reserve(b, ZSTD_compressBound(batch.len)))
+                return false;
+        n = ZSTD_compress(b->data, b->capacity, batch.data, batch.len, ZSTD_LEVEL);
+        if (ZSTD_isError(n) || n >= batch.len - batch.len / 8)
+                return false;
+        b->len = n;
+        return true;
+}
+
+static void queue_batch(struct job *j, struct fetch *f) {
+        CLEANUP(buffer_donep) struct buffer batch = {}, small = {};
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__Batch out = WORKER__BATCH__INIT;
+        struct bytes data;
+
+        buffer_init(&batch, ROW_REPORT_MAX);
+        buffer_init(&small, ROW_REPORT_MAX);
+        if (spool_read(&j->spool, f->next, &batch) != SPOOL_OK) {
+                lost(j);
+                return;
+        }
+        data = buffer_bytes(&batch);
+        out.length = data.len;
+        if (compress(data, &small)) {
+                out.codec = CODEC_ZSTD;
+                data = buffer_bytes(&small);
+        }
+        out.index = f->next++;
+        out.data = (ProtobufCBinaryData){ data.len, (uint8_t *) data.data };
+        m.body_case = WORKER__REPORT__BODY_BATCH;
+        m.batch = &out;
+        queue(j, &m);
+}
+
+static void queue_end(struct job *j, const struct fetch *f) {
+        Worker__Report m = WORKER__REPORT__INIT;
+        Worker__FetchEnd out = WORKER__FETCH_END__INIT;
+
+        out.next_batch = f->next;
+        m.body_case = WORKER__REPORT__BODY_END;
+        m.end = &out;
+        queue(j, &m);
+        j->n_queue--;
+        memmove(j->queue, j->queue + 1, j->n_queue * sizeof(j->queue[0]));
+}
+
+bool job_serve_some(struct job *j) {
+        struct fetch *f = &j->queue[0];
+        uint64_t there = j->spool.n, end;
+
+        if (j->n_queue == 0 || j->out.len >= REPORT_QUEUE || !(j->is_committed || j->job->stream))
+                return false;
+        end = f->end < there ? f->end : there;
+        if (f->has_digests && f->digest < end) {
+                queue_digests(j, f, end);
+                return true;
+        }
+        if (f->next < end) {
+                queue_batch(j, f);
+                return true;
+        }
+        /* Streaming: those asked for may still come. */
+        if (!j->is_committed && f->next < f->end)
+                return false;
+        queue_end(j, f);
+        return true;
+}
+
+void job_serve(struct job *j) {
+        job_pump(j);
+}
+
+static bool take_fetch(struct job *j, struct bytes message) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Worker__Fetch *in;
+        struct fetch *f = &j->queue[j->n_queue];
+
+        if (j->n_queue == FETCHES_MAX ||
+            wire_unpack(&worker__fetch__descriptor, message, NULL, &u) != UNPACK_OK)
+                return false;
+        in = u.message;
+        *f = (struct fetch){
+                .next = in->from_batch,
+                .end = in->count && in->count < UINT64_MAX - in->from_batch
+                               ? in->from_batch + in->count
+                               : UINT64_MAX,
+                .digest = in->from_batch,
+                .has_digests = in->digests,
+        };
+        j->n_queue++;
+        return true;
+}
+
+bool job_on_fetch(struct job *j, struct bytes data) {
+        struct bytes message;
+        int r = FRAME_OK;
+
+        while (!j->is_over && (r = frame_reader_next(&j->fetches, &data, &message)) == FRAME_OK) {
+                if (!take_fetch(j, message))
+                        r = FRAME_E_INVALID;
+                if (r)
+                        break;
+        }
+        if (r == FRAME_E_INVALID || r == FRAME_E_TOO_BIG)
+                return false;
+        job_serve(j);
+        return true;
+}

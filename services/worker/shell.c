@@ -1,0 +1,194 @@
+#include "services/worker/shell.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/daemon/cgroup.h"
+#include "common/daemon/log.h"
+#include "common/daemon/loop.h"
+#include "common/daemon/rpc.h"
+#include "proto/coordinator.pb-c.h"
+#include "quorate-config.h"
+#include "services/worker/worker.h"
+
+#define ENLIST_TIMEOUT (10 * NSEC_PER_SEC)
+
+static const struct metric metrics[] = {
+        METRIC(worker_stats, jobs, METRIC_COUNTER, "jobs begun"),
+        METRIC(worker_stats, committed, METRIC_COUNTER, "jobs with an answer"),
+        METRIC(worker_stats, failed, METRIC_COUNTER, "jobs without one"),
+        METRIC(worker_stats, killed, METRIC_COUNTER, "executors killed from outside"),
+        METRIC(worker_stats, zygotes, METRIC_COUNTER, "zygotes started"),
+        METRIC(worker_stats, rows, METRIC_COUNTER, "rows of committed answers"),
+        METRIC(worker_stats, bytes, METRIC_COUNTER, "canonical bytes of committed answers"),
+        METRIC(worker_stats, cpu_us, METRIC_COUNTER, "processor time of executors"),
+        METRIC(worker_stats, running, METRIC_GAUGE, "executors now"),
+        {},
+};
+
+/* ---- executor program ---- */
+
+static void find_executor(struct worker *w) {
+        const char *configured = worker_config_of(w)->executor;
+        ssize_t n = readlink("/proc/self/exe", w->executor, sizeof(w->executor) - 32);
+        char *slash;
+
+        if (configured[0]) {
+                (void) snprintf(w->executor, sizeof(w->executor), "%s", configured);
+                return;
+        }
+        w->executor[n > 0 ? n : 0] = 0;
+        slash = strrchr(w->executor, '/');
+        if (slash) {
+                (void) strcpy(slash + 1, "quorate-executor");
+                if (access(w->executor, X_OK) == 0)
+                        return;
+        }
+        (void) snprintf(w->executor, sizeof(w->executor), "%s/quorate-executor",
+                        QUORATE_LIBEXECDIR);
+}
+
+/* ---- coordinator ---- */
+
+static void on_enlisted(void *userdata, const struct rpc_result *result) {
+        struct worker *w = userdata;
+        const Coordinator__WorkerWelcome *welcome = result->message;
+
+        if (result->code != RPC_OK) {
+                log_warning("the coordinator does not enlist us: code %u", (unsigned) result->code);
+                return;
+        }
+        if (inputs_directory(&w->inputs, welcome->datasets) < 0)
+                log_warning("cannot open the datasets in '%s': jobs with data will fail",
+                            welcome->datasets);
+        log_info("enlisted with %u slots", (unsigned) worker_config_of(w)->slots);
+}
+
+static size_t list_missing(const struct executor_zygote *z, char *copy, size_t size, char **ret,
+                           size_t max) {
+        char *save = NULL;
+        size_t n = 0;
+
+        (void) snprintf(copy, size, "%s", z->missing_layers);
+        for (char *t = strtok_r(copy, ", ", &save); t && n + 1 < max;
+             t = strtok_r(NULL, ", ", &save))
+                ret[n++] = t;
+        return n;
+}
+
+static void enlist(void *userdata) {
+        struct worker *w = userdata;
+        const struct worker_config *config = worker_config_of(w);
+        Coordinator__WorkerHello hello = COORDINATOR__WORKER_HELLO__INIT;
+        struct zygote_use *z = pool_take(w);
+        char name[64], copy[128], *missing[16], *engines[1];
+
+        if (!z)
+                return;
+        (void) snprintf(name, sizeof(name), "worker.%d", (int) getpid());
+        engines[0] = z->zygote->engine;
+        hello.name = name;
+        hello.engines = engines;
+        hello.n_engines = 1;
+        hello.slots = (uint32_t) config->slots;
+        hello.memory = config->slots * config->memory;
+        hello.n_missing_layers =
+                list_missing(z->zygote, copy, sizeof(copy), missing, ELEMENTSOF(missing));
+        hello.missing_layers = missing;
+        hello.pid = (uint64_t) getpid();
+        (void) rpc_call(w->jobs_client, "Enlist", &hello, ENLIST_TIMEOUT, on_enlisted, w);
+}
+
+static void on_open(struct channel *c, void *userdata, const char *name, struct bytes metadata) {
+        job_open(userdata, c, metadata);
+}
+
+static int connect_coordinator(struct worker *w) {
+        int r;
+
+        w->acceptor =
+                (struct channel_acceptor){ .on_open = on_open, .userdata = w, .max_streams = 256 };
+        r = bus_connect(w->ctx, "coordinator/jobs", &w->acceptor, &w->bus);
+        if (r)
+                return error_fold(r);
+        w->jobs_client = rpc_client_new(bus_client_link(w->bus), &coordinator__jobs__descriptor);
+        rpc_client_watch(w->jobs_client, enlist, NULL, w);
+        return 0;
+}
+
+/* ---- life ---- */
+
+/* Left by a worker that was killed between making and unlinking one. */
+static void remove_stale_spools(int directory) {
+        DIR *d = fdopendir(fcntl(directory, F_DUPFD_CLOEXEC, 0));
+        struct dirent *e;
+
+        while (d && (e = readdir(d))) {
+                if (strncmp(e->d_name, "spool.", 6) == 0)
+                        (void) unlinkat(directory, e->d_name, 0);
+        }
+        if (d)
+                (void) closedir(d);
+}
+
+static int open_state(struct worker *w) {
+        w->state_directory = open(w->ctx->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (w->state_directory < 0)
+                return log_fault(error_origin(-errno), "cannot open the state directory %s",
+                                 w->ctx->state);
+        remove_stale_spools(w->state_directory);
+        return 0;
+}
+
+int shell_start(struct service_context *ctx, void **ret) {
+        struct worker *w = xnew(struct worker);
+        int r;
+
+        w->ctx = ctx;
+        w->state_directory = -1;
+        w->by_id = map_new(0);
+        list_init(&w->zygotes);
+        list_init(&w->jobs);
+        inputs_init(&w->inputs, worker_config_of(w)->inputs);
+        budget_init(&w->spool, worker_config_of(w)->spool, NULL);
+        metrics_register(ctx->metrics, NULL, metrics, &w->stats);
+        *ret = w;
+        find_executor(w);
+        r = open_state(w);
+        if (r == 0)
+                r = pool_start(w); /* before ZeroMQ has threads */
+        if (r == 0)
+                r = connect_coordinator(w);
+        return r;
+}
+
+void shell_drain(struct service_context *ctx, void *s) {
+        struct worker *w = s;
+
+        w->is_draining = true;
+        if (jobs_are_done(w))
+                service_drained(ctx);
+}
+
+void *shell_stop(struct service_context *ctx, void *s) {
+        struct worker *w = s;
+
+        if (!w)
+                return NULL;
+        w->is_draining = false;
+        jobs_stop(w);
+        rpc_client_free(w->jobs_client);
+        bus_client_free(w->bus);
+        pool_stop(w);
+        inputs_done(&w->inputs);
+        map_free(w->by_id);
+        w->state_directory = fd_close(w->state_directory);
+        free(w);
+        return NULL;
+}
