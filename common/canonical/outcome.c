@@ -149,11 +149,43 @@ int outcome_exit_code(unsigned error) {
         return outcome_name(error) ? errors[error].exit_code : 5;
 }
 
-static struct bytes argument(const struct outcome_arg *args, size_t n_args, struct bytes name) {
-        for (size_t i = 0; i < n_args; i++)
-                if (bytes_equal(BYTES_STR(args[i].name), name))
-                        return args[i].value;
+/* Where arguments come from: a list, or "name=value name=value" in one string. */
+struct facts {
+        const struct outcome_arg *args;
+        size_t n_args;
+        struct bytes detail;
+};
+
+static bool begins_fact(struct bytes v, size_t i) {
+        size_t n = i;
+
+        if (i > 0 && v.data[i - 1] != ' ')
+                return false;
+        while (n < v.len && ((v.data[n] >= 'a' && v.data[n] <= 'z') || v.data[n] == '_'))
+                n++;
+        return n > i && n < v.len && v.data[n] == '=';
+}
+
+/* A value reaches to the next name, so it may hold blanks. */
+static struct bytes fact_in(struct bytes detail, struct bytes name) {
+        for (size_t i = 0; i + name.len < detail.len; i++) {
+                size_t start = i + name.len + 1, end = start;
+
+                if (!begins_fact(detail, i) || detail.data[start - 1] != '=' ||
+                    memcmp(detail.data + i, name.data, name.len) != 0)
+                        continue;
+                while (end < detail.len && !begins_fact(detail, end + 1))
+                        end++;
+                return BYTES(detail.data + start, end - start);
+        }
         return BYTES_LIT("?");
+}
+
+static struct bytes argument(const struct facts *facts, struct bytes name) {
+        for (size_t i = 0; i < facts->n_args; i++)
+                if (bytes_equal(BYTES_STR(facts->args[i].name), name))
+                        return facts->args[i].value;
+        return fact_in(facts->detail, name);
 }
 
 struct text_out {
@@ -170,8 +202,7 @@ static void append(struct text_out *o, const char *s, size_t n) {
         *o->at = 0;
 }
 
-char *outcome_text(unsigned error, const struct outcome_arg *args, size_t n_args, char *ret,
-                   size_t ret_size) {
+static char *write_text(unsigned error, const struct facts *facts, char *ret, size_t ret_size) {
         const struct word *e = &errors[error < _OUTCOME_MAX ? error : OUTCOME_INTERNAL];
         struct text_out out = { ret, ret_size };
         char escaped[200];
@@ -188,10 +219,23 @@ char *outcome_text(unsigned error, const struct outcome_arg *args, size_t n_args
                 if (*p != '{')
                         continue;
                 n = strcspn(p, "}");
-                value = argument(args, n_args, BYTES(p + 1, n - 1));
+                value = argument(facts, BYTES(p + 1, n - 1));
                 text_escape(value, escaped, sizeof(escaped));
                 append(&out, escaped, strlen(escaped));
                 p += n + 1;
         }
         return ret;
+}
+
+char *outcome_text(unsigned error, const struct outcome_arg *args, size_t n_args, char *ret,
+                   size_t ret_size) {
+        const struct facts facts = { .args = args, .n_args = n_args };
+
+        return write_text(error, &facts, ret, ret_size);
+}
+
+char *outcome_detail_text(unsigned error, struct bytes detail, char *ret, size_t ret_size) {
+        const struct facts facts = { .detail = detail };
+
+        return write_text(error, &facts, ret, ret_size);
 }

@@ -104,3 +104,6 @@ struct outcome_arg {
  * Returns ret. */
 char *outcome_text(unsigned error, const struct outcome_arg *args, size_t n_args, char *ret,
                    size_t ret_size);
+/* The same with the arguments as they travel in Problem.detail: "have=1 need=2".
+ * A value reaches to the next name and may hold blanks. */
+char *outcome_detail_text(unsigned error, struct bytes detail, char *ret, size_t ret_size);

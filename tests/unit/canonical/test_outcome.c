@@ -50,6 +50,31 @@ static void test_text(void **state) {
                             "REFUSED: th");
 }
 
+static const struct {
+        unsigned error;
+        const char *detail, *want; /* a part of the text */
+} detail_cases[] = {
+        { OUTCOME_TOO_FEW_HOSTS, "have=1 need=2", "1 hosts took part, 2 are needed" },
+        { OUTCOME_TOO_FEW_HOSTS, "need=2 have=1", "1 hosts took part, 2 are needed" },
+        { OUTCOME_TOO_FEW_HOSTS, "need=2", "? hosts took part, 2 are needed" },
+        { OUTCOME_TOO_FEW_HOSTS, "", "? hosts took part, ? are needed" },
+        { OUTCOME_TOO_FEW_HOSTS, "have= need=", " hosts took part,  are needed" },
+        { OUTCOME_NOT_VERIFIABLE, "expression=add ORDER BY", "`add ORDER BY` can differ" },
+        { OUTCOME_ENCODING, "column=a = b type=INF", "column a = b holds INF" },
+        { OUTCOME_ENCODING, "xcolumn=1 column=2", "column 2 holds ?" },
+        { OUTCOME_ENCODING, "column", "column ? holds ?" },
+};
+
+static void test_detail(void **state) {
+        FOREACH_CASE (c, detail_cases) {
+                char text[300];
+
+                outcome_detail_text(c->error, BYTES_STR(c->detail), text, sizeof(text));
+                if (!strstr(text, c->want))
+                        fail_msg("`%s` is not in `%s`", c->want, text);
+        }
+}
+
 static void test_faults(void **state) {
         assert_false(verdict_is_fault(VERDICT_CORRECT));
         assert_true(verdict_is_fault(VERDICT_INCORRECT));
@@ -59,4 +84,4 @@ static void test_faults(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_tables_are_full), cmocka_unit_test(test_exit_codes),
-          cmocka_unit_test(test_text), cmocka_unit_test(test_faults))
+          cmocka_unit_test(test_text), cmocka_unit_test(test_detail), cmocka_unit_test(test_faults))
