@@ -132,8 +132,8 @@ static int on_datagram(ngtcp2_conn *conn, uint32_t flags, const uint8_t *data, s
 
 /* A reset carries a made-up id, so on a shared socket only its token tells whom it
  * is for. */
-static int on_peer_cid(ngtcp2_conn *conn, int type, uint64_t sequence, const ngtcp2_cid *cid,
-                       const uint8_t *token, void *userdata) {
+static int on_peer_cid(ngtcp2_conn *conn, qc_cid_status type, uint64_t sequence,
+                       const ngtcp2_cid *cid, const uint8_t *token, void *userdata) {
         if (!token)
                 return 0;
         if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE)

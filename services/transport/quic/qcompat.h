@@ -25,6 +25,7 @@ struct qc_peer_error {
 
 typedef ngtcp2_ccerr qc_error;
 typedef ngtcp2_conn_info qc_conn_info;
+typedef ngtcp2_connection_id_status_type qc_cid_status;
 
 static inline void qc_error_library(qc_error *e, int liberr) {
         ngtcp2_ccerr_default(e);
@@ -81,6 +82,7 @@ static inline void qc_packets_sent(ngtcp2_conn *conn, ngtcp2_tstamp now) {
 
 typedef ngtcp2_connection_close_error qc_error;
 typedef ngtcp2_conn_stat qc_conn_info;
+typedef int qc_cid_status;
 
 static inline void qc_error_library(qc_error *e, int liberr) {
         ngtcp2_connection_close_error_default(e);

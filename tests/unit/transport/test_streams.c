@@ -74,8 +74,7 @@ static void test_a_thousand_streams_in_turn(void **state) {
                 assert_true(run_until_closed(&net, &a, NSEC_PER_SEC));
                 assert_int_equal(a.received, a.to_send);
                 assert_false(a.is_corrupt);
-                net_run(&net, 3 * NSEC_PER_MSEC, NULL);
-                assert_int_equal(b.n_close, 1);
+                assert_true(run_until_closed(&net, &b, 100 * NSEC_PER_MSEC)); /* a late ACK */
         }
         assert_int_equal(net.nodes[1].n_inbound_streams, 1000);
         net_done(&net);
