@@ -281,6 +281,19 @@ static int report_started(struct run *r) {
         return report(r, &m);
 }
 
+/* A host signs nothing that another honest host might answer differently. What is
+ * neither EXACT nor ORDERED is compared among equal builds only. */
+static bool may_run_as(const struct run *r, const struct engine_analysis *a) {
+        bool is_exact = a->class == ENGINE_EXACT || a->class == ENGINE_ORDERED;
+
+        if (r->job->class_name[0] && strcmp(r->job->class_name, engine_class_name(a->class)) != 0)
+                return false;
+        if (strcmp(r->job->comparison, "class") == 0)
+                return true;
+        return strcmp(r->job->comparison, "engine") == 0 && is_exact &&
+               (a->is_ordered || r->job->form == ANSWER_SET);
+}
+
 static int prepare(struct run *r) {
         CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
         struct bytes parameters[PARAMETERS_MAX];
@@ -295,11 +308,11 @@ static int prepare(struct run *r) {
         result = r->task->engine->analyse(r->session, sql_of(r), true, &a, &r->problem);
         if (result)
                 return result;
-        if (r->job->class_name[0] && strcmp(r->job->class_name, engine_class_name(a.class))) {
+        if (!may_run_as(r, &a)) {
                 (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_CLASS_MISMATCH, 0,
                                           -1, a.n_findings ? a.findings[0].why : "");
-                (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "class=%s",
-                                engine_class_name(a.class));
+                (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "class=%s%s",
+                                engine_class_name(a.class), a.is_ordered ? "" : " unordered");
                 return ENGINE_E_PROBLEM;
         }
         return r->task->engine->prepare(r->session, sql_of(r), parameters, n, r->schema,

@@ -115,8 +115,12 @@ static void job_free(struct job *j) {
 }
 
 void jobs_stop(struct worker *w) {
-        while (!list_is_empty(&w->jobs))
-                job_free(LIST_ENTRY(list_first(&w->jobs), struct job, in_worker));
+        while (!list_is_empty(&w->jobs)) {
+                struct job *j = LIST_ENTRY(list_first(&w->jobs), struct job, in_worker);
+
+                channel_reset(j->channel, RPC_E_CANCELLED, "the worker stops");
+                job_free(j);
+        }
 }
 
 bool jobs_are_done(const struct worker *w) {

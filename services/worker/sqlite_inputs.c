@@ -151,12 +151,7 @@ static int fill(struct engine_session *s, size_t i, struct engine_problem *p) {
 static int attach(struct engine_session *s, size_t i, struct engine_problem *p) {
         const struct engine_input *in = &s->job->inputs[i];
         char path[16];
-        const char *fault = in->data ? header_fault(in) : NULL;
 
-        if (fault)
-                return refuse(p, in, "input", fault);
-        if (!is_name(in->name))
-                return refuse(p, in, "input name", "letters, digits and _ only, not temp");
         if (strcasecmp(in->name, "main") != 0 &&
             run_own_with(s, "ATTACH %Q AS \"%w\"", path_of(s, i, path), in->name) != SQLITE_OK)
                 return refuse(p, in, "input", sqlite3_errmsg(s->db));
@@ -289,6 +284,20 @@ static int admit(struct engine_session *s, const struct engine_input *in,
         return r;
 }
 
+/* Before SQLite sees a byte. */
+static int check_inputs(const struct engine_job *job, struct engine_problem *p) {
+        for (size_t i = 0; i < job->n_inputs; i++) {
+                const struct engine_input *in = &job->inputs[i];
+                const char *fault = in->data ? header_fault(in) : NULL;
+
+                if (fault)
+                        return refuse(p, in, "input", fault);
+                if (!is_name(in->name))
+                        return refuse(p, in, "input name", "letters, digits and _ only, not temp");
+        }
+        return ENGINE_OK;
+}
+
 int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
         static const char settings[] =
                 "PRAGMA cell_size_check=1; PRAGMA temp_store=MEMORY;"
@@ -296,8 +305,10 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
                 /* Connected before the authorizer forbids what connecting needs. */
                 "SELECT 1 FROM json_each('[]'), json_tree('[]');";
         char path[16];
-        int index = main_index(s), r, rc;
+        int index = main_index(s), r = check_inputs(s->job, p), rc;
 
+        if (r)
+                return r;
         rc = sqlite3_open_v2(index < 0 ? ":memory:" : path_of(s, (size_t) index, path), &s->db,
                              SQLITE_OPEN_READWRITE, SQLITE_VFS_NAME);
         if (rc == SQLITE_OK)

@@ -203,6 +203,10 @@ static inline struct executed run_query(struct executor_zygote *z, const struct 
         b.answer_schema_len = analysis.schema.len;
         b.class_name = analysis.class_name;
         b.form = analysis.is_ordered ? ANSWER_SEQUENCE : ANSWER_SET;
+        if (!b.comparison)
+                b.comparison = analysis.class_name[0] == 'F' || analysis.class_name[0] == 'R'
+                                       ? "class"
+                                       : "engine";
         ran = execute(z, WORKER__JOB__MODE__RUN, &b);
         memcpy(ran.class_name, analysis.class_name, sizeof(ran.class_name));
         ran.schema = analysis.schema;
