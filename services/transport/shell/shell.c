@@ -81,11 +81,13 @@ static void renew_certificate(struct shell *s) {
 static int on_prepare(void *userdata) {
         struct shell *s = userdata;
         nsec_t now = shell_now(s);
+        bool more;
 
         streams_service_flush(s->streams_service);
         transport_work(s->transport, now);
-        (void) loop_timer_set(s->timer, transport_deadline(s->transport));
-        sockets_send(s, now);
+        more = sockets_send(s, now);
+        /* Only now, since sending moves deadlines. */
+        (void) loop_timer_set(s->timer, more ? now : transport_deadline(s->transport));
         if (keys_is_stale(s->keys))
                 renew_certificate(s);
         if (s->is_draining)

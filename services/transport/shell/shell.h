@@ -62,7 +62,8 @@ nsec_t shell_now(const struct shell *s);
 /* sockets.c */
 int sockets_open(struct shell *s);
 void sockets_close(struct shell *s);
-void sockets_send(struct shell *s, nsec_t now);
+/* True: there is more to send than fits one turn. */
+bool sockets_send(struct shell *s, nsec_t now);
 
 /* rpc_peers.c and rpc_streams.c: transport/peers and transport/streams */
 int peers_service_new(struct shell *s, struct peers_service **ret);

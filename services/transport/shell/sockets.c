@@ -145,19 +145,19 @@ static bool send_held(struct shell *s, nsec_t now) {
         return true;
 }
 
-void sockets_send(struct shell *s, nsec_t now) {
+bool sockets_send(struct shell *s, nsec_t now) {
         struct datagrams out;
 
         if (!send_held(s, now))
-                return;
+                return false;
         for (int i = 0; i < TRAINS_MAX; i++) {
                 struct outlet *o;
 
                 if (!transport_output(s->transport, &out, now))
-                        return;
+                        return false;
                 o = outlet_of(s, &out.path);
                 if (o && !send_train(o, &out, now))
-                        return;
+                        return false;
         }
-        (void) loop_timer_set(s->timer, now); /* there is more: go on in the next turn */
+        return true;
 }
