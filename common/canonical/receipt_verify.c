@@ -324,16 +324,30 @@ static bool is_dissent(const struct receipt_report *report, const struct receipt
                s.verdict == VERDICT_CORRECT;
 }
 
+/* Votes for the answer of host i, one for each voter that gave it. */
+static unsigned votes_like(const struct receipt_report *report, size_t i) {
+        const struct receipt_host *hosts = report->receipt.hosts;
+        unsigned votes = 0;
+
+        for (size_t j = 0; j < report->receipt.n_hosts; j++) {
+                bool seen = !is_dissent(report, &hosts[j]) ||
+                            !hash_equal(&hosts[i].answer.hash, &hosts[j].answer.hash);
+
+                for (size_t m = 0; m < j && !seen; m++)
+                        seen = is_dissent(report, &hosts[m]) &&
+                               hash_equal(&hosts[i].answer.hash, &hosts[m].answer.hash) &&
+                               same_voter(&hosts[m], &hosts[j]);
+                votes += !seen;
+        }
+        return votes;
+}
+
 static unsigned strongest_dissent(const struct receipt_report *report) {
-        const struct receipt *r = &report->receipt;
         unsigned most = 0;
 
-        for (size_t i = 0; i < r->n_hosts; i++) {
-                unsigned votes = 0;
+        for (size_t i = 0; i < report->receipt.n_hosts; i++) {
+                unsigned votes = votes_like(report, i);
 
-                for (size_t j = 0; j < r->n_hosts && is_dissent(report, &r->hosts[i]); j++)
-                        votes += is_dissent(report, &r->hosts[j]) &&
-                                 hash_equal(&r->hosts[i].answer.hash, &r->hosts[j].answer.hash);
                 most = votes > most ? votes : most;
         }
         return most;

@@ -212,6 +212,63 @@ static void test_requester_lies(void **state) {
         assert_int_equal(first_failure(f, &r), RECEIPT_QUORUM);
 }
 
+/* A fourth host that dissents like the third. */
+static void add_dissenter(struct fixture *f, struct receipt *r) {
+        struct receipt_host *h = &r->hosts[r->n_hosts++];
+        struct buffer *dispatch_bytes = &f->statements[f->n_signatures];
+        struct buffer *commit_bytes = &f->statements[f->n_signatures + 1];
+        struct dispatch_statement dispatch;
+        struct commit_statement commit;
+        struct sign_secret secret;
+        struct peer_id host;
+        uint8_t seed[SIGN_SEED_SIZE];
+
+        memset(seed, 24, sizeof(seed));
+        *h = r->hosts[2];
+        sign_keypair(seed, &secret, &h->key);
+        host = peer_id_from_ed25519(&h->key);
+        assert_int_equal(dispatch_decode(h->dispatch, &dispatch), STATEMENT_OK);
+        assert_int_equal(commit_decode(h->commit, &commit), STATEMENT_OK);
+        dispatch.host = commit.host = peer_id_bytes(&host);
+        assert_int_equal(dispatch_encode(&dispatch, dispatch_bytes), STATEMENT_OK);
+        assert_int_equal(commit_encode(&commit, commit_bytes), STATEMENT_OK);
+        h->dispatch = buffer_bytes(dispatch_bytes);
+        h->commit = buffer_bytes(commit_bytes);
+        sign_as(f, 7, h->dispatch, &h->dispatch_signature);
+        sign_as(f, 24, h->commit, &h->commit_signature);
+}
+
+/* Quorum 1, two for the answer: two dissenters of one group are one voter
+ * against it, of two groups two. */
+static void test_dissenters_of_one_group(void **state) {
+        struct fixture *f = *state;
+        const struct receipt good = f->report.receipt;
+        struct verdict_statement verdicts[4];
+        struct receipt r;
+
+        for (size_t i = 0; i < 3; i++) {
+                assert_true(receipt_verdict(&f->report, i, &verdicts[i]));
+                verdicts[i].quorum = 1;
+        }
+        verdicts[2].verdict = VERDICT_INCORRECT;
+        verdicts[3] = verdicts[2];
+        for (int same = 0; same < 2; same++) {
+                struct peer_id host;
+
+                f->n_signatures = 0;
+                for (size_t i = 0; i < ELEMENTSOF(f->statements); i++)
+                        buffer_clear(&f->statements[i]);
+                r = good;
+                add_dissenter(f, &r);
+                host = peer_id_from_ed25519(&r.hosts[3].key);
+                verdicts[3].host = peer_id_bytes(&host);
+                verdicts[3].voter_group = same ? verdicts[2].voter_group : BYTES_LIT("another");
+                for (size_t i = 0; i < 4; i++)
+                        judge(f, &r.hosts[i], &verdicts[i]);
+                assert_int_equal(first_failure(f, &r), same ? _RECEIPT_CHECK_MAX : RECEIPT_QUORUM);
+        }
+}
+
 static void test_rows(void **state) {
         struct fixture *f = *state;
         uint8_t *p = (uint8_t *) f->rows.data;
@@ -250,4 +307,5 @@ static void test_qrows_writer(void **state) {
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 TEST_MAIN(TEST(test_good), TEST(test_every_byte), TEST(test_every_byte_resealed), TEST(test_swaps),
-          TEST(test_requester_lies), TEST(test_rows), TEST(test_qrows_writer))
+          TEST(test_requester_lies), TEST(test_dissenters_of_one_group), TEST(test_rows),
+          TEST(test_qrows_writer))
