@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "common/client/executor.h"
 #include "common/client/internal.h"
 #include "common/crypto/random.h"
 #include "common/daemon/capability.h"
@@ -29,6 +32,8 @@ static const char *const code_texts[] = {
         [QUORATE_E_INPUT] = "an input cannot be used",
         [QUORATE_E_USAGE] = "not a valid request",
         [QUORATE_E_PROTOCOL] = "the node sent something malformed",
+        [QUORATE_E_SILENT] = "a node runs here but does not answer; look at `quorate doctor`",
+        [QUORATE_E_DENIED] = "this node's sockets are not yours to use; ask its operator",
 };
 
 const char *quorate_code_text(int code) {
@@ -102,17 +107,32 @@ static bool default_runtime(char ret[CAPABILITY_PATH_SIZE]) {
         return n > 0 && n < CAPABILITY_PATH_SIZE;
 }
 
+/* Whether somebody listens: ZeroMQ would only try for ever. */
+static int probe(const char *path) {
+        CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
+                return QUORATE_E_USAGE;
+        memcpy(address.sun_path, path, strlen(path));
+        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) == 0 || errno == EAGAIN)
+                return QUORATE_OK;
+        return errno == EACCES || errno == EPERM ? QUORATE_E_DENIED : QUORATE_E_NO_NODE;
+}
+
 static int connect_to(struct quorate *q, const char *runtime) {
         char path[CAPABILITY_PATH_SIZE], place[CAPABILITY_PATH_SIZE];
         struct bus_client_options options = { .path = path, .service = "client", .data = true };
+        int r;
 
         if (!runtime && default_runtime(place))
                 runtime = place;
         if (!runtime || capability_path(runtime, "coordinator/query", false, path))
                 return QUORATE_E_USAGE;
         q->runtime = xstrdup(runtime);
-        if (access(path, F_OK) < 0)
-                return QUORATE_E_NO_NODE;
+        r = probe(path);
+        if (r)
+                return r;
         q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (q->wake_fd < 0 || loop_new(&q->loop) ||
             loop_add_io(q->loop, q->wake_fd, EPOLLIN, on_wake, q, &q->waker) ||
@@ -122,7 +142,7 @@ static int connect_to(struct quorate *q, const char *runtime) {
         rpc_client_watch(q->rpc, on_up, on_down, q);
         return client_wait(q, &q->up, nsec_add(loop_now(q->loop), CONNECT_WITHIN)) == QUORATE_OK
                        ? QUORATE_OK
-                       : QUORATE_E_NO_NODE;
+                       : QUORATE_E_SILENT;
 }
 
 int quorate_open(const char *runtime, struct quorate **ret) {
@@ -143,6 +163,23 @@ int quorate_open(const char *runtime, struct quorate **ret) {
         return QUORATE_OK;
 }
 
+int quorate_open_private(const char *executor, struct quorate **ret) {
+        struct quorate *q = calloc(1, sizeof(*q));
+
+        *ret = NULL;
+        crypto_start();
+        if (!q)
+                return QUORATE_E_USAGE;
+        q->executor = strdup(executor);
+        q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (!q->executor || q->wake_fd < 0 || loop_new(&q->loop)) {
+                quorate_close(q);
+                return QUORATE_E_USAGE;
+        }
+        *ret = q;
+        return QUORATE_OK;
+}
+
 void quorate_close(struct quorate *q) {
         if (!q)
                 return;
@@ -153,6 +190,8 @@ void quorate_close(struct quorate *q) {
         loop_source_free(q->waker);
         loop_free(q->loop);
         fd_close(q->wake_fd);
+        executor_zygote_free(q->zygote);
+        free(q->executor);
         free(q->runtime);
         free(q);
 }
@@ -206,13 +245,74 @@ int client_call(struct quorate *q, const char *method, const void *request,
                                          : QUORATE_E_REFUSED;
 }
 
-const char *client_problem_text(const Types__Problem *p, char *ret, size_t size) {
-        const char *name = outcome_name(p->code);
-        char detail[256], text[512];
+/* "have=1 need=2" as the arguments of the table's sentence; a value runs to the next name. */
+static size_t split_detail(char *detail, struct outcome_arg *args, size_t max) {
+        size_t n = 0;
 
-        text_escape(BYTES_STR(p->detail), detail, sizeof(detail));
+        for (char *at = detail; *at && n < max;) {
+                char *equals = strchr(at, '='), *next, *end;
+
+                if (!equals)
+                        break;
+                *equals = 0;
+                next = strchr(equals + 1, '=');
+                end = equals + 1 + strlen(equals + 1);
+                while (next && next > equals && *next != ' ')
+                        next--;
+                if (next && next > equals)
+                        end = next;
+                args[n++] = (struct outcome_arg){ at, BYTES(equals + 1, end - equals - 1) };
+                at = *end ? end + 1 : end;
+                *end = 0;
+        }
+        return n;
+}
+
+/* Errors of a statement that have no place in it. */
+static const struct {
+        unsigned code;
+        const char *advice;
+} sql_advice[] = {
+        { SQL_CAST, "a value cannot be cast as the SQL says; correct the cast or the data" },
+        { SQL_OVERFLOW, "an integer got too large; cast to a wider type" },
+        { SQL_DIVISION, "division by zero; guard it with NULLIF" },
+        { SQL_SUBQUERY_ROWS, "a subquery gave more than one row; add LIMIT 1 with ORDER BY" },
+        { SQL_ENCODING, "a value has no exact form (infinity, invalid UTF-8); cast or filter it" },
+        { SQL_RESULT_LIMIT, "the result is larger than allowed; raise --max-rows, --max-bytes or "
+                            "--max-memory, or ask for less" },
+};
+
+static bool advise_sql(const Types__Problem *p, const struct outcome_arg *args, size_t n_args,
+                       char *ret, size_t size) {
+        if (p->code != OUTCOME_SQL_ERROR || p->position >= 0 || n_args == 0)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(sql_advice); i++) {
+                const char *name = sql_error_name(sql_advice[i].code);
+
+                if (!bytes_equal(args[0].value, BYTES_STR(name)))
+                        continue;
+                (void) snprintf(ret, size, "SQL_ERROR: %s: %s", name, sql_advice[i].advice);
+                return true;
+        }
+        return false;
+}
+
+const char *client_problem_text(const Types__Problem *p, char *ret, size_t size) {
+        char detail[256], position[16], text[512];
+        struct outcome_arg args[6];
+        size_t n;
+
+        (void) snprintf(detail, sizeof(detail), "%s", p->detail);
+        n = split_detail(detail, args, ELEMENTSOF(args) - 1);
+        if (p->position >= 0) {
+                (void) snprintf(position, sizeof(position), "%d", p->position);
+                args[n++] = (struct outcome_arg){ "position", BYTES_STR(position) };
+        }
+        if (!advise_sql(p, args, n, ret, size))
+                outcome_text(p->code, args, n, ret, size);
         text_escape(BYTES_STR(p->text), text, sizeof(text));
-        (void) snprintf(ret, size, "%s%s%s%s%s%s", name ? name : "error", *detail ? " {" : "",
-                        detail, *detail ? "}" : "", *text ? ": " : "", text);
+        n = strlen(ret);
+        if (*text)
+                (void) snprintf(ret + n, size - n, " (%s)", text);
         return ret;
 }

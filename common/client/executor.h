@@ -80,12 +80,25 @@ void executor_pack_job(const Worker__Job *job, struct buffer *ret_job, struct bu
  * socket does not. EXECUTOR_OK, _E_MORE, _E_GONE, _E_MALFORMED or a fault. */
 int executor_receive(struct packets *p, int fd, struct unpacked *u, const Worker__Report **ret);
 
-/* ---- one job, start to end, blocking ---- */
+/* ---- one job, start to end ---- */
 
 typedef void (*executor_report_fn)(void *userdata, const Worker__Report *report);
-/* Runs `job` (limits of it are filled into *b where 0) and calls fn with every report
- * until the executor ended; kills it after `timeout`. EXECUTOR_OK, _E_GONE (it ended
- * without a last report: see *ret), _E_TIMEOUT, _E_MALFORMED or a fault. */
+struct executor_run;
+
+/* Starts `job`; fn is called with every report during executor_run_wait(). What b and
+ * job point to is not needed afterwards. EXECUTOR_OK or a fault. */
+int executor_run_start(struct executor_zygote *z, const struct executor_begin *b,
+                       const Worker__Job *job, executor_report_fn fn, void *userdata,
+                       struct executor_run **ret);
+/* Waits at most `timeout`, or until wake_fd (-1: none) is readable. EXECUTOR_E_MORE: call
+ * again. Ended: EXECUTOR_OK, _E_GONE (without a last report: see *ret), _E_MALFORMED, or a
+ * fault; *ret is filled in with all three. */
+int executor_run_wait(struct executor_run *r, int wake_fd, nsec_t timeout,
+                      struct executor_event *ret);
+/* Kills what still runs; NULL allowed; always NULL. Before the zygote. */
+struct executor_run *executor_run_free(struct executor_run *r);
+
+/* All of that, blocking; EXECUTOR_E_TIMEOUT: killed after `timeout`. */
 int executor_run_job(struct executor_zygote *z, const struct executor_begin *b,
                      const Worker__Job *job, nsec_t timeout, executor_report_fn fn, void *userdata,
                      struct executor_event *ret);

@@ -1,4 +1,4 @@
-/* One job on a zygote of one's own, start to end, blocking. */
+/* One job on a zygote of one's own, start to end. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,15 +6,15 @@
 #include <time.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/client/executor.h"
 
-struct run {
+struct executor_run {
         struct executor_zygote *z;
         struct packets in;
         struct buffer parts[2]; /* the job, its statement */
         size_t part, pos;
         int fd, pidfd;
-        nsec_t deadline;
         executor_report_fn fn;
         void *userdata;
         bool has_ended, said_last, is_malformed;
@@ -28,12 +28,12 @@ static nsec_t now_of(void) {
         return (nsec_t) t.tv_sec * NSEC_PER_SEC + (nsec_t) t.tv_nsec;
 }
 
-static void kill_malformed(struct run *r) {
+static void kill_malformed(struct executor_run *r) {
         r->is_malformed = true;
         executor_kill(r->pidfd);
 }
 
-static void send_some(struct run *r) {
+static void send_some(struct executor_run *r) {
         while (r->part < 2) {
                 int result = packets_send_from(r->fd, buffer_bytes(&r->parts[r->part]), &r->pos);
 
@@ -45,7 +45,7 @@ static void send_some(struct run *r) {
         }
 }
 
-static int receive_some(struct run *r) {
+static int receive_some(struct executor_run *r) {
         for (;;) {
                 CLEANUP(unpacked_donep) struct unpacked u = {};
                 const Worker__Report *report = NULL;
@@ -62,7 +62,7 @@ static int receive_some(struct run *r) {
         }
 }
 
-static int events_some(struct run *r) {
+static int events_some(struct executor_run *r) {
         struct executor_event e;
         int result;
 
@@ -85,21 +85,19 @@ static int events_some(struct run *r) {
         return result < 0 ? result : 0;
 }
 
-/* Until it ended and everything it said was read. */
-static int turn(struct run *r) {
+/* One wait for whatever comes next; *ret_idle when nothing did within `timeout`. */
+static int turn(struct executor_run *r, int wake_fd, nsec_t timeout, bool *ret_idle) {
         struct pollfd p[] = {
-                { .fd = r->z->fd, .events = POLLIN },
+                { .fd = r->has_ended ? -1 : r->z->fd, .events = POLLIN },
                 { .fd = r->fd, .events = (short) (POLLIN | (r->part < 2 ? POLLOUT : 0)) },
+                { .fd = wake_fd, .events = POLLIN },
         };
-        nsec_t now = now_of();
-        int result;
+        nsec_t ms = nsec_min(timeout, 3600 * NSEC_PER_SEC) / NSEC_PER_MSEC;
+        int n = poll(p, ELEMENTSOF(p), (int) ms + (timeout > 0)), result;
 
-        if (now >= r->deadline)
-                return EXECUTOR_E_TIMEOUT;
-        if (r->has_ended)
-                p[0].fd = -1;
-        if (poll(p, 2, (int) (nsec_sub(r->deadline, now) / NSEC_PER_MSEC) + 1) < 0)
+        if (n < 0)
                 return errno == EINTR ? 0 : error_origin(-errno);
+        *ret_idle = n == 0 || p[2].revents;
         if (p[1].revents & POLLOUT)
                 send_some(r);
         result = p[1].revents & ~POLLOUT ? receive_some(r) : 0;
@@ -108,41 +106,81 @@ static int turn(struct run *r) {
         return result;
 }
 
-static int outcome(const struct run *r) {
+static int outcome(const struct executor_run *r) {
         if (r->is_malformed)
                 return EXECUTOR_E_MALFORMED;
         return r->said_last ? EXECUTOR_OK : EXECUTOR_E_GONE;
 }
 
+int executor_run_start(struct executor_zygote *z, const struct executor_begin *b,
+                       const Worker__Job *job, executor_report_fn fn, void *userdata,
+                       struct executor_run **ret) {
+        struct executor_run *r = xnew(struct executor_run);
+        int result;
+
+        r->z = z;
+        r->fd = r->pidfd = -1;
+        r->fn = fn;
+        r->userdata = userdata;
+        r->ended = (struct executor_event){ .kind = EXECUTOR_ENDED, .id = b->id, .pidfd = -1 };
+        packets_init(&r->in);
+        executor_pack_job(job, &r->parts[0], &r->parts[1]);
+        result = executor_begin(z, b, &r->fd);
+        if (result == 0 && fcntl(r->fd, F_SETFL, O_NONBLOCK) < 0)
+                result = error_origin(-errno);
+        if (result) {
+                executor_run_free(r);
+                return result;
+        }
+        *ret = r;
+        return EXECUTOR_OK;
+}
+
+int executor_run_wait(struct executor_run *r, int wake_fd, nsec_t timeout,
+                      struct executor_event *ret) {
+        nsec_t until = nsec_add(now_of(), timeout);
+        bool idle = false;
+
+        /* Until it ended and everything it said was read. */
+        while (!(r->has_ended && r->fd < 0)) {
+                int result = turn(r, wake_fd, nsec_sub(until, now_of()), &idle);
+
+                if (result)
+                        return result;
+                if (idle)
+                        return EXECUTOR_E_MORE;
+        }
+        *ret = r->ended;
+        return outcome(r);
+}
+
+struct executor_run *executor_run_free(struct executor_run *r) {
+        if (!r)
+                return NULL;
+        if (!r->has_ended)
+                executor_kill(r->pidfd);
+        fd_closep(&r->pidfd);
+        fd_closep(&r->fd);
+        packets_done(&r->in);
+        buffer_done(&r->parts[0]);
+        buffer_done(&r->parts[1]);
+        free(r);
+        return NULL;
+}
+
 int executor_run_job(struct executor_zygote *z, const struct executor_begin *b,
                      const Worker__Job *job, nsec_t timeout, executor_report_fn fn, void *userdata,
                      struct executor_event *ret) {
-        struct run r = {
-                .z = z,
-                .fd = -1,
-                .pidfd = -1,
-                .deadline = nsec_add(now_of(), timeout),
-                .fn = fn,
-                .userdata = userdata,
-                .ended = { .kind = EXECUTOR_ENDED, .id = b->id, .pidfd = -1 },
-        };
-        int result = executor_begin(z, b, &r.fd);
+        struct executor_run *r;
+        nsec_t deadline = nsec_add(now_of(), timeout);
+        int result = executor_run_start(z, b, job, fn, userdata, &r);
 
         if (result)
                 return result;
-        packets_init(&r.in);
-        executor_pack_job(job, &r.parts[0], &r.parts[1]);
-        if (fcntl(r.fd, F_SETFL, O_NONBLOCK) < 0)
-                result = error_origin(-errno);
-        while (result == 0 && !(r.has_ended && r.fd < 0))
-                result = turn(&r);
-        if (result)
-                executor_kill(r.pidfd);
-        fd_closep(&r.pidfd);
-        fd_closep(&r.fd);
-        packets_done(&r.in);
-        buffer_done(&r.parts[0]);
-        buffer_done(&r.parts[1]);
-        *ret = r.ended;
-        return result ? result : outcome(&r);
+        *ret = r->ended;
+        do
+                result = executor_run_wait(r, -1, nsec_sub(deadline, now_of()), ret);
+        while (result == EXECUTOR_E_MORE && now_of() < deadline);
+        executor_run_free(r);
+        return result == EXECUTOR_E_MORE ? EXECUTOR_E_TIMEOUT : result;
 }

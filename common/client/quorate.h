@@ -35,6 +35,8 @@ enum quorate_code {
         QUORATE_E_INPUT,   /* a file cannot be read or is no database */
         QUORATE_E_USAGE,
         QUORATE_E_PROTOCOL, /* the node sent something malformed */
+        QUORATE_E_SILENT,   /* somebody serves the directory and does not answer */
+        QUORATE_E_DENIED,   /* the sockets are not ours to use */
 };
 
 struct quorate;
@@ -43,6 +45,9 @@ struct quorate_result;
 /* runtime NULL: $QUORATE_RUNTIME, then /run/quorate (root) or $XDG_RUNTIME_DIR/quorate.
  * Waits up to 2 s for the node. On any error *ret is NULL. */
 QUORATE_API int quorate_open(const char *runtime, struct quorate **ret);
+/* Without a node: `executor` is the path of quorate-executor, which answers in its sandbox on
+ * this machine. Every answer is LOCAL and says why; jobs end with the connection. */
+QUORATE_API int quorate_open_private(const char *executor, struct quorate **ret);
 QUORATE_API void quorate_close(struct quorate *q); /* results first; NULL allowed */
 /* One line about the last error of this connection: what, where, what to do. */
 QUORATE_API const char *quorate_error(const struct quorate *q);

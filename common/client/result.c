@@ -5,6 +5,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "common/client/private.h"
 #include "common/crypto/random.h"
 #include "common/wire/peerid.h"
 
@@ -32,7 +33,7 @@ static void return_credit(struct quorate_result *r) {
         r->owed = 0;
 }
 
-static void add_frame(struct quorate_result *r, struct bytes bytes) {
+void result_add_frame(struct quorate_result *r, struct bytes bytes) {
         struct result_frame *f = xnew(struct result_frame);
 
         if (wire_unpack(&coordinator__result_frame__descriptor, bytes, &frame_limits,
@@ -52,7 +53,7 @@ static void on_data(struct channel *c, void *userdata, struct bytes data) {
         int e;
 
         while ((e = frame_reader_next(&r->reader, &data, &frame)) == FRAME_OK)
-                add_frame(r, frame);
+                result_add_frame(r, frame);
         if (e != FRAME_E_MORE)
                 r->malformed = true;
         r->arrived = r->arrived || r->malformed;
@@ -205,12 +206,33 @@ static int prepare(struct quorate *q, const struct quorate_question *question, s
 
 int quorate_attach(struct quorate *q, const uint8_t job[32], uint64_t from_batch,
                    struct quorate_result **ret) {
-        struct quorate_result *r = result_new(q, job, from_batch);
+        struct quorate_result *r;
 
+        if (q->executor)
+                return client_fail(q, QUORATE_E_NO_NODE, "%s",
+                                   quorate_code_text(QUORATE_E_NO_NODE));
+        r = result_new(q, job, from_batch);
         if (!open_channel(r)) {
                 quorate_result_free(r);
                 return client_fail(q, QUORATE_E_LOST,
                                    "the node went away; look at `quorate doctor`");
+        }
+        *ret = r;
+        return QUORATE_OK;
+}
+
+static int query_privately(struct quorate *q, const struct quorate_question *question,
+                           struct quorate_result **ret) {
+        uint8_t job[HASH_SIZE];
+        struct quorate_result *r;
+        int e;
+
+        random_bytes(job, sizeof(job));
+        r = result_new(q, job, 0);
+        e = private_query(q, question, r);
+        if (e != QUORATE_OK) {
+                quorate_result_free(r);
+                return e;
         }
         *ret = r;
         return QUORATE_OK;
@@ -223,6 +245,8 @@ int quorate_query(struct quorate *q, const struct quorate_question *question,
         const Coordinator__SubmitReply *m;
         int r;
 
+        if (q->executor)
+                return query_privately(q, question, ret);
         r = prepare(q, question, a);
         if (r == QUORATE_OK)
                 r = client_call(q, "Submit", &a->request, &coordinator__submit_reply__descriptor,
@@ -242,8 +266,11 @@ int quorate_explain(struct quorate *q, const struct quorate_question *question,
         int r;
 
         unpacked_done(&q->explained);
-        r = prepare(q, question, a);
-        if (r == QUORATE_OK)
+        if (q->executor)
+                r = private_explain(q, question, &q->explained);
+        else
+                r = prepare(q, question, a);
+        if (r == QUORATE_OK && !q->executor)
                 r = client_call(q, "Explain", &a->request, &coordinator__explain_reply__descriptor,
                                 &q->explained);
         if (r)
@@ -279,6 +306,10 @@ int quorate_cancel(struct quorate_result *r) {
         CLEANUP(unpacked_donep) struct unpacked reply = {};
         Coordinator__JobRef ref = COORDINATOR__JOB_REF__INIT;
 
+        if (r->private) {
+                private_cancel(r);
+                return QUORATE_OK;
+        }
         ref.job = (ProtobufCBinaryData){ HASH_SIZE, r->job };
         return client_call(r->q, "Cancel", &ref, &types__empty__descriptor, &reply);
 }
@@ -290,6 +321,7 @@ void quorate_result_free(struct quorate_result *r) {
                 return;
         if (r->channel)
                 channel_reset(r->channel, 0, "done");
+        private_free(r->private);
         while ((link = list_pop_front(&r->frames)))
                 result_frame_free(LIST_ENTRY(link, struct result_frame, link));
         result_frame_free(r->batch);
@@ -398,6 +430,8 @@ static int take_frame(struct quorate_result *r, struct result_frame *f) {
 static int await_frame(struct quorate_result *r, nsec_t deadline) {
         struct quorate *q = r->q;
 
+        if (r->private)
+                return r->malformed ? QUORATE_E_PROTOCOL : private_step(r, deadline);
         while (list_is_empty(&r->frames)) {
                 nsec_t until = deadline;
                 int e;

@@ -14,6 +14,7 @@ struct result_frame {
 
 struct quorate_result {
         struct quorate *q;
+        struct private_job *private; /* or NULL: a node answers */
         uint8_t job[HASH_SIZE];
         struct channel *channel; /* NULL: lost, to be opened again */
         struct frame_reader reader;
@@ -47,6 +48,8 @@ struct quorate_result {
 };
 
 struct result_frame *result_frame_free(struct result_frame *f);
+/* Decodes one frame and queues it; what cannot be decoded marks r malformed. */
+void result_add_frame(struct quorate_result *r, struct bytes bytes);
 /* Keeps `f` for the views into it. QUORATE_OK, or QUORATE_E_PROTOCOL. */
 int result_take_schema(struct quorate_result *r, const Coordinator__ResultSchema *s);
 void result_take_progress(struct quorate_result *r, struct result_frame *f);

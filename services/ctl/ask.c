@@ -11,6 +11,7 @@
 #include "common/base/memory.h"
 #include "services/ctl/format.h"
 #include "services/ctl/json.h"
+#include "services/ctl/node.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/rows_file.h"
 
@@ -103,8 +104,25 @@ int ask_connect(const struct command_context *ctx, struct quorate **ret) {
 
         if (r == QUORATE_OK)
                 return EXIT_OK;
+        if (r != QUORATE_E_NO_NODE)
+                return complain(ctx, EXIT_OTHER, "%s", quorate_code_text(r));
         return complain(ctx, EXIT_OTHER, "%s; start one with `quorate run`, or give --runtime DIR",
                         quorate_code_text(r));
+}
+
+int ask_open(const struct command_context *ctx, struct quorate **ret) {
+        char executor[PATH_MAX];
+        int r = quorate_open(ctx->common.runtime, ret);
+
+        if (r == QUORATE_E_NO_NODE && node_binary("executor", executor))
+                r = quorate_open_private(executor, ret);
+        if (r == QUORATE_OK)
+                return EXIT_OK;
+        if (r != QUORATE_E_NO_NODE)
+                return complain(ctx, EXIT_OTHER, "%s", quorate_code_text(r));
+        return complain(ctx, EXIT_OTHER,
+                        "no node is running here, and quorate-executor was not found to answer "
+                        "alone; start a node with `quorate run`, or set QUORATE_LIBEXEC");
 }
 
 static unsigned terminal_width(void) {
@@ -264,6 +282,14 @@ static int show_row(struct showing *s) {
         return EXIT_OK;
 }
 
+/* Into a pipe only what a reader must know: that nobody else checked it. */
+static bool says_end(const struct showing *s, const struct quorate_end *e) {
+        bool checked = strcmp(e->state, "VERIFIED") == 0 || strcmp(e->state, "CACHED") == 0;
+
+        return s->o->meta || e->exit_code != EXIT_OK ||
+               (!s->o->quiet && (!checked || isatty(STDERR_FILENO)));
+}
+
 static int show_end(struct showing *s) {
         const struct quorate_end *e = quorate_end(s->r);
         bool first = true;
@@ -282,7 +308,7 @@ static int show_end(struct showing *s) {
         }
         if (*e->state)
                 format_end(s->format, s->r);
-        if (s->o->meta || !*e->state || e->exit_code != EXIT_OK || isatty(STDERR_FILENO)) {
+        if (says_end(s, e)) {
                 if (!*e->state)
                         fputs("quorate: ", stderr);
                 ask_end_text(stderr, e, s->o->meta || e->exit_code != EXIT_OK);

@@ -54,6 +54,9 @@ struct ask_options {
 /* Fills a question; `inputs` has room for ASK_DATA_MAX. 0, or an exit code after complaining. */
 int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
                  struct quorate_input *inputs, struct quorate_question *ret);
+/* Connects to the node, or with none running to a private executor of our own, which
+ * answers LOCAL. Complains when neither will do. */
+int ask_open(const struct command_context *ctx, struct quorate **ret);
 /* Connects; complains when nobody is there. */
 int ask_connect(const struct command_context *ctx, struct quorate **ret);
 /* Reads all of r, shows rows, progress and meta; Ctrl-C cancels. Returns the exit code. */

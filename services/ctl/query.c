@@ -8,7 +8,6 @@
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
 #include "services/ctl/ask.h"
-#include "services/ctl/private_query.h"
 
 #define SQL_MAX (1u << 20)
 
@@ -61,11 +60,9 @@ static int run(const struct command_context *ctx) {
         code = ask_question(ctx, o, sql, inputs, &question);
         if (code)
                 return code;
-        code = quorate_open(ctx->common.runtime, &q);
-        if (code == QUORATE_E_NO_NODE)
-                return private_query(ctx, o, &question);
-        if (code != QUORATE_OK)
-                return complain(ctx, EXIT_OTHER, "%s", quorate_code_text(code));
+        code = ask_open(ctx, &q);
+        if (code)
+                return code;
         code = ask_node(ctx, q, &question);
         quorate_close(q);
         return code;

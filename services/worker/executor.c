@@ -12,9 +12,9 @@
 #include "common/base/nsec.h"
 #include "common/canonical/outcome.h"
 #include "common/client/packets.h"
+#include "common/client/spool_format.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
-#include "services/worker/spool_format.h"
 
 #define PROGRESS_EVERY  (200 * NSEC_PER_MSEC)
 #define PARAMETERS_MAX  1000

@@ -1,0 +1,49 @@
+#pragma once
+
+/* One job of a private executor. Shared by private*.c only. */
+
+#include "common/base/budget.h"
+#include "common/canonical/answer.h"
+#include "common/client/private.h"
+
+struct private_job {
+        struct quorate *q;
+        struct quorate_result *result;
+        struct executor_run *run;
+        nsec_t began, first_row, deadline;
+
+        /* Inputs, admitted once. */
+        int fds[EXECUTOR_INPUTS_MAX];
+        uint64_t lengths[EXECUTOR_INPUTS_MAX];
+        char *names[EXECUTOR_INPUTS_MAX];
+        struct buffer schemas[EXECUTOR_INPUTS_MAX];
+        size_t n_inputs;
+
+        /* Analysis */
+        char *sql, *class_name, *engine;
+        struct unpacked analysis; /* Worker__Report */
+        struct schema *schema;
+        Types__Limits limits;
+        uint8_t seed[32];
+        int64_t time_us;
+
+        /* What it said last */
+        struct answer answer;
+        bool is_committed, is_failed, is_checking;
+        uint32_t outcome;
+        int32_t position;
+        char detail[128], text[256];
+
+        int spool; /* both ways: an unlinked file */
+        uint64_t at, next_batch;
+        struct buffer record;
+        struct answer_checker checker;
+        struct budget digests;
+};
+
+/* Each queues one frame in the job's result. */
+void private_put_schema(struct private_job *p);
+void private_put_progress(struct private_job *p, const Worker__Progress *from);
+void private_put_batch(struct private_job *p, uint64_t rows); /* p->record */
+/* By what p knows: LOCAL, or the problem. */
+void private_put_end(struct private_job *p);
