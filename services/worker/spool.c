@@ -9,7 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/canonical/batch.h"
-#include "services/worker/spool_format.h"
+#include "common/client/spool_format.h"
 
 /* Two descriptions of one file without a name: the executor's can only write, so
  * that a lie in it is no way to read. (O_TMPFILE would need /proc to be opened twice.) */
