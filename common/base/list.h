@@ -54,6 +54,16 @@ static inline struct list *list_pop_front(struct list *head) {
         return link;
 }
 
+/* Moves every link of `from` to `ret`, which needs no list_init() before. */
+static inline void list_take_all(struct list *from, struct list *ret) {
+        list_init(ret);
+        if (list_is_empty(from))
+                return;
+        *ret = *from;
+        ret->next->previous = ret->previous->next = ret;
+        list_init(from);
+}
+
 #define LIST_ENTRY(link, type, member) container_of(link, type, member)
 
 /* `it` is a struct list *; SAFE allows removing `it` inside the loop. */

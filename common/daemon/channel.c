@@ -54,16 +54,6 @@ static unsigned take_units(unsigned *units) {
         return n;
 }
 
-/* Moves every link of `from` to the list `ret`. */
-static void list_take_all(struct list *from, struct list *ret) {
-        list_init(ret);
-        if (list_is_empty(from))
-                return;
-        *ret = *from;
-        ret->next->previous = ret->previous->next = ret;
-        list_init(from);
-}
-
 /* ---- sending frames ---- */
 
 static int send_frame(struct channels *m, Bus__Header *h, const struct frame *rest, bool data) {

@@ -110,7 +110,10 @@ int sandbox_seccomp(const struct sandbox_call *calls, size_t n, enum sandbox_ver
                 if (r < 0 && r != -EDOM)
                         return error_origin(r);
         }
-        r = seccomp_load(ctx);
+        /* Threads there are get it too. */
+        r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+        if (r == 0)
+                r = seccomp_load(ctx);
         return r < 0 ? error_origin(r) : 0;
 }
 

@@ -14,7 +14,9 @@
 #include "common/daemon/packet.h"
 #include "proto/bus.pb-c.h"
 
-#define DRAIN_MAX     64   /* packets per turn: timers must get theirs */
+#define DRAIN_MAX     64 /* packets per turn: timers must get theirs */
+#define CUT_MAX       64
+#define HELLO_TIME    (3 * NSEC_PER_SEC)
 #define QUEUE_MAX     1024 /* packets waiting for a peer that does not read */
 #define QUEUE_BYTES   (16u << 20)
 #define SOCKET_BUFFER (2 * SEQPACKET_MAX)
@@ -31,10 +33,10 @@ struct waiting {
 struct seqpacket {
         struct link link;
         struct loop *loop;
-        int fd; /* -1: not connected */
-        struct loop_source *io, *end, *retry;
-        struct rpc_server *rpc;          /* serving side */
-        struct seqpacket_server *server; /* whose listener it came from, or NULL */
+        int fd;                               /* -1: not connected */
+        struct loop_source *io, *end, *retry; /* retry: of a server's end, the hello is due */
+        struct rpc_server *rpc;               /* serving side */
+        struct seqpacket_server *server;      /* whose listener it came from, or NULL */
         struct list in_server;
         char *path; /* client that reconnects */
         nsec_t delay;
@@ -54,6 +56,8 @@ struct seqpacket_server {
         struct rpc_server *rpc;
         unsigned max_peers, n_peers;
         struct list peers;
+        uint64_t cut[CUT_MAX]; /* instances we cut, the latest ones */
+        unsigned n_cut;
 };
 
 /* ---- closing ---- */
@@ -131,6 +135,8 @@ static void link_op_drop(struct link *l, const char *why) {
         log_warning("connection to \"%s\" (pid %d) cut: it %s", l->peer.service, (int) l->peer.pid,
                     why);
         s->refused = l->peer.instance;
+        if (s->server && l->peer.instance)
+                s->server->cut[s->server->n_cut++ % CUT_MAX] = l->peer.instance;
         end_later(s);
 }
 
@@ -163,11 +169,13 @@ static int transmit(struct seqpacket *s, struct refbuf *packet, const int *fds, 
         r = seqpacket_send_raw(s->fd, refbuf_bytes(packet), fds, n_fds);
         if (r == -EAGAIN)
                 return enqueue(s, packet, fds, n_fds);
-        if (r == -EPIPE || r == -ECONNRESET) {
+        if (r == -EMSGSIZE)
+                return LINK_E_SIZE;
+        if (r < 0) { /* whatever one peer's socket has must not end us */
                 end_later(s);
                 return LINK_E_DOWN;
         }
-        return r == -EMSGSIZE ? LINK_E_SIZE : error_fold(r);
+        return 0;
 }
 
 static int send_frame(struct seqpacket *s, const struct frame *f) {
@@ -222,12 +230,19 @@ static int flush(struct seqpacket *s) {
 
 /* ---- receiving ---- */
 
+static bool is_refused(const struct seqpacket *s, uint64_t instance) {
+        for (size_t i = 0; s->server && i < CUT_MAX; i++)
+                if (s->server->cut[i] == instance)
+                        return true;
+        return instance == s->refused;
+}
+
 static void on_hello(struct seqpacket *s, const struct frame *f) {
         struct link_peer peer = s->credentials;
         bool was_up = s->link.is_up;
 
         if (!link_hello_unpack(f->body, &peer, NULL, NULL) || was_up ||
-            peer.instance == s->refused) {
+            is_refused(s, peer.instance)) {
                 end_later(s);
                 return;
         }
@@ -401,6 +416,15 @@ int seqpacket_connect(struct loop *loop, const char *path, struct seqpacket **re
 
 /* ---- listener ---- */
 
+/* Who says nothing must not keep a place. */
+static int on_hello_late(void *userdata) {
+        struct seqpacket *s = userdata;
+
+        if (!s->link.is_up)
+                end_later(s);
+        return 0;
+}
+
 static int serve(struct seqpacket_server *server, int fd) {
         struct seqpacket *s = seqpacket_make(server->loop, server->rpc);
         int r;
@@ -409,6 +433,10 @@ static int serve(struct seqpacket_server *server, int fd) {
         list_push_back(&server->peers, &s->in_server);
         server->n_peers++;
         r = adopt(s, fd);
+        if (r == 0)
+                r = loop_add_timer(server->loop, on_hello_late, s, &s->retry);
+        if (r == 0)
+                r = loop_timer_set(s->retry, nsec_add(loop_now(server->loop), HELLO_TIME));
         if (r == 0 &&
             !link_policy_allows(&server->policy, s->credentials.uid, s->credentials.gid)) {
                 log_warning("connection of uid %d (pid %d) refused", (int) s->credentials.uid,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -274,15 +275,44 @@ static void choose_folders(struct process *p, char **ret_runtime, char **ret_sta
         p->context.state = *ret_state;
 }
 
-static int run_started(struct process *p) {
+/* What --config names may be read again on SIGHUP. */
+static int confine(struct process *p) {
+        const struct sandbox *s = &p->service->sandbox;
+        CLEANUP(freep) struct sandbox_path *paths = NULL;
+        struct sandbox with_config = *s;
+        size_t n = 0;
         int r;
 
-        r = sandbox_apply(&p->service->sandbox, p->context.state, &p->context.layers);
-        if (r < 0)
-                return log_fault(r, "cannot confine this process");
-        notify_ready();
-        r = loop_run(p->context.loop);
-        return r < 0 ? log_fault(r, "stopped by a fault") : r;
+        while (s->paths && s->paths[n].path)
+                n++;
+        paths = xnew_n(struct sandbox_path, n + 2);
+        if (n > 0)
+                memcpy(paths, s->paths, n * sizeof(*paths));
+        paths[n].path = p->options.config ? p->options.config : default_config();
+        with_config.paths = paths;
+        r = sandbox_apply(&with_config, p->context.state, &p->context.layers);
+        return r < 0 ? log_fault(r, "cannot confine this process") : 0;
+}
+
+static int start(struct process *p) {
+        int r = p->service->start(&p->context, &p->context.state_of_service);
+
+        return r ? log_fault(error_fold(r), "cannot start") : 0;
+}
+
+/* Before start(), so that every thread is confined; a service that has none may still
+ * read its files there, and gives up more afterwards. */
+static int start_confined(struct process *p) {
+        bool is_late = p->service->sandbox.flags & SANDBOX_NO_THREAD;
+        int r;
+
+        (void) mkdir(p->context.state, 0700); /* else the sandbox could not let it through */
+        r = is_late ? 0 : confine(p);
+        if (r == 0)
+                r = start(p);
+        if (r == 0 && is_late)
+                r = confine(p);
+        return r;
 }
 
 static int run(struct process *p) {
@@ -297,11 +327,13 @@ static int run(struct process *p) {
                 r = add_sources(p);
         if (r < 0)
                 return log_fault(r, "cannot set up the event loop");
-        r = s->start(&p->context, &p->context.state_of_service);
-        if (r)
-                r = log_fault(error_fold(r), "cannot start");
-        else
-                r = run_started(p);
+        r = start_confined(p);
+        if (r == 0) {
+                notify_ready();
+                r = loop_run(p->context.loop);
+                if (r < 0)
+                        log_fault(r, "stopped by a fault");
+        }
         if (s->stop)
                 p->context.state_of_service = s->stop(&p->context, p->context.state_of_service);
         return r < 0 ? SERVICE_EXIT_FAULT : r;

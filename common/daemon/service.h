@@ -1,8 +1,8 @@
 #pragma once
 
 /* The main() of every process of a node. In this order: options, signals blocked,
- * not dumpable, configuration, passed listeners, loop, start, sandbox, ready,
- * loop. SIGTERM and SIGINT drain, then stop; SIGHUP reloads. */
+ * not dumpable, configuration, passed listeners, loop, sandbox, start, ready, loop.
+ * SIGTERM and SIGINT drain, then stop; SIGHUP reloads. */
 
 #include "common/base/nsec.h"
 #include "common/daemon/config.h"
@@ -33,8 +33,10 @@ struct service {
         const char *summary;           /* one line for --help */
         const struct config_key *keys; /* ends with {}; NULL: none */
         size_t config_size;
-        struct sandbox sandbox; /* applied after start(); the state directory stays writable */
-        nsec_t drain_time;      /* 0: 5 s */
+        /* Applied before start(), so that its threads have it too; with SANDBOX_NO_THREAD after it.
+         * The state directory stays writable. */
+        struct sandbox sandbox;
+        nsec_t drain_time; /* 0: 5 s */
 
         /* Opens sockets, builds the core. Returns 0 or a fault; what went wrong is logged by it. */
         int (*start)(struct service_context *ctx, void **ret);
