@@ -27,14 +27,16 @@ static int receive_one(struct packets *p, int fd, uint8_t *ret_kind) {
 
         if (!at)
                 return PACKETS_E_MALFORMED;
+        /* ECONNRESET: the other side closed with packets of ours unread. It is told once,
+         * before what it sent to us, which is still there. */
         do
                 n = recvmsg(fd, &msg, 0);
-        while (n < 0 && errno == EINTR);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
                 return PACKETS_E_MORE;
-        if (n < 0 && errno != ECONNRESET)
+        if (n < 0)
                 return error_origin(-errno);
-        if (n <= 0)
+        if (n == 0)
                 return p->held.len == 0 ? PACKETS_E_END : PACKETS_E_MALFORMED;
         if ((msg.msg_flags & MSG_TRUNC) || at[0] > MORE)
                 return PACKETS_E_MALFORMED;

@@ -1,9 +1,9 @@
 #include "services/worker/engine.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/memory.h"
+#include "common/base/text.h"
 
 static const struct engine *const engines[] = { &engine_sqlite };
 
@@ -34,6 +34,6 @@ int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, u
                 .sql_error = sql_error,
                 .position = position,
         };
-        (void) snprintf(p->text, sizeof(p->text), "%s", text ? text : "");
+        (void) text_escape(BYTES_STR(text ? text : ""), p->text, sizeof(p->text));
         return result;
 }

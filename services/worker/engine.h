@@ -40,7 +40,7 @@ struct engine_problem {
         uint32_t sql_error; /* enum sql_error, with ENGINE_E_SQL */
         int32_t position;   /* bytes into the SQL, or -1 */
         char detail[128];   /* "rule=…", "column=… type=…", "which=…" */
-        char text[256];     /* the engine's own words, untrusted */
+        char text[256];     /* the engine's own words, escaped: they quote foreign names */
 };
 
 struct engine_input {
@@ -110,6 +110,6 @@ struct engine {
 extern const struct engine engine_sqlite;
 const struct engine *engine_by_name(const char *name); /* NULL: no such engine */
 
-/* Fills in *p; text may be NULL. Returns `result`. */
+/* Fills in *p; text may be NULL and is escaped. Returns `result`. */
 int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, uint32_t sql_error,
                        int32_t position, const char *text);

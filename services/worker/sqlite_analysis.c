@@ -57,7 +57,7 @@ static void find_named(struct analyser *a, enum engine_class class, const char *
 
         if (a->out->n_findings < ENGINE_FINDINGS_MAX) {
                 find(a, class, 0, 0, why);
-                (void) snprintf(f->expression, sizeof(f->expression), "%s", name);
+                (void) text_escape(BYTES_STR(name), f->expression, sizeof(f->expression));
         } else {
                 find(a, class, 0, 0, why);
         }

@@ -133,12 +133,20 @@ static int authorize_schema(struct engine_session *s, int action, const char *a)
         case SQLITE_INSERT:
         case SQLITE_UPDATE:
         case SQLITE_RECURSIVE:
-                return SQLITE_OK;
         case SQLITE_FUNCTION:
                 return SQLITE_OK;
         default:
                 return deny_action(s, action, a);
         }
+}
+
+/* Expressions of generated columns are resolved when a CREATE runs, and never asked
+ * for again. (Those in a file's own schema are held by TRUSTED_SCHEMA: functions
+ * without side effects only.) */
+static int authorize_open(struct engine_session *s, int action, const char *function) {
+        if (action == SQLITE_FUNCTION && !function_rule_of(function))
+                return deny(s, "function", function);
+        return SQLITE_OK;
 }
 
 /* The authorizer names the innermost view; which database it is of stays open. */
@@ -163,9 +171,12 @@ static void use_views(struct engine_session *s, const char *name) {
 static int authorize(void *userdata, int action, const char *a, const char *b, const char *database,
                      const char *view) {
         struct engine_session *s = userdata;
+        int rc = SQLITE_OK;
 
-        if (s->phase == SQLITE_PHASE_OPEN)
-                return SQLITE_OK;
+        if (s->phase == SQLITE_PHASE_OPEN || action == SQLITE_FUNCTION)
+                rc = authorize_open(s, action, b);
+        if (s->phase == SQLITE_PHASE_OPEN || rc != SQLITE_OK)
+                return rc;
         if (s->phase == SQLITE_PHASE_SCHEMA)
                 return authorize_schema(s, action, a);
         if (view)
