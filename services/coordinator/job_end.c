@@ -26,8 +26,9 @@ static const char *verdict_text(const struct replica *r) {
         return r->has_commit ? "dissent" : r->problem ? "refused" : "";
 }
 
+/* Those that were given the job, and those that say why they would not take it. */
 static bool is_reported(const struct replica *r) {
-        return r->run == 0 && !r->is_again && r->dispatched;
+        return r->run == 0 && !r->is_again && (r->dispatched || r->problem);
 }
 
 static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
@@ -39,7 +40,8 @@ static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
         if (r->has_commit)
                 h->answer = binary(hash_bytes(&r->answer.hash));
         h->verdict = (char *) verdict_text(r);
-        h->elapsed_us = end ? nsec_sub(end, r->dispatched) / NSEC_PER_USEC : 0;
+        h->elapsed_us =
+                end ? nsec_sub(end, r->dispatched ? r->dispatched : r->offered) / NSEC_PER_USEC : 0;
         h->engine = (char *) r->bid.engine;
         h->counted = r->is_counted;
         h->voter = (char *) r->voter.group;

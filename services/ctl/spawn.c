@@ -132,18 +132,28 @@ static int isolate(const struct spawn *s, unsigned *ret_got) {
         return r ? error_fold(r) : 0;
 }
 
-static void set_environment(const struct spawn *s, unsigned got) {
-        char text[128];
+/* All a service needs of the caller's environment: how much to log, and in test builds
+ * what the sanitizers shall do. */
+static const char *const passed_on[] = {
+        "QUORATE_LOG",   "QUORATE_SANITIZED_EXECUTOR", "ASAN_OPTIONS", "LSAN_OPTIONS",
+        "UBSAN_OPTIONS",
+};
 
+static void set_environment(const struct spawn *s, unsigned got) {
+        char text[128], *kept[ELEMENTSOF(passed_on)]; /* not freed: exec follows */
+
+        for (size_t i = 0; i < ELEMENTSOF(passed_on); i++)
+                kept[i] = xstrdup(getenv(passed_on[i]));
         (void) clearenv();
+        for (size_t i = 0; i < ELEMENTSOF(passed_on); i++)
+                if (kept[i])
+                        (void) setenv(passed_on[i], kept[i], 1);
         (void) setenv("PATH", "/usr/bin:/bin", 1);
         (void) setenv("NOTIFY_SOCKET", s->notify, 1);
         (void) setenv("QUORATE_ISOLATION", namespace_text(got, text, sizeof(text)), 1);
 }
 
 _Noreturn static void child_main(const struct spawn *s, int report) {
-        const char *asan = getenv("ASAN_OPTIONS"), *lsan = getenv("LSAN_OPTIONS"),
-                   *ubsan = getenv("UBSAN_OPTIONS");
         char *argv[] = { (char *) s->binary,  (char *) "--runtime",
                          (char *) s->runtime, (char *) "--state",
                          (char *) s->state,   (char *) "--config",
@@ -158,12 +168,6 @@ _Noreturn static void child_main(const struct spawn *s, int report) {
                 _exit(EXIT_FAILURE);
         (void) !write(report, &got, sizeof(got));
         set_environment(s, got);
-        if (asan)
-                (void) setenv("ASAN_OPTIONS", asan, 1);
-        if (lsan)
-                (void) setenv("LSAN_OPTIONS", lsan, 1);
-        if (ubsan)
-                (void) setenv("UBSAN_OPTIONS", ubsan, 1);
         if (access(s->config, F_OK) < 0) /* without one everything has its default */
                 argv[5] = NULL;
         if (listen_hand_down(s->fds, s->names, s->n_fds) == 0)
