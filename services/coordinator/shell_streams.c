@@ -18,6 +18,7 @@ struct job_stream {
         struct shell *shell;
         uint64_t id;
         struct channel *channel;
+        struct peer_id peer; /* of one we opened: transport proved that it is this one */
         struct outbox out;
 };
 
@@ -65,7 +66,7 @@ static void on_accepted(struct channel *c, void *userdata, struct bytes metadata
         struct shell *s = x->shell;
         const Transport__StreamAccepted *in;
         struct stream_remote remote;
-        ProtobufCBinaryData nobody = {};
+        ProtobufCBinaryData peer = { x->peer.len, x->peer.bytes };
 
         if (wire_unpack(&transport__stream_accepted__descriptor, metadata, NULL, &u)) {
                 channel_reset(c, 0, "not a StreamAccepted");
@@ -76,7 +77,7 @@ static void on_accepted(struct channel *c, void *userdata, struct bytes metadata
                 return;
         }
         in = u.message;
-        remote_of(in->remote, &nobody, &remote);
+        remote_of(in->remote, &peer, &remote);
         s->counters.streams_opened++;
         coordinator_stream_opened(s->core, x->id, &remote, OUTBOX_WINDOW, shell_now(s));
         shell_turn(s);
@@ -173,6 +174,7 @@ static struct channel *open_channel(struct shell *s, const struct action *a, str
 void shell_do_open(struct shell *s, struct action *a) {
         struct job_stream *x = stream_new(s, a->id);
 
+        x->peer = a->peer;
         x->channel = open_channel(s, a, x);
         if (!x->channel) {
                 stream_free(x);
