@@ -386,7 +386,6 @@ static int take_batch(struct quorate_result *r, struct result_frame *f) {
         result_frame_free(r->batch);
         r->batch = f;
         r->rows = reader_of(BYTES(b->data.data, b->data.len));
-        r->rows_left = b->rows;
         r->batch_begins = true;
         r->next_batch++;
         return QUORATE_OK;
@@ -399,7 +398,6 @@ static int next_row(struct quorate_result *r) {
                         return QUORATE_E_PROTOCOL;
                 r->filled[i] = false;
         }
-        r->rows_left--;
         return QUORATE_ROW;
 }
 
@@ -470,7 +468,7 @@ int quorate_next(struct quorate_result *r, int timeout_ms) {
                 struct result_frame *f;
                 int e;
 
-                if (r->rows_left > 0)
+                if (reader_left(&r->rows) > 0)
                         e = next_row(r);
                 else
                         e = await_frame(r, deadline);

@@ -30,7 +30,7 @@ struct quorate_result {
         char **column_names;
         struct result_frame *batch; /* whose rows are being read */
         struct reader rows;
-        uint64_t next_batch, rows_left;
+        uint64_t next_batch;
         bool batch_begins;
         struct cell *cells;
         struct quorate_value *values;
