@@ -105,6 +105,8 @@ void replica_fail(struct replica *r, enum verdict judged, enum outcome_error pro
 void replica_send(struct replica *r, const Grid__JobMessage *m, nsec_t now);
 void replica_finish(struct replica *r); /* nothing more to say */
 void replica_drop_lane(struct replica *r);
+/* Its rows are not what it signed: no more of them. */
+void replica_rows_bad(struct replica *r, nsec_t now);
 
 /* Inputs. */
 void replica_opened(struct replica *r, const struct stream_remote *remote, uint32_t window,

@@ -239,7 +239,7 @@ static void on_commit(struct replica *r, const Grid__JobMessage *m, nsec_t now) 
         vote_commit(r, m->commit, now);
 }
 
-static void rows_are_bad(struct replica *r, nsec_t now) {
+void replica_rows_bad(struct replica *r, nsec_t now) {
         struct job *j = r->job;
 
         job_event(j, EVENT_WARNING, "rows_differ_from_commit", &r->prospect->candidate.peer);
@@ -255,7 +255,7 @@ static void on_digests(struct replica *r, const Grid__JobMessage *m, nsec_t now)
 
         if (r->job->rows.source == r &&
             !rows_on_digests(r->job, d->first, BYTES(d->digests.data, d->digests.len), now))
-                rows_are_bad(r, now);
+                replica_rows_bad(r, now);
 }
 
 static void on_batch(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
@@ -263,12 +263,12 @@ static void on_batch(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
                                       BYTES(m->batch->data.data, m->batch->data.len) };
 
         if (r->job->rows.source == r && !rows_on_batch(r->job, &b, now))
-                rows_are_bad(r, now);
+                replica_rows_bad(r, now);
 }
 
 static void on_rows_end(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
         if (r->job->rows.source == r && !rows_on_end(r->job))
-                rows_are_bad(r, now);
+                replica_rows_bad(r, now);
 }
 
 #define STAGES(first, last) .from = (first), .to = (last)

@@ -69,6 +69,8 @@ void round_stop(struct job *j, nsec_t now);
 /* vote.c */
 void job_grid_step(struct job *j, nsec_t now);
 bool vote_still_stands(struct job *j);
+/* One more host, for rows nobody else has. False: there is none. */
+bool vote_recruit(struct job *j, nsec_t now);
 void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now);
 unsigned job_live(const struct job *j, uint32_t run);
 unsigned job_group(struct job *j, const char *group);

@@ -164,6 +164,12 @@ static void ask_host(struct job *j, struct replica *r, nsec_t now) {
                 begin_checks(j);
                 rows->restarts++;
         }
+        if (rows->want.batches == 0) { /* there is nothing to send */
+                conclude(j);
+                if (!rows->is_checked)
+                        replica_rows_bad(r, now);
+                return;
+        }
         m.from_batch = rows->expected;
         m.digests = rows->tier == ROWS_STREAM && !rows->has_digests;
         budget_give(&rows->memory, rows->charged);
@@ -199,7 +205,8 @@ static void call_again(struct job *j, nsec_t now) {
                         again->is_again = true;
                 return;
         }
-        j->rows.is_lost = true;
+        if (!vote_recruit(j, now))
+                j->rows.is_lost = true;
 }
 
 static bool is_calling(const struct job *j) {

@@ -166,6 +166,8 @@ void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
                 again_commit(r, c);
         else if (r->run == 0 && j->stage < JOB_CLOSING)
                 (void) quorum_vote(&j->quorum, r->prospect->number, r->group, &answer.hash);
+        r->agrees = r->agrees || (r->run == 0 && j->stage == JOB_ROWS && !r->is_cancelled &&
+                                  answers_equal(&answer, &j->accepted));
 }
 
 unsigned job_live(const struct job *j, uint32_t run) {
@@ -353,6 +355,20 @@ void job_grid_step(struct job *j, nsec_t now) {
                         recruit(j, &t, now);
                 break;
         }
+}
+
+bool vote_recruit(struct job *j, nsec_t now) {
+        nsec_t next = next_prospect(j);
+
+        if (j->round.is_active)
+                round_step(j, now);
+        if (j->round.is_active || job_live(j, 0) > 0)
+                return true;
+        if (next == NSEC_NEVER)
+                return false;
+        if (job_due(j, nsec_max(next, j->retry_at), now))
+                round_begin(j, 1, 0, now);
+        return true;
 }
 
 /* While rows are under way a late commit may take the lead away again. */

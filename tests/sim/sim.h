@@ -16,6 +16,7 @@
 #include "common/base/map.h"
 #include "common/base/rng.h"
 #include "common/canonical/answer.h"
+#include "common/canonical/outcome.h"
 #include "common/canonical/schema.h"
 #include "common/crypto/sign.h"
 #include "services/coordinator/coordinator.h"
