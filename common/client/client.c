@@ -245,29 +245,6 @@ int client_call(struct quorate *q, const char *method, const void *request,
                                          : QUORATE_E_REFUSED;
 }
 
-/* "have=1 need=2" as the arguments of the table's sentence; a value runs to the next name. */
-static size_t split_detail(char *detail, struct outcome_arg *args, size_t max) {
-        size_t n = 0;
-
-        for (char *at = detail; *at && n < max;) {
-                char *equals = strchr(at, '='), *next, *end;
-
-                if (!equals)
-                        break;
-                *equals = 0;
-                next = strchr(equals + 1, '=');
-                end = equals + 1 + strlen(equals + 1);
-                while (next && next > equals && *next != ' ')
-                        next--;
-                if (next && next > equals)
-                        end = next;
-                args[n++] = (struct outcome_arg){ at, BYTES(equals + 1, end - equals - 1) };
-                at = *end ? end + 1 : end;
-                *end = 0;
-        }
-        return n;
-}
-
 /* Errors of a statement that have no place in it. */
 static const struct {
         unsigned code;
@@ -282,14 +259,13 @@ static const struct {
                             "--max-memory, or ask for less" },
 };
 
-static bool advise_sql(const Types__Problem *p, const struct outcome_arg *args, size_t n_args,
-                       char *ret, size_t size) {
-        if (p->code != OUTCOME_SQL_ERROR || p->position >= 0 || n_args == 0)
+static bool advise_sql(const Types__Problem *p, char *ret, size_t size) {
+        if (p->code != OUTCOME_SQL_ERROR || p->position >= 0 || strncmp(p->detail, "code=", 5) != 0)
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(sql_advice); i++) {
                 const char *name = sql_error_name(sql_advice[i].code);
 
-                if (!bytes_equal(args[0].value, BYTES_STR(name)))
+                if (strcmp(p->detail + 5, name) != 0)
                         continue;
                 (void) snprintf(ret, size, "SQL_ERROR: %s: %s", name, sql_advice[i].advice);
                 return true;
@@ -298,18 +274,17 @@ static bool advise_sql(const Types__Problem *p, const struct outcome_arg *args, 
 }
 
 const char *client_problem_text(const Types__Problem *p, char *ret, size_t size) {
-        char detail[256], position[16], text[512];
-        struct outcome_arg args[6];
+        char detail[320], text[512];
         size_t n;
 
-        (void) snprintf(detail, sizeof(detail), "%s", p->detail);
-        n = split_detail(detail, args, ELEMENTSOF(args) - 1);
-        if (p->position >= 0) {
-                (void) snprintf(position, sizeof(position), "%d", p->position);
-                args[n++] = (struct outcome_arg){ "position", BYTES_STR(position) };
+        (void) snprintf(detail, sizeof(detail), "%.280s", p->detail);
+        if (p->position >= 0 && !strstr(detail, "position=")) {
+                n = strlen(detail);
+                (void) snprintf(detail + n, sizeof(detail) - n, "%sposition=%d", n ? " " : "",
+                                p->position);
         }
-        if (!advise_sql(p, args, n, ret, size))
-                outcome_text(p->code, args, n, ret, size);
+        if (!advise_sql(p, ret, size))
+                outcome_detail_text(p->code, BYTES_STR(detail), ret, size);
         text_escape(BYTES_STR(p->text), text, sizeof(text));
         n = strlen(ret);
         if (*text)

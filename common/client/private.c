@@ -484,7 +484,10 @@ static void fill_explanation(const Worker__Analysis *a, Coordinator__ExplainRepl
         m->ordered = a->ordered;
         m->route = (char *) "local";
         m->reason = (char *) PRIVATE_REASON;
-        m->comparison = (char *) "engine";
+        m->comparison = (char *) (strcmp(a->class_name, "EXACT") == 0 ||
+                                                  strcmp(a->class_name, "ORDERED") == 0
+                                          ? "engine"
+                                          : "class");
 }
 
 int private_explain(struct quorate *q, const struct quorate_question *question,

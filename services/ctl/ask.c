@@ -361,3 +361,30 @@ int ask_show(const struct command_context *ctx, const struct ask_options *o, str
         rows_file_free(s.rows);
         return code;
 }
+
+int ask_complain(const struct command_context *ctx, const struct quorate *q, int c) {
+        bool usage = c == QUORATE_E_INPUT || c == QUORATE_E_USAGE;
+
+        if (c == QUORATE_AGAIN)
+                return complain(ctx, EXIT_OTHER, "interrupted");
+        return complain(ctx, usage ? EXIT_USAGE : EXIT_OTHER, "%s", quorate_error(q));
+}
+
+int ask_once(const struct command_context *ctx, const struct ask_options *o, struct quorate *q,
+             const char *sql) {
+        struct quorate_input inputs[ASK_DATA_MAX];
+        struct quorate_question question;
+        struct quorate_result *r;
+        int c, code = ask_question(ctx, o, sql, inputs, &question);
+
+        if (code)
+                return code;
+        catch_interrupts(q);
+        c = quorate_query(q, &question, &r);
+        catch_interrupts(NULL);
+        if (c != QUORATE_OK)
+                return ask_complain(ctx, q, c);
+        code = ask_show(ctx, o, q, r);
+        quorate_result_free(r);
+        return code;
+}

@@ -59,9 +59,14 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
 int ask_open(const struct command_context *ctx, struct quorate **ret);
 /* Connects; complains when nobody is there. */
 int ask_connect(const struct command_context *ctx, struct quorate **ret);
+/* After quorate_query() and its kind answered `c`, no OK: complains, returns the exit code. */
+int ask_complain(const struct command_context *ctx, const struct quorate *q, int c);
 /* Reads all of r, shows rows, progress and meta; Ctrl-C cancels. Returns the exit code. */
 int ask_show(const struct command_context *ctx, const struct ask_options *o, struct quorate *q,
              struct quorate_result *r);
+/* Asks and shows. Returns the exit code. */
+int ask_once(const struct command_context *ctx, const struct ask_options *o, struct quorate *q,
+             const char *sql);
 /* The end as one line of JSON members, without braces. */
 void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool *first);
 /* One line and a table of hosts for people. */

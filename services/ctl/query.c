@@ -29,26 +29,8 @@ static char *read_sql(const char *operand) {
         return sql;
 }
 
-static int ask_node(const struct command_context *ctx, struct quorate *q,
-                    const struct quorate_question *question) {
-        const struct ask_options *o = ctx->options;
-        struct quorate_result *r;
-        int c, code;
-
-        c = quorate_query(q, question, &r);
-        if (c != QUORATE_OK)
-                return complain(
-                        ctx, c == QUORATE_E_INPUT || c == QUORATE_E_USAGE ? EXIT_USAGE : EXIT_OTHER,
-                        "%s", quorate_error(q));
-        code = ask_show(ctx, o, q, r);
-        quorate_result_free(r);
-        return code;
-}
-
 static int run(const struct command_context *ctx) {
         const struct ask_options *o = ctx->options;
-        struct quorate_input inputs[ASK_DATA_MAX];
-        struct quorate_question question;
         CLEANUP(freep) char *sql = NULL;
         struct quorate *q;
         int code;
@@ -57,13 +39,10 @@ static int run(const struct command_context *ctx) {
                 return complain(ctx, EXIT_USAGE,
                                 "query: give one statement in quotes, or - to read it");
         sql = read_sql(ctx->operands.items[0]);
-        code = ask_question(ctx, o, sql, inputs, &question);
-        if (code)
-                return code;
         code = ask_open(ctx, &q);
         if (code)
                 return code;
-        code = ask_node(ctx, q, &question);
+        code = ask_once(ctx, o, q, sql);
         quorate_close(q);
         return code;
 }

@@ -1,0 +1,22 @@
+#pragma once
+
+/* Runs one of our own programs and keeps what it prints. */
+
+#include <stdbool.h>
+
+#include "common/base/bytes.h"
+
+struct capture {
+        struct buffer out, err;
+        int status; /* exit status; 128 + signal when killed */
+};
+
+/* argv ends with NULL; argv[0] is the path. clean: without QUORATE_* of our
+ * environment. 0, or -errno when it could not be started. */
+int capture_run(const char *const *argv, bool clean, struct capture *ret);
+void capture_done(struct capture *c);
+static inline void capture_donep(struct capture *c) {
+        capture_done(c);
+}
+/* The first line of what it said on stderr, escaped, without "PROGRAM: " in front. */
+const char *capture_complaint(const struct capture *c, char ret[512]);

@@ -1,0 +1,184 @@
+/* quorate config: what every service of this node would run with. Services read
+ * their own configuration; this asks their programs, so nothing is parsed twice. */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/daemon/capability.h"
+#include "services/ctl/capture.h"
+#include "services/ctl/json.h"
+#include "services/ctl/node.h"
+
+#define NO_CONFIG "/dev/null" /* reads as an empty file */
+
+/* A service's values as it prints them, read three times: with everything, with
+ * files alone, and with defaults alone, which tells where a value comes from. */
+struct values {
+        struct capture all, files, defaults;
+};
+
+static void values_done(struct values *v) {
+        capture_done(&v->all);
+        capture_done(&v->files);
+        capture_done(&v->defaults);
+}
+
+static int ask_service(const char *binary, const char *config, bool clean, struct capture *ret) {
+        const char *argv[] = { binary, "--check-config", "--config", config, NULL };
+
+        return capture_run(argv, clean, ret);
+}
+
+static int read_values(const char *binary, const char *config, struct values *v) {
+        int r = ask_service(binary, config, false, &v->all);
+
+        if (r == 0)
+                r = ask_service(binary, config, true, &v->files);
+        if (r == 0)
+                r = ask_service(binary, NO_CONFIG, true, &v->defaults);
+        return r;
+}
+
+/* The next line, without its end. */
+static bool next_line(struct bytes *text, struct bytes *ret) {
+        const uint8_t *end;
+
+        if (text->len == 0)
+                return false;
+        end = memchr(text->data, '\n', text->len);
+        *ret = BYTES(text->data, end ? (size_t) (end - text->data) : text->len);
+        *text = end ? BYTES(end + 1, text->len - ret->len - 1) : BYTES_NONE;
+        return true;
+}
+
+/* Whether the output has this line below this section. */
+static bool has_line(const struct capture *c, struct bytes section, struct bytes line) {
+        struct bytes text = buffer_bytes(&c->out), at, in = BYTES_NONE;
+
+        while (next_line(&text, &at)) {
+                if (at.len > 0 && at.data[0] == '[')
+                        in = at;
+                else if (bytes_equal(at, line) && bytes_equal(in, section))
+                        return true;
+        }
+        return false;
+}
+
+static bool is_secret(struct bytes key) {
+        static const char *const words[] = { "secret", "token", "password" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (memmem(key.data, key.len, words[i], strlen(words[i])))
+                        return true;
+        return false;
+}
+
+static void show_value(const struct command_context *ctx, const char *service, struct bytes section,
+                       struct bytes line, const char *source) {
+        const uint8_t *equals = memchr(line.data, '=', line.len);
+        size_t n = equals && equals > line.data ? (size_t) (equals - line.data) - 1 : line.len;
+        struct bytes key = BYTES(line.data, n);
+        struct bytes value = equals && line.len > n + 3 ? BYTES(line.data + n + 3, line.len - n - 3)
+                                                        : BYTES_NONE;
+        char key_text[128], value_text[1024], section_text[64];
+        bool first = true;
+
+        if (is_secret(key) && value.len > 0)
+                value = BYTES_LIT("(not shown)");
+        text_escape(key, key_text, sizeof(key_text));
+        text_escape(value, value_text, sizeof(value_text));
+        if (!ctx->common.json) {
+                printf("%s = %-40s # %s\n", key_text, value_text, source);
+                return;
+        }
+        text_escape(BYTES(section.data + 1, section.len - 2), section_text, sizeof(section_text));
+        fputc('{', stdout);
+        json_member_string(stdout, "service", service, &first);
+        json_member_string(stdout, "section", section_text, &first);
+        json_member_string(stdout, "key", key_text, &first);
+        json_member_string(stdout, "value", value_text, &first);
+        json_member_string(stdout, "source", source, &first);
+        fputs("}\n", stdout);
+}
+
+static void show_values(const struct command_context *ctx, const char *service,
+                        const struct values *v) {
+        struct bytes text = buffer_bytes(&v->all.out), line, section = BYTES_LIT("[]");
+
+        if (!ctx->common.json)
+                printf("# quorate-%s\n", service);
+        while (next_line(&text, &line)) {
+                if (line.len > 1 && line.data[0] == '[') {
+                        section = line;
+                        if (!ctx->common.json)
+                                printf("%.*s\n", (int) line.len, (const char *) line.data);
+                } else if (memchr(line.data ? line.data : (const uint8_t *) "", '=', line.len)) {
+                        const char *source = has_line(&v->defaults, section, line) ? "default"
+                                             : has_line(&v->files, section, line)  ? "file"
+                                                                                   : "environment";
+                        show_value(ctx, service, section, line, source);
+                }
+        }
+        if (!ctx->common.json)
+                fputc('\n', stdout);
+}
+
+/* One service. Returns the exit code. */
+static int visit(const struct command_context *ctx, const struct node *node, const char *service,
+                 bool show) {
+        struct values v = {};
+        char binary[PATH_MAX], why[512];
+        int code = EXIT_OK;
+
+        if (!node_binary(service, binary))
+                return EXIT_OK; /* not a part of this installation */
+        if (read_values(binary, node->config, &v))
+                code = complain(ctx, EXIT_OTHER, "%s: cannot be started", binary);
+        else if (v.all.status)
+                code = complain(ctx, EXIT_USAGE, "%s", capture_complaint(&v.all, why));
+        else if (show)
+                show_values(ctx, service, &v);
+        values_done(&v);
+        return code;
+}
+
+static int run(const struct command_context *ctx) {
+        bool show = ctx->operands.n_items == 1 && strcmp(ctx->operands.items[0], "show") == 0;
+        bool check = ctx->operands.n_items == 1 && strcmp(ctx->operands.items[0], "check") == 0;
+        struct node node;
+        int code = EXIT_OK;
+
+        if (!show && !check)
+                return complain(ctx, EXIT_USAGE, "config: say show or check");
+        if (node_find(&ctx->common, &node))
+                return complain(ctx, EXIT_USAGE, "no configuration directory; give --config PATH");
+        if (access(node.config, F_OK) < 0) {
+                if (ctx->common.config)
+                        return complain(ctx, EXIT_USAGE, "--config %s: %s", node.config,
+                                        strerror(errno));
+                (void) strcpy(node.config, NO_CONFIG);
+        }
+        for (const char *const *s = capability_services; *s; s++) {
+                int c = visit(ctx, &node, *s, show);
+
+                code = code ? code : c;
+        }
+        if (check && code == EXIT_OK && !ctx->common.json)
+                printf("%s: valid for every service\n",
+                       strcmp(node.config, NO_CONFIG) == 0 ? "no file: defaults" : node.config);
+        else if (check && code == EXIT_OK)
+                puts("{\"ok\":true}");
+        return code;
+}
+
+const struct command command_config = {
+        .name = "config",
+        .usage = "config show | check",
+        .summary = "Show every setting with where it comes from, or check the files",
+        .example = "quorate config check --config /etc/quorate",
+        .run = run,
+};

@@ -1,0 +1,122 @@
+/* quorate explain: what a query is and where it would run, without running it. */
+
+#include <string.h>
+
+#include "common/base/text.h"
+#include "services/ctl/ask.h"
+#include "services/ctl/json.h"
+
+static const struct option options[] = {
+        ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE",
+                   "a SQLite file to ask; may repeat, with names"),
+        ASK_OPTION(OPTION_CHOICE, 0, "prefer", prefer, "auto|local|remote",
+                   "where it may run [auto]"),
+        ASK_OPTION(OPTION_CHOICE, 0, "verify", verify, "quorum|unanimous|fast",
+                   "how it is to be checked [quorum]"),
+        ASK_OPTION(OPTION_CHOICE, 0, "comparison", comparison, "class|engine|portable",
+                   "which answers may be compared"),
+        ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL, "take the SQL exactly as given"),
+        {},
+};
+
+static void show_json(const struct quorate_explanation *e) {
+        bool first = true;
+
+        fputc('{', stdout);
+        json_member_string(stdout, "class", e->class_name, &first);
+        json_member_bool(stdout, "ordered", e->ordered, &first);
+        json_member_string(stdout, "comparison", e->comparison, &first);
+        json_member_string(stdout, "route", e->route, &first);
+        json_member_string(stdout, "reason", e->reason, &first);
+        json_member_string(stdout, "rewrite", e->rewrite, &first);
+        json_key(stdout, "findings", &first);
+        fputc('[', stdout);
+        for (size_t i = 0; i < e->n_findings; i++) {
+                bool inner = true;
+
+                fputs(i ? ",{" : "{", stdout);
+                json_member_string(stdout, "expression", e->findings[i].expression, &inner);
+                json_key(stdout, "position", &inner);
+                printf("%d", e->findings[i].position);
+                json_member_string(stdout, "why", e->findings[i].why, &inner);
+                fputc('}', stdout);
+        }
+        fputc(']', stdout);
+        json_member_string(stdout, "message", e->message, &first);
+        json_member_u64(stdout, "exit", (uint64_t) e->exit_code, &first);
+        fputs("}\n", stdout);
+}
+
+static void put(const char *name, const char *value) {
+        char shown[4096];
+
+        printf("%-11s %s\n", name, text_escape(BYTES_STR(value), shown, sizeof(shown)));
+}
+
+static void show_findings(const struct quorate_explanation *e) {
+        for (size_t i = 0; i < e->n_findings; i++) {
+                const struct quorate_finding *f = &e->findings[i];
+                char expression[128], why[256], place[32] = "";
+
+                if (f->position >= 0)
+                        snprintf(place, sizeof(place), "at byte %d, ", f->position);
+                printf("%-11s %s%s: %s\n", i ? "" : "because", place,
+                       text_escape(BYTES_STR(f->expression), expression, sizeof(expression)),
+                       text_escape(BYTES_STR(f->why), why, sizeof(why)));
+        }
+}
+
+static void show_text(const struct quorate_explanation *e, const char *sql) {
+        put("class", e->class_name);
+        show_findings(e);
+        put("order", e->ordered ? "total: rows come in this order on every host" : "none promised");
+        put("compared", e->comparison);
+        put("route", *e->route ? e->route : "none");
+        put("reason", e->reason);
+        if (*e->rewrite && strcmp(e->rewrite, sql) != 0)
+                put("rewritten", e->rewrite);
+}
+
+static int explain(const struct command_context *ctx, struct quorate *q, const char *sql) {
+        struct quorate_input inputs[ASK_DATA_MAX];
+        struct quorate_question question;
+        const struct quorate_explanation *e;
+        int c, code = ask_question(ctx, ctx->options, sql, inputs, &question);
+
+        if (code)
+                return code;
+        c = quorate_explain(q, &question, &e);
+        if (c != QUORATE_OK)
+                return ask_complain(ctx, q, c);
+        if (ctx->common.json)
+                show_json(e);
+        else if (*e->message)
+                return complain(ctx, e->exit_code, "%s", e->message);
+        else
+                show_text(e, sql);
+        return e->exit_code;
+}
+
+static int run(const struct command_context *ctx) {
+        struct quorate *q;
+        int code;
+
+        if (ctx->operands.n_items != 1)
+                return complain(ctx, EXIT_USAGE, "explain: give one statement in quotes");
+        code = ask_open(ctx, &q);
+        if (code)
+                return code;
+        code = explain(ctx, q, ctx->operands.items[0]);
+        quorate_close(q);
+        return code;
+}
+
+const struct command command_explain = {
+        .name = "explain",
+        .usage = "explain [OPTIONS] SQL",
+        .summary = "Say how a query can be checked, why, and where it would run",
+        .example = "quorate explain 'SELECT name FROM t ORDER BY 1 LIMIT 5' --data t.db",
+        .options = options,
+        .options_size = sizeof(struct ask_options),
+        .run = run,
+};

@@ -1,0 +1,157 @@
+/* quorate key: the node's identity. The seed is keyring's alone: `new` runs its
+ * program, `show` asks it for the public part. */
+
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/memory.h"
+#include "common/wire/peerid.h"
+#include "proto/keyring.pb-c.h"
+#include "services/ctl/caller.h"
+#include "services/ctl/capture.h"
+#include "services/ctl/json.h"
+#include "services/ctl/node.h"
+
+struct key_options {
+        const char *passphrase;
+        uint64_t difficulty;
+        bool libp2p;
+};
+
+static const struct option options[] = {
+        { OPTION_STRING, 0, "passphrase-file", offsetof(struct key_options, passphrase), "FILE",
+          "new: seal the seed with the passphrase in FILE (mode 0600)" },
+        { OPTION_U64, 0, "difficulty", offsetof(struct key_options, difficulty), "BITS",
+          "new: proof of work [16]; 0 in private networks" },
+        { OPTION_FLAG, 0, "libp2p", offsetof(struct key_options, libp2p), NULL,
+          "new: the private key of a foreign libp2p peer instead" },
+        {},
+};
+static const struct key_options defaults = { .difficulty = 16 };
+
+/* "peer X\nwork N\nfile F\n" of quorate-keyring --new. */
+static void show_new(const struct command_context *ctx, const struct capture *c) {
+        char peer[NODE_PEER_SIZE] = "", file[PATH_MAX] = "", text[512] = "";
+        unsigned work = 0;
+
+        memcpy(text, c->out.data, c->out.len < sizeof(text) ? c->out.len : sizeof(text) - 1);
+        if (!ctx->common.json ||
+            sscanf(text, "peer %63s\nwork %u\nfile %511[^\n]", peer, &work, file) != 3) {
+                fwrite(c->out.data, 1, c->out.len, stdout);
+                return;
+        }
+        bool first = true;
+
+        fputc('{', stdout);
+        json_member_string(stdout, "peer", peer, &first);
+        json_member_u64(stdout, "work", work, &first);
+        json_member_string(stdout, "file", file, &first);
+        fputs("}\n", stdout);
+}
+
+/* Without FILE: where this node's keyring looks. */
+static int seed_path(const struct command_context *ctx, char ret[PATH_MAX + 32]) {
+        struct node node;
+
+        if (ctx->operands.n_items == 2) {
+                snprintf(ret, PATH_MAX + 32, "%s", ctx->operands.items[1]);
+                return EXIT_OK;
+        }
+        if (node_find(&ctx->common, &node))
+                return complain(ctx, EXIT_USAGE, "key new: no state directory; give FILE");
+        snprintf(ret, PATH_MAX + 32, "%s/keyring", node.state);
+        if (node_mkdir(ret))
+                return complain(ctx, EXIT_OTHER, "%s: cannot be made; give FILE or --state DIR",
+                                ret);
+        strcat(ret, "/seed");
+        return EXIT_OK;
+}
+
+static int key_new(const struct command_context *ctx) {
+        const struct key_options *o = ctx->options;
+        CLEANUP(capture_donep) struct capture c = {};
+        char path[PATH_MAX + 32], binary[PATH_MAX], bits[24], why[512];
+        const char *argv[9] = { binary, "--new", path, "--difficulty", bits };
+        size_t n = 5;
+        int code = seed_path(ctx, path);
+
+        if (code)
+                return code;
+        if (!node_binary("keyring", binary))
+                return complain(ctx, EXIT_OTHER,
+                                "quorate-keyring was not found; install it or set QUORATE_LIBEXEC");
+        snprintf(bits, sizeof(bits), "%lu", (unsigned long) o->difficulty);
+        if (o->passphrase) {
+                argv[n++] = "--passphrase-file";
+                argv[n++] = o->passphrase;
+        }
+        if (o->libp2p)
+                argv[n++] = "--libp2p";
+        if (capture_run(argv, false, &c))
+                return complain(ctx, EXIT_OTHER, "%s: cannot be started", binary);
+        if (c.status)
+                return complain(ctx, c.status == 64 ? EXIT_USAGE : EXIT_OTHER, "%s",
+                                capture_complaint(&c, why));
+        show_new(ctx, &c);
+        return EXIT_OK;
+}
+
+static int key_show(const struct command_context *ctx) {
+        static const struct call_target target = { "keyring/admin", &keyring__admin__descriptor,
+                                                   0 };
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        const Keyring__IdentityReply *m;
+        char text[PEER_ID_TEXT_SIZE] = "?";
+        struct peer_id id;
+        bool first = true;
+        int code = ctl_call(ctx, &target, "PublicKey", &empty, &u);
+
+        if (code)
+                return code;
+        m = u.message;
+        if (peer_id_parse(BYTES(m->peer.data, m->peer.len), &id))
+                (void) peer_id_text(&id, text);
+        if (ctx->common.json) {
+                fputc('{', stdout);
+                json_member_string(stdout, "peer", text, &first);
+                json_key(stdout, "public_key", &first);
+                json_hex(stdout, m->public_key.data, m->public_key.len);
+                json_key(stdout, "x25519", &first);
+                json_hex(stdout, m->x25519.data, m->x25519.len);
+                json_member_u64(stdout, "work", m->work, &first);
+                fputs("}\n", stdout);
+                return EXIT_OK;
+        }
+        printf("peer        %s\npublic key  ", text);
+        for (size_t i = 0; i < m->public_key.len; i++)
+                printf("%02x", m->public_key.data[i]);
+        fputs("\nx25519      ", stdout);
+        for (size_t i = 0; i < m->x25519.len; i++)
+                printf("%02x", m->x25519.data[i]);
+        printf("\nwork        %u bits\n", m->work);
+        return EXIT_OK;
+}
+
+static int run(const struct command_context *ctx) {
+        const struct operands *a = &ctx->operands;
+
+        if (a->n_items >= 1 && a->n_items <= 2 && strcmp(a->items[0], "new") == 0)
+                return key_new(ctx);
+        if (a->n_items == 1 && strcmp(a->items[0], "show") == 0)
+                return key_show(ctx);
+        return complain(ctx, EXIT_USAGE, "key: say new [FILE] or show");
+}
+
+const struct command command_key = {
+        .name = "key",
+        .usage = "key new [FILE] | show",
+        .summary = "Make a node's key, or show the public part of this node's",
+        .example = "quorate key new --difficulty 0 node.seed",
+        .options = options,
+        .options_size = sizeof(struct key_options),
+        .defaults = &defaults,
+        .run = run,
+};
