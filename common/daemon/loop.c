@@ -143,18 +143,22 @@ int loop_add_timer(struct loop *l, loop_fn fn, void *userdata, struct loop_sourc
         return source_finish(r, s, ret);
 }
 
+/* -ESTALE: the loop has ended. What is torn down after it may still arm sources;
+ * nothing of it will run, and that is right. */
+static int unless_ended(int r) {
+        return r < 0 && r != -ESTALE ? error_origin(r) : 0;
+}
+
 int loop_timer_set(struct loop_source *s, nsec_t when) {
         int r;
 
-        if (when == NSEC_NEVER) {
-                r = sd_event_source_set_enabled(s->source, SD_EVENT_OFF);
-                return r < 0 ? error_origin(r) : 0;
-        }
+        if (when == NSEC_NEVER)
+                return unless_ended(sd_event_source_set_enabled(s->source, SD_EVENT_OFF));
         /* Rounded up: a timer never fires early. */
         r = sd_event_source_set_time(s->source, when / NSEC_PER_USEC + !!(when % NSEC_PER_USEC));
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->source, SD_EVENT_ONESHOT);
-        return r < 0 ? error_origin(r) : 0;
+        return unless_ended(r);
 }
 
 static int on_plain(sd_event_source *source, void *userdata) {
@@ -175,9 +179,7 @@ int loop_add_defer(struct loop *l, loop_fn fn, void *userdata, struct loop_sourc
 }
 
 int loop_defer(struct loop_source *s) {
-        int r = sd_event_source_set_enabled(s->source, SD_EVENT_ONESHOT);
-
-        return r < 0 ? error_origin(r) : 0;
+        return unless_ended(sd_event_source_set_enabled(s->source, SD_EVENT_ONESHOT));
 }
 
 /* sd-event knows prepare only as a property of a source: of one that never fires. */

@@ -22,13 +22,17 @@ struct event {
         void *userdata;
 };
 
+/* One count for the process: a server knows a caller by its instance, so two
+ * connections of one process must not use an id twice. */
+static uint64_t last_id;
+
 struct rpc_client {
         struct link_user user;
         struct loop *loop;
         const ProtobufCServiceDescriptor *service;
         struct list pending, finished, events;
         struct map *by_id;
-        uint64_t last_id, n_unwanted_events;
+        uint64_t n_unwanted_events;
         struct heap deadlines;
         nsec_t armed;
         struct loop_source *timer, *defer;
@@ -178,8 +182,8 @@ static struct pending *pending_new(struct rpc_client *c, const struct rpc_reques
         p->method = protobuf_c_service_descriptor_get_method_by_name(c->service, request->method);
         check(p->method);
         check(((const ProtobufCMessage *) request->message)->descriptor == p->method->input);
-        p->id = request->id ? request->id : ++c->last_id;
-        check(p->id <= c->last_id && !map_get_u64(c->by_id, p->id));
+        p->id = request->id ? request->id : ++last_id;
+        check(p->id <= last_id && !map_get_u64(c->by_id, p->id));
         p->trace = request->trace ? request->trace : new_trace(p->id);
         p->body = rpc_pack(request->message);
         p->deadline = request->deadline ? request->deadline : NSEC_NEVER;
