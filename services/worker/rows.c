@@ -107,8 +107,8 @@ bool job_serve_some(struct job *j) {
         if (j->n_queue == 0 || j->out.len >= REPORT_QUEUE || !(j->is_committed || j->job->stream))
                 return false;
         end = f->end < there ? f->end : there;
-        if (f->has_digests && f->digest < end) {
-                queue_digests(j, f, end);
+        if (f->has_digests && f->digest < there) {
+                queue_digests(j, f, there);
                 return true;
         }
         if (f->next < end) {
@@ -140,7 +140,6 @@ static bool take_fetch(struct job *j, struct bytes message) {
                 .end = in->count && in->count < UINT64_MAX - in->from_batch
                                ? in->from_batch + in->count
                                : UINT64_MAX,
-                .digest = in->from_batch,
                 .has_digests = in->digests,
         };
         j->n_queue++;
