@@ -191,19 +191,20 @@ static void test_oversize(void **state) {
 static void check_cancel(enum transport transport) {
         struct outcome a;
         struct fixture f;
+        uint64_t id;
 
         fixture_init(&f, transport);
         fixture_serve(&f, 0);
         fixture_connect(&f);
-        rpc_cancel(f.client, 12345);
+        rpc_cancel(f.client, UINT64_MAX);
         rpc_cancel(f.client, send_id(&f, "Hold", 0, &a)); /* not even sent */
         assert_int_equal(a.n_done, 0);
         RUN_UNTIL(&f, a.n_done);
         assert_int_equal(a.code, RPC_E_CANCELLED);
         RUN_UNTIL(&f, fixture_link(&f)->is_up);
-        (void) send_id(&f, "Hold", 0, &a);
+        id = send_id(&f, "Hold", 0, &a);
         RUN_UNTIL(&f, f.service.n_held == 1);
-        rpc_cancel(f.client, 2);
+        rpc_cancel(f.client, id);
         RUN_UNTIL(&f, a.n_done && f.service.n_moot == 1);
         assert_true(call_is_moot(f.service.held[0]));
         assert_int_equal(a.code, RPC_E_CANCELLED);
