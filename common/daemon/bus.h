@@ -11,7 +11,11 @@
 #include "common/daemon/rpc.h"
 
 #define BUS_MESSAGE_MAX (1 << 20) /* control; data messages are at most LINK_DATA_MAX */
-#define BUS_PEERS_MAX   1024
+/* Received messages ZeroMQ keeps per peer while we do not read: with their largest size
+ * 64 MiB each. Beyond, the sender's own memory and mark fill. */
+#define BUS_CONTROL_MARK 64
+#define BUS_DATA_MARK    1024
+#define BUS_PEERS_MAX    1024
 
 struct loop;
 struct channel_acceptor;

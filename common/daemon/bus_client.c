@@ -164,6 +164,7 @@ static const struct zsock_handler handler = { .message = on_message, .closed = o
 static int path_open(struct path *p) {
         struct zsock_options o = { .type = ZMQ_DEALER,
                                    .message_max = p->is_data ? LINK_DATA_MAX : BUS_MESSAGE_MAX,
+                                   .receive_mark = p->is_data ? BUS_DATA_MARK : BUS_CONTROL_MARK,
                                    .priority = p->is_data ? LOOP_PRIORITY_NORMAL
                                                           : LOOP_PRIORITY_NORMAL - 1,
                                    .path = p->address,

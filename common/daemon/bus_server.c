@@ -325,6 +325,7 @@ static int side_open(struct side *side, const char *path, int fd, bool is_data) 
         CLEANUP(freep) char *data_path = xasprintf("%s.data", path);
         struct zsock_options o = { .type = ZMQ_ROUTER,
                                    .message_max = is_data ? LINK_DATA_MAX : BUS_MESSAGE_MAX,
+                                   .receive_mark = is_data ? BUS_DATA_MARK : BUS_CONTROL_MARK,
                                    .priority = is_data ? LOOP_PRIORITY_NORMAL
                                                        : LOOP_PRIORITY_NORMAL - 1,
                                    .path = is_data ? data_path : path,

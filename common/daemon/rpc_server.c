@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/budget.h"
 #include "common/base/error.h"
 #include "common/base/heap.h"
 #include "common/base/memory.h"
@@ -14,7 +15,8 @@
 #include "common/daemon/rpc_body.h"
 #include "proto/bus.pb-c.h"
 
-#define TEXT_MAX 512
+#define TEXT_MAX  512
+#define INPUT_MAX (32u << 20) /* bytes of unpacked inputs one peer's calls may hold */
 
 struct rpc_server {
         struct loop *loop;
@@ -37,6 +39,7 @@ struct peer {
         struct list in_server;
         struct rpc_server *server;
         size_t n_calls;
+        struct budget inputs;
 };
 
 struct chunk {
@@ -54,6 +57,7 @@ struct call {
         struct heap_entry due;
         const ProtobufCMethodDescriptor *method;
         struct unpacked input;
+        uint64_t charged; /* to peer->inputs */
         struct chunk *chunks;
         int fds[LINK_FDS_MAX];
         size_t n_fds;
@@ -64,9 +68,17 @@ struct call {
 
 /* ---- a call's end ---- */
 
+static void leave_peer(struct call *c) {
+        if (!c->peer)
+                return;
+        c->peer->n_calls--;
+        budget_give(&c->peer->inputs, c->charged);
+        c->charged = 0;
+        c->peer = NULL;
+}
+
 static void call_free(struct call *c) {
-        if (c->peer)
-                c->peer->n_calls--;
+        leave_peer(c);
         if (c->server) {
                 c->server->n_calls--;
                 heap_remove(&c->server->deadlines, &c->due);
@@ -276,8 +288,7 @@ static struct call *find_call(struct rpc_server *s, const struct link_peer *who,
 
 /* A retried call that still runs: its answer goes to the connection it came on now. */
 static void adopt(struct peer *p, struct call *c) {
-        if (c->peer)
-                c->peer->n_calls--;
+        leave_peer(c);
         c->peer = p;
         p->n_calls++;
 }
@@ -329,8 +340,21 @@ static void invoke(struct rpc_server *s, struct call *c) {
                 call_free(c);
 }
 
+/* One message is bounded by its unpack limits before anything is allocated; what many
+ * of them hold together by the peer's budget. Returns enum rpc_status or a fault. */
+static int take_input(struct call *c, struct bytes body) {
+        static const int codes[] = { RPC_OK, RPC_E_MALFORMED, RPC_E_QUOTA };
+        int r = wire_unpack(c->method->input, body, NULL, &c->input);
+
+        if (r)
+                return r < 0 ? error_fold(r) : codes[r];
+        if (budget_take(&c->peer->inputs, c->input.memory))
+                return RPC_E_BUSY;
+        c->charged = c->input.memory;
+        return RPC_OK;
+}
+
 static int run(struct peer *p, struct frame *f) {
-        static const uint32_t codes[] = { RPC_OK, RPC_E_MALFORMED, RPC_E_QUOTA };
         const ProtobufCMethodDescriptor *method = NULL;
         struct rpc_server *s = p->server;
         struct call *c;
@@ -342,14 +366,10 @@ static int run(struct peer *p, struct frame *f) {
                 return 0;
         }
         c = call_new(p, f, method);
-        r = wire_unpack(method->input, f->body, NULL, &c->input);
-        if (r < 0) {
+        r = take_input(c, f->body);
+        if (r) {
                 call_fail(c, r, NULL);
-                return error_fold(r);
-        }
-        if (r > 0) {
-                call_fail(c, (int) codes[r], NULL);
-                return 0;
+                return r < 0 ? r : 0;
         }
         if (s->answers)
                 answers_begin(s->answers, &c->who, c->id);
@@ -404,7 +424,7 @@ static void peer_gone(struct peer *p) {
         if (p->server->gone)
                 p->server->gone(p->server->watcher, p->user.link);
         while ((c = next_call_of(p))) {
-                c->peer = NULL;
+                leave_peer(c);
                 if (!p->server->answers)
                         call_set_moot(c);
         }
@@ -421,6 +441,7 @@ void rpc_server_attach(struct rpc_server *s, struct link *link) {
         struct peer *p = xnew(struct peer);
 
         p->server = s;
+        budget_init(&p->inputs, INPUT_MAX, NULL);
         p->user = (struct link_user){ .kinds = 1 << BUS__KIND__CALL | 1 << BUS__KIND__CANCEL,
                                       .up = on_up,
                                       .receive = on_frame,

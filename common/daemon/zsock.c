@@ -12,8 +12,8 @@
 #include "common/base/memory.h"
 #include "common/daemon/loop.h"
 
-#define DRAIN_MAX      64 /* messages per turn: timers and UDP must get theirs */
-#define HIGH_WATER     1024
+#define DRAIN_MAX      64   /* messages per turn: timers and UDP must get theirs */
+#define HIGH_WATER     1024 /* to send; out of reach of 256 units and 512 calls */
 #define HEARTBEAT_MS   1000
 #define HEARTBEAT_LOST 3000
 #define ZERO_COPY_MIN  8192 /* below, copying is cheaper than the free callback */
@@ -300,7 +300,7 @@ static int configure(void *socket, const struct zsock_options *o) {
         } common[] = {
                 { ZMQ_LINGER, 0 },
                 { ZMQ_SNDHWM, HIGH_WATER },
-                { ZMQ_RCVHWM, HIGH_WATER },
+                { ZMQ_RCVHWM, o->receive_mark },
                 { ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS },
                 { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST },
                 { ZMQ_HEARTBEAT_TTL, HEARTBEAT_LOST },

@@ -41,6 +41,7 @@ struct zsock_handler {
 struct zsock_options {
         int type; /* ZMQ_ROUTER or ZMQ_DEALER */
         size_t message_max;
+        int receive_mark; /* messages kept for us while we do not read */
         int priority;     /* loop_source_priority() */
         const char *path; /* socket path */
         int listen_fd;    /* ROUTER: taken over */

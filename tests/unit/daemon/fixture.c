@@ -16,17 +16,22 @@
 static void echo_say(Echo__Echo_Service *base, const Echo__SayRequest *in,
                      Echo__SayReply_Closure closure, void *data) {
         struct echo_service *s = (struct echo_service *) base;
+        struct call *c = call_begin(data, (ProtobufCClosure) closure);
         Echo__SayReply reply = ECHO__SAY_REPLY__INIT;
+        size_t n_fds;
+        int *fds = call_fds(c, &n_fds);
 
         s->n_runs++;
         if (in->fail) {
-                call_fail(call_begin(data, (ProtobufCClosure) closure), (int) in->fail,
-                          "as you wished");
+                call_fail(c, (int) in->fail, "as you wished");
                 return;
         }
         reply.data = in->data;
         reply.n_runs = s->n_runs;
-        closure(&reply, data);
+        if (n_fds > 0)
+                call_reply_fds(c, &reply, fds, n_fds); /* an echo of descriptors */
+        else
+                closure(&reply, data);
 }
 
 static void on_moot(void *userdata) {

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -188,6 +189,35 @@ static void test_oversize(void **state) {
         check_oversize(OVER_BUS, BUS_MESSAGE_MAX);
 }
 
+/* Held calls of one peer may keep 32 MiB of input together. */
+static void check_budget(enum transport transport) {
+        static struct outcome calls[400];
+        unsigned n_busy = 0, n = ELEMENTSOF(calls);
+        struct fixture f;
+
+        fixture_init(&f, transport);
+        fixture_serve(&f, 0);
+        fixture_connect(&f);
+        RUN_UNTIL(&f, fixture_link(&f)->is_up);
+        for (unsigned i = 0; i < n; i++) {
+                fixture_request(&f, "Hold", 150000, 0, LONG, &calls[i]);
+                RUN_UNTIL(&f, calls[i].n_done || f.service.n_held + n_busy == i + 1);
+                n_busy += calls[i].n_done;
+        }
+        assert_in_range(f.service.n_held, 200, (32u << 20) / 150000);
+        assert_int_equal(calls[n - 1].code, RPC_E_BUSY);
+        call_fail(f.service.held[--f.service.n_held], 3, NULL);
+        fixture_request(&f, "Hold", 150000, 0, LONG, &calls[0]); /* its room is free again */
+        n_busy = (unsigned) f.service.n_held;
+        RUN_UNTIL(&f, f.service.n_held == n_busy + 1);
+        fixture_done(&f);
+}
+
+static void test_budget(void **state) {
+        FOREACH_CASE (t, transports)
+                check_budget(*t);
+}
+
 static void check_cancel(enum transport transport) {
         struct outcome a;
         struct fixture f;
@@ -254,6 +284,65 @@ static void test_garbage(void **state) {
         fixture_request(&f, "Say", 1, 0, LONG, &a);
         RUN_UNTIL(&f, a.n_done);
         assert_int_equal(a.code, RPC_OK);
+        fixture_done(&f);
+}
+
+struct echoed {
+        bool is_done;
+        size_t n;
+        int fd; /* the last of them, kept */
+};
+
+static void on_descriptors(void *userdata, const struct rpc_result *result) {
+        struct echoed *e = userdata;
+
+        assert_int_equal(result->code, RPC_OK);
+        e->is_done = true;
+        e->n = result->n_fds;
+        e->fd = TAKE_FD(result->fds[result->n_fds - 1]);
+}
+
+static unsigned count_open(void) {
+        unsigned n = 0;
+
+        for (int fd = 0; fd < 1024; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+/* As many descriptors as allowed go there and come back, and none is left over. */
+static void test_descriptors(void **state) {
+        Echo__SayRequest message = ECHO__SAY_REQUEST__INIT;
+        int fds[LINK_FDS_MAX], pipe_fds[2];
+        struct rpc_request request = { .method = "Say",
+                                       .message = &message,
+                                       .fds = fds,
+                                       .n_fds = LINK_FDS_MAX,
+                                       .fn = on_descriptors };
+        struct fixture f;
+        struct echoed e = {};
+        unsigned before;
+        char byte = 0;
+
+        fixture_init(&f, OVER_SEQPACKET);
+        fixture_serve(&f, 0);
+        fixture_connect(&f);
+        RUN_UNTIL(&f, fixture_link(&f)->is_up);
+        before = count_open();
+        assert_int_equal(pipe(pipe_fds), 0);
+        for (size_t i = 0; i < LINK_FDS_MAX; i++)
+                fds[i] = pipe_fds[1];
+        request.userdata = &e;
+        (void) rpc_send(f.client, &request);
+        RUN_UNTIL(&f, e.is_done);
+        assert_int_equal(e.n, LINK_FDS_MAX);
+        assert_int_equal(write(e.fd, "x", 1), 1);
+        assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
+        assert_int_equal(byte, 'x');
+        close(e.fd);
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+        assert_int_equal(count_open(), before);
         fixture_done(&f);
 }
 
@@ -335,6 +424,7 @@ static void test_blocking(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
           cmocka_unit_test(test_gone), cmocka_unit_test(test_retry), cmocka_unit_test(test_bound),
-          cmocka_unit_test(test_oversize), cmocka_unit_test(test_cancel),
-          cmocka_unit_test(test_garbage), cmocka_unit_test(test_events),
+          cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
+          cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
+          cmocka_unit_test(test_events), cmocka_unit_test(test_descriptors),
           cmocka_unit_test(test_blocking))

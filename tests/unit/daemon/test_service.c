@@ -1,7 +1,9 @@
 /* service_main() from outside: a child process per case. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,6 +15,7 @@
 #include "common/daemon/capability.h"
 #include "common/daemon/listen.h"
 #include "common/daemon/service.h"
+#include "quorate-config.h"
 #include "tests/support/test.h"
 
 struct sample_config {
@@ -80,6 +83,54 @@ static const struct service bad = { .name = "dht",
                                     .config_size = sizeof(struct sample_config),
                                     .start = start_badly,
                                     .stop = stop };
+
+/* ---- threads made in start() are confined as well ---- */
+
+static void *idle(void *unused) {
+        (void) pause();
+        return NULL;
+}
+
+static bool line_is(const char *path, const char *want) {
+        FILE *f = fopen(path, "re");
+        char line[256];
+        bool found = false;
+
+        while (f && !found && fgets(line, sizeof(line), f))
+                found = strcmp(line, want) == 0;
+        if (f)
+                (void) fclose(f);
+        return found;
+}
+
+static int start_thread(struct service_context *ctx, void **ret) {
+        pthread_t thread;
+        char path[64];
+        DIR *tasks;
+        char letter = 'y';
+        int n = 0;
+
+        check(pthread_create(&thread, NULL, idle, NULL) == 0);
+        tasks = opendir("/proc/self/task");
+        for (struct dirent *d; (d = readdir(tasks));) {
+                if (d->d_name[0] == '.')
+                        continue;
+                n++;
+                (void) snprintf(path, sizeof(path), "/proc/self/task/%.16s/status", d->d_name);
+                if (!line_is(path, "Seccomp:\t2\n") || !line_is(path, "NoNewPrivs:\t1\n") ||
+                    !line_is(path, "CapEff:\t0000000000000000\n"))
+                        letter = 'n';
+        }
+        (void) closedir(tasks);
+        say(n == 2 ? letter : '?');
+        return 0;
+}
+
+static const struct service threaded = { .name = "dht",
+                                         .keys = keys,
+                                         .config_size = sizeof(struct sample_config),
+                                         .sandbox = { .flags = SANDBOX_NO_NET | SANDBOX_NO_FORK },
+                                         .start = start_thread };
 
 static pid_t spawn(const struct service *s, const char *option, const char *value,
                    int *ret_report) {
@@ -153,6 +204,19 @@ static void put_text(const char *path, const char *text) {
         assert_non_null(f);
         assert_true(fputs(text, f) >= 0);
         assert_int_equal(fclose(f), 0);
+}
+
+static void test_threads(void **state) {
+        pid_t pid;
+        int fd;
+
+        if (QUORATE_SANITIZED)
+                skip();
+        pid = spawn(&threaded, NULL, NULL, &fd);
+        assert_int_equal(read_letter(fd), 'y');
+        assert_int_equal(kill(pid, SIGTERM), 0);
+        assert_int_equal(exit_of(pid), SERVICE_EXIT_OK);
+        close(fd);
 }
 
 /* A bad new configuration changes nothing; SIGTERM drains, then stops. */
@@ -240,5 +304,5 @@ static void test_capabilities(void **state) {
         assert_int_equal(capability_path(deep, "dht/lookup", false, path), CAPABILITY_E_TOO_LONG);
 }
 
-TEST_MAIN(cmocka_unit_test(test_exits), cmocka_unit_test(test_life),
+TEST_MAIN(cmocka_unit_test(test_exits), cmocka_unit_test(test_threads), cmocka_unit_test(test_life),
           cmocka_unit_test(test_listeners), cmocka_unit_test(test_capabilities))
