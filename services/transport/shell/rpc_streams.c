@@ -413,7 +413,8 @@ int streams_service_new(struct shell *s, struct streams_service **ret) {
         v->shell = s;
         list_init(&v->subscribers);
         list_init(&v->requests);
-        splices_init(&v->splices, s->settings->receive_buffer);
+        /* QUIC keeps the bytes within receive-buffer; parcels that are not full cost more. */
+        splices_init(&v->splices, 2 * s->settings->receive_buffer);
         v->acceptor = (struct channel_acceptor){ .on_open = on_channel, .userdata = v };
         v->rpc = rpc_server_new(s->ctx->loop, &v->base.base, 0);
         rpc_server_watch(v->rpc, on_came, on_gone, v);

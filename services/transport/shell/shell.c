@@ -208,6 +208,7 @@ static void set_limits(const struct transport_settings *v, struct transport_conf
         l->total_send_bytes = v->total_buffer;
         l->stream_window = v->stream_window;
         l->connection_window = v->connection_window;
+        l->total_receive_bytes = v->receive_buffer;
         l->exempt_loopback = true;
 }
 

@@ -257,6 +257,8 @@ static void test_streams_per_peer_are_limited(void **state) {
                         test_stream_reset(&p->a.streams.streams[i]);
         for (size_t i = 0; i < p->b.streams.n_streams; i++)
                 assert_true(streams_wait(p->loop, &p->b.streams.streams[i].has_ended, 5 * SEC));
+        /* They count until both sides know that they are over. */
+        assert_false(streams_wait(p->loop, &never, SEC / 2));
         forget(p);
 }
 
