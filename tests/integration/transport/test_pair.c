@@ -262,7 +262,7 @@ static void test_streams_per_peer_are_limited(void **state) {
         forget(p);
 }
 
-/* The peer's transport dies: the stream ends, a kept peer is found again. */
+/* The peer dies without a word: silence ends the stream, and its new life is found. */
 static void test_peer_killed(void **state) {
         struct pair *p = *state;
         struct test_stream *s = open_stream(p);
