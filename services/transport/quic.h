@@ -25,7 +25,8 @@ struct quic;
 enum quic_congestion { QUIC_CUBIC = 0, QUIC_BBR };
 
 struct quic_limits {
-        uint32_t connections;         /* in total, both directions */
+        uint32_t connections; /* in total, both directions */
+        uint32_t inbound;     /* of these; 0: three quarters, so that dialling keeps the rest */
         uint32_t connections_per_ip;  /* inbound */
         uint32_t connections_per_net; /* inbound, per IPv4 /24 and IPv6 /48 */
         uint32_t half_open;           /* inbound handshakes not confirmed */
@@ -36,7 +37,8 @@ struct quic_limits {
         uint64_t total_send_bytes;
         uint64_t stream_window; /* received and not consumed; grown to this by need */
         uint64_t connection_window;
-        bool exempt_loopback; /* no limits per ip and net for loopback addresses */
+        uint64_t total_receive_bytes; /* windows of all connections together */
+        bool exempt_loopback;         /* no limits per ip and net for loopback addresses */
 };
 
 struct quic_config {
@@ -77,7 +79,7 @@ enum quic_result {
 struct quic_stats {
         uint64_t datagrams_in, datagrams_out, bytes_in, bytes_out;
         uint64_t dropped_garbage, dropped_small_initial, dropped_unknown;
-        uint64_t accepted, refused_limit, retries, resets, version_negotiations;
+        uint64_t accepted, refused_limit, handshakes_failed, retries, resets, version_negotiations;
         uint32_t n_connections, n_inbound, n_half_open;
 };
 

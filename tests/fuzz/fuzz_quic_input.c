@@ -151,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 check_books(s.net.nodes[i].quic);
                 check(map_count(s.net.nodes[i].quic->connections) == 0); /* idled out */
                 check(s.net.nodes[i].quic->budget.used == 0);
+                check(s.net.nodes[i].quic->receive_budget.used == 0);
         }
         net_done(&s.net);
         return 0;

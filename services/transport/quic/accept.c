@@ -38,6 +38,7 @@ static struct connection *accept_initial(struct quic *q, const struct path *path
         ngtcp2_cid original;
         bool has_original;
         ngtcp2_pkt_hd hd;
+        int r;
 
         if (ngtcp2_accept(&hd, packet.data, packet.len) != 0 || hd.version != NGTCP2_PROTO_VER_V1 ||
             !q->is_listening) {
@@ -49,8 +50,12 @@ static struct connection *accept_initial(struct quic *q, const struct path *path
         start.hd = &hd;
         if (has_original)
                 start.original = &original;
-        if (connection_new(q, &start, &c) < 0)
+        r = connection_new(q, &start, &c);
+        if (r != 0) {
+                q->stats.refused_limit += r == QUIC_E_LIMIT;
+                quic_answer_refuse(q, path, &hd, NGTCP2_CONNECTION_REFUSED);
                 return NULL;
+        }
         q->stats.accepted++;
         return c;
 }

@@ -44,6 +44,8 @@ static void uncount(struct connection *c) {
         if (c->is_half_open)
                 q->stats.n_half_open--;
         c->is_half_open = false;
+        if (!c->was_confirmed)
+                q->stats.handshakes_failed++;
         if (!c->is_counted)
                 return;
         c->is_counted = false;
@@ -57,6 +59,7 @@ static void entomb(struct connection *c) {
         struct quic *q = c->quic;
         nsec_t linger = CLOSED_PTOS * ngtcp2_conn_get_pto(c->ngtcp2);
 
+        window_close(c);
         while (c->n_tokens > 0)
                 connection_remove_token(c, c->tokens[c->n_tokens - 1]);
         ngtcp2_conn_del(c->ngtcp2);

@@ -7,14 +7,7 @@
 #include "common/base/memory.h"
 #include "services/transport/quic/internal.h"
 
-/* What a stream starts with; ngtcp2 doubles it towards the limits as the peer uses it. */
-#define STREAM_WINDOW_FIRST     (1024 * 1024)
-#define CONNECTION_WINDOW_FIRST (2 * 1024 * 1024)
-#define DIAL_DCID_LEN           16 /* unpredictable: RFC 9000 7.2 asks for 8 or more */
-
-static uint64_t least(uint64_t a, uint64_t b) {
-        return a < b ? a : b;
-}
+#define DIAL_DCID_LEN 16 /* unpredictable: RFC 9000 7.2 asks for 8 or more */
 
 static ngtcp2_conn *conn_of(ngtcp2_crypto_conn_ref *ref) {
         struct connection *c = ref->user_data;
@@ -79,21 +72,19 @@ static void settings(const struct quic *q, const ngtcp2_pkt_hd *hd, ngtcp2_setti
         ret->initial_ts = q->now;
         ret->handshake_timeout = f->handshake_timeout;
         ret->max_tx_udp_payload_size = f->max_payload;
-        ret->max_window = f->limits.connection_window;
-        ret->max_stream_window = f->limits.stream_window;
         ret->rand_ctx.native_handle = (void *) q;
         if (hd)
                 qc_settings_token(ret, qc_token(hd));
 }
 
-static void parameters(const struct quic *q, ngtcp2_transport_params *ret) {
-        const struct quic_limits *l = &q->config.limits;
+static void parameters(const struct connection *c, ngtcp2_transport_params *ret) {
+        const struct quic *q = c->quic;
 
         ngtcp2_transport_params_default(ret);
-        ret->initial_max_stream_data_bidi_local = least(STREAM_WINDOW_FIRST, l->stream_window);
-        ret->initial_max_stream_data_bidi_remote = least(STREAM_WINDOW_FIRST, l->stream_window);
-        ret->initial_max_data = least(CONNECTION_WINDOW_FIRST, l->connection_window);
-        ret->initial_max_streams_bidi = l->streams;
+        ret->initial_max_stream_data_bidi_local = window_first(q);
+        ret->initial_max_stream_data_bidi_remote = window_first(q);
+        ret->initial_max_data = c->window.size;
+        ret->initial_max_streams_bidi = q->config.limits.streams;
         ret->initial_max_streams_uni = 0; /* libp2p has none */
         ret->max_idle_timeout = q->config.idle_timeout;
         ret->active_connection_id_limit = 5;
@@ -107,7 +98,7 @@ static int client_new(struct connection *c, const ngtcp2_path *path) {
         ngtcp2_cid dcid, scid;
 
         settings(c->quic, NULL, &s);
-        parameters(c->quic, &p);
+        parameters(c, &p);
         new_cid(c->quic, &dcid, DIAL_DCID_LEN);
         new_cid(c->quic, &scid, CID_LEN);
         if (!connection_add_cid(c, &scid))
@@ -130,7 +121,7 @@ static int server_new(struct connection *c, const struct connection_start *start
         ngtcp2_cid scid;
 
         settings(c->quic, start->original ? hd : NULL, &s);
-        parameters(c->quic, &p);
+        parameters(c, &p);
         new_cid(c->quic, &scid, CID_LEN);
         if (!connection_add_cid(c, &scid) || !connection_add_cid(c, &hd->dcid))
                 return -EAGAIN;
@@ -195,6 +186,10 @@ int connection_new(struct quic *q, const struct connection_start *start, struct 
         ngtcp2_path_storage ps;
         int r;
 
+        if (!window_open(c)) {
+                connection_free(c);
+                return QUIC_E_LIMIT;
+        }
         path_to_ngtcp2(start->path, &ps);
         tls_prepare(c, start);
         r = c->is_inbound ? server_new(c, start, &ps.path) : client_new(c, &ps.path);
@@ -215,6 +210,7 @@ int connection_new(struct quic *q, const struct connection_start *start, struct 
 struct connection *connection_free(struct connection *c) {
         struct quic *q = c->quic;
 
+        window_close(c);
         list_remove(&c->ready);
         list_remove(&c->closed);
         heap_remove(&q->deadlines, &c->deadline);

@@ -42,11 +42,12 @@ struct quic {
         struct map *cids;        /* connection id -> struct connection *, closed ones as well */
         struct map *tokens;      /* stateless reset token -> who would be reset by it */
         uint64_t last_id;
-        struct list ready;     /* connections that may have something to send */
-        struct list closed;    /* connections that only answer late packets */
-        struct list starved;   /* streams refused because of a shared budget */
-        struct heap deadlines; /* of connections */
-        struct budget budget;  /* bytes queued to be sent */
+        struct list ready;            /* connections that may have something to send */
+        struct list closed;           /* connections that only answer late packets */
+        struct list starved;          /* streams refused because of a shared budget */
+        struct heap deadlines;        /* of connections */
+        struct budget budget;         /* bytes queued to be sent */
+        struct budget receive_budget; /* windows given to peers */
         size_t n_closed;
 
         struct map *per_ip, *per_net; /* -> count of inbound connections */
@@ -68,6 +69,12 @@ struct quic {
 struct datagram {
         struct list link;
         struct refbuf *content;
+};
+
+/* How many bytes the peer may send ahead of what was consumed. */
+struct window {
+        uint64_t size, consumed; /* since `since` */
+        nsec_t since;
 };
 
 struct connection {
@@ -94,6 +101,7 @@ struct connection {
         struct list streams, sending, blocked, refused; /* of struct quic_stream */
         uint32_t n_streams, n_needs;
         struct budget budget;
+        struct window window; /* its size is charged to the endpoint */
         struct list datagrams;
         uint32_t n_datagrams;
         uint64_t n_datagrams_sent, bytes_in, bytes_out;
@@ -118,6 +126,7 @@ struct quic_stream {
         size_t next_chunk;  /* holds the byte at `sent`; counted from `first` */
         size_t next_at;     /* and its place in there */
 
+        struct window window;
         uint64_t unconsumed;
         bool wants_room, wants_fin, fin_sent, is_shut, is_stopped, is_closed;
 };
@@ -133,6 +142,7 @@ struct connection_start {
         const ngtcp2_cid *original;     /* inbound after Retry: the first DCID of all */
         const struct peer_id *expected; /* outbound; NULL: anybody */
 };
+/* Answers QUIC_OK or QUIC_E_LIMIT. */
 int connection_new(struct quic *q, const struct connection_start *start, struct connection **ret);
 struct connection *connection_free(struct connection *c);
 void connection_wake(struct connection *c);
@@ -181,6 +191,12 @@ bool retry_token_valid(struct quic *q, const struct path *path, const ngtcp2_pkt
 /* limits.c */
 bool limits_admit(struct quic *q, const struct endpoint *remote);
 void limits_count(struct quic *q, const struct endpoint *remote, int by); /* +1 or -1 */
+
+/* window.c */
+bool window_open(struct connection *c); /* false: the budget for windows is used up */
+void window_close(struct connection *c);
+uint64_t window_first(const struct quic *q);                                   /* of a stream */
+void window_consumed(struct connection *c, struct quic_stream *s, uint64_t n); /* s NULL: gone */
 
 /* stream_quic.c */
 struct quic_stream *quic_stream_new(struct connection *c, int64_t id, bool is_inbound);

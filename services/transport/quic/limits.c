@@ -27,10 +27,15 @@ static bool is_exempt(const struct quic *q, const struct endpoint *e) {
         return q->config.limits.exempt_loopback && endpoint_scope(e) == SCOPE_LOOPBACK;
 }
 
+static uint32_t inbound_max(const struct quic_limits *l) {
+        return l->inbound > 0 ? l->inbound : l->connections - l->connections / 4;
+}
+
 bool limits_admit(struct quic *q, const struct endpoint *remote) {
         const struct quic_limits *l = &q->config.limits;
 
-        if (map_count(q->connections) >= l->connections || q->stats.n_half_open >= l->half_open)
+        if (map_count(q->connections) >= l->connections || q->stats.n_inbound >= inbound_max(l) ||
+            q->stats.n_half_open >= l->half_open)
                 return false;
         if (is_exempt(q, remote))
                 return true;

@@ -18,7 +18,8 @@ void quic_config_default(struct quic_config *ret) {
                             .connection_send_bytes = 8 * 1024 * 1024,
                             .total_send_bytes = 256 * 1024 * 1024,
                             .stream_window = 8 * 1024 * 1024,
-                            .connection_window = 12 * 1024 * 1024 },
+                            .connection_window = 12 * 1024 * 1024,
+                            .total_receive_bytes = 1024 * 1024 * 1024 },
                 .congestion = QUIC_CUBIC,
                 .idle_timeout = 30 * NSEC_PER_SEC,
                 .handshake_timeout = 5 * NSEC_PER_SEC,
@@ -49,6 +50,7 @@ struct quic *quic_new(const struct quic_config *config, const struct quic_events
         list_init(&q->starved);
         heap_init(&q->deadlines);
         budget_init(&q->budget, config->limits.total_send_bytes, NULL);
+        budget_init(&q->receive_budget, config->limits.total_receive_bytes, NULL);
         q->connections = map_new(seed(q));
         q->cids = map_new(seed(q));
         q->tokens = map_new(seed(q));

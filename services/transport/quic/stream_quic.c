@@ -141,9 +141,7 @@ static void quic_stream_consumed(struct stream *base, size_t n) {
         s->unconsumed -= n;
         if (is_over(s) || n == 0)
                 return;
-        if (!s->is_stopped)
-                ngtcp2_conn_extend_max_stream_offset(s->connection->ngtcp2, (int64_t) base->id, n);
-        ngtcp2_conn_extend_max_offset(s->connection->ngtcp2, n);
+        window_consumed(s->connection, s->is_stopped ? NULL : s, n);
         connection_wake(s->connection);
 }
 
@@ -165,6 +163,7 @@ struct quic_stream *quic_stream_new(struct connection *c, int64_t id, bool is_in
         s->base.id = (uint64_t) id;
         s->base.is_inbound = is_inbound;
         s->connection = c;
+        s->window = (struct window){ .size = window_first(c->quic), .since = c->quic->now };
         budget_init(&s->budget, c->quic->config.limits.stream_send_bytes, &c->budget);
         list_init(&s->queued);
         list_init(&s->starved);
@@ -183,7 +182,7 @@ void quic_stream_end(struct quic_stream *s, enum stream_end end) {
         if (s->base.on_gone)
                 s->base.on_gone(&s->base);
         if (c->ngtcp2 && c->state != CONNECTION_CLOSED && s->unconsumed > 0)
-                ngtcp2_conn_extend_max_offset(c->ngtcp2, s->unconsumed);
+                window_consumed(c, NULL, s->unconsumed);
         while (s->n_chunks > 0)
                 ring_pop(s);
         list_remove(&s->link);

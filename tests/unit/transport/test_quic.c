@@ -325,6 +325,37 @@ static void test_limits_per_address(void **state) {
         net_done(&net);
 }
 
+/* The third that dials finds no room, in whatever way room is short; later it does. */
+static void refused_until_room(const struct quic_config *config) {
+        struct net net;
+
+        connected(&net, 20, config);
+        net_dial(&net.nodes[0], &net.nodes[1], NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        net_add(&net, NULL);
+        net_dial(&net.nodes[2], &net.nodes[1], NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(net.nodes[2].last_end.code, NGTCP2_CONNECTION_REFUSED);
+        connection_close(net.nodes[0].connection, 0);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        net_dial(&net.nodes[2], &net.nodes[1], NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(net.nodes[2].n_connected, 1);
+        net_done(&net);
+}
+
+static void test_room_is_bounded_and_comes_back(void **state) {
+        struct quic_config config;
+
+        quic_config_default(&config);
+        config.limits.total_receive_bytes = 2 * 512 * 1024 + 1000;
+        refused_until_room(&config);
+        quic_config_default(&config);
+        config.limits.connections = 3; /* one is kept for dialling */
+        config.limits.inbound = 2;
+        refused_until_room(&config);
+}
+
 static void test_total_limit_covers_dialling(void **state) {
         struct quic_config config;
         struct connection *c;
@@ -454,6 +485,7 @@ TEST_MAIN(cmocka_unit_test(test_handshake), cmocka_unit_test(test_same_seed_same
           cmocka_unit_test(test_retry_under_load),
           cmocka_unit_test(test_half_open_handshakes_are_bounded),
           cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_limits_per_address),
+          cmocka_unit_test(test_room_is_bounded_and_comes_back),
           cmocka_unit_test(test_total_limit_covers_dialling),
           cmocka_unit_test(test_short_initials_are_dropped),
           cmocka_unit_test(test_unknown_versions_are_negotiated),

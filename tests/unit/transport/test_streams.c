@@ -1,4 +1,5 @@
 #include "services/transport/quic.h"
+#include "services/transport/quic/internal.h"
 #include "tests/support/test.h"
 #include "tests/unit/transport/flow.h"
 #include "tests/unit/transport/net.h"
@@ -7,7 +8,7 @@ static bool both_connected(struct net *net) {
         return net->nodes[0].n_connected > 0 && net->nodes[1].n_connected > 0;
 }
 
-static void connect(struct net *net, uint64_t seed, const struct quic_config *config) {
+static void connected(struct net *net, uint64_t seed, const struct quic_config *config) {
         net_init(net, seed);
         net_add(net, config);
         net_add(net, config);
@@ -44,7 +45,7 @@ static void test_bytes_survive_a_bad_network(void **state) {
                 struct flow b = { .key = 5, .to_send = 2 << 20 };
                 struct net net;
 
-                connect(&net, *seed, NULL);
+                connected(&net, *seed, NULL);
                 net.loss = 0.03;
                 net.jitter = 4 * NSEC_PER_MSEC;
                 accept_with(&net, &b);
@@ -64,7 +65,7 @@ static void test_bytes_survive_a_bad_network(void **state) {
 static void test_a_thousand_streams_in_turn(void **state) {
         struct net net;
 
-        connect(&net, 4, NULL);
+        connected(&net, 4, NULL);
         net.delay = NSEC_PER_MSEC;
         for (uint64_t i = 0; i < 1000; i++) {
                 struct flow a = { .key = i, .to_send = 100 + i }, b = { .key = i, .echoes = true };
@@ -84,7 +85,7 @@ static void test_the_257th_waits(void **state) {
         struct flow flows[257] = {}, other = { .keeps = true, .no_finish = true };
         struct net net;
 
-        connect(&net, 5, NULL);
+        connected(&net, 5, NULL);
         accept_with(&net, &other);
         for (size_t i = 0; i < 256; i++) {
                 flows[i].no_finish = true;
@@ -115,12 +116,12 @@ static void test_flow_control_holds(void **state) {
         struct net net;
 
         quic_config_default(&config);
-        config.limits.stream_window = config.limits.connection_window = 300000;
-        connect(&net, 6, &config);
+        config.limits.stream_window = config.limits.connection_window = 200000;
+        connected(&net, 6, &config);
         accept_with(&net, &b);
         assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
         net_run(&net, 5 * NSEC_PER_SEC, NULL);
-        assert_int_equal(b.received, 300000);
+        assert_int_equal(b.received, 200000);
         b.keeps = false;
         stream_consumed(b.stream, b.received);
         assert_false(run_until_closed(&net, &a, 20 * NSEC_PER_SEC)); /* b has not finished */
@@ -131,6 +132,29 @@ static void test_flow_control_holds(void **state) {
         net_done(&net);
 }
 
+/* A peer that is fast gets more room, and the books know of it. */
+static void test_windows_grow_with_need(void **state) {
+        struct flow a = { .key = 1, .to_send = 8 << 20 }, b = { .key = 1, .no_finish = true };
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.stream_send_bytes = 4 << 20;
+        config.limits.connection_window = 2 << 20;
+        connected(&net, 12, &config);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, 10 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, a.to_send);
+        assert_int_equal(net.nodes[1].connection->window.size, 2 << 20);
+        assert_int_equal(net.nodes[1].quic->receive_budget.used, 2 << 20);
+        assert_int_equal(net.nodes[0].quic->receive_budget.used, 512 << 10);
+        connection_close(dialled(&net), 0);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(net.nodes[1].quic->receive_budget.used, 0);
+        net_done(&net);
+}
+
 /* Streams that end with unread bytes give their share of the connection's window back. */
 static void test_windows_do_not_leak(void **state) {
         struct quic_config config;
@@ -138,7 +162,7 @@ static void test_windows_do_not_leak(void **state) {
 
         quic_config_default(&config);
         config.limits.stream_window = config.limits.connection_window = 200000;
-        connect(&net, 7, &config);
+        connected(&net, 7, &config);
         for (int i = 0; i < 40; i++) {
                 struct flow a = { .key = 1, .to_send = 150000, .no_finish = true };
                 struct flow b = { .key = 1, .keeps = true, .no_finish = true };
@@ -170,7 +194,7 @@ static void test_reset_and_stop_reach_the_other_side(void **state) {
         struct flow b = { .key = 1, .no_finish = true };
         struct net net;
 
-        connect(&net, 8, NULL);
+        connected(&net, 8, NULL);
         accept_with(&net, &b);
         assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
         net_run(&net, 25 * NSEC_PER_MSEC, NULL);
@@ -197,7 +221,7 @@ static void test_a_shared_budget_starves_nobody(void **state) {
 
         quic_config_default(&config);
         config.limits.connection_send_bytes = 600 * 1024;
-        connect(&net, 9, &config);
+        connected(&net, 9, &config);
         accept_with(&net, &b);
         for (size_t i = 0; i < N; i++) {
                 a[i].to_send = 1 << 20;
@@ -216,7 +240,7 @@ static void test_a_lost_connection_closes_streams(void **state) {
         struct flow a = { .to_send = 1 << 20 }, b = {};
         struct net net;
 
-        connect(&net, 10, NULL);
+        connected(&net, 10, NULL);
         accept_with(&net, &b);
         assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
         net_run(&net, 25 * NSEC_PER_MSEC, NULL);
@@ -233,7 +257,7 @@ static void test_abandoned_streams_call_nobody(void **state) {
         struct flow a = { .to_send = 100000 };
         struct net net;
 
-        connect(&net, 11, NULL);
+        connected(&net, 11, NULL);
         assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
         net_run(&net, NSEC_PER_SEC, NULL); /* the other node has no acceptor: it resets */
         assert_int_equal(a.n_reset, 1);
@@ -248,7 +272,8 @@ static void test_abandoned_streams_call_nobody(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_bytes_survive_a_bad_network),
           cmocka_unit_test(test_a_thousand_streams_in_turn), cmocka_unit_test(test_the_257th_waits),
-          cmocka_unit_test(test_flow_control_holds), cmocka_unit_test(test_windows_do_not_leak),
+          cmocka_unit_test(test_flow_control_holds), cmocka_unit_test(test_windows_grow_with_need),
+          cmocka_unit_test(test_windows_do_not_leak),
           cmocka_unit_test(test_reset_and_stop_reach_the_other_side),
           cmocka_unit_test(test_a_shared_budget_starves_nobody),
           cmocka_unit_test(test_a_lost_connection_closes_streams),
