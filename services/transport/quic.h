@@ -98,6 +98,12 @@ void quic_set_tls(struct quic *q, struct tls_context *tls);
 int quic_dial(struct quic *q, const struct path *path, const struct peer_id *expected, nsec_t now,
               struct connection **ret);
 
+/* Tries another way to the same peer, such as a direct path beside a relay tunnel. It is
+ * used once it proved itself: on_path tells. Dialled connections only (RFC 9000 9).
+ * Answers CONNECTION_E_CLOSED before the connection is confirmed or when it was not
+ * dialled, CONNECTION_E_BUSY when the peer allows it not, or not yet. */
+int quic_migrate(struct quic *q, struct connection *c, const struct path *path, nsec_t now);
+
 void quic_input(struct quic *q, const struct datagrams *in, nsec_t now);
 nsec_t quic_deadline(const struct quic *q); /* NSEC_NEVER when idle */
 void quic_expire(struct quic *q, nsec_t now);

@@ -1,5 +1,7 @@
-/* Two processes over loopback UDP: bytes one way, handshakes, echoes. Prints one
- * line of JSON. usage: bench_quic [-b MiB] [-h handshakes] [-e echoes] [-k ed25519|p256]
+/* Two processes over loopback UDP; prints one line of JSON: quic_mb_s (1 GiB one way over
+ * one stream, 10^6 bytes per second), quic_handshakes_s (one after another, confirmed on both
+ * sides, closed again), quic_first_handshake_us, quic_echo_p50_us (64 bytes there and back). usage:
+ * bench_quic [-b MiB] [-h handshakes] [-e echoes] [-k ed25519|p256]
  * [-c cubic|bbr] [-G no GSO] [-R no GRO] [-6] */
 
 #include <errno.h>
@@ -339,6 +341,25 @@ static nsec_t echoes(struct peer *p, uint64_t n) {
         return median;
 }
 
+static int by_value(const void *a, const void *b) {
+        double x = *(const double *) a, y = *(const double *) b;
+
+        return (x > y) - (x < y);
+}
+
+/* The median of three, each on a connection of its own. */
+static double bulk(struct peer *p, const struct endpoint *to, uint64_t n) {
+        double rates[3];
+
+        for (size_t i = 0; i < ELEMENTSOF(rates); i++) {
+                connect_to(p, to);
+                rates[i] = download(p, n);
+                disconnect(p);
+        }
+        qsort(rates, ELEMENTSOF(rates), sizeof(*rates), by_value);
+        return rates[1];
+}
+
 static pid_t serve(const struct options *o, struct endpoint *ret) {
         int pipes[2];
         pid_t pid;
@@ -409,20 +430,18 @@ int main(int argc, char **argv) {
         pid = serve(&o, &server);
         peer_start(&p, &o, 1);
         first = connect_to(&p, &server);
-        if (o.bytes > 0)
-                mb_s = download(&p, o.bytes << 20);
         disconnect(&p);
-        /* A connection of its own: after pings alone the window starts from tiny round trips. */
+        if (o.bytes > 0)
+                mb_s = bulk(&p, &server, o.bytes << 20);
         connect_to(&p, &server);
         if (o.echoes > 0)
                 echo = echoes(&p, o.echoes);
         disconnect(&p);
         if (o.handshakes > 0)
                 rate = handshakes(&p, &server, o.handshakes);
-        printf("{\"bench\":\"quic\",\"quic_mb_s\":%.0f,\"bytes\":%llu,\"handshakes_s\":%.0f,"
-               "\"first_handshake_us\":%.0f,\"echo_p50_us\":%.1f}\n",
-               mb_s, (unsigned long long) o.bytes << 20, rate, (double) first / 1e3,
-               (double) echo / 1e3);
+        printf("{\"quic_mb_s\":%.0f,\"quic_handshakes_s\":%.0f,\"quic_first_handshake_us\":%.0f,"
+               "\"quic_echo_p50_us\":%.1f}\n",
+               mb_s, rate, (double) first / 1e3, (double) echo / 1e3);
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
         peer_stop(&p);

@@ -55,6 +55,8 @@ static int on_stream_open(ngtcp2_conn *conn, int64_t id, void *userdata) {
         struct quic *q = c->quic;
         struct quic_stream *s;
 
+        if (peer_id_is_none(&c->tls.peer))
+                return NGTCP2_ERR_CALLBACK_FAILURE;
         connection_confirm(c);
         s = quic_stream_new(c, id, true);
         if (q->events.on_stream && c->state == CONNECTION_CONFIRMED)

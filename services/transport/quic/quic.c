@@ -112,6 +112,19 @@ int quic_dial(struct quic *q, const struct path *path, const struct peer_id *exp
         return connection_new(q, &start, ret);
 }
 
+int quic_migrate(struct quic *q, struct connection *c, const struct path *path, nsec_t now) {
+        ngtcp2_path_storage ps;
+
+        q->now = now;
+        if (c->is_inbound || c->state != CONNECTION_CONFIRMED)
+                return CONNECTION_E_CLOSED;
+        path_to_ngtcp2(path, &ps);
+        if (ngtcp2_conn_initiate_migration(c->ngtcp2, &ps.path, now) != 0)
+                return CONNECTION_E_BUSY;
+        connection_wake(c);
+        return CONNECTION_OK;
+}
+
 static struct connection *find(const struct quic *q, const ngtcp2_version_cid *vc) {
         return map_get(q->cids, BYTES(vc->dcid, vc->dcidlen));
 }

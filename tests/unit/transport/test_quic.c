@@ -325,6 +325,37 @@ static void test_limits_per_address(void **state) {
         net_done(&net);
 }
 
+/* The dialler takes another way, as from a relay to a direct path, without a new handshake. */
+static void test_migration(void **state) {
+        struct flow a = { .key = 3, .to_send = 1 << 20 }, b = { .key = 3 };
+        struct net_node *from;
+        struct path path;
+        struct net net;
+
+        connected(&net, 21, NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        from = &net.nodes[0];
+        net.nodes[1].acceptor = &flow_handler;
+        net.nodes[1].acceptor_userdata = &b;
+        connection_open_stream(from->connection, &flow_handler, &a, NULL);
+        net_run(&net, 50 * NSEC_PER_MSEC, NULL);
+        path = connection_path(from->connection);
+        path.link = 3;
+        path.local.port = from->address.port = 5001;
+        assert_int_equal(quic_migrate(net.nodes[1].quic, net.nodes[1].connection, &path, net.now),
+                         CONNECTION_E_CLOSED);
+        assert_int_equal(quic_migrate(from->quic, from->connection, &path, net.now), CONNECTION_OK);
+        net_run(&net, 20 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, a.to_send);
+        assert_false(b.is_corrupt);
+        assert_int_equal(from->n_paths, 1);
+        path = connection_path(from->connection);
+        assert_int_equal(path.link, 3);
+        assert_int_equal(path.local.port, 5001);
+        assert_int_equal(connection_path(net.nodes[1].connection).remote.port, 5001);
+        net_done(&net);
+}
+
 /* The third that dials finds no room, in whatever way room is short; later it does. */
 static void refused_until_room(const struct quic_config *config) {
         struct net net;
@@ -484,7 +515,8 @@ TEST_MAIN(cmocka_unit_test(test_handshake), cmocka_unit_test(test_same_seed_same
           cmocka_unit_test(test_stateless_reset_after_restart),
           cmocka_unit_test(test_retry_under_load),
           cmocka_unit_test(test_half_open_handshakes_are_bounded),
-          cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_limits_per_address),
+          cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_migration),
+          cmocka_unit_test(test_limits_per_address),
           cmocka_unit_test(test_room_is_bounded_and_comes_back),
           cmocka_unit_test(test_total_limit_covers_dialling),
           cmocka_unit_test(test_short_initials_are_dropped),
