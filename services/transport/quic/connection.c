@@ -232,8 +232,12 @@ void connection_wake(struct connection *c) {
                 list_push_back(&c->quic->ready, &c->ready);
 }
 
+/* ngtcp2 drops some things only after their instant, not at it: time must go on. */
 void connection_schedule(struct connection *c) {
-        heap_set(&c->quic->deadlines, &c->deadline, ngtcp2_conn_get_expiry(c->ngtcp2));
+        nsec_t expiry = ngtcp2_conn_get_expiry(c->ngtcp2);
+
+        heap_set(&c->quic->deadlines, &c->deadline,
+                 nsec_max(expiry, nsec_add(c->quic->now, NSEC_PER_USEC)));
 }
 
 void connection_confirm(struct connection *c) {
