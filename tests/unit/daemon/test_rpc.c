@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #include "common/daemon/listen.h"
 #include "common/daemon/packet.h"
@@ -287,6 +288,57 @@ static void test_garbage(void **state) {
         fixture_done(&f);
 }
 
+#define LIT(s) \
+        { (const uint8_t *) (s), sizeof(s) - 1 }
+
+/* The same over the bus: one frame, three, a header that is none, a call without a hello,
+ * a hello that lies about its path; each from a bare DEALER. */
+static void test_garbage_bus(void **state) {
+        static const struct {
+                const char *name;
+                struct bytes frames[3];
+                int n;
+        } cases[] = {
+                { "one frame", { LIT("x") }, 1 },
+                { "three frames", { LIT("x"), LIT("y"), LIT("z") }, 3 },
+                { "not a header", { LIT("\xff\xff"), LIT("") }, 2 },
+                { "a call before the hello", { LIT("\x08\x02\x10\x01"), LIT("") }, 2 },
+                { "hello for data on control",
+                  { LIT("\x08\x01"), LIT("\x09\1\1\1\1\1\1\1\1\x20\x01") },
+                  2 },
+                { "empty frames", { LIT(""), LIT("") }, 2 },
+        };
+        void *context = zmq_ctx_new();
+        char address[128];
+        struct outcome a;
+        struct fixture f;
+
+        fixture_init(&f, OVER_BUS);
+        fixture_serve(&f, 0);
+        (void) snprintf(address, sizeof(address), "ipc://%s", f.path);
+        FOREACH_CASE (c, cases) {
+                void *dealer = zmq_socket(context, ZMQ_DEALER);
+                const int linger = 0;
+
+                assert_int_equal(zmq_setsockopt(dealer, ZMQ_LINGER, &linger, sizeof(linger)), 0);
+                assert_int_equal(zmq_connect(dealer, address), 0);
+                for (int i = 0; i < c->n; i++)
+                        assert_int_equal(zmq_send(dealer, c->frames[i].data, c->frames[i].len,
+                                                  i + 1 < c->n ? ZMQ_SNDMORE : 0),
+                                         c->frames[i].len);
+                for (int i = 0; i < 20; i++)
+                        assert_int_equal(loop_turn(f.loop, NSEC_PER_MSEC), 0);
+                assert_int_equal(zmq_close(dealer), 0);
+        }
+        assert_int_equal(f.service.n_runs, 0);
+        fixture_connect(&f);
+        fixture_request(&f, "Say", 1, 0, LONG, &a);
+        RUN_UNTIL(&f, a.n_done);
+        assert_int_equal(a.code, RPC_OK);
+        fixture_done(&f);
+        assert_int_equal(zmq_ctx_term(context), 0);
+}
+
 struct echoed {
         bool is_done;
         size_t n;
@@ -426,5 +478,5 @@ TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
           cmocka_unit_test(test_gone), cmocka_unit_test(test_retry), cmocka_unit_test(test_bound),
           cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
           cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
-          cmocka_unit_test(test_events), cmocka_unit_test(test_descriptors),
-          cmocka_unit_test(test_blocking))
+          cmocka_unit_test(test_garbage_bus), cmocka_unit_test(test_events),
+          cmocka_unit_test(test_descriptors), cmocka_unit_test(test_blocking))
