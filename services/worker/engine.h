@@ -80,6 +80,14 @@ static inline void engine_analysis_donep(struct engine_analysis *a) {
         engine_analysis_done(a);
 }
 
+struct engine_statement {
+        struct bytes sql;
+        const struct bytes *parameters; /* canonical cells */
+        size_t n_parameters;
+        const struct schema *schema; /* the declared result */
+        bool is_exact;               /* no REAL may come out of an expression */
+};
+
 struct engine_session;
 
 struct engine {
@@ -96,11 +104,8 @@ struct engine {
         int (*describe)(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
         int (*analyse)(struct engine_session *s, struct bytes sql, bool no_rewrite,
                        struct engine_analysis *ret, struct engine_problem *p);
-        /* The statement that step() runs. `parameters` are canonical cells; `schema` the
-         * declared result (outlives the session); `is_exact`: no REAL may come out of an
-         * expression. */
-        int (*prepare)(struct engine_session *s, struct bytes sql, const struct bytes *parameters,
-                       size_t n_parameters, const struct schema *schema, bool is_exact,
+        /* The statement that step() runs; its schema must outlive the session. */
+        int (*prepare)(struct engine_session *s, const struct engine_statement *statement,
                        struct engine_problem *p);
         /* Writes rows into the builder until a batch is ready or the end. */
         int (*step)(struct engine_session *s, struct answer_builder *b, struct engine_problem *p);

@@ -153,10 +153,10 @@ static int bind_all(struct engine_session *s, const struct bytes *parameters, si
         return ENGINE_OK;
 }
 
-static int sqlite_prepare(struct engine_session *s, struct bytes sql,
-                          const struct bytes *parameters, size_t n_parameters,
-                          const struct schema *schema, bool is_exact, struct engine_problem *p) {
-        int r = sqlite_prepare_one(s, sql, &s->stmt, p);
+static int sqlite_prepare(struct engine_session *s, const struct engine_statement *statement,
+                          struct engine_problem *p) {
+        const struct schema *schema = statement->schema;
+        int r = sqlite_prepare_one(s, statement->sql, &s->stmt, p);
 
         if (r)
                 return r;
@@ -167,13 +167,13 @@ static int sqlite_prepare(struct engine_session *s, struct bytes sql,
                 return ENGINE_E_PROBLEM;
         }
         s->schema = schema;
-        s->is_exact = is_exact;
+        s->is_exact = statement->is_exact;
         s->is_bare = xnew_n(bool, schema->n_columns + 1);
         for (size_t i = 0; i < schema->n_columns; i++)
                 s->is_bare[i] = sqlite3_column_origin_name(s->stmt, (int) i) != NULL;
         sqlite3_randomness(0, NULL);
         s->random_counter = 0;
-        return bind_all(s, parameters, n_parameters, p);
+        return bind_all(s, statement->parameters, statement->n_parameters, p);
 }
 
 static uint64_t sqlite_memory(struct engine_session *s) {

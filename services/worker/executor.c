@@ -298,6 +298,9 @@ static int prepare(struct run *r) {
         CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
         struct bytes parameters[PARAMETERS_MAX];
         size_t n = r->text->n_parameters;
+        struct engine_statement statement = {
+                .sql = sql_of(r), .parameters = parameters, .n_parameters = n, .schema = r->schema
+        };
         int result;
 
         if (n > PARAMETERS_MAX)
@@ -315,9 +318,8 @@ static int prepare(struct run *r) {
                                 engine_class_name(a.class), a.is_ordered ? "" : " unordered");
                 return ENGINE_E_PROBLEM;
         }
-        return r->task->engine->prepare(r->session, sql_of(r), parameters, n, r->schema,
-                                        a.class == ENGINE_EXACT || a.class == ENGINE_ORDERED,
-                                        &r->problem);
+        statement.is_exact = a.class == ENGINE_EXACT || a.class == ENGINE_ORDERED;
+        return r->task->engine->prepare(r->session, &statement, &r->problem);
 }
 
 static int run(struct run *r) {

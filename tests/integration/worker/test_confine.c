@@ -1,0 +1,300 @@
+/* Code that has taken an executor over: what each layer stops, together and
+ * without the seccomp filter. Run as root and again as uid 65534. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "services/worker/confine.h"
+#include "tests/support/ordinary_user.h"
+#include "tests/support/test.h"
+
+#ifndef __NR_io_uring_setup
+#define __NR_io_uring_setup 425
+#endif
+
+static int unix_listener;
+static struct sockaddr_un unix_address;
+
+/* Each returns 0 when it got out. */
+static int try_open(void) {
+        return open("/etc/passwd", O_RDONLY) < 0;
+}
+static int try_create(void) {
+        return open("/tmp/quorate-escape", O_CREAT | O_WRONLY, 0600) < 0;
+}
+static int try_proc(void) {
+        return open("/proc/self/maps", O_RDONLY) < 0;
+}
+static int try_proc_parent(void) {
+        return open("/proc/1/environ", O_RDONLY) < 0;
+}
+static int try_unix(void) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        return fd < 0 || connect(fd, (struct sockaddr *) &unix_address, sizeof(unix_address)) < 0;
+}
+static int try_abstract(void) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "\0quorate-escape" };
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        return fd < 0 || connect(fd, (struct sockaddr *) &a, 2 + 15) < 0;
+}
+static int try_inet(int type) {
+        struct sockaddr_in a = { .sin_family = AF_INET,
+                                 .sin_port = htons(9),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, type, 0);
+
+        return fd < 0 || connect(fd, (struct sockaddr *) &a, sizeof(a)) < 0 ||
+               send(fd, "x", 1, 0) < 0;
+}
+static int try_tcp(void) {
+        return try_inet(SOCK_STREAM);
+}
+static int try_udp(void) {
+        return try_inet(SOCK_DGRAM);
+}
+static int try_netlink(void) {
+        return socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) < 0;
+}
+static int try_exec(void) {
+        char *const argv[] = { (char *) "true", NULL };
+
+        (void) execv("/bin/true", argv);
+        return 1;
+}
+static int try_fork(void) {
+        pid_t pid = (pid_t) syscall(SYS_fork);
+
+        if (pid == 0)
+                _exit(0);
+        return pid < 0;
+}
+static int try_thread(void) {
+        return syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD, NULL) < 0;
+}
+static int try_ptrace(void) {
+        return ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0;
+}
+static int try_kill(void) {
+        return kill(getppid() > 1 ? getppid() : 2, SIGTERM) < 0;
+}
+static int try_io_uring(void) {
+        char parameters[256] = {};
+
+        return syscall(__NR_io_uring_setup, 4, parameters) < 0;
+}
+static int try_namespace(void) {
+        return unshare(CLONE_NEWUSER) < 0;
+}
+static int try_new_code(void) {
+        return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                    0) == MAP_FAILED;
+}
+static int try_more_code(void) {
+        void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        return p == MAP_FAILED || mprotect(p, 4096, PROT_READ | PROT_EXEC) < 0;
+}
+static int try_read_spool(void) {
+        char c;
+
+        return pread(CONFINE_SPOOL_FD, &c, 1, 0) != 1;
+}
+static int try_descriptor(void) {
+        return dup(CONFINE_JOB_FD) < 0 || dup(CONFINE_JOB_FD) < 0; /* one was left free */
+}
+static int try_memory(void) {
+        return mmap(NULL, 2ull << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+               MAP_FAILED;
+}
+static int try_spool(void) {
+        static const char block[1 << 16];
+
+        for (int i = 0; i < 64; i++) {
+                if (write(CONFINE_SPOOL_FD, block, sizeof(block)) != sizeof(block))
+                        return 1;
+        }
+        return 0;
+}
+static int try_limits(void) {
+        struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
+
+        return setrlimit(RLIMIT_AS, &r) < 0;
+}
+static int try_privileges(void) {
+        return setresuid(0, 0, 0) < 0;
+}
+static int try_mount(void) {
+        return syscall(SYS_mount, "none", "/tmp", "tmpfs", 0, NULL) < 0;
+}
+static int try_bpf(void) {
+        return syscall(SYS_bpf, 0, NULL, 0) < 0;
+}
+static int try_keys(void) {
+        return syscall(SYS_keyctl, 0, 0) < 0;
+}
+
+/* `alone`: held also where no seccomp filter is. */
+static const struct {
+        const char *name;
+        int (*attempt)(void);
+        bool by_seccomp, alone;
+} attempts[] = {
+        { "open a file", try_open, true, true },
+        { "create a file", try_create, true, true },
+        { "read /proc/self", try_proc, true, true },
+        { "read /proc/1", try_proc_parent, true, true },
+        /* Neither Landlock nor a namespace stops a socket that has a path. */
+        { "connect a unix socket", try_unix, true, false },
+        { "connect an abstract socket", try_abstract, true, true },
+        { "connect TCP", try_tcp, true, true },
+        { "send UDP", try_udp, true, true },
+        { "netlink", try_netlink, true, false }, /* of an empty namespace */
+        { "exec", try_exec, true, true },
+        { "fork", try_fork, true, true },
+        { "thread", try_thread, true, true },
+        { "ptrace", try_ptrace, true, false },
+        { "kill the parent", try_kill, true, true },
+        { "io_uring", try_io_uring, true, true },
+        { "a new namespace", try_namespace, true, false },
+        { "map new code", try_new_code, true, false },
+        { "make code of data", try_more_code, true, false },
+        { "read the spool", try_read_spool, true, true },
+        { "one more descriptor", try_descriptor, true, true },
+        { "too much memory", try_memory, false, true },
+        { "too much spool", try_spool, false, true },
+        { "lift a limit", try_limits, true, true },
+        { "become root", try_privileges, true, true },
+        { "mount", try_mount, true, true },
+        { "bpf", try_bpf, true, true },
+        { "keys", try_keys, true, false },
+};
+
+/* In a process of its own: what a zygote and its child do, then the attempt instead
+ * of a job. Returns the wait status of the confined child. */
+static int run_confined(int (*attempt)(void), unsigned wanted, bool *ret_all_layers) {
+        int spool = memfd_create("spool", MFD_CLOEXEC), pipes[2], status = 0, layers_status = 0;
+        pid_t outer;
+
+        assert_int_equal(pipe(pipes), 0);
+        outer = fork();
+        if (outer == 0) {
+                const struct confine_limits limits = { .memory = 64 << 20,
+                                                       .cpu_ms = 2000,
+                                                       .spool = 1 << 20 };
+                unsigned namespaces = 0, layers = 0;
+                int pidfd = -1, writer;
+                char path[64];
+                pid_t pid;
+
+                (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", spool);
+                writer = open(path, O_WRONLY | O_CLOEXEC);
+                if (confine_prepare() < 0)
+                        _exit(100);
+                pid = confine_fork(&pidfd, &namespaces);
+                if (pid == 0) {
+                        int high = fcntl(pipes[1], F_DUPFD, 20),
+                            high_spool = fcntl(writer, F_DUPFD, 20);
+
+                        if (dup2(high, CONFINE_JOB_FD) < 0 ||
+                            dup2(high_spool, CONFINE_SPOOL_FD) < 0 ||
+                            close_range(CONFINE_SPOOL_FD + 1, ~0u, 0) < 0 ||
+                            confine_enter(&limits, wanted, &layers) < 0)
+                                _exit(101);
+                        if (!(wanted & CONFINE_SECCOMP))
+                                (void) close(0); /* room for one descriptor */
+                        _exit(attempt());
+                }
+                (void) waitpid(pid, &layers_status, 0);
+                if (write(pipes[1], &layers_status, sizeof(layers_status)) < 0)
+                        _exit(102);
+                _exit((namespaces & CONFINE_NAMESPACES) == CONFINE_NAMESPACES ? 0 : 1);
+        }
+        (void) close(pipes[1]);
+        assert_int_equal(read(pipes[0], &status, sizeof(status)), sizeof(status));
+        (void) close(pipes[0]);
+        (void) close(spool);
+        assert_int_equal(waitpid(outer, &layers_status, 0), outer);
+        assert_true(WIFEXITED(layers_status) && WEXITSTATUS(layers_status) < 100);
+        *ret_all_layers = WEXITSTATUS(layers_status) == 0;
+        return status;
+}
+
+static void test_inside(void **state) {
+        FOREACH_CASE (c, attempts) {
+                bool namespaces = false;
+                int status = run_confined(c->attempt, CONFINE_ALL, &namespaces);
+
+                print_message("# %s: %s %d\n", c->name, WIFSIGNALED(status) ? "signal" : "status",
+                              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+                if (c->by_seccomp)
+                        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+                else
+                        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        }
+}
+
+/* The other layers hold without seccomp. */
+static void test_inside_without_seccomp(void **state) {
+        FOREACH_CASE (c, attempts) {
+                bool namespaces = false;
+                int status;
+
+                if (!c->alone)
+                        continue;
+                status = run_confined(c->attempt, CONFINE_ALL & ~(unsigned) CONFINE_SECCOMP,
+                                      &namespaces);
+                print_message("# %s: %s %d\n", c->name, WIFSIGNALED(status) ? "signal" : "status",
+                              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+                assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        }
+}
+
+static int listen_somewhere(void **state) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "\0quorate-escape" };
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        unix_address.sun_family = AF_UNIX;
+        (void) snprintf(unix_address.sun_path, sizeof(unix_address.sun_path),
+                        "/tmp/quorate-escape.%d", (int) getpid());
+        unix_listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        assert_int_equal(
+                bind(unix_listener, (struct sockaddr *) &unix_address, sizeof(unix_address)), 0);
+        assert_int_equal(listen(unix_listener, 64), 0);
+        (void) chmod(unix_address.sun_path, 0777);
+        /* Another run may have the name: then that one is there to be connected. */
+        if (bind(fd, (struct sockaddr *) &a, 2 + 15) == 0)
+                (void) listen(fd, 64);
+        return 0;
+}
+
+static int unlisten(void **state) {
+        return unlink(unix_address.sun_path);
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_inside),
+                cmocka_unit_test(test_inside_without_seccomp),
+                cmocka_unit_test(test_as_ordinary_user),
+        };
+
+        cmocka_set_message_output(CM_OUTPUT_TAP);
+        return cmocka_run_group_tests(tests, listen_somewhere, unlisten);
+}
