@@ -95,6 +95,7 @@ struct executed execute(struct executor_zygote *z, enum _Worker__Job__Mode mode,
         Worker__Source *inputs[2] = { &sources[0], &sources[1] };
         Types__Limits limits = TYPES__LIMITS__INIT;
         uint8_t seed[32] = { a->seed };
+        size_t n_sources = 0;
         char path[64];
         struct executor_begin b = {
                 .id = ++id,
@@ -105,8 +106,13 @@ struct executed execute(struct executor_zygote *z, enum _Worker__Job__Mode mode,
 
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", e.spool);
         b.spool_fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (a->image) {
+        if (a->image || a->source_schema.len) {
                 sources[0].name = (char *) "main";
+                sources[0].schema = (ProtobufCBinaryData){ a->source_schema.len,
+                                                           (uint8_t *) a->source_schema.data };
+                n_sources++;
+        }
+        if (a->image) {
                 sources[0].has_file = true;
                 sources[0].admitted = a->admitted;
                 b.input_fds[b.n_inputs] = a->image;
@@ -115,13 +121,14 @@ struct executed execute(struct executor_zygote *z, enum _Worker__Job__Mode mode,
         if (a->second_image) {
                 sources[1].name = (char *) a->second_name;
                 sources[1].has_file = true;
+                n_sources++;
                 b.input_fds[b.n_inputs] = a->second_image;
                 b.input_lengths[b.n_inputs++] = a->second_length;
         }
         job.mode = mode;
         job.sql = (char *) (a->sql ? a->sql : "");
         job.inputs = inputs;
-        job.n_inputs = b.n_inputs;
+        job.n_inputs = n_sources;
         job.time_us = a->time_us;
         job.seed = (ProtobufCBinaryData){ sizeof(seed), seed };
         limits.wall_ms = a->wall_ms ? a->wall_ms : 20000;

@@ -43,7 +43,8 @@ struct asked {
         size_t answer_schema_len;
         uint32_t form;
         bool admitted;
-        const char *second_name; /* another input under this name */
+        struct bytes source_schema; /* tables without data */
+        const char *second_name;    /* another input under this name */
         int second_image;
         uint64_t second_length;
         const char *comparison;
