@@ -1,4 +1,4 @@
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_parts.h"
 
 #include "common/base/error.h"
 #include "common/base/memory.h"

@@ -7,7 +7,7 @@
 #include "common/base/memory.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_parts.h"
 
 #define CREDIT 64
 

@@ -3,7 +3,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_parts.h"
 
 #define RESEND_AFTER  (200 * NSEC_PER_MSEC)
 #define LOSS_NOTICED  (1 * NSEC_PER_SEC) /* a crashed node's peers learn of it */

@@ -2,7 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_parts.h"
 
 #define SIGN_TIME  (60 * NSEC_PER_USEC)
 #define SYNC_TIME  (800 * NSEC_PER_USEC)

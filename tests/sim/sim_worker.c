@@ -9,7 +9,7 @@
 #include "common/canonical/cell.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_parts.h"
 
 #define ANALYSIS_TIME (1 * NSEC_PER_MSEC)
 #define FETCH_TIME    (200 * NSEC_PER_USEC)

@@ -1,0 +1,140 @@
+/* The small parts of the requester: planner, retry budget, voters. */
+
+#include "common/base/text.h"
+#include "services/coordinator/planner.h"
+#include "services/coordinator/retry.h"
+#include "services/coordinator/voter.h"
+#include "tests/support/test.h"
+
+/* ---- Planner ---- */
+
+enum { ASKED = 1, REFUSED = 2, NO_WORKER = 4, PRIVATE = 8, SMALL = 16, FAST = 32 };
+
+static const struct {
+        const char *name;
+        enum prefer prefer;
+        unsigned candidates, flags;
+        bool is_local;
+        enum outcome_error error;
+        const char *reason;
+} plans[] = {
+        { "hosts and work enough", PREFER_AUTO, 5, 0, false, OUTCOME_OK, "grid" },
+        { "asked for", PREFER_LOCAL, 5, 0, true, OUTCOME_OK, "asked_local" },
+        { "nobody", PREFER_AUTO, 0, 0, true, OUTCOME_OK, "no_peers" },
+        { "nobody, remote only", PREFER_REMOTE, 0, 0, false, OUTCOME_NO_CANDIDATES, "no_peers" },
+        { "too few to check", PREFER_AUTO, 1, 0, true, OUTCOME_OK, "too_few_peers" },
+        { "too few, check asked for", PREFER_AUTO, 1, ASKED, false, OUTCOME_OK, "grid" },
+        { "too few, remote only", PREFER_REMOTE, 1, 0, false, OUTCOME_OK, "grid" },
+        { "small", PREFER_AUTO, 5, SMALL, true, OUTCOME_OK, "too_small" },
+        { "small, check asked for", PREFER_AUTO, 5, SMALL | ASKED, false, OUTCOME_OK, "grid" },
+        { "small, no worker", PREFER_AUTO, 5, SMALL | NO_WORKER, false, OUTCOME_OK, "grid" },
+        { "not verifiable", PREFER_AUTO, 5, REFUSED, true, OUTCOME_OK, "not_verifiable" },
+        { "not verifiable, check asked for", PREFER_AUTO, 5, REFUSED | ASKED, false,
+          OUTCOME_NOT_VERIFIABLE, "not_verifiable" },
+        { "not verifiable, fast", PREFER_AUTO, 5, REFUSED | ASKED | FAST, false, OUTCOME_OK,
+          "grid" },
+        { "private data", PREFER_AUTO, 5, PRIVATE, true, OUTCOME_OK, "private_data" },
+        { "private data, sent on purpose", PREFER_REMOTE, 5, PRIVATE, false, OUTCOME_OK, "grid" },
+};
+
+static void test_planner(void **state) {
+        FOREACH_CASE (c, plans) {
+                const struct planner_facts facts = {
+                        .prefer = c->prefer,
+                        .mode = c->flags & FAST ? MODE_FAST : MODE_QUORUM,
+                        .asked_for_check = c->flags & ASKED,
+                        .is_refused = c->flags & REFUSED,
+                        .has_workers = !(c->flags & NO_WORKER),
+                        .has_private_data = c->flags & PRIVATE,
+                        .candidates = c->candidates,
+                        .need = 2,
+                        .estimate_us = c->flags & SMALL ? 500 : 1000000,
+                        .local_below_us = 20000,
+                };
+                struct plan plan;
+
+                planner_decide(&facts, &plan);
+                assert_int_equal(plan.is_local, c->is_local);
+                assert_int_equal(plan.error, c->error);
+                assert_string_equal(plan.reason, c->reason);
+        }
+}
+
+/* ---- Retry ---- */
+
+static void test_retry_budget(void **state) {
+        struct query_settings s = settings_default.query;
+        struct retry r;
+        unsigned taken = 0;
+
+        retry_init(&r, &s);
+        while (retry_take(&r, 0))
+                taken++;
+        assert_int_equal(taken, 32);
+        assert_true(retry_next(&r, 0) > 249 * NSEC_PER_MSEC);
+        assert_true(retry_next(&r, 0) <= 251 * NSEC_PER_MSEC);
+        for (nsec_t now = 0; now <= 10 * NSEC_PER_SEC; now += NSEC_PER_MSEC)
+                taken += retry_take(&r, now);
+        assert_in_range(taken, 32 + 39, 32 + 40); /* four a second */
+        assert_true(retry_take(&r, 3600 * NSEC_PER_SEC));
+        for (taken = 1; retry_take(&r, 3600 * NSEC_PER_SEC); taken++)
+                continue;
+        assert_int_equal(taken, 32); /* never more than the budget */
+}
+
+static void test_retry_pause(void **state) {
+        struct rng rng;
+
+        rng_init(&rng, 5);
+        for (unsigned attempt = 0; attempt < 40; attempt++) {
+                nsec_t top = attempt < 5 ? (200 * NSEC_PER_MSEC) << attempt : 5 * NSEC_PER_SEC;
+
+                top = nsec_min(top, 5 * NSEC_PER_SEC);
+                for (int i = 0; i < 100; i++) {
+                        nsec_t pause = retry_pause(&settings_default.query, attempt, &rng);
+
+                        assert_true(pause >= top / 2 && pause <= top);
+                }
+        }
+}
+
+/* ---- Voters ---- */
+
+static const struct {
+        const char *name, *address;
+        bool relayed, has_operator, independence;
+        const char *group, *block;
+} voters[] = {
+        { "v4: the /24", "192.168.1.7:1", false, false, false, "peer:", "" },
+        { "public v4", "8.8.4.4:4001", false, false, true, "subnet:8.8.4.0/24", "" },
+        { "its neighbour", "8.8.4.200:9", false, false, true, "subnet:8.8.4.0/24", "" },
+        { "behind a relay", "8.8.4.4:4001", true, false, true, "relay:8.8.4.0/24", "" },
+        { "public v6: the /48", "[2a00:1450:4001:81b::200e]:1", false, false, true,
+          "subnet:2a00:1450:4001::/48", "2a00:1450::/32" },
+        { "private address: the peer", "10.1.2.3:4001", false, false, true, "peer:", "" },
+        { "loopback: the peer", "127.0.0.1:4001", false, false, true, "peer:", "" },
+        { "unique local: the peer", "[fd00::1]:4001", false, false, true, "peer:", "" },
+        { "private mode: the peer", "8.8.4.4:4001", false, false, false, "peer:", "" },
+        { "an operator's certificate comes first", "8.8.4.4:4001", false, true, true, "operator:07",
+          "" },
+};
+
+static void test_voters(void **state) {
+        FOREACH_CASE (c, voters) {
+                struct candidate candidate = { .peer = { .len = 1, .bytes = { 9 } } };
+                struct stream_remote remote = { .is_relayed = c->relayed };
+                struct endpoint e;
+                struct voter v;
+
+                assert_true(endpoint_from_text(c->address, &e));
+                remote.address = multiaddr_from_endpoint(&e);
+                candidate.operator_key[0] = c->has_operator ? 7 : 0;
+                voter_of(&candidate, &remote, c->independence, &v);
+                assert_int_equal(strncmp(v.group, c->group, strlen(c->group)), 0);
+                assert_string_equal(v.block, c->block);
+                assert_true(v.is_measured);
+        }
+}
+
+TEST_MAIN(cmocka_unit_test(test_planner), cmocka_unit_test(test_retry_budget),
+          cmocka_unit_test(test_retry_pause), cmocka_unit_test(test_voters))
