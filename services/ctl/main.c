@@ -29,9 +29,9 @@ const struct option common_option_table[] = {
 };
 
 static const struct command *const commands[] = {
-        &command_run, &command_query,  &command_explain, &command_status, &command_peers,
-        &command_why, &command_pause,  &command_resume,  &command_job,    &command_receipt,
-        &command_key, &command_config, &command_doctor,
+        &command_run,     &command_query, &command_shell,  &command_explain, &command_status,
+        &command_peers,   &command_why,   &command_pause,  &command_resume,  &command_job,
+        &command_receipt, &command_key,   &command_config, &command_doctor,
 };
 
 int complain(const struct command_context *ctx, int code, const char *format, ...) {

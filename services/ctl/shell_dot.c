@@ -1,0 +1,190 @@
+/* The shell's own words: dot commands. */
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "services/ctl/format.h"
+#include "services/ctl/shell.h"
+
+struct dot {
+        const char *name, *argument, *help;
+        void (*run)(struct shell *s, const char *argument);
+};
+
+static void dot_quit(struct shell *s, const char *argument) {
+        s->quits = true;
+}
+
+static void dot_open(struct shell *s, const char *argument) {
+        struct option_list *list = &s->ask.data;
+
+        if (!*argument) {
+                for (size_t i = 0; i < list->n_items; i++)
+                        puts(list->items[i]);
+                return;
+        }
+        if (access(strchr(argument, '=') ? strchr(argument, '=') + 1 : argument, R_OK) < 0 &&
+            access(argument, R_OK) < 0) {
+                s->code = complain(s->ctx, EXIT_USAGE,
+                                   ".open %s: no such file, or not yours to "
+                                   "read",
+                                   argument);
+                return;
+        }
+        /* A file without a name takes the place of the last such. */
+        for (size_t i = 0; i < list->n_items; i++)
+                if (!strchr(list->items[i], '=') && !strchr(argument, '=')) {
+                        free(s->data[i]);
+                        list->items[i] = s->data[i] = xstrdup(argument);
+                        return;
+                }
+        if (list->n_items == ASK_DATA_MAX) {
+                s->code = complain(s->ctx, EXIT_USAGE, ".open: at most %d files", ASK_DATA_MAX);
+                return;
+        }
+        s->data[list->n_items] = xstrdup(argument);
+        list->items[list->n_items] = s->data[list->n_items];
+        list->n_items++;
+}
+
+static bool is_one_of(const char *choices, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *c = choices; n > 0 && c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
+                if (strncmp(c, word, n) == 0 && (c[n] == 0 || c[n] == '|'))
+                        return true;
+        return false;
+}
+
+static void choose(struct shell *s, const char *choices, const char *argument, char **to) {
+        if (!is_one_of(choices, argument)) {
+                s->code = complain(s->ctx, EXIT_USAGE, "give one of %s", choices);
+                return;
+        }
+        free(*to);
+        *to = xstrdup(argument);
+}
+
+static void dot_format(struct shell *s, const char *argument) {
+        choose(s, FORMAT_NAMES, argument, &s->format);
+        s->ask.format = s->format;
+}
+
+static void dot_mode(struct shell *s, const char *argument) {
+        choose(s, "quorum|unanimous|fast", argument, &s->verify);
+        s->ask.verify = s->verify;
+}
+
+static void dot_meta(struct shell *s, const char *argument) {
+        if (!is_one_of("on|off", argument))
+                s->code = complain(s->ctx, EXIT_USAGE, ".meta: on or off");
+        else
+                s->ask.meta = strcmp(argument, "on") == 0;
+}
+
+/* The user's own file, with the user's rights. */
+static void tables_of(struct shell *s, const char *item) {
+        const char *equals = strchr(item, '='), *path = equals ? equals + 1 : item;
+        sqlite3_stmt *st = NULL;
+        sqlite3 *db = NULL;
+        char name[256];
+
+        if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) ||
+            sqlite3_prepare_v2(db,
+                               "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')"
+                               " AND name NOT LIKE 'sqlite_%' ORDER BY 1",
+                               -1, &st, NULL))
+                s->code = complain(s->ctx, EXIT_USAGE, "%s: %s", path, sqlite3_errmsg(db));
+        while (st && sqlite3_step(st) == SQLITE_ROW) {
+                const char *text = (const char *) sqlite3_column_text(st, 0);
+
+                printf("%.*s%s%s\n", equals ? (int) (equals - item) : 0, item, equals ? "." : "",
+                       text_escape(BYTES_STR(text ? text : ""), name, sizeof(name)));
+        }
+        (void) sqlite3_finalize(st);
+        (void) sqlite3_close(db);
+}
+
+static void dot_tables(struct shell *s, const char *argument) {
+        if (s->ask.data.n_items == 0)
+                puts("no file is open; `.open FILE`");
+        for (size_t i = 0; i < s->ask.data.n_items; i++)
+                tables_of(s, s->ask.data.items[i]);
+}
+
+/* Another command with one operand. */
+static void run_command(struct shell *s, const struct command *c, const char *operand,
+                        const void *options) {
+        const char *items[] = { operand };
+        struct command_context ctx = { .common = s->ctx->common,
+                                       .operands = { items, operand ? 1 : 0 },
+                                       .options = options };
+        int code = c->run(&ctx);
+
+        s->code = code ? code : s->code;
+}
+
+static void dot_peers(struct shell *s, const char *argument) {
+        CLEANUP(freep) void *options = xcalloc(1, command_peers.options_size + 1);
+
+        if (command_peers.defaults)
+                memcpy(options, command_peers.defaults, command_peers.options_size);
+        run_command(s, &command_peers, NULL, options);
+}
+
+static void dot_status(struct shell *s, const char *argument) {
+        run_command(s, &command_status, NULL, NULL);
+}
+
+static void dot_explain(struct shell *s, const char *argument) {
+        if (!*argument)
+                s->code = complain(s->ctx, EXIT_USAGE, ".explain: give the statement");
+        else
+                run_command(s, &command_explain, argument, &s->ask);
+}
+
+static void dot_help(struct shell *s, const char *argument);
+
+static const struct dot dots[] = {
+        { ".explain", "SQL", "how it can be checked and where it would run", dot_explain },
+        { ".format", "F", FORMAT_NAMES, dot_format },
+        { ".help", "", "this", dot_help },
+        { ".meta", "on|off", "who answered what, after each answer", dot_meta },
+        { ".mode", "M", "how answers are checked: quorum, unanimous, fast", dot_mode },
+        { ".open", "[NAME=]FILE", "ask this SQLite file; without one: which are open", dot_open },
+        { ".peers", "", "nodes this one knows", dot_peers },
+        { ".quit", "", "leave; so does Ctrl-D", dot_quit },
+        { ".status", "", "what this node is and does", dot_status },
+        { ".tables", "", "tables and views of the open files", dot_tables },
+};
+
+static void dot_help(struct shell *s, const char *argument) {
+        for (size_t i = 0; i < ELEMENTSOF(dots); i++)
+                printf("%-10s%-13s%s\n", dots[i].name, dots[i].argument, dots[i].help);
+        puts("Anything else is SQL and ends with a semicolon. Ctrl-C stops it.");
+}
+
+const char *shell_dot_name(const char *prefix, size_t len, size_t n) {
+        for (size_t i = 0; i < ELEMENTSOF(dots); i++)
+                if (strncmp(dots[i].name, prefix, len) == 0 && n-- == 0)
+                        return dots[i].name;
+        return NULL;
+}
+
+void shell_dot(struct shell *s, char *line) {
+        size_t n = strcspn(line, " \t"), blank = strspn(line + n, " \t");
+        char *argument = line + n + blank, *end = argument + strlen(argument);
+
+        while (end > argument && (end[-1] == ' ' || end[-1] == '\t'))
+                *--end = 0;
+        for (size_t i = 0; i < ELEMENTSOF(dots); i++)
+                if (strlen(dots[i].name) == n && strncmp(dots[i].name, line, n) == 0) {
+                        dots[i].run(s, argument);
+                        return;
+                }
+        s->code = complain(s->ctx, EXIT_USAGE, "%.*s: no such command; .help lists them",
+                           (int) (n < 64 ? n : 64), line);
+}
