@@ -134,7 +134,7 @@ struct pause_options {
 };
 static const struct option pause_table[] = {
         { OPTION_DURATION, 0, "drain", offsetof(struct pause_options, drain), "TIME",
-          "jobs of others that run may finish within this [60s]" },
+          "running jobs of others may finish within it [60s]" },
         {},
 };
 static const struct pause_options pause_defaults = { .drain = 60 * NSEC_PER_SEC };

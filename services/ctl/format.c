@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
@@ -24,7 +25,7 @@ struct format {
         const struct format_kind *kind;
         FILE *out;
         unsigned width;
-        bool begun;
+        bool begun, is_terminal;
         uint64_t n_rows;
         char **held; /* cells of the measured rows, row by row */
         size_t n_held;
@@ -80,7 +81,10 @@ static void table_begin(struct format *f, struct quorate_result *r) {
         f->right = xnew_n(bool, n);
         f->held = xnew_n(char *, n *MEASURED_ROWS);
         for (size_t i = 0; i < n; i++) {
-                f->widths[i] = columns_of(quorate_column_name(r, i));
+                char name[CELL_BYTES];
+
+                f->widths[i] = columns_of(
+                        text_escape(BYTES_STR(quorate_column_name(r, i)), name, sizeof(name)));
                 f->right[i] = true;
         }
 }
@@ -187,8 +191,15 @@ static void table_end(struct format *f, struct quorate_result *r) {
 
 /* ---- csv (RFC 4180) ---- */
 
-static void csv_field(FILE *f, const char *s, size_t len) {
+static void csv_field(const struct format *to, const char *s, size_t len) {
+        char shown[CELL_BYTES];
         bool quote = len == 0;
+        FILE *f = to->out;
+
+        if (to->is_terminal) { /* people look at it: nothing may act on their screen */
+                s = text_escape(BYTES(s, len), shown, sizeof(shown));
+                len = strlen(s);
+        }
 
         for (size_t i = 0; i < len && !quote; i++)
                 quote = strchr(",\"\r\n", s[i]) != NULL;
@@ -210,7 +221,7 @@ static void csv_begin(struct format *f, struct quorate_result *r) {
                 const char *name = quorate_column_name(r, i);
 
                 fputs(i ? "," : "", f->out);
-                csv_field(f->out, name, strlen(name));
+                csv_field(f, name, strlen(name));
         }
         fputs("\r\n", f->out);
 }
@@ -222,7 +233,7 @@ static void csv_row(struct format *f, struct quorate_result *r) {
 
                 fputs(i ? "," : "", f->out);
                 if (v->type != QUORATE_NULL)
-                        csv_field(f->out, v->text, v->text_len);
+                        csv_field(f, v->text, v->text_len);
         }
         fputs("\r\n", f->out);
 }
@@ -330,6 +341,7 @@ struct format *format_new(const char *name, FILE *out, unsigned width) {
                 if (strcmp(kinds[i].name, name) == 0)
                         f->kind = &kinds[i];
         f->out = out;
+        f->is_terminal = isatty(fileno(out));
         f->width = width;
         return f;
 }

@@ -22,11 +22,11 @@ struct key_options {
 
 static const struct option options[] = {
         { OPTION_STRING, 0, "passphrase-file", offsetof(struct key_options, passphrase), "FILE",
-          "new: seal the seed with the passphrase in FILE (mode 0600)" },
+          "new: seal the seed with the passphrase in FILE" },
         { OPTION_U64, 0, "difficulty", offsetof(struct key_options, difficulty), "BITS",
           "new: proof of work [16]; 0 in private networks" },
         { OPTION_FLAG, 0, "libp2p", offsetof(struct key_options, libp2p), NULL,
-          "new: the private key of a foreign libp2p peer instead" },
+          "new: a private key for a foreign libp2p peer" },
         {},
 };
 static const struct key_options defaults = { .difficulty = 16 };

@@ -1,32 +1,14 @@
 /* quorate: the command people type. One verb, one file; see README.md here. */
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/memory.h"
-#include "common/base/text.h"
 #include "quorate-config.h"
 #include "services/ctl/command.h"
-
-const struct option common_option_table[] = {
-        { OPTION_STRING, 0, "runtime", offsetof(struct common_options, runtime), "DIR",
-          "sockets of the node [/run/quorate or yours]" },
-        { OPTION_STRING, 0, "state", offsetof(struct common_options, state), "DIR",
-          "what the node keeps" },
-        { OPTION_STRING, 0, "config", offsetof(struct common_options, config), "DIR",
-          "configuration: a folder or one file" },
-        { OPTION_FLAG, 0, "json", offsetof(struct common_options, json), NULL,
-          "one JSON object per line, for programs" },
-        { OPTION_FLAG, 0, "no-color", offsetof(struct common_options, no_color), NULL,
-          "no colours on a terminal either" },
-        { OPTION_FLAG, 'v', "verbose", offsetof(struct common_options, verbose), NULL,
-          "say more about what happens" },
-        { OPTION_FLAG, 'h', "help", offsetof(struct common_options, help), NULL, "this text" },
-        {},
-};
 
 static const struct command *const commands[] = {
         &command_run,     &command_query, &command_shell,  &command_explain, &command_status,
@@ -34,47 +16,16 @@ static const struct command *const commands[] = {
         &command_receipt, &command_key,   &command_config, &command_doctor,
 };
 
-int complain(const struct command_context *ctx, int code, const char *format, ...) {
-        char line[1024], shown[1200];
-        va_list args;
-
-        va_start(args, format);
-        (void) vsnprintf(line, sizeof(line), format, args);
-        va_end(args);
-        text_escape(BYTES_STR(line), shown, sizeof(shown));
-        fprintf(stderr, "quorate: %s\n", shown);
-        if (ctx && ctx->common.json) {
-                fputs("{\"error\":\"", stdout);
-                for (const char *c = shown; *c; c++) {
-                        if (*c == '"' || *c == '\\')
-                                fputc('\\', stdout);
-                        fputc(*c, stdout);
-                }
-                printf("\",\"exit\":%d}\n", code);
-        }
-        return code;
-}
-
-void command_help(const struct command *c, FILE *f) {
-        fprintf(f, "usage: quorate %s\n%s.\n\n", c->usage, c->summary);
-        if (c->options) {
-                options_print(c->options, f);
-                fputc('\n', f);
-        }
-        options_print(common_option_table, f);
-        if (c->example)
-                fprintf(f, "\nexample: %s\n", c->example);
-}
-
 static void help(FILE *f) {
         fputs("usage: quorate COMMAND [OPTIONS] [OPERANDS]\n"
               "SQL answers you can check, from a peer-to-peer grid.\n\n",
               f);
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-                fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-        fputs("\n`quorate COMMAND --help` says more. Exit codes: 0 verified, local or done, 2 "
-              "usage,\n"
-              "3 unverified, 4 contested or split, 5 any other error.\n\n"
+                fprintf(f, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+        fputs("\neverywhere: --runtime DIR (sockets), --state DIR (what is kept), --config PATH,\n"
+              "--json (one object per line), --no-color, -v, -h. COMMAND --help says more.\n"
+              "exit codes: 0 verified, local or done; 2 usage; 3 unverified; 4 contested or\n"
+              "split; 5 any other error.\n"
               "example: quorate query 'SELECT 42'\n",
               f);
 }

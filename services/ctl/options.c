@@ -165,6 +165,6 @@ void options_print(const struct option *table, FILE *f) {
                         snprintf(letter, sizeof(letter), "-%c, ", o->letter);
                 snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value ? " " : "",
                          o->value ? o->value : "");
-                fprintf(f, "  %-30s %s\n", left, o->help);
+                fprintf(f, "  %-26s  %s\n", left, o->help);
         }
 }

@@ -17,7 +17,7 @@ struct receipt_options {
 
 static const struct option options[] = {
         { OPTION_STRING, 0, "rows", offsetof(struct receipt_options, rows), "FILE",
-          "verify: compute the answer again from these rows (query --save-rows)" },
+          "verify: hash these rows again (query --save-rows)" },
         { OPTION_U64, 'n', "limit", offsetof(struct receipt_options, limit), "N",
           "list: at most so many [20]" },
         {},

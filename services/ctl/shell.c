@@ -159,7 +159,7 @@ static int run(const struct command_context *ctx) {
 const struct command command_shell = {
         .name = "shell",
         .usage = "shell [OPTIONS]",
-        .summary = "Ask statement after statement, with editing and history; also a filter",
+        .summary = "Ask one statement after another, with editing; also a filter",
         .example = "quorate shell --data sales.db",
         .options = options,
         .options_size = sizeof(struct ask_options),
