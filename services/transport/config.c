@@ -38,7 +38,7 @@ const struct config_key transport_config_keys[] = {
         SIZE(total_buffer, "total-buffer", "32M", 1 << 20, 4ULL << 30, "the same, to all"),
         SIZE(stream_window, "stream-window", "4M", 64 << 10, 64 << 20,
              "that a peer may send on one stream before its receiver takes any of it"),
-        SIZE(connection_window, "connection-window", "8M", 64 << 10, 256 << 20,
+        SIZE(connection_window, "connection-window", "32M", 64 << 10, 256 << 20,
              "the same, on one connection"),
         SIZE(receive_buffer, "receive-buffer", "64M", 1 << 20, 4ULL << 30,
              "received and not yet taken by services, in all; streams beyond are reset"),

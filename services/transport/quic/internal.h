@@ -102,6 +102,7 @@ struct connection {
         uint32_t n_streams, n_needs;
         struct budget budget;
         struct window window; /* its size is charged to the endpoint */
+        uint64_t unconsumed;  /* received on all streams */
         struct list datagrams;
         uint32_t n_datagrams;
         uint64_t n_datagrams_sent, bytes_in, bytes_out;
@@ -196,6 +197,7 @@ void limits_count(struct quic *q, const struct endpoint *remote, int by); /* +1 
 bool window_open(struct connection *c); /* false: the budget for windows is used up */
 void window_close(struct connection *c);
 uint64_t window_first(const struct quic *q);                                   /* of a stream */
+void window_received(struct connection *c, uint64_t n);
 void window_consumed(struct connection *c, struct quic_stream *s, uint64_t n); /* s NULL: gone */
 
 /* stream_quic.c */

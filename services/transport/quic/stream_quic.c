@@ -268,6 +268,7 @@ void quic_stream_acked(struct quic_stream *s, uint64_t upto) {
 void quic_stream_received(struct quic_stream *s, struct bytes data, bool fin) {
         if (data.len > 0) {
                 s->unconsumed += data.len;
+                window_received(s->connection, data.len);
                 stream_deliver(&s->base, data);
         }
         if (fin && s->base.handler && s->base.handler->on_fin)

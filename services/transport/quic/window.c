@@ -51,17 +51,37 @@ static uint64_t growth(const struct connection *c, struct window *w, uint64_t li
         return busy && w->size < limit ? least(w->size, limit - w->size) : 0;
 }
 
+/* What the budget gives of `more` bytes: all or nothing. */
+static uint64_t grow_connection(struct connection *c, uint64_t more) {
+        if (more == 0 || budget_take(&c->quic->receive_budget, more) != BUDGET_OK)
+                return 0;
+        c->window.size += more;
+        return more;
+}
+
+/* Streams that nobody reads hold the connection's window: once they hold half, it grows,
+ * so that the others go on. */
+void window_received(struct connection *c, uint64_t n) {
+        uint64_t limit = c->quic->config.limits.connection_window, more;
+
+        c->unconsumed += n;
+        if (c->unconsumed <= c->window.size / 2 || c->window.size >= limit)
+                return;
+        more = grow_connection(c, least(c->window.size, limit - c->window.size));
+        if (more > 0)
+                ngtcp2_conn_extend_max_offset(c->ngtcp2, more);
+}
+
 void window_consumed(struct connection *c, struct quic_stream *s, uint64_t n) {
         const struct quic_limits *l = &c->quic->config.limits;
-        uint64_t more = growth(c, &c->window, l->connection_window, n);
+        uint64_t more = grow_connection(c, growth(c, &c->window, l->connection_window, n));
 
-        if (more > 0 && budget_take(&c->quic->receive_budget, more) != BUDGET_OK)
-                more = 0;
-        c->window.size += more;
+        c->unconsumed -= n;
         ngtcp2_conn_extend_max_offset(c->ngtcp2, n + more);
         if (!s)
                 return;
-        more = growth(c, &s->window, l->stream_window, n);
+        /* One stream alone must not be able to hold the connection's whole window. */
+        more = growth(c, &s->window, least(l->stream_window, c->window.size / 2), n);
         s->window.size += more;
         ngtcp2_conn_extend_max_stream_offset(c->ngtcp2, (int64_t) s->base.id, n + more);
 }
