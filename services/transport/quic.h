@@ -29,6 +29,7 @@ struct quic_limits {
         uint32_t inbound;     /* of these; 0: three quarters, so that dialling keeps the rest */
         uint32_t connections_per_ip;  /* inbound */
         uint32_t connections_per_net; /* inbound, per IPv4 /24 and IPv6 /48 */
+        uint32_t handshakes_per_net;  /* a second, begun by others */
         uint32_t half_open;           /* inbound handshakes not confirmed */
         uint32_t retry_above; /* half-open handshakes from which addresses must prove themselves */
         uint32_t streams;     /* inbound, open at once, per connection */

@@ -107,12 +107,25 @@ static void step_reset(struct script *s) {
                 stream_reset(s->flows[which % s->n_flows].stream, which);
 }
 
+static void step_migrate(struct script *s) {
+        struct connection *c = s->net.nodes[0].connection;
+        struct path path;
+
+        if (!c)
+                return;
+        path = connection_path(c);
+        path.link = reader_u8(&s->in);
+        path.local.port = s->net.nodes[0].address.port = 4001 + reader_u8(&s->in);
+        (void) quic_migrate(s->net.nodes[0].quic, c, &path, s->net.now);
+}
+
 static void (*const steps[])(struct script *s) = {
-        step_inject, step_inject_addressed,
-        step_spoil,  step_truncate,
-        step_repeat, step_move,
-        step_wait,   step_dial,
-        step_stream, step_reset,
+        step_inject,  step_inject_addressed,
+        step_spoil,   step_truncate,
+        step_repeat,  step_move,
+        step_wait,    step_dial,
+        step_stream,  step_reset,
+        step_migrate,
 };
 
 static void check_books(const struct quic *q) {

@@ -26,7 +26,8 @@ def u16(n):
     return struct.pack(">H", n)
 
 
-INJECT, ADDRESSED, SPOIL, CUT, REPEAT, MOVE, WAIT, DIAL, STREAM, RESET = (bytes([i]) for i in range(10))
+INJECT, ADDRESSED, SPOIL, CUT, REPEAT, MOVE, WAIT, DIAL, STREAM, RESET, MIGRATE = (
+    bytes([i]) for i in range(11))
 
 
 def wait(ms):
@@ -44,6 +45,7 @@ SCRIPTS = {
     "move": wait(100) + STREAM + u16(60000) + MOVE + b"\0" + u16(777) + wait(500),
     "reset": wait(100) + STREAM + u16(60000) + STREAM + u16(9) + RESET + b"\0" + wait(500),
     "many": DIAL * 20 + wait(1000) + STREAM + u16(100) + wait(40000) + DIAL + wait(100),
+    "migrate": wait(1000) + STREAM + u16(60000) + MIGRATE + b"\3\7" + wait(2000) + MIGRATE + b"\4\x08" + wait(60000),
     "version": INJECT + u16(1200) + b"\xc0\x1a\x2a\x3a\x4a\x08" + bytes(1194) + wait(100),
 }
 

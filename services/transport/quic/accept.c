@@ -19,13 +19,13 @@ static bool admit(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *
                 }
                 *ret_has_original = true;
         }
+        if (!*ret_has_original && q->stats.n_half_open >= q->config.limits.retry_above) {
+                quic_answer_retry(q, path, hd);
+                return false;
+        }
         if (!limits_admit(q, &path->remote)) {
                 q->stats.refused_limit++;
                 quic_answer_refuse(q, path, hd, NGTCP2_CONNECTION_REFUSED);
-                return false;
-        }
-        if (!*ret_has_original && q->stats.n_half_open >= q->config.limits.retry_above) {
-                quic_answer_retry(q, path, hd);
                 return false;
         }
         return true;

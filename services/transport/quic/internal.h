@@ -23,12 +23,19 @@
 #define DATAGRAMS_MAX     64    /* unreliable ones, waiting to leave, per connection */
 #define CHUNK_OVERHEAD    64    /* charged for each queued buffer beside its bytes */
 #define VECTORS_MAX       16
+#define RATES             4096 /* fixed: networks that share a slot share its rate */
 
 /* A datagram outside any connection: Retry, version negotiation, reset, refusal, farewell. */
 struct quic_answer {
         struct path path;
         size_t len;
         uint8_t data[PACKET_MAX];
+};
+
+/* Handshakes begun in the second from `since`. */
+struct rate {
+        nsec_t since;
+        uint32_t n;
 };
 
 struct quic {
@@ -51,6 +58,8 @@ struct quic {
         size_t n_closed;
 
         struct map *per_ip, *per_net; /* -> count of inbound connections */
+        struct rate rates[RATES];     /* of handshakes; a network's slot is a keyed hash */
+        uint8_t rate_key[16];
 
         uint8_t token_keys[2][32]; /* the current one and the one before */
         nsec_t token_rotated;

@@ -1,3 +1,4 @@
+#include "common/crypto/hash.h"
 #include "services/transport/quic/internal.h"
 
 /* Counters stand in the map itself, as pointers that are numbers. */
@@ -27,6 +28,16 @@ static bool is_exempt(const struct quic *q, const struct endpoint *e) {
         return q->config.limits.exempt_loopback && endpoint_scope(e) == SCOPE_LOOPBACK;
 }
 
+/* Counts the handshake that is about to begin. */
+static bool rate_allows(struct quic *q, const struct endpoint *remote) {
+        struct hash_value h = hash_keyed(BYTES_OF(q->rate_key), net_of(remote));
+        struct rate *r = &q->rates[load_be32(h.bytes) % RATES];
+
+        if (r->n == 0 || q->now - r->since >= NSEC_PER_SEC)
+                *r = (struct rate){ .since = q->now };
+        return r->n++ < q->config.limits.handshakes_per_net;
+}
+
 static uint32_t inbound_max(const struct quic_limits *l) {
         return l->inbound > 0 ? l->inbound : l->connections - l->connections / 4;
 }
@@ -40,7 +51,7 @@ bool limits_admit(struct quic *q, const struct endpoint *remote) {
         if (is_exempt(q, remote))
                 return true;
         return count(q->per_ip, ip_of(remote)) < l->connections_per_ip &&
-               count(q->per_net, net_of(remote)) < l->connections_per_net;
+               count(q->per_net, net_of(remote)) < l->connections_per_net && rate_allows(q, remote);
 }
 
 void limits_count(struct quic *q, const struct endpoint *remote, int by) {

@@ -11,6 +11,7 @@ void quic_config_default(struct quic_config *ret) {
                 .limits = { .connections = 1024,
                             .connections_per_ip = 16,
                             .connections_per_net = 64,
+                            .handshakes_per_net = 64,
                             .half_open = 128,
                             .retry_above = 32,
                             .streams = 256,
@@ -59,6 +60,7 @@ struct quic *quic_new(const struct quic_config *config, const struct quic_events
         q->answers = xnew_n(struct quic_answer, ANSWERS_MAX);
         q->train = xmalloc(TRAIN_MAX);
         events->random(userdata, q->token_keys, sizeof(q->token_keys));
+        events->random(userdata, q->rate_key, sizeof(q->rate_key));
         return q;
 }
 

@@ -77,15 +77,21 @@ static void test_same_seed_same_trace(void **state) {
         assert_int_equal(ends[0], ends[1]);
 }
 
+/* Lost first packets are repeated after 1, 2, 4 ... seconds: given time, all get through. */
 static void test_handshakes_survive_loss(void **state) {
+        struct quic_config config;
+
+        quic_config_default(&config);
+        config.handshake_timeout = 60 * NSEC_PER_SEC;
+        config.idle_timeout = 60 * NSEC_PER_SEC;
         for (uint64_t seed = 100; seed < 130; seed++) {
                 struct net net;
 
-                two_nodes(&net, seed, NULL);
+                two_nodes(&net, seed, &config);
                 net.loss = 0.15;
                 net.jitter = 10 * NSEC_PER_MSEC;
                 net_dial(&net.nodes[0], &net.nodes[1], NULL);
-                assert_true(net_run(&net, 5 * NSEC_PER_SEC, both_connected));
+                assert_true(net_run(&net, 60 * NSEC_PER_SEC, both_connected));
                 net_done(&net);
         }
 }
@@ -387,6 +393,32 @@ static void test_room_is_bounded_and_comes_back(void **state) {
         refused_until_room(&config);
 }
 
+/* Handshakes cost signatures: a network that keeps asking is put off for the second. */
+static void test_handshakes_per_second(void **state) {
+        struct quic_config config;
+        struct quic_stats stats;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.handshakes_per_net = 5;
+        two_nodes(&net, 22, &config);
+        for (int i = 0; i < 8; i++) {
+                net_dial(&net.nodes[0], &net.nodes[1], NULL);
+                net_run(&net, 50 * NSEC_PER_MSEC, NULL);
+                if (net.nodes[0].connection)
+                        connection_close(net.nodes[0].connection, 0);
+                net_run(&net, 50 * NSEC_PER_MSEC, NULL);
+        }
+        quic_stats(net.nodes[1].quic, &stats);
+        assert_int_equal(stats.accepted, 5);
+        assert_int_equal(stats.refused_limit, 3);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        net_dial(&net.nodes[0], &net.nodes[1], NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(net.nodes[0].n_connected, 6);
+        net_done(&net);
+}
+
 static void test_total_limit_covers_dialling(void **state) {
         struct quic_config config;
         struct connection *c;
@@ -518,6 +550,7 @@ TEST_MAIN(cmocka_unit_test(test_handshake), cmocka_unit_test(test_same_seed_same
           cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_migration),
           cmocka_unit_test(test_limits_per_address),
           cmocka_unit_test(test_room_is_bounded_and_comes_back),
+          cmocka_unit_test(test_handshakes_per_second),
           cmocka_unit_test(test_total_limit_covers_dialling),
           cmocka_unit_test(test_short_initials_are_dropped),
           cmocka_unit_test(test_unknown_versions_are_negotiated),
