@@ -12,6 +12,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/daemon/capability.h"
+#include "quorate-config.h"
 
 struct row {
         const struct config_key *key;
@@ -26,8 +27,20 @@ struct config {
         size_t n_rows;
 };
 
-/* Sections of quorate.conf that belong to no one service. */
-static const char *const shared_sections[] = { "node", "network", "host", "requester" };
+/* Sections of quorate.conf that are called unlike a service, and the one that reads all
+ * their keys, if there is one: it knows a wrong key for sure. */
+static const struct {
+        const char *name, *owner;
+} shared_sections[] = {
+        { "node", NULL },
+        { "network", NULL },
+        { "host", "coordinator" },
+        { "query", "coordinator" },
+        { "trust", "coordinator" },
+#if QUORATE_FAULTS
+        { "faults", "coordinator" },
+#endif
+};
 
 static void *member(const struct config *c, const struct row *row) {
         return c->values + row->key->offset;
@@ -256,9 +269,18 @@ static bool is_known_section(const struct config *c, const char *section) {
         if (has_section(c, section) || capability_is_service(section))
                 return true;
         for (size_t i = 0; i < ELEMENTSOF(shared_sections); i++)
-                if (strcmp(shared_sections[i], section) == 0)
+                if (strcmp(shared_sections[i].name, section) == 0)
                         return true;
         return false;
+}
+
+/* Does this service read every key of the section? */
+static bool owns_section(const struct config *c, const char *section) {
+        for (size_t i = 0; i < ELEMENTSOF(shared_sections); i++)
+                if (strcmp(shared_sections[i].name, section) == 0)
+                        return shared_sections[i].owner &&
+                               strcmp(shared_sections[i].owner, c->service) == 0;
+        return strcmp(section, c->service) == 0;
 }
 
 /* ---- one text ---- */
@@ -328,7 +350,7 @@ static int on_pair(void *userdata, const char *section, const char *key, const c
         row = find_row(p->config, section, key);
         if (!row) {
                 /* A shared section may hold keys other services read. */
-                if (p->shared && strcmp(section, p->config->service) != 0)
+                if (p->shared && !owns_section(p->config, section))
                         return 1;
                 return fail(p, "[%s] %s: unknown key, --help-config lists them", section, key);
         }

@@ -45,6 +45,8 @@ static const struct {
         { "no section needed in our own file", "count = 7\n", false, NULL },
         { "our own section in our own file", "[dht]\ncount = 7\n", false, NULL },
         { "another service's section", "[gossip]\nwhatever = 1\n", true, NULL },
+        { "the coordinator's sections",
+          "[query]\nreplicas = 3\n[host]\nslots = 1\n[trust]\nhalf-life = 7d\n", true, NULL },
         { "another reader's key of a shared section", "[network]\nport = 1\n", true, NULL },
         { "no section in the shared file", "count = 7\n", true,
           "f:1: count: stands before any [section], put it below one" },
@@ -102,6 +104,23 @@ static void test_parse(void **state) {
                         check_values(c);
                 config_free(c);
         }
+}
+
+/* Who reads all of a section knows a wrong key in it. */
+static void test_owned_section(void **state) {
+        static const struct config_key of_query[] = {
+                CONFIG_SECTION("query"),
+                CONFIG_INT(sample, count, "count", "3", 1, 64, "how many"),
+                {},
+        };
+        struct config *c = config_new("coordinator", of_query, sizeof(struct sample));
+        char error[CONFIG_ERROR_SIZE] = "";
+
+        assert_int_equal(config_parse(c, "f", BYTES_LIT("[query]\ncuont = 1\n"), true, error),
+                         CONFIG_E_INVALID);
+        assert_string_equal(error, "f:2: [query] cuont: unknown key, --help-config lists them");
+        assert_int_equal(config_parse(c, "f", BYTES_LIT("[network]\nx = 1\n"), true, error), 0);
+        config_free(c);
 }
 
 static void test_defaults(void **state) {
@@ -223,6 +242,7 @@ static void test_print(void **state) {
         config_free(b);
 }
 
-TEST_MAIN(cmocka_unit_test(test_parse), cmocka_unit_test(test_defaults),
-          cmocka_unit_test(test_long_line), cmocka_unit_test(test_environment),
-          cmocka_unit_test(test_files), cmocka_unit_test(test_print))
+TEST_MAIN(cmocka_unit_test(test_parse), cmocka_unit_test(test_owned_section),
+          cmocka_unit_test(test_defaults), cmocka_unit_test(test_long_line),
+          cmocka_unit_test(test_environment), cmocka_unit_test(test_files),
+          cmocka_unit_test(test_print))
