@@ -148,6 +148,8 @@ static int run(const struct command_context *ctx) {
         if (o->nodes < 1 || o->nodes > GRID_NODES_MAX || o->workers < 1 || o->workers > 8)
                 return complain(ctx, EXIT_USAGE, "run: 1 to %d nodes and 1 to 8 workers each",
                                 GRID_NODES_MAX);
+        /* What a service does in the normal course is for -v; QUORATE_LOG decides otherwise. */
+        (void) setenv("QUORATE_LOG", ctx->common.verbose ? "info" : "warning", 0);
         if (grid_plan(&ctx->common, o->nodes, &grid, error))
                 return complain(ctx, EXIT_USAGE, "%s", error);
         if (loop_new(&loop))
