@@ -117,7 +117,7 @@ struct shell_input *shell_input_free(struct shell_input *in) {
 static enum shell_line take(struct shell_input *in, const char *text, ssize_t n, char **ret) {
         while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
                 n--;
-        if (in->el) {
+        if (text != in->line) { /* libedit's, which the next line overwrites */
                 free(in->line);
                 in->line = xcalloc((size_t) n + 1, 1);
                 memcpy(in->line, text, (size_t) n);
