@@ -4,15 +4,19 @@
 #include <stdlib.h>
 
 unsigned scenario_runs;
+static uint64_t first_seed = 1;
 
 void scenario_options(int argc, char **argv, unsigned fallback) {
         scenario_runs = fallback;
         (void) mallopt(M_TRIM_THRESHOLD,
                        1 << 29); /* a run frees all it has: keep it for the next */
         (void) mallopt(M_MMAP_THRESHOLD, 1 << 29);
-        for (int i = 1; i + 1 < argc; i++)
+        for (int i = 1; i + 1 < argc; i++) {
                 if (strcmp(argv[i], "--runs") == 0)
                         scenario_runs = (unsigned) strtoul(argv[i + 1], NULL, 10);
+                if (strcmp(argv[i], "--seed") == 0)
+                        first_seed = strtoull(argv[i + 1], NULL, 10);
+        }
 }
 
 static const char *const shapes[] = {
@@ -117,7 +121,7 @@ void scenario_count(const struct setup *setup, unsigned runs, struct outcome *re
         for (unsigned i = 0; i < runs; i++) {
                 struct sim_result r;
 
-                scenario_one(setup, i + 1, &r);
+                scenario_one(setup, first_seed + i, &r);
                 add(ret, &r);
         }
 }

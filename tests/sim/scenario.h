@@ -31,7 +31,7 @@ struct outcome {
         uint64_t by_problem[32];
 };
 
-extern unsigned scenario_runs; /* of each row; --runs N */
+extern unsigned scenario_runs; /* of each row; --runs N, beginning at --seed N */
 
 /* Call first in main: reads --runs. fallback: the number that fits in a short suite. */
 void scenario_options(int argc, char **argv, unsigned fallback);

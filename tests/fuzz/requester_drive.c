@@ -1,0 +1,317 @@
+#include "tests/fuzz/requester_drive.h"
+
+#include "common/canonical/descriptor.h"
+#include "common/canonical/statement.h"
+#include "common/wire/frame.h"
+#include "common/wire/unpack.h"
+#include "proto/grid.pb-c.h"
+#include "proto/worker.pb-c.h"
+
+#define ENGINE "sim/1/model"
+#define CLIENT 1
+
+static ProtobufCBinaryData binary(struct bytes v) {
+        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
+}
+
+static struct signature hash_sign(const struct sign_public *key, struct bytes message) {
+        struct hash_value h = hash_of2("quorate.fuzz.sig", sign_public_bytes(key), message);
+        struct signature s = {};
+
+        memcpy(s.bytes, h.bytes, HASH_SIZE);
+        return s;
+}
+
+bool drive_verify(const struct sign_public *key, struct bytes message, struct bytes signature) {
+        struct signature want = hash_sign(key, message);
+
+        return bytes_equal(signature_bytes(&want), signature);
+}
+
+static struct peer_id peer_of(unsigned i) {
+        struct sign_public key = { .bytes = { (uint8_t) (i + 1) } };
+
+        return peer_id_from_ed25519(&key);
+}
+
+/* ---- The world around ---- */
+
+static void send_report(struct drive *d, Worker__Report *r) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, 1u << 16);
+        wire_pack(&b, &r->base);
+        coordinator_report(d->c, d->run, buffer_bytes(&b), d->now);
+}
+
+static void do_work(struct drive *d, const struct action *a) {
+        Worker__Report r = WORKER__REPORT__INIT;
+        Worker__Analysis analysis = WORKER__ANALYSIS__INIT;
+
+        d->run = a->id;
+        analysis.class_name = (char *) "EXACT";
+        analysis.engine = (char *) ENGINE;
+        analysis.schema = binary(d->schema->encoded);
+        r.body_case = WORKER__REPORT__BODY_ANALYSIS;
+        r.analysis = &analysis;
+        send_report(d, &r);
+}
+
+static void do_sign(struct drive *d, const struct action *a) {
+        static const uint8_t signature[SIGNATURE_SIZE];
+
+        coordinator_signed(d->c, a->id, refbuf_bytes(a->data), BYTES_OF(signature), d->now);
+}
+
+static void do_ack(struct drive *d, const struct action *a) {
+        if (a->id)
+                coordinator_journalled(d->c, a->id, d->now);
+}
+
+static void do_open(struct drive *d, const struct action *a) {
+        static const uint8_t ip[4] = { 10, 0, 0, 1 };
+        struct endpoint e = endpoint_ip4(ip, 4001);
+        struct stream_remote remote = { .peer = a->peer, .address = multiaddr_from_endpoint(&e) };
+
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++) {
+                if (!peer_id_equal(&a->peer, &d->peers[i]))
+                        continue;
+                d->streams[i] = a->id;
+                d->is_open[i] = true;
+                buffer_clear(&d->sent[i]);
+                coordinator_stream_opened(d->c, a->id, &remote, 64, d->now);
+        }
+}
+
+/* Looks for the dispatch in what was sent so far: it brings the descriptor. */
+static void look_for_dispatch(struct drive *d, unsigned host) {
+        struct reader r = reader_of(buffer_bytes(&d->sent[host]));
+
+        while (reader_left(&r) > 0 && d->descriptor.len == 0) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                struct bytes frame = reader_prefixed(&r);
+                const Grid__JobMessage *m;
+
+                if (r.failed || wire_unpack(&grid__job_message__descriptor, frame, NULL, &u))
+                        return;
+                m = u.message;
+                if (m->body_case == GRID__JOB_MESSAGE__BODY_DISPATCH)
+                        buffer_put(&d->descriptor, m->dispatch->descriptor.data,
+                                   m->dispatch->descriptor.len);
+        }
+}
+
+static void do_send(struct drive *d, const struct action *a) {
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++) {
+                if (d->streams[i] != a->id)
+                        continue;
+                buffer_put_bytes(&d->sent[i], refbuf_bytes(a->data));
+                look_for_dispatch(d, i);
+        }
+}
+
+static void do_reset(struct drive *d, const struct action *a) {
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                if (d->streams[i] == a->id)
+                        d->is_open[i] = false;
+}
+
+static void do_reply(struct drive *d, const struct action *a) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Coordinator__SubmitReply *reply;
+
+        if (!a->data ||
+            wire_unpack(&coordinator__submit_reply__descriptor, refbuf_bytes(a->data), NULL, &u))
+                return;
+        reply = u.message;
+        if (coordinator_attach(d->c, CLIENT, BYTES(reply->job.data, reply->job.len), 0, d->now))
+                coordinator_client_credit(d->c, CLIENT, 1000, d->now);
+}
+
+static void do_client(struct drive *d, const struct action *a) {
+        struct reader r = reader_of(refbuf_bytes(a->data));
+
+        while (reader_left(&r) > 0) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                struct bytes frame = reader_prefixed(&r);
+                const Coordinator__ResultFrame *f;
+
+                check(!r.failed); /* no frame here is longer than one unit */
+                check(!wire_unpack(&coordinator__result_frame__descriptor, frame, NULL, &u));
+                f = u.message;
+                if (f->body_case != COORDINATOR__RESULT_FRAME__BODY_END)
+                        continue;
+                d->is_verified = strcmp(f->end->state, "VERIFIED") == 0;
+                if (f->end->answer.len == HASH_SIZE)
+                        memcpy(d->answer.bytes, f->end->answer.data, HASH_SIZE);
+        }
+}
+
+static void (*const doers[_ACTION_N])(struct drive *d, const struct action *a) = {
+        [ACTION_OPEN] = do_open,   [ACTION_SEND] = do_send,   [ACTION_RESET] = do_reset,
+        [ACTION_SIGN] = do_sign,   [ACTION_WORK] = do_work,   [ACTION_JOURNAL] = do_ack,
+        [ACTION_RECEIPT] = do_ack, [ACTION_REPLY] = do_reply, [ACTION_CLIENT] = do_client,
+};
+
+static void pump(struct drive *d) {
+        struct action a = {};
+
+        while (coordinator_output(d->c, &a)) {
+                if (doers[a.type])
+                        doers[a.type](d, &a);
+                action_done(&a);
+        }
+}
+
+/* ---- What the target does ---- */
+
+void drive_data(struct drive *d, unsigned host, struct bytes data) {
+        if (!d->is_open[host])
+                return;
+        coordinator_stream_data(d->c, d->streams[host], data, d->now);
+        pump(d);
+}
+
+void drive_message(struct drive *d, unsigned host, unsigned field, struct bytes body) {
+        CLEANUP(buffer_donep) struct buffer m = {}, frame = {};
+
+        buffer_init(&m, body.len + 32);
+        buffer_init(&frame, body.len + 64);
+        buffer_put_varint(&m, field << 3 | 2);
+        buffer_put_prefixed(&m, body);
+        frame_put(&frame, buffer_bytes(&m));
+        drive_data(d, host, buffer_bytes(&frame));
+}
+
+void drive_bid(struct drive *d, unsigned host) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        uint8_t ticket[16] = { (uint8_t) (host + 1) };
+        Grid__Bid bid = GRID__BID__INIT;
+
+        bid.ticket = binary(BYTES_OF(ticket));
+        bid.valid_ms = 5000;
+        bid.engine = (char *) ENGINE;
+        bid.free_slots = 1;
+        buffer_init(&b, 256);
+        wire_pack(&b, &bid.base);
+        drive_message(d, host, 2, buffer_bytes(&b));
+}
+
+void drive_closed(struct drive *d, unsigned host) {
+        if (!d->is_open[host])
+                return;
+        d->is_open[host] = false;
+        coordinator_stream_closed(d->c, d->streams[host], 7, d->now);
+        pump(d);
+}
+
+void drive_window(struct drive *d, unsigned host) {
+        coordinator_stream_window(d->c, d->streams[host], 8, d->now);
+        pump(d);
+}
+
+void drive_report(struct drive *d, struct bytes report) {
+        coordinator_report(d->c, d->run, report, d->now);
+        pump(d);
+}
+
+void drive_wait(struct drive *d, nsec_t time) {
+        nsec_t end = d->now + time;
+        nsec_t next;
+
+        while ((next = coordinator_deadline(d->c)) <= end) {
+                d->now = nsec_max(d->now, next);
+                coordinator_expire(d->c, d->now);
+                pump(d);
+        }
+        d->now = end;
+}
+
+bool drive_commit(struct drive *d, unsigned host, struct buffer *ret) {
+        Grid__Commit c = GRID__COMMIT__INIT;
+        struct hash_value salt = job_salt(buffer_bytes(&d->descriptor));
+        CLEANUP(buffer_donep) struct buffer statement = {};
+        struct commit_statement s = { .job = job_id(buffer_bytes(&d->descriptor)),
+                                      .host = peer_id_bytes(&d->peers[host]),
+                                      .engine_class = BYTES_LIT(ENGINE),
+                                      .answer_tag = answer_tag(&salt, &d->truth),
+                                      .result_tag = answer_result_tag(&salt, &d->truth) };
+        struct sign_public key;
+        struct signature signature;
+
+        if (d->descriptor.len == 0)
+                return false;
+        buffer_init(&statement, STATEMENT_BYTES_MAX);
+        check(commit_encode(&s, &statement) == STATEMENT_OK);
+        check(peer_id_ed25519(&d->peers[host], &key));
+        signature = hash_sign(&key, buffer_bytes(&statement));
+        c.statement = binary(buffer_bytes(&statement));
+        c.signature = binary(signature_bytes(&signature));
+        c.form = d->truth.form;
+        c.answer = binary(hash_bytes(&d->truth.hash));
+        c.sequence_root = binary(hash_bytes(&d->truth.sequence_root));
+        buffer_init(ret, 1u << 16);
+        wire_pack(ret, &c.base);
+        return true;
+}
+
+/* ---- Life ---- */
+
+static void make_truth(struct drive *d) {
+        static const struct answer_limits no_limits = {};
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct answer_builder builder;
+
+        buffer_init(&b, 64);
+        schema_begin(&b, 1);
+        schema_put_name(&b, BYTES_LIT("n"));
+        schema_put_type(&b, CELL_INTEGER);
+        check(schema_decode(buffer_bytes(&b), &d->schema) == SCHEMA_OK);
+        answer_begin(&builder, ANSWER_SET, &d->schema->digest, &no_limits, NULL);
+        check(answer_finish(&builder) == BATCH_OK);
+        answer_result(&builder, &d->truth);
+        answer_done(&builder);
+}
+
+static void tell_candidates(struct drive *d) {
+        CLEANUP(freep) struct candidate *list = xnew_n(struct candidate, DRIVE_HOSTS);
+
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                list[i].peer = d->peers[i];
+        coordinator_candidates(d->c, list, DRIVE_HOSTS, d->now);
+}
+
+struct drive *drive_new(core_verify_fn verify) {
+        static const char *const engines[] = { ENGINE };
+        static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
+        Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+        struct drive *d = xnew(struct drive);
+
+        d->now = NSEC_PER_SEC;
+        for (unsigned i = 0; i <= DRIVE_HOSTS; i++)
+                d->peers[i] = peer_of(i);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                buffer_init(&d->sent[i], 1u << 20);
+        buffer_init(&d->descriptor, 1u << 20);
+        make_truth(d);
+        d->c = coordinator_new(&settings_default, &d->peers[DRIVE_HOSTS], 1);
+        coordinator_verifier(d->c, verify);
+        coordinator_clock(d->c, d->now, INT64_C(1790000000000000));
+        coordinator_start(d->c, d->now);
+        tell_candidates(d);
+        coordinator_capacity(d->c, 2, 1u << 30, engines, 1, d->now);
+        request.sql = (char *) "SELECT n FROM nothing";
+        request.prefer = (char *) "remote";
+        coordinator_submit(d->c, 1, &request, &entropy, d->now);
+        pump(d);
+        return d;
+}
+
+void drive_free(struct drive *d) {
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                buffer_done(&d->sent[i]);
+        buffer_done(&d->descriptor);
+        d->c = coordinator_free(d->c);
+        schema_free(d->schema);
+        free(d);
+}
