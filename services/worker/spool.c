@@ -66,12 +66,14 @@ void spool_shrink(struct spool *s) {
 
 static int index_one(struct spool *s) {
         uint8_t header[SPOOL_HEADER_SIZE];
+        uint64_t left = s->limit - s->end;
         uint32_t length;
 
-        if (pread(s->fd, header, sizeof(header), (off_t) s->end) != (ssize_t) sizeof(header))
+        if (left < SPOOL_RECORD_EXTRA ||
+            pread(s->fd, header, sizeof(header), (off_t) s->end) != (ssize_t) sizeof(header))
                 return SPOOL_E_MALFORMED;
         length = load_be32(header);
-        if (length == 0 || length > ROW_BYTES_MAX || length > s->limit - s->end)
+        if (length == 0 || length > ROW_BYTES_MAX || length > left - SPOOL_RECORD_EXTRA)
                 return SPOOL_E_MALFORMED;
         if (s->n == s->capacity) {
                 s->capacity = s->capacity ? s->capacity * 2 : 16;
