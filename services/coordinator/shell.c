@@ -146,6 +146,9 @@ static int start_data(struct shell *s) {
         if (r)
                 return r < 0 ? log_fault(r, "cannot open the dataset cache %s", s->cache_path)
                              : error_origin(-EIO);
+        r = shell_files_secret(s);
+        if (r)
+                return log_fault(r, "cannot read or make upload.secret in %s", s->ctx->state);
         s->data = shell_data_new(s->loop, s->store, &shell_data_defaults, &data_handler, s);
         return 0;
 }

@@ -58,6 +58,7 @@ struct shell {
         const struct coordinator_config *config;
         struct coordinator *core;
         struct peer_id self;
+        uint8_t upload_secret[DATA_SALT_SIZE]; /* salts of uploads that are not public */
         bool is_turning, is_draining, is_paused;
         struct peer_id *denied; /* the settings point to it */
         struct coordinator_service services[3];
@@ -118,6 +119,7 @@ void shell_client_stop(struct shell *s);
 int shell_keyring_start(struct shell *s); /* waits for keyring: who we are */
 void shell_keyring_stop(struct shell *s);
 int shell_files_start(struct shell *s);
+int shell_files_secret(struct shell *s);  /* made once, kept 0600 in the state directory */
 int shell_files_restore(struct shell *s); /* the core exists: give it what was journalled */
 void shell_files_stop(struct shell *s);
 void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "common/base/error.h"
@@ -74,6 +75,33 @@ static int restore_one(void *userdata, enum journal_kind kind, struct bytes data
 int shell_files_restore(struct shell *s) {
         (void) journal_file_prune(s->journal, shell_wall_us());
         return journal_file_walk(s->journal, restore_one, s);
+}
+
+/* ---- The secret behind the salts of uploads ---- */
+
+static int make_secret(const char *path, uint8_t ret[DATA_SALT_SIZE]) {
+        CLEANUP(freep) char *tmp = xasprintf("%s.tmp", path);
+        CLEANUP(fd_closep)
+        int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd < 0)
+                return error_origin(-errno);
+        if (getrandom(ret, DATA_SALT_SIZE, 0) != DATA_SALT_SIZE)
+                return error_origin(-EIO);
+        if (write(fd, ret, DATA_SALT_SIZE) != DATA_SALT_SIZE || fsync(fd) < 0 ||
+            rename(tmp, path) < 0)
+                return error_origin(-errno);
+        return 0;
+}
+
+int shell_files_secret(struct shell *s) {
+        CLEANUP(freep) char *path = xasprintf("%s/upload.secret", s->ctx->state);
+        CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+        /* One that is cut short is made anew: then the same content is uploaded once more. */
+        if (fd >= 0 && read(fd, s->upload_secret, DATA_SALT_SIZE) == DATA_SALT_SIZE)
+                return 0;
+        return make_secret(path, s->upload_secret);
 }
 
 /* ---- Receipts: a file each, complete or not there ---- */

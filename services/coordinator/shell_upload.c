@@ -1,7 +1,6 @@
 #include "services/coordinator/shell.h"
 
 #include <errno.h>
-#include <sys/random.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -131,12 +130,11 @@ static bool has_room(struct shell *s) {
 }
 
 static int begin(struct uploading *u, const Coordinator__UploadOpen *in) {
-        uint8_t salt[DATA_SALT_SIZE] = {};
+        static const uint8_t no_secret[DATA_SALT_SIZE];
 
-        if (!in->is_public && getrandom(salt, sizeof(salt), 0) != sizeof(salt))
-                return error_origin(-EIO);
         u->length = in->length;
-        return upload_begin(u->shell->store, BYTES_STR(in->format), in->length, salt, &u->upload);
+        return upload_begin(u->shell->store, BYTES_STR(in->format), in->length,
+                            in->is_public ? no_secret : u->shell->upload_secret, &u->upload);
 }
 
 void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata) {

@@ -48,9 +48,11 @@ int store_pin(struct store *s, const struct hash_value *root);
 void store_unpin(struct store *s, const struct hash_value *root);
 
 /* A dataset from a client, in order. length is what it declared: room for it is
- * made at once. salt: DATA_SALT_SIZE bytes, zero for public data. */
+ * made at once. secret: DATA_SALT_SIZE bytes that only this node knows, from which the
+ * salt is derived together with the content, so that the same content again is the same
+ * dataset; zeros for public data, whose salt is zero. */
 int upload_begin(struct store *s, struct bytes format, uint64_t length,
-                 const uint8_t salt[DATA_SALT_SIZE], struct upload **ret);
+                 const uint8_t secret[DATA_SALT_SIZE], struct upload **ret);
 int upload_write(struct upload *u, struct bytes data);
 /* Syncs, names it by its root, pins it once. */
 int upload_finish(struct upload *u, struct hash_value *ret_root);

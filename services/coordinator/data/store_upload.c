@@ -13,7 +13,7 @@ struct upload {
         int fd;
         char tmp[STORE_NAME_SIZE];
         char format[FORMAT_SIZE];
-        uint8_t salt[DATA_SALT_SIZE];
+        uint8_t secret[DATA_SALT_SIZE];
         uint64_t length, written;
         struct buffer chunk; /* the chunk being filled */
         struct hash_value *leaves;
@@ -22,7 +22,7 @@ struct upload {
 };
 
 int upload_begin(struct store *s, struct bytes format, uint64_t length,
-                 const uint8_t salt[DATA_SALT_SIZE], struct upload **ret) {
+                 const uint8_t secret[DATA_SALT_SIZE], struct upload **ret) {
         static unsigned serial; /* names of temporary files only */
         CLEANUP(upload_freep) struct upload *u = xnew(struct upload);
         struct manifest m = { .length = length };
@@ -41,7 +41,7 @@ int upload_begin(struct store *s, struct bytes format, uint64_t length,
         u->length = length;
         u->leaves = xnew_n(struct hash_value, manifest_n_chunks(&m));
         memcpy(u->format, format.data, format.len);
-        memcpy(u->salt, salt, DATA_SALT_SIZE);
+        memcpy(u->secret, secret, DATA_SALT_SIZE);
         buffer_init(&u->chunk, DATA_CHUNK_SIZE);
         snprintf(u->tmp, sizeof(u->tmp), "upload-%u.tmp", serial++);
         u->fd = openat(s->dir_fd, u->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
@@ -87,6 +87,19 @@ int upload_write(struct upload *u, struct bytes data) {
         return STORE_OK;
 }
 
+/* To others it looks drawn at random; to this node it is always the same for this content. */
+static void derive_salt(const struct upload *u, const struct hash_value *chunk_root,
+                        uint8_t ret[DATA_SALT_SIZE]) {
+        static const uint8_t no_secret[DATA_SALT_SIZE];
+        struct hash_value h;
+
+        memset(ret, 0, DATA_SALT_SIZE);
+        if (memcmp(u->secret, no_secret, DATA_SALT_SIZE) == 0)
+                return;
+        h = hash_keyed(BYTES_OF(u->secret), hash_bytes(chunk_root));
+        memcpy(ret, h.bytes, DATA_SALT_SIZE);
+}
+
 static void write_manifest(const struct upload *u, struct buffer *b) {
         struct manifest m = { .format = BYTES_STR(u->format), .length = u->length };
         struct merkle tree;
@@ -95,7 +108,7 @@ static void write_manifest(const struct upload *u, struct buffer *b) {
         for (size_t i = 0; i < u->n_leaves; i++)
                 merkle_add_leaf(&tree, &u->leaves[i]);
         m.chunk_root = merkle_root(&tree);
-        memcpy(m.salt, u->salt, DATA_SALT_SIZE);
+        derive_salt(u, &m.chunk_root, m.salt);
         manifest_encode(&m, b);
 }
 

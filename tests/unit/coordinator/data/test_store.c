@@ -65,6 +65,28 @@ static void test_survives_reopening(void **state) {
         store_free(s);
 }
 
+/* Not public: the same for one node and one content, another for another node. */
+static void test_salt_is_derived(void **state) {
+        const uint8_t mine[DATA_SALT_SIZE] = { 1 }, other[DATA_SALT_SIZE] = { 2 };
+        const uint8_t *secrets[] = { mine, mine, other, no_salt };
+        struct hash_value roots[4];
+        struct upload *u;
+        struct store *s;
+
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        for (size_t i = 0; i < ELEMENTSOF(secrets); i++) {
+                assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), 3, secrets[i], &u), STORE_OK);
+                assert_int_equal(upload_write(u, BYTES_LIT("abc")), STORE_OK);
+                assert_int_equal(upload_finish(u, &roots[i]), STORE_OK);
+                upload_free(u);
+        }
+        assert_true(hash_equal(&roots[0], &roots[1]));
+        assert_false(hash_equal(&roots[0], &roots[2]));
+        assert_false(hash_equal(&roots[0], &roots[3]));
+        assert_int_equal(store_used(s), 9);
+        store_free(s);
+}
+
 static void test_quota_evicts_only_what_is_unpinned(void **state) {
         struct hash_value a, b, c;
         struct upload *u;
@@ -203,6 +225,7 @@ static void test_fetch_resumes(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_salt_is_derived, setup, teardown),
           cmocka_unit_test_setup_teardown(test_quota_evicts_only_what_is_unpinned, setup, teardown),
           cmocka_unit_test_setup_teardown(test_leftovers_of_a_crash_go, setup, teardown),
           cmocka_unit_test_setup_teardown(test_fetch_resumes, setup, teardown))
