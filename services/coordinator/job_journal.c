@@ -222,6 +222,8 @@ int journal_restore(struct requester *rq, enum journal_kind kind, struct bytes r
 void job_restored_step(struct job *j, nsec_t now) {
         int64_t age = core_wall_us(RQ_OF(j)->core, now) - j->time_us;
 
+        if (!RQ_OF(j)->is_started) /* a client was quicker than the candidates */
+                return;
         j->plan.error = OUTCOME_OK;
         if (j->plan.is_local || age > RESUME_AGE || j->deadline <= now) {
                 j->plan.is_local = true;

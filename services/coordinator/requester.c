@@ -80,6 +80,7 @@ static void step_all(struct requester *rq, nsec_t now) {
 static void requester_start(void *role, nsec_t now) {
         struct requester *rq = role;
 
+        rq->is_started = true;
         LIST_FOREACH_SAFE (it, &rq->all) {
                 struct job *j = LIST_ENTRY(it, struct job, link);
 

@@ -5,6 +5,7 @@
 #include "services/coordinator/job.h"
 
 struct requester {
+        bool is_started; /* candidates may be there: restored jobs go on */
         struct core *core;
         struct rng rng;
         struct map *handles; /* id -> struct handle */

@@ -8,7 +8,7 @@
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
 
-#define CLOCK_EVERY NSEC_PER_SEC /* wall clock, candidates, pruning */
+#define CLOCK_EVERY NSEC_PER_SEC /* wall clock, candidates */
 
 int64_t shell_wall_us(void) {
         struct timespec t;
@@ -98,6 +98,7 @@ static int on_clock(void *userdata) {
         struct shell *s = userdata;
 
         coordinator_clock(s->core, shell_now(s), shell_wall_us());
+        shell_streams_expire(s);
         shell_candidates(s);
         s->gauges.cache_bytes = store_used(s->store);
         return loop_timer_set(s->clock, nsec_add(shell_now(s), CLOCK_EVERY));
@@ -176,11 +177,7 @@ static int start_core(struct shell *s) {
         s->denied = (struct peer_id *) settings.host.denied;
         s->core = coordinator_new(&settings, &s->self, seed);
         coordinator_clock(s->core, shell_now(s), shell_wall_us());
-        r = shell_files_restore(s);
-        if (r)
-                return r;
-        coordinator_start(s->core, shell_now(s));
-        return 0;
+        return shell_files_restore(s);
 }
 
 /* Who we are and what we know first; only then those who ask. */

@@ -60,6 +60,7 @@ struct shell {
         struct peer_id self;
         uint8_t upload_secret[DATA_SALT_SIZE]; /* salts of uploads that are not public */
         bool is_turning, is_draining, is_paused;
+        bool is_started;        /* the core was: jobs from before a restart go on */
         struct peer_id *denied; /* the settings point to it */
         struct coordinator_service services[3];
         struct loop_source *timer, *clock;
@@ -111,6 +112,7 @@ void *shell_stop(struct service_context *ctx, void *userdata);
 /* Each: open what it needs (0 or a fault, logged), give it back. */
 int shell_streams_start(struct shell *s);
 void shell_streams_stop(struct shell *s);
+void shell_streams_expire(struct shell *s);
 void shell_candidates(struct shell *s); /* asks transport, then tells the core */
 int shell_workers_start(struct shell *s);
 void shell_workers_stop(struct shell *s);

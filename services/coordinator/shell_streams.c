@@ -17,8 +17,11 @@
 struct job_stream {
         struct shell *shell;
         uint64_t id;
-        struct channel *channel;
-        struct peer_id peer; /* of one we opened: transport proved that it is this one */
+        struct channel *channel; /* NULL: waits until transport is there */
+        struct peer_id peer;     /* of one we opened: transport proved that it is this one */
+        struct multiaddr *addresses;
+        size_t n_addresses;
+        nsec_t open_until;
         struct outbox out;
 };
 
@@ -36,6 +39,7 @@ static struct job_stream *stream_new(struct shell *s, uint64_t id) {
 static void stream_free(struct job_stream *x) {
         map_remove_u64(x->shell->streams, x->id);
         outbox_done(&x->out);
+        free(x->addresses);
         free(x);
 }
 
@@ -154,32 +158,66 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
 
 /* ---- Actions ---- */
 
-static struct channel *open_channel(struct shell *s, const struct action *a, struct job_stream *x) {
+/* False: transport is not there now. */
+static bool open_now(struct job_stream *x) {
         static char *protocols[] = { (char *) JOB_PROTOCOL };
         ProtobufCBinaryData addresses[CANDIDATE_ADDRESSES_MAX];
         Transport__StreamOpen open = TRANSPORT__STREAM_OPEN__INIT;
-        struct link *link = bus_client_link(s->streams_bus);
+        struct link *link = bus_client_link(x->shell->streams_bus);
 
-        for (size_t i = 0; i < a->n_addresses && i < CANDIDATE_ADDRESSES_MAX; i++)
+        for (size_t i = 0; i < x->n_addresses && i < CANDIDATE_ADDRESSES_MAX; i++)
                 addresses[open.n_addresses++] =
-                        (ProtobufCBinaryData){ a->addresses[i].len, a->addresses[i].bytes };
+                        (ProtobufCBinaryData){ x->addresses[i].len, x->addresses[i].bytes };
         open.addresses = addresses;
-        open.peer = (ProtobufCBinaryData){ a->peer.len, (uint8_t *) a->peer.bytes };
+        open.peer = (ProtobufCBinaryData){ x->peer.len, x->peer.bytes };
         open.protocols = protocols;
         open.n_protocols = 1;
-        open.timeout_ms = (uint32_t) (s->config->dial_timeout / NSEC_PER_MSEC);
-        return channel_open_message(link, "stream", &open, &stream_handler, x);
+        open.timeout_ms = (uint32_t) (x->shell->config->dial_timeout / NSEC_PER_MSEC);
+        x->channel = channel_open_message(link, "stream", &open, &stream_handler, x);
+        return x->channel != NULL;
 }
 
+/* While transport restarts, what is to be opened waits: for as long as a dial may take. */
 void shell_do_open(struct shell *s, struct action *a) {
         struct job_stream *x = stream_new(s, a->id);
 
+        x->open_until = nsec_add(shell_now(s), s->config->dial_timeout);
         x->peer = a->peer;
-        x->channel = open_channel(s, a, x);
-        if (!x->channel) {
+        x->addresses = TAKE(a->addresses);
+        x->n_addresses = a->n_addresses;
+        a->n_addresses = 0;
+        (void) open_now(x);
+}
+
+static void open_waiting(struct shell *s) {
+        struct bytes key;
+        void *value;
+        size_t cursor = 0;
+
+        while (map_next(s->streams, &cursor, &key, &value)) {
+                struct job_stream *x = value;
+
+                if (!x->channel)
+                        (void) open_now(x);
+        }
+}
+
+void shell_streams_expire(struct shell *s) {
+        struct bytes key;
+        void *value;
+        size_t cursor = 0;
+
+        while (map_next(s->streams, &cursor, &key, &value)) {
+                struct job_stream *x = value;
+                uint64_t id = x->id;
+
+                if (x->channel || x->open_until > shell_now(s))
+                        continue;
                 stream_free(x);
-                coordinator_stream_closed(s->core, a->id, TRANSPORT__STREAM_ERROR__UNREACHABLE,
+                coordinator_stream_closed(s->core, id, TRANSPORT__STREAM_ERROR__UNREACHABLE,
                                           shell_now(s));
+                shell_turn(s);
+                cursor = 0; /* the turn may have added streams */
         }
 }
 
@@ -195,7 +233,7 @@ void shell_do_send(struct shell *s, struct action *a) {
 void shell_do_consumed(struct shell *s, struct action *a) {
         struct job_stream *x = map_get_u64(s->streams, a->id);
 
-        if (x)
+        if (x && x->channel)
                 channel_consumed(x->channel, (unsigned) a->n);
 }
 
@@ -213,7 +251,8 @@ void shell_do_reset(struct shell *s, struct action *a) {
 
         if (!x)
                 return;
-        channel_reset(x->channel, 0, "no longer needed");
+        if (x->channel)
+                channel_reset(x->channel, 0, "no longer needed");
         stream_free(x);
 }
 
@@ -250,6 +289,15 @@ static size_t add_connected(struct candidate *list, size_t n, const Transport__P
         return n;
 }
 
+/* Jobs from before a restart go on when there is somebody to ask; without
+ * transport, when the call to it has timed out. */
+static void start_core(struct shell *s) {
+        if (s->is_started)
+                return;
+        s->is_started = true;
+        coordinator_start(s->core, shell_now(s));
+}
+
 static void on_peers(void *userdata, const struct rpc_result *result) {
         CLEANUP(freep) struct candidate *list = xnew_n(struct candidate, CANDIDATES_MAX);
         struct shell *s = userdata;
@@ -264,6 +312,7 @@ static void on_peers(void *userdata, const struct rpc_result *result) {
                         n = add_connected(list, n, in->peers[i]);
         s->n_candidates = n;
         coordinator_candidates(s->core, list, n, shell_now(s));
+        start_core(s);
         shell_turn(s);
 }
 
@@ -294,6 +343,7 @@ static void on_up(void *userdata) {
         request.n_protocols = ELEMENTSOF(protocols);
         shell_data_link(s->data, bus_client_link(s->streams_bus));
         rpc_call(s->streams_rpc, "Serve", &request, CALL_TIMEOUT, on_served, s);
+        open_waiting(s);
         shell_candidates(s);
 }
 
@@ -327,7 +377,8 @@ void shell_streams_stop(struct shell *s) {
         while (s->streams && map_next(s->streams, &cursor, &k, &value)) {
                 struct job_stream *x = value;
 
-                channel_reset(x->channel, 0, "coordinator is stopping");
+                if (x->channel)
+                        channel_reset(x->channel, 0, "coordinator is stopping");
                 stream_free(x);
         }
         s->streams_rpc = rpc_client_free(s->streams_rpc);
