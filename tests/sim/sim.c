@@ -189,9 +189,18 @@ const struct sim_result *sim_run(struct sim *s, nsec_t limit) {
         return &s->client.result;
 }
 
+void sim_cancel(struct sim *s) {
+        struct sim_node *n = &s->nodes[s->client.node];
+
+        if (s->client.has_job && n->is_up)
+                (void) coordinator_cancel(n->core, hash_bytes(&s->client.job), s->now);
+        sim_drain(n);
+}
+
 void sim_settle(struct sim *s, nsec_t time) {
         nsec_t end = nsec_add(s->now, time);
 
         while (heap_when(&s->events) <= end)
                 turn(s);
+        s->now = end;
 }
