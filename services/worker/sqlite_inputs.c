@@ -64,10 +64,10 @@ static int run_own_with(struct engine_session *s, const char *format, const char
         return rc;
 }
 
-static const char *path_of(const struct engine_session *s, size_t i, char ret[16]) {
+static const char *path_of(const struct engine_session *s, size_t i, char ret[32]) {
         if (!s->job->inputs[i].data)
                 return ":memory:";
-        (void) snprintf(ret, 16, "/q/%zu", i);
+        (void) snprintf(ret, 32, "/q/%zu", i);
         return ret;
 }
 
@@ -150,7 +150,7 @@ static int fill(struct engine_session *s, size_t i, struct engine_problem *p) {
 
 static int attach(struct engine_session *s, size_t i, struct engine_problem *p) {
         const struct engine_input *in = &s->job->inputs[i];
-        char path[16];
+        char path[32];
 
         if (strcasecmp(in->name, "main") != 0 &&
             run_own_with(s, "ATTACH %Q AS \"%w\"", path_of(s, i, path), in->name) != SQLITE_OK)
@@ -304,7 +304,7 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
                 "PRAGMA mmap_size=2147418112; PRAGMA trusted_schema=0;"
                 /* Connected before the authorizer forbids what connecting needs. */
                 "SELECT 1 FROM json_each('[]'), json_tree('[]');";
-        char path[16];
+        char path[32];
         int index = main_index(s), r = check_inputs(s->job, p), rc;
 
         if (r)

@@ -361,6 +361,7 @@ static void test_rows(void **state) {
                                .length = dataset_length(shared, "datasets/people.db"),
                                .form = ANSWER_SEQUENCE };
         CLEANUP(schema_freep) struct schema *schema = NULL;
+        struct answer_checker fresh;
         struct seen s;
 
         submit(shared, &s, &want);
@@ -377,7 +378,10 @@ static void test_rows(void **state) {
         assert_true(wait_for(shared, &s.has_end));
         assert_int_equal(s.next_batch, 2);
         assert_int_equal(s.n_batches, 2);
-        assert_int_equal(s.n_digests, 2 * HASH_SIZE);
+        assert_int_equal(s.n_digests, 5 * HASH_SIZE); /* of all batches */
+        answer_check_begin(&fresh, &s.answer, schema, true, NULL);
+        assert_int_equal(answer_check_digests(&fresh, BYTES(s.digests, s.n_digests)), CHECK_OK);
+        answer_check_done(&fresh);
         fetch(&s, 2, 0, false);
         assert_true(wait_for(shared, &s.has_end));
         assert_int_equal(s.next_batch, 5);
