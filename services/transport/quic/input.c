@@ -9,6 +9,64 @@ static void learn_local(struct connection *c, const ngtcp2_path *path) {
         path_from_ngtcp2(ngtcp2_conn_get_path(c->ngtcp2), &c->path);
 }
 
+/* ngtcp2 0.12 meets an assertion of its own, and ends the process, when a peer goes back
+ * to its old address in the packet that answers the challenge to its new one. So that
+ * address is not heard until the validation is over for sure; each of the two takes
+ * three PTOs. To the peer that looks like loss. False: it moves about too much. */
+static bool shun(struct connection *c, const struct endpoint *remote) {
+        nsec_t now = c->quic->now;
+        nsec_t until = now + NSEC_PER_SEC + 8 * ngtcp2_conn_get_pto(c->ngtcp2);
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n_shunned; i++)
+                if (c->shunned[i].until > now)
+                        c->shunned[n++] = (struct shunned){ c->shunned[i].remote, until };
+        c->n_shunned = n;
+        if (n == SHUNNED_MAX)
+                return false;
+        c->shunned[c->n_shunned++] = (struct shunned){ *remote, until };
+        return true;
+}
+
+static bool is_shunned(const struct connection *c, const ngtcp2_path *path) {
+        struct path p;
+
+        if (c->n_shunned == 0)
+                return false;
+        path_from_ngtcp2(path, &p);
+        for (size_t i = 0; i < c->n_shunned; i++)
+                if (c->shunned[i].until > c->quic->now &&
+                    endpoint_equal(&c->shunned[i].remote, &p.remote))
+                        return true;
+        return false;
+}
+
+/* A packet over another path than the current one; it may make its path the current one. */
+static int read_moved(struct connection *c, const ngtcp2_path *path, const ngtcp2_pkt_info *info,
+                      struct bytes packet) {
+        struct path before, after;
+        int r;
+
+        if (is_shunned(c, path))
+                return 0;
+        path_from_ngtcp2(ngtcp2_conn_get_path(c->ngtcp2), &before);
+        r = ngtcp2_conn_read_pkt(c->ngtcp2, path, info, packet.data, packet.len, c->quic->now);
+        if (r != 0)
+                return r;
+        path_from_ngtcp2(ngtcp2_conn_get_path(c->ngtcp2), &after);
+        if (!path_equal(&before, &after) && !shun(c, &before.remote))
+                connection_close(c, 0);
+        return 0;
+}
+
+static int read_packet(struct connection *c, const ngtcp2_path *path, const ngtcp2_pkt_info *info,
+                       struct bytes packet) {
+        if (QC_PATH_BACK_ABORTS && c->is_inbound &&
+            !ngtcp2_path_eq(path, ngtcp2_conn_get_path(c->ngtcp2)))
+                return read_moved(c, path, info, packet);
+        return ngtcp2_conn_read_pkt(c->ngtcp2, path, info, packet.data, packet.len, c->quic->now);
+}
+
 static void follow_path(struct connection *c) {
         struct quic *q = c->quic;
         struct path path;
@@ -38,7 +96,7 @@ void connection_input(struct connection *c, const ngtcp2_path *path, const ngtcp
         }
         c->bytes_in += packet.len;
         learn_local(c, path);
-        r = ngtcp2_conn_read_pkt(c->ngtcp2, path, info, packet.data, packet.len, c->quic->now);
+        r = read_packet(c, path, info, packet);
         if (r != 0) {
                 connection_fail(c, r);
                 return;

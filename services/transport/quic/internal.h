@@ -22,6 +22,7 @@
 #define ANSWERS_MAX       64    /* datagrams without a connection, waiting to leave */
 #define DATAGRAMS_MAX     64    /* unreliable ones, waiting to leave, per connection */
 #define CHUNK_OVERHEAD    64    /* charged for each queued buffer beside its bytes */
+#define SHUNNED_MAX       4     /* addresses a peer may leave within seconds */
 #define VECTORS_MAX       16
 #define RATES             4096 /* fixed: networks that share a slot share its rate */
 
@@ -86,6 +87,12 @@ struct window {
         nsec_t since;
 };
 
+/* An address whose packets are dropped until then; see input.c. */
+struct shunned {
+        struct endpoint remote;
+        nsec_t until;
+};
+
 struct connection {
         struct quic *quic;
         uint64_t id;
@@ -115,6 +122,9 @@ struct connection {
         struct list datagrams;
         uint32_t n_datagrams;
         uint64_t n_datagrams_sent, bytes_in, bytes_out;
+
+        struct shunned shunned[SHUNNED_MAX];
+        size_t n_shunned;
 
         struct quic_answer *farewell; /* repeated to late packets */
         uint32_t n_late;
@@ -205,7 +215,7 @@ void limits_count(struct quic *q, const struct endpoint *remote, int by); /* +1 
 /* window.c */
 bool window_open(struct connection *c); /* false: the budget for windows is used up */
 void window_close(struct connection *c);
-uint64_t window_first(const struct quic *q);                                   /* of a stream */
+uint64_t window_first(const struct quic *q); /* of a stream */
 void window_received(struct connection *c, uint64_t n);
 void window_consumed(struct connection *c, struct quic_stream *s, uint64_t n); /* s NULL: gone */
 

@@ -23,6 +23,8 @@ struct qc_peer_error {
 
 #if NGTCP2_VERSION_NUM >= 0x010000
 
+#define QC_PATH_BACK_ABORTS 0
+
 typedef ngtcp2_ccerr qc_error;
 typedef ngtcp2_conn_info qc_conn_info;
 typedef ngtcp2_connection_id_status_type qc_cid_status;
@@ -79,6 +81,9 @@ static inline void qc_packets_sent(ngtcp2_conn *conn, ngtcp2_tstamp now) {
                  void *userdata)
 
 #else
+
+/* A peer that goes back to its old address meets an assertion of the library: input.c. */
+#define QC_PATH_BACK_ABORTS 1
 
 typedef ngtcp2_connection_close_error qc_error;
 typedef ngtcp2_conn_stat qc_conn_info;

@@ -331,6 +331,31 @@ static void test_limits_per_address(void **state) {
         net_done(&net);
 }
 
+/* A NAT that cannot make up its mind, at every rhythm: ngtcp2 0.12 alone would abort. */
+static void test_nat_back_and_forth(void **state) {
+        for (nsec_t pause = 5; pause < 100; pause += 5) {
+                struct flow a = { .key = 3, .to_send = 1 << 20 }, b = { .key = 3 };
+                struct net net;
+
+                two_nodes(&net, 23, NULL);
+                nat_port = 30001;
+                net.nat = rewrite;
+                net.nodes[1].acceptor = &flow_handler;
+                net.nodes[1].acceptor_userdata = &b;
+                net_dial(&net.nodes[0], &net.nodes[1], NULL);
+                assert_true(net_run(&net, NSEC_PER_SEC, both_connected));
+                connection_open_stream(net.nodes[0].connection, &flow_handler, &a, NULL);
+                for (int i = 0; i < 8; i++) {
+                        nat_port ^= 30001 ^ 30002;
+                        net_run(&net, pause * NSEC_PER_MSEC, NULL);
+                }
+                net_run(&net, 60 * NSEC_PER_SEC, NULL);
+                assert_int_equal(b.received, a.to_send);
+                assert_false(b.is_corrupt);
+                net_done(&net);
+        }
+}
+
 /* The dialler takes another way, as from a relay to a direct path, without a new handshake. */
 static void test_migration(void **state) {
         struct flow a = { .key = 3, .to_send = 1 << 20 }, b = { .key = 3 };
@@ -547,8 +572,8 @@ TEST_MAIN(cmocka_unit_test(test_handshake), cmocka_unit_test(test_same_seed_same
           cmocka_unit_test(test_stateless_reset_after_restart),
           cmocka_unit_test(test_retry_under_load),
           cmocka_unit_test(test_half_open_handshakes_are_bounded),
-          cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_migration),
-          cmocka_unit_test(test_limits_per_address),
+          cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_nat_back_and_forth),
+          cmocka_unit_test(test_migration), cmocka_unit_test(test_limits_per_address),
           cmocka_unit_test(test_room_is_bounded_and_comes_back),
           cmocka_unit_test(test_handshakes_per_second),
           cmocka_unit_test(test_total_limit_covers_dialling),
