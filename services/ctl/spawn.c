@@ -74,6 +74,18 @@ void spawn_mounts(struct spawn *s, struct spawn_strings *strings) {
  * what is asked of it. */
 static pid_t relayed;
 
+/* What a service is told. From the fork on it waits in the mask until somebody listens,
+ * for pid 1 of a namespace loses what it does not catch. */
+static void mask_signals(bool blocked) {
+        static const int told[] = { SIGTERM, SIGINT, SIGHUP };
+        sigset_t set;
+
+        sigemptyset(&set);
+        for (size_t i = 0; blocked && i < ELEMENTSOF(told); i++)
+                sigaddset(&set, told[i]);
+        (void) sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
 static void relay(int signo) {
         if (relayed > 0)
                 (void) kill(relayed, signo);
@@ -87,6 +99,7 @@ _Noreturn static void relay_and_wait(pid_t child) {
         (void) sigaction(SIGTERM, &action, NULL);
         (void) sigaction(SIGINT, &action, NULL);
         (void) sigaction(SIGHUP, &action, NULL);
+        mask_signals(false);
         while (waitpid(child, &status, 0) < 0)
                 if (errno != EINTR)
                         _exit(EXIT_FAILURE);
@@ -159,10 +172,8 @@ _Noreturn static void child_main(const struct spawn *s, int report) {
                          (char *) s->state,   (char *) "--config",
                          (char *) s->config,  NULL };
         unsigned got = 0;
-        sigset_t none;
 
-        sigemptyset(&none);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        mask_signals(true);
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (isolate(s, &got))
                 _exit(EXIT_FAILURE);
