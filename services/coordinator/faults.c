@@ -1,6 +1,7 @@
 #include "services/coordinator/faults.h"
 
 #include "common/base/memory.h"
+#include "common/canonical/schema.h"
 
 const char *const fault_mode_names[] = {
         [FAULT_NONE] = "none",
@@ -41,17 +42,32 @@ static bool changes_root(const struct faults *f) {
                f->mode == FAULT_WRONG_ROOT;
 }
 
-void faults_answer(const struct faults *f, struct answer *a) {
-        if (changes_answer(f, a))
+/* A liar's SEQUENCE is one in form: only the vote tells that it is another. */
+static void twist_answer(const struct faults *f, struct bytes schema, struct answer *a) {
+        struct hash_value digest = schema_digest(schema);
+
+        if (a->form != ANSWER_SEQUENCE) {
                 twist(&a->hash, f);
-        if (changes_root(f))
+                return;
+        }
+        if (f->mode == FAULT_WRONG_SCHEMA)
+                twist(&digest, f);
+        else
+                twist(&a->sequence_root, f);
+        a->hash = answer_hash(ANSWER_SEQUENCE, &digest, a->rows, &a->sequence_root);
+}
+
+void faults_answer(const struct faults *f, struct bytes schema, struct answer *a) {
+        if (changes_answer(f, a))
+                twist_answer(f, schema, a);
+        if (changes_root(f) && a->form != ANSWER_SEQUENCE)
                 twist(&a->sequence_root, f);
 }
 
-bool faults_second_answer(const struct faults *f, struct answer *a) {
+bool faults_second_answer(const struct faults *f, struct bytes schema, struct answer *a) {
         if (f->mode != FAULT_EQUIVOCATE)
                 return false;
-        twist(&a->hash, f);
+        twist_answer(f, schema, a);
         return true;
 }
 

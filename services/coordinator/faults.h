@@ -42,10 +42,10 @@ struct faults {
 };
 
 #if COORDINATOR_FAULTS
-/* HOOK committed: what the worker found, before it is signed. */
-void faults_answer(const struct faults *f, struct answer *a);
+/* HOOK committed: what the worker found, before it is signed. `schema`: the descriptor's. */
+void faults_answer(const struct faults *f, struct bytes schema, struct answer *a);
 /* HOOK second commit: true when another one is to be signed for the same run. */
-bool faults_second_answer(const struct faults *f, struct answer *a);
+bool faults_second_answer(const struct faults *f, struct bytes schema, struct answer *a);
 /* HOOK batch: bytes on their way to the requester. */
 void faults_batch(const struct faults *f, uint8_t *data, size_t len);
 /* HOOK commit message: true when garbage goes out instead of it. */
@@ -57,9 +57,10 @@ bool faults_crash(const struct faults *f);
 /* HOOK committed: for how long the commit is kept back. */
 nsec_t faults_delay(const struct faults *f);
 #else
-static inline void faults_answer(const struct faults *f, struct answer *a) {
+static inline void faults_answer(const struct faults *f, struct bytes schema, struct answer *a) {
 }
-static inline bool faults_second_answer(const struct faults *f, struct answer *a) {
+static inline bool faults_second_answer(const struct faults *f, struct bytes schema,
+                                        struct answer *a) {
         return false;
 }
 static inline void faults_batch(const struct faults *f, uint8_t *data, size_t len) {

@@ -150,7 +150,8 @@ void host_send_recorded(struct host_job *j, nsec_t now) {
 static void equivocate(struct host_job *j) {
         struct answer other = j->answer;
 
-        if (!j->has_equivocated && faults_second_answer(&j->host->faults, &other)) {
+        if (!j->has_equivocated &&
+            faults_second_answer(&j->host->faults, j->descriptor.schema, &other)) {
                 j->has_equivocated = true;
                 j->answer = other;
                 ask(j, &j->answer);
@@ -250,7 +251,7 @@ static void on_committed(struct host_job *j, const Worker__Report *report, nsec_
         read_metering(in->metering, &j->metering);
         snprintf(j->engine, sizeof(j->engine), "%s", j->offer.engine);
         host_executor_done(j);
-        faults_answer(&j->host->faults, &j->answer);
+        faults_answer(&j->host->faults, j->descriptor.schema, &j->answer);
         j->state = HOST_COMMITTING;
         j->not_before = delay ? nsec_add(now, delay) : 0;
         host_ask_signature(j, now);
