@@ -18,6 +18,7 @@
 
 #define KILL_GRACE     (500 * NSEC_PER_MSEC) /* the executor stops itself first */
 #define PROGRESS_QUEUE (64u << 10)
+#define SPOOL_SMALL    (1u << 20) /* of a job without rows */
 
 /* ---- to the coordinator ---- */
 
@@ -46,6 +47,7 @@ void job_fail(struct job *j, uint32_t outcome, const char *detail, const char *t
         j->is_answered = true;
         j->is_over = true;
         j->worker->stats.failed++;
+        spool_done(&j->spool); /* the coordinator may take its time to end the channel */
         job_report(j, &m);
 }
 
@@ -260,6 +262,7 @@ static void finish_last(struct job *j, const struct executor_event *e) {
         } else {
                 admit_inputs(j);
         }
+        spool_done(&j->spool);
         job_report(j, m);
 }
 
@@ -373,7 +376,6 @@ static void fill_limits(struct job *j) {
         j->job->limits = &j->limits;
         j->begin.memory = j->limits.memory;
         j->begin.cpu_ms = j->limits.cpu_ms;
-        j->begin.spool = c->spool_job;
 }
 
 static bool wants_file(const struct job *j, const Worker__Source *s) {
@@ -407,6 +409,19 @@ static bool open_inputs(struct job *j) {
         return true;
 }
 
+/* What one job may write. When finished results fill the disk's share, new jobs get
+ * less of it before they get nothing. */
+static uint64_t spool_limit(const struct job *j) {
+        uint64_t most = worker_config_of(j->worker)->spool_job,
+                 left = budget_left(&j->worker->spool);
+
+        if (j->job->mode != WORKER__JOB__MODE__RUN)
+                return SPOOL_SMALL;
+        if (left < most && left >= 2 * SPOOL_SMALL)
+                return left / 2;
+        return most;
+}
+
 static void start(struct job *j) {
         struct worker *w = j->worker;
         int r;
@@ -416,7 +431,8 @@ static void start(struct job *j) {
                 return;
         }
         fill_limits(j);
-        r = spool_open(&j->spool, w->state_directory, worker_config_of(w)->spool_job, &w->spool);
+        j->begin.spool = spool_limit(j);
+        r = spool_open(&j->spool, w->state_directory, j->begin.spool, &w->spool);
         if (r) {
                 job_fail(j, r == SPOOL_E_QUOTA ? OUTCOME_LIMIT : OUTCOME_INTERNAL, "which=spool",
                          "no room for a result");
