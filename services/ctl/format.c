@@ -309,9 +309,12 @@ static void line_row(struct format *f, struct quorate_result *r) {
         char text[CELL_BYTES];
         unsigned widest = 0;
 
-        for (size_t i = 0; i < quorate_n_columns(r); i++)
-                if (columns_of(quorate_column_name(r, i)) > widest)
-                        widest = columns_of(quorate_column_name(r, i));
+        for (size_t i = 0; i < quorate_n_columns(r); i++) {
+                unsigned w = columns_of(
+                        text_escape(BYTES_STR(quorate_column_name(r, i)), text, sizeof(text)));
+
+                widest = w > widest ? w : widest;
+        }
         if (f->n_rows > 1)
                 fputc('\n', f->out);
         for (size_t i = 0; i < quorate_n_columns(r); i++) {

@@ -36,10 +36,11 @@ static const struct option *find(const struct parse *p, const char *name, size_t
         return NULL;
 }
 
-static bool is_choice(const char *choices, const char *v) {
+bool options_is_choice(const char *choices, const char *v) {
         size_t n = strlen(v);
 
-        for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
+        for (const char *c = strchr(v, '|') ? NULL : choices; c;
+             c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
                 if (n > 0 && strncmp(c, v, n) == 0 && (c[n] == 0 || c[n] == '|'))
                         return true;
         return false;
@@ -62,7 +63,7 @@ static bool store(const struct option *o, void *values, const char *v) {
                 list->items[list->n_items++] = v;
                 return true;
         case OPTION_CHOICE:
-                if (!is_choice(o->value, v))
+                if (!options_is_choice(o->value, v))
                         return false;
                 *(const char **) to = v;
                 return true;

@@ -57,4 +57,7 @@ struct options_target {
 int options_parse(int argc, char **argv, const struct options_target *targets, size_t n_targets,
                   struct operands *ret_operands, char error[256]);
 
+/* Whether v is one of "a|b|c". */
+bool options_is_choice(const char *choices, const char *v);
+
 void options_print(const struct option *table, FILE *f);

@@ -50,17 +50,8 @@ static void dot_open(struct shell *s, const char *argument) {
         list->n_items++;
 }
 
-static bool is_one_of(const char *choices, const char *word) {
-        size_t n = strlen(word);
-
-        for (const char *c = choices; n > 0 && c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
-                if (strncmp(c, word, n) == 0 && (c[n] == 0 || c[n] == '|'))
-                        return true;
-        return false;
-}
-
 static void choose(struct shell *s, const char *choices, const char *argument, char **to) {
-        if (!is_one_of(choices, argument)) {
+        if (!options_is_choice(choices, argument)) {
                 s->code = complain(s->ctx, EXIT_USAGE, "give one of %s", choices);
                 return;
         }
@@ -79,7 +70,7 @@ static void dot_mode(struct shell *s, const char *argument) {
 }
 
 static void dot_meta(struct shell *s, const char *argument) {
-        if (!is_one_of("on|off", argument))
+        if (!options_is_choice("on|off", argument))
                 s->code = complain(s->ctx, EXIT_USAGE, ".meta: on or off");
         else
                 s->ask.meta = strcmp(argument, "on") == 0;
