@@ -209,8 +209,10 @@ static int take_input(struct private_job *p, const struct quorate_input *in) {
         fill_inputs(p, &w, i, 1, false);
         w.job.sql = (char *) "";
         if (!consult(p, &w))
-                return client_fail(p->q, QUORATE_E_INPUT, "%s: not a sound SQLite database%s%.200s",
-                                   in->path, *p->text ? ": " : "", p->text);
+                return client_fail(
+                        p->q, QUORATE_E_INPUT,
+                        "%s: not a sound SQLite database; repair or export it first%s%.200s",
+                        in->path, *p->text ? ": " : "", p->text);
         p->n_inputs++;
         return QUORATE_OK;
 }

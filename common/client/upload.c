@@ -67,14 +67,16 @@ static int snapshot_into(struct quorate *q, const char *path, const char *copy) 
         if (r == SQLITE_OK)
                 r = copy_pages(from, to);
         if (r == SQLITE_NOTADB)
-                result = client_fail(q, QUORATE_E_INPUT, "%s: not a SQLite database", path);
+                result = client_fail(q, QUORATE_E_INPUT,
+                                     "%s: not a SQLite database; give the file of one", path);
         else if (r == SQLITE_FULL)
                 result = client_fail(q, QUORATE_E_INPUT,
                                      "%s: no room for its snapshot; set TMPDIR to a larger folder",
                                      path);
         else if (r != SQLITE_OK)
-                result = client_fail(q, QUORATE_E_INPUT, "%s: %s", path,
-                                     sqlite3_errmsg(to ? to : from));
+                result = client_fail(q, QUORATE_E_INPUT,
+                                     "%s: %s; look with `sqlite3 FILE 'PRAGMA integrity_check'`",
+                                     path, sqlite3_errmsg(to ? to : from));
         sqlite3_close(to);
         sqlite3_close(from);
         return result;
@@ -86,9 +88,11 @@ static int check_readable(struct quorate *q, const char *path) {
         if (stat(path, &st) < 0 || access(path, R_OK) < 0)
                 return client_fail(q, QUORATE_E_INPUT, "%s: %s", path, strerror(errno));
         if (!S_ISREG(st.st_mode))
-                return client_fail(q, QUORATE_E_INPUT, "%s: not a file", path);
+                return client_fail(q, QUORATE_E_INPUT,
+                                   "%s: not a file; give the SQLite file itself", path);
         if (st.st_size == 0)
-                return client_fail(q, QUORATE_E_INPUT, "%s: empty, not a SQLite database", path);
+                return client_fail(q, QUORATE_E_INPUT,
+                                   "%s: empty, not a SQLite database; give the file of one", path);
         return QUORATE_OK;
 }
 
@@ -123,7 +127,8 @@ static void upload_fail(struct uploading *u, const char *why) {
 static void send_on(struct uploading *u) {
         uint8_t unit[CHANNEL_UNIT];
 
-        while (u->left > 0 && channel_is_writable(u->channel)) {
+        /* Until it refuses one: only that brings on_writable(). */
+        while (u->left > 0 && !u->done) {
                 ssize_t n = read(u->fd, unit, u->left < sizeof(unit) ? u->left : sizeof(unit));
 
                 if (n <= 0) {
@@ -136,7 +141,7 @@ static void send_on(struct uploading *u) {
                 }
                 u->left -= (uint64_t) n;
         }
-        if (u->left == 0)
+        if (u->left == 0 && !u->done)
                 (void) channel_finish(u->channel);
 }
 

@@ -51,8 +51,9 @@ static void split_data(const char *arg, char names[64], struct quorate_input *re
 static int check_data(const struct command_context *ctx, const struct quorate_question *q) {
         for (size_t i = 0; i < q->n_inputs; i++) {
                 if (access(q->inputs[i].path, R_OK) < 0)
-                        return complain(ctx, EXIT_USAGE, "--data %s: %s", q->inputs[i].path,
-                                        strerror(errno));
+                        return complain(ctx, EXIT_USAGE,
+                                        "--data %s: %s; give a SQLite file you may read",
+                                        q->inputs[i].path, strerror(errno));
                 for (size_t j = 0; j < i; j++)
                         if (strcmp(q->inputs[i].name, q->inputs[j].name) == 0)
                                 return complain(ctx, EXIT_USAGE,
@@ -73,7 +74,8 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                 return complain(ctx, EXIT_USAGE,
                                 "--replicas, --quorum and --max-replicas: at most 64");
         if (o->replicas && o->quorum > o->replicas)
-                return complain(ctx, EXIT_USAGE, "--quorum %u needs at least as many --replicas",
+                return complain(ctx, EXIT_USAGE,
+                                "--quorum %u needs at least as many --replicas; raise those",
                                 (unsigned) o->quorum);
         *ret = (struct quorate_question){
                 .sql = sql,

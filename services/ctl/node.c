@@ -156,6 +156,7 @@ static void read_peer(const char *path, char ret[NODE_PEER_SIZE]) {
 int node_ensure_key(const struct node *n, unsigned difficulty, char ret_peer[NODE_PEER_SIZE],
                     char error[256]) {
         char folder[PATH_MAX], seed[PATH_MAX + 16], notes[PATH_MAX + 16];
+        struct stat st;
         int r = NODE_OK;
 
         if (!fits(snprintf(folder, sizeof(folder), "%s/keyring", n->state)))
@@ -164,6 +165,8 @@ int node_ensure_key(const struct node *n, unsigned difficulty, char ret_peer[NOD
         snprintf(notes, sizeof(notes), "%s/peer", n->state);
         if (node_mkdir(folder))
                 return key_error(error, folder, "cannot be made; give --state DIR");
+        if (stat(seed, &st) == 0 && st.st_mode & 077) /* keyring would refuse it again and again */
+                return key_error(error, seed, "others may read this secret; chmod 600 it");
         if (access(seed, F_OK) < 0)
                 r = mint_key(seed, notes, difficulty, error);
         if (r)

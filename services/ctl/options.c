@@ -98,9 +98,10 @@ static int take_value(struct parse *p, const struct option *o, void *values, con
         if (!v && p->at + 1 < p->argc)
                 v = p->argv[++p->at];
         if (!v)
-                return refuse(p, "--%s needs %s", o->name, expected(o));
+                return refuse(p, "--%s needs %s; see --help", o->name,
+                              o->kind == OPTION_LIST ? "a value" : expected(o));
         if (!store(o, values, v))
-                return refuse(p, "'%s' will not do: expected %s", v, expected(o));
+                return refuse(p, "'%s' will not do: give %s", v, expected(o));
         return OPTIONS_OK;
 }
 

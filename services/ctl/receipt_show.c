@@ -33,14 +33,17 @@ static int map_file(const struct command_context *ctx, const char *path, struct 
 
         ret->bytes = BYTES_NONE;
         if (fd < 0 || fstat(fd, &st) < 0)
-                return complain(ctx, EXIT_USAGE, "%s: %s", path, strerror(errno));
+                return complain(ctx, EXIT_USAGE, "%s: %s; `quorate receipt list` names receipts",
+                                path, strerror(errno));
         if (!S_ISREG(st.st_mode))
-                return complain(ctx, EXIT_USAGE, "%s: not a file", path);
+                return complain(ctx, EXIT_USAGE,
+                                "%s: not a file; `quorate receipt list` names receipts", path);
         if (st.st_size == 0)
                 return EXIT_OK;
         p = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED)
-                return complain(ctx, EXIT_USAGE, "%s: %s", path, strerror(errno));
+                return complain(ctx, EXIT_USAGE, "%s: %s; `quorate receipt list` names receipts",
+                                path, strerror(errno));
         ret->bytes = BYTES(p, st.st_size);
         return EXIT_OK;
 }
@@ -116,19 +119,27 @@ static void report_text(const struct receipt_report *r) {
         for (unsigned i = 0; i < _RECEIPT_CHECK_MAX; i++)
                 printf("  %-18s %-8s %s\n", receipt_check_name(i), status_name(r->checks[i].status),
                        r->checks[i].detail);
-        if (!r->valid) {
-                printf("REFUSED: the check '%s' failed\n",
-                       receipt_check_name(receipt_first_failure(r)));
-                return;
-        }
-        printf("valid: %s, %u equal answers of distinct voters (quorum %u of %u)\n",
-               state ? state : "?", r->agreement, r->quorum, r->replicas);
+        if (r->valid)
+                printf("valid: %s, %u equal answers of distinct voters (quorum %u of %u)\n",
+                       state ? state : "?", r->agreement, r->quorum, r->replicas);
 }
 
-static int verify_bytes(struct bytes receipt, struct bytes rows, struct receipt_report **ret) {
+/* Says once more, on stderr, which check refused it. */
+static int verdict(const struct command_context *ctx, const char *path,
+                   const struct receipt_report *r) {
+        enum receipt_check c = receipt_first_failure(r);
+
+        if (r->valid)
+                return EXIT_OK;
+        if (ctx->common.json)
+                return EXIT_OTHER;
+        return complain(ctx, EXIT_OTHER, "%s: REFUSED by the check '%s': %s", path,
+                        receipt_check_name(c), r->checks[c].detail);
+}
+
+static void verify_bytes(struct bytes receipt, struct bytes rows, struct receipt_report **ret) {
         *ret = xnew(struct receipt_report);
         receipt_verify(receipt, rows, *ret);
-        return (*ret)->valid ? EXIT_OK : EXIT_OTHER;
 }
 
 int receipt_verify_file(const struct command_context *ctx, const char *path, const char *rows) {
@@ -144,12 +155,12 @@ int receipt_verify_file(const struct command_context *ctx, const char *path, con
                 return code;
         if (rows && rows_file.bytes.len == 0)
                 return complain(ctx, EXIT_OTHER, "%s: empty, not a rows file", rows);
-        code = verify_bytes(receipt.bytes, rows_file.bytes, &report);
+        verify_bytes(receipt.bytes, rows_file.bytes, &report);
         if (ctx->common.json)
                 report_json(path, report, false);
         else
                 report_text(report);
-        return code;
+        return verdict(ctx, path, report);
 }
 
 static void show_text(const struct receipt_report *r) {
@@ -180,12 +191,12 @@ int receipt_show_file(const struct command_context *ctx, const char *path) {
 
         if (code)
                 return code;
-        code = verify_bytes(receipt.bytes, BYTES_NONE, &report);
+        verify_bytes(receipt.bytes, BYTES_NONE, &report);
         if (ctx->common.json)
                 report_json(path, report, true);
         else if (report->checks[RECEIPT_FORMAT].status == CHECK_PASSED)
                 show_text(report);
         else
                 report_text(report);
-        return code;
+        return verdict(ctx, path, report);
 }

@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""What people get wrong, and what breaks below them: one clear line that says what to do, the right exit code,
+and nothing lost. Tables first; then what needs a running node; then full disks (root only: it mounts tmpfs)."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import grid as g
+from tap import Tap
+
+STRANGER = "12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7"
+ENDLESS = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT count(*) FROM c"
+WIDE = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 400000) " \
+       "SELECT i, 'a row of some length ' || i FROM c"
+TO_DO = r"; |lists them|get another|give |see |say |set |start|correct|choose|raise|change|look|run |add |cast|free|is the disk full|chmod|no such"
+
+
+class Node(g.Grid):
+    """One node alone, on a port nobody has."""
+
+    def __init__(self):
+        super().__init__(1, ready=False)
+
+    def _command(self):
+        config = self.dir / "c"
+        config.mkdir(exist_ok=True)
+        (config / "quorate.conf").write_text("[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\n")
+        return [g.QUORATE, "run", *self.place(1), "--config", str(config), "--json"]
+
+    def place(self, node):
+        return ["--runtime", str(self.runtime), "--state", str(self.state)]
+
+    def services(self, node):
+        try:
+            return {s["service"]: s for s in json.loads((self.runtime / "services.json").read_text())["services"]}
+        except (OSError, ValueError):
+            return {}
+
+    def start(self):
+        super().start()
+        g.wait_until("a worker", lambda: (s := self.status(1)) and s["workers"] > 0)
+
+
+class Place:
+    """A directory with files of every wrong kind, and a node's directories that nobody uses."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="qb", dir="/tmp"))
+        self.env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(self.dir),
+                    "XDG_RUNTIME_DIR": str(self.dir), "TMPDIR": str(self.dir)}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "QUORATE_SANITIZED_EXECUTOR"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+        self.good = self.path("good.db")
+        with contextlib.closing(sqlite3.connect(self.good)) as db:
+            db.executescript("CREATE TABLE t(x INTEGER) STRICT; INSERT INTO t VALUES (1), (2), (3);")
+        self.path("text.txt").write_text("not a database at all\n" * 100)
+        self.path("empty.db").write_bytes(b"")
+        broken = bytearray(self.good.read_bytes())
+        broken[100:] = os.urandom(len(broken) - 100)
+        self.path("broken.db").write_bytes(broken)
+        self.path("config").mkdir()
+        self.path("config/quorate.conf").write_text("[transport]\nnonsense = 3\n")
+
+    def path(self, name):
+        return self.dir / name
+
+    def where(self):
+        return ["--runtime", str(self.path("r")), "--state", str(self.path("s"))]
+
+    def run(self, *arguments, timeout=30, env=None, user=None):
+        command = [g.QUORATE, arguments[0], *self.where(), *map(str, arguments[1:])]
+        if user is not None:
+            command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout,
+                              env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL)
+
+
+def make_large(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE t(x TEXT) STRICT")
+        db.executemany("INSERT INTO t VALUES (?)", ((os.urandom(500).hex(),) for _ in range(20000)))
+        db.commit()
+
+
+def tell(tap, name, done, code, wanted):
+    """One line on stderr, the exit code, the words."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("quorate: ")]
+    tap.check(done.returncode == code and len(lines) == 1 and re.search(wanted, lines[0]) and
+              re.search(TO_DO, lines[0]),
+              f"{name}: exit {code}, one line that says what to do",
+              f"exit {done.returncode}", "stderr: " + done.stderr[-2000:], "stdout: " + done.stdout[-500:])
+
+
+def command_table(p):
+    q = "query"
+    return [
+        ("unknown command", ["qurey", "SELECT 1"], 2, "unknown command 'qurey'"),
+        ("unknown option", [q, "--nope", "SELECT 1"], 2, "unknown option --nope"),
+        ("option without its value", [q, "SELECT 1", "--data"], 2, "--data needs"),
+        ("time without a unit", [q, "--timeout", "3", "SELECT 1"], 2, "time with its unit"),
+        ("no statement", [q], 2, "give one statement"),
+        ("quorum above replicas", [q, "-k", "2", "-Q", "3", "SELECT 1"], 2, "needs at least as many --replicas"),
+        ("data is not there", [q, "--data", p.path("none.db"), "SELECT 1"], 2, r"none\.db: No such file"),
+        ("data is a folder", [q, "--data", p.dir, "SELECT 1"], 2, "not a file"),
+        ("data is text", [q, "--data", p.path("text.txt"), "SELECT 1"], 2, "not a SQLite database"),
+        ("data is empty", [q, "--data", p.path("empty.db"), "SELECT 1"], 2, "not a SQLite database"),
+        ("data is broken", [q, "--data", p.path("broken.db"), "SELECT 1"], 2, r"broken\.db: "),
+        ("two inputs of one name", [q, "--data", p.good, "--data", p.good, "SELECT 1"], 2, "two inputs are called"),
+        ("two statements", [q, "SELECT 1; SELECT 2"], 5, "one statement"),
+        ("writing statement", [q, "--data", p.good, "DELETE FROM t"], 5, "DELETE"),
+        ("syntax error", [q, "SELECT FROM"], 5, "PARSE at byte 7"),
+        ("unknown table", [q, "SELECT 1 FROM nowhere"], 5, "UNKNOWN_NAME at byte 14.*nowhere"),
+        ("expired deadline", [q, "--timeout", "300ms", ENDLESS], 5, "TIMEOUT"),
+        ("too much CPU", [q, "--max-cpu", "300ms", ENDLESS], 5, "LIMIT.*cpu"),
+        ("too many rows", [q, "--max-rows", "2", "--data", p.good, "SELECT x FROM t"], 5, "RESULT_LIMIT.*--max-rows"),
+        ("remote, and no node", [q, "--prefer", "remote", "SELECT 1"], 5, "no node is running here.*quorate run"),
+        ("status, and no node", ["status"], 5, "quorate run"),
+        ("attach to nonsense", ["job", "attach", "xyz"], 2, "64 hex digits"),
+        ("receipt that is not there", ["receipt", "verify", p.path("none")], 2, "No such file"),
+        ("receipt that is text", ["receipt", "verify", p.path("text.txt")], 5, "REFUSED by the check .checksum"),
+        ("key over a file", ["key", "new", p.path("text.txt")], 5, "never overwritten"),
+        ("configuration with an unknown key", ["config", "check", "--config", p.path("config")], 2,
+         r"quorate\.conf:2: .*nonsense.*unknown key"),
+    ]
+
+
+def test_commands(tap):
+    p = Place()
+    try:
+        for name, arguments, code, wanted in command_table(p):
+            tell(tap, name, p.run(*arguments), code, wanted)
+        run = p.run("run", "--config", p.path("config"))
+        tap.check(run.returncode == 2 and re.search(r"quorate\.conf:2: .*nonsense: unknown key", run.stderr) and
+                  "starting it again" not in run.stderr, "run with an unknown key: file:line, exit 2, no retries", run)
+        before = p.good.read_bytes()
+        p.run("query", "--data", p.good, "DELETE FROM t")
+        tap.check(p.good.read_bytes() == before, "the user's file is as it was")
+        left = [f.name for f in p.dir.iterdir() if "snapshot" in f.name]
+        tap.equal(left, [], "no snapshot is left")
+    finally:
+        shutil.rmtree(p.dir)
+
+
+def test_unreadable(tap):
+    p = Place()
+    try:
+        p.path("secret.db").write_bytes(p.good.read_bytes())
+        p.path("secret.db").chmod(0)
+        user = None
+        if os.geteuid() == 0:
+            user = 65534
+            os.chmod(p.dir, 0o755)
+        tell(tap, "data that may not be read", p.run("query", "--data", p.path("secret.db"), "SELECT 1", user=user),
+             2, "Permission denied")
+    finally:
+        shutil.rmtree(p.dir)
+
+
+def test_key(tap):
+    p = Place()
+    try:
+        made = p.run("key", "new", "--difficulty", "0")
+        seed = p.path("s/keyring/seed")
+        tap.check(made.returncode == 0 and seed.exists(), "key new without FILE makes this node's", made)
+        seed.chmod(0o644)
+        before = seed.read_bytes()
+        tell(tap, "run with a key others can read", p.run("run"), 2, r"seed: .*chmod 600")
+        tap.check(seed.read_bytes() == before, "the key is as it was")
+    finally:
+        shutil.rmtree(p.dir)
+
+
+def test_large_data(tap):
+    """Far more than the credit of one channel."""
+    with Node() as grid:
+        data = grid.dir / "big.db"
+        make_large(data)
+        answer = grid.begin("SELECT count(*), sum(length(x)) FROM t", data=data).wait()
+        tap.check(answer.code == 0 and answer.rows == [(20000, 20000000)], "20 MB of data", answer)
+
+
+def test_node(tap):
+    with Node() as grid:
+        code, _, err = grid.ctl(1, "query", "--prefer", "remote", "SELECT 1")
+        tap.check(code == 5 and "NO_CANDIDATES" in err and "quorate peers" in err, "no hosts: NO_CANDIDATES", err)
+        code, _, err = grid.ctl(1, "query", "--prefer", "remote", "--host", STRANGER, "SELECT 1")
+        tap.check(code == 5 and re.search("NO_CANDIDATES|TOO_FEW_HOSTS", err) and len(err.splitlines()) == 1,
+                  "a host nobody knows: said at once", err)
+        code, _, err = grid.ctl(1, "query", "--host", "12D3nonsense", "SELECT 1")
+        tap.check(code == 2 and "not a peer id" in err, "a host that is no peer id: usage", err)
+        second = subprocess.run(grid._command(), capture_output=True, text=True, timeout=20, env=grid.env)
+        tap.check(second.returncode not in (0, 124) and
+                  re.search("already|another|in use|lock", second.stderr) and len(second.stderr.splitlines()) == 1,
+                  "a second run on the same directory: one line, no start", second)
+        answer = grid.begin("SELECT 41 + 1", node=1).wait()
+        tap.check(answer.code == 0 and answer.rows == [(42,)], "the first one serves on", answer)
+        for name, arguments, code, wanted in (
+                ("syntax error", ["SELECT FROM"], 5, "PARSE at byte 7"),
+                ("two statements", ["SELECT 1; SELECT 2"], 5, "one statement"),
+                ("writing statement", ["CREATE TABLE x(y)"], 5, "REFUSED|CREATE"),
+                ("expired deadline", ["--timeout", "500ms", ENDLESS], 5, "TIMEOUT")):
+            got, _, err = grid.ctl(1, "query", *arguments)
+            tap.check(got == code and re.search(wanted, err) and len(err.splitlines()) == 1,
+                      f"through the node, {name}: exit {code}, one line", f"exit {got}", err)
+
+
+def test_corrupt_state(tap):
+    with Node() as grid:
+        grid.stop()
+        files = [f for f in grid.state.rglob("*.db") if f.stat().st_size]
+        tap.check(files, "the node keeps databases", list(grid.state.rglob("*")))
+        for f in files:
+            f.write_bytes(b"this is no database, and it is longer than a header of one is" * 100)
+        held = {f: f.read_bytes() for f in files}
+        try:
+            grid.start()
+            log = grid.tail()
+        except g.Timeout as e:
+            log = str(e) + grid.tail()
+        said = [line for line in log.splitlines() if any(f.name in line for f in files)]
+        tap.check(said and any(re.search("not a (database|journal).*; move it away", line) for line in said),
+                  "corrupt state: named, with what to do", log[-2500:])
+        kept = {content for f in grid.state.rglob("*") if f.is_file() for content in [f.read_bytes()]}
+        tap.check(all(content in kept for content in held.values()), "nothing was thrown away")
+
+
+@contextlib.contextmanager
+def small_disk(size):
+    where = tempfile.mkdtemp(prefix="qd", dir="/tmp")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", where], check=True)
+    try:
+        yield pathlib.Path(where)
+    finally:
+        subprocess.run(["umount", "-l", where], check=True)
+        os.rmdir(where)
+
+
+def may_mount():
+    if os.geteuid() != 0:
+        return False
+    try:
+        with small_disk("64k"):
+            return True
+    except subprocess.CalledProcessError:
+        return False
+
+
+def fill(folder):
+    """Takes all the room that is left; returns the file that holds it."""
+    ballast = folder / "ballast"
+    with open(ballast, "wb", buffering=0) as f:
+        for chunk in (1 << 16, 4096, 512, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    f.write(b"\0" * chunk)
+    return ballast
+
+
+def test_full_disk(tap):
+    if not may_mount():
+        tap.skip("full disks", "mounting a small tmpfs needs root")
+        return
+    p = Place()
+    try:
+        with small_disk("2m") as disk:
+            tell(tap, "no room for the spool", p.run("query", WIDE, env={"TMPDIR": str(disk)}), 5, "LIMIT.*spool|RESULT_LIMIT")
+            tell(tap, "no room for --save-rows", p.run("query", "--save-rows", disk / "rows", WIDE), 5, "disk full")
+            tap.equal([f.name for f in disk.iterdir()], [], "no part of a file is left")
+        with small_disk("4k") as disk:
+            tell(tap, "no room for a snapshot", p.run("query", "--data", p.good, "SELECT x FROM t",
+                                                      env={"TMPDIR": str(disk)}), 2, "no room|disk is full|set TMPDIR")
+    finally:
+        shutil.rmtree(p.dir)
+
+
+def test_full_node(tap):
+    """The journal and the dataset store of a running node."""
+    if not may_mount():
+        tap.skip("full disk below a node", "mounting a small tmpfs needs root")
+        return
+    with small_disk("16m") as disk, Node() as grid:
+        grid.stop()
+        shutil.copytree(grid.state, disk / "s")
+        shutil.rmtree(grid.state)
+        grid.state.symlink_to(disk / "s")
+        grid.start()
+        first = grid.begin("SELECT 1").wait()
+        tap.check(first.code == 0, "it answers while there is room", first)
+        data = grid.dir / "big.db"
+        make_large(data)
+        done = grid.begin("SELECT count(*) FROM t", data=data).wait()
+        tap.check(done.code == 5 and re.search("LIMIT: the limit of disk.*make room", done.err),
+                  "no room for a dataset: said", done)
+        ballast = fill(disk)
+        full = grid.begin("SELECT 2").wait(40)
+        tap.check(full.code == 5 and re.search("journal", full.json["message"]), "no room for the journal: said", full)
+        ballast.unlink()
+        after = g.wait_until("it answers again", lambda: (a := grid.begin("SELECT 3").wait(20)).code == 0 and a, 40)
+        tap.check(after.rows == [(3,)], "with room again it answers again", after)
+        jobs = grid.jobs(1)
+        tap.check(jobs and any(j["job"] == first.job for j in jobs), "the first job is still in the journal", jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(Tap().run([test_commands, test_unreadable, test_key, test_large_data, test_node, test_corrupt_state, test_full_disk,
+                        test_full_node]))
