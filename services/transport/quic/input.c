@@ -10,9 +10,10 @@ static void learn_local(struct connection *c, const ngtcp2_path *path) {
 }
 
 /* ngtcp2 0.12 meets an assertion of its own, and ends the process, when a peer goes back
- * to its old address in the packet that answers the challenge to its new one. So that
- * address is not heard until the validation is over for sure; each of the two takes
- * three PTOs. To the peer that looks like loss. False: it moves about too much. */
+ * to its old address in the packet that answers the challenge to its new one. So until the
+ * validation is over for sure (each of the two takes three PTOs), packets from that address
+ * are read as if they came over the current path: no move is seen, nothing is lost, and
+ * afterwards the move is made in peace. False: it moves about too much. */
 static bool shun(struct connection *c, const struct endpoint *remote) {
         nsec_t now = c->quic->now;
         nsec_t until = now + NSEC_PER_SEC + 8 * ngtcp2_conn_get_pto(c->ngtcp2);
@@ -45,13 +46,15 @@ static bool is_shunned(const struct connection *c, const ngtcp2_path *path) {
 static int read_moved(struct connection *c, const ngtcp2_path *path, const ngtcp2_pkt_info *info,
                       struct bytes packet) {
         struct path before, after;
+        ngtcp2_path_storage current;
+        bool shunned = is_shunned(c, path);
         int r;
 
-        if (is_shunned(c, path))
-                return 0;
         path_from_ngtcp2(ngtcp2_conn_get_path(c->ngtcp2), &before);
-        r = ngtcp2_conn_read_pkt(c->ngtcp2, path, info, packet.data, packet.len, c->quic->now);
-        if (r != 0)
+        path_to_ngtcp2(&before, &current);
+        r = ngtcp2_conn_read_pkt(c->ngtcp2, shunned ? &current.path : path, info, packet.data,
+                                 packet.len, c->quic->now);
+        if (r != 0 || shunned)
                 return r;
         path_from_ngtcp2(ngtcp2_conn_get_path(c->ngtcp2), &after);
         if (!path_equal(&before, &after) && !shun(c, &before.remote))

@@ -87,7 +87,7 @@ struct window {
         nsec_t since;
 };
 
-/* An address whose packets are dropped until then; see input.c. */
+/* An address that the peer left, whose packets show no move until then; see input.c. */
 struct shunned {
         struct endpoint remote;
         nsec_t until;

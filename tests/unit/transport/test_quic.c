@@ -331,10 +331,11 @@ static void test_limits_per_address(void **state) {
         net_done(&net);
 }
 
-/* A NAT that cannot make up its mind, at every rhythm: ngtcp2 0.12 alone would abort. */
-static void test_nat_back_and_forth(void **state) {
-        for (nsec_t pause = 5; pause < 100; pause += 5) {
-                struct flow a = { .key = 3, .to_send = 1 << 20 }, b = { .key = 3 };
+/* A NAT that changes its mind: the answer to the challenge comes from the old address.
+ * ngtcp2 0.12 alone would abort. */
+static void test_nat_there_and_back(void **state) {
+        for (nsec_t pause = 1; pause < 60; pause += 2) {
+                struct flow a = { .key = 3, .to_send = 10, .no_finish = true }, b = { .key = 3 };
                 struct net net;
 
                 two_nodes(&net, 23, NULL);
@@ -344,14 +345,16 @@ static void test_nat_back_and_forth(void **state) {
                 net.nodes[1].acceptor_userdata = &b;
                 net_dial(&net.nodes[0], &net.nodes[1], NULL);
                 assert_true(net_run(&net, NSEC_PER_SEC, both_connected));
+                net_run(&net, NSEC_PER_SEC, NULL);
+                nat_port = 30002;
                 connection_open_stream(net.nodes[0].connection, &flow_handler, &a, NULL);
-                for (int i = 0; i < 8; i++) {
-                        nat_port ^= 30001 ^ 30002;
-                        net_run(&net, pause * NSEC_PER_MSEC, NULL);
-                }
-                net_run(&net, 60 * NSEC_PER_SEC, NULL);
+                net_run(&net, pause * NSEC_PER_MSEC, NULL);
+                nat_port = 30001;
+                a.to_send += 100000;
+                flow_send(&a);
+                net_run(&net, 20 * NSEC_PER_SEC, NULL);
                 assert_int_equal(b.received, a.to_send);
-                assert_false(b.is_corrupt);
+                assert_int_equal(net.nodes[0].n_closed + net.nodes[1].n_closed, 0);
                 net_done(&net);
         }
 }
@@ -572,7 +575,7 @@ TEST_MAIN(cmocka_unit_test(test_handshake), cmocka_unit_test(test_same_seed_same
           cmocka_unit_test(test_stateless_reset_after_restart),
           cmocka_unit_test(test_retry_under_load),
           cmocka_unit_test(test_half_open_handshakes_are_bounded),
-          cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_nat_back_and_forth),
+          cmocka_unit_test(test_nat_rebinding), cmocka_unit_test(test_nat_there_and_back),
           cmocka_unit_test(test_migration), cmocka_unit_test(test_limits_per_address),
           cmocka_unit_test(test_room_is_bounded_and_comes_back),
           cmocka_unit_test(test_handshakes_per_second),
