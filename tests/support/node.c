@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,7 +85,7 @@ static pid_t start(const struct test_node *n, const char *service, const char *v
         pid_t pid = fork();
 
         check(pid >= 0);
-        if (pid == 0)
+        if (pid == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) /* a failed test leaves nobody */
                 become(n, service, path);
         return pid;
 }
@@ -98,7 +99,9 @@ static void write_config(const struct test_node *n) {
         FILE *f = fopen(path, "we");
 
         check(f);
-        (void) fprintf(f, "[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\n%s\n", n->config);
+        (void) fprintf(f, "[transport]\n%s%s\n",
+                       strstr(n->config, "listen") ? "" : "listen = /ip4/127.0.0.1/udp/0/quic-v1\n",
+                       n->config);
         check(fclose(f) == 0);
 }
 
@@ -120,7 +123,7 @@ static void mint(const struct test_node *n) {
         run(argv);
 }
 
-struct test_node *test_node_new(const char *config) {
+struct test_node *test_node_prepare(const char *config) {
         struct test_node *n = xnew(struct test_node);
 
         strcpy(n->folder, "/tmp/quorate-node-XXXXXX");
@@ -138,14 +141,60 @@ struct test_node *test_node_new(const char *config) {
                 check(n->fds[i] >= 0);
         }
         n->keyring = start(n, "keyring", "QUORATE_KEYRING");
+        return n;
+}
+
+struct test_node *test_node_new(const char *config) {
+        struct test_node *n = test_node_prepare(config);
+
         test_node_start_transport(n);
         return n;
 }
 
+/* Cleanly, unless it had not even come to handle signals. */
 static void stop(pid_t *pid) {
+        int status;
+
         check(kill(*pid, SIGTERM) == 0);
-        check(wait_for(*pid) == 0);
+        status = wait_for(*pid);
+        check(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
         *pid = 0;
+}
+
+void test_node_restart_keyring(struct test_node *n) {
+        stop(&n->keyring);
+        n->keyring = start(n, "keyring", "QUORATE_KEYRING");
+}
+
+void test_node_set_config(struct test_node *n, const char *config) {
+        free(n->config);
+        n->config = xstrdup(config);
+        write_config(n);
+}
+
+static void read_all(int fd, char *ret, size_t size) {
+        size_t len = 0;
+        ssize_t n;
+
+        while (len < size - 1 && (n = read(fd, ret + len, size - 1 - len)) > 0)
+                len += (size_t) n;
+        ret[len] = '\0';
+}
+
+int test_node_try_transport(struct test_node *n, char *said, size_t size) {
+        int fds[2], status, saved = dup(STDERR_FILENO);
+
+        check(saved >= 0 && pipe2(fds, O_CLOEXEC) == 0);
+        check(dup2(fds[1], STDERR_FILENO) >= 0);
+        test_node_start_transport(n);
+        check(dup2(saved, STDERR_FILENO) >= 0);
+        (void) close(saved);
+        (void) close(fds[1]);
+        read_all(fds[0], said, size);
+        (void) close(fds[0]);
+        status = wait_for(n->transport);
+        n->transport = 0;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 void test_node_kill_transport(struct test_node *n) {

@@ -21,12 +21,19 @@ struct test_node {
         char *config;
 };
 
-/* `config`: rows of section [transport]; loopback addresses with a free port are listened
- * on in any case. */
+/* `config`: rows of section [transport]; without a row `listen`, a free port of the loopback
+ * address. */
 struct test_node *test_node_new(const char *config);
+struct test_node *test_node_prepare(const char *config); /* transport is not started */
 /* Stops both, checks that they end cleanly, removes the folder. Always NULL. */
 struct test_node *test_node_free(struct test_node *n);
 
+/* Another keyring process with the same seed: its TLS keys are new. */
+void test_node_restart_keyring(struct test_node *n);
+/* Expects transport, stopped before, to end by itself: returns its exit code, and in `said`
+ * what it wrote to standard error. */
+int test_node_try_transport(struct test_node *n, char *said, size_t size);
+void test_node_set_config(struct test_node *n, const char *config);
 void test_node_start_transport(struct test_node *n);
 void test_node_kill_transport(struct test_node *n); /* SIGKILL, and waited for */
 void test_node_stop_transport(struct test_node *n); /* SIGTERM, and checked */

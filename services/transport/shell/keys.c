@@ -125,7 +125,8 @@ static int sign(void *userdata, enum tls_sign_what what, struct bytes input, uin
         const void *message;
         int r = ask_signature(k, what, input, &message);
 
-        if (r == KEYRING_FOREIGN)
+        /* The other end of the socket went away, or does not know the key: a new keyring. */
+        if (r == KEYRING_FOREIGN || r == RPC_E_GONE)
                 k->is_stale = true;
         if (r)
                 return error_fold(r);

@@ -309,6 +309,35 @@ static void test_peer_killed(void **state) {
         forget(p);
 }
 
+static bool connects(struct pair *p) {
+        Transport__ConnectRequest in = TRANSPORT__CONNECT_REQUEST__INIT;
+        char target[400], id[PEER_ID_TEXT_SIZE];
+
+        (void) snprintf(target, sizeof(target), "%s/p2p/%s", p->b.address,
+                        peer_id_text(&p->b.id, id));
+        in.target = target;
+        return peers_call(&p->a.peers, "Connect", &in, 10 * SEC) != NULL;
+}
+
+static void disconnect(struct pair *p) {
+        Transport__WhyRequest in = TRANSPORT__WHY_REQUEST__INIT;
+
+        in.peer = (ProtobufCBinaryData){ p->b.id.len, p->b.id.bytes };
+        (void) peers_call(&p->a.peers, "Disconnect", &in, 10 * SEC);
+}
+
+/* A new keyring has new TLS keys: at most one handshake fails for it. */
+static void test_keyring_restarted(void **state) {
+        struct pair *p = *state;
+
+        assert_true(connects(p));
+        test_node_restart_keyring(p->b.node);
+        disconnect(p);
+        (void) connects(p);
+        disconnect(p);
+        assert_true(connects(p));
+}
+
 /* Stopped on purpose, the peer says goodbye: no silence is waited for. */
 static void test_peer_stopped(void **state) {
         struct pair *p = *state;
@@ -336,6 +365,7 @@ int main(void) {
                 cmocka_unit_test(test_a_protocol_has_one_server),
                 cmocka_unit_test(test_streams_per_peer_are_limited),
                 cmocka_unit_test(test_peer_killed),
+                cmocka_unit_test(test_keyring_restarted),
                 cmocka_unit_test(test_peer_stopped),
         };
 

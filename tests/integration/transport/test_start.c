@@ -1,0 +1,85 @@
+/* What keeps transport from starting is said in one clear line, with the right exit code. */
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/daemon/service.h"
+#include "services/transport/udp.h"
+#include "tests/support/node.h"
+#include "tests/support/test.h"
+
+static void write_state(const struct test_node *n, const char *name, const char *content) {
+        char path[160];
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "%s/state/transport/%s", n->folder, name);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, content, strlen(content)), (ssize_t) strlen(content));
+        (void) close(fd);
+}
+
+static const struct {
+        const char *name, *config, *file, *content, *want;
+        int code;
+} cases[] = {
+        { "unknown key", "lisen = /ip4/127.0.0.1/udp/0/quic-v1", NULL, NULL, "lisen",
+          SERVICE_EXIT_CONFIG },
+        { "out of range", "max-streams = 0", NULL, NULL, "max-streams", SERVICE_EXIT_CONFIG },
+        { "not a UDP address", "listen = /ip4/127.0.0.1/tcp/4001", NULL, NULL,
+          "is not of the form /ip4/0.0.0.0/udp/4001/quic-v1", SERVICE_EXIT_FAULT },
+        { "two of one family",
+          "listen = /ip4/127.0.0.1/udp/0/quic-v1\nlisten = /ip4/127.0.0.2/udp/0/quic-v1", NULL,
+          NULL, "one address for each of IPv4 and IPv6", SERVICE_EXIT_FAULT },
+        { "not our address", "listen = /ip4/192.0.2.1/udp/4001/quic-v1", NULL, NULL,
+          "cannot open udp 192.0.2.1:4001", SERVICE_EXIT_FAULT },
+        { "not a peer", "bootstrap = nobody@", NULL, NULL, "bootstrap: \"nobody@\" is no address",
+          SERVICE_EXIT_FAULT },
+        { "not a peer id", "perf-allow = everybody", NULL, NULL,
+          "perf-allow: \"everybody\" is no peer id, nor \"all\"", SERVICE_EXIT_FAULT },
+        { "damaged addresses", "", "peers.sqlite", "this is not a database, whatever it is called",
+          "move it away and start again", SERVICE_EXIT_FAULT },
+        { "damaged reset key", "", "reset.key", "short", "not 32 bytes; remove it",
+          SERVICE_EXIT_FAULT },
+};
+
+static void expect(struct test_node *n, const char *want, int code) {
+        char said[4096];
+
+        assert_int_equal(test_node_try_transport(n, said, sizeof(said)), code);
+        if (!strstr(said, want))
+                fail_msg("\"%s\" does not say \"%s\"", said, want);
+}
+
+static void test_table(void **state) {
+        FOREACH_CASE (c, cases) {
+                struct test_node *n = test_node_prepare("");
+
+                print_message("# %s\n", c->name);
+                if (c->file)
+                        write_state(n, c->file, c->content);
+                test_node_set_config(n, c->config);
+                expect(n, c->want, c->code);
+                test_node_free(n);
+        }
+}
+
+static void test_port_in_use(void **state) {
+        const uint8_t loopback[4] = { 127, 0, 0, 1 };
+        const struct endpoint any_port = endpoint_ip4(loopback, 0);
+        const struct udp_options options = {};
+        struct test_node *n = test_node_prepare("");
+        char config[96];
+        struct udp *other;
+
+        assert_int_equal(udp_new(&any_port, 0, &options, &other), 0);
+        (void) snprintf(config, sizeof(config), "listen = /ip4/127.0.0.1/udp/%u/quic-v1",
+                        udp_bound(other)->port);
+        test_node_set_config(n, config);
+        expect(n, "is in use by another program", SERVICE_EXIT_FAULT);
+        udp_free(other);
+        test_node_free(n);
+}
+
+TEST_MAIN(cmocka_unit_test(test_table), cmocka_unit_test(test_port_in_use))
