@@ -75,9 +75,10 @@ static void serve_on(struct serving *s) {
         while (send_answer(s)) {
                 struct bytes request;
                 int r = next_request(s, &request);
-                CLEANUP(freep) void *copy = (void *) request.data;
+                bool alive = r != FRAME_OK || answer_one(s, request);
 
-                if (r == FRAME_OK && !answer_one(s, request))
+                free((void *) request.data);
+                if (!alive)
                         return;
                 if (r == FRAME_E_TOO_BIG || r == FRAME_E_INVALID) {
                         serving_fail(s, "malformed frame");

@@ -153,7 +153,10 @@ void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
         const char *wrong = check_commit(r, c, &answer);
 
         if (wrong) {
-                r->has_commit = false;
+                /* Who commits and then sends rubbish in its place has no vote left. */
+                if (r->has_commit && r->run == 0 && !r->is_again)
+                        quorum_strike(&j->quorum, r->prospect->number);
+                r->has_commit = r->agrees = false;
                 replica_fail(r, VERDICT_MALFORMED, OUTCOME_MISMATCH, wrong, now);
                 return;
         }
@@ -219,6 +222,7 @@ static bool is_agreed(struct job *j, const struct tally *t, nsec_t now) {
 
 static void accept(struct job *j, const struct tally *t, nsec_t now) {
         bool is_other = !j->is_accepted || !hash_equal(&j->accepted.hash, &t->leader);
+        bool has_source = !is_other; /* then what was accepted stays */
 
         round_stop(j, now);
         j->is_accepted = j->is_accepted && !is_other;
@@ -226,9 +230,12 @@ static void accept(struct job *j, const struct tally *t, nsec_t now) {
                 if (r->run != 0)
                         continue;
                 r->agrees = is_vote_for(r, &t->leader) && !r->is_rows_bad;
-                if (r->agrees && !j->is_accepted) {
+                /* What a voter with bad rows signed is a vote all the same; without another
+                 * its values stand here until somebody is found who has the rows. */
+                if (is_vote_for(r, &t->leader) && (r->agrees || !j->is_accepted) && !has_source) {
                         j->accepted = r->answer;
                         j->is_accepted = true;
+                        has_source = r->agrees;
                 }
                 if (r->agrees)
                         replica_hold(r);
