@@ -198,6 +198,7 @@ int executor_next_event(struct executor_zygote *z, struct executor_event *ret) {
         if (m->body_case == WORKER__ZYGOTE_REPORT__BODY_FORKED) {
                 ret->kind = EXECUTOR_FORKED;
                 ret->id = m->forked->id;
+                ret->pid = m->forked->pid;
                 ret->error = m->forked->error;
                 ret->missing_layers = m->forked->missing_layers;
                 ret->pidfd = TAKE_FD(fd);

@@ -59,8 +59,9 @@ int executor_begin(struct executor_zygote *z, const struct executor_begin *b, in
 struct executor_event {
         enum { EXECUTOR_FORKED = 1, EXECUTOR_ENDED } kind;
         uint64_t id;
-        int pidfd; /* FORKED: the caller's now; -1 when it could not be forked */
-        int error; /* FORKED: errno, or 0 */
+        int pidfd;    /* FORKED: the caller's now; -1 when it could not be forked */
+        uint64_t pid; /* FORKED: for control groups only, it may be another's by now */
+        int error;    /* FORKED: errno, or 0 */
         unsigned missing_layers;
         int signal, status; /* ENDED */
         uint64_t cpu_us, peak_memory;

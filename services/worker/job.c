@@ -97,6 +97,7 @@ static void job_free(struct job *j) {
 
         kill_executor(j);
         close_executor(j);
+        group_leave(j);
         j->pidfd = fd_close(j->pidfd);
         if (j->is_running)
                 w->stats.running--;
@@ -286,7 +287,7 @@ static void finish_silent(struct job *j, const struct executor_event *e) {
         }
 }
 
-static void on_ended(struct job *j, const struct executor_event *e) {
+static void on_ended(struct job *j, struct executor_event *e) {
         receive_reports(j); /* what it said before it ended */
         close_executor(j);
         j->pidfd = fd_close(j->pidfd);
@@ -294,6 +295,8 @@ static void on_ended(struct job *j, const struct executor_event *e) {
         spool_close_writer(&j->spool);
         (void) map_remove_u64(j->worker->by_id, j->id);
         j->is_running = false;
+        group_meter(j, e);
+        group_leave(j);
         j->worker->stats.running--;
         j->worker->stats.cpu_us += e->cpu_us;
         if (j->last.message && !e->signal)
@@ -306,17 +309,20 @@ void job_on_event(struct worker *w, struct executor_event *e) {
         struct job *j = map_get_u64(w->by_id, e->id);
 
         if (!j) { /* reset meanwhile */
+                if (e->kind == EXECUTOR_ENDED)
+                        group_reaped(w, e->id);
                 executor_kill(e->pidfd);
                 fd_closep(&e->pidfd);
         } else if (e->kind == EXECUTOR_ENDED || e->error) {
                 on_ended(j, e);
         } else {
                 j->pidfd = e->pidfd;
+                group_open(j, e->pid);
         }
 }
 
 void job_zygote_gone(struct worker *w, struct zygote_use *z) {
-        const struct executor_event e = { .kind = EXECUTOR_ENDED, .signal = SIGKILL };
+        struct executor_event e = { .kind = EXECUTOR_ENDED, .signal = SIGKILL };
 
         LIST_FOREACH_SAFE (it, &w->jobs) {
                 struct job *j = LIST_ENTRY(it, struct job, in_worker);

@@ -27,6 +27,7 @@ struct job {
         struct executor_begin begin;
 
         int executor_fd, pidfd;
+        struct cgroup *group; /* NULL: none could be made */
         struct loop_source *io, *deadline;
         struct packets in;
         struct buffer parts[2]; /* the job and its statement, on their way to the executor */
@@ -50,6 +51,11 @@ struct job {
 void job_report(struct job *j, const Worker__Report *m); /* queues it */
 void job_fail(struct job *j, uint32_t outcome, const char *detail, const char *text);
 void job_pump(struct job *j);
+
+/* ---- group.c ---- */
+void group_open(struct job *j, uint64_t pid);
+void group_meter(const struct job *j, struct executor_event *e);
+void group_leave(struct job *j);
 
 /* ---- rows.c ---- */
 /* False: that was no request for rows. */

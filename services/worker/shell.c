@@ -79,6 +79,8 @@ static size_t list_missing(const struct executor_zygote *z, char *copy, size_t s
         for (char *t = strtok_r(copy, ", ", &save); t && n + 1 < max;
              t = strtok_r(NULL, ", ", &save))
                 ret[n++] = t;
+        if (!group_is_possible())
+                ret[n++] = (char *) "cgroup";
         return n;
 }
 
@@ -153,6 +155,7 @@ int shell_start(struct service_context *ctx, void **ret) {
         w->ctx = ctx;
         w->state_directory = -1;
         w->by_id = map_new(0);
+        w->groups = map_new(0);
         list_init(&w->zygotes);
         list_init(&w->jobs);
         inputs_init(&w->inputs, worker_config_of(w)->inputs);
@@ -186,6 +189,7 @@ void *shell_stop(struct service_context *ctx, void *s) {
         rpc_client_free(w->jobs_client);
         bus_client_free(w->bus);
         pool_stop(w);
+        groups_done(w);
         inputs_done(&w->inputs);
         map_free(w->by_id);
         w->state_directory = fd_close(w->state_directory);

@@ -39,7 +39,8 @@ struct worker {
         struct channel_acceptor acceptor;
         struct list zygotes; /* the first is the one in use */
         struct list jobs;
-        struct map *by_id; /* id -> struct job, while its executor lives */
+        struct map *groups; /* id -> struct cgroup of an executor whose job has gone */
+        struct map *by_id;  /* id -> struct job, while its executor lives */
         uint64_t next_id;
         struct inputs inputs;
         struct budget spool;
@@ -58,6 +59,11 @@ int pool_start(struct worker *w); /* 0, or a fault that was logged */
 void pool_stop(struct worker *w);
 /* The zygote to begin on, replaced when it is due. NULL: none can be started. */
 struct zygote_use *pool_take(struct worker *w);
+
+/* ---- group.c ---- */
+bool group_is_possible(void);
+void group_reaped(struct worker *w, uint64_t id);
+void groups_done(struct worker *w);
 
 /* ---- job.c ---- */
 void job_open(struct worker *w, struct channel *c, struct bytes metadata);

@@ -143,6 +143,7 @@ static int begin_job(struct zygote *z, const Worker__Begin *begin, int *fds, siz
 
         z->children[z->n_children++] = (struct child){ begin->id, pid, pidfd };
         forked.id = begin->id;
+        forked.pid = (uint64_t) pid;
         forked.missing_layers = CONFINE_NAMESPACES & ~layers;
         m.body_case = WORKER__ZYGOTE_REPORT__BODY_FORKED;
         m.forked = &forked;

@@ -214,8 +214,7 @@ static void test_commits(void **state) {
                 };
                 struct executed e = execute(z, WORKER__JOB__MODE__RUN, &a);
 
-                print_message("# %s: last %u outcome %u error %u at %d %s %s\n", c->sql, e.last,
-                              e.outcome, e.error, e.position, e.detail, e.text);
+                print_message("# %s: last %u outcome %u %s\n", c->sql, e.last, e.outcome, e.text);
                 assert_int_equal(e.result, EXECUTOR_OK);
                 assert_int_equal(e.last, c->outcome ? WORKER__REPORT__BODY_FAILED
                                                     : WORKER__REPORT__BODY_COMMITTED);

@@ -49,7 +49,7 @@ struct seen {
         uint64_t cpu_us, peak_memory, next_batch;
         unsigned n_progress, n_batches, n_compressed;
         struct answer_checker checker;
-        bool checks, has_digests;
+        bool checks;
         uint8_t digests[64 * HASH_SIZE];
         size_t n_digests;
         int check_result;
@@ -235,7 +235,6 @@ static void on_report(struct seen *s, const Worker__Report *m) {
                               m->failed->problem->text);
                 break;
         case WORKER__REPORT__BODY_DIGESTS:
-                s->has_digests = true;
                 memcpy(s->digests + s->n_digests, m->digests->digests.data,
                        m->digests->digests.len);
                 s->n_digests += m->digests->digests.len;
@@ -345,8 +344,10 @@ static void fetch(struct seen *s, uint64_t from, uint64_t count, bool digests) {
 }
 
 static void finish(struct coordinator *c, struct seen *s) {
-        if (s->channel)
-                (void) channel_finish(s->channel);
+        if (s->channel) { /* data overtakes the acceptance */
+                assert_true(wait_for(c, &s->is_accepted));
+                assert_int_equal(channel_finish(s->channel), CHANNEL_OK);
+        }
         assert_true(wait_for(c, &s->is_ended));
         frame_reader_done(&s->frames);
 }
@@ -531,6 +532,16 @@ static void test_slots(void **state) {
         finish(shared, &c);
 }
 
+/* No control group is left behind, wherever they are made. */
+static void test_no_groups(void **state) {
+        char command[160];
+
+        (void) snprintf(command, sizeof(command),
+                        "! find /sys/fs/cgroup -maxdepth 4 -name 'quorate-job-%d-*' | grep -q .",
+                        (int) shared->pid);
+        assert_int_equal(system(command), 0);
+}
+
 /* Nothing the worker wrote has a name. */
 static void test_no_files(void **state) {
         char path[160];
@@ -570,8 +581,7 @@ static void test_zygote_killed(void **state) {
 }
 
 static int start(void **state) {
-        shared = coordinator_new();
-        return 0;
+        return !(shared = coordinator_new());
 }
 
 static int stop(void **state) {
@@ -584,7 +594,7 @@ int main(void) {
                 cmocka_unit_test(test_rows),     cmocka_unit_test(test_stream),
                 cmocka_unit_test(test_failures), cmocka_unit_test(test_reset),
                 cmocka_unit_test(test_slots),    cmocka_unit_test(test_zygote_killed),
-                cmocka_unit_test(test_no_files),
+                cmocka_unit_test(test_no_files), cmocka_unit_test(test_no_groups),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

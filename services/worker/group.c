@@ -1,0 +1,58 @@
+/* A control group around each executor, where we may make one: what rlimits cannot
+ * see (pages touched, kernel memory) is bounded and measured too. Without one, the
+ * kernel's account of the process is what is reported. */
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/daemon/cgroup.h"
+#include "services/worker/job.h"
+
+#define SPARE_MEMORY (256ull << 20) /* rows and digests on their way, the program */
+
+bool group_is_possible(void) {
+        return cgroup_mode() != CGROUP_NONE;
+}
+
+void group_open(struct job *j, uint64_t pid) {
+        const struct cgroup_limits limits = { .memory = j->limits.memory + SPARE_MEMORY };
+        char name[64];
+
+        (void) snprintf(name, sizeof(name), "quorate-job-%d-%llu", (int) getpid(),
+                        (unsigned long long) j->id);
+        if (pid == 0 || cgroup_new(name, &limits, &j->group) != CGROUP_OK)
+                return;
+        /* Gone before we came to it: nothing to hold. */
+        if (cgroup_add(j->group, (pid_t) pid) != 0)
+                j->group = cgroup_free(j->group);
+}
+
+void group_meter(const struct job *j, struct executor_event *e) {
+        struct cgroup_usage usage = {};
+
+        if (j->group && cgroup_read(j->group, &usage) == 0 && usage.memory_peak > 0)
+                e->peak_memory = usage.memory_peak;
+}
+
+/* The executor is reaped, or (job ended early) will be: its group waits for that. */
+void group_leave(struct job *j) {
+        if (j->group && j->is_running)
+                (void) map_set_u64(j->worker->groups, j->id, j->group);
+        else
+                cgroup_free(j->group);
+        j->group = NULL;
+}
+
+void group_reaped(struct worker *w, uint64_t id) {
+        cgroup_free(map_remove_u64(w->groups, id));
+}
+
+void groups_done(struct worker *w) {
+        size_t cursor = 0;
+        struct bytes key;
+        void *value;
+
+        while (map_next(w->groups, &cursor, &key, &value))
+                cgroup_free(value);
+        map_free(w->groups);
+}
