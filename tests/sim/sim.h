@@ -119,5 +119,5 @@ void sim_crash(struct sim *s, unsigned node, nsec_t at, nsec_t down_for);
 void sim_query(struct sim *s, const char *verify, uint32_t replicas, uint32_t quorum,
                uint32_t max_replicas);
 const struct sim_result *sim_run(struct sim *s, nsec_t limit);
-void sim_cancel(struct sim *s); /* the client cancels its job */
+void sim_cancel(struct sim *s);              /* the client cancels its job */
 void sim_settle(struct sim *s, nsec_t time); /* runs on: re-checks, verdicts */
