@@ -168,8 +168,7 @@ static struct coordinator *coordinator_new(void) {
         while (!c->worker && loop_now(c->loop) < until)
                 (void) loop_turn(c->loop, 100 * NSEC_PER_MSEC);
         assert_non_null(c->worker);
-        print_message("# enlisted: %s, %u slots, %u layers missing\n", c->engine, c->slots,
-                      c->missing);
+        print_message("# %s, %u slots, %u layers missing\n", c->engine, c->slots, c->missing);
         return c;
 }
 
@@ -231,8 +230,7 @@ static void on_report(struct seen *s, const Worker__Report *m) {
                 s->is_failed = true;
                 s->outcome = m->failed->problem->code;
                 (void) snprintf(s->detail, sizeof(s->detail), "%s", m->failed->problem->detail);
-                print_message("# failed: %u %s %s\n", s->outcome, s->detail,
-                              m->failed->problem->text);
+                print_message("# failed: %u %s\n", s->outcome, s->detail);
                 break;
         case WORKER__REPORT__BODY_DIGESTS:
                 memcpy(s->digests + s->n_digests, m->digests->digests.data,
