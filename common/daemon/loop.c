@@ -21,6 +21,7 @@ struct loop_source {
                 loop_child_fn child;
         } fn;
         void *userdata;
+        nsec_t due, armed; /* timers: when to call, when sd-event wakes us */
 };
 
 int loop_new(struct loop **ret) {
@@ -126,9 +127,33 @@ int loop_io_set(struct loop_source *s, uint32_t events) {
         return r < 0 ? error_origin(r) : 0;
 }
 
+/* -ESTALE: the loop has ended. What is torn down after it may still arm sources;
+ * nothing of it will run, and that is right. */
+static int unless_ended(int r) {
+        return r < 0 && r != -ESTALE ? error_origin(r) : 0;
+}
+
+static int timer_arm(struct loop_source *s) {
+        /* Rounded up: a timer never fires early. */
+        int r = sd_event_source_set_time(s->source,
+                                         s->due / NSEC_PER_USEC + !!(s->due % NSEC_PER_USEC));
+
+        if (r >= 0)
+                r = sd_event_source_set_enabled(s->source, SD_EVENT_ONESHOT);
+        s->armed = s->due;
+        return unless_ended(r);
+}
+
+/* May have been put off since it was armed. */
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct loop_source *s = userdata;
 
+        s->armed = NSEC_NEVER;
+        if (s->due == NSEC_NEVER)
+                return 0;
+        if (s->due > loop_now(NULL))
+                return timer_arm(s);
+        s->due = NSEC_NEVER;
         return s->fn.plain(s->userdata);
 }
 
@@ -137,28 +162,18 @@ int loop_add_timer(struct loop *l, loop_fn fn, void *userdata, struct loop_sourc
         int r;
 
         s->fn.plain = fn;
+        s->due = s->armed = NSEC_NEVER;
         r = sd_event_add_time(l->event, &s->source, CLOCK_BOOTTIME, UINT64_MAX, 1, on_timer, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->source, SD_EVENT_OFF);
         return source_finish(r, s, ret);
 }
 
-/* -ESTALE: the loop has ended. What is torn down after it may still arm sources;
- * nothing of it will run, and that is right. */
-static int unless_ended(int r) {
-        return r < 0 && r != -ESTALE ? error_origin(r) : 0;
-}
-
+/* Deadlines move with every packet, mostly later: the kernel is asked for an earlier
+ * one only, and a wake-up that comes too early asks for the rest. */
 int loop_timer_set(struct loop_source *s, nsec_t when) {
-        int r;
-
-        if (when == NSEC_NEVER)
-                return unless_ended(sd_event_source_set_enabled(s->source, SD_EVENT_OFF));
-        /* Rounded up: a timer never fires early. */
-        r = sd_event_source_set_time(s->source, when / NSEC_PER_USEC + !!(when % NSEC_PER_USEC));
-        if (r >= 0)
-                r = sd_event_source_set_enabled(s->source, SD_EVENT_ONESHOT);
-        return unless_ended(r);
+        s->due = when;
+        return when < s->armed ? timer_arm(s) : 0;
 }
 
 static int on_plain(sd_event_source *source, void *userdata) {
