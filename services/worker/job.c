@@ -292,7 +292,7 @@ static void on_ended(struct job *j, struct executor_event *e) {
         close_executor(j);
         j->pidfd = fd_close(j->pidfd);
         j->deadline = loop_source_free(j->deadline);
-        spool_close_writer(&j->spool);
+        spool_writer_ended(&j->spool);
         (void) map_remove_u64(j->worker->by_id, j->id);
         j->is_running = false;
         group_meter(j, e);
@@ -342,7 +342,7 @@ static int begin_executor(struct job *j) {
         if (!z)
                 return error_origin(-EAGAIN);
         j->begin.id = j->id;
-        j->begin.spool_fd = j->spool.write_fd;
+        j->begin.spool_fd = j->spool.file.write_fd;
         r = executor_begin(z->zygote, &j->begin, &j->executor_fd);
         if (r)
                 return r;
@@ -419,7 +419,7 @@ static bool open_inputs(struct job *j) {
  * less of it before they get nothing. */
 static uint64_t spool_limit(const struct job *j) {
         uint64_t most = worker_config_of(j->worker)->spool_job,
-                 left = budget_left(&j->worker->spool);
+                 left = budget_left(&j->worker->spools.budget);
 
         if (j->job->mode != WORKER__JOB__MODE__RUN)
                 return SPOOL_SMALL;
@@ -438,7 +438,7 @@ static void start(struct job *j) {
         }
         fill_limits(j);
         j->begin.spool = spool_limit(j);
-        r = spool_open(&j->spool, w->state_directory, j->begin.spool, &w->spool);
+        r = spool_open(&j->spool, &w->spools, j->begin.spool);
         if (r) {
                 job_fail(j, r == SPOOL_E_QUOTA ? OUTCOME_LIMIT : OUTCOME_INTERNAL, "which=spool",
                          "no room for a result");
@@ -498,7 +498,7 @@ static struct job *job_new(struct worker *w, struct channel *c) {
         j->channel = c;
         j->id = ++w->next_id;
         j->executor_fd = j->pidfd = -1;
-        j->spool = (struct spool){ .fd = -1, .write_fd = -1 };
+        j->spool = (struct spool){ .file = { -1, -1 } };
         packets_init(&j->in);
         buffer_init(&j->out, OUT_MAX);
         frame_reader_init(&j->fetches, FETCH_MAX);

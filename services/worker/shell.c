@@ -145,6 +145,7 @@ static int open_state(struct worker *w) {
                 return log_fault(error_origin(-errno), "cannot open the state directory %s",
                                  w->ctx->state);
         remove_stale_spools(w->state_directory);
+        spool_store_init(&w->spools, w->state_directory, worker_config_of(w)->spool);
         return 0;
 }
 
@@ -159,7 +160,6 @@ int shell_start(struct service_context *ctx, void **ret) {
         list_init(&w->zygotes);
         list_init(&w->jobs);
         inputs_init(&w->inputs, worker_config_of(w)->inputs);
-        budget_init(&w->spool, worker_config_of(w)->spool, NULL);
         metrics_register(ctx->metrics, NULL, metrics, &w->stats);
         *ret = w;
         find_executor(w);
@@ -192,6 +192,7 @@ void *shell_stop(struct service_context *ctx, void *s) {
         groups_done(w);
         inputs_done(&w->inputs);
         map_free(w->by_id);
+        spool_store_done(&w->spools);
         w->state_directory = fd_close(w->state_directory);
         free(w);
         return NULL;

@@ -29,37 +29,72 @@ static int open_unlinked(int directory, int *ret_read, int *ret_write) {
         return 0;
 }
 
-int spool_open(struct spool *s, int directory, uint64_t limit, struct budget *budget) {
+static void file_close(struct spool_file *f) {
+        f->fd = fd_close(f->fd);
+        f->write_fd = fd_close(f->write_fd);
+}
+
+static int file_take(struct spool_store *store, struct spool_file *ret) {
+        if (store->n_idle > 0) {
+                *ret = store->idle[--store->n_idle];
+                return 0;
+        }
+        return open_unlinked(store->directory, &ret->fd, &ret->write_fd);
+}
+
+/* Only a file that is empty, and whose last writer starts at its beginning. */
+static void file_give(struct spool_store *store, struct spool_file *f) {
+        if (store->n_idle == SPOOL_IDLE_MAX || ftruncate(f->write_fd, 0) < 0 ||
+            lseek(f->write_fd, 0, SEEK_SET) != 0)
+                file_close(f);
+        else
+                store->idle[store->n_idle++] = *f;
+}
+
+void spool_store_init(struct spool_store *store, int directory, uint64_t limit) {
+        *store = (struct spool_store){ .directory = directory };
+        budget_init(&store->budget, limit, NULL);
+}
+
+void spool_store_done(struct spool_store *store) {
+        while (store->n_idle > 0)
+                file_close(&store->idle[--store->n_idle]);
+}
+
+int spool_open(struct spool *s, struct spool_store *store, uint64_t limit) {
         int r;
 
-        *s = (struct spool){ .fd = -1, .write_fd = -1 };
-        if (budget_take(budget, limit))
+        *s = (struct spool){ .file = { -1, -1 } };
+        if (budget_take(&store->budget, limit))
                 return SPOOL_E_QUOTA;
-        s->budget = budget;
+        s->store = store;
         s->limit = limit;
-        r = open_unlinked(directory, &s->fd, &s->write_fd);
+        s->has_writer = true;
+        r = file_take(store, &s->file);
         if (r < 0)
                 spool_done(s);
         return r;
 }
 
-void spool_close_writer(struct spool *s) {
-        s->write_fd = fd_close(s->write_fd);
+void spool_writer_ended(struct spool *s) {
+        s->has_writer = false;
 }
 
 void spool_done(struct spool *s) {
-        spool_close_writer(s);
-        if (s->budget) {
-                s->fd = fd_close(s->fd);
-                budget_give(s->budget, s->limit);
+        if (s->store) {
+                if (s->has_writer)
+                        file_close(&s->file);
+                else
+                        file_give(s->store, &s->file);
+                budget_give(&s->store->budget, s->limit);
         }
         free(s->entries);
-        *s = (struct spool){ .fd = -1, .write_fd = -1 };
+        *s = (struct spool){ .file = { -1, -1 } };
 }
 
 void spool_shrink(struct spool *s) {
         if (s->end < s->limit) {
-                budget_give(s->budget, s->limit - s->end);
+                budget_give(&s->store->budget, s->limit - s->end);
                 s->limit = s->end;
         }
 }
@@ -70,7 +105,7 @@ static int index_one(struct spool *s) {
         uint32_t length;
 
         if (left < SPOOL_RECORD_EXTRA ||
-            pread(s->fd, header, sizeof(header), (off_t) s->end) != (ssize_t) sizeof(header))
+            pread(s->file.fd, header, sizeof(header), (off_t) s->end) != (ssize_t) sizeof(header))
                 return SPOOL_E_MALFORMED;
         length = load_be32(header);
         if (length == 0 || length > ROW_BYTES_MAX || length > left - SPOOL_RECORD_EXTRA)
@@ -98,7 +133,8 @@ int spool_index(struct spool *s, uint64_t n) {
 
 static int read_at(const struct spool *s, void *ret, size_t n, uint64_t offset) {
         for (size_t done = 0; done < n;) {
-                ssize_t r = pread(s->fd, (char *) ret + done, n - done, (off_t) (offset + done));
+                ssize_t r =
+                        pread(s->file.fd, (char *) ret + done, n - done, (off_t) (offset + done));
 
                 if (r < 0)
                         return error_origin(-errno);

@@ -25,20 +25,38 @@ struct spool_entry {
         uint32_t length;
 };
 
+/* Where spools come from: their budget, and files that are empty again. A new file
+ * costs more than the rest of a small job, since a file system looks for an inode
+ * that was not deleted lately. */
+#define SPOOL_IDLE_MAX 4
+
+struct spool_store {
+        struct budget budget;
+        int directory;
+        struct spool_file {
+                int fd, write_fd; /* the second goes to the executor */
+        } idle[SPOOL_IDLE_MAX];
+        size_t n_idle;
+};
+
 struct spool {
-        int fd, write_fd; /* the second goes to the executor and is closed here then */
-        uint64_t limit;   /* bytes taken from the budget */
-        struct budget *budget;
+        struct spool_store *store;
+        struct spool_file file;
+        bool has_writer; /* an executor may still write */
+        uint64_t limit;  /* bytes taken from the budget */
         struct spool_entry *entries;
         size_t n, capacity;
         uint64_t end; /* indexed up to here */
 };
 
-/* `directory` is a descriptor. Takes `limit` from the budget. Returns enum
- * spool_result or a fault. */
-int spool_open(struct spool *s, int directory, uint64_t limit, struct budget *budget);
-void spool_close_writer(struct spool *s);
-void spool_done(struct spool *s); /* the file is gone, the budget has its bytes back */
+/* `directory` is a descriptor and stays the caller's. */
+void spool_store_init(struct spool_store *store, int directory, uint64_t limit);
+void spool_store_done(struct spool_store *store);
+
+/* Takes `limit` from the budget. Returns enum spool_result or a fault. */
+int spool_open(struct spool *s, struct spool_store *store, uint64_t limit);
+void spool_writer_ended(struct spool *s); /* the executor is reaped: the file may serve again */
+void spool_done(struct spool *s);         /* what it held is gone, the budget has its bytes back */
 
 /* Reads on until there are n batches, as the executor said. Returns enum spool_result. */
 int spool_index(struct spool *s, uint64_t n);

@@ -43,7 +43,7 @@ struct worker {
         struct map *by_id;  /* id -> struct job, while its executor lives */
         uint64_t next_id;
         struct inputs inputs;
-        struct budget spool;
+        struct spool_store spools;
         int state_directory;
         char executor[4096];
         bool is_draining;

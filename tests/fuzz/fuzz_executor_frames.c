@@ -33,15 +33,16 @@ static void check_reports(struct bytes in) {
 
 /* A spool an executor has filled with anything. */
 static void check_spool(struct bytes in, uint64_t batches) {
-        struct budget budget;
-        struct spool s = { .fd = memfd_create("spool", MFD_CLOEXEC), .write_fd = -1 };
+        struct spool_store store;
+        struct spool s = { .store = &store,
+                           .file = { memfd_create("spool", MFD_CLOEXEC), -1 },
+                           .has_writer = true };
         CLEANUP(buffer_donep) struct buffer b = {};
         struct hash_value digest;
 
-        check(s.fd >= 0 && write(s.fd, in.data, in.len) == (ssize_t) in.len);
-        budget_init(&budget, in.len, NULL);
-        check(budget_take(&budget, in.len) == 0);
-        s.budget = &budget;
+        check(s.file.fd >= 0 && write(s.file.fd, in.data, in.len) == (ssize_t) in.len);
+        spool_store_init(&store, -1, in.len);
+        check(budget_take(&store.budget, in.len) == 0);
         s.limit = in.len;
         buffer_init(&b, 1 << 25);
         if (spool_index(&s, batches) == SPOOL_OK) {
@@ -53,7 +54,7 @@ static void check_spool(struct bytes in, uint64_t batches) {
         }
         check(spool_read(&s, s.n, &b) == SPOOL_E_NONE);
         spool_done(&s);
-        check(budget.used == 0);
+        check(store.budget.used == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -46,21 +46,21 @@ static void test_index(void **state) {
         struct folder f = folder_new();
         CLEANUP(buffer_donep) struct buffer b = {};
         struct hash_value digest;
-        struct budget budget;
+        struct spool_store store;
         struct spool s;
         char c;
 
-        budget_init(&budget, 1 << 20, NULL);
-        assert_int_equal(spool_open(&s, f.fd, 1 << 20, &budget), SPOOL_OK);
-        assert_int_equal(budget.used, 1 << 20);
-        assert_true(read(s.write_fd, &c, 1) < 0); /* the executor's end cannot read */
-        append(s.write_fd, "first", 1);
+        spool_store_init(&store, f.fd, 1 << 20);
+        assert_int_equal(spool_open(&s, &store, 1 << 20), SPOOL_OK);
+        assert_int_equal(store.budget.used, 1 << 20);
+        assert_true(read(s.file.write_fd, &c, 1) < 0); /* the executor's end cannot read */
+        append(s.file.write_fd, "first", 1);
         assert_int_equal(spool_index(&s, 1), SPOOL_OK);
-        append(s.write_fd, "second batch", 2);
+        append(s.file.write_fd, "second batch", 2);
         assert_int_equal(spool_index(&s, 2), SPOOL_OK);
-        spool_close_writer(&s);
+        spool_writer_ended(&s);
         spool_shrink(&s);
-        assert_int_equal(budget.used, 5 + 12 + 2 * SPOOL_RECORD_EXTRA);
+        assert_int_equal(store.budget.used, 5 + 12 + 2 * SPOOL_RECORD_EXTRA);
 
         buffer_init(&b, 64);
         assert_int_equal(spool_read(&s, 1, &b), SPOOL_OK);
@@ -70,22 +70,49 @@ static void test_index(void **state) {
         assert_int_equal(spool_read(&s, 2, &b), SPOOL_E_NONE);
         assert_int_equal(spool_index(&s, 3), SPOOL_E_MALFORMED);
         spool_done(&s);
-        assert_int_equal(budget.used, 0);
+        assert_int_equal(store.budget.used, 0);
+        spool_store_done(&store);
+        folder_free(&f);
+}
+
+/* A file serves again when its executor is dead, from its beginning. */
+static void test_again(void **state) {
+        struct folder f = folder_new();
+        struct spool_store store;
+        struct spool s;
+        int fd;
+
+        spool_store_init(&store, f.fd, 1 << 20);
+        assert_int_equal(spool_open(&s, &store, 1000), SPOOL_OK);
+        append(s.file.write_fd, "secret", 1);
+        fd = s.file.fd;
+        spool_writer_ended(&s);
+        spool_done(&s);
+        assert_int_equal(store.n_idle, 1);
+
+        assert_int_equal(spool_open(&s, &store, 1000), SPOOL_OK);
+        assert_int_equal(s.file.fd, fd);
+        assert_int_equal(spool_index(&s, 1), SPOOL_E_MALFORMED); /* nothing is left in it */
+        append(s.file.write_fd, "next", 1);
+        assert_int_equal(spool_index(&s, 1), SPOOL_OK);
+        spool_done(&s); /* its executor may still live */
+        assert_int_equal(store.n_idle, 0);
+        spool_store_done(&store);
         folder_free(&f);
 }
 
 static void test_quota(void **state) {
         struct folder f = folder_new();
-        struct budget budget;
+        struct spool_store store;
         struct spool a, b;
 
-        budget_init(&budget, 1500, NULL);
-        assert_int_equal(spool_open(&a, f.fd, 1000, &budget), SPOOL_OK);
-        assert_int_equal(spool_open(&b, f.fd, 1000, &budget), SPOOL_E_QUOTA);
+        spool_store_init(&store, f.fd, 1500);
+        assert_int_equal(spool_open(&a, &store, 1000), SPOOL_OK);
+        assert_int_equal(spool_open(&b, &store, 1000), SPOOL_E_QUOTA);
         spool_done(&b);
-        assert_int_equal(budget.used, 1000);
+        assert_int_equal(store.budget.used, 1000);
         spool_done(&a);
-        assert_int_equal(budget.used, 0);
+        assert_int_equal(store.budget.used, 0);
         folder_free(&f);
 }
 
@@ -103,16 +130,17 @@ static void test_lies(void **state) {
 
         FOREACH_CASE (c, cases) {
                 struct folder f = folder_new();
-                struct budget budget;
+                struct spool_store store;
                 struct spool s;
 
-                budget_init(&budget, 36, NULL);
-                assert_int_equal(spool_open(&s, f.fd, 36, &budget), SPOOL_OK);
-                assert_int_equal(write(s.write_fd, c->bytes, c->len), c->len);
+                spool_store_init(&store, f.fd, 36);
+                assert_int_equal(spool_open(&s, &store, 36), SPOOL_OK);
+                assert_int_equal(write(s.file.write_fd, c->bytes, c->len), c->len);
                 assert_int_equal(spool_index(&s, 1), SPOOL_E_MALFORMED);
                 assert_int_equal(spool_index(&s, (uint64_t) SPOOL_BATCHES_MAX + 1),
                                  SPOOL_E_MALFORMED);
                 spool_done(&s);
+                spool_store_done(&store);
                 folder_free(&f);
         }
 }
@@ -156,5 +184,5 @@ static void test_inputs(void **state) {
         folder_free(&f);
 }
 
-TEST_MAIN(cmocka_unit_test(test_index), cmocka_unit_test(test_quota), cmocka_unit_test(test_lies),
-          cmocka_unit_test(test_inputs))
+TEST_MAIN(cmocka_unit_test(test_index), cmocka_unit_test(test_again), cmocka_unit_test(test_quota),
+          cmocka_unit_test(test_lies), cmocka_unit_test(test_inputs))
