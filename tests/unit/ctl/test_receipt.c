@@ -1,0 +1,194 @@
+/* `quorate receipt verify` as people call it: a good receipt passes, a changed one is
+ * refused by exit code and by the name of the check. The library's own test changes
+ * every byte (tests/unit/canonical/test_receipt.c); here a sample goes through the
+ * whole program. */
+
+#include "common/canonical/receipt.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "services/ctl/capture.h"
+#include "tests/unit/canonical/support.h"
+#include "tests/unit/canonical/vectors/vectors.h"
+
+#define SAMPLES 60
+
+struct fixture {
+        struct bytes file, rows;
+        char folder[32], receipt[64], rows_path[64];
+};
+
+static void write_file(const char *path, struct bytes v) {
+        CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, v.data, v.len), v.len);
+}
+
+static int setup(void **state) {
+        struct fixture *f = xnew(struct fixture);
+
+        f->file = from_hex(receipt_vector[0].file);
+        f->rows = from_hex(receipt_vector[0].rows);
+        (void) strcpy(f->folder, "/tmp/quorate-test-XXXXXX");
+        assert_non_null(mkdtemp(f->folder));
+        snprintf(f->receipt, sizeof(f->receipt), "%s/receipt", f->folder);
+        snprintf(f->rows_path, sizeof(f->rows_path), "%s/rows", f->folder);
+        write_file(f->rows_path, f->rows);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct fixture *f = *state;
+
+        (void) unlink(f->receipt);
+        (void) unlink(f->rows_path);
+        (void) rmdir(f->folder);
+        bytes_freep(&f->file);
+        bytes_freep(&f->rows);
+        free(f);
+        return 0;
+}
+
+/* Verifies these bytes. The check that refused them is a static name, NULL: valid. */
+static const char *refused_by(struct fixture *f, struct bytes receipt, bool with_rows) {
+        const char *argv[] = { getenv("QUORATE_CTL"),       "receipt",    "verify", f->receipt,
+                               with_rows ? "--rows" : NULL, f->rows_path, NULL };
+        CLEANUP(capture_donep) struct capture c = {};
+
+        write_file(f->receipt, receipt);
+        assert_non_null(argv[0]);
+        assert_int_equal(capture_run(argv, false, &c), 0);
+        if (c.status == 0) {
+                assert_int_equal(c.err.len, 0);
+                return NULL;
+        }
+        assert_int_equal(c.status, 5);
+        for (unsigned i = 0; i < _RECEIPT_CHECK_MAX; i++) {
+                char wanted[64];
+
+                snprintf(wanted, sizeof(wanted), "REFUSED by the check '%s'",
+                         receipt_check_name(i));
+                if (memmem(c.err.data, c.err.len, wanted, strlen(wanted)))
+                        return receipt_check_name(i);
+        }
+        fail_msg("no check is named: %.*s", (int) c.err.len, (const char *) c.err.data);
+        return NULL;
+}
+
+static void test_good(void **state) {
+        struct fixture *f = *state;
+
+        assert_null(refused_by(f, f->file, false));
+        assert_null(refused_by(f, f->file, true));
+}
+
+static void test_flips(void **state) {
+        struct fixture *f = *state;
+        uint8_t *p = (uint8_t *) f->file.data;
+
+        for (size_t i = 0; i < SAMPLES; i++) {
+                size_t at = i * (f->file.len - 1) / (SAMPLES - 1);
+                uint8_t mask = i % 2 ? 0x80 : 0x01;
+
+                p[at] ^= mask;
+                assert_string_equal(refused_by(f, f->file, false), "checksum");
+                p[at] ^= mask;
+        }
+}
+
+/* By somebody who computes the checksum anew. */
+static void test_flips_resealed(void **state) {
+        struct fixture *f = *state;
+        size_t len = f->file.len - HASH_SIZE;
+        uint8_t *p = (uint8_t *) f->file.data;
+
+        for (size_t i = 0; i < SAMPLES; i++) {
+                size_t at = i * (len - 1) / (SAMPLES - 1);
+                const char *check;
+                struct hash_value sum;
+
+                p[at] ^= 1;
+                sum = hash_of("quorate.rcpt.1", BYTES(p, len));
+                memcpy(p + len, sum.bytes, HASH_SIZE);
+                check = refused_by(f, f->file, false);
+                p[at] ^= 1;
+                assert_non_null(check);
+                assert_string_not_equal(check, "checksum");
+        }
+        struct hash_value sum = hash_of("quorate.rcpt.1", BYTES(p, len));
+
+        memcpy(p + len, sum.bytes, HASH_SIZE);
+        assert_null(refused_by(f, f->file, false));
+}
+
+static void test_lengths(void **state) {
+        struct fixture *f = *state;
+        CLEANUP(buffer_donep) struct buffer longer = {};
+
+        for (size_t i = 0; i < SAMPLES; i++)
+                assert_non_null(
+                        refused_by(f, BYTES(f->file.data, i * f->file.len / SAMPLES), false));
+        buffer_init(&longer, f->file.len + 1);
+        buffer_put_bytes(&longer, f->file);
+        buffer_put_u8(&longer, 0);
+        assert_string_equal(refused_by(f, buffer_bytes(&longer), false), "checksum");
+}
+
+static const char *refused_after(struct fixture *f, const struct receipt *r) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, RECEIPT_BYTES_MAX);
+        assert_true(receipt_encode(r, &b));
+        return refused_by(f, buffer_bytes(&b), false);
+}
+
+#define SWAP(x, y)                         \
+        do {                               \
+                __typeof__(x) held_ = (x); \
+                (x) = (y);                 \
+                (y) = held_;               \
+        } while (0)
+
+static void test_swaps(void **state) {
+        struct fixture *f = *state;
+        CLEANUP(freep) struct receipt_report *report = xnew(struct receipt_report);
+        struct receipt r;
+
+        receipt_verify(f->file, BYTES_NONE, report);
+        assert_true(report->valid);
+        r = report->receipt;
+        assert_null(refused_after(f, &r));
+        SWAP(r.hosts[0].commit_signature, r.hosts[1].commit_signature);
+        assert_string_equal(refused_after(f, &r), receipt_check_name(RECEIPT_COMMIT));
+        r = report->receipt;
+        SWAP(r.hosts[0].dispatch_signature, r.hosts[1].dispatch_signature);
+        assert_string_equal(refused_after(f, &r), receipt_check_name(RECEIPT_DISPATCH));
+        r = report->receipt;
+        SWAP(r.hosts[0].verdict_signature, r.hosts[1].verdict_signature);
+        assert_string_equal(refused_after(f, &r), receipt_check_name(RECEIPT_VERDICT));
+}
+
+/* Other rows than those that were agreed on. */
+static void test_rows(void **state) {
+        struct fixture *f = *state;
+        uint8_t *p = (uint8_t *) f->rows.data;
+
+        for (size_t i = 0; i < SAMPLES / 4; i++) {
+                size_t at = i * (f->rows.len - 1) / (SAMPLES / 4 - 1);
+
+                p[at] ^= 1;
+                write_file(f->rows_path, f->rows);
+                assert_string_equal(refused_by(f, f->file, true), receipt_check_name(RECEIPT_ROWS));
+                p[at] ^= 1;
+        }
+        write_file(f->rows_path, f->rows);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+TEST_MAIN(TEST(test_good), TEST(test_flips), TEST(test_flips_resealed), TEST(test_lengths),
+          TEST(test_swaps), TEST(test_rows))
