@@ -82,6 +82,15 @@ static int snapshot_into(struct quorate *q, const char *path, const char *copy) 
         return result;
 }
 
+/* SQLite takes a file of a few bytes for an empty database; we do not. */
+static bool has_header(const char *path) {
+        CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        char head[16];
+
+        return fd >= 0 && read(fd, head, sizeof(head)) == sizeof(head) &&
+               memcmp(head, "SQLite format 3", sizeof(head)) == 0;
+}
+
 static int check_readable(struct quorate *q, const char *path) {
         struct stat st;
 
@@ -93,6 +102,9 @@ static int check_readable(struct quorate *q, const char *path) {
         if (st.st_size == 0)
                 return client_fail(q, QUORATE_E_INPUT,
                                    "%s: empty, not a SQLite database; give the file of one", path);
+        if (!has_header(path))
+                return client_fail(q, QUORATE_E_INPUT,
+                                   "%s: not a SQLite database; give the file of one", path);
         return QUORATE_OK;
 }
 
