@@ -227,3 +227,8 @@ void coordinator_resume(struct coordinator *c, nsec_t now) {
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max) {
         return requester_jobs(c->role[ROLE_REQUESTER], ret, max);
 }
+
+void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served) {
+        *ret_own = c->governor.busy[GOVERNOR_OWN];
+        *ret_served = c->governor.busy[GOVERNOR_SERVED];
+}

@@ -133,5 +133,7 @@ void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory
 void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now);
 void coordinator_resume(struct coordinator *c, nsec_t now);
 
+/* Executors at work now: for our own people, for others. */
+void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served);
 /* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);

@@ -10,7 +10,7 @@
 #define DAY_US     (24 * 3600 * INT64_C(1000000))
 #define ENDED_KEPT 1000
 
-enum statement_index { ADD, DROP_EARLIER, BEGIN, COMMIT, ROLLBACK, ALL, ENDED, _STATEMENT_N };
+enum statement_index { ADD, DROP_EARLIER, BEGIN, COMMIT, ROLLBACK, ALL, LATEST, _STATEMENT_N };
 
 static const char *const statements[_STATEMENT_N] = {
         [ADD] = "INSERT INTO record(kind, job, time_us, data) VALUES(?1, ?2, ?3, ?4)",
@@ -19,7 +19,7 @@ static const char *const statements[_STATEMENT_N] = {
         [COMMIT] = "COMMIT",
         [ROLLBACK] = "ROLLBACK",
         [ALL] = "SELECT kind, data FROM record ORDER BY id",
-        [ENDED] = "SELECT kind, data FROM record WHERE kind = 6 ORDER BY id DESC LIMIT ?1",
+        [LATEST] = "SELECT kind, data FROM record WHERE kind = ?1 ORDER BY id DESC LIMIT ?2",
 };
 
 /* Number i brings a file of version i to version i + 1. Never edit one that was released. */
@@ -188,9 +188,11 @@ int journal_file_walk(struct journal_file *j, journal_file_fn fn, void *userdata
         return walk(j->statement[ALL], fn, userdata);
 }
 
-int journal_file_ended(struct journal_file *j, size_t max, journal_file_fn fn, void *userdata) {
-        sqlite3_bind_int64(j->statement[ENDED], 1, (int64_t) max);
-        return walk(j->statement[ENDED], fn, userdata);
+int journal_file_latest(struct journal_file *j, enum journal_kind kind, size_t max,
+                        journal_file_fn fn, void *userdata) {
+        sqlite3_bind_int(j->statement[LATEST], 1, kind);
+        sqlite3_bind_int64(j->statement[LATEST], 2, max < INT32_MAX ? (int64_t) max : INT32_MAX);
+        return walk(j->statement[LATEST], fn, userdata);
 }
 
 static int failed(struct journal_file *j) {

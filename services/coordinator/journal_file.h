@@ -42,5 +42,6 @@ int journal_file_commit(struct journal_file *j);
  * latest 1,000, verdicts after 60 days. Commits. */
 int journal_file_prune(struct journal_file *j, int64_t wall_us);
 
-/* The latest ended jobs (packed JobSummary), newest first. */
-int journal_file_ended(struct journal_file *j, size_t max, journal_file_fn fn, void *userdata);
+/* The latest records of one kind, newest first. */
+int journal_file_latest(struct journal_file *j, enum journal_kind kind, size_t max,
+                        journal_file_fn fn, void *userdata);

@@ -15,6 +15,7 @@
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
 #include "proto/coordinator.pb-c.h"
+#include "proto/journal.pb-c.h"
 #include "services/coordinator/shell.h"
 
 #define LIST_DEFAULT      20
@@ -112,6 +113,7 @@ static void admin_status(Coordinator__Admin_Service *service, const Types__Empty
         Types__Metric *items[128];
         struct metric_list metrics = { call, items, 0, ELEMENTSOF(items) };
         struct buffer jobs;
+        uint32_t own;
 
         out.peer = (ProtobufCBinaryData){ s->self.len, s->self.bytes };
         out.paused = s->is_paused;
@@ -120,6 +122,7 @@ static void admin_status(Coordinator__Admin_Service *service, const Types__Empty
         buffer_init(&jobs, 1u << 20);
         out.jobs_own = (uint32_t) coordinator_jobs(s->core, &jobs, SIZE_MAX);
         buffer_done(&jobs);
+        coordinator_busy(s->core, &own, &out.jobs_served);
         out.engines = (char **) engines;
         out.n_engines = shell_engines(s, engines, STRINGS_MAX);
         out.notes = (char **) notes;
@@ -157,7 +160,7 @@ static void admin_resume(Coordinator__Admin_Service *service, const Types__Empty
 /* Unpacked summaries; everything lives until the list is done. */
 struct job_list {
         struct unpacked unpacked[LIST_MAX];
-        Coordinator__JobSummary *items[LIST_MAX];
+        Coordinator__JobSummary *items[LIST_MAX], served[LIST_MAX];
         size_t n, max;
 };
 
@@ -200,6 +203,32 @@ static void add_running(struct shell *s, struct job_list *l) {
         buffer_done(&packed);
 }
 
+/* What this host signed for others, from its own records. */
+static int add_served(void *userdata, enum journal_kind kind, struct bytes data) {
+        static char committed[] = "committed", open[] = "not signed";
+        struct job_list *l = userdata;
+        struct unpacked *u = &l->unpacked[l->n];
+        const Journal__HostRecord *in;
+        Coordinator__JobSummary *out;
+
+        if (l->n == l->max || wire_unpack(&journal__host_record__descriptor, data, NULL, u))
+                return 0;
+        in = u->message;
+        if (in->requester.len == 0) {
+                unpacked_done(u);
+                return 0;
+        }
+        out = l->items[l->n] = &l->served[l->n];
+        l->n++;
+        coordinator__job_summary__init(out);
+        out->job = in->job;
+        out->requester = in->requester;
+        out->started_us = in->time_us;
+        out->served = true;
+        out->state = in->commit.len ? committed : open;
+        return 0;
+}
+
 static void admin_job_list(Coordinator__Admin_Service *service,
                            const Coordinator__JobListRequest *in,
                            Coordinator__JobListReply_Closure closure, void *closure_data) {
@@ -211,8 +240,8 @@ static void admin_job_list(Coordinator__Admin_Service *service,
         l->max = list_limit(in->limit);
         if (!in->served)
                 add_running(s, l);
-        if (!in->served && l->n < l->max)
-                (void) journal_file_ended(s->journal, l->max - l->n, add_job, l);
+        (void) journal_file_latest(s->journal, in->served ? JOURNAL_HOST : JOURNAL_ENDED,
+                                   l->max - l->n, in->served ? add_served : add_job, l);
         out.jobs = l->items;
         out.n_jobs = l->n;
         call_reply(call, &out);

@@ -96,11 +96,15 @@ static int on_timer(void *userdata) {
 /* The wall clock may be set at any time; a few seconds late is early enough. */
 static int on_clock(void *userdata) {
         struct shell *s = userdata;
+        uint32_t own, served;
 
         coordinator_clock(s->core, shell_now(s), shell_wall_us());
         shell_streams_expire(s);
         shell_candidates(s);
         s->gauges.cache_bytes = store_used(s->store);
+        coordinator_busy(s->core, &own, &served);
+        s->gauges.jobs_own = own;
+        s->gauges.jobs_served = served;
         return loop_timer_set(s->clock, nsec_add(shell_now(s), CLOCK_EVERY));
 }
 

@@ -1,6 +1,8 @@
 #include "services/coordinator/journal_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/support/test.h"
@@ -112,7 +114,7 @@ static void test_ended(void **state) {
         add(j, JOURNAL_ENDED, 2, "b", WALL);
         add(j, JOURNAL_ENDED, 3, "c", WALL);
         assert_int_equal(journal_file_commit(j), JOURNAL_OK);
-        assert_int_equal(journal_file_ended(j, 2, note, &s), 0);
+        assert_int_equal(journal_file_latest(j, JOURNAL_ENDED, 2, note, &s), 0);
         assert_string_equal(s.text, "6c 6b ");
         journal_file_free(j);
 }
@@ -173,7 +175,39 @@ static void test_newer(void **state) {
         assert_refused(JOURNAL_E_BAD, "newer version");
 }
 
+/* The disk fills up: what was synced stays, what was not is refused as a whole, and
+ * when there is room again the journal goes on. */
+static void test_disk_full(void **state) {
+        static char text[60000];
+        struct rlimit before, small = { 200 << 10, RLIM_INFINITY };
+        struct journal_file *j = open_it();
+        struct hash_value id = job(2);
+        int r = JOURNAL_OK;
+
+        memset(text, 'x', sizeof(text) - 1);
+        add(j, JOURNAL_HOST, 1, "kept", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        small.rlim_max = before.rlim_max;
+        (void) signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        for (unsigned i = 0; i < 100 && r == JOURNAL_OK; i++) {
+                (void) journal_file_add(j, JOURNAL_HOST, &id, BYTES_STR(text), WALL);
+                r = journal_file_commit(j);
+        }
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_int_equal(r, JOURNAL_E_DISK);
+        add(j, JOURNAL_HOST, 3, "after", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        journal_file_free(j);
+
+        j = open_it();
+        assert_int_equal(journal_file_latest(j, JOURNAL_HOST, 1, note, strcpy(text, "")), 0);
+        assert_string_equal(text, "1after ");
+        journal_file_free(j);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 TEST_MAIN(TEST(test_order_and_commit), TEST(test_prune), TEST(test_ended), TEST(test_not_a_journal),
-          TEST(test_damaged), TEST(test_locked), TEST(test_newer))
+          TEST(test_damaged), TEST(test_locked), TEST(test_newer), TEST(test_disk_full))
