@@ -158,6 +158,8 @@ static struct sql_range operand(const struct analyser *a, size_t at, bool before
         if (before) {
                 size_t from = at - 1;
 
+                if (sql_token_is(t, from, "not") && from > 0)
+                        from--;
                 if (sql_token_is(t, from, ")"))
                         from = t->tokens[from].match;
                 return (struct sql_range){ from, at };
@@ -185,20 +187,31 @@ static bool is_prefix(const struct analyser *a, size_t i) {
                !sql_token_is(t, i - 1, "end") && !sql_token_is(t, i - 1, "null");
 }
 
+/* Operators that make text of their operands. */
+static bool is_textual(const struct analyser *a, size_t i) {
+        static const char *const operators[] = { "||", "like", "glob", "->", "->>" };
+
+        for (size_t k = 0; k < ELEMENTSOF(operators); k++) {
+                if (sql_token_is(&a->tokens, i, operators[k]))
+                        return i > 0 && !sql_token_is(&a->tokens, i + 1, "(");
+        }
+        return false;
+}
+
 static bool is_arithmetic(const struct analyser *a, size_t i) {
-        static const char *const operators[] = { "+", "-", "*", "/", "%", "||" };
+        static const char *const operators[] = { "+", "-", "*", "/", "%" };
 
         for (size_t k = 0; k < ELEMENTSOF(operators); k++) {
                 if (sql_token_is(&a->tokens, i, operators[k]))
                         return !is_prefix(a, i);
         }
-        return false;
+        return is_textual(a, i);
 }
 
 static const char computes[] = "computes with a value that may be REAL";
 
 static void check_operator(struct analyser *a, size_t i) {
-        bool text = sql_token_is(&a->tokens, i, "||");
+        bool text = is_textual(a, i);
         struct sql_range left = operand(a, i, true), right = operand(a, i + 1, false);
 
         if (range_brings_real(a, left, !text) || range_brings_real(a, right, !text) ||
@@ -245,8 +258,44 @@ static void check_cast(struct analyser *a, size_t i) {
                 find(a, ENGINE_FLOAT, i, close + 1, "a CAST of a value that may be REAL");
 }
 
+#define SAFE_DIGITS 15
+
+/* Up to 15 digits every reader of decimals finds the same nearest double. */
+static void check_literal(struct analyser *a, size_t i) {
+        struct bytes text = sql_token_text(&a->tokens, i);
+
+        if (a->tokens.tokens[i].type == SQL_FLOAT &&
+            (text.len > SAFE_DIGITS + 1 || memchr(text.data, 'e', text.len) ||
+             memchr(text.data, 'E', text.len)))
+                find(a, ENGINE_FLOAT, i, i + 1, "a REAL that builds may read differently");
+}
+
+/* strftime('%J') writes a REAL. */
+static void check_format(struct analyser *a, size_t i) {
+        struct bytes text = sql_token_text(&a->tokens, i);
+
+        if (a->tokens.tokens[i].type == SQL_STRING && memmem(text.data, text.len, "%J", 2) &&
+            map_get(a->s->functions, BYTES_LIT("strftime")))
+                find(a, ENGINE_FLOAT, i, i + 1, "writes a REAL as text");
+}
+
+/* RANGE and GROUPS take rows of equal order together, ROWS counts them. */
+static void check_frame(struct analyser *a, size_t i) {
+        const struct sql_tokens *t = &a->tokens;
+
+        if (!sql_token_is(t, i, "rows") || t->tokens[i].depth == 0 || i + 1 >= t->n)
+                return;
+        if (sql_token_is(t, i + 1, "between") || sql_token_is(t, i + 1, "unbounded") ||
+            sql_token_is(t, i + 1, "current") || t->tokens[i + 1].type == SQL_INTEGER)
+                find(a, ENGINE_FLOAT, i, i + 1,
+                     "a ROWS frame depends on how rows that are equal in its order are placed");
+}
+
 static void check_reals(struct analyser *a) {
         for (size_t i = 0; i < a->shape.end; i++) {
+                check_literal(a, i);
+                check_format(a, i);
+                check_frame(a, i);
                 if (is_arithmetic(a, i))
                         check_operator(a, i);
                 else

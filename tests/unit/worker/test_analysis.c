@@ -60,6 +60,12 @@ static const struct {
         { "VALUES (1, 'a'), (2, 'b')", ENGINE_EXACT, NULL },
         { "SELECT max(a, b) FROM s", ENGINE_EXACT, NULL },
         { "SELECT id FROM l WHERE qty > 3", ENGINE_EXACT, NULL },
+        { "SELECT sum(a) OVER (ORDER BY b) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT id FROM s WHERE price BETWEEN 0.5 AND 12.25", ENGINE_EXACT, NULL },
+        { "SELECT upper(name), length(name), substr(name, 2, 3) FROM s WHERE price > 1",
+          ENGINE_EXACT, NULL },
+        { "SELECT strftime('%Y-%m', name), count(*) FROM s GROUP BY 1", ENGINE_EXACT, NULL },
+        { "SELECT name NOT LIKE 'a%' FROM s", ENGINE_EXACT, NULL },
 
         /* ordered */
         { "SELECT a, name FROM s ORDER BY a", ENGINE_ORDERED, NULL, NULL,
@@ -116,6 +122,21 @@ static const struct {
         { "SELECT avg(a) FROM s ORDER BY 1", ENGINE_FLOAT, "always computes" },
         { "SELECT h FROM g", ENGINE_FLOAT, "may hold REAL" },
         { "SELECT value FROM json_each('[1]')", ENGINE_FLOAT, "may hold REAL" },
+
+        { "SELECT count(*) FROM s WHERE length(price) > 3", ENGINE_FLOAT, "text by the build's" },
+        { "SELECT id FROM s WHERE price LIKE '0.3%'", ENGINE_FLOAT, "computes with",
+          "price LIKE '0.3%'" },
+        { "SELECT id FROM s WHERE price NOT LIKE '0.3%'", ENGINE_FLOAT, "computes with" },
+        { "SELECT id FROM s WHERE price > 0.1000000000000000055", ENGINE_FLOAT,
+          "may read differently" },
+        { "SELECT id FROM s WHERE price > 1e-3", ENGINE_FLOAT, "may read differently" },
+        { "SELECT strftime('%J', 'now')", ENGINE_FLOAT, "writes a REAL" },
+        { "SELECT date(price) FROM s", ENGINE_FLOAT, "computes with REAL" },
+
+        { "SELECT sum(a) OVER (ORDER BY b ROWS 1 PRECEDING) FROM s", ENGINE_FLOAT, "a ROWS frame" },
+        { "SELECT sum(a) OVER w FROM s WINDOW w AS (ORDER BY b ROWS BETWEEN 1 PRECEDING AND "
+          "CURRENT ROW)",
+          ENGINE_FLOAT, "a ROWS frame" },
 
         /* refused */
         { "SELECT a FROM s LIMIT 3", ENGINE_REFUSED, "LIMIT without ORDER BY", "LIMIT" },
