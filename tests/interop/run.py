@@ -202,9 +202,19 @@ def why_lists_attempts(node, js):
     assert any(a.startswith("out ") for a in seen["attempt"]), seen
 
 
+def a_p256_certificate_is_taken(node, js):
+    other = Node("certificate = p256")
+    try:
+        assert js.do("dial", address=other.address)["peer"] == other.peer
+        assert js.do("ping", address=other.address, count=10)["count"] == 10
+        assert node.peers("connect", other.address)["peer"] == [other.peer]
+    finally:
+        other.stop()
+
+
 TESTS = [js_dials_and_identifies, we_identify_js, js_pings, js_measures, we_dial_js, we_ping_js,
          we_measure_js, js_opens_a_service_stream, a_service_opens_a_stream_to_js,
-         why_lists_attempts]
+         why_lists_attempts, a_p256_certificate_is_taken]
 
 
 def main():
