@@ -35,3 +35,16 @@ put("identify", list(map(g.prefixed, (
     PLAIN, PLAIN + g.field(8, g.ENVELOPE), g.field(1, g.KEYS[0]), b"".join(
         g.field(3, b"/p/%d" % i) for i in range(80)))))
     + [g.prefixed(PLAIN) * 11, b"\xff\xff\x7f"])
+
+DATA, FIN, RESET, STOP, ROOM = range(5)
+WANT = bytes(7) + b"\x09"
+put("handlers", [
+    bytes([0, 255, DATA, 32]) + bytes(32) + bytes([FIN, 0]),
+    bytes([0, 0, DATA, 200]) + bytes(200) + bytes([ROOM, 9, FIN, 0]),
+    bytes([0, 0]) + (bytes([DATA, 255]) + bytes(255)) * 20,
+    bytes([1, 255, DATA, 8]) + WANT + bytes([FIN, 0, ROOM, 255]),
+    bytes([1, 255, DATA, 3]) + WANT[:3] + bytes([FIN, 0]),
+    bytes([1, 255, DATA, 8]) + WANT + bytes([STOP, 0, FIN, 0]),
+    bytes([2, 255, DATA, 32]) + bytes(32), bytes([2, 0, RESET, 0]),
+    bytes([3, 255, ROOM, 255, ROOM, 255, DATA, 50]) + bytes(50), bytes([3, 1, STOP, 0]),
+])

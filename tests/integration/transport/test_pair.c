@@ -326,6 +326,32 @@ static void disconnect(struct pair *p) {
         (void) peers_call(&p->a.peers, "Disconnect", &in, 10 * SEC);
 }
 
+static bool is_connected(struct pair *p) {
+        const Transport__ListRequest in = { .base = PROTOBUF_C_MESSAGE_INIT(
+                                                    &transport__list_request__descriptor) };
+        const Transport__ListReply *r = peers_call(&p->a.peers, "List", &in, 10 * SEC);
+
+        assert_non_null(r);
+        return r->n_peers > 0;
+}
+
+/* Idle connections end after two seconds here, unless somebody needs them. */
+static void test_kept_peers_stay(void **state) {
+        struct pair *p = *state;
+        bool never = false;
+
+        assert_true(connects(p));
+        assert_int_equal(streams_keep(&p->a.streams, &p->b.id, true), 0);
+        assert_false(streams_wait(p->loop, &never, 4 * SEC));
+        assert_true(is_connected(p));
+        disconnect(p);
+        assert_false(streams_wait(p->loop, &never, SEC));
+        assert_true(is_connected(p));
+        assert_int_equal(streams_keep(&p->a.streams, &p->b.id, false), 0);
+        assert_false(streams_wait(p->loop, &never, 4 * SEC));
+        assert_false(is_connected(p));
+}
+
 /* A new keyring has new TLS keys: at most one handshake fails for it. */
 static void test_keyring_restarted(void **state) {
         struct pair *p = *state;
@@ -365,6 +391,7 @@ int main(void) {
                 cmocka_unit_test(test_a_protocol_has_one_server),
                 cmocka_unit_test(test_streams_per_peer_are_limited),
                 cmocka_unit_test(test_peer_killed),
+                cmocka_unit_test(test_kept_peers_stay),
                 cmocka_unit_test(test_keyring_restarted),
                 cmocka_unit_test(test_peer_stopped),
         };
