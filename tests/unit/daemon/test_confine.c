@@ -161,6 +161,7 @@ static int eat_memory(void) {
                 char *p = malloc(1 << 20);
 
                 memset(p, 1, 1 << 20);
+                __asm__ volatile("" ::"r"(p) : "memory"); /* clang would leave it all out */
         }
         return 0;
 }
