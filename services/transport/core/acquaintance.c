@@ -64,6 +64,14 @@ static bool is_usable(const struct contact *c) {
         return !c->is_unwanted && connection_state(c->connection) == CONNECTION_CONFIRMED;
 }
 
+/* Of two that the same side dialled the newer one counts: nobody dials a peer he has, so that
+ * the peer forgot the older one. After a crash only this tells: a client's first connection id
+ * has no reset token (RFC 9000 18.2), and what it dialled looks alive until the idle timeout. */
+static bool is_better(const struct transport *t, const struct contact *newer,
+                      const struct contact *older) {
+        return dialled_by_smaller(t, newer) || !dialled_by_smaller(t, older);
+}
+
 struct contact *acquaintance_best(const struct transport *t, const struct acquaintance *a) {
         struct contact *best = NULL;
 
@@ -72,7 +80,7 @@ struct contact *acquaintance_best(const struct transport *t, const struct acquai
 
                 if (!is_usable(c))
                         continue;
-                if (!best || (dialled_by_smaller(t, c) && !dialled_by_smaller(t, best)))
+                if (!best || is_better(t, c, best))
                         best = c;
         }
         return best;
