@@ -150,7 +150,7 @@ static size_t list_hosts(const struct job *j, Coordinator__HostProgress *hosts,
                          Coordinator__HostProgress **list) {
         size_t n = 0;
 
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 if (n == QUORUM_VOTES_MAX || r->run != 0 ||
                     (!r->dispatched && r->stage != REPLICA_BID))
                         continue;

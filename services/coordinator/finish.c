@@ -18,9 +18,9 @@ static bool agrees(const struct job *j, const struct replica *r) {
 }
 
 static const struct replica *recheck_of(const struct job *j, const struct replica *r) {
-        FOREACH_REPLICA(again, j)
-        if (again->run == 1 && again->prospect == r->prospect)
-                return again;
+        FOREACH_REPLICA (again, j)
+                if (again->run == 1 && again->prospect == r->prospect)
+                        return again;
         return NULL;
 }
 
@@ -58,12 +58,12 @@ static enum verdict verdict_after_recheck(const struct job *j, const struct repl
 /* The first of each voter group that agreed; hosts that served wrong rows only
  * where the quorum does not stand without them. */
 static void count_voters(struct job *j, bool with_bad_rows) {
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 const struct replica *seen = NULL;
 
-                FOREACH_REPLICA(before, j)
-                if (before->is_counted && before->group == r->group && before != r)
-                        seen = before;
+                FOREACH_REPLICA (before, j)
+                        if (before->is_counted && before->group == r->group && before != r)
+                                seen = before;
                 r->is_counted =
                         is_voter(r) && agrees(j, r) && !seen && (with_bad_rows || !r->is_rows_bad);
         }
@@ -72,8 +72,8 @@ static void count_voters(struct job *j, bool with_bad_rows) {
 static unsigned count_counted(const struct job *j) {
         unsigned n = 0;
 
-        FOREACH_REPLICA(r, j)
-        n += r->is_counted;
+        FOREACH_REPLICA (r, j)
+                n += r->is_counted;
         return n;
 }
 
@@ -161,9 +161,9 @@ static struct refbuf *make_receipt(struct job *j) {
         receipt->sql = BYTES_STR(j->sql);
         if (!peer_id_ed25519(&RQ_OF(j)->core->self, &receipt->requester))
                 return NULL;
-        FOREACH_REPLICA(r, j)
-        if (is_voter(r) && r->dispatch.is_signed && receipt->n_hosts < RECEIPT_VOTERS_MAX)
-                receipt_part(j, r, &receipt->hosts[receipt->n_hosts++]);
+        FOREACH_REPLICA (r, j)
+                if (is_voter(r) && r->dispatch.is_signed && receipt->n_hosts < RECEIPT_VOTERS_MAX)
+                        receipt_part(j, r, &receipt->hosts[receipt->n_hosts++]);
         buffer_init(&b, RECEIPT_BYTES_MAX);
         if (receipt->n_hosts == 0 || !receipt_encode(receipt, &b))
                 return NULL;
@@ -200,7 +200,7 @@ static void send_verdict(struct replica *r, struct signed_bytes *verdict, nsec_t
 static void tell(struct job *j, struct replica *r, nsec_t now) {
         if (!r->verdict.is_signed || r->is_told)
                 return;
-        FOREACH_REPLICA(through, j) {
+        FOREACH_REPLICA (through, j) {
                 if (through->prospect != r->prospect || !through->has_lane || r->is_told)
                         continue;
                 send_verdict(through, &r->verdict, now);
@@ -208,25 +208,47 @@ static void tell(struct job *j, struct replica *r, nsec_t now) {
         }
 }
 
-/* Statements go out, then the streams end. */
+/* Statements go out, then the streams end; those to hosts that keep the rows stay
+ * until the client has read them. */
 static void tell_all(struct job *j, nsec_t now) {
-        FOREACH_REPLICA(r, j)
-        if (is_voter(r))
-                tell(j, r, now);
-        FOREACH_REPLICA(r, j)
-        if (r->run == 0 || r->stage >= REPLICA_COMMITTED)
-                replica_finish(r);
+        FOREACH_REPLICA (r, j)
+                if (is_voter(r))
+                        tell(j, r, now);
+        FOREACH_REPLICA (r, j) {
+                bool is_kept = r->agrees && !j->is_settled;
+
+                if (!is_kept && (r->run == 0 || r->stage >= REPLICA_COMMITTED))
+                        replica_finish(r);
+        }
 }
 
 /* ---- Stages ---- */
 
-static void release_hosts(struct job *j, nsec_t now) {
-        FOREACH_REPLICA(r, j) {
+static void cancel_live(struct job *j, nsec_t now) {
+        FOREACH_REPLICA (r, j)
                 if (replica_is_live(r))
                         replica_cancel(r, now);
-                else if (r->stage == REPLICA_COMMITTED && !r->is_cancelled)
+}
+
+/* The client has what it wanted, or will not come for it: only now the journal
+ * forgets the job and the hosts their spools. Until then a restart of ours finds
+ * both, and the client reads on. */
+static void settle(struct job *j, nsec_t now) {
+        j->is_settled = true;
+        FOREACH_REPLICA (r, j)
+                if (r->stage == REPLICA_COMMITTED && !r->is_cancelled && r->run == 0)
                         replica_release(r);
-        }
+        journal_ended(j);
+        tell_all(j, now);
+}
+
+static bool may_settle(struct job *j, nsec_t now) {
+        nsec_t since = nsec_max(j->ended, j->idle_since);
+
+        if (j->was_read || !j->state)
+                return true;
+        return (!j->client.id || j->client.has_all) &&
+               job_due(j, nsec_add(since, SET_OF(j)->client_grace), now);
 }
 
 static bool has_statements(const struct job *j) {
@@ -250,7 +272,7 @@ static void sign_verdicts(struct job *j, nsec_t now) {
         count_voters(j, false);
         if (count_counted(j) < j->rule.quorum + votes_against(j))
                 count_voters(j, true);
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 enum verdict verdict = is_voter(r) ? verdict_now(j, r) : 0;
 
                 if (verdict)
@@ -269,7 +291,7 @@ void job_close(struct job *j, nsec_t now) {
         round_stop(j, now);
         job_run_end(j, j->problem ? ACTION_WORK_CANCEL : ACTION_WORK_RELEASE);
         job_inputs_done(j);
-        release_hosts(j, now);
+        cancel_live(j, now);
         if (has_statements(j))
                 sign_verdicts(j, now);
 }
@@ -304,12 +326,11 @@ void job_closing_step(struct job *j, nsec_t now) {
         }
         if (j->n_calls > 0 && !j->is_journalled && j->has_id)
                 return; /* the client knows no job yet */
-        journal_ended(j);
         j->stage = JOB_ENDED;
         tell_all(j, now);
-        FOREACH_REPLICA(r, j)
-        if (wants_recheck(j, r) && !recheck_of(j, r))
-                (void) replica_open(j, r->prospect, 1, now);
+        FOREACH_REPLICA (r, j)
+                if (wants_recheck(j, r) && !recheck_of(j, r))
+                        (void) replica_open(j, r->prospect, 1, now);
 }
 
 static bool rechecks_are_over(struct job *j, nsec_t now) {
@@ -318,28 +339,28 @@ static bool rechecks_are_over(struct job *j, nsec_t now) {
 }
 
 static bool is_told_all(const struct job *j) {
-        FOREACH_REPLICA(r, j)
-        if (r->has_lane)
-                return false;
+        FOREACH_REPLICA (r, j)
+                if (r->has_lane)
+                        return false;
         return true;
 }
 
 void job_ended_step(struct job *j, nsec_t now) {
-        const struct query_settings *s = SET_OF(j);
-        bool is_read = j->client.has_all || j->was_read;
+        bool is_checked = rechecks_are_over(j, now);
 
-        if (rechecks_are_over(j, now)) {
-                FOREACH_REPLICA(r, j)
-                if (is_voter(r) && wants_recheck(j, r))
-                        judge(j, r, verdict_after_recheck(j, r), now);
-        } else {
+        if (!j->is_settled && may_settle(j, now))
+                settle(j, now);
+        if (!j->is_settled)
+                rows_hold(j, now);
+        if (is_checked)
+                FOREACH_REPLICA (r, j)
+                        if (is_voter(r) && wants_recheck(j, r))
+                                judge(j, r, verdict_after_recheck(j, r), now);
+        if (!is_checked || !j->is_settled || j->unsigned_verdicts > 0 || j->receipt.id)
                 return;
-        }
-        if (j->unsigned_verdicts > 0 || j->receipt.id)
+        if (!j->was_read &&
+            !job_due(j, nsec_add(nsec_max(j->ended, j->idle_since), SET_OF(j)->client_grace), now))
                 return;
-        if (!is_read &&
-            !job_due(j, nsec_add(nsec_max(j->ended, j->idle_since), s->client_grace), now))
-                return;
-        if (is_told_all(j) || job_due(j, nsec_add(j->ended, s->statement_linger), now))
+        if (is_told_all(j) || job_due(j, nsec_add(j->ended, SET_OF(j)->statement_linger), now))
                 j->is_dead = true;
 }

@@ -35,8 +35,8 @@ struct job *job_free(struct job *j) {
                 actions_add(ACTIONS(j), ACTION_CLIENT_FINISH, j->client.id);
         client_detach(j, 0);
         j->rows.source = NULL;
-        FOREACH_REPLICA(r, j)
-        replica_free(r);
+        FOREACH_REPLICA (r, j)
+                replica_free(r);
         rows_done(j);
         job_run_end(j, ACTION_WORK_CANCEL);
         job_inputs_done(j);
@@ -122,8 +122,8 @@ void job_step(struct job *j, nsec_t now) {
         enum job_stage stage;
 
         j->wake = NSEC_NEVER;
-        FOREACH_REPLICA(r, j)
-        replica_expire(r, now);
+        FOREACH_REPLICA (r, j)
+                replica_expire(r, now);
         check_ends(j, now);
         do {
                 stage = j->stage;

@@ -118,7 +118,7 @@ struct job {
         char detail[DETAIL_MAX], host_text[DETAIL_MAX];
         struct peer_id problem_peer;
         int32_t position;
-        bool has_receipt, needs_receipt;
+        bool has_receipt, needs_receipt, is_settled;
         unsigned unsigned_verdicts;
         nsec_t elapsed, first_row;
 };

@@ -68,9 +68,9 @@ static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
 static void fill_hosts(const struct job *j, struct job_end *ret) {
         size_t n = 0;
 
-        FOREACH_REPLICA(r, j)
-        if (is_reported(r) && n < QUORUM_VOTES_MAX)
-                fill_host(r, ret, n++);
+        FOREACH_REPLICA (r, j)
+                if (is_reported(r) && n < QUORUM_VOTES_MAX)
+                        fill_host(r, ret, n++);
         ret->end.n_hosts = n;
         ret->end.hosts = ret->report_list;
 }
@@ -79,7 +79,7 @@ static void fill_hosts(const struct job *j, struct job_end *ret) {
 static void fill_answers(const struct job *j, struct job_end *ret) {
         size_t n = 0;
 
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 Coordinator__AnswerGroup *g;
                 size_t i = 0;
 
@@ -107,8 +107,8 @@ static void fill_answers(const struct job *j, struct job_end *ret) {
 static unsigned count_agreeing(const struct job *j) {
         unsigned n = 0;
 
-        FOREACH_REPLICA(r, j)
-        n += r->is_counted;
+        FOREACH_REPLICA (r, j)
+                n += r->is_counted;
         return n;
 }
 

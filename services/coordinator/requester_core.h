@@ -50,6 +50,7 @@ uint64_t job_estimate_us(const struct job *j);
 void job_answer_calls(struct job *j);
 
 void rows_pump(struct job *j);
+void rows_hold(struct job *j, nsec_t now);
 
 /* job_local.c */
 void job_local_step(struct job *j, nsec_t now);

@@ -98,7 +98,7 @@ unsigned round_begin(struct job *j, unsigned want, unsigned fewest, nsec_t now) 
 static bool group_is_taken(const struct job *j, const struct replica *r) {
         unsigned in_block = 0;
 
-        FOREACH_REPLICA(other, j) {
+        FOREACH_REPLICA (other, j) {
                 if (other == r || other->run != 0 || other->stage <= REPLICA_BID ||
                     (other->stage == REPLICA_OVER && !other->has_commit))
                         continue;
@@ -112,9 +112,9 @@ static bool group_is_taken(const struct job *j, const struct replica *r) {
 static unsigned list_bids(const struct job *j, struct replica **ret) {
         unsigned n = 0;
 
-        FOREACH_REPLICA(r, j)
-        if (r->stage == REPLICA_BID && !group_is_taken(j, r))
-                ret[n++] = r;
+        FOREACH_REPLICA (r, j)
+                if (r->stage == REPLICA_BID && !group_is_taken(j, r))
+                        ret[n++] = r;
         return n;
 }
 
@@ -179,7 +179,7 @@ static unsigned choose(struct job *j, nsec_t now) {
 /* Everybody who was asked and not taken hears it at once. */
 void round_stop(struct job *j, nsec_t now) {
         j->round.is_active = false;
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 if (r->run != 0 || r->stage > REPLICA_BID)
                         continue;
                 r->prospect->is_busy = false;
@@ -209,9 +209,9 @@ static void round_close(struct job *j, nsec_t now) {
 static nsec_t estimate_of(const struct job *j) {
         uint64_t us = 0;
 
-        FOREACH_REPLICA(r, j)
-        if (r->stage == REPLICA_BID && r->bid.estimate_us > us)
-                us = r->bid.estimate_us;
+        FOREACH_REPLICA (r, j)
+                if (r->stage == REPLICA_BID && r->bid.estimate_us > us)
+                        us = r->bid.estimate_us;
         return us > NSEC_NEVER / NSEC_PER_USEC ? NSEC_NEVER : us * NSEC_PER_USEC;
 }
 
@@ -226,8 +226,8 @@ static nsec_t patience(const struct job *j) {
 static unsigned count_waiting(const struct job *j) {
         unsigned n = 0;
 
-        FOREACH_REPLICA(r, j)
-        n += r->run == 0 && replica_is_waiting(r);
+        FOREACH_REPLICA (r, j)
+                n += r->run == 0 && replica_is_waiting(r);
         return n;
 }
 

@@ -25,7 +25,7 @@ static bool same_result(const struct answer *a, const struct answer *b) {
 static unsigned count_signers(const struct job *j, const struct answer *a) {
         unsigned groups[JOB_REPLICAS_MAX], n = 0;
 
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 unsigned i = 0;
 
                 if (r->run != 0 || r->is_again || !r->agrees || !same_result(&r->answer, a))
@@ -46,7 +46,7 @@ static void choose_tier(struct job *j) {
         rows->want = j->accepted;
         if (is_local(j))
                 return;
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 unsigned n = r->agrees ? count_signers(j, &r->answer) : 0;
 
                 if (n <= most)
@@ -65,9 +65,9 @@ static bool may_serve(const struct job *j, const struct replica *r) {
 }
 
 static struct replica *next_source(const struct job *j) {
-        FOREACH_REPLICA(r, j)
-        if (may_serve(j, r))
-                return r;
+        FOREACH_REPLICA (r, j)
+                if (may_serve(j, r))
+                        return r;
         return NULL;
 }
 
@@ -193,7 +193,7 @@ static void ask_worker(struct job *j) {
 
 /* Streams to all agreeing hosts are gone: one of them is called again. */
 static void call_again(struct job *j, nsec_t now) {
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 struct replica *again;
 
                 if (r->run != 0 || r->is_again || !r->agrees || r->is_rows_bad ||
@@ -210,9 +210,9 @@ static void call_again(struct job *j, nsec_t now) {
 }
 
 static bool is_calling(const struct job *j) {
-        FOREACH_REPLICA(r, j)
-        if (r->is_again && r->stage < REPLICA_COMMITTED)
-                return true;
+        FOREACH_REPLICA (r, j)
+                if (r->is_again && r->stage < REPLICA_COMMITTED)
+                        return true;
         return false;
 }
 
@@ -239,12 +239,13 @@ static void drop_silent(struct job *j, nsec_t now) {
         replica_stream_lost(r, now);
 }
 
-static void keep_held(struct job *j, nsec_t now) {
+/* Hosts keep the rows as long as they hear this. */
+void rows_hold(struct job *j, nsec_t now) {
         if (!job_due(j, j->hold_at, now))
                 return;
-        FOREACH_REPLICA(r, j)
-        if (r->agrees)
-                replica_hold(r);
+        FOREACH_REPLICA (r, j)
+                if (r->agrees)
+                        replica_hold(r);
         j->hold_at = nsec_add(now, SET_OF(j)->hold_interval);
         (void) job_due(j, j->hold_at, now);
 }
@@ -258,7 +259,7 @@ static void step_grid(struct job *j, nsec_t now) {
                 j->stage = JOB_GRID;
                 return;
         }
-        keep_held(j, now);
+        rows_hold(j, now);
         if (rows->source)
                 lane_hold(&rows->source->lane, is_paused);
         if (is_paused)

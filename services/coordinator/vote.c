@@ -61,27 +61,33 @@ static bool tags_fit(const struct job *j, const struct commit_statement *s,
         return hash_equal(&answer, &s->answer_tag) && hash_equal(&result, &s->result_tag);
 }
 
-/* NULL: all is well; else the name of what is wrong. */
-static const char *check_commit(const struct replica *r, const Grid__Commit *c,
-                                struct answer *ret) {
+/* Signed by this host, about this run. NULL: all is well; else the name of what is
+ * wrong. *ret holds views into c. */
+static const char *check_statement(const struct replica *r, const Grid__Commit *c,
+                                   struct commit_statement *ret) {
         const struct job *j = r->job;
         struct bytes statement = BYTES(c->statement.data, c->statement.len);
         struct bytes signature = BYTES(c->signature.data, c->signature.len);
-        struct commit_statement s;
         struct sign_public key;
 
         if (signature.len != SIGNATURE_SIZE || statement.len > STATEMENT_BYTES_MAX ||
             !peer_id_ed25519(&r->prospect->candidate.peer, &key) ||
             !RQ_OF(j)->core->verify(&key, statement, signature))
                 return "field=signature";
-        if (commit_decode(statement, &s) != STATEMENT_OK)
+        if (commit_decode(statement, ret) != STATEMENT_OK)
                 return "field=statement";
-        if (!hash_equal(&s.job, &j->id) || s.run != r->run ||
-            !bytes_equal(s.host, peer_id_bytes(&r->prospect->candidate.peer)))
+        if (!hash_equal(&ret->job, &j->id) || ret->run != r->run ||
+            !bytes_equal(ret->host, peer_id_bytes(&r->prospect->candidate.peer)))
                 return "field=job";
-        if (!is_admitted(j, s.engine_class))
+        return NULL;
+}
+
+/* The plain values beside a statement. */
+static const char *check_values(const struct job *j, const Grid__Commit *c,
+                                const struct commit_statement *s, struct answer *ret) {
+        if (!is_admitted(j, s->engine_class))
                 return "field=engine";
-        if (!take_answer(c, ret) || !tags_fit(j, &s, ret))
+        if (!take_answer(c, ret) || !tags_fit(j, s, ret))
                 return "field=tags";
         return form_is_right(j, ret) ? NULL : "field=answer";
 }
@@ -92,12 +98,15 @@ static bool answers_equal(const struct answer *a, const struct answer *b) {
         return hash_equal(&a->hash, &b->hash);
 }
 
-/* Another valid commit of the same host for the same run. */
-static void second_commit(struct replica *r, const Grid__Commit *c, const struct answer *answer) {
+/* Another signed commit of the same host for the same run: said again, or with
+ * another answer, and then the two are a fault proof, whatever its values are. */
+static void second_commit(struct replica *r, const Grid__Commit *c,
+                          const struct commit_statement *s) {
         struct job *j = r->job;
+        struct hash_value tag = answer_tag(&j->salt, &r->answer);
 
-        if (answers_equal(&r->answer, answer) || r->has_lied_twice)
-                return; /* said again */
+        if (hash_equal(&tag, &s->answer_tag) || r->has_lied_twice)
+                return;
         buffer_put(&r->second.bytes, c->statement.data, c->statement.len);
         memcpy(r->second.signature, c->signature.data, SIGNATURE_SIZE);
         quorum_strike(&j->quorum, r->prospect->number);
@@ -132,26 +141,34 @@ static void keep_commit(struct replica *r, const Grid__Commit *c, const struct a
 }
 
 /* The first stream to this host was lost; the answer has to be the one it gave there. */
-static void again_commit(struct replica *r, const Grid__Commit *c) {
+static void again_commit(struct replica *r, const Grid__Commit *c,
+                         const struct commit_statement *s) {
         struct job *j = r->job;
 
-        FOREACH_REPLICA(first, j) {
+        FOREACH_REPLICA (first, j) {
                 if (first == r || first->prospect != r->prospect || first->run != 0 ||
                     !first->has_commit)
                         continue;
                 if (answers_equal(&first->answer, &r->answer))
                         r->agrees = first->agrees;
                 else
-                        second_commit(first, c, &r->answer);
+                        second_commit(first, c, s);
                 return;
         }
 }
 
 void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
         struct job *j = r->job;
+        struct commit_statement s;
         struct answer answer;
-        const char *wrong = check_commit(r, c, &answer);
+        const char *wrong = check_statement(r, c, &s);
 
+        if (!wrong && r->has_commit) {
+                second_commit(r, c, &s);
+                return;
+        }
+        if (!wrong)
+                wrong = check_values(j, c, &s, &answer);
         if (wrong) {
                 /* Who commits and then sends rubbish in its place has no vote left. */
                 if (r->has_commit && r->run == 0 && !r->is_again)
@@ -160,13 +177,9 @@ void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
                 replica_fail(r, VERDICT_MALFORMED, OUTCOME_MISMATCH, wrong, now);
                 return;
         }
-        if (r->has_commit) {
-                second_commit(r, c, &answer);
-                return;
-        }
         keep_commit(r, c, &answer, now);
         if (r->is_again)
-                again_commit(r, c);
+                again_commit(r, c, &s);
         else if (r->run == 0 && j->stage < JOB_CLOSING)
                 (void) quorum_vote(&j->quorum, r->prospect->number, r->group, &answer.hash);
         r->agrees = r->agrees || (r->run == 0 && j->stage == JOB_ROWS && !r->is_cancelled &&
@@ -176,9 +189,9 @@ void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
 unsigned job_live(const struct job *j, uint32_t run) {
         unsigned n = 0;
 
-        FOREACH_REPLICA(r, j)
-        n += r->run == run && !r->is_again &&
-             (replica_is_live(r) || (run == 1 && r->stage < REPLICA_SIGNING));
+        FOREACH_REPLICA (r, j)
+                n += r->run == run && !r->is_again &&
+                     (replica_is_live(r) || (run == 1 && r->stage < REPLICA_SIGNING));
         return n;
 }
 
@@ -208,10 +221,11 @@ static bool is_agreed(struct job *j, const struct tally *t, nsec_t now) {
 
         if (job_live(j, 0) == 0 || j->rule.mode == MODE_FAST)
                 return true;
-        FOREACH_REPLICA(r, j)
-        if (is_vote_for(r, &t->leader) &&
-            trust_score(RQ_OF(j)->trust, &r->prospect->candidate.peer, wall) < s->agree_wait_trust)
-                all_trusted = false;
+        FOREACH_REPLICA (r, j)
+                if (is_vote_for(r, &t->leader) &&
+                    trust_score(RQ_OF(j)->trust, &r->prospect->candidate.peer, wall) <
+                            s->agree_wait_trust)
+                        all_trusted = false;
         if (all_trusted)
                 return true;
         if (!j->reached)
@@ -226,7 +240,7 @@ static void accept(struct job *j, const struct tally *t, nsec_t now) {
 
         round_stop(j, now);
         j->is_accepted = j->is_accepted && !is_other;
-        FOREACH_REPLICA(r, j) {
+        FOREACH_REPLICA (r, j) {
                 if (r->run != 0)
                         continue;
                 r->agrees = is_vote_for(r, &t->leader) && !r->is_rows_bad;
@@ -304,16 +318,16 @@ static void recruit(struct job *j, const struct tally *t, nsec_t now) {
 /* Unanimous: those who differ from the leader run it once more. */
 static void recheck_all(struct job *j, const struct tally *t, nsec_t now) {
         j->has_rechecked = true;
-        FOREACH_REPLICA(r, j)
-        if (r->run == 0 && r->has_commit && !r->is_again &&
-            !hash_equal(&r->answer.hash, &t->leader))
-                (void) replica_open(j, r->prospect, 1, now);
+        FOREACH_REPLICA (r, j)
+                if (r->run == 0 && r->has_commit && !r->is_again &&
+                    !hash_equal(&r->answer.hash, &t->leader))
+                        (void) replica_open(j, r->prospect, 1, now);
 }
 
 static void take_rechecks(struct job *j) {
-        FOREACH_REPLICA(r, j)
-        if (r->run == 1 && r->has_commit)
-                quorum_revote(&j->quorum, r->prospect->number, &r->answer.hash);
+        FOREACH_REPLICA (r, j)
+                if (r->run == 1 && r->has_commit)
+                        quorum_revote(&j->quorum, r->prospect->number, &r->answer.hash);
 }
 
 static void contested(struct job *j, struct tally *t, nsec_t now) {

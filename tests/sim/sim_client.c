@@ -142,11 +142,19 @@ static void count_answers(struct sim_client *c, const Coordinator__ResultEnd *e)
         }
 }
 
+static void fire_close(struct sim *s, struct sim_event *e) {
+        struct sim_node *n = &s->nodes[e->node];
+
+        coordinator_client_closed(n->core, e->id, s->now);
+        sim_drain(n);
+}
+
 static void on_end(struct sim_client *c, const Coordinator__ResultFrame *f) {
         const Coordinator__ResultEnd *e = f->end;
         struct sim_result *r = &c->result;
 
         r->is_done = true;
+        sim_after(c->sim, c->node, NSEC_PER_MSEC, fire_close)->id = c->id;
         (void) snprintf(r->state, sizeof(r->state), "%s", e->state);
         r->problem = e->problem ? e->problem->code : 0;
         r->agreement = e->agreement;
