@@ -40,7 +40,7 @@ struct acquaintance *acquaintance_get(struct transport *t, const struct peer_id 
 }
 
 void acquaintance_drop(struct transport *t, struct acquaintance *a) {
-        if (!list_is_empty(&a->contacts) || !list_is_empty(&a->openings) || acquaintance_is_kept(a))
+        if (!list_is_empty(&a->contacts) || a->n_openings > 0 || acquaintance_is_kept(a))
                 return;
         timer_stop(t, &a->redial);
         a->peer->manager = NULL;

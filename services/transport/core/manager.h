@@ -35,6 +35,7 @@ struct acquaintance {
         struct peer *peer;
         struct list contacts; /* oldest first */
         struct list openings; /* waiting for a connection */
+        size_t n_openings;    /* in whatever stage: they point here */
         size_t n_keeps;       /* tags: dialled again when lost */
         bool is_pinned, is_announced;
         unsigned n_failures; /* dials in a row, for the pause of kept peers */
@@ -91,7 +92,6 @@ struct tag {
 struct negotiation {
         struct list link;
         struct transport *transport;
-        struct contact *contact;
         struct stream *stream;
         struct select select;
         struct timer timer;

@@ -81,6 +81,8 @@ static void opening_free(struct transport *t, struct opening *o) {
         map_remove_u64(t->openings, o->number);
         if (o->stage == OPENING_SELECT)
                 select_done(&o->select);
+        if (o->acquaintance)
+                o->acquaintance->n_openings--;
         free(o->names);
         free(o);
 }
@@ -120,6 +122,7 @@ uint64_t transport_open(struct transport *t, const struct transport_open *reques
                 opening_end(t, o, TRANSPORT_E_REFUSED, "too many peers known here");
                 return o->number;
         }
+        o->acquaintance->n_openings++;
         for (size_t i = 0; i < request->n_addrs; i++)
                 peer_add_address(o->acquaintance->peer, &request->addrs[i], ADDRESS_CALLER);
         contact = acquaintance_best(t, o->acquaintance);
@@ -177,10 +180,15 @@ static void report(struct transport *t, struct opening *o, struct stream *s) {
         o->request.fn(o->request.userdata, &opened);
 }
 
+/* Those that end meanwhile have their turn next time: who tries again at once must not keep
+ * us here. */
 void opening_report_all(struct transport *t) {
-        struct list *link;
+        struct list turn, *link;
 
-        while ((link = list_first(&t->ended))) {
+        list_init(&turn);
+        while ((link = list_pop_front(&t->ended)))
+                list_push_back(&turn, link);
+        while ((link = list_first(&turn))) {
                 struct opening *o = LIST_ENTRY(link, struct opening, link);
                 struct acquaintance *a = o->acquaintance;
 
@@ -322,7 +330,7 @@ static void agreed(struct opening *o, struct stream *s) {
         struct tag tag = { .transport = t };
 
         if (o->request.is_needed)
-                tag.needed = o->contact->connection;
+                tag.needed = s->connection;
         stream_tag(s, &tag);
         t->stats.streams_out++;
         o->stream = NULL;

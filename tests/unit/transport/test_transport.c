@@ -248,6 +248,26 @@ static void test_cancel(void **state) {
         mesh_done(&p.mesh);
 }
 
+static bool a_has_a_peer(struct mesh *m) {
+        return m->nodes[0].n_peers == 1;
+}
+
+/* The connection goes while a protocol is being agreed on, and with it all we knew. */
+static void test_lost_while_opening(void **state) {
+        struct pair p;
+
+        pair_init(&p, NULL);
+        (void) open_to(&p, mesh_peer(p.b), ECHO);
+        assert_true(mesh_run(&p.mesh, 5 * NSEC_PER_SEC, a_has_a_peer));
+        assert_true(transport_disconnect(p.a->transport, mesh_peer(p.b)));
+        assert_true(mesh_run(&p.mesh, 5 * NSEC_PER_SEC, answered));
+        assert_int_equal(seen.n_calls, 1);
+        assert_int_equal(seen.code, TRANSPORT_E_LOST);
+        (void) mesh_run(&p.mesh, 20 * NSEC_PER_SEC, NULL);
+        assert_int_equal(p.a->n_peers, 0);
+        mesh_done(&p.mesh);
+}
+
 static bool pinned_up(struct mesh *m) {
         return m->nodes[0].n_peers == 1 && m->nodes[1].n_peers == 1;
 }
@@ -418,6 +438,7 @@ TEST_MAIN(cmocka_unit_test(test_open_dials_identifies_and_agrees),
           cmocka_unit_test(test_somebody_else_is_there), cmocka_unit_test(test_nobody_answers),
           cmocka_unit_test(test_back_off), cmocka_unit_test(test_no_address),
           cmocka_unit_test(test_streams_per_protocol_are_limited), cmocka_unit_test(test_cancel),
-          cmocka_unit_test(test_pinned), cmocka_unit_test(test_unneeded_connections_idle_out),
+          cmocka_unit_test(test_lost_while_opening), cmocka_unit_test(test_pinned),
+          cmocka_unit_test(test_unneeded_connections_idle_out),
           cmocka_unit_test(test_simultaneous_dials), cmocka_unit_test(test_protocols_are_pushed),
           cmocka_unit_test(test_ping), cmocka_unit_test(test_perf))
