@@ -165,8 +165,7 @@ static int enter_landlock(unsigned wanted, unsigned *layers) {
         return 0;
 }
 
-int confine_enter(const struct confine_limits *limits, unsigned wanted, unsigned *ret_layers) {
-        unsigned layers = 0;
+int confine_early(unsigned wanted, unsigned *layers) {
         int r = 0;
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -175,18 +174,31 @@ int confine_enter(const struct confine_limits *limits, unsigned wanted, unsigned
         if (r == 0)
                 r = sandbox_no_new_privs();
         if (r == 0 && (wanted & CONFINE_LANDLOCK))
-                r = enter_landlock(wanted, &layers);
-        /* After Landlock, which needs one more descriptor than there will be. */
-        if (r == 0 && (wanted & CONFINE_LIMITS)) {
+                r = enter_landlock(wanted, layers);
+        return r;
+}
+
+/* Limits after Landlock, which needs one more descriptor than there will be. */
+int confine_late(const struct confine_limits *limits, unsigned wanted, unsigned *layers) {
+        int r = 0;
+
+        if (wanted & CONFINE_LIMITS) {
                 r = enter_limits(limits);
-                layers |= CONFINE_LIMITS;
+                *layers |= CONFINE_LIMITS;
         }
         if (r == 0 && (wanted & CONFINE_SECCOMP)) {
                 r = sandbox_seccomp(calls, ELEMENTSOF(calls), SANDBOX_ALLOW, SANDBOX_KILL);
-                layers |= CONFINE_SECCOMP;
+                *layers |= CONFINE_SECCOMP;
         }
-        *ret_layers = layers;
         return r;
+}
+
+int confine_enter(const struct confine_limits *limits, unsigned wanted, unsigned *ret_layers) {
+        int r;
+
+        *ret_layers = 0;
+        r = confine_early(wanted, ret_layers);
+        return r ? r : confine_late(limits, wanted, ret_layers);
 }
 
 unsigned confine_probe(void) {

@@ -43,6 +43,11 @@ pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers);
  * fault; with a fault the caller ends the process. */
 int confine_enter(const struct confine_limits *limits, unsigned wanted, unsigned *ret_layers);
 
+/* The same in two steps: what does not depend on the job, while there is none yet
+ * (descriptors may still be received and opened ones used), then the rest. */
+int confine_early(unsigned wanted, unsigned *layers);
+int confine_late(const struct confine_limits *limits, unsigned wanted, unsigned *layers);
+
 /* Once, before the first fork: another user when we are root, nothing inheritable. */
 int confine_prepare(void);
 

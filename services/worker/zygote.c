@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,9 +31,17 @@ struct child {
         int pidfd;
 };
 
+/* A child that waits for its job: all that a fork costs was paid before. */
+struct spare {
+        pid_t pid; /* 0: none */
+        int pidfd, socket;
+        unsigned layers;
+};
+
 struct zygote {
         const struct engine *engine;
         int control;
+        struct spare spare;
         struct child children[CHILDREN_MAX];
         size_t n_children;
 };
@@ -99,16 +108,37 @@ static _Noreturn void child_main(struct zygote *z, const Worker__Begin *begin, i
                 .spool = begin->spool,
                 .cpu_ms = begin->cpu_ms,
         };
-        unsigned more = 0;
 
         if (child_descriptors(&t, begin, fds) < 0)
                 child_exit(EXIT_FAILURE);
         for (size_t i = 0; i < t.n_inputs; i++)
                 limits.inputs += t.lengths[i];
-        if (confine_enter(&limits, CONFINE_ALL, &more) < 0)
+        if (confine_late(&limits, CONFINE_ALL, &layers) < 0)
                 child_exit(EXIT_FAILURE);
-        t.missing_layers = CONFINE_ALL & ~(layers | more);
+        t.missing_layers = CONFINE_ALL & ~layers;
         child_exit(executor_run(&t) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* Waits for one Begin with its descriptors. The zygote's end going away ends it too. */
+static _Noreturn void spare_main(struct zygote *z, int socket, unsigned layers) {
+        const int keep[] = { 0, 1, 2, socket };
+        const Worker__Begin *begin;
+        struct unpacked u = {};
+        uint8_t packet[PACKET_MAX];
+        int fds[LINK_FDS_MAX];
+        size_t n_fds = ELEMENTSOF(fds);
+        ssize_t n;
+
+        if (sandbox_close_others(keep, ELEMENTSOF(keep)) < 0 ||
+            confine_early(CONFINE_ALL, &layers) < 0)
+                child_exit(EXIT_FAILURE);
+        n = seqpacket_receive_raw(socket, packet, sizeof(packet), fds, &n_fds);
+        if (n <= 0 || wire_unpack(&worker__begin__descriptor, BYTES(packet, (size_t) n), NULL, &u))
+                child_exit(EXIT_FAILURE);
+        begin = u.message;
+        if (n_fds != 2 + begin->n_input_lengths)
+                child_exit(EXIT_FAILURE);
+        child_main(z, begin, fds, layers);
 }
 
 /* ---- parent ---- */
@@ -124,30 +154,79 @@ static int refuse(struct zygote *z, uint64_t id, int error) {
         return say(z, &m, NULL, 0);
 }
 
-static int begin_job(struct zygote *z, const Worker__Begin *begin, int *fds, size_t n_fds) {
+static void spare_drop(struct zygote *z) {
+        if (!z->spare.pid)
+                return;
+        (void) kill(z->spare.pid, SIGKILL);
+        (void) waitpid(z->spare.pid, NULL, 0);
+        fd_close(z->spare.pidfd);
+        fd_close(z->spare.socket);
+        z->spare = (struct spare){};
+}
+
+/* Nothing is owed to anybody if it fails: the next job tries again. */
+static int spare_make(struct zygote *z) {
+        CLEANUP(fd_closep) int ours = -1, theirs = -1;
+        struct spare s = {};
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_origin(-errno);
+        ours = pair[0];
+        theirs = pair[1];
+        s.pid = confine_fork(&s.pidfd, &s.layers);
+        if (s.pid == 0)
+                spare_main(z, theirs, s.layers);
+        if (s.pid < 0)
+                return (int) s.pid;
+        s.socket = TAKE_FD(ours);
+        z->spare = s;
+        return 0;
+}
+
+static int spare_give(struct zygote *z, struct bytes packet, const int *fds, size_t n_fds,
+                      struct spare *ret) {
+        int r = z->spare.pid ? 0 : spare_make(z);
+
+        if (r == 0)
+                r = seqpacket_send_raw(z->spare.socket, packet, fds, n_fds);
+        if (r < 0) { /* it was killed; one more try with a fresh one */
+                spare_drop(z);
+                r = spare_make(z);
+                if (r == 0)
+                        r = seqpacket_send_raw(z->spare.socket, packet, fds, n_fds);
+        }
+        if (r < 0) {
+                spare_drop(z);
+                return r;
+        }
+        fd_close(z->spare.socket);
+        *ret = z->spare;
+        z->spare = (struct spare){};
+        return 0;
+}
+
+static int begin_job(struct zygote *z, const Worker__Begin *begin, struct bytes packet,
+                     const int *fds, size_t n_fds) {
         Worker__ZygoteReport m = WORKER__ZYGOTE_REPORT__INIT;
         Worker__Forked forked = WORKER__FORKED__INIT;
-        unsigned layers = 0;
-        int pidfd = -1;
-        pid_t pid;
+        struct spare s;
+        int r;
 
         if (n_fds != 2 + begin->n_input_lengths || begin->n_input_lengths > ENGINE_INPUTS_MAX)
                 return refuse(z, begin->id, EINVAL);
         if (z->n_children == CHILDREN_MAX)
                 return refuse(z, begin->id, EAGAIN);
-        pid = confine_fork(&pidfd, &layers);
-        if (pid == 0)
-                child_main(z, begin, fds, layers);
-        if (pid < 0)
-                return refuse(z, begin->id, -(int) pid);
+        r = spare_give(z, packet, fds, n_fds, &s);
+        if (r < 0)
+                return refuse(z, begin->id, -r);
 
-        z->children[z->n_children++] = (struct child){ begin->id, pid, pidfd };
+        z->children[z->n_children++] = (struct child){ begin->id, s.pid, s.pidfd };
         forked.id = begin->id;
-        forked.pid = (uint64_t) pid;
-        forked.missing_layers = CONFINE_NAMESPACES & ~layers;
+        forked.missing_layers = CONFINE_NAMESPACES & ~s.layers;
         m.body_case = WORKER__ZYGOTE_REPORT__BODY_FORKED;
         m.forked = &forked;
-        return say(z, &m, &pidfd, 1);
+        return say(z, &m, &s.pidfd, 1);
 }
 
 static int on_control(struct zygote *z) {
@@ -162,7 +241,7 @@ static int on_control(struct zygote *z) {
         if (wire_unpack(&worker__begin__descriptor, BYTES(packet, (size_t) n), NULL, &u))
                 r = error_origin(-EPROTO);
         else
-                r = begin_job(z, u.message, fds, n_fds);
+                r = begin_job(z, u.message, BYTES(packet, (size_t) n), fds, n_fds);
         for (size_t i = 0; i < n_fds; i++)
                 fd_close(fds[i]);
         return r;
@@ -215,6 +294,9 @@ static int turn(struct zygote *z) {
         size_t n = z->n_children;
         int r = 0;
 
+        /* Between jobs, so that no job waits for it. */
+        if (n == 0 && !z->spare.pid)
+                (void) spare_make(z);
         for (size_t i = 0; i < n; i++)
                 p[1 + i] = (struct pollfd){ .fd = z->children[i].pidfd, .events = POLLIN };
         if (poll(p, 1 + n, -1) < 0)
@@ -240,6 +322,7 @@ int zygote_serve(const struct engine *engine, int control_fd) {
                 r = say_hello(&z);
         while (r == 0)
                 r = turn(&z);
+        spare_drop(&z);
         for (size_t i = 0; i < z.n_children; i++)
                 (void) kill(z.children[i].pid, SIGKILL);
         return r == -EPIPE ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -294,7 +294,7 @@ class Grid:
         return inner[0] if inner else waiting if command_name(waiting) == program else 0
 
     def executors(self, node):
-        """Processes below a worker: the zygote and its jobs."""
+        """Processes below a worker: the zygote, its jobs, and the one that waits for the next job."""
         return [p for name in self.services(node) if name.startswith("worker")
                 for p in descendants(self.pid(node, name)) if p]
 
