@@ -73,7 +73,6 @@ struct opening {
         char *names;
         const char *proposals[TRANSPORT_PROPOSALS_MAX];
         struct acquaintance *acquaintance; /* NULL: the peer is not known yet */
-        struct contact *contact;           /* from OPENING_STREAM on */
         struct stream *stream;             /* from OPENING_SELECT on */
         struct select select;
         struct timer timer;

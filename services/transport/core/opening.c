@@ -160,7 +160,6 @@ void opening_end(struct transport *t, struct opening *o, enum transport_code cod
                  const char *text) {
         forget_stream(o);
         timer_stop(t, &o->timer);
-        o->contact = NULL;
         o->outcome = code;
         (void) snprintf(o->text, sizeof(o->text), "%s", text);
         list_remove(&o->link);
@@ -292,7 +291,6 @@ void opening_proceed(struct transport *t, struct opening *o, struct contact *con
                 opening_end(t, o, TRANSPORT_OK, "");
                 return;
         }
-        o->contact = contact;
         o->stage = OPENING_STREAM;
         r = connection_open_stream(contact->connection, &selecting, o, &o->stream);
         if (r == CONNECTION_E_BUSY) {
