@@ -294,10 +294,17 @@ static int confine(struct process *p) {
         return r < 0 ? log_fault(r, "cannot confine this process") : 0;
 }
 
+static bool is_refused;
+
+int service_refuse(void) {
+        is_refused = true;
+        return error_origin(-EINVAL);
+}
+
 static int start(struct process *p) {
         int r = p->service->start(&p->context, &p->context.state_of_service);
 
-        return r ? log_fault(error_fold(r), "cannot start") : 0;
+        return r && !is_refused ? log_fault(error_fold(r), "cannot start") : r;
 }
 
 /* Before start(), so that every thread is confined; a service that has none may still
@@ -336,7 +343,9 @@ static int run(struct process *p) {
         }
         if (s->stop)
                 p->context.state_of_service = s->stop(&p->context, p->context.state_of_service);
-        return r < 0 ? SERVICE_EXIT_FAULT : r;
+        if (r < 0)
+                return is_refused ? SERVICE_EXIT_CONFIG : SERVICE_EXIT_FAULT;
+        return r;
 }
 
 static int run_and_clean(struct process *p) {

@@ -51,3 +51,8 @@ struct service {
 
 int service_main(int argc, char **argv, const struct service *service);
 void service_drained(struct service_context *ctx);
+
+/* While starting, after the line that says so was logged: only a person can mend this
+ * (configuration, a damaged file), so starting again would not help. The exit code
+ * becomes SERVICE_EXIT_CONFIG. Returns a fault for the caller to return. */
+int service_refuse(void);

@@ -7,6 +7,7 @@
 #include "common/base/memory.h"
 #include "common/canonical/descriptor.h"
 #include "common/daemon/log.h"
+#include "common/daemon/service.h"
 #include "services/coordinator/faults.h"
 
 #define INT(...)      CONFIG_INT(coordinator_config, __VA_ARGS__)
@@ -136,7 +137,7 @@ static int read_denied(const struct coordinator_config *c, struct host_settings 
                 if (!peer_id_from_text(BYTES_STR(c->deny.items[i]), &denied[i])) {
                         log_error("[host] deny: \"%s\" is not a peer id", c->deny.items[i]);
                         free(denied);
-                        return error_origin(-EINVAL);
+                        return service_refuse();
                 }
         h->denied = denied;
         h->n_denied = c->deny.n_items;
@@ -148,12 +149,12 @@ int coordinator_config_settings(const struct coordinator_config *c, const char *
         *ret = settings_default;
         if (c->quorum > c->replicas || c->replicas > c->max_replicas) {
                 log_error("[query] needs quorum <= replicas <= max-replicas");
-                return error_origin(-EINVAL);
+                return service_refuse();
         }
         if (strlen(c->network) >= sizeof(ret->query.network) ||
             strlen(receipts) >= sizeof(ret->query.receipt_dir)) {
                 log_error("[query] network or the --state directory is too long");
-                return error_origin(-ENAMETOOLONG);
+                return service_refuse();
         }
         fill_query(c, &ret->query);
         strcpy(ret->query.network, c->network);

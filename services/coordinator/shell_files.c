@@ -226,7 +226,7 @@ int shell_files_start(struct shell *s) {
         if (r == JOURNAL_OK)
                 return 0;
         log_error("%s", error);
-        return error_origin(r == JOURNAL_E_DISK ? -ENOSPC : -EBADMSG);
+        return r == JOURNAL_E_DISK ? error_origin(-ENOSPC) : service_refuse();
 }
 
 void shell_files_stop(struct shell *s) {

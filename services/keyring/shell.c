@@ -10,6 +10,7 @@
 #include "common/daemon/listen.h"
 #include "common/daemon/log.h"
 #include "common/daemon/seqpacket.h"
+#include "common/daemon/service.h"
 #include "quorate-config.h"
 #include "services/keyring/config.h"
 #include "services/keyring/confine.h"
@@ -87,7 +88,7 @@ static int load_seed(const struct service_context *ctx, uint8_t seed[IDENTITY_SE
         if (store_load_seed(&file, &phrase, seed, error) == STORE_OK)
                 return 0;
         log_error("%s", error);
-        return error_origin(-EACCES);
+        return service_refuse();
 }
 
 static int make_tls_keys(struct certkey *ret[_CERTKEY_N]) {

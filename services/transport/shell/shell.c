@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/crypto/random.h"
 #include "common/daemon/log.h"
+#include "common/daemon/service.h"
 #include "quorate-config.h"
 
 #define HOUSEKEEPING_PERIOD (60 * NSEC_PER_SEC)
@@ -125,7 +126,7 @@ static int find_addresses(struct shell *s) {
 
         if (s->settings->announce.n_items > 0) {
                 if (!addresses_parse(&s->settings->announce, "announce", &now))
-                        return error_origin(-EINVAL);
+                        return service_refuse();
         } else {
                 for (size_t i = 0; i < s->n_outlets; i++)
                         addresses_of(udp_bound(s->outlets[i].udp), &now);
@@ -222,7 +223,7 @@ static int parse_perf_allow(struct shell *s, struct transport_config *c) {
                 } else if (!peer_id_from_text(BYTES_STR(rows->items[i]),
                                               &s->perf_allowed[c->n_perf_allowed++])) {
                         log_error("perf-allow: \"%s\" is no peer id, nor \"all\"", rows->items[i]);
-                        return error_origin(-EINVAL);
+                        return service_refuse();
                 }
         }
         c->perf_allowed = s->perf_allowed;
@@ -261,7 +262,7 @@ static int pin_bootstrap(struct shell *s) {
         CLEANUP(freep) struct addresses *pins = xnew(struct addresses);
 
         if (!addresses_parse(&s->settings->bootstrap, "bootstrap", pins))
-                return error_origin(-EINVAL);
+                return service_refuse();
         for (size_t i = 0; i < pins->n; i++)
                 transport_pin(s->transport, &pins->list[i], shell_now(s));
         return 0;

@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/daemon/log.h"
+#include "common/daemon/service.h"
 #include "services/transport/shell/shell.h"
 
 #define BATCHES_MAX 2  /* received in one turn: timers and services must get theirs */
@@ -77,7 +78,7 @@ int sockets_open(struct shell *s) {
         size_t n;
 
         if (!addresses_to_listen(&s->settings->listen, at, &n))
-                return error_origin(-EINVAL);
+                return service_refuse();
         for (size_t i = 0; i < n; i++) {
                 int r = open_outlet(s, &at[i]);
 

@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
+#include "common/daemon/service.h"
 
 #define FORGET_AFTER_US ((int64_t) 30 * 24 * 3600 * 1000000)
 #define LOAD_MAX        512
@@ -27,12 +28,13 @@ static const char *const migrations[] = {
 static int fail(struct store *s, const char *doing) {
         int code = sqlite3_errcode(s->db);
 
-        if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
                 log_error("%s: damaged (%s); move it away and start again, only remembered "
                           "addresses are lost",
                           s->path, sqlite3_errmsg(s->db));
-        else
-                log_error("%s: cannot %s: %s", s->path, doing, sqlite3_errmsg(s->db));
+                return service_refuse();
+        }
+        log_error("%s: cannot %s: %s", s->path, doing, sqlite3_errmsg(s->db));
         return error_origin(code == SQLITE_FULL ? -ENOSPC : -EIO);
 }
 
@@ -61,7 +63,7 @@ static int migrate(struct store *s) {
                 log_error("%s: written by a newer version of this program; use that, or move the "
                           "file away",
                           s->path);
-                return error_origin(-ENOTSUP);
+                return service_refuse();
         }
         for (; version < (int) ELEMENTSOF(migrations); version++) {
                 CLEANUP(freep)
@@ -183,7 +185,7 @@ static int read_reset_key(int fd, const char *path, uint8_t ret[STORE_RESET_KEY_
                 return log_fault(error_origin(-errno), "cannot read %s", path);
         if (n != STORE_RESET_KEY_SIZE) {
                 log_error("%s: not 32 bytes; remove it, a new one will be made", path);
-                return error_origin(-EBADMSG);
+                return service_refuse();
         }
         memcpy(ret, key, STORE_RESET_KEY_SIZE);
         return 0;
