@@ -67,10 +67,17 @@ void client_detach(struct job *j, nsec_t now) {
         j->idle_since = now;
 }
 
-/* The newest one has the job; an earlier one hears the end of its channel. */
-bool client_attach(struct job *j, uint64_t id, uint64_t from_batch, nsec_t now) {
-        if (j->rows.tier ? !rows_seek(j, from_batch, now) : from_batch > 0 && !j->has_before)
-                return false;
+static bool can_go_on(struct job *j, uint64_t from_batch, nsec_t now) {
+        if (j->rows.tier)
+                return rows_seek(j, from_batch, now);
+        return from_batch == 0 || j->has_before;
+}
+
+/* The newest one has the job; an earlier one hears the end of its channel. One that
+ * has rows which cannot be continued hears RESTARTED. */
+void client_attach(struct job *j, uint64_t id, uint64_t from_batch, nsec_t now) {
+        bool is_lost = !can_go_on(j, from_batch, now);
+
         if (j->client.id) {
                 actions_add(ACTIONS(j), ACTION_CLIENT_FINISH, j->client.id);
                 client_detach(j, now);
@@ -79,8 +86,10 @@ bool client_attach(struct job *j, uint64_t id, uint64_t from_batch, nsec_t now) 
         j->client.next_batch = from_batch;
         buffer_init(&j->client.out, QUEUE_HARD_MAX);
         map_set_u64(RQ_OF(j)->clients, id, j);
+        j->client.is_lost = is_lost;
         j->rows.reading = 0;
-        return true;
+        if (is_lost)
+                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
 }
 
 void client_credit(struct job *j, uint32_t units) {
@@ -115,7 +124,7 @@ void client_batch(struct job *j, uint64_t index, struct bytes rows) {
         Coordinator__ResultBatch batch = COORDINATOR__RESULT_BATCH__INIT;
         Coordinator__ResultFrame frame = COORDINATOR__RESULT_FRAME__INIT;
 
-        if (!j->client.id || index != j->client.next_batch)
+        if (!j->client.id || j->client.is_lost || index != j->client.next_batch)
                 return;
         if (!j->client.has_schema)
                 put_schema(j);
@@ -189,16 +198,28 @@ void client_progress(struct job *j, nsec_t now) {
         put_frame(j, &frame);
 }
 
+static void end_restarted(struct job_end *end) {
+        end->end.state = (char *) "";
+        types__problem__init(&end->problem);
+        end->problem.code = OUTCOME_RESTARTED;
+        end->problem.detail = (char *) "job=this";
+        end->problem.position = -1;
+        end->end.problem = &end->problem;
+}
+
 void client_end(struct job *j) {
         Coordinator__ResultFrame frame = COORDINATOR__RESULT_FRAME__INIT;
         struct client *c = &j->client;
         struct job_end end;
 
-        if (!c->id || c->has_end || (j->state && c->next_batch < j->rows.want.batches))
+        if (!c->id || c->has_end ||
+            (!c->is_lost && j->state && c->next_batch < j->rows.want.batches))
                 return;
-        if (j->state && !c->has_schema)
+        if (!c->is_lost && j->state && !c->has_schema)
                 put_schema(j);
         job_end_fill(j, &end);
+        if (c->is_lost && j->state)
+                end_restarted(&end);
         frame.body_case = COORDINATOR__RESULT_FRAME__BODY_END;
         frame.end = &end.end;
         c->has_end = true;

@@ -16,12 +16,13 @@ struct client {
         size_t given;
         uint64_t next_batch; /* that it is to get next */
         bool has_schema, has_end, has_all;
+        bool is_lost; /* has rows from before a restart that cannot be continued */
         nsec_t last_progress;
 };
 
 struct job;
 
-bool client_attach(struct job *j, uint64_t id, uint64_t from_batch, nsec_t now);
+void client_attach(struct job *j, uint64_t id, uint64_t from_batch, nsec_t now);
 void client_detach(struct job *j, nsec_t now);
 void client_credit(struct job *j, uint32_t units);
 void client_done(struct client *c);

@@ -284,11 +284,14 @@ void rows_step(struct job *j, nsec_t now) {
 bool rows_seek(struct job *j, uint64_t batch, nsec_t now) {
         struct rows *rows = &j->rows;
 
-        if (rows->tier != ROWS_STREAM)
-                return batch <= rows->want.batches;
+        if (rows->tier != ROWS_STREAM) /* the order of a spool from before a restart is lost */
+                return batch <= rows->want.batches && (batch == 0 || !j->is_restored);
         if (batch == rows->expected)
                 return true;
-        if (batch > rows->expected || j->stage != JOB_ROWS)
+        if (batch > rows->expected) /* those before are fetched, checked, and not sent again */
+                return j->has_before && same_sequence(&j->before, &rows->want) &&
+                       batch <= rows->want.batches;
+        if (j->stage != JOB_ROWS)
                 return false;
         rows->expected = batch;
         rows->source = NULL;
