@@ -327,16 +327,17 @@ static void on_journalled(void *role, uint64_t id, bool ok, nsec_t now) {
         settle(j, now);
 }
 
+/* Each is tried once: a slot may be free and the memory of all who wait still not. */
 void host_next_waiting(struct host *h, nsec_t now) {
-        struct list *first;
+        struct list *last = list_is_empty(&h->waiting) ? NULL : h->waiting.previous, *first = NULL;
 
-        while ((first = list_first(&h->waiting)) && governor_free_slots(h->core->governor) > 0) {
-                struct host_job *j = LIST_ENTRY(first, struct host_job, in_waiting);
+        while (first != last && governor_free_slots(h->core->governor) > 0) {
+                struct host_job *j;
 
+                first = list_first(&h->waiting);
+                j = LIST_ENTRY(first, struct host_job, in_waiting);
                 host_start(j, now);
                 host_timer(j);
-                if (list_first(&h->waiting) == first)
-                        break;
         }
 }
 
@@ -390,10 +391,15 @@ static void host_free(void *role) {
         free(h);
 }
 
+static void refuse_before(struct host *h, int64_t time_us) {
+        h->created_us = time_us > h->created_us ? time_us : h->created_us;
+}
+
 /* A restart: what was journalled without a commit may have been signed. */
 static int restore(void *role, enum journal_kind kind, struct bytes bytes, nsec_t now) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         struct host *h = role;
+        int64_t ahead_us = (int64_t) (h->core->settings.host.run_max_age / NSEC_PER_USEC);
         struct record_key key = {};
         const Journal__HostRecord *in;
         struct record *record;
@@ -402,7 +408,7 @@ static int restore(void *role, enum journal_kind kind, struct bytes bytes, nsec_
                 return 1;
         in = u.message;
         if (in->requester.len == 0) {
-                h->created_us = in->time_us;
+                refuse_before(h, in->time_us);
                 return 0;
         }
         if (!peer_id_parse(BYTES(in->requester.data, in->requester.len), &key.requester) ||
@@ -415,8 +421,10 @@ static int restore(void *role, enum journal_kind kind, struct bytes bytes, nsec_
         record = records_find(h->records, &key);
         if (!record)
                 record = records_add(h->records, &key, in->time_us);
-        if (!record)
-                return 1;
+        if (!record) { /* no room: as if the journal began after it */
+                refuse_before(h, in->time_us + ahead_us);
+                return 0;
+        }
         record->state = RECORD_LOST;
         if (in->commit.len > 0 &&
             !record_sign(h->records, record, BYTES(in->commit.data, in->commit.len)))

@@ -93,7 +93,8 @@ size_t records_expire(struct records *r, int64_t now_us) {
 
                 if (record->time_us > now_us - RECORD_KEPT_US)
                         break;
-                if (record->state == RECORD_WRITING || record->state == RECORD_SIGNING)
+                if (record->job || record->state == RECORD_WRITING ||
+                    record->state == RECORD_SIGNING)
                         continue;
                 records_drop(r, record);
                 n++;

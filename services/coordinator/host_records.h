@@ -56,6 +56,6 @@ struct record *records_add(struct records *r, const struct record_key *key, int6
 bool record_sign(struct records *r, struct record *record, struct bytes commit);
 /* For a job that ended before anything was signed. */
 void records_drop(struct records *r, struct record *record);
-/* Forgets those older than RECORD_KEPT_US; returns how many. */
+/* Forgets those older than RECORD_KEPT_US that no job is at; returns how many. */
 size_t records_expire(struct records *r, int64_t now_us);
 size_t records_count(const struct records *r);

@@ -408,6 +408,72 @@ static void test_queue_for_a_slot(void **state) {
         bench_done(b);
 }
 
+/* A slot is free, but an own job has the memory: all wait, and the loop goes on. */
+static void test_queue_for_memory(void **state) {
+        const uint64_t own = UINT64_C(900) << 20;
+        struct bench *b = fresh();
+        struct bench_job j;
+
+        assert_int_equal(governor_take(&b->governor, GOVERNOR_OWN, own), GOVERNOR_OK);
+        for (unsigned i = 1; i < 4; i++) {
+                bench_job_init(b, &j, i & 1, i);
+                bench_begin(b, &j);
+        }
+        assert_int_equal(governor_free_slots(&b->governor), 1);
+        bench_advance(b, 100 * NSEC_PER_MSEC);
+        assert_int_equal(b->work.n, 0);
+        governor_give(&b->governor, GOVERNOR_OWN, own);
+        bench_advance(b, 100 * NSEC_PER_MSEC);
+        assert_int_equal(b->work.n, 2);
+        bench_done(b);
+}
+
+/* The clock of the machine is set a day ahead while a result is held. */
+static void test_record_of_a_held_job_stays(void **state) {
+        struct bench *b = fresh();
+        const Grid__JobMessage *m;
+        struct bench_job j;
+        uint64_t stream;
+
+        bench_job_init(b, &j, 0, 1);
+        stream = bench_begin(b, &j);
+        bench_committed(b, b->work.items[0].id, 1);
+        assert_non_null(bench_expect(b, stream, BODY(COMMIT)));
+        b->core.wall_offset_us += 25 * 3600 * INT64_C(1000000);
+        host_role.expire(b->host, b->now);
+        b->core.wall_offset_us -= 25 * 3600 * INT64_C(1000000);
+        bench_close(b, stream);
+        stream = bench_begin(b, &j);
+        m = bench_expect(b, stream, BODY(COMMIT)); /* the recorded one, not a second */
+        assert_non_null(m);
+        assert_int_equal(b->work.n, 1);
+        assert_int_equal(b->sign.n, 0);
+        bench_done(b);
+}
+
+/* What the memory has no room for after a restart is not signed again either. */
+static void test_more_records_than_room(void **state) {
+        struct bench *b = fresh();
+        const Grid__JobMessage *m;
+        struct bench_job jobs[3];
+        uint64_t stream;
+
+        for (unsigned i = 0; i < 3; i++) {
+                bench_job_init(b, &jobs[i], i & 1, i + 1);
+                stream = bench_begin(b, &jobs[i]);
+                bench_committed(b, b->work.items[b->work.n - 1].id, 1);
+                assert_non_null(bench_expect(b, stream, BODY(COMMIT)));
+                bench_close(b, stream);
+        }
+        b->core.settings.host.commits_max = 2;
+        bench_restart(b);
+        stream = bench_begin(b, &jobs[2]);
+        m = bench_expect(b, stream, BODY(FAILURE));
+        assert_non_null(m);
+        assert_problem(m->failure->problem, OUTCOME_STALE, "why=job_time");
+        bench_done(b);
+}
+
 static void test_garbage_and_order(void **state) {
         struct bench *b = fresh();
         uint64_t stream = bench_open(b, 0);
@@ -466,5 +532,8 @@ TEST_MAIN(cmocka_unit_test(test_whole_life), cmocka_unit_test(test_rows_wait_for
           cmocka_unit_test(test_rate), cmocka_unit_test(test_pause_and_drain),
           cmocka_unit_test(test_stale), cmocka_unit_test(test_repeated_dispatch),
           cmocka_unit_test(test_spool_is_dropped), cmocka_unit_test(test_cancel_kills),
-          cmocka_unit_test(test_queue_for_a_slot), cmocka_unit_test(test_garbage_and_order),
+          cmocka_unit_test(test_queue_for_a_slot), cmocka_unit_test(test_queue_for_memory),
+
+          cmocka_unit_test(test_record_of_a_held_job_stays),
+          cmocka_unit_test(test_more_records_than_room), cmocka_unit_test(test_garbage_and_order),
           cmocka_unit_test(test_memory_of_a_peer), cmocka_unit_test(test_disk_full))
