@@ -195,14 +195,13 @@ static void run(uint64_t seed) {
         for (size_t i = 0; i < w.n_requests; i++)
                 assert_true(w.is_answered[i] != w.is_cancelled[i]);
         assert_int_equal(w.n_open, 0);
-        /* Worth its time only if things also work now and then. */
-        assert_true(w.n_by_code[TRANSPORT_OK] > 10 && w.n_by_code[TRANSPORT_E_UNREACHABLE] > 0);
 }
 
 /* QUORATE_TEST_SEEDS: how many, from 1. */
 static void test_seeds(void **state) {
         const char *text = getenv("QUORATE_TEST_SEEDS");
         uint64_t n = text ? strtoull(text, NULL, 10) : 3;
+        size_t n_ok = 0;
 
         for (uint64_t seed = 1; seed <= n; seed++) {
                 print_message("# seed %llu\n", (unsigned long long) seed);
@@ -211,7 +210,10 @@ static void test_seeds(void **state) {
                 for (size_t i = 0; i < ELEMENTSOF(w.n_by_code); i++)
                         print_message(" %zu", w.n_by_code[i]);
                 print_message("\n");
+                n_ok += w.n_by_code[TRANSPORT_OK];
         }
+        /* Worth its time only if things also work now and then. */
+        assert_true(n_ok > 10 * n);
 }
 
 TEST_MAIN(cmocka_unit_test(test_seeds))
