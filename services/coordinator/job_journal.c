@@ -224,6 +224,9 @@ void job_restored_step(struct job *j, nsec_t now) {
 
         if (!RQ_OF(j)->is_started) /* a client was quicker than the candidates */
                 return;
+        if (!j->plan.is_local && RQ_OF(j)->n_candidates < j->rule.replicas &&
+            !job_due(j, nsec_add(j->began, CANDIDATES_WAIT), now))
+                return;
         j->plan.error = OUTCOME_OK;
         if (j->plan.is_local || age > RESUME_AGE || j->deadline <= now) {
                 j->plan.is_local = true;

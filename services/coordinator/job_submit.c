@@ -165,5 +165,9 @@ void job_inputs_step(struct job *j, nsec_t now) {
         for (size_t i = 0; i < j->n_inputs; i++)
                 if (!j->inputs[i].is_ready)
                         return;
+        /* A node that has just started knows nobody yet; who insists on others waits. */
+        if (job_prefer(j) == PREFER_REMOTE && RQ_OF(j)->n_candidates == 0 &&
+            !job_due(j, nsec_add(RQ_OF(j)->started, CANDIDATES_WAIT), now))
+                return;
         j->stage = JOB_ANALYSING;
 }

@@ -81,11 +81,10 @@ static void requester_start(void *role, nsec_t now) {
         struct requester *rq = role;
 
         rq->is_started = true;
+        rq->started = now;
         LIST_FOREACH_SAFE (it, &rq->all) {
                 struct job *j = LIST_ENTRY(it, struct job, link);
 
-                if (j->stage == JOB_RESTORED)
-                        job_restored_step(j, now);
                 job_step(j, now);
         }
 }
@@ -239,6 +238,12 @@ void requester_candidates(void *role, const struct candidate *list, size_t n, ns
         free(rq->candidates);
         rq->candidates = xmemdup(list, n * sizeof(*list));
         rq->n_candidates = n;
+        LIST_FOREACH_SAFE (it, &rq->all) {
+                struct job *j = LIST_ENTRY(it, struct job, link);
+
+                if (j->stage <= JOB_RESTORED)
+                        job_step(j, now);
+        }
 }
 
 /* ---- Answers ---- */

@@ -4,7 +4,10 @@
 
 #include "services/coordinator/job.h"
 
+#define CANDIDATES_WAIT (3 * NSEC_PER_SEC) /* after a start, hosts become known one by one */
+
 struct requester {
+        nsec_t started;
         bool is_started; /* candidates may be there: restored jobs go on */
         struct core *core;
         struct rng rng;

@@ -221,6 +221,11 @@ static void tell_candidates(struct sim_node *n) {
         coordinator_candidates(n->core, list, count, n->sim->now);
 }
 
+static void fire_candidates(struct sim *s, struct sim_event *e) {
+        tell_candidates(&s->nodes[e->node]);
+        sim_drain(&s->nodes[e->node]);
+}
+
 static void set_clock(struct sim_node *n, int64_t behind_us) {
         struct sim *s = n->sim;
 
@@ -248,10 +253,13 @@ void sim_node_boot(struct sim_node *n) {
 
                 check(coordinator_restore(n->core, r->kind, refbuf_bytes(r->data), s->now) == 0);
         }
-        tell_candidates(n);
         coordinator_capacity(n->core, 8, UINT64_C(8) << 30, engines, 1, s->now);
         coordinator_start(n->core, s->now);
         set_clock(n, 0);
+        if (n->epoch > 0) /* after a restart they become known a little later */
+                sim_after(s, n->index, rng_below(&s->rng, 100 * NSEC_PER_MSEC), fire_candidates);
+        else
+                tell_candidates(n);
         sim_drain(n);
 }
 
