@@ -1,6 +1,6 @@
 /* An executor, from asking for a job to its first row and its end, against SQLite
  * called in this process; and how fast rows of 8 columns become an answer.
- * Needs the path of quorate-executor. Medians; one line of JSON. */
+ * Medians; one line of JSON. */
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -112,20 +112,16 @@ static double rows_per_s(const char *path, enum answer_form form, bool by_cpu,
         return ROWS / median(times, ELEMENTSOF(times));
 }
 
-int main(int argc, char **argv) {
+int main(void) {
         uint64_t bytes = 0;
         double set, set_cpu, sequence, sequence_cpu, first, sqlite;
 
-        if (argc != 2) {
-                (void) fprintf(stderr, "usage: bench_executor PATH_OF_QUORATE_EXECUTOR\n");
-                return 64;
-        }
-        first = executor_ms(argv[1]);
+        first = executor_ms(EXECUTOR_PROGRAM);
         sqlite = sqlite_us();
-        set = rows_per_s(argv[1], ANSWER_SET, false, &bytes);
-        set_cpu = rows_per_s(argv[1], ANSWER_SET, true, &bytes);
-        sequence = rows_per_s(argv[1], ANSWER_SEQUENCE, false, &bytes);
-        sequence_cpu = rows_per_s(argv[1], ANSWER_SEQUENCE, true, &bytes);
+        set = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SET, false, &bytes);
+        set_cpu = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SET, true, &bytes);
+        sequence = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SEQUENCE, false, &bytes);
+        sequence_cpu = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SEQUENCE, true, &bytes);
         printf("{\"bench\":\"executor\",\"executor_first_row_ms\":%.3f,\"select42_sqlite_us\":%.1f,"
                "\"engine_rows_per_s\":%.0f,\"engine_rows_per_cpu_s\":%.0f,"
                "\"engine_rows_per_s_sequence\":%.0f,\"engine_rows_per_cpu_s_sequence\":%.0f,"

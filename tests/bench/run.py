@@ -37,7 +37,7 @@ def figures(command):
     if done.returncode or not lines:
         print(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}", file=sys.stderr)
         return None
-    return json.loads(lines[-1])
+    return {k: v for k, v in json.loads(lines[-1]).items() if isinstance(v, (int, float))}
 
 
 def main():
