@@ -1,6 +1,7 @@
 #include "common/client/result.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
@@ -12,6 +13,9 @@
 #define REATTACH_WITHIN (30 * NSEC_PER_SEC)
 #define TEXT_MAX        (48u << 20) /* a cell spelt out: a blob takes two digits a byte */
 #define NONCE_SIZE      16
+
+/* A reset by the coordinator with this code: it has no such job. */
+#define CLIENT_RESULT_NO_JOB 1
 
 static const struct unpack_limits frame_limits = {
         .depth = 6, .fields = 65536, .unknown = 64, .memory = CLIENT_FRAME_MAX + (1u << 20)
@@ -62,6 +66,29 @@ static void on_data(struct channel *c, void *userdata, struct bytes data) {
                 return_credit(r);
 }
 
+/* A coordinator that knows nothing of the job we were attached to was restarted after the
+ * job's end was in its journal: what we had not read by then is gone. */
+static void end_restarted(struct quorate_result *r) {
+        Coordinator__ResultFrame frame = COORDINATOR__RESULT_FRAME__INIT;
+        Coordinator__ResultEnd end = COORDINATOR__RESULT_END__INIT;
+        Types__Problem problem = TYPES__PROBLEM__INIT;
+        char detail[8 + 2 * HASH_SIZE] = "job=";
+        struct buffer b = {};
+
+        hex_encode(BYTES(r->job, HASH_SIZE), detail + strlen(detail));
+        problem.code = OUTCOME_RESTARTED;
+        problem.detail = detail;
+        problem.position = -1;
+        end.problem = &problem;
+        end.job = (ProtobufCBinaryData){ HASH_SIZE, r->job };
+        frame.body_case = COORDINATOR__RESULT_FRAME__BODY_END;
+        frame.end = &end;
+        buffer_init(&b, CLIENT_FRAME_MAX);
+        wire_pack(&b, &frame.base);
+        result_add_frame(r, buffer_bytes(&b));
+        buffer_done(&b);
+}
+
 static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
         struct quorate_result *r = userdata;
         char shown[256];
@@ -70,7 +97,9 @@ static void on_end(struct channel *c, void *userdata, uint32_t code, const char 
         r->owed = 0;
         r->arrived = true;
         r->lost_since = loop_now(r->q->loop);
-        if (code != 0 && code < 1000) { /* the coordinator's own answer, not the link's */
+        if (code == CLIENT_RESULT_NO_JOB && r->attached) {
+                end_restarted(r);
+        } else if (code != 0 && code < 1000) { /* the coordinator's own answer, not the link's */
                 r->refused = true;
                 (void) client_fail(r->q, QUORATE_E_LOST, "%s",
                                    *text ? text_escape(BYTES_STR(text), shown, sizeof(shown))
@@ -79,7 +108,9 @@ static void on_end(struct channel *c, void *userdata, uint32_t code, const char 
 }
 
 static void on_accepted(struct channel *c, void *userdata, struct bytes metadata) {
-        (void) c, (void) userdata, (void) metadata;
+        struct quorate_result *r = userdata;
+
+        r->attached = true;
 }
 
 static const struct channel_handler handler = {

@@ -23,6 +23,7 @@ struct quorate_result {
         unsigned owed; /* units whose credit we hold back */
         bool arrived;  /* a frame, or the loss of the channel */
         bool malformed, refused, ended;
+        bool attached; /* the coordinator knew the job */
         nsec_t lost_since;
 
         struct schema *schema;

@@ -34,14 +34,14 @@ static bool is_reported(const struct replica *r) {
 static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
         Coordinator__HostReport *h = &ret->reports[i];
         nsec_t end = r->has_commit ? r->committed : r->over;
+        nsec_t began = r->dispatched ? r->dispatched : r->offered; /* 0: never reached */
 
         coordinator__host_report__init(h);
         h->peer = binary(peer_id_bytes(&r->prospect->candidate.peer));
         if (r->has_commit)
                 h->answer = binary(hash_bytes(&r->answer.hash));
         h->verdict = (char *) verdict_text(r);
-        h->elapsed_us =
-                end ? nsec_sub(end, r->dispatched ? r->dispatched : r->offered) / NSEC_PER_USEC : 0;
+        h->elapsed_us = end && began ? nsec_sub(end, began) / NSEC_PER_USEC : 0;
         h->engine = (char *) r->bid.engine;
         h->counted = r->is_counted;
         h->voter = (char *) r->voter.group;
