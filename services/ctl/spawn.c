@@ -131,6 +131,8 @@ static int isolate(const struct spawn *s, unsigned *ret_got) {
                 return 0;
         if (!s->network)
                 wanted |= NAMESPACE_NET;
+        if (geteuid() != 0) /* who is not root is granted the others inside one of his own */
+                wanted |= NAMESPACE_USER;
         r = namespace_enter(wanted, ret_got);
         if (r)
                 return error_fold(r);
