@@ -188,10 +188,25 @@ void round_stop(struct job *j, nsec_t now) {
         }
 }
 
+/* Somebody could not be reached, which may be our own transport starting again. */
+static bool has_lost_some(const struct job *j) {
+        FOREACH_REPLICA (r, j)
+                if (r->run == 0 && r->stage == REPLICA_OVER && r->problem == OUTCOME_TIMEOUT &&
+                    !r->prospect->is_out)
+                        return true;
+        return false;
+}
+
 static void round_close(struct job *j, nsec_t now) {
         unsigned bids = count_bids(j);
         char detail[DETAIL_MAX];
 
+        if (bids < j->round.fewest && has_lost_some(j)) {
+                round_stop(j, now);
+                j->retry_at =
+                        nsec_add(now, retry_pause(SET_OF(j), j->rounds_failed++, &RQ_OF(j)->rng));
+                return;
+        }
         if (bids < j->round.fewest) {
                 round_stop(j, now);
                 (void) snprintf(detail, sizeof(detail), "have=%u need=%u", bids, j->round.fewest);
