@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""What a service that was taken over could reach: a probe is started in place of each one, as root and as nobody.
+
+The rows come from common/daemon/capability.c, whose table is that of the architecture."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import stat
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import grid as g
+from tap import Tap, skip_all
+
+HERE = pathlib.Path(__file__).resolve().parent
+NOBODY = 65534
+TABLE = (g.SOURCE / "common/daemon/capability.c").read_text()
+KINDS = {name: kind for name, kind in re.findall(r'\{ "(\w+/\w+)", CAPABILITY_(\w+) \}', TABLE)}
+RIGHTS = {(service, name) for service, name in re.findall(r'\{ "(\w+)", "(\w+/\w+)" \}', TABLE)}
+GONE = ("ENOENT", "EACCES")
+# Services see /usr, not where else a Python may lie.
+INTERPRETER = "/usr/bin/python3"
+
+
+def all_sockets():
+    """Path below the runtime folder -> kind of socket."""
+    found = {}
+    for name, kind in KINDS.items():
+        found[name] = "seqpacket" if kind == "SEQPACKET" else "stream"
+        if kind == "STREAMS":
+            found[name + ".data"] = "stream"
+    return found
+
+
+def built_services():
+    places = pathlib.Path(g.QUORATE).resolve().parents[1]
+    return sorted({p.name.removeprefix("quorate-") for p in places.glob("*/quorate-*")
+                   if p.is_file() and os.access(p, os.X_OK)} - {"executor"})
+
+
+def built(service):
+    return next(pathlib.Path(g.QUORATE).resolve().parents[1].glob(f"*/quorate-{service}"))
+
+
+def make_libexec(folder, probed):
+    """The built programs, with the probe in place of one of them."""
+    folder.mkdir()
+    for service in built_services() + ["executor"]:
+        shutil.copy(built(service), folder)
+    probe = folder / f"quorate-{probed}"
+    probe.write_text(f"#!{INTERPRETER}\n" + (HERE / "probe.py").read_text())
+    probe.chmod(0o755)
+    (folder / "sockets.json").write_text(json.dumps(all_sockets()))
+
+
+def foreign_files(grid, service):
+    """Of other services, of another node, of people."""
+    own = {service, service + "@1"}
+    for node in ("node-1", "node-2"):
+        for path in (grid.state / node).rglob("*"):
+            parts = path.relative_to(grid.state / node).parts
+            mine = node == "node-1" and (parts[0] in own or
+                                         (service == "worker" and parts[:2] == ("coordinator", "datasets")))  # its inputs
+            if path.is_file() and not mine and path.name not in ("quorate.conf",):
+                yield str(path)
+    yield from ("/etc/passwd", "/etc/shadow", "/root/.bashrc", "/home", "/var/lib/dpkg/status", "/proc/1/environ")
+
+
+def look(service, user):
+    """Starts two nodes, then again with the probe; returns its report."""
+    with g.Grid(2, user=user) as grid:
+        grid.stop()
+        libexec = grid.dir / "x"
+        make_libexec(libexec, service)
+        (libexec / "files.json").write_text(json.dumps(sorted(foreign_files(grid, service))))
+        for path in (libexec, *libexec.iterdir()):
+            path.chmod(path.stat().st_mode | stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or path.name.startswith("quorate-") else 0))
+        grid.env["QUORATE_LIBEXEC"] = str(libexec)
+        grid._spawn()
+        report = grid.state / "node-1" / (service + "@1" if service == "worker" else service) / "probe.json"
+        try:
+            g.wait_until(f"the probe in place of {service}", report.exists, 20)
+        except g.Timeout as e:
+            raise AssertionError(f"{e}: {grid.tail()}") from None
+        return json.loads(report.read_text())
+
+
+def judge(tap, service, who, report):
+    own = {path for path in report["sockets"] if (service, path.removesuffix(".data")) in RIGHTS}
+    built_owners = set(built_services())
+    there = {path for path in own if path.split("/")[0] in built_owners}
+    reached = {p: r for p, r in report["sockets"].items()}
+    what = f"{service}, {who}"
+    tap.note(f"{what}: isolation {report['isolation']}; own: {', '.join(f'{p} {reached[p]}' for p in sorted(own)) or 'none'}; "
+             f"{len(reached) - len(own)} others: {', '.join(sorted({r for p, r in reached.items() if p not in own}))}; "
+             f"/ holds {report['root']}")
+    tap.equal({p: r for p, r in reached.items() if p not in own and r not in GONE}, {},
+              f"{what}: no socket of another row is there")
+    tap.equal({p: reached[p] for p in there if reached[p] in GONE}, {}, f"{what}: the sockets of its own row are there")
+    tap.equal({p: r for p, r in report["files"].items() if r not in GONE and p != "/proc/1/environ"}, {},
+              f"{what}: no file of another service, node or person")
+    tap.check(report["processes"] in ([str(report["pid"])], "ENOENT") or report["processes"] == [],
+              f"{what}: /proc shows only itself", report["processes"])
+    if service not in ("transport", "gateway"):
+        tap.check(report["network"][1] != "connected", f"{what}: no network", report["network"])
+
+
+def case(service, user):
+    who = "as root" if user is None else "as nobody"
+
+    def run(tap):
+        report = look(service, user)
+        judge(tap, service, who, report)
+    run.__name__ = f"{service} {who}"
+    return run
+
+
+def whole_grid_as_nobody(tap):
+    """Isolated like that the services still do their work."""
+    with g.Grid(4, user=NOBODY) as grid:
+        answer = grid.ask("SELECT 6 * 7")
+        tap.check(answer.state == "VERIFIED" and answer.rows == [(42,)], "a grid run by nobody answers", answer, grid.tail())
+
+
+def cases():
+    users = [None, NOBODY] if os.geteuid() == 0 and shutil.which("setpriv") else [None]
+    whole = [whole_grid_as_nobody] if NOBODY in users else []
+    return [case(service, user) for user in users for service in built_services()] + whole
+
+
+if __name__ == "__main__":
+    if not os.access(INTERPRETER, os.X_OK):
+        skip_all(f"no {INTERPRETER}: the probe has nothing to run it where services live")
+    sys.exit(Tap().run(cases()))
