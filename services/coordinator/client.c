@@ -1,5 +1,6 @@
 #include "services/coordinator/client.h"
 
+#include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
@@ -43,6 +44,7 @@ static void put_frame(struct job *j, const Coordinator__ResultFrame *frame) {
 
         buffer_put(&j->client.out, prefix, frame_prefix(len, prefix));
         wire_pack(&j->client.out, &frame->base);
+        check(!j->client.out.failed); /* rows pause long before */
         emit(j);
 }
 

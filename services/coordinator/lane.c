@@ -2,6 +2,8 @@
 
 #include "common/wire/unpack.h"
 
+#define BACKLOG_MAX (32u << 20) /* above all credit a peer can have */
+
 /* A batch is at most 16 MiB of canonical bytes; everything else is small. */
 static const struct unpack_limits batch_limits = {
         .depth = 8, .fields = 4096, .unknown = 16, .memory = LANE_BATCH_MAX + (1u << 20)
@@ -12,11 +14,13 @@ void lane_init(struct lane *l, struct actions *actions, uint64_t id, uint32_t wi
         *l = (struct lane){ .id = id, .actions = actions, .budget = budget, .window = window };
         frame_reader_init(&l->in, frame_max);
         buffer_init(&l->out, 2 * LANE_BATCH_MAX);
+        buffer_init(&l->backlog, BACKLOG_MAX);
 }
 
 void lane_done(struct lane *l) {
         frame_reader_done(&l->in);
         buffer_done(&l->out);
+        buffer_done(&l->backlog);
         budget_give(l->budget, l->charged_in + l->charged_out);
         l->charged_in = l->charged_out = 0;
         l->is_ended = true;
@@ -31,33 +35,53 @@ static int hand_over(struct lane *l, struct bytes frame, lane_message_fn fn, voi
 }
 
 /* Charged before it is kept: all of the unit first, then what is really held. */
-static void settle(struct lane *l, uint64_t charged) {
-        uint64_t held = frame_reader_held(&l->in);
+static void settle(struct lane *l) {
+        uint64_t held = frame_reader_held(&l->in) + l->backlog.len;
 
-        if (charged > held)
-                budget_give(l->budget, charged - held);
+        if (l->charged_in > held)
+                budget_give(l->budget, l->charged_in - held);
         l->charged_in = held;
 }
 
-int lane_feed(struct lane *l, struct bytes data, lane_message_fn fn, void *userdata) {
-        uint64_t charged = l->charged_in + data.len;
+static int read_on(struct lane *l, struct bytes data, lane_message_fn fn, void *userdata) {
         struct bytes frame;
         int r;
+
+        while (!l->is_held && (r = frame_reader_next(&l->in, &data, &frame)) == FRAME_OK) {
+                r = hand_over(l, frame, fn, userdata);
+                if (r)
+                        return r;
+        }
+        l->is_feeding = false;
+        if (l->is_held)
+                buffer_put_bytes(&l->backlog, data);
+        else if (r != FRAME_E_MORE)
+                return LANE_E_MALFORMED;
+        settle(l);
+        return LANE_OK;
+}
+
+int lane_feed(struct lane *l, struct bytes data, lane_message_fn fn, void *userdata) {
+        CLEANUP(buffer_donep) struct buffer before = {};
 
         if (l->is_ended)
                 return LANE_E_ENDED;
         if (budget_take(l->budget, data.len))
                 return LANE_E_QUOTA;
-        l->charged_in = charged;
-        l->owed++;
+        l->charged_in += data.len;
+        l->owed += data.len > 0;
         lane_hold(l, l->is_held);
-        while ((r = frame_reader_next(&l->in, &data, &frame)) == FRAME_OK) {
-                r = hand_over(l, frame, fn, userdata);
-                if (r)
-                        return r;
+        if (l->is_held || l->is_feeding || l->backlog.len > 0)
+                buffer_put_bytes(&l->backlog, data);
+        if (l->is_held || l->is_feeding)
+                return l->backlog.failed ? LANE_E_QUOTA : LANE_OK;
+        if (l->backlog.len > 0) {
+                before = l->backlog;
+                buffer_init(&l->backlog, BACKLOG_MAX);
+                data = buffer_bytes(&before);
         }
-        settle(l, charged);
-        return r == FRAME_E_MORE ? LANE_OK : LANE_E_MALFORMED;
+        l->is_feeding = true;
+        return read_on(l, data, fn, userdata);
 }
 
 void lane_hold(struct lane *l, bool held) {

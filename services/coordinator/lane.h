@@ -32,8 +32,10 @@ struct lane {
         uint32_t window;
         uint64_t charged_in, charged_out;
         bool is_ended, finish_wanted;
-        bool is_held; /* credit of what comes in is kept back */
+        bool is_held; /* what comes in waits unread, its credit is kept back */
+        bool is_feeding;
         uint32_t owed;
+        struct buffer backlog; /* came while held */
 };
 
 /* frame_max: of what comes in. actions and budget must outlive the lane. */
@@ -46,8 +48,13 @@ void lane_done(struct lane *l); /* gives everything back; says nothing to the pe
 typedef bool (*lane_message_fn)(void *userdata, const Grid__JobMessage *message);
 int lane_feed(struct lane *l, struct bytes data, lane_message_fn fn, void *userdata);
 
-/* While held, the peer gets no further credit: what it sends next waits at its side. */
+/* While held, also from inside the callback, no message is read: a few compressed
+ * units may be a hundred times as many rows. The peer gets no further credit, so
+ * the rest waits at its side. After the hold, feed nothing to go on. */
 void lane_hold(struct lane *l, bool held);
+static inline bool lane_has_backlog(const struct lane *l) {
+        return l->backlog.len > 0;
+}
 
 /* LANE_OK or LANE_E_QUOTA. */
 int lane_send(struct lane *l, const Grid__JobMessage *message);

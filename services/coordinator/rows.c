@@ -262,6 +262,13 @@ static void step_grid(struct job *j, nsec_t now) {
         rows_hold(j, now);
         if (rows->source)
                 lane_hold(&rows->source->lane, is_paused);
+        if (rows->source && lane_has_backlog(&rows->source->lane) && !is_paused) {
+                rows->heard = now;
+                replica_data(rows->source, BYTES_NONE, now);
+                if (j->stage == JOB_ROWS)
+                        rows_step(j, now);
+                return;
+        }
         if (is_paused)
                 rows->heard = now;
         else if (rows->source && job_due(j, nsec_add(rows->heard, SET_OF(j)->silence_timeout), now))
@@ -395,6 +402,8 @@ bool rows_on_batch(struct job *j, const struct rows_batch *b, nsec_t now) {
         rows->expected++;
         if (rows->tier == ROWS_STREAM)
                 client_batch(j, b->index, batch);
+        if (rows->tier == ROWS_STREAM && rows->source && client_is_full(j))
+                lane_hold(&rows->source->lane, true);
         if (!j->first_row)
                 j->first_row = now;
         if (rows->expected < rows->want.batches)

@@ -45,6 +45,8 @@ static void on_end(struct channel *c, void *userdata, uint32_t code, const char 
         struct shell *s = x->shell;
         uint64_t id = x->id;
 
+        if (code)
+                log_notice("a client lost its result channel: %u %s", code, text);
         client_free(x);
         coordinator_client_closed(s->core, id, shell_now(s));
         shell_turn(s);
