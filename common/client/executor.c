@@ -91,14 +91,14 @@ static int wait_readable(int fd, nsec_t until) {
         int r;
 
         do
-                r = poll(&p, 1, (int) (nsec_sub(until, now) / NSEC_PER_MSEC) + 1);
+                r = poll(&p, 1, (int) ((nsec_sub(until, now) + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC));
         while (r < 0 && errno == EINTR);
         if (r < 0)
                 return error_origin(-errno);
         return r == 0 ? EXECUTOR_E_TIMEOUT : EXECUTOR_OK;
 }
 
-static int wait_hello(struct executor_zygote *z, nsec_t timeout) {
+int executor_zygote_wait(struct executor_zygote *z, nsec_t timeout) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         CLEANUP(fd_closep) int fd = -1;
         const Worker__ZygoteReport *m = NULL;
@@ -114,11 +114,10 @@ static int wait_hello(struct executor_zygote *z, nsec_t timeout) {
         return EXECUTOR_OK;
 }
 
-int executor_zygote_start(const char *path, const char *engine, nsec_t timeout,
-                          struct executor_zygote **ret) {
+int executor_zygote_spawn(const char *path, const char *engine, struct executor_zygote **ret) {
         CLEANUP(executor_zygote_freep) struct executor_zygote *z = xnew(struct executor_zygote);
         CLEANUP(fd_closep) int theirs = -1;
-        int pair[2], r;
+        int pair[2];
 
         z->fd = -1;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -131,12 +130,24 @@ int executor_zygote_start(const char *path, const char *engine, nsec_t timeout,
                 z->pid = 0;
                 return EXECUTOR_E_START;
         }
-        theirs = fd_close(theirs); /* so that its end is seen */
-        r = wait_hello(z, timeout);
-        if (r)
-                return r;
         *ret = TAKE(z);
         return EXECUTOR_OK;
+}
+
+int executor_zygote_start(const char *path, const char *engine, nsec_t timeout,
+                          struct executor_zygote **ret) {
+        CLEANUP(executor_zygote_freep) struct executor_zygote *z = NULL;
+        int r = executor_zygote_spawn(path, engine, &z);
+
+        if (r == EXECUTOR_OK)
+                r = executor_zygote_wait(z, timeout);
+        if (r == EXECUTOR_OK)
+                *ret = TAKE(z);
+        return r;
+}
+
+void executor_zygote_retire(struct executor_zygote *z) {
+        z->fd = fd_close(z->fd);
 }
 
 struct executor_zygote *executor_zygote_free(struct executor_zygote *z) {

@@ -41,6 +41,12 @@ struct executor_zygote {
  * EXECUTOR_OK, EXECUTOR_E_START or a fault. */
 int executor_zygote_start(const char *path, const char *engine, nsec_t timeout,
                           struct executor_zygote **ret);
+/* The same in two steps: it starts while the caller does something else. A timeout
+ * of 0 asks whether it is ready: EXECUTOR_E_TIMEOUT if not yet. */
+int executor_zygote_spawn(const char *path, const char *engine, struct executor_zygote **ret);
+int executor_zygote_wait(struct executor_zygote *z, nsec_t timeout);
+/* It ends by itself now; freeing it later need not wait for that. */
+void executor_zygote_retire(struct executor_zygote *z);
 /* Closes its socket, whereupon it ends with all its children; reaps it; always NULL. */
 struct executor_zygote *executor_zygote_free(struct executor_zygote *z);
 DEFINE_CLEANUP(struct executor_zygote *, executor_zygote_free);

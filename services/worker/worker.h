@@ -13,10 +13,11 @@
 #include "services/worker/inputs.h"
 #include "services/worker/spool.h"
 
-#define POOL_JOBS_MAX 256
-#define POOL_TIME_MAX (600 * NSEC_PER_SEC)
-#define REPORT_QUEUE  (256u << 10) /* bytes waiting for credit, above which no batch is read */
-#define FETCHES_MAX   4
+#define POOL_JOBS_MAX   256
+#define POOL_JOBS_SPARE 32 /* while the next one starts */
+#define POOL_TIME_MAX   (600 * NSEC_PER_SEC)
+#define REPORT_QUEUE    (256u << 10) /* bytes waiting for credit, above which no batch is read */
+#define FETCHES_MAX     4
 
 /* One zygote, the one in use or one whose last jobs are still running. */
 struct zygote_use {
@@ -38,6 +39,8 @@ struct worker {
         struct rpc_client *jobs_client;
         struct channel_acceptor acceptor;
         struct list zygotes; /* the first is the one in use */
+        struct executor_zygote *next, *retired;
+        struct loop_source *reap;
         struct list jobs;
         struct map *groups; /* id -> struct cgroup of an executor whose job has gone */
         struct map *by_id;  /* id -> struct job, while its executor lives */
