@@ -65,7 +65,7 @@ def foreign_files(grid, service):
                                          (service == "worker" and parts[:2] == ("coordinator", "datasets")))  # its inputs
             if path.is_file() and not mine and path.name not in ("quorate.conf",):
                 yield str(path)
-    yield from ("/etc/passwd", "/etc/shadow", "/root/.bashrc", "/home", "/var/lib/dpkg/status", "/proc/1/environ")
+    yield from ("/etc/passwd", "/etc/shadow", "/root", "/home", "/var/lib/dpkg/status", "/proc/1/environ")
 
 
 def look(service, user):

@@ -19,15 +19,15 @@ ROUNDS = 5 if g.LONG else 1
 HOSTS = range(2, 6)
 STAGES = ("upload", "offering", "running", "rows", "after")
 # What was promised or kept for a requester that died is let go soon, so that the end can be looked at.
-CONFIG = {0: "unread = 3s\nheld = 4s\n[query]\nsilence = 2s\n"}  # `run` ends its own text with [host]
-WORK = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 150000) SELECT count(*) FROM c) > 0"
+CONFIG = {0: "unread = 15s\nheld = 20s\n[query]\nsilence = 2s\n"}  # `run` ends its own text with [host]
+WORK = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) SELECT count(*) FROM c) > 0"
 QUERIES = (f"SELECT id, x, pad FROM item WHERE {WORK} ORDER BY x, id", f"SELECT id, x, pad FROM item WHERE {WORK}")
 
 
 def make_data(path):
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, x INTEGER NOT NULL, pad TEXT NOT NULL) STRICT")
-    db.executemany("INSERT INTO item VALUES (?, ?, ?)", ((i, i * 7919 % 1000003, f"row {i:060d}") for i in range(40000)))
+    db.executemany("INSERT INTO item VALUES (?, ?, ?)", ((i, i * 7919 % 1000003, f"row {i:060d}") for i in range(90000)))
     db.commit()
     truth = sorted(db.execute("SELECT id, x, pad FROM item"))
     db.close()
@@ -65,8 +65,12 @@ class Field:
         lines = [self.timeline(self.ask(i)) for i in range(6)]
         time.sleep(1)
         self.executors = {n: self.count_executors(n) for n in range(1, 6)}  # zygotes, and what they keep ready
-        self.usual = lines[0]
-        self.usual.ends = [statistics.median(t.ends[i] for t in lines[2:]) for i in range(len(STAGES) - 1)]
+        self.usual, self.seen = lines[0], lines[1:]
+        self.learn()
+
+    def learn(self):
+        """What is usual changes with what else the machine has to do."""
+        self.usual.ends = [statistics.median(t.ends[i] for t in self.seen[-5:]) for i in range(len(STAGES) - 1)]
 
     def begin(self, number):
         asked_at = time.time()
@@ -118,7 +122,11 @@ class Field:
         answer.asked_at = q.asked_at
         if answer.state == "VERIFIED":
             g.wait_until("the requester answers", lambda: self.grid.jobs(1), 20)
-            stage = self.timeline(answer).stage(struck)
+            timeline = self.timeline(answer)
+            stage = timeline.stage(struck)
+            if stage == "after":  # this one was not disturbed
+                self.seen.append(timeline)
+                self.learn()
         return answer, stage, hit
 
     def was_submitted(self, answer):
@@ -231,7 +239,7 @@ def nothing_is_left(tap, field):
     def look():
         return {n: left for n in range(1, 6) if (left := unfinished(field, n))}
     try:
-        g.wait_until("calm", lambda: not look(), 30, 0.5)
+        g.wait_until("calm", lambda: not look(), 40, 0.5)
     except g.Timeout:
         pass
     tap.equal(look(), {}, "no half job, no spool, no temporary file, no process is left")
