@@ -17,7 +17,7 @@ struct run {
         struct governor governor;
         void *host;
         nsec_t now;
-        uint64_t next_stream;
+        uint64_t next_stream, work; /* the run started last */
 };
 
 static void answer(struct run *x, const struct action *a) {
@@ -30,6 +30,9 @@ static void answer(struct run *x, const struct action *a) {
         case ACTION_SIGN:
                 host_role.answered(x->host, a->id, refbuf_bytes(a->data), BYTES_OF(signature),
                                    x->now);
+                break;
+        case ACTION_WORK:
+                x->work = a->id;
                 break;
         case ACTION_INPUT:
                 host_role.input(x->host, a->id, NULL, 11, x->now);
@@ -81,7 +84,7 @@ static void step(struct run *x, unsigned what, struct bytes argument) {
                 host_role.window(x->host, newest, 4, x->now);
                 break;
         case 7: /* a worker is not trusted either */
-                host_role.report(x->host, x->core.next_id[ROLE_HOST], argument, x->now);
+                host_role.report(x->host, x->work, argument, x->now);
                 break;
         }
         pump(x);
