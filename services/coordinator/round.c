@@ -188,8 +188,14 @@ void round_stop(struct job *j, nsec_t now) {
         }
 }
 
-/* Somebody could not be reached, which may be our own transport starting again. */
-static bool has_lost_some(const struct job *j) {
+#define LOST_AT_ONCE   (500 * NSEC_PER_MSEC) /* silent hosts take longer to fail */
+#define LOST_AGAIN_MAX 6
+
+/* Somebody could not be reached, and that was known at once: it may be our own transport
+ * that is starting again. Hosts that say nothing have had their time to bid. */
+static bool has_lost_some(const struct job *j, nsec_t now) {
+        if (j->rounds_failed >= LOST_AGAIN_MAX || nsec_sub(now, j->round.began) > LOST_AT_ONCE)
+                return false;
         FOREACH_REPLICA (r, j)
                 if (r->run == 0 && r->stage == REPLICA_OVER && r->problem == OUTCOME_TIMEOUT &&
                     !r->prospect->is_out)
@@ -201,7 +207,7 @@ static void round_close(struct job *j, nsec_t now) {
         unsigned bids = count_bids(j);
         char detail[DETAIL_MAX];
 
-        if (bids < j->round.fewest && has_lost_some(j)) {
+        if (bids < j->round.fewest && has_lost_some(j, now)) {
                 round_stop(j, now);
                 j->retry_at =
                         nsec_add(now, retry_pause(SET_OF(j), j->rounds_failed++, &RQ_OF(j)->rng));
