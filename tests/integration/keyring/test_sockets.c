@@ -11,6 +11,7 @@
 #include "common/canonical/statement.h"
 #include "common/daemon/listen.h"
 #include "common/daemon/seqpacket.h"
+#include "common/daemon/service.h"
 #include "common/wire/envelope.h"
 #include "proto/keyring.pb-c.h"
 #include "services/keyring/keyring.h"
@@ -320,14 +321,14 @@ static void test_bad_seeds(void **state) {
                                (char *) "0", NULL };
 
         assert_int_equal(mkdir(folder, 0700), 0);
-        assert_int_equal(run(daemon), 1); /* no seed at all */
+        assert_int_equal(run(daemon), SERVICE_EXIT_CONFIG); /* no seed at all */
         mint(seed);
         assert_int_equal(run(mint_again), 1); /* never overwritten */
         assert_int_equal(chmod(seed, 0640), 0);
-        assert_int_equal(run(daemon), 1);
+        assert_int_equal(run(daemon), SERVICE_EXIT_CONFIG);
         assert_int_equal(chmod(seed, 0600), 0);
         assert_int_equal(truncate(seed, 40), 0);
-        assert_int_equal(run(daemon), 1);
+        assert_int_equal(run(daemon), SERVICE_EXIT_CONFIG);
         assert_int_equal(unlink(seed), 0);
         assert_int_equal(rmdir(folder), 0);
 }
