@@ -66,7 +66,7 @@ static const struct word errors[_OUTCOME_MAX] = {
         ERROR(DATA_UNAVAILABLE, 5,
               "nobody of {asked} peers has dataset {root}; publish it again "
               "or wait for its owner"),
-        ERROR(TIMEOUT, 5, "no progress in stage {stage}; try again or raise --timeout"),
+        ERROR(TIMEOUT, 5, "not done in time, in stage {stage}; try again or raise --timeout"),
         ERROR(CANCELLED, 5, "cancelled; nothing more is running"),
         ERROR(RESTARTED, 5,
               "the coordinator restarted during job {job}; see `quorate job list` or "

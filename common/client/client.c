@@ -260,12 +260,13 @@ static const struct {
 };
 
 static bool advise_sql(const Types__Problem *p, char *ret, size_t size) {
-        if (p->code != OUTCOME_SQL_ERROR || p->position >= 0 || strncmp(p->detail, "code=", 5) != 0)
+        if (p->code != OUTCOME_SQL_ERROR || strncmp(p->detail, "code=", 5) != 0)
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(sql_advice); i++) {
                 const char *name = sql_error_name(sql_advice[i].code);
 
-                if (strcmp(p->detail + 5, name) != 0)
+                if (strcspn(p->detail + 5, " ") != strlen(name) ||
+                    strncmp(p->detail + 5, name, strlen(name)) != 0)
                         continue;
                 (void) snprintf(ret, size, "SQL_ERROR: %s: %s", name, sql_advice[i].advice);
                 return true;

@@ -77,6 +77,9 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                 return complain(ctx, EXIT_USAGE,
                                 "--quorum %u needs at least as many --replicas; raise those",
                                 (unsigned) o->quorum);
+        if (sql[strspn(sql, " \t\r\n;")] == 0)
+                return complain(ctx, EXIT_USAGE,
+                                "the statement is empty; give one, such as 'SELECT 42'");
         *ret = (struct quorate_question){
                 .sql = sql,
                 .inputs = inputs,
@@ -212,7 +215,7 @@ void ask_end_text(FILE *f, const struct quorate_end *e, bool with_hosts) {
                         (double) e->elapsed_us / 1000);
         if (*e->state && *e->reason && strcmp(e->route, "local") == 0)
                 fprintf(f, " (%s)", e->reason);
-        if (*e->confidence)
+        if (*e->state && *e->confidence)
                 fprintf(f, ", confidence: %s", e->confidence);
         fputc('\n', f);
         if (with_hosts)

@@ -90,7 +90,12 @@ int ctl_try(const struct command_context *ctx, const struct call_target *target,
                 seqpacket_free(s);
         } else {
                 struct bus_client *b = NULL;
-                const struct bus_client_options o = { .path = path, .service = "ctl" };
+                /* Where streams are served too a peer without its data socket is no peer. */
+                const struct bus_client_options o = {
+                        .path = path,
+                        .service = "ctl",
+                        .data = cap && cap->type == CAPABILITY_STREAMS,
+                };
 
                 if (bus_client_new(loop, &o, &b) == 0)
                         r = call_over(loop, bus_client_link(b), target, method, request, &c);

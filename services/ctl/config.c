@@ -92,7 +92,7 @@ static void show_value(const struct command_context *ctx, const char *service, s
         text_escape(key, key_text, sizeof(key_text));
         text_escape(value, value_text, sizeof(value_text));
         if (!ctx->common.json) {
-                printf("%s = %-40s # %s\n", key_text, value_text, source);
+                printf("%-24s = %-24s # %s\n", key_text, value_text, source);
                 return;
         }
         text_escape(BYTES(section.data + 1, section.len - 2), section_text, sizeof(section_text));

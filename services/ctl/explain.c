@@ -15,6 +15,8 @@ static const struct option options[] = {
                    "how it is to be checked [quorum]"),
         ASK_OPTION(OPTION_CHOICE, 0, "comparison", comparison, "class|engine|portable",
                    "which answers may be compared"),
+        ASK_OPTION(OPTION_CHOICE, 0, "class", data_class, "public|internal|sensitive",
+                   "who may see the data"),
         ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL, "take the SQL exactly as given"),
         {},
 };

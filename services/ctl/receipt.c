@@ -49,8 +49,8 @@ static void summary_text(const Coordinator__ReceiptSummary *r) {
                 (void) strftime(when, sizeof(when), "%F %T", &tm);
         if (r->job.len >= 8)
                 hex_encode(BYTES(r->job.data, 8), job);
-        printf("%-19s  %-10s  %u of %u  %8lu rows  %s  %s\n", when, r->state, r->agreement,
-               r->quorum, (unsigned long) r->rows, job,
+        printf("%-19s  %-10s  %u agree (quorum %u)  %8lu rows  %s  %s\n", when, r->state,
+               r->agreement, r->quorum, (unsigned long) r->rows, job,
                text_escape(BYTES_STR(r->sql), sql, sizeof(sql)));
         printf("    %s\n", r->path);
 }

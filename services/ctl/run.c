@@ -52,13 +52,18 @@ static void print_ready(const struct running *r) {
                        "\n",
                        r->grid->n_nodes, r->grid->nodes[0].runtime, layers);
         } else if (!r->options->quiet) {
-                printf("%zu %s up; sockets in %s\n", r->grid->n_nodes,
+                printf("%zu %s up; sockets in %s", r->grid->n_nodes,
                        r->grid->n_nodes == 1 ? "node is" : "nodes are", r->grid->nodes[0].runtime);
+                if (r->grid->n_nodes > 1)
+                        printf(" to node-%zu", r->grid->n_nodes);
+                putchar('\n');
                 if (*layers)
                         printf("isolation between services: %s\n", layers);
                 else
                         puts("isolation between services: OFF (one uid)");
-                puts("Ctrl-C stops it. In another terminal try: quorate query 'SELECT 42'");
+                printf("Ctrl-C stops it. In another terminal try:\n"
+                       "  quorate query --runtime %s --meta%s 'SELECT 42'\n",
+                       r->grid->nodes[0].runtime, r->grid->n_nodes > 1 ? " --prefer remote" : "");
         }
         fflush(stdout);
 }
@@ -145,6 +150,9 @@ static int run(const struct command_context *ctx) {
         char error[256];
         int code;
 
+        if (ctx->operands.n_items > 0)
+                return complain(ctx, EXIT_USAGE, "run: takes options only, not '%s'; see --help",
+                                ctx->operands.items[0]);
         if (o->nodes < 1 || o->nodes > GRID_NODES_MAX || o->workers < 1 || o->workers > 8)
                 return complain(ctx, EXIT_USAGE, "run: 1 to %d nodes and 1 to 8 workers each",
                                 GRID_NODES_MAX);

@@ -37,12 +37,12 @@ struct supervised_node {
         struct supervisor *supervisor;
         struct node node;
         char *name;
-        int lock_fd;
+        int lock_fd, runtime_lock_fd;
         struct supervised services[SERVICES_MAX];
         unsigned n_services;
 };
 
-/* Folders, lock, key, listeners. Returns enum supervisor_result. */
+/* Folders, locks, key, listeners. Returns enum supervisor_result. */
 int supervised_node_init(struct supervised_node *n, unsigned workers, bool isolate,
                          char error[256]);
 void supervised_node_done(struct supervised_node *n);

@@ -28,26 +28,27 @@ static int refuse(char error[256], const char *format, ...) {
         return SUPERVISOR_E_REFUSED;
 }
 
-static int take_lock(struct supervised_node *n, char error[256]) {
+/* One supervisor for one directory: `file` is its lock, `option` gives another one. */
+static int take_lock(const char *dir, const char *file, const char *option, int *ret_fd,
+                     char error[256]) {
         char path[PATH_MAX], pid[32] = "";
         ssize_t len;
 
-        if (snprintf(path, sizeof(path), "%s/lock", n->node.state) >= PATH_MAX)
-                return refuse(error, "%s: path too long", n->node.state);
-        n->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (n->lock_fd < 0)
-                return refuse(error, "%s: %s; make it writable or give --state DIR", path,
-                              strerror(errno));
-        if (flock(n->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-                len = pread(n->lock_fd, pid, sizeof(pid) - 1, 0);
+        if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= PATH_MAX)
+                return refuse(error, "%s: path too long", dir);
+        *ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (*ret_fd < 0)
+                return refuse(error, "%s: %s; make it writable or give %s DIR", path,
+                              strerror(errno), option);
+        if (flock(*ret_fd, LOCK_EX | LOCK_NB) < 0) {
+                len = pread(*ret_fd, pid, sizeof(pid) - 1, 0);
                 pid[len > 0 ? len : 0] = 0;
-                return refuse(
-                        error,
-                        "another `quorate run` (process %s) has %s; stop it or give --state DIR",
-                        pid, n->node.state);
+                return refuse(error,
+                              "another `quorate run` (process %s) has %s; stop it or give %s DIR",
+                              pid, dir, option);
         }
         len = snprintf(pid, sizeof(pid), "%d", getpid());
-        if (ftruncate(n->lock_fd, 0) < 0 || pwrite(n->lock_fd, pid, (size_t) len, 0) != len)
+        if (ftruncate(*ret_fd, 0) < 0 || pwrite(*ret_fd, pid, (size_t) len, 0) != len)
                 return refuse(error, "%s: %s; is the disk full?", path, strerror(errno));
         return SUPERVISOR_OK;
 }
@@ -154,18 +155,22 @@ int supervised_node_init(struct supervised_node *n, unsigned workers, bool isola
         char peer[NODE_PEER_SIZE];
         int r;
 
-        n->lock_fd = -1;
+        n->lock_fd = n->runtime_lock_fd = -1;
         r = node_mkdir(n->node.state);
         if (r)
                 return refuse(error, "%s: %s; make it writable or give --state DIR", n->node.state,
                               strerror(-r));
-        r = take_lock(n, error);
+        r = take_lock(n->node.state, "lock", "--state", &n->lock_fd, error);
         if (r)
                 return r;
         r = node_mkdir(n->node.runtime);
         if (r)
                 return refuse(error, "%s: %s; make it writable or give --runtime DIR",
                               n->node.runtime, strerror(-r));
+        /* Another state directory on the same sockets would take them from who serves them. */
+        r = take_lock(n->node.runtime, "run.lock", "--runtime", &n->runtime_lock_fd, error);
+        if (r)
+                return r;
         for (const char *const *s = capability_services; *s; s++) {
                 bool is_worker = strcmp(*s, "worker") == 0;
 
@@ -221,6 +226,7 @@ void supervised_node_done(struct supervised_node *n) {
                 snprintf(path, sizeof(path), "%s/services.json", n->node.runtime);
                 (void) unlink(path);
         }
+        fd_close(n->runtime_lock_fd);
         fd_close(n->lock_fd);
         free(n->name);
 }

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 import grid as g
@@ -108,6 +109,8 @@ def command_table(p):
         ("option without its value", [q, "SELECT 1", "--data"], 2, "--data needs"),
         ("time without a unit", [q, "--timeout", "3", "SELECT 1"], 2, "time with its unit"),
         ("no statement", [q], 2, "give one statement"),
+        ("an empty statement", [q, " ;"], 2, "the statement is empty; give one"),
+        ("run with an operand", ["run", "extra"], 2, "takes options only, not 'extra'; see"),
         ("quorum above replicas", [q, "-k", "2", "-Q", "3", "SELECT 1"], 2, "needs at least as many --replicas"),
         ("data is not there", [q, "--data", p.path("none.db"), "SELECT 1"], 2, r"none\.db: No such file"),
         ("data is a folder", [q, "--data", p.dir, "SELECT 1"], 2, "not a file"),
@@ -201,8 +204,13 @@ def test_node(tap):
         tap.check(second.returncode not in (0, 124) and
                   re.search("already|another|in use|lock", second.stderr) and len(second.stderr.splitlines()) == 1,
                   "a second run on the same directory: one line, no start", second)
+        elsewhere = [a if a != str(grid.state) else str(grid.state) + "-other" for a in grid._command()]
+        second = subprocess.run(elsewhere, capture_output=True, text=True, timeout=20, env=grid.env)
+        tap.check(second.returncode == 2 and "--runtime" in second.stderr,
+                  "a second run on the same sockets: refused, though its state is another", second)
         answer = grid.begin("SELECT 41 + 1", node=1).wait()
         tap.check(answer.code == 0 and answer.rows == [(42,)], "the first one serves on", answer)
+        check_job_cancel(tap, grid)
         for name, arguments, code, wanted in (
                 ("syntax error", ["SELECT FROM"], 5, "PARSE at byte 7"),
                 ("two statements", ["SELECT 1; SELECT 2"], 5, "one statement"),
@@ -211,6 +219,20 @@ def test_node(tap):
             got, _, err = grid.ctl(1, "query", *arguments)
             tap.check(got == code and re.search(wanted, err) and len(err.splitlines()) == 1,
                       f"through the node, {name}: exit {code}, one line", f"exit {got}", err)
+
+
+def check_job_cancel(tap, grid):
+    endless = grid.begin(ENDLESS, node=1)
+    jobs, until = [], time.monotonic() + 10
+    while not jobs and time.monotonic() < until:
+        _, out, _ = grid.ctl(1, "job", "list", "--json")
+        jobs = [j["job"] for j in map(json.loads, out.splitlines()) if j["state"] == "running"]
+        time.sleep(0.1)
+    code, _, err = grid.ctl(1, "job", "cancel", *jobs)
+    tap.check(code == 0, "job cancel stops a running job", jobs, err)
+    tap.check(endless.wait().code == 5, "whoever waits for it is told")
+    code, _, err = grid.ctl(1, "job", "cancel", *jobs)
+    tap.check(code == 5 and "no such job is running" in err, "a second cancel says so", err)
 
 
 def test_corrupt_state(tap):
