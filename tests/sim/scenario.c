@@ -3,11 +3,15 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "quorate-config.h"
+
 unsigned scenario_runs;
 static uint64_t first_seed = 1;
 
-void scenario_options(int argc, char **argv, unsigned fallback) {
-        scenario_runs = fallback;
+void scenario_options(int argc, char **argv, unsigned fallback, unsigned most) {
+        scenario_runs = QUORATE_SANITIZED ? fallback / 8 + 1 : fallback;
+        if (scenario_runs > most)
+                scenario_runs = most;
         (void) mallopt(M_TRIM_THRESHOLD,
                        1 << 29); /* a run frees all it has: keep it for the next */
         (void) mallopt(M_MMAP_THRESHOLD, 1 << 29);

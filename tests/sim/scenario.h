@@ -33,19 +33,20 @@ struct outcome {
 
 extern unsigned scenario_runs; /* of each row; --runs N, beginning at --seed N */
 
-/* Call first in main: reads --runs. fallback: the number that fits in a short suite. */
-void scenario_options(int argc, char **argv, unsigned fallback);
+/* Call first in main: reads --runs and --seed. fallback: what fits in a short suite, a
+ * share of it under sanitizers; most: what is enough in the longest. */
+void scenario_options(int argc, char **argv, unsigned fallback, unsigned most);
 void scenario_one(const struct setup *setup, uint64_t seed, struct sim_result *ret);
 void scenario_count(const struct setup *setup, unsigned runs, struct outcome *ret);
 void scenario_header(void);
 void scenario_print(const struct setup *setup, const struct outcome *o);
 void scenario_json(const char *scenario, const struct setup *setup, const struct outcome *o);
 
-#define SCENARIO_MAIN(fallback, ...)                               \
+#define SCENARIO_MAIN(fallback, most, ...)                         \
         int main(int argc, char **argv) {                          \
                 const struct CMUnitTest tests[] = { __VA_ARGS__ }; \
                                                                    \
-                scenario_options(argc, argv, (fallback));          \
+                scenario_options(argc, argv, (fallback), (most));  \
                 cmocka_set_message_output(CM_OUTPUT_TAP);          \
                 return cmocka_run_group_tests(tests, NULL, NULL);  \
         }

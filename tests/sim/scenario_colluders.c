@@ -264,6 +264,7 @@ static void test_one_voter_per_subnet(void **state) {
         }
 }
 
-SCENARIO_MAIN(200, cmocka_unit_test(test_uniform_arrival), cmocka_unit_test(test_colluders_first),
-              cmocka_unit_test(test_wait), cmocka_unit_test(test_large_population),
-              cmocka_unit_test(test_unanimous), cmocka_unit_test(test_one_voter_per_subnet))
+SCENARIO_MAIN(400, UINT32_MAX, cmocka_unit_test(test_uniform_arrival),
+              cmocka_unit_test(test_colluders_first), cmocka_unit_test(test_wait),
+              cmocka_unit_test(test_large_population), cmocka_unit_test(test_unanimous),
+              cmocka_unit_test(test_one_voter_per_subnet))

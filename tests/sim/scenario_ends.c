@@ -135,7 +135,7 @@ static void test_split(void **state) {
         end("", OUTCOME_SPLIT, 5 * NSEC_PER_SEC);
 }
 
-SCENARIO_MAIN(1, cmocka_unit_test(test_no_hosts), cmocka_unit_test(test_hosts_silent),
+SCENARIO_MAIN(1, 1, cmocka_unit_test(test_no_hosts), cmocka_unit_test(test_hosts_silent),
               cmocka_unit_test(test_all_stall), cmocka_unit_test(test_deadline),
               cmocka_unit_test(test_cancel), cmocka_unit_test(test_client_leaves),
               cmocka_unit_test(test_fast), cmocka_unit_test(test_unanimous),

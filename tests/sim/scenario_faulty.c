@@ -235,6 +235,6 @@ static void test_receipts(void **state) {
         assert_true(contested > 0);
 }
 
-SCENARIO_MAIN(400, cmocka_unit_test(test_local), cmocka_unit_test(test_requester_dies),
+SCENARIO_MAIN(400, 2000, cmocka_unit_test(test_local), cmocka_unit_test(test_requester_dies),
               cmocka_unit_test(test_host_dies), cmocka_unit_test(test_lossy),
               cmocka_unit_test(test_hundred_nodes), cmocka_unit_test(test_receipts))

@@ -129,5 +129,5 @@ static void test_outnumbered(void **state) {
         }
 }
 
-SCENARIO_MAIN(800, cmocka_unit_test(test_modes), cmocka_unit_test(test_too_few_colluders),
-              cmocka_unit_test(test_outnumbered))
+SCENARIO_MAIN(800, UINT32_MAX, cmocka_unit_test(test_modes),
+              cmocka_unit_test(test_too_few_colluders), cmocka_unit_test(test_outnumbered))
