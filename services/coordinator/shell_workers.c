@@ -151,7 +151,8 @@ static void on_worker_gone(void *userdata, struct link *link) {
 
         if (!w || !s->core)
                 return;
-        log_warning("worker %s is gone", w->name);
+        /* No warning: every orderly stop comes by here, and who supervises tells of a crash. */
+        log_notice("worker %s is gone", w->name);
         while (map_next(s->runs, &cursor, &key, &value))
                 if (((struct run *) value)->worker == w)
                         ((struct run *) value)->worker = NULL;
