@@ -156,6 +156,8 @@ static bool restore_submitted(struct requester *rq, const void *message, nsec_t 
         buffer_put(&j->descriptor, s->descriptor.data, s->descriptor.len);
         if (!job_take_request(j, u.message))
                 j->plan.is_local = true; /* cannot go on: it is ended below */
+        else
+                job_remember_nonce(j);
         j->deadline = deadline_of(rq, s->deadline_us, now);
         if (s->descriptor.len == 0 || !take_descriptor(j))
                 j->plan.is_local = true;

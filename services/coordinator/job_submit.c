@@ -123,6 +123,13 @@ bool job_take_request(struct job *j, const Coordinator__SubmitRequest *request) 
         return true;
 }
 
+void job_remember_nonce(struct job *j) {
+        const ProtobufCBinaryData *nonce = &j->request->client_nonce;
+
+        if (nonce->len > 0)
+                map_set(RQ_OF(j)->nonces, BYTES(nonce->data, nonce->len), j);
+}
+
 void job_input_ready(struct job_input *in, const struct input_facts *facts, unsigned code,
                      nsec_t now) {
         struct job *j = in->job;

@@ -161,9 +161,8 @@ void requester_submit(void *role, uint64_t call, const Coordinator__SubmitReques
         if (entropy)
                 j->entropy = *entropy;
         j->calls[j->n_calls++] = call;
-        if (entropy && request->client_nonce.len > 0)
-                map_set(rq->nonces, BYTES(request->client_nonce.data, request->client_nonce.len),
-                        j);
+        if (entropy)
+                job_remember_nonce(j);
         job_step(j, now);
 }
 

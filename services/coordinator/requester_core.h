@@ -37,6 +37,7 @@ void job_event(struct job *j, enum event_level level, const char *name, const st
 const char *job_stage_name(const struct job *j);
 
 /* job_submit.c */
+void job_remember_nonce(struct job *j); /* a repeated submit is this job */
 enum prefer job_prefer(const struct job *j);
 bool job_take_request(struct job *j, const Coordinator__SubmitRequest *request);
 void job_inputs_step(struct job *j, nsec_t now);
