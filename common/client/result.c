@@ -126,6 +126,7 @@ static bool open_channel(struct quorate_result *r) {
         open.from_batch = r->next_batch;
         frame_reader_done(&r->reader);
         frame_reader_init(&r->reader, CLIENT_FRAME_MAX);
+        r->has_begun = false;
         r->channel = channel_open_message(bus_client_link(r->q->bus), "result", &open, &handler, r);
         return r->channel;
 }
@@ -380,9 +381,17 @@ void quorate_result_free(struct quorate_result *r) {
 
 /* ---- rows ---- */
 
+/* A schema for the second time on one channel: the rows before it were not the
+ * answer. Who has read some cannot be given the others after them. */
 int result_take_schema(struct quorate_result *r, const Coordinator__ResultSchema *s) {
+        bool is_restart = r->has_begun && r->next_batch > 0;
         size_t n;
 
+        if (is_restart)
+                return client_fail(r->q, QUORATE_E_LOST,
+                                   "the rows so far were withdrawn: hosts contested them and "
+                                   "another answer was accepted; ask again");
+        r->has_begun = true;
         if (r->schema) /* again after a re-attachment */
                 return QUORATE_OK;
         if (schema_decode(BYTES(s->schema.data, s->schema.len), &r->schema))

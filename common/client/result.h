@@ -27,6 +27,7 @@ struct quorate_result {
         nsec_t lost_since;
 
         struct schema *schema;
+        bool has_begun; /* a schema came on this channel */
         char **column_types;
         char **column_names;
         struct result_frame *batch; /* whose rows are being read */

@@ -22,7 +22,16 @@
 struct script {
         size_t split;      /* bytes of a unit; 0: CHANNEL_UNIT */
         unsigned stall_at; /* batches sent before it says no more; 0: all */
-        enum { SOUND = 0, BAD_FRAME, BAD_LENGTH, BAD_CELL, WRONG_BATCH, NO_SCHEMA, FORGOT } fault;
+        enum {
+                SOUND = 0,
+                BAD_FRAME,
+                BAD_LENGTH,
+                BAD_CELL,
+                WRONG_BATCH,
+                NO_SCHEMA,
+                FORGOT,
+                WITHDRAWN
+        } fault;
 };
 
 struct fixture {
@@ -123,6 +132,8 @@ static void fill(struct sender *s, uint64_t from) {
         put_progress(s);
         for (uint64_t i = from; i < last; i++)
                 put_batch(s, i);
+        if (s->script.fault == WITHDRAWN) /* and the accepted answer has no rows */
+                put_schema(s);
         if (s->script.fault == BAD_FRAME)
                 frame_put(&s->out, BYTES_LIT("\xff\xff\xff\xff\xff"));
         if (s->script.fault == BAD_LENGTH)
@@ -334,6 +345,7 @@ static const struct {
         { BAD_FRAME, QUORATE_E_PROTOCOL, -1 }, { BAD_LENGTH, QUORATE_E_PROTOCOL, -1 },
         { BAD_CELL, QUORATE_E_PROTOCOL, 3 },   { WRONG_BATCH, QUORATE_E_PROTOCOL, 3 },
         { NO_SCHEMA, QUORATE_E_PROTOCOL, 0 },  { FORGOT, QUORATE_E_LOST, 0 },
+        { WITHDRAWN, QUORATE_E_LOST, 12 },
 };
 
 static void test_faults(void **state) {
