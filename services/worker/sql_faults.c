@@ -267,6 +267,45 @@ static void find_bare(const struct select *s, struct sql_range r, bool aliases) 
         }
 }
 
+/* Whether what is in this parenthesis is a table: it stands in a FROM. */
+static bool is_table(const struct sql_tokens *t, size_t open) {
+        static const char *const others[] = { "select", "where", "on",    "having",
+                                              "by",     "limit", "offset" };
+        uint32_t depth = t->tokens[open].depth;
+
+        for (size_t i = open; i-- > 0;) {
+                if (t->tokens[i].depth > depth)
+                        continue;
+                if (sql_token_is(t, i, "(") && t->tokens[i].match > open)
+                        depth = t->tokens[i].depth;
+                if (sql_token_is(t, i, "from") || sql_token_is(t, i, "join"))
+                        return true;
+                for (size_t k = 0; k < ELEMENTSOF(others); k++) {
+                        if (sql_token_is(t, i, others[k]))
+                                return false;
+                }
+        }
+        return false;
+}
+
+/* (SELECT …) as a value: SQLite takes the first row, whichever its plan makes that. */
+static bool is_scalar(const struct select *s) {
+        static const char *const before[] = { "in", "exists", "as", "materialized" };
+        size_t select = s->all.from;
+
+        if (select == 0 || !sql_token_is(s->t, select - 1, "("))
+                return false;
+        for (size_t k = 0; select > 1 && k < ELEMENTSOF(before); k++) {
+                if (sql_token_is(s->t, select - 2, before[k]))
+                        return false;
+        }
+        return !is_table(s->t, select - 1);
+}
+
+static bool has_one_row(const struct select *s, bool is_aggregate) {
+        return is_aggregate && s->groups.n == 0 && s->all.to == s->t->tokens[s->all.from - 1].match;
+}
+
 static void check_select(struct select *s) {
         struct sql_range result = {};
         bool is_aggregate;
@@ -277,6 +316,8 @@ static void check_select(struct select *s) {
                                              s->result.items[s->result.n - 1].to };
         is_aggregate = s->groups.n > 0 || has_aggregate(s->t, result) ||
                        has_aggregate(s->t, s->having) || has_aggregate(s->t, s->order);
+        if (is_scalar(s) && !has_one_row(s, is_aggregate))
+                s->fn(s->userdata, SQL_FAULT_FIRST_ROW, s->all.from);
         for (size_t i = 0; is_aggregate && i < s->result.n; i++) {
                 struct sql_range item = s->result.items[i];
 

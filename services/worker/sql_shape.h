@@ -49,11 +49,13 @@ bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, s
 char *sql_with_total_order(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
                            bool binary);
 
-/* Inner LIMITs and bare columns. `fn` is called with the token and a reason. */
+/* Inner LIMITs, bare columns and subqueries of which one row is taken. `fn` is called with the
+ * token and a reason. */
 enum sql_fault {
         SQL_FAULT_INNER_LIMIT, /* LIMIT inside parentheses, without an ORDER BY there */
         SQL_FAULT_INNER_TIES,  /* with one: ties are cut as the plan has it */
         SQL_FAULT_BARE_COLUMN,
+        SQL_FAULT_FIRST_ROW, /* a scalar subquery that may have several rows */
 };
 typedef void (*sql_fault_fn)(void *userdata, enum sql_fault fault, size_t token);
 void sql_faults_find(const struct sql_tokens *t, size_t end, sql_fault_fn fn, void *userdata);

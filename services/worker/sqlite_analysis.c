@@ -285,10 +285,14 @@ static void check_frame(struct analyser *a, size_t i) {
 
         if (!sql_token_is(t, i, "rows") || t->tokens[i].depth == 0 || i + 1 >= t->n)
                 return;
-        if (sql_token_is(t, i + 1, "between") || sql_token_is(t, i + 1, "unbounded") ||
-            sql_token_is(t, i + 1, "current") || t->tokens[i + 1].type == SQL_INTEGER)
+        for (size_t k = i + 1; k < a->shape.end && t->tokens[k].depth >= t->tokens[i].depth; k++) {
+                if (!sql_token_is(t, k, "preceding") && !sql_token_is(t, k, "following") &&
+                    !sql_token_is(t, k, "current"))
+                        continue;
                 find(a, ENGINE_FLOAT, i, i + 1,
                      "a ROWS frame depends on how rows that are equal in its order are placed");
+                return;
+        }
 }
 
 static void check_reals(struct analyser *a) {
@@ -318,6 +322,9 @@ static void on_fault(void *userdata, enum sql_fault fault, size_t token) {
                 [SQL_FAULT_BARE_COLUMN] = { ENGINE_REFUSED,
                                             "a column beside aggregates that is not grouped by: "
                                             "its value comes from any row" },
+                [SQL_FAULT_FIRST_ROW] = { ENGINE_FLOAT,
+                                          "of several rows of a subquery the plan decides which "
+                                          "is first; take max() or min() of it" },
         };
         struct analyser *a = userdata;
 
