@@ -2,7 +2,7 @@
 
 /* Starting and using executors: by the worker from its loop, by the quorate
  * command one job at a time. The messages are those of proto/worker.proto; what
- * an executor says is foreign and bounded here. No threads; never aborts. */
+ * an executor says is foreign and bounded here. No threads. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -430,12 +430,14 @@ void host_on_dispatch(struct host_job *j, const Grid__JobMessage *m, nsec_t now)
         consume_ticket(j);
         if (!keep(j, d.in) || !matches(&d))
                 return;
+        j->salt = job_salt(buffer_bytes(&j->descriptor_bytes));
+        if (is_repeated(j, now)) /* what was signed may be said again at any time */
+                return;
         if (is_stale(j, now)) {
                 host_refuse_for(j, OUTCOME_STALE, "why=job_time");
                 return;
         }
-        j->salt = job_salt(buffer_bytes(&j->descriptor_bytes));
-        if (is_repeated(j, now) || !open_record(j, now))
+        if (!open_record(j, now))
                 return;
         j->state = HOST_FETCHING;
         ask_inputs(j, d.in);

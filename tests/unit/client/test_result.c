@@ -405,8 +405,13 @@ static void test_calls(void **state) {
         assert_null(strchr(quorate_error(f->q), '\033'));
         assert_int_equal(quorate_query(f->q, &wrong, &r), QUORATE_E_USAGE);
         assert_int_equal(quorate_cancel(f->r), QUORATE_OK);
+        /* Woken it comes back; the answer may have been faster. */
         quorate_wake(f->q);
-        assert_int_equal(quorate_cancel(f->r), QUORATE_AGAIN);
+        {
+                int woken = quorate_cancel(f->r);
+
+                assert_true(woken == QUORATE_AGAIN || woken == QUORATE_OK);
+        }
 }
 
 /* Nobody, or somebody who never answers. */
