@@ -321,11 +321,13 @@ static int show_end(struct showing *s) {
         return e->exit_code;
 }
 
+#define CANCEL_WAIT_MS 5000
+
 static int show_all(struct showing *s) {
         int cancelled = 0;
 
         for (;;) {
-                int c = quorate_next(s->r, -1), code = EXIT_OK;
+                int c = quorate_next(s->r, cancelled ? CANCEL_WAIT_MS : -1), code = EXIT_OK;
 
                 if (c == QUORATE_ROW)
                         code = show_row(s);
@@ -335,6 +337,9 @@ static int show_all(struct showing *s) {
                         return show_end(s);
                 else if (c != QUORATE_AGAIN)
                         return complain(s->ctx, EXIT_OTHER, "%s", quorate_error(s->q));
+                else if (cancelled && interrupts < 2)
+                        return complain(s->ctx, EXIT_OTHER,
+                                        "cancelled; the node did not confirm it in time");
                 else if (!handle_interrupt(s, &cancelled))
                         return complain(s->ctx, EXIT_OTHER, "interrupted");
                 if (code != EXIT_OK)
