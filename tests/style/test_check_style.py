@@ -70,7 +70,7 @@ CASES = [
     ("readme", "common/base/a.c", "\n", "common/base/README.md: missing"),
     ("readme", "common/base/README.md", "\n" * 121, "more than 120 lines"),
     ("machine-paths", "deploy/a.sh", "cd /wo" + "rk/x\n", "a path of one machine"),
-    ("machine-paths", "deploy/a.sh", "cd ~/work/x /usr/lib/framework/\n", None),
+    ("machine-paths", "deploy/a.sh", "cd ~/wo" + "rk/x /usr/lib/framework/\n", None),
     ("exceptions", "tests/style/exceptions.txt", "nesting common/base/a.c:f it was like this before\n", "excuses nothing"),
     ("exceptions", "tests/style/exceptions.txt", "nesting common/base/a.c:f\n", "with a real reason"),
 ]
