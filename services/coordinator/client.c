@@ -9,10 +9,6 @@
 #define PROGRESS_EVERY (250 * NSEC_PER_MSEC)
 #define QUEUE_HARD_MAX (64u << 20)
 
-static ProtobufCBinaryData binary(struct bytes v) {
-        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
-}
-
 static void emit(struct job *j) {
         struct client *c = &j->client;
 

@@ -5,10 +5,6 @@
 #include "common/base/text.h"
 #include "services/coordinator/requester_core.h"
 
-static ProtobufCBinaryData binary(struct bytes v) {
-        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
-}
-
 static void fill_problem(const struct job *j, Types__Problem *p) {
         types__problem__init(p);
         p->code = j->problem;

@@ -9,10 +9,6 @@
 #define RECORD_MAX (8u << 20)
 #define RESUME_AGE (50 * 60 * INT64_C(1000000)) /* hosts refuse a job time an hour away */
 
-static ProtobufCBinaryData binary(struct bytes v) {
-        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
-}
-
 static void write_record(struct job *j, enum journal_kind kind, const ProtobufCMessage *m,
                          uint64_t id) {
         CLEANUP(buffer_donep) struct buffer b = {};

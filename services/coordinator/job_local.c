@@ -13,10 +13,6 @@ static const struct unpack_limits report_limits = {
         .depth = 8, .fields = 65536, .unknown = 16, .memory = 20u << 20
 };
 
-static ProtobufCBinaryData binary(struct bytes v) {
-        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
-}
-
 /* Everything that both modes say alike; views into the job. */
 void job_run_fill(struct job *j, Worker__Job *ret, Worker__Source *sources,
                   Worker__Source **pointers, Types__Limits *limits) {

@@ -5,10 +5,6 @@
 #include "common/base/text.h"
 #include "services/coordinator/requester_core.h"
 
-static ProtobufCBinaryData binary(struct bytes v) {
-        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
-}
-
 /* ---- Offer ---- */
 
 static void fill_limits(const struct descriptor *d, Types__Limits *ret) {

@@ -111,6 +111,11 @@ int journal_restore(struct requester *rq, enum journal_kind kind, struct bytes r
 void job_restored_step(struct job *j, nsec_t now);
 void job_summary(const struct job *j, Coordinator__JobSummary *ret);
 
+/* As protobuf-c wants bytes: a view, which it does not change. */
+static inline ProtobufCBinaryData binary(struct bytes v) {
+        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
+}
+
 #define RQ_OF(j)   ((j)->rq)
 #define SET_OF(j)  (&(j)->rq->core->settings.query)
 #define ACTIONS(j) ((j)->rq->core->actions)
