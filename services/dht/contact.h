@@ -1,0 +1,36 @@
+#pragma once
+
+/* A peer and where it may be reached. Thousands are kept, so addresses are packed
+ * (varint length, multiaddr) into one shared immutable buffer. Pure. */
+
+#include <stddef.h>
+
+#include "common/base/refbuf.h"
+#include "common/wire/endpoint.h"
+#include "common/wire/multiaddr.h"
+#include "services/dht/key.h"
+
+#define CONTACT_ADDRESSES_MAX 8
+
+struct contact {
+        struct peer_id peer;
+        struct key key;           /* key_of_peer(&peer) */
+        struct refbuf *addresses; /* owned reference; NULL: none known */
+};
+
+/* ret is the caller's; at most CONTACT_ADDRESSES_MAX addresses are taken, unusable ones left out. */
+void contact_init(struct contact *ret, const struct peer_id *peer, const struct multiaddr *addrs,
+                  size_t n);
+void contact_done(struct contact *c);
+struct contact contact_ref(const struct contact *c); /* another owner of the same */
+/* Unpacks; returns how many were written. */
+size_t contact_addresses(const struct contact *c, struct multiaddr *ret, size_t max);
+
+/* The operator-independent groups of an address: one v4 /24, one v6 /48, and for
+ * v6 the /32 above it. Zero: exempt (loopback, RFC 1918, ULA, link-local). */
+struct subnet {
+        uint8_t family; /* enum endpoint_family */
+        uint8_t prefix[6];
+};
+struct subnet subnet_of(const struct endpoint *e); /* /24 or /48 */
+struct subnet subnet_wide(const struct endpoint *e); /* v6 /32; v4: the same as subnet_of() */
