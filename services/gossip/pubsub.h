@@ -34,9 +34,9 @@ struct pubsub_config {
         unsigned history, history_gossip; /* windows of the message cache: 5, 3 */
         double gossip_factor;             /* 0.25 */
         bool flood_publish, peer_exchange;
-        size_t idontwant_size;            /* 512 */
+        size_t idontwant_size; /* 512 */
         unsigned peers_max, topics_per_peer_max, ihave_max, ihave_ids_max, iwant_repeat;
-        size_t queue_bytes_max;           /* to one peer */
+        size_t queue_bytes_max; /* to one peer */
         /* defences off, for simulations */
         bool without_scores, without_idontwant, without_ihave;
 };
@@ -44,12 +44,13 @@ void pubsub_config_default(struct pubsub_config *ret);
 
 enum pubsub_output_type {
         PUBSUB_NONE = 0,
-        PUBSUB_SEND,    /* peer; data: one RPC without its length. is_gossip: may be dropped when full */
-        PUBSUB_MESSAGE, /* id; topic; data; author, sequence; peer: who sent it. Answer with
-                           pubsub_validated() */
-        PUBSUB_SIGN,    /* id; data: the bytes to sign without "libp2p-pubsub:"; topic, message */
-        PUBSUB_CONNECT, /* peer; data: its signed peer record or NULL: peer exchange */
-        PUBSUB_DROP,    /* peer: graylisted; close its streams */
+        PUBSUB_SEND, /* peer; data: one RPC without its length. is_gossip: may be dropped when full
+                      */
+        PUBSUB_MESSAGE,   /* id; topic; data; author, sequence; peer: who sent it. Answer with
+                             pubsub_validated() */
+        PUBSUB_SIGN,      /* id; data: the bytes to sign without "libp2p-pubsub:"; topic, message */
+        PUBSUB_CONNECT,   /* peer; data: its signed peer record or NULL: peer exchange */
+        PUBSUB_DROP,      /* peer: graylisted; close its streams */
         PUBSUB_PUBLISHED, /* id = what pubsub_publish() was given; n = peers it went to */
 };
 
@@ -58,15 +59,16 @@ struct pubsub_output {
         uint64_t id, sequence, n;
         bool is_gossip;
         struct peer_id peer, author;
-        const char *topic;     /* valid until the next call */
-        struct refbuf *data;   /* owned, or NULL */
+        const char *topic;   /* valid until the next call */
+        struct refbuf *data; /* owned, or NULL */
 };
 void pubsub_output_done(struct pubsub_output *o);
 
 typedef bool (*pubsub_verify_fn)(void *userdata, const struct sign_public *key,
                                  struct bytes message, struct bytes signature);
 
-struct pubsub *pubsub_new(const struct pubsub_config *config, const struct peer_id *self, uint64_t seed);
+struct pubsub *pubsub_new(const struct pubsub_config *config, const struct peer_id *self,
+                          uint64_t seed);
 struct pubsub *pubsub_free(struct pubsub *p); /* always NULL */
 DEFINE_CLEANUP(struct pubsub *, pubsub_free);
 void pubsub_verifier(struct pubsub *p, pubsub_verify_fn fn, void *userdata);
@@ -85,8 +87,9 @@ struct pubsub_peer_info {
         struct endpoint endpoint; /* for P6; family none: exempt */
         enum pubsub_version version;
         bool is_outbound, is_direct;
-        unsigned pow_bits; /* below the network's: may talk, joins no mesh */
-        bool may_mesh;
+        bool may_mesh;         /* its proof of work is the network's; else it may talk, no more */
+        struct refbuf *record; /* its signed peer record, for peer exchange, or NULL; a reference
+                                  is taken */
 };
 void pubsub_peer_up(struct pubsub *p, const struct pubsub_peer_info *info, nsec_t now);
 void pubsub_peer_down(struct pubsub *p, const struct peer_id *peer, nsec_t now);

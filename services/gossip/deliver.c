@@ -1,0 +1,320 @@
+#include "services/gossip/router.h"
+
+#include <string.h>
+
+#include "common/base/memory.h"
+
+/* Messages: read, checked against budgets, verified, given to the validator, and
+ * sent on once it says so. */
+
+#define OTHERS_MAX 64
+
+/* ---- Verifying ---- */
+
+static bool verify_form(struct pubsub *p, const struct pubsub_message *m, struct bytes raw,
+                        bool with_key) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct sign_public key;
+
+        buffer_init(&b, PUBSUB_MESSAGE_MAX + 2048);
+        if (!message_put_signed(&b, raw, with_key) || b.failed ||
+            !peer_id_ed25519(&m->author, &key))
+                return false;
+        count(p, COUNT_SIGNATURES);
+        return p->verify(p->verify_userdata, &key, buffer_bytes(&b), m->signature);
+}
+
+/* The specification leaves out the signature alone, js-libp2p the key as well:
+ * without a key both are the same. */
+static bool is_signed(struct pubsub *p, const struct pubsub_message *m, struct bytes raw) {
+        return verify_form(p, m, raw, false) || (m->key.len > 0 && verify_form(p, m, raw, true));
+}
+
+/* ---- Waiting for the verdict ---- */
+
+void pending_free(struct pubsub *p, struct pending *x) {
+        (void) map_remove(p->pending, message_id_bytes(&x->id));
+        (void) map_remove_u64(p->pending_numbers, x->number);
+        p->pending_bytes -= x->raw->len;
+        x->topic->n_pending--;
+        router_topic_release(p, x->topic);
+        refbuf_unref(x->raw);
+        free(x->others);
+        free(x);
+}
+
+static struct pending *pending_make(struct pubsub *p, struct topic *t, const struct message_id *id,
+                                    struct bytes raw, const struct peer_id *from, nsec_t now) {
+        struct pending *x;
+
+        if (map_count(p->pending) >= PENDING_MAX ||
+            p->pending_bytes + raw.len > PENDING_BYTES_MAX) {
+                count(p, COUNT_PENDING_DROPS);
+                return NULL;
+        }
+        x = xnew(struct pending);
+        x->number = p->next_number++;
+        x->id = *id;
+        x->topic = t;
+        t->n_pending++;
+        x->raw = refbuf_new(raw);
+        x->from = *from;
+        x->at = now;
+        p->pending_bytes += raw.len;
+        (void) map_set(p->pending, message_id_bytes(id), x);
+        (void) map_set_u64(p->pending_numbers, x->number, x);
+        return x;
+}
+
+static void remember_other(struct pending *x, const struct peer_id *peer) {
+        if (x->n_others == OTHERS_MAX)
+                return;
+        x->others = xrealloc(x->others, (x->n_others + 1) * sizeof(*x->others));
+        x->others[x->n_others++] = *peer;
+}
+
+static bool sent_it(const struct pending *x, const struct peer_id *peer) {
+        if (peer_id_equal(&x->from, peer))
+                return true;
+        for (size_t i = 0; i < x->n_others; i++)
+                if (peer_id_equal(&x->others[i], peer))
+                        return true;
+        return false;
+}
+
+/* ---- Arriving ---- */
+
+static void duplicate(struct pubsub *p, struct topic *t, struct router_peer *peer,
+                      const struct message_id *id, nsec_t now) {
+        struct pending *x = map_get(p->pending, message_id_bytes(id));
+        struct membership *m = router_membership(t, peer);
+
+        count(p, COUNT_DUPLICATES);
+        if (!x)
+                return;
+        remember_other(x, &peer->info.peer);
+        if (m && now <= nsec_add(x->at, t->params.deficit_window))
+                topic_score_duplicate(&m->score, &t->params);
+}
+
+static void refuse(struct pubsub *p, struct topic *t, struct router_peer *peer) {
+        count(p, COUNT_BAD_SIGNATURE);
+        router_invalid(p, t, &peer->info.peer);
+}
+
+/* One check, or two when there is a key field. An honest neighbour's share of the
+ * traffic fits; what does not fit is left for another neighbour to bring. */
+static bool may_verify(struct pubsub *p, struct router_peer *peer, const struct pubsub_message *m,
+                       nsec_t now) {
+        if (rate_take_n(&peer->messages, m->key.len > 0 ? 2 : 1, now))
+                return true;
+        count(p, COUNT_SIGNATURE_BUDGET);
+        return false;
+}
+
+static void hand_over(struct pubsub *p, struct pending *x, const struct pubsub_message *m) {
+        struct pubsub_output *o = router_output(p, PUBSUB_MESSAGE, x->topic->name);
+
+        o->id = x->number;
+        o->sequence = m->sequence;
+        o->author = m->author;
+        o->peer = x->from;
+        o->data = refbuf_new(m->data);
+        count(p, COUNT_DELIVERED);
+}
+
+static void first_copy(struct pubsub *p, struct topic *t, struct router_peer *peer,
+                       const struct pubsub_message *m, const struct message_id *id,
+                       struct bytes raw, nsec_t now) {
+        struct pending *x = pending_make(p, t, id, raw, &peer->info.peer, now);
+
+        if (!x)
+                return;
+        (void) cache_see(p->cache, id, now);
+        if (lazy_kept(p, id))
+                count(p, COUNT_IWANT_DELIVERED);
+        if (m->data.len >= p->config.idontwant_size)
+                lazy_idontwant(p, t, id, &peer->info.peer);
+        hand_over(p, x, m);
+}
+
+/* Seen only once the signature is right: else whoever sends good data with a bad
+ * signature first could keep the real message away. */
+void deliver_message(struct pubsub *p, struct router_peer *peer, struct bytes raw, nsec_t now) {
+        struct pubsub_message m;
+        struct message_id id;
+        struct topic *t;
+        int r = message_read(raw, &m);
+
+        count(p, COUNT_RECEIVED);
+        t = m.topic.len > 0 ? router_topic(p, m.topic) : NULL;
+        if (!t || !t->is_joined) {
+                count(p, COUNT_UNKNOWN_TOPIC);
+                if (r)
+                        router_misbehaved(peer, 0.25);
+                return;
+        }
+        if (r) {
+                refuse(p, t, peer);
+                return;
+        }
+        id = message_id_of(m.data);
+        if (cache_has_seen(p->cache, &id))
+                duplicate(p, t, peer, &id, now);
+        else if (peer_id_equal(&m.author, &p->self))
+                count(p, COUNT_IGNORED); /* of an earlier life */
+        else if (!may_verify(p, peer, &m, now))
+                return;
+        else if (!is_signed(p, &m, raw))
+                refuse(p, t, peer);
+        else
+                first_copy(p, t, peer, &m, &id, raw, now);
+}
+
+/* ---- Sending on ---- */
+
+static bool send_to(struct pubsub *p, struct router_peer *peer, const struct message_id *id,
+                    struct refbuf *raw) {
+        if (lazy_is_unwanted(peer, id)) {
+                count(p, COUNT_IDONTWANT_HONOURED);
+                return false;
+        }
+        if (!router_writes(p, peer, raw->len))
+                return false;
+        rpc_put_message(&peer->out, refbuf_bytes(raw));
+        return true;
+}
+
+static void forward(struct pubsub *p, const struct pending *x, nsec_t now) {
+        LIST_FOREACH (it, &x->topic->members) {
+                struct membership *m = MEMBERSHIP(it);
+                bool direct = m->peer->info.is_direct && m->is_subscribed;
+
+                if ((m->in_mesh || direct) && !sent_it(x, &m->peer->info.peer) &&
+                    router_may(p, m->peer, p->score.graylist, now) &&
+                    send_to(p, m->peer, &x->id, x->raw))
+                        count(p, COUNT_FORWARDED);
+        }
+}
+
+static void accepted(struct pubsub *p, struct pending *x, nsec_t now) {
+        struct router_peer *from = router_peer(p, &x->from);
+        struct membership *m = from ? router_membership(x->topic, from) : NULL;
+
+        count(p, COUNT_ACCEPTED);
+        if (m) {
+                topic_score_first(&m->score, &x->topic->params);
+                router_score_changed(from);
+        }
+        cache_put(p->cache, &x->id, x->topic->name, x->raw);
+        forward(p, x, now);
+}
+
+static void rejected(struct pubsub *p, struct pending *x) {
+        count(p, COUNT_REJECTED);
+        router_invalid(p, x->topic, &x->from);
+        for (size_t i = 0; i < x->n_others; i++)
+                router_invalid(p, x->topic, &x->others[i]);
+}
+
+void pubsub_validated(struct pubsub *p, uint64_t id, enum pubsub_verdict verdict, nsec_t now) {
+        struct pending *x = map_get_u64(p->pending_numbers, id);
+
+        if (!x)
+                return;
+        if (!x->topic->is_joined || verdict == PUBSUB_IGNORE)
+                count(p, COUNT_IGNORED);
+        else if (verdict == PUBSUB_ACCEPT)
+                accepted(p, x, now);
+        else
+                rejected(p, x);
+        pending_free(p, x);
+}
+
+/* ---- Publishing ---- */
+
+void signing_free(struct pubsub *p, struct signing *x) {
+        (void) map_remove_u64(p->signing, x->number);
+        buffer_done(&x->raw);
+        free(x);
+}
+
+int pubsub_publish(struct pubsub *p, uint64_t id, const char *topic, struct bytes data,
+                   nsec_t now) {
+        struct message_id message = message_id_of(data);
+        struct pubsub_output *o;
+        struct signing *x;
+
+        if (data.len > PUBSUB_MESSAGE_MAX)
+                return PUBSUB_E_TOO_BIG;
+        if (!router_topic_make(p, BYTES_STR(topic)))
+                return PUBSUB_E_TOPIC;
+        if (map_count(p->signing) >= SIGNING_MAX || map_get_u64(p->signing, id))
+                return PUBSUB_E_FULL;
+        if (!cache_see(p->cache, &message, now))
+                return PUBSUB_E_DUPLICATE;
+        x = xnew(struct signing);
+        x->number = id;
+        x->id = message;
+        strcpy(x->topic, topic);
+        buffer_init(&x->raw, PUBSUB_MESSAGE_MAX + 1024);
+        message_put(&x->raw, &p->self, data, p->next_sequence++, topic);
+        (void) map_set_u64(p->signing, id, x);
+        o = router_output(p, PUBSUB_SIGN, topic);
+        o->id = id;
+        o->sequence = p->next_sequence - 1;
+        o->data = refbuf_new(buffer_bytes(&x->raw));
+        return PUBSUB_OK;
+}
+
+void pubsub_sign_failed(struct pubsub *p, uint64_t id, nsec_t now) {
+        struct signing *x = map_get_u64(p->signing, id);
+
+        if (x)
+                signing_free(p, x);
+}
+
+/* Ours goes to everybody who is subscribed (flood publishing): whoever eclipses our
+ * mesh does not eclipse what we say. */
+static bool gets_ours(struct pubsub *p, struct topic *t, struct membership *m, nsec_t now) {
+        if (!m->is_subscribed || !router_may(p, m->peer, p->score.publish, now))
+                return false;
+        return p->config.flood_publish || m->in_mesh || m->in_fanout || m->peer->info.is_direct;
+}
+
+static uint64_t send_ours(struct pubsub *p, struct topic *t, const struct message_id *id,
+                          struct refbuf *raw, nsec_t now) {
+        uint64_t n = 0;
+
+        if (!t->is_joined) {
+                t->fanout_until = nsec_add(now, p->config.fanout_ttl);
+                fanout_fill(p, t, now);
+        }
+        LIST_FOREACH (it, &t->members)
+                if (gets_ours(p, t, MEMBERSHIP(it), now))
+                        n += send_to(p, MEMBERSHIP(it)->peer, id, raw);
+        return n;
+}
+
+void pubsub_signed(struct pubsub *p, uint64_t id, struct bytes signature, nsec_t now) {
+        struct signing *x = map_get_u64(p->signing, id);
+        CLEANUP(refbuf_unrefp) struct refbuf *raw = NULL;
+        struct pubsub_output *o;
+        struct topic *t;
+        uint64_t n = 0;
+
+        if (!x)
+                return;
+        message_put_signature(&x->raw, signature);
+        raw = refbuf_new(buffer_bytes(&x->raw));
+        t = router_topic_make(p, BYTES_STR(x->topic));
+        if (t) {
+                n = send_ours(p, t, &x->id, raw, now);
+                cache_put(p->cache, &x->id, t->name, raw);
+        }
+        signing_free(p, x);
+        count(p, COUNT_PUBLISHED);
+        o = router_output(p, PUBSUB_PUBLISHED, NULL);
+        o->id = id;
+        o->n = n;
+}

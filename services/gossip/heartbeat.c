@@ -1,0 +1,55 @@
+#include "services/gossip/router.h"
+
+/* Once a second: scores fade, meshes are mended, what is new is told to those
+ * outside them (gossipsub-v1.1, "Heartbeat"). */
+
+static void decay(struct pubsub *p, struct router_peer *peer, nsec_t now) {
+        peer->behaviour =
+                score_decay(peer->behaviour, p->score.behaviour_decay, p->score.decay_to_zero);
+        LIST_FOREACH_SAFE (it, &peer->memberships) {
+                struct membership *m = PEER_MEMBERSHIP(it);
+
+                topic_score_decay(&m->score, &m->topic->params, p->score.decay_to_zero, now);
+                router_membership_release(p, m, now);
+        }
+        router_score_changed(peer);
+}
+
+/* Who left with a good name is forgotten; a bad one stays for a while, or leaving
+ * and coming back would wash it. */
+static bool is_forgotten(struct pubsub *p, struct router_peer *peer, nsec_t now) {
+        if (peer->is_up || peer->is_denied)
+                return false;
+        return router_score(p, peer, now) >= 0 ||
+               now >= nsec_add(peer->down_since, p->score.retain);
+}
+
+static void decay_all(struct pubsub *p, nsec_t now) {
+        LIST_FOREACH_SAFE (it, &p->peer_order) {
+                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, link);
+
+                decay(p, peer, now);
+                if (is_forgotten(p, peer, now))
+                        router_peer_free(p, peer, now);
+        }
+}
+
+void heartbeat(struct pubsub *p, nsec_t now) {
+        p->beat++;
+        p->px_left = PX_PER_HEARTBEAT;
+        lazy_beat(p, now);
+        decay_all(p, now);
+        LIST_FOREACH_SAFE (it, &p->topic_order) {
+                struct topic *t = LIST_ENTRY(it, struct topic, link);
+
+                if (t->is_joined)
+                        mesh_beat(p, t, now);
+                else if (t->fanout_until > 0)
+                        fanout_beat(p, t, now);
+                if (t->is_joined || t->fanout_until > 0)
+                        lazy_gossip(p, t, now);
+                router_topic_release(p, t);
+        }
+        cache_shift(p->cache, now);
+        p->next_heartbeat = nsec_add(now, p->config.heartbeat);
+}
