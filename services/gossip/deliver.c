@@ -33,6 +33,7 @@ static bool is_signed(struct pubsub *p, const struct pubsub_message *m, struct b
 /* ---- Waiting for the verdict ---- */
 
 void pending_free(struct pubsub *p, struct pending *x) {
+        list_remove(&x->link);
         (void) map_remove(p->pending, message_id_bytes(&x->id));
         (void) map_remove_u64(p->pending_numbers, x->number);
         p->pending_bytes -= x->raw->len;
@@ -53,6 +54,7 @@ static struct pending *pending_make(struct pubsub *p, struct topic *t, const str
                 return NULL;
         }
         x = xnew(struct pending);
+        list_init(&x->link);
         x->number = p->next_number++;
         x->id = *id;
         x->topic = t;
@@ -185,19 +187,43 @@ static bool send_to(struct pubsub *p, struct router_peer *peer, const struct mes
         return true;
 }
 
-static void forward(struct pubsub *p, const struct pending *x, nsec_t now) {
-        LIST_FOREACH (it, &x->topic->members) {
-                struct membership *m = MEMBERSHIP(it);
-                bool direct = m->peer->info.is_direct && m->is_subscribed;
+static bool gets_it(struct pubsub *p, const struct pending *x, struct membership *m, nsec_t now) {
+        bool direct = m->peer->info.is_direct && m->is_subscribed;
 
-                if ((m->in_mesh || direct) && !sent_it(x, &m->peer->info.peer) &&
-                    router_may(p, m->peer, p->score.graylist, now) &&
-                    send_to(p, m->peer, &x->id, x->raw))
+        return (m->in_mesh || direct) && !sent_it(x, &m->peer->info.peer) &&
+               router_may(p, m->peer, p->score.graylist, now);
+}
+
+/* To at most `most` of the mesh; true: there are more. */
+static bool forward(struct pubsub *p, struct pending *x, size_t most, nsec_t now) {
+        CLEANUP(freep) struct membership **list = xnew_n(struct membership *, x->topic->n_members);
+        size_t n = 0;
+
+        LIST_FOREACH (it, &x->topic->members)
+                if (gets_it(p, x, MEMBERSHIP(it), now))
+                        list[n++] = MEMBERSHIP(it);
+        router_shuffle(p, list, n);
+        for (size_t i = 0; i < n && i < most; i++) {
+                remember_other(x, &list[i]->peer->info.peer);
+                if (send_to(p, list[i]->peer, &x->id, x->raw))
                         count(p, COUNT_FORWARDED);
+        }
+        return n > most;
+}
+
+void deliver_later(struct pubsub *p, nsec_t now) {
+        while (!list_is_empty(&p->deferred)) {
+                struct pending *x = LIST_ENTRY(list_first(&p->deferred), struct pending, link);
+
+                if (now < x->later)
+                        return;
+                (void) forward(p, x, SIZE_MAX, now);
+                pending_free(p, x);
         }
 }
 
-static void accepted(struct pubsub *p, struct pending *x, nsec_t now) {
+/* True: part of the mesh gets it later. */
+static bool accepted(struct pubsub *p, struct pending *x, nsec_t now) {
         struct router_peer *from = router_peer(p, &x->from);
         struct membership *m = from ? router_membership(x->topic, from) : NULL;
 
@@ -207,7 +233,12 @@ static void accepted(struct pubsub *p, struct pending *x, nsec_t now) {
                 router_score_changed(from);
         }
         cache_put(p->cache, &x->id, x->topic->name, x->raw);
-        forward(p, x, now);
+        if (!forward(p, x, p->config.d_eager, now))
+                return false;
+        (void) map_remove_u64(p->pending_numbers, x->number);
+        x->later = nsec_add(now, p->config.forward_delay);
+        list_push_back(&p->deferred, &x->link);
+        return true;
 }
 
 static void rejected(struct pubsub *p, struct pending *x) {
@@ -219,16 +250,18 @@ static void rejected(struct pubsub *p, struct pending *x) {
 
 void pubsub_validated(struct pubsub *p, uint64_t id, enum pubsub_verdict verdict, nsec_t now) {
         struct pending *x = map_get_u64(p->pending_numbers, id);
+        bool is_kept = false;
 
         if (!x)
                 return;
         if (!x->topic->is_joined || verdict == PUBSUB_IGNORE)
                 count(p, COUNT_IGNORED);
         else if (verdict == PUBSUB_ACCEPT)
-                accepted(p, x, now);
+                is_kept = accepted(p, x, now);
         else
                 rejected(p, x);
-        pending_free(p, x);
+        if (!is_kept)
+                pending_free(p, x);
 }
 
 /* ---- Publishing ---- */

@@ -65,6 +65,8 @@ void pubsub_config_default(struct pubsub_config *ret) {
                 .history_gossip = 3,
                 .gossip_factor = 0.25,
                 .flood_publish = true,
+                .d_eager = 3,
+                .forward_delay = 100 * NSEC_PER_MSEC,
                 .peer_exchange = true,
                 .idontwant_size = 512,
                 .peers_max = 1024,
@@ -86,8 +88,8 @@ struct pubsub *pubsub_new(const struct pubsub_config *config, const struct peer_
         struct pubsub *p = xnew(struct pubsub);
         struct map **const maps[] = { &p->peers,   &p->topics,   &p->pending,  &p->pending_numbers,
                                       &p->signing, &p->promised, &p->colocated };
-        struct list *const lists[] = { &p->peer_order, &p->topic_order, &p->dirty, &p->outputs,
-                                       &p->promises };
+        struct list *const lists[] = { &p->peer_order, &p->topic_order, &p->dirty,
+                                       &p->outputs,    &p->promises,    &p->deferred };
 
         p->config = *config;
         p->self = *self;
@@ -482,10 +484,14 @@ bool pubsub_output(struct pubsub *p, struct pubsub_output *ret) {
 }
 
 nsec_t pubsub_deadline(const struct pubsub *p) {
-        return p->next_heartbeat;
+        const struct list *first = list_first(&p->deferred);
+
+        return first ? nsec_min(p->next_heartbeat, LIST_ENTRY(first, struct pending, link)->later)
+                     : p->next_heartbeat;
 }
 
 void pubsub_expire(struct pubsub *p, nsec_t now) {
+        deliver_later(p, now);
         if (now >= p->next_heartbeat)
                 heartbeat(p, now);
 }

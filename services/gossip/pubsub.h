@@ -34,6 +34,10 @@ struct pubsub_config {
         unsigned history, history_gossip; /* windows of the message cache: 5, 3 */
         double gossip_factor;             /* 0.25 */
         bool flood_publish, peer_exchange;
+        /* A message goes to d_eager of the mesh at once and to the rest this much later, unless
+         * they sent it to us or said IDONTWANT meanwhile: most copies are never sent. */
+        unsigned d_eager;      /* 3 */
+        nsec_t forward_delay;  /* 100 ms */
         size_t idontwant_size; /* 512 */
         unsigned peers_max, topics_per_peer_max, ihave_max, ihave_ids_max, iwant_repeat;
         size_t queue_bytes_max; /* to one peer */

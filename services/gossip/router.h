@@ -110,14 +110,16 @@ struct router_peer {
         size_t n_unwanted;
 };
 
-/* A message between its arrival and its verdict. */
+/* A message between its arrival and its verdict, and then until all of the mesh has it. */
 struct pending {
+        struct list link; /* in `deferred` once accepted */
+        nsec_t later;     /* when the rest of the mesh gets it */
         uint64_t number;
         struct message_id id;
         struct topic *topic;
         struct refbuf *raw;
         struct peer_id from;
-        struct peer_id *others; /* who sent it too, meanwhile */
+        struct peer_id *others; /* who has it, too: sent it to us, or got it */
         size_t n_others;
         nsec_t at;
 };
@@ -153,7 +155,7 @@ struct pubsub {
         void *verify_userdata;
         uint64_t next_sequence, next_number;
         struct map *peers, *topics, *pending, *pending_numbers, *signing, *promised, *colocated;
-        struct list peer_order, topic_order, dirty, outputs, promises;
+        struct list peer_order, topic_order, dirty, outputs, promises, deferred;
         size_t n_up;
         size_t pending_bytes;
         struct cache *cache;
@@ -219,6 +221,8 @@ void fanout_fill(struct pubsub *p, struct topic *t, nsec_t now);
 /* ---- deliver.c ---- */
 
 void deliver_message(struct pubsub *p, struct router_peer *peer, struct bytes raw, nsec_t now);
+/* What was put off and is due. */
+void deliver_later(struct pubsub *p, nsec_t now);
 void pending_free(struct pubsub *p, struct pending *x);
 void signing_free(struct pubsub *p, struct signing *x);
 

@@ -54,7 +54,8 @@ static bool verify_hash(void *userdata, const struct sign_public *key, struct by
 
 static void node_init(struct pubsubs *s, unsigned i) {
         struct pubsubs_node *n = &s->nodes[i];
-        uint8_t seed[SIGN_SEED_SIZE] = { (uint8_t) i, (uint8_t) (i >> 8), (uint8_t) s->settings.seed };
+        uint8_t seed[SIGN_SEED_SIZE] = { (uint8_t) i, (uint8_t) (i >> 8),
+                                         (uint8_t) s->settings.seed };
 
         *n = (struct pubsubs_node){ .net = s, .index = i, .is_up = true };
         if (s->settings.real_signatures)
@@ -271,6 +272,8 @@ static void flush(struct pubsubs_node *n) {
                 }
                 pubsub_output_done(&o);
         }
+        if (n->is_up)
+                heap_set(&n->net->beats, &n->beat, pubsub_deadline(n->router));
 }
 
 static void arrive(struct pubsubs *s, struct arrival *a) {
@@ -285,7 +288,6 @@ static void arrive(struct pubsubs *s, struct arrival *a) {
 
 static void beat(struct pubsubs *s, struct pubsubs_node *n) {
         pubsub_expire(n->router, s->now);
-        heap_set(&s->beats, &n->beat, pubsub_deadline(n->router));
         flush(n);
 }
 
