@@ -1,0 +1,261 @@
+#include "services/gossip/offers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/base/memory.h"
+
+/* One peer: its newest record, and the highest sequence when the record is gone. */
+struct entry {
+        struct list link; /* heard of longest ago first */
+        struct capability record; /* raw NULL: expired */
+        struct peer_id peer;
+        uint64_t sequence;
+        nsec_t heard, age; /* age: how old it was when it came */
+        bool is_denied;
+};
+
+struct offers {
+        struct bytes network;
+        size_t max;
+        struct map *entries;
+        struct list order;
+        uint64_t evicted;
+};
+
+struct offers *offers_new(const char *network, size_t max, uint64_t seed) {
+        struct offers *o = xnew(struct offers);
+
+        o->network = BYTES_STR(xstrdup(network));
+        o->max = max;
+        o->entries = map_new(seed);
+        list_init(&o->order);
+        return o;
+}
+
+static void entry_free(struct offers *o, struct entry *e) {
+        (void) map_remove(o->entries, peer_id_bytes(&e->peer));
+        list_remove(&e->link);
+        capability_done(&e->record);
+        free(e);
+}
+
+struct offers *offers_free(struct offers *o) {
+        if (!o)
+                return NULL;
+        while (!list_is_empty(&o->order))
+                entry_free(o, LIST_ENTRY(list_first(&o->order), struct entry, link));
+        map_free(o->entries);
+        free((void *) o->network.data);
+        free(o);
+        return NULL;
+}
+
+/* ---- Adding ---- */
+
+static bool is_near(uint64_t a, uint64_t b) {
+        return (a > b ? a - b : b - a) <= SEQUENCE_SKEW;
+}
+
+int offers_would(const struct offers *o, const struct capability *c, nsec_t now, uint64_t wall_ns) {
+        const struct entry *e = map_get(o->entries, peer_id_bytes(&c->peer));
+
+        if (!bytes_equal(c->network, o->network))
+                return OFFERS_E_NETWORK;
+        if (e && e->is_denied)
+                return OFFERS_E_DENIED;
+        if (e && c->sequence <= e->sequence)
+                return OFFERS_E_OLD;
+        return is_near(c->sequence, wall_ns) ? OFFERS_NEW : OFFERS_E_CLOCK;
+}
+
+static struct entry *entry_make(struct offers *o, const struct peer_id *peer) {
+        struct entry *e = map_get(o->entries, peer_id_bytes(peer));
+
+        if (e)
+                return e;
+        if (map_count(o->entries) >= o->max) {
+                entry_free(o, LIST_ENTRY(list_first(&o->order), struct entry, link));
+                o->evicted++;
+        }
+        e = xnew(struct entry);
+        e->peer = *peer;
+        list_init(&e->link);
+        (void) map_set(o->entries, peer_id_bytes(peer), e);
+        return e;
+}
+
+int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall_ns) {
+        int r = offers_would(o, c, now, wall_ns);
+        struct entry *e;
+
+        if (r)
+                return r;
+        e = entry_make(o, &c->peer);
+        capability_done(&e->record);
+        e->record = *c;
+        *c = (struct capability){};
+        e->sequence = e->record.sequence;
+        e->heard = now;
+        e->age = wall_ns > e->sequence ? wall_ns - e->sequence : 0;
+        list_remove(&e->link);
+        list_push_back(&o->order, &e->link);
+        return OFFERS_NEW;
+}
+
+void offers_deny(struct offers *o, const struct peer_id *peer, bool denied) {
+        struct entry *e = denied ? entry_make(o, peer) : map_get(o->entries, peer_id_bytes(peer));
+
+        if (!e)
+                return;
+        e->is_denied = denied;
+        capability_done(&e->record);
+        list_remove(&e->link);
+        list_push_back(&o->order, &e->link);
+}
+
+/* ---- Ageing ---- */
+
+static nsec_t age_of(const struct entry *e, nsec_t now) {
+        return nsec_add(e->age, nsec_sub(now, e->heard));
+}
+
+static bool is_present(const struct entry *e, nsec_t now) {
+        return e->record.raw && !e->is_denied && age_of(e, now) < PRESENCE_TTL;
+}
+
+static bool is_offer(const struct entry *e, nsec_t now) {
+        return is_present(e, now) && age_of(e, now) < OFFER_TTL && e->record.slots > 0;
+}
+
+void offers_expire(struct offers *o, nsec_t now) {
+        LIST_FOREACH_SAFE (it, &o->order) {
+                struct entry *e = LIST_ENTRY(it, struct entry, link);
+
+                if (e->is_denied)
+                        continue;
+                if (nsec_sub(now, e->heard) >= SEQUENCE_KEPT)
+                        entry_free(o, e);
+                else if (e->record.raw && !is_present(e, now))
+                        capability_done(&e->record);
+        }
+}
+
+nsec_t offers_deadline(const struct offers *o) {
+        nsec_t first = NSEC_NEVER;
+
+        LIST_FOREACH (it, &o->order) {
+                const struct entry *e = LIST_ENTRY(it, struct entry, link);
+
+                if (e->record.raw)
+                        first = nsec_min(first, nsec_add(e->heard, nsec_sub(PRESENCE_TTL, e->age)));
+        }
+        return first;
+}
+
+/* ---- Looking ---- */
+
+static bool has_engine(const struct capability *c, const struct offer_filter *f) {
+        for (size_t i = 0; i < c->n_engines; i++)
+                for (size_t k = 0; k < f->n_engines; k++)
+                        if (bytes_equal(c->engines[i], f->engines[k]))
+                                return true;
+        return f->n_engines == 0;
+}
+
+static bool has_group(const struct capability *c, struct bytes group) {
+        for (size_t i = 0; i < c->n_groups; i++)
+                if (bytes_equal(c->groups[i], group))
+                        return true;
+        return group.len == 0;
+}
+
+bool offer_fits(const struct capability *c, const struct offer_filter *f) {
+        return has_engine(c, f) && has_group(c, f->group) &&
+               (f->data_class == 0 || (c->data_classes & f->data_class)) &&
+               (f->region.len == 0 || bytes_equal(c->region, f->region)) &&
+               c->free_slots >= f->min_free_slots && c->memory_mib >= f->min_memory_mib;
+}
+
+static struct offer_view view_of(const struct entry *e, nsec_t now) {
+        return (struct offer_view){ &e->record, age_of(e, now) };
+}
+
+/* Reservoir sampling (Vitter 1985, algorithm R): one pass, nothing set aside. */
+size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng, nsec_t now,
+                   struct offer_view *ret, size_t max, size_t *ret_unusable) {
+        size_t seen = 0, unusable = 0;
+
+        LIST_FOREACH (it, &o->order) {
+                const struct entry *e = LIST_ENTRY(it, struct entry, link);
+                size_t at;
+
+                if (!is_offer(e, now))
+                        continue;
+                if (!offer_fits(&e->record, f)) {
+                        unusable++;
+                        continue;
+                }
+                at = seen < max ? seen : rng_below(rng, seen + 1);
+                seen++;
+                if (at < max)
+                        ret[at] = view_of(e, now);
+        }
+        *ret_unusable = unusable;
+        return seen < max ? seen : max;
+}
+
+static int compare_views(const void *a, const void *b) {
+        const struct offer_view *x = a, *y = b;
+
+        return peer_id_compare(&x->record->peer, &y->record->peer);
+}
+
+/* Keeps the `max` smallest behind `after` in one pass over a sorted array. */
+static size_t insert_view(struct offer_view *list, size_t n, size_t max, struct offer_view v) {
+        size_t at = n;
+
+        while (at > 0 && compare_views(&v, &list[at - 1]) < 0)
+                at--;
+        if (at == max)
+                return n;
+        if (n == max)
+                n--;
+        memmove(&list[at + 1], &list[at], (n - at) * sizeof(*list));
+        list[at] = v;
+        return n + 1;
+}
+
+size_t offers_list(const struct offers *o, const struct peer_id *after, nsec_t now,
+                   struct offer_view *ret, size_t max) {
+        size_t n = 0;
+
+        LIST_FOREACH (it, &o->order) {
+                const struct entry *e = LIST_ENTRY(it, struct entry, link);
+
+                if (is_present(e, now) && max > 0 &&
+                    (!after || peer_id_compare(&e->peer, after) > 0))
+                        n = insert_view(ret, n, max, view_of(e, now));
+        }
+        return n;
+}
+
+bool offers_get(const struct offers *o, const struct peer_id *peer, nsec_t now,
+                struct offer_view *ret) {
+        const struct entry *e = map_get(o->entries, peer_id_bytes(peer));
+
+        if (!e || !is_present(e, now))
+                return false;
+        *ret = view_of(e, now);
+        return true;
+}
+
+size_t offers_count(const struct offers *o) {
+        return map_count(o->entries);
+}
+
+uint64_t offers_evicted(const struct offers *o) {
+        return o->evicted;
+}

@@ -1,0 +1,68 @@
+#pragma once
+
+/* What hosts said they offer, and who is there at all: the newest record of each
+ * peer, an offer for 45 s, presence for 120 s. A sequence that was seen is never
+ * accepted again, so replays keep nobody alive. Bounded; the peer heard of
+ * longest ago goes first. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/nsec.h"
+#include "common/base/rng.h"
+#include "services/gossip/capability.h"
+
+#define OFFER_TTL      (45 * NSEC_PER_SEC)
+#define PRESENCE_TTL   (120 * NSEC_PER_SEC)
+#define SEQUENCE_SKEW  (600 * NSEC_PER_SEC)  /* from our wall clock, either way */
+#define SEQUENCE_KEPT  (1200 * NSEC_PER_SEC) /* highest seen of a peer */
+
+struct offers;
+
+enum offers_result {
+        OFFERS_NEW = 0,
+        OFFERS_E_OLD,      /* a sequence not above the highest seen: a replay or a late copy */
+        OFFERS_E_CLOCK,    /* too far from our clock */
+        OFFERS_E_NETWORK,  /* another network's */
+        OFFERS_E_DENIED,
+};
+
+struct offers *offers_new(const char *network, size_t max, uint64_t seed);
+struct offers *offers_free(struct offers *o); /* always NULL */
+DEFINE_CLEANUP(struct offers *, offers_free);
+
+/* A verified record. Takes it over when it answers OFFERS_NEW, else it stays the
+ * caller's. wall_ns: wall clock at `now`. */
+int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall_ns);
+/* What offers_add() would answer, before the signature is paid for. */
+int offers_would(const struct offers *o, const struct capability *c, nsec_t now, uint64_t wall_ns);
+void offers_deny(struct offers *o, const struct peer_id *peer, bool denied);
+void offers_expire(struct offers *o, nsec_t now);
+nsec_t offers_deadline(const struct offers *o); /* when the next record goes */
+
+struct offer_filter {
+        const struct bytes *engines; /* any of these; none: all */
+        size_t n_engines;
+        uint32_t data_class; /* a bit of enum capability_data; 0: any */
+        struct bytes group, region; /* empty: any */
+        uint32_t min_free_slots, min_memory_mib;
+};
+bool offer_fits(const struct capability *c, const struct offer_filter *f);
+
+/* A view; age since it was published, as far as clocks agree. */
+struct offer_view {
+        const struct capability *record;
+        nsec_t age;
+};
+/* A uniform draw without repetition of live offers that fit; ret_unusable: live offers that
+ * did not. */
+size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng, nsec_t now,
+                   struct offer_view *ret, size_t max, size_t *ret_unusable);
+/* Live presence in order of peer id, behind `after` (NULL: from the beginning). */
+size_t offers_list(const struct offers *o, const struct peer_id *after, nsec_t now,
+                   struct offer_view *ret, size_t max);
+bool offers_get(const struct offers *o, const struct peer_id *peer, nsec_t now,
+                struct offer_view *ret);
+size_t offers_count(const struct offers *o); /* records kept, expired ones not yet swept too */
+uint64_t offers_evicted(const struct offers *o);
