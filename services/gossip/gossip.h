@@ -25,14 +25,14 @@ struct gossip_config {
         const char *network; /* at most CAPABILITY_TEXT_MAX bytes */
         const char *version; /* of the software, for people */
         struct pubsub_config pubsub;
-        unsigned pow_bits;           /* to be in meshes and candidate lists: 16 public, 0 private */
-        nsec_t offer_interval;       /* an unchanged offer again: 15 s */
-        nsec_t presence_interval;    /* without an offer: 30 s */
-        size_t offers_max;           /* records kept: 8,192 */
-        unsigned asks_max;           /* draws and crawls: questions at once, each: 16 */
-        nsec_t ask_timeout;          /* 2 s */
+        unsigned pow_bits;        /* to be in meshes and candidate lists: 16 public, 0 private */
+        nsec_t offer_interval;    /* an unchanged offer again: 15 s */
+        nsec_t presence_interval; /* without an offer: 30 s */
+        size_t offers_max;        /* records kept: 8,192 */
+        unsigned asks_max;        /* draws and crawls: questions at once, each: 16 */
+        nsec_t ask_timeout;       /* 2 s */
         unsigned served_burst, served_per_second; /* questions of one peer: 16, 4 */
-        bool is_private;             /* others' private addresses may be dialled */
+        bool is_private;                          /* others' private addresses may be dialled */
 };
 void gossip_config_default(struct gossip_config *ret);
 
@@ -124,10 +124,10 @@ void gossip_draw(struct gossip *g, uint64_t call, const struct gossip_draw *draw
 struct gossip_crawl {
         const struct gossip_contact *from; /* none: the peers this node is connected to */
         size_t n_from;
-        int depth;         /* 0: only those; -1: no limit but the others */
-        size_t peers_max;  /* 0: 1000 */
-        nsec_t timeout;    /* 0: 30 s */
-        bool discover;     /* tell dht what was found */
+        int depth;        /* 0: only those; -1: no limit but the others */
+        size_t peers_max; /* 0: 1000 */
+        nsec_t timeout;   /* 0: 30 s */
+        bool discover;    /* tell dht what was found */
 };
 struct gossip_sighting {
         struct gossip_contact contact;
@@ -149,10 +149,12 @@ void gossip_cancel(struct gossip *g, uint64_t call, nsec_t now);
 size_t gossip_presence(const struct gossip *g, const struct peer_id *after, nsec_t now,
                        struct offer_view *ret, size_t max);
 
-/* until: NSEC_NEVER or an instant. reason: at most 128 bytes, for people. */
-void gossip_block(struct gossip *g, const struct peer_id *peer, const char *reason, nsec_t until,
+/* until: NSEC_NEVER or an instant. reason: at most 128 bytes, for people. False: the list is full.
+ */
+bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reason, nsec_t until,
                   nsec_t now);
-void gossip_unblock(struct gossip *g, const struct peer_id *peer, nsec_t now);
+/* False: it was not blocked. */
+bool gossip_unblock(struct gossip *g, const struct peer_id *peer, nsec_t now);
 struct gossip_blocked {
         struct peer_id peer;
         const char *reason;
@@ -168,5 +170,6 @@ struct gossip_status {
         bool is_in_both;
 };
 void gossip_status(const struct gossip *g, struct gossip_status *ret);
-size_t gossip_counters(const struct gossip *g, const struct pubsub_counter **ret); /* beside the router's */
+size_t gossip_counters(const struct gossip *g,
+                       const struct pubsub_counter **ret); /* beside the router's */
 const struct pubsub *gossip_router(const struct gossip *g);

@@ -9,7 +9,7 @@
 
 /* One peer: its newest record, and the highest sequence when the record is gone. */
 struct entry {
-        struct list link; /* heard of longest ago first */
+        struct list link;         /* heard of longest ago first */
         struct capability record; /* raw NULL: expired */
         struct peer_id peer;
         uint64_t sequence;
@@ -184,8 +184,8 @@ static struct offer_view view_of(const struct entry *e, nsec_t now) {
 }
 
 /* Reservoir sampling (Vitter 1985, algorithm R): one pass, nothing set aside. */
-size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng, nsec_t now,
-                   struct offer_view *ret, size_t max, size_t *ret_unusable) {
+size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng,
+                   nsec_t now, struct offer_view *ret, size_t max, size_t *ret_unusable) {
         size_t seen = 0, unusable = 0;
 
         LIST_FOREACH (it, &o->order) {

@@ -13,18 +13,18 @@
 #include "common/base/rng.h"
 #include "services/gossip/capability.h"
 
-#define OFFER_TTL      (45 * NSEC_PER_SEC)
-#define PRESENCE_TTL   (120 * NSEC_PER_SEC)
-#define SEQUENCE_SKEW  (600 * NSEC_PER_SEC)  /* from our wall clock, either way */
-#define SEQUENCE_KEPT  (1200 * NSEC_PER_SEC) /* highest seen of a peer */
+#define OFFER_TTL     (45 * NSEC_PER_SEC)
+#define PRESENCE_TTL  (120 * NSEC_PER_SEC)
+#define SEQUENCE_SKEW (600 * NSEC_PER_SEC)  /* from our wall clock, either way */
+#define SEQUENCE_KEPT (1200 * NSEC_PER_SEC) /* highest seen of a peer */
 
 struct offers;
 
 enum offers_result {
         OFFERS_NEW = 0,
-        OFFERS_E_OLD,      /* a sequence not above the highest seen: a replay or a late copy */
-        OFFERS_E_CLOCK,    /* too far from our clock */
-        OFFERS_E_NETWORK,  /* another network's */
+        OFFERS_E_OLD,     /* a sequence not above the highest seen: a replay or a late copy */
+        OFFERS_E_CLOCK,   /* too far from our clock */
+        OFFERS_E_NETWORK, /* another network's */
         OFFERS_E_DENIED,
 };
 
@@ -44,7 +44,7 @@ nsec_t offers_deadline(const struct offers *o); /* when the next record goes */
 struct offer_filter {
         const struct bytes *engines; /* any of these; none: all */
         size_t n_engines;
-        uint32_t data_class; /* a bit of enum capability_data; 0: any */
+        uint32_t data_class;        /* a bit of enum capability_data; 0: any */
         struct bytes group, region; /* empty: any */
         uint32_t min_free_slots, min_memory_mib;
 };
@@ -57,8 +57,8 @@ struct offer_view {
 };
 /* A uniform draw without repetition of live offers that fit; ret_unusable: live offers that
  * did not. */
-size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng, nsec_t now,
-                   struct offer_view *ret, size_t max, size_t *ret_unusable);
+size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng,
+                   nsec_t now, struct offer_view *ret, size_t max, size_t *ret_unusable);
 /* Live presence in order of peer id, behind `after` (NULL: from the beginning). */
 size_t offers_list(const struct offers *o, const struct peer_id *after, nsec_t now,
                    struct offer_view *ret, size_t max);

@@ -1,0 +1,204 @@
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/wire/unpack.h"
+#include "services/gossip/core.h"
+
+/* Questions on /quorate/peers/1 and lookups, on behalf of draws and crawls. */
+
+static const struct unpack_limits reply_limits = {
+        .depth = 3,
+        .fields = 4096,
+        .unknown = 16,
+        .memory = 512 * 1024,
+};
+
+/* ---- Calls ---- */
+
+struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, nsec_t deadline) {
+        struct call *c;
+
+        if (map_count(g->calls) >= CALLS_MAX || map_get_u64(g->calls, number)) {
+                g_count(g, GOSSIP_CALLS_REFUSED);
+                return NULL;
+        }
+        c = xnew(struct call);
+        c->number = number;
+        c->kind = kind;
+        c->deadline = deadline;
+        list_push_back(&g->call_order, &c->link);
+        (void) map_set_u64(g->calls, number, c);
+        return c;
+}
+
+void call_free(struct gossip *g, struct call *c) {
+        ask_forget_call(g, c);
+        if (c->kind == CALL_DRAW)
+                draw_free(c);
+        else
+                crawl_free(c);
+        list_remove(&c->link);
+        (void) map_remove_u64(g->calls, c->number);
+        free(c);
+}
+
+void gossip_cancel(struct gossip *g, uint64_t number, nsec_t now) {
+        struct call *c = map_get_u64(g->calls, number);
+
+        g->now = now;
+        if (c)
+                call_free(g, c);
+}
+
+/* ---- Questions ---- */
+
+void ask_free(struct gossip *g, struct ask *a) {
+        list_remove(&a->link);
+        (void) map_remove_u64(g->asks, a->id);
+        if (a->call)
+                a->call->n_asks--;
+        free(a);
+}
+
+void ask_forget_call(struct gossip *g, struct call *call) {
+        LIST_FOREACH_SAFE (it, &g->ask_order) {
+                struct ask *a = LIST_ENTRY(it, struct ask, link);
+
+                if (a->call == call)
+                        ask_free(g, a);
+        }
+}
+
+static struct ask *ask_new(struct gossip *g, struct call *call, nsec_t now) {
+        struct ask *a;
+
+        if (call->n_asks >= g->config.asks_max || map_count(g->asks) >= ASKED_MAX)
+                return NULL;
+        a = xnew(struct ask);
+        a->id = gossip_next_id(g);
+        a->call = call;
+        a->deadline = nsec_add(now, g->config.ask_timeout);
+        call->n_asks++;
+        list_push_back(&g->ask_order, &a->link);
+        (void) map_set_u64(g->asks, a->id, a);
+        return a;
+}
+
+struct ask *ask_peer(struct gossip *g, struct call *call, const struct gossip_contact *to,
+                     const Peers__Request *request, ask_fn fn, nsec_t now) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct ask *a = ask_new(g, call, now);
+        struct gossip_action *action;
+
+        if (!a)
+                return NULL;
+        a->to = *to;
+        a->on_reply = fn;
+        buffer_init(&b, REQUEST_MAX);
+        wire_pack(&b, &request->base);
+        action = gossip_add(g, GOSSIP_ASK, a->id);
+        action->peer = to->peer;
+        gossip_set_addresses(action, to->addresses, to->n_addresses);
+        action->data = refbuf_new(buffer_bytes(&b));
+        g_count(g, GOSSIP_ASKED);
+        return a;
+}
+
+struct ask *ask_lookup(struct gossip *g, struct call *call, const uint8_t key[32], size_t n,
+                       bool local, lookup_fn fn, nsec_t now) {
+        struct ask *a = ask_new(g, call, now);
+        struct gossip_action *action;
+
+        if (!a)
+                return NULL;
+        a->on_found = fn;
+        action = gossip_add(g, GOSSIP_LOOKUP, a->id);
+        action->n = n;
+        action->local = local;
+        memcpy(action->key, key, sizeof(action->key));
+        g_count(g, GOSSIP_LOOKUPS);
+        return a;
+}
+
+/* The question is over before what it led to runs, so that this may ask again. */
+static void finish(struct gossip *g, struct ask *a, const Peers__Reply *reply,
+                   const struct gossip_contact *list, size_t n, nsec_t now) {
+        struct ask done = *a;
+
+        ask_free(g, a);
+        if (done.on_reply)
+                done.on_reply(g, &done, reply, now);
+        else
+                done.on_found(g, &done, list, n, now);
+}
+
+void gossip_answered(struct gossip *g, uint64_t id, struct bytes answer, nsec_t now) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct ask *a = map_get_u64(g->asks, id);
+
+        g->now = now;
+        if (!a || !a->on_reply)
+                return;
+        if (answer.len > REPLY_MAX ||
+            wire_unpack(&peers__reply__descriptor, answer, &reply_limits, &u) != UNPACK_OK)
+                g_count(g, GOSSIP_BAD_ANSWERS);
+        finish(g, a, u.message, NULL, 0, now);
+}
+
+void gossip_ask_failed(struct gossip *g, uint64_t id, nsec_t now) {
+        struct ask *a = map_get_u64(g->asks, id);
+
+        g->now = now;
+        if (!a)
+                return;
+        g_count(g, GOSSIP_ASK_FAILURES);
+        finish(g, a, NULL, NULL, 0, now);
+}
+
+void gossip_found(struct gossip *g, uint64_t id, const struct gossip_contact *list, size_t n,
+                  nsec_t now) {
+        struct ask *a = map_get_u64(g->asks, id);
+
+        g->now = now;
+        if (id == 0)
+                publish_members_found(g, list, n, now);
+        else if (a && a->on_found)
+                finish(g, a, NULL, list, n, now);
+}
+
+/* ---- Time ---- */
+
+nsec_t ask_deadline(const struct gossip *g) {
+        const struct list *first = list_first(&g->ask_order);
+        nsec_t at = first ? LIST_ENTRY(first, struct ask, link)->deadline : NSEC_NEVER;
+
+        LIST_FOREACH (it, &g->call_order)
+                at = nsec_min(at, LIST_ENTRY(it, struct call, link)->deadline);
+        return at;
+}
+
+static void expire_asks(struct gossip *g, nsec_t now) {
+        struct list *first;
+
+        while ((first = list_first(&g->ask_order))) {
+                struct ask *a = LIST_ENTRY(first, struct ask, link);
+
+                if (now < a->deadline)
+                        return;
+                gossip_ask_failed(g, a->id, now);
+        }
+}
+
+void ask_expire(struct gossip *g, nsec_t now) {
+        expire_asks(g, now);
+        LIST_FOREACH_SAFE (it, &g->call_order) {
+                struct call *c = LIST_ENTRY(it, struct call, link);
+
+                if (now < c->deadline)
+                        continue;
+                if (c->kind == CALL_DRAW)
+                        draw_end(g, c, now);
+                else
+                        crawl_end(g, c, now);
+        }
+}

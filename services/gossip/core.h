@@ -1,0 +1,202 @@
+#pragma once
+
+/* The parts of the gossip core (gossip.h) as they see one another.
+ *
+ * gossip.c   life, peers and streams, the router's outputs
+ * publish.c  what this node says about itself, in which shards
+ * serve.c    /quorate/peers/1 for others
+ * ask.c      questions to others, and lookups: one table of what is under way
+ * draw.c     candidates for the coordinator
+ * crawl.c    peers for people
+ * deny.c     the deny list */
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/base/rate.h"
+#include "common/base/rng.h"
+#include "common/crypto/identity.h"
+#include "common/wire/envelope.h"
+#include "proto/peers.pb-c.h"
+#include "services/gossip/gossip.h"
+#include "services/gossip/shard.h"
+
+#define CALLS_MAX   32 /* draws and crawls at once */
+#define ASKED_MAX   1024
+#define REPLY_MAX   (64 * 1024)
+#define REQUEST_MAX 2048
+#define DENIED_MAX  4096
+#define REASON_MAX  128
+#define SHARDS_MAX  2
+
+enum gossip_counter {
+        GOSSIP_OFFERS_HEARD,
+        GOSSIP_OFFERS_REFUSED,
+        GOSSIP_BAD_RECORDS,
+        GOSSIP_PUBLISHED,
+        GOSSIP_QUESTIONS,
+        GOSSIP_QUESTIONS_REFUSED,
+        GOSSIP_ASKED,
+        GOSSIP_ASK_FAILURES,
+        GOSSIP_BAD_ANSWERS,
+        GOSSIP_DRAWS,
+        GOSSIP_CRAWLS,
+        GOSSIP_LOOKUPS,
+        GOSSIP_CALLS_REFUSED,
+        _GOSSIP_COUNTERS,
+};
+
+struct known_peer {
+        struct peer_id peer;
+        struct endpoint endpoint;
+        bool is_outbound, speaks_peers, is_kept, has_stream, wants_stream;
+        unsigned pow_bits;
+        enum pubsub_version version;
+        struct refbuf *record;
+        size_t n_addresses;
+        struct multiaddr addresses[GOSSIP_ADDRESSES_MAX];
+        struct rate questions;
+        nsec_t retry_at; /* of our stream to it */
+};
+
+struct queued_action {
+        struct list link;
+        struct gossip_action action;
+};
+
+/* A question under way. */
+struct ask;
+typedef void (*ask_fn)(struct gossip *g, struct ask *a, const Peers__Reply *reply, nsec_t now);
+typedef void (*lookup_fn)(struct gossip *g, struct ask *a, const struct gossip_contact *list,
+                          size_t n, nsec_t now);
+struct ask {
+        struct list link;
+        uint64_t id;
+        nsec_t deadline;
+        struct call *call;
+        struct gossip_contact to;
+        ask_fn on_reply;    /* reply NULL: failed or timed out */
+        lookup_fn on_found; /* of a lookup instead */
+        uint64_t tag;       /* the call's own: a depth, a prefix */
+};
+
+enum call_kind { CALL_DRAW = 0, CALL_CRAWL };
+
+/* A draw or crawl, by the number its caller gave it. */
+struct call {
+        struct list link;
+        uint64_t number;
+        enum call_kind kind;
+        nsec_t deadline;
+        unsigned n_asks; /* under way */
+        bool is_over;
+        void *state; /* struct draw or struct crawl */
+};
+
+struct denied {
+        struct peer_id peer;
+        char reason[REASON_MAX + 1];
+        nsec_t since, until;
+};
+
+/* One shard this node is in. */
+struct membership_topic {
+        bool is_joined;
+        struct shard shard;
+        char topic[SHARD_TOPIC_SIZE];
+};
+
+struct gossip {
+        struct gossip_config config;
+        char network[CAPABILITY_TEXT_MAX + 1];
+        struct peer_id self;
+        struct rng rng;
+        struct pubsub *router;
+        struct offers *offers;
+        pubsub_verify_fn verify;
+        void *verify_userdata;
+        nsec_t clock_at;
+        uint64_t clock_wall;
+        struct map *peers, *asks, *calls, *denied;
+        struct list actions, ask_order, call_order;
+        uint64_t next_id;
+        bool is_started;
+        nsec_t now; /* of the latest input, for what it sets off */
+
+        /* ourselves */
+        struct multiaddr own[GOSSIP_ADDRESSES_MAX];
+        size_t n_own;
+        struct refbuf *offer; /* a packed peers.Capability, or NULL */
+        uint32_t published_free, offered_free;
+        uint64_t sequence, stored_sequence,
+                signing; /* signing: id of the signature under way, 0: none */
+        struct refbuf *signing_body;
+        nsec_t next_publication;
+        struct refbuf *own_record; /* signed, as last published */
+
+        /* shards */
+        double nodes;
+        unsigned bits;
+        bool in_both;
+        struct membership_topic shards[SHARDS_MAX];
+        nsec_t next_members;
+
+        struct pubsub_counter counters[_GOSSIP_COUNTERS];
+};
+
+#define g_count(g, what) ((void) (g)->counters[what].value++)
+
+/* ---- gossip.c ---- */
+
+struct gossip_action *gossip_add(struct gossip *g, enum gossip_action_type type, uint64_t id);
+uint64_t gossip_next_id(struct gossip *g);
+uint64_t gossip_wall(const struct gossip *g, nsec_t now);
+struct known_peer *gossip_known(const struct gossip *g, const struct peer_id *peer); /* NULL */
+void gossip_set_addresses(struct gossip_action *a, const struct multiaddr *addrs, size_t n);
+/* A record from wherever: checked, verified, into the table. charge may be NULL. True: it is right,
+ * new or not; ret (may be NULL) gets a reference of its bytes. */
+bool gossip_take_record(struct gossip *g, struct bytes record, nsec_t now, struct capability *ret);
+size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, size_t max);
+
+/* ---- publish.c ---- */
+
+void publish_shards(struct gossip *g, nsec_t now);
+void publish_expire(struct gossip *g, nsec_t now);
+nsec_t publish_deadline(const struct gossip *g);
+void publish_signed(struct gossip *g, struct bytes signature, nsec_t now);
+/* Enough members of our shards to be connected to. */
+void publish_members_found(struct gossip *g, const struct gossip_contact *list, size_t n,
+                           nsec_t now);
+
+/* ---- ask.c ---- */
+
+/* Returns the question under way, or NULL when the call has too many. */
+struct ask *ask_peer(struct gossip *g, struct call *call, const struct gossip_contact *to,
+                     const Peers__Request *request, ask_fn fn, nsec_t now);
+struct ask *ask_lookup(struct gossip *g, struct call *call, const uint8_t key[32], size_t n,
+                       bool local, lookup_fn fn, nsec_t now);
+void ask_forget_call(struct gossip *g, struct call *call);
+void ask_expire(struct gossip *g, nsec_t now);
+nsec_t ask_deadline(const struct gossip *g);
+void ask_free(struct gossip *g, struct ask *a);
+/* NULL: too many calls. */
+struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, nsec_t deadline);
+void call_free(struct gossip *g, struct call *c);
+
+/* ---- draw.c, crawl.c: what a call does when its time is over, and what it owns ---- */
+
+void draw_end(struct gossip *g, struct call *c, nsec_t now);
+void draw_free(struct call *c);
+void crawl_end(struct gossip *g, struct call *c, nsec_t now);
+void crawl_free(struct call *c);
+
+/* ---- serve.c ---- */
+
+void serve(struct gossip *g, uint64_t id, struct known_peer *peer, struct bytes question,
+           nsec_t now);
+
+/* ---- deny.c ---- */
+
+void deny_expire(struct gossip *g, nsec_t now);
+/* The disk promises that sequences up to stored_sequence may have been signed. */
+void deny_store_sequence(struct gossip *g, nsec_t now);
+nsec_t deny_deadline(const struct gossip *g);

@@ -1,0 +1,200 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/wire/unpack.h"
+#include "proto/gossip.pb-c.h"
+#include "services/gossip/core.h"
+
+/* Who is not wanted: durable, effective at once in every service of this node.
+ * Instants are kept on the wall clock, since lists outlive a boot. */
+
+#define SEQUENCE_AHEAD (60 * NSEC_PER_SEC) /* stored: signed without another write for so long */
+
+bool gossip_is_blocked(const struct gossip *g, const struct peer_id *peer) {
+        return map_get(g->denied, peer_id_bytes(peer)) != NULL;
+}
+
+static int64_t wall_us(const struct gossip *g, nsec_t at, nsec_t now) {
+        int64_t us = (int64_t) (gossip_wall(g, now) / NSEC_PER_USEC);
+
+        return at >= now ? us + (int64_t) ((at - now) / NSEC_PER_USEC)
+                         : us - (int64_t) ((now - at) / NSEC_PER_USEC);
+}
+
+static void store(struct gossip *g, nsec_t now) {
+        size_t n = map_count(g->denied), cursor = 0;
+        CLEANUP(freep) Gossip__DeniedPeer *denied = xnew_n(Gossip__DeniedPeer, n + 1);
+        CLEANUP(freep) Gossip__DeniedPeer **list = xnew_n(Gossip__DeniedPeer *, n + 1);
+        CLEANUP(buffer_donep) struct buffer b = {};
+        Gossip__State state = GOSSIP__STATE__INIT;
+        struct bytes key;
+        void *value;
+
+        state.denied = list;
+        while (map_next(g->denied, &cursor, &key, &value)) {
+                struct denied *d = value;
+                Gossip__DeniedPeer *out = &denied[state.n_denied];
+
+                gossip__denied_peer__init(out);
+                out->peer = (ProtobufCBinaryData){ d->peer.len, d->peer.bytes };
+                out->reason = d->reason;
+                out->since_us = wall_us(g, d->since, now);
+                out->until_us = d->until == NSEC_NEVER ? 0 : wall_us(g, d->until, now);
+                list[state.n_denied++] = out;
+        }
+        state.sequence = g->stored_sequence;
+        buffer_init(&b, DENIED_MAX * 256);
+        wire_pack(&b, &state.base);
+        gossip_add(g, GOSSIP_STORE, 0)->data = refbuf_new(buffer_bytes(&b));
+}
+
+static void apply(struct gossip *g, const struct peer_id *peer, bool denied, nsec_t now) {
+        struct gossip_action *a = gossip_add(g, GOSSIP_BLOCK, 0);
+
+        a->peer = *peer;
+        a->n = denied;
+        pubsub_deny(g->router, peer, denied, now);
+        offers_deny(g->offers, peer, denied);
+}
+
+static struct denied *denied_make(struct gossip *g, const struct peer_id *peer) {
+        struct denied *d = map_get(g->denied, peer_id_bytes(peer));
+
+        if (d || map_count(g->denied) >= DENIED_MAX)
+                return d;
+        d = xnew(struct denied);
+        d->peer = *peer;
+        (void) map_set(g->denied, peer_id_bytes(peer), d);
+        return d;
+}
+
+bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reason, nsec_t until,
+                  nsec_t now) {
+        struct denied *d = denied_make(g, peer);
+
+        g->now = now;
+        if (!d)
+                return false;
+        snprintf(d->reason, sizeof(d->reason), "%.*s",
+                 (int) utf8_valid_prefix(BYTES(reason, strnlen(reason, REASON_MAX))), reason);
+        d->since = now;
+        d->until = until;
+        store(g, now);
+        apply(g, peer, true, now);
+        return true;
+}
+
+static void lift(struct gossip *g, struct denied *d, nsec_t now) {
+        struct peer_id peer = d->peer;
+
+        (void) map_remove(g->denied, peer_id_bytes(&peer));
+        free(d);
+        apply(g, &peer, false, now);
+}
+
+bool gossip_unblock(struct gossip *g, const struct peer_id *peer, nsec_t now) {
+        struct denied *d = map_get(g->denied, peer_id_bytes(peer));
+
+        g->now = now;
+        if (!d)
+                return false;
+        lift(g, d, now);
+        store(g, now);
+        return true;
+}
+
+size_t gossip_blocklist(const struct gossip *g, struct gossip_blocked *ret, size_t max) {
+        struct bytes key;
+        size_t cursor = 0, n = 0;
+        void *value;
+
+        while (n < max && map_next(g->denied, &cursor, &key, &value)) {
+                const struct denied *d = value;
+
+                ret[n++] = (struct gossip_blocked){ d->peer, d->reason, d->since, d->until };
+        }
+        return n;
+}
+
+/* ---- From an earlier life ---- */
+
+static void restore_one(struct gossip *g, const Gossip__DeniedPeer *in, nsec_t now) {
+        int64_t wall = (int64_t) (gossip_wall(g, now) / NSEC_PER_USEC);
+        struct peer_id peer;
+        struct denied *d;
+
+        if (!peer_id_parse(BYTES(in->peer.data, in->peer.len), &peer) ||
+            (in->until_us != 0 && in->until_us <= wall))
+                return;
+        d = denied_make(g, &peer);
+        if (!d)
+                return;
+        snprintf(d->reason, sizeof(d->reason), "%s", in->reason);
+        d->since = nsec_sub(
+                now, in->since_us < wall ? (nsec_t) (wall - in->since_us) * NSEC_PER_USEC : 0);
+        d->until = in->until_us == 0
+                           ? NSEC_NEVER
+                           : nsec_add(now, (nsec_t) (in->until_us - wall) * NSEC_PER_USEC);
+        apply(g, &peer, true, now);
+}
+
+bool gossip_restore(struct gossip *g, struct bytes stored, nsec_t now) {
+        static const struct unpack_limits limits = {
+                .depth = 2,
+                .fields = 8 * DENIED_MAX,
+                .unknown = 16,
+                .memory = 4 * 1024 * 1024,
+        };
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Gossip__State *in;
+
+        g->now = now;
+        if (wire_unpack(&gossip__state__descriptor, stored, &limits, &u) != UNPACK_OK)
+                return false;
+        in = u.message;
+        for (size_t i = 0; i < in->n_denied; i++)
+                restore_one(g, in->denied[i], now);
+        g->sequence = g->stored_sequence = in->sequence;
+        return true;
+}
+
+/* Before a record is signed: its sequence must be below what the disk promises. */
+void deny_store_sequence(struct gossip *g, nsec_t now) {
+        if (g->sequence < g->stored_sequence)
+                return;
+        g->stored_sequence = g->sequence + SEQUENCE_AHEAD;
+        store(g, now);
+}
+
+/* ---- Time ---- */
+
+nsec_t deny_deadline(const struct gossip *g) {
+        struct bytes key;
+        size_t cursor = 0;
+        nsec_t at = NSEC_NEVER;
+        void *value;
+
+        while (map_next(g->denied, &cursor, &key, &value))
+                at = nsec_min(at, ((const struct denied *) value)->until);
+        return at;
+}
+
+void deny_expire(struct gossip *g, nsec_t now) {
+        struct bytes key;
+        size_t cursor = 0;
+        bool changed = false;
+        void *value;
+
+        while (map_next(g->denied, &cursor, &key, &value)) {
+                struct denied *d = value;
+
+                if (now < d->until)
+                        continue;
+                lift(g, d, now);
+                changed = true;
+        }
+        if (changed)
+                store(g, now);
+}

@@ -1,0 +1,530 @@
+#include "services/gossip/gossip.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "services/gossip/core.h"
+
+#define STREAM_RETRY (10 * NSEC_PER_SEC)
+#define PEERS_MAX    2048
+
+static const char *const counter_names[_GOSSIP_COUNTERS] = {
+        [GOSSIP_OFFERS_HEARD] = "records_heard",
+        [GOSSIP_OFFERS_REFUSED] = "records_refused",
+        [GOSSIP_BAD_RECORDS] = "records_bad",
+        [GOSSIP_PUBLISHED] = "records_published",
+        [GOSSIP_QUESTIONS] = "questions",
+        [GOSSIP_QUESTIONS_REFUSED] = "questions_refused",
+        [GOSSIP_ASKED] = "asked",
+        [GOSSIP_ASK_FAILURES] = "ask_failures",
+        [GOSSIP_BAD_ANSWERS] = "answers_bad",
+        [GOSSIP_DRAWS] = "draws",
+        [GOSSIP_CRAWLS] = "crawls",
+        [GOSSIP_LOOKUPS] = "lookups",
+        [GOSSIP_CALLS_REFUSED] = "calls_refused",
+};
+
+void gossip_config_default(struct gossip_config *ret) {
+        *ret = (struct gossip_config){
+                .network = "default",
+                .version = "",
+                .pow_bits = 16,
+                .offer_interval = 15 * NSEC_PER_SEC,
+                .presence_interval = 30 * NSEC_PER_SEC,
+                .offers_max = 8192,
+                .asks_max = 16,
+                .ask_timeout = 2 * NSEC_PER_SEC,
+                .served_burst = 16,
+                .served_per_second = 4,
+        };
+        pubsub_config_default(&ret->pubsub);
+}
+
+/* ---- Life ---- */
+
+static bool verify_ed25519(void *userdata, const struct sign_public *key, struct bytes message,
+                           struct bytes signature) {
+        return sign_verify(key, message, signature);
+}
+
+struct gossip *gossip_new(const struct gossip_config *config, const struct peer_id *self,
+                          uint64_t seed) {
+        struct gossip *g = xnew(struct gossip);
+
+        g->config = *config;
+        snprintf(g->network, sizeof(g->network), "%s", config->network);
+        g->self = *self;
+        rng_init(&g->rng, seed);
+        g->router = pubsub_new(&config->pubsub, self, rng_u64(&g->rng));
+        g->offers = offers_new(g->network, config->offers_max, rng_u64(&g->rng));
+        g->verify = verify_ed25519;
+        g->peers = map_new(rng_u64(&g->rng));
+        g->asks = map_new(rng_u64(&g->rng));
+        g->calls = map_new(rng_u64(&g->rng));
+        g->denied = map_new(rng_u64(&g->rng));
+        list_init(&g->actions);
+        list_init(&g->ask_order);
+        list_init(&g->call_order);
+        g->next_id = 1;
+        g->next_publication = g->next_members = NSEC_NEVER;
+        for (unsigned i = 0; i < _GOSSIP_COUNTERS; i++)
+                g->counters[i].name = counter_names[i];
+        return g;
+}
+
+static void known_free(struct gossip *g, struct known_peer *k) {
+        (void) map_remove(g->peers, peer_id_bytes(&k->peer));
+        refbuf_unref(k->record);
+        free(k);
+}
+
+static void free_peers(struct gossip *g) {
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(g->peers, &cursor, &key, &value))
+                known_free(g, value);
+        map_free(g->peers);
+}
+
+static void free_denied(struct gossip *g) {
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(g->denied, &cursor, &key, &value))
+                free(value);
+        map_free(g->denied);
+}
+
+struct gossip *gossip_free(struct gossip *g) {
+        if (!g)
+                return NULL;
+        LIST_FOREACH_SAFE (it, &g->call_order)
+                call_free(g, LIST_ENTRY(it, struct call, link));
+        LIST_FOREACH_SAFE (it, &g->ask_order)
+                ask_free(g, LIST_ENTRY(it, struct ask, link));
+        LIST_FOREACH_SAFE (it, &g->actions) {
+                struct queued_action *q = LIST_ENTRY(it, struct queued_action, link);
+
+                gossip_action_done(&q->action);
+                free(q);
+        }
+        free_peers(g);
+        free_denied(g);
+        map_free(g->asks);
+        map_free(g->calls);
+        offers_free(g->offers);
+        pubsub_free(g->router);
+        refbuf_unref(g->offer);
+        refbuf_unref(g->own_record);
+        refbuf_unref(g->signing_body);
+        free(g);
+        return NULL;
+}
+
+void gossip_verifier(struct gossip *g, pubsub_verify_fn fn, void *userdata) {
+        g->verify = fn ? fn : verify_ed25519;
+        g->verify_userdata = userdata;
+        pubsub_verifier(g->router, fn, userdata);
+}
+
+void gossip_clock(struct gossip *g, nsec_t now, uint64_t wall_ns) {
+        g->clock_at = now;
+        g->clock_wall = wall_ns;
+        pubsub_clock(g->router, now, wall_ns);
+}
+
+uint64_t gossip_wall(const struct gossip *g, nsec_t now) {
+        return g->clock_wall + nsec_sub(now, g->clock_at);
+}
+
+void gossip_start(struct gossip *g, nsec_t now) {
+        g->is_started = true;
+        publish_shards(g, now);
+        g->next_publication = g->next_members = now;
+}
+
+/* ---- Actions ---- */
+
+void gossip_action_done(struct gossip_action *a) {
+        free(a->addresses);
+        refbuf_unref(a->data);
+        if (a->drawn) {
+                for (size_t i = 0; i < a->drawn->n; i++)
+                        refbuf_unref(a->drawn->list[i].record);
+                free(a->drawn->list);
+                free(a->drawn);
+        }
+        if (a->crawled) {
+                for (size_t i = 0; i < a->crawled->n; i++)
+                        refbuf_unref(a->crawled->list[i].record);
+                free(a->crawled->list);
+                free(a->crawled);
+        }
+        *a = (struct gossip_action){};
+}
+
+uint64_t gossip_next_id(struct gossip *g) {
+        return g->next_id++;
+}
+
+struct gossip_action *gossip_add(struct gossip *g, enum gossip_action_type type, uint64_t id) {
+        struct queued_action *q = xnew(struct queued_action);
+
+        q->action.type = type;
+        q->action.id = id;
+        list_push_back(&g->actions, &q->link);
+        return &q->action;
+}
+
+void gossip_set_addresses(struct gossip_action *a, const struct multiaddr *addrs, size_t n) {
+        a->n_addresses = n < GOSSIP_ADDRESSES_MAX ? n : GOSSIP_ADDRESSES_MAX;
+        a->addresses = xmemdup(addrs, a->n_addresses * sizeof(*addrs));
+}
+
+/* ---- Records ---- */
+
+size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, size_t max) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n_addresses && n < max; i++)
+                if (multiaddr_parse(c->addresses[i], &ret[n]) == MULTIADDR_OK)
+                        n++;
+        return n;
+}
+
+static bool has_work(const struct gossip *g, const struct capability *c) {
+        struct sign_public key;
+
+        return g->config.pow_bits == 0 ||
+               (peer_id_ed25519(&c->peer, &key) && identity_work(&key) >= g->config.pow_bits);
+}
+
+/* What costs nothing is looked at first: age, network, proof of work. */
+bool gossip_take_record(struct gossip *g, struct bytes record, nsec_t now, struct capability *ret) {
+        CLEANUP(capability_donep) struct capability c = {};
+        uint64_t wall = gossip_wall(g, now);
+        int r;
+
+        if (capability_read(record, &c) || !has_work(g, &c)) {
+                g_count(g, GOSSIP_BAD_RECORDS);
+                return false;
+        }
+        r = offers_would(g->offers, &c, now, wall);
+        if (r == OFFERS_E_CLOCK || r == OFFERS_E_NETWORK || r == OFFERS_E_DENIED) {
+                g_count(g, GOSSIP_OFFERS_REFUSED);
+                return false;
+        }
+        if (r == OFFERS_E_OLD && !ret)
+                return true;
+        if (!capability_verify(&c, g->verify, g->verify_userdata)) {
+                g_count(g, GOSSIP_BAD_RECORDS);
+                return false;
+        }
+        g_count(g, GOSSIP_OFFERS_HEARD);
+        if (ret) {
+                *ret = c; /* views into the same bytes: another reference of them */
+                refbuf_ref(ret->raw);
+        }
+        if (!peer_id_equal(&c.peer, &g->self))
+                (void) offers_add(g->offers, &c, now, wall);
+        return true;
+}
+
+/* ---- The router's outputs ---- */
+
+/* A record in a shard it does not belong to, or by another author, is spam. */
+static enum pubsub_verdict judge(struct gossip *g, const struct pubsub_output *o, nsec_t now) {
+        CLEANUP(capability_donep) struct capability c = {};
+
+        if (capability_read(refbuf_bytes(o->data), &c) || !peer_id_equal(&c.peer, &o->author))
+                return PUBSUB_REJECT;
+        for (size_t i = 0; i < SHARDS_MAX; i++)
+                if (g->shards[i].is_joined && strcmp(g->shards[i].topic, o->topic) == 0 &&
+                    !shard_has(&g->shards[i].shard, &c.peer))
+                        return PUBSUB_REJECT;
+        switch (offers_would(g->offers, &c, now, gossip_wall(g, now))) {
+        case OFFERS_E_NETWORK:
+                return PUBSUB_REJECT;
+        case OFFERS_E_CLOCK:
+        case OFFERS_E_DENIED:
+                return PUBSUB_IGNORE; /* clocks and deny lists differ: nobody's fault */
+        case OFFERS_E_OLD:
+                return PUBSUB_IGNORE; /* in both shards of a node the same record arrives twice */
+        default:
+                return gossip_take_record(g, refbuf_bytes(o->data), now, NULL) ? PUBSUB_ACCEPT
+                                                                               : PUBSUB_REJECT;
+        }
+}
+
+static void pass_on(struct gossip *g, enum gossip_action_type type, struct pubsub_output *o) {
+        struct gossip_action *a = gossip_add(g, type, o->id);
+
+        a->peer = o->peer;
+        a->n = o->is_gossip;
+        a->data = TAKE(o->data);
+}
+
+static void connect_exchanged(struct gossip *g, const struct pubsub_output *o) {
+        struct gossip_action *a = gossip_add(g, GOSSIP_CONNECT, 0);
+        struct peer_record record;
+
+        a->peer = o->peer;
+        if (o->data && peer_record_open(refbuf_bytes(o->data), &record) == ENVELOPE_OK &&
+            peer_id_equal(&record.peer, &o->peer))
+                gossip_set_addresses(a, record.addrs, record.n_addrs);
+}
+
+static void drop_peer(struct gossip *g, const struct peer_id *peer) {
+        struct gossip_action *a = gossip_add(g, GOSSIP_STREAM_CLOSE, 0);
+
+        a->peer = *peer;
+        a->n = 1;
+}
+
+static void router_turn(struct gossip *g, nsec_t now) {
+        struct pubsub_output o;
+
+        while (pubsub_output(g->router, &o)) {
+                switch (o.type) {
+                case PUBSUB_SEND:
+                        pass_on(g, GOSSIP_SEND, &o);
+                        break;
+                case PUBSUB_MESSAGE:
+                        pubsub_validated(g->router, o.id, judge(g, &o, now), now);
+                        break;
+                case PUBSUB_SIGN:
+                        pass_on(g, GOSSIP_SIGN_MESSAGE, &o);
+                        break;
+                case PUBSUB_CONNECT:
+                        connect_exchanged(g, &o);
+                        break;
+                case PUBSUB_DROP:
+                        drop_peer(g, &o.peer);
+                        break;
+                default:
+                        break;
+                }
+                pubsub_output_done(&o);
+        }
+}
+
+bool gossip_output(struct gossip *g, struct gossip_action *ret) {
+        struct list *link;
+        struct queued_action *q;
+
+        router_turn(g, g->now);
+        link = list_pop_front(&g->actions);
+        if (!link)
+                return false;
+        q = LIST_ENTRY(link, struct queued_action, link);
+        *ret = q->action;
+        free(q);
+        return true;
+}
+
+/* ---- Peers and streams ---- */
+
+struct known_peer *gossip_known(const struct gossip *g, const struct peer_id *peer) {
+        return map_get(g->peers, peer_id_bytes(peer));
+}
+
+static void open_stream(struct gossip *g, struct known_peer *k) {
+        if (k->version == 0 || k->has_stream || k->wants_stream || gossip_is_blocked(g, &k->peer))
+                return;
+        k->wants_stream = true;
+        gossip_add(g, GOSSIP_STREAM_OPEN, 0)->peer = k->peer;
+}
+
+static void known_update(struct known_peer *k, const struct gossip_peer *p) {
+        k->endpoint = p->endpoint;
+        k->is_outbound = p->is_outbound;
+        k->pow_bits = p->pow_bits;
+        k->version = p->version;
+        k->speaks_peers = p->speaks_peers;
+        k->n_addresses = 0;
+        for (size_t i = 0; i < p->n_addresses && i < GOSSIP_ADDRESSES_MAX; i++)
+                k->addresses[k->n_addresses++] = p->addresses[i];
+        refbuf_unref(k->record);
+        k->record = p->record.len > 0 ? refbuf_new(p->record) : NULL;
+}
+
+void gossip_peer_up(struct gossip *g, const struct gossip_peer *p, nsec_t now) {
+        struct known_peer *k = gossip_known(g, &p->peer);
+
+        g->now = now;
+        if (!k) {
+                if (map_count(g->peers) >= PEERS_MAX || peer_id_equal(&p->peer, &g->self))
+                        return;
+                k = xnew(struct known_peer);
+                k->peer = p->peer;
+                rate_init(&k->questions, g->config.served_burst, g->config.served_per_second);
+                (void) map_set(g->peers, peer_id_bytes(&p->peer), k);
+        }
+        known_update(k, p);
+        open_stream(g, k);
+}
+
+void gossip_peer_down(struct gossip *g, const struct peer_id *peer, nsec_t now) {
+        struct known_peer *k = gossip_known(g, peer);
+
+        g->now = now;
+        if (!k)
+                return;
+        pubsub_peer_down(g->router, peer, now);
+        known_free(g, k);
+}
+
+void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pubsub_version version,
+                          nsec_t now) {
+        struct known_peer *k = gossip_known(g, peer);
+        struct pubsub_peer_info info;
+
+        g->now = now;
+        if (!k)
+                return;
+        k->wants_stream = false;
+        k->has_stream = true;
+        info = (struct pubsub_peer_info){
+                .peer = *peer,
+                .endpoint = k->endpoint,
+                .version = version,
+                .is_outbound = k->is_outbound,
+                .may_mesh = k->pow_bits >= g->config.pow_bits,
+                .record = k->record,
+        };
+        pubsub_peer_up(g->router, &info, now);
+}
+
+void gossip_stream_closed(struct gossip *g, const struct peer_id *peer, nsec_t now) {
+        struct known_peer *k = gossip_known(g, peer);
+
+        g->now = now;
+        pubsub_peer_down(g->router, peer, now);
+        if (!k)
+                return;
+        k->wants_stream = k->has_stream = false;
+        k->retry_at = nsec_add(now, STREAM_RETRY);
+}
+
+static void retry_streams(struct gossip *g, nsec_t now) {
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(g->peers, &cursor, &key, &value)) {
+                struct known_peer *k = value;
+
+                if (k->retry_at <= now)
+                        open_stream(g, k);
+        }
+}
+
+void gossip_queued(struct gossip *g, const struct peer_id *peer, size_t bytes, nsec_t now) {
+        g->now = now;
+        pubsub_queued(g->router, peer, bytes, now);
+}
+
+void gossip_rpc(struct gossip *g, const struct peer_id *peer, struct bytes rpc, nsec_t now) {
+        g->now = now;
+        if (!gossip_is_blocked(g, peer))
+                pubsub_receive(g->router, peer, rpc, now);
+}
+
+void gossip_asked(struct gossip *g, uint64_t id, const struct peer_id *peer, struct bytes question,
+                  nsec_t now) {
+        struct known_peer *k = gossip_known(g, peer);
+
+        g->now = now;
+        g_count(g, GOSSIP_QUESTIONS);
+        if (k && !gossip_is_blocked(g, peer) && rate_take(&k->questions, now)) {
+                serve(g, id, k, question, now);
+                return;
+        }
+        g_count(g, GOSSIP_QUESTIONS_REFUSED);
+        gossip_add(g, GOSSIP_REFUSE, id);
+}
+
+void gossip_addresses(struct gossip *g, const struct multiaddr *addrs, size_t n, nsec_t now) {
+        g->now = now;
+        g->n_own = 0;
+        for (size_t i = 0; i < n && g->n_own < GOSSIP_ADDRESSES_MAX; i++)
+                g->own[g->n_own++] = addrs[i];
+        if (g->is_started)
+                g->next_publication = now;
+}
+
+void gossip_signed(struct gossip *g, uint64_t id, struct bytes statement, struct bytes signature,
+                   nsec_t now) {
+        g->now = now;
+        if (id == g->signing && id != 0)
+                publish_signed(g, signature, now);
+        else
+                pubsub_signed(g->router, id, signature, now);
+}
+
+void gossip_sign_failed(struct gossip *g, uint64_t id, nsec_t now) {
+        g->now = now;
+        if (id == g->signing && id != 0) {
+                g->signing = 0;
+                g->signing_body = refbuf_unref(g->signing_body);
+        } else {
+                pubsub_sign_failed(g->router, id, now);
+        }
+}
+
+/* ---- Time ---- */
+
+nsec_t gossip_deadline(const struct gossip *g) {
+        nsec_t at = nsec_min(pubsub_deadline(g->router), publish_deadline(g));
+
+        return nsec_min(at, nsec_min(ask_deadline(g), deny_deadline(g)));
+}
+
+void gossip_expire(struct gossip *g, nsec_t now) {
+        g->now = now;
+        ask_expire(g, now);
+        deny_expire(g, now);
+        if (now >= publish_deadline(g)) {
+                publish_expire(g, now);
+                offers_expire(g->offers, now);
+                retry_streams(g, now);
+        }
+        pubsub_expire(g->router, now);
+}
+
+/* ---- Looking ---- */
+
+size_t gossip_presence(const struct gossip *g, const struct peer_id *after, nsec_t now,
+                       struct offer_view *ret, size_t max) {
+        return offers_list(g->offers, after, now, ret, max);
+}
+
+void gossip_status(const struct gossip *g, struct gossip_status *ret) {
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        *ret = (struct gossip_status){
+                .peers = map_count(g->peers),
+                .mesh = pubsub_mesh_size(g->router, g->shards[0].topic),
+                .offers = offers_count(g->offers),
+                .bits = g->bits,
+                .shard = g->shards[0].topic,
+                .is_in_both = g->in_both,
+        };
+        while (map_next(g->peers, &cursor, &key, &value))
+                ret->streams += ((struct known_peer *) value)->has_stream;
+}
+
+size_t gossip_counters(const struct gossip *g, const struct pubsub_counter **ret) {
+        *ret = g->counters;
+        return _GOSSIP_COUNTERS;
+}
+
+const struct pubsub *gossip_router(const struct gossip *g) {
+        return g->router;
+}

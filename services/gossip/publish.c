@@ -1,0 +1,217 @@
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/wire/unpack.h"
+#include "services/gossip/core.h"
+
+/* What this node says about itself: a record, signed by keyring, published in the
+ * shard its peer id falls into, and in that of one bit less near a border. */
+
+#define MEMBERS_EVERY (20 * NSEC_PER_SEC)
+#define MEMBERS_WANTED \
+        8 /* connections to members of our own shards; d_low and some to choose from */
+#define SMALL_NETWORK 24 /* nodes: all are in one shard */
+
+/* ---- Shards ---- */
+
+static void leave(struct gossip *g, struct membership_topic *t, nsec_t now) {
+        if (t->is_joined)
+                pubsub_unsubscribe(g->router, t->topic, now);
+        t->is_joined = false;
+}
+
+static void join(struct gossip *g, struct membership_topic *t, unsigned bits, nsec_t now) {
+        struct shard shard = shard_of(&g->self, bits);
+
+        if (t->is_joined && t->shard.bits == bits)
+                return;
+        leave(g, t, now);
+        t->shard = shard;
+        (void) shard_topic(&shard, g->network, t->topic);
+        t->is_joined = pubsub_subscribe(g->router, t->topic, NULL, now) == PUBSUB_OK;
+}
+
+void publish_shards(struct gossip *g, nsec_t now) {
+        g->bits = shard_choose(g->bits, g->nodes, &g->in_both);
+        join(g, &g->shards[0], g->bits, now);
+        if (g->in_both)
+                join(g, &g->shards[1], g->bits - 1, now);
+        else
+                leave(g, &g->shards[1], now);
+}
+
+void gossip_size(struct gossip *g, double nodes, nsec_t now) {
+        unsigned bits = g->bits;
+        bool both = g->in_both;
+
+        g->now = now;
+        g->nodes = nodes;
+        if (!g->is_started)
+                return;
+        publish_shards(g, now);
+        if (bits != g->bits || both != g->in_both)
+                g->next_publication = g->next_members = now;
+}
+
+/* ---- The record ---- */
+
+static const Peers__Capability no_offer = PEERS__CAPABILITY__INIT;
+
+/* Field by field what the coordinator said, and what only this core knows. */
+static void put_body(struct gossip *g, const Peers__Capability *offered, nsec_t now,
+                     struct buffer *b) {
+        Peers__Capability c = *offered;
+        ProtobufCBinaryData addresses[GOSSIP_ADDRESSES_MAX];
+        uint64_t wall = gossip_wall(g, now);
+
+        g->sequence = wall > g->sequence ? wall : g->sequence + 1;
+        deny_store_sequence(g, now);
+        c.peer = (ProtobufCBinaryData){ g->self.len, g->self.bytes };
+        c.sequence = g->sequence;
+        c.network = g->network;
+        c.version = (char *) g->config.version;
+        for (size_t i = 0; i < g->n_own; i++)
+                addresses[i] = (ProtobufCBinaryData){ g->own[i].len, g->own[i].bytes };
+        c.addresses = addresses;
+        c.n_addresses = g->n_own;
+        wire_pack(b, &c.base);
+        /* What people wrote gives way before what jobs need. */
+        if (b->len + SIGNATURE_SIZE + 8 > CAPABILITY_SIZE_MAX) {
+                buffer_clear(b);
+                c.name = (char *) "";
+                c.n_addresses = c.n_addresses > 2 ? 2 : c.n_addresses;
+                c.n_groups = c.n_groups > 1 ? 1 : c.n_groups;
+                wire_pack(b, &c.base);
+        }
+}
+
+static nsec_t interval(const struct gossip *g) {
+        return g->offer ? g->config.offer_interval : g->config.presence_interval;
+}
+
+static void sign_record(struct gossip *g, nsec_t now) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        CLEANUP(buffer_donep) struct buffer b = {};
+        const Peers__Capability *offered = &no_offer;
+
+        g->next_publication = nsec_add(now, interval(g));
+        if (g->offer && wire_unpack(&peers__capability__descriptor, refbuf_bytes(g->offer), NULL,
+                                    &u) == UNPACK_OK)
+                offered = u.message;
+        buffer_init(&b, 4096);
+        put_body(g, offered, now, &b);
+        g->published_free = offered->free_slots;
+        g->signing = gossip_next_id(g);
+        refbuf_unref(g->signing_body);
+        g->signing_body = refbuf_new(buffer_bytes(&b));
+        gossip_add(g, GOSSIP_SIGN_CAPABILITY, g->signing)->data = refbuf_ref(g->signing_body);
+}
+
+void publish_signed(struct gossip *g, struct bytes signature, nsec_t now) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, 4096);
+        capability_put(&b, refbuf_bytes(g->signing_body), signature);
+        g->signing = 0;
+        g->signing_body = refbuf_unref(g->signing_body);
+        refbuf_unref(g->own_record);
+        g->own_record = refbuf_new(buffer_bytes(&b));
+        for (size_t i = 0; i < SHARDS_MAX; i++)
+                if (g->shards[i].is_joined &&
+                    pubsub_publish(g->router, gossip_next_id(g), g->shards[i].topic,
+                                   refbuf_bytes(g->own_record), now) == PUBSUB_OK)
+                        g_count(g, GOSSIP_PUBLISHED);
+}
+
+/* Crossed zero, doubled or halved: others decide by it. */
+static bool matters(uint32_t before, uint32_t now) {
+        if ((before == 0) != (now == 0))
+                return true;
+        return now >= 2 * before ? now > before : 2 * now <= before && before > 0;
+}
+
+void gossip_offer(struct gossip *g, struct bytes capability, nsec_t now) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Peers__Capability *c;
+        bool is_first = !g->offer;
+
+        g->now = now;
+        if (wire_unpack(&peers__capability__descriptor, capability, NULL, &u) != UNPACK_OK)
+                return;
+        c = u.message;
+        refbuf_unref(g->offer);
+        g->offer = refbuf_new(capability);
+        g->offered_free = c->free_slots;
+        if (is_first || matters(g->published_free, c->free_slots))
+                g->next_publication = now;
+}
+
+/* ---- Neighbours: a mesh needs connections to members of the same shard ---- */
+
+static size_t count_members(struct gossip *g, bool keep) {
+        struct bytes key;
+        size_t cursor = 0, n = 0;
+        void *value;
+
+        while (map_next(g->peers, &cursor, &key, &value)) {
+                struct known_peer *k = value;
+                bool counts = k->version > 0 && shard_has(&g->shards[0].shard, &k->peer);
+
+                n += counts;
+                counts = counts && n <= MEMBERS_WANTED;
+                if (keep && counts != k->is_kept) {
+                        struct gossip_action *a = gossip_add(g, GOSSIP_KEEP, 0);
+
+                        a->peer = k->peer;
+                        a->n = k->is_kept = counts;
+                }
+        }
+        return n;
+}
+
+/* Members of the own shard: the DHT's closest to a key that differs behind its bits. */
+static void find_members(struct gossip *g, nsec_t now) {
+        struct gossip_action *a;
+
+        g->next_members = nsec_add(now, MEMBERS_EVERY);
+        if (count_members(g, true) >= MEMBERS_WANTED)
+                return;
+        g_count(g, GOSSIP_LOOKUPS);
+        a = gossip_add(g, GOSSIP_LOOKUP, 0);
+        a->n = 2 * MEMBERS_WANTED;
+        a->local = g->nodes <= SMALL_NETWORK;
+        rng_bytes(&g->rng, a->key, sizeof(a->key));
+        if (g->bits > 0)
+                store_be32(a->key, g->shards[0].shard.prefix | load_be32(a->key) >> g->bits);
+}
+
+void publish_members_found(struct gossip *g, const struct gossip_contact *list, size_t n,
+                           nsec_t now) {
+        size_t have = count_members(g, false);
+
+        for (size_t i = 0; i < n && have < MEMBERS_WANTED; i++) {
+                struct gossip_action *a;
+
+                if (!shard_has(&g->shards[0].shard, &list[i].peer) ||
+                    peer_id_equal(&list[i].peer, &g->self) || gossip_known(g, &list[i].peer) ||
+                    gossip_is_blocked(g, &list[i].peer))
+                        continue;
+                a = gossip_add(g, GOSSIP_CONNECT, 0);
+                a->peer = list[i].peer;
+                gossip_set_addresses(a, list[i].addresses, list[i].n_addresses);
+                have++;
+        }
+}
+
+/* ---- Time ---- */
+
+nsec_t publish_deadline(const struct gossip *g) {
+        return nsec_min(g->next_publication, g->next_members);
+}
+
+void publish_expire(struct gossip *g, nsec_t now) {
+        if (now >= g->next_publication)
+                sign_record(g, now);
+        if (now >= g->next_members)
+                find_members(g, now);
+}

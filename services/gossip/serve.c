@@ -1,0 +1,180 @@
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/wire/unpack.h"
+#include "services/gossip/core.h"
+
+/* /quorate/peers/1 for others: whom we know, and a draw of what we heard. The
+ * answer holds records as their authors signed them; the asker checks each. */
+
+#define LIST_DEFAULT   64
+#define LIST_MAX       256
+#define SAMPLE_DEFAULT 16
+#define SAMPLE_MAX     32
+#define ANSWER_BYTES   (60 * 1024)
+
+static const struct unpack_limits request_limits = {
+        .depth = 2,
+        .fields = 32,
+        .unknown = 8,
+        .memory = 8 * 1024,
+};
+
+/* An answer being put together, never above ANSWER_BYTES. */
+struct answer {
+        Peers__Reply reply;
+        ProtobufCBinaryData records[LIST_MAX];
+        Peers__KnownPeer *known[LIST_MAX];
+        Peers__KnownPeer contacts[LIST_MAX];
+        ProtobufCBinaryData addresses[LIST_MAX][GOSSIP_ADDRESSES_MAX];
+        size_t bytes;
+};
+
+static struct answer *answer_new(void) {
+        struct answer *x = xnew(struct answer);
+
+        peers__reply__init(&x->reply);
+        x->reply.records = x->records;
+        x->reply.known = x->known;
+        return x;
+}
+
+static bool add_record(struct answer *x, const struct capability *c) {
+        x->bytes += c->raw->len + 4;
+        if (x->bytes > ANSWER_BYTES)
+                return false;
+        x->records[x->reply.n_records++] = (ProtobufCBinaryData){ c->raw->len, c->raw->data };
+        return true;
+}
+
+static void send(struct gossip *g, uint64_t id, struct answer *x) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, REPLY_MAX);
+        wire_pack(&b, &x->reply.base);
+        gossip_add(g, GOSSIP_ANSWER, id)->data = refbuf_new(buffer_bytes(&b));
+}
+
+/* ---- Sample ---- */
+
+static size_t copy_filter(const Peers__Sample *in, struct bytes engines[CAPABILITY_ENGINES_MAX],
+                          struct offer_filter *ret) {
+        size_t n = 0;
+
+        for (; n < in->n_engines && n < CAPABILITY_ENGINES_MAX; n++)
+                engines[n] = BYTES_STR(in->engines[n]);
+        *ret = (struct offer_filter){
+                .engines = engines,
+                .n_engines = n,
+                .data_class = in->data_class,
+                .group = BYTES_STR(in->group),
+                .region = BYTES_STR(in->region),
+                .min_free_slots = in->min_slots,
+                .min_memory_mib = in->min_memory_mib,
+        };
+        return n;
+}
+
+/* The own offer takes part like any other. */
+static bool own_fits(struct gossip *g, const struct offer_filter *f, struct capability *ret) {
+        return g->own_record &&
+               capability_read(refbuf_bytes(g->own_record), ret) == CAPABILITY_OK &&
+               ret->slots > 0 && offer_fits(ret, f);
+}
+
+static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in, nsec_t now) {
+        CLEANUP(capability_donep) struct capability own = {};
+        CLEANUP(freep) struct answer *x = answer_new();
+        struct bytes engines[CAPABILITY_ENGINES_MAX];
+        struct offer_view views[SAMPLE_MAX];
+        struct offer_filter filter;
+        size_t max = in->max > 0 ? in->max : SAMPLE_DEFAULT, n, unusable;
+
+        (void) copy_filter(in, engines, &filter);
+        max = max < SAMPLE_MAX ? max : SAMPLE_MAX;
+        n = offers_draw(g->offers, &filter, &g->rng, now, views, max, &unusable);
+        if (own_fits(g, &filter, &own)) {
+                /* one of n + 1: it takes a random place, or the one that is free */
+                size_t at = n < max ? n++ : rng_below(&g->rng, n + 1);
+
+                if (at < max)
+                        views[at] = (struct offer_view){ &own, 0 };
+        }
+        for (size_t i = 0; i < n && add_record(x, views[i].record); i++)
+                continue;
+        x->reply.unusable = (uint32_t) unusable;
+        send(g, id, x);
+}
+
+/* ---- List ---- */
+
+static void add_known(struct answer *x, const struct known_peer *k) {
+        size_t at = x->reply.n_known;
+        Peers__KnownPeer *out = &x->contacts[at];
+
+        peers__known_peer__init(out);
+        out->peer = (ProtobufCBinaryData){ k->peer.len, (uint8_t *) k->peer.bytes };
+        out->addresses = x->addresses[at];
+        for (size_t i = 0; i < k->n_addresses; i++)
+                x->addresses[at][out->n_addresses++] =
+                        (ProtobufCBinaryData){ k->addresses[i].len,
+                                               (uint8_t *) k->addresses[i].bytes };
+        x->bytes += 64 + out->n_addresses * MULTIADDR_MAX / 4;
+        x->known[x->reply.n_known++] = out;
+}
+
+/* Peers we are connected to and that sent no record. */
+static void add_silent(struct gossip *g, struct answer *x, const struct peer_id *after, size_t max,
+                       nsec_t now) {
+        struct offer_view view;
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(g->peers, &cursor, &key, &value)) {
+                const struct known_peer *k = value;
+
+                if (x->reply.n_known + x->reply.n_records >= max || x->bytes >= ANSWER_BYTES)
+                        return;
+                if ((!after || peer_id_compare(&k->peer, after) > 0) && k->n_addresses > 0 &&
+                    !offers_get(g->offers, &k->peer, now, &view))
+                        add_known(x, k);
+        }
+}
+
+static void serve_list(struct gossip *g, uint64_t id, const Peers__List *in, nsec_t now) {
+        CLEANUP(freep) struct answer *x = answer_new();
+        CLEANUP(freep) struct offer_view *views = xnew_n(struct offer_view, LIST_MAX);
+        size_t max = in->max > 0 ? in->max : LIST_DEFAULT, n, i;
+        struct peer_id after;
+        bool has_after = peer_id_parse(BYTES(in->after.data, in->after.len), &after);
+
+        max = max < LIST_MAX ? max : LIST_MAX;
+        n = offers_list(g->offers, has_after ? &after : NULL, now, views, max);
+        for (i = 0; i < n && add_record(x, views[i].record); i++)
+                continue;
+        x->reply.truncated = i < n || n == max;
+        if (!has_after) /* the first page: those without a record fit behind it, or are left out */
+                add_silent(g, x, NULL, LIST_MAX, now);
+        send(g, id, x);
+}
+
+void serve(struct gossip *g, uint64_t id, struct known_peer *peer, struct bytes question,
+           nsec_t now) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Peers__Request *in;
+
+        if (question.len > REQUEST_MAX ||
+            wire_unpack(&peers__request__descriptor, question, &request_limits, &u) != UNPACK_OK) {
+                g_count(g, GOSSIP_QUESTIONS_REFUSED);
+                gossip_add(g, GOSSIP_REFUSE, id);
+                return;
+        }
+        in = u.message;
+        if (in->body_case == PEERS__REQUEST__BODY_LIST)
+                serve_list(g, id, in->list, now);
+        else if (in->body_case == PEERS__REQUEST__BODY_SAMPLE)
+                serve_sample(g, id, in->sample, now);
+        else
+                gossip_add(g, GOSSIP_REFUSE, id);
+}
