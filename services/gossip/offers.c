@@ -184,27 +184,44 @@ static struct offer_view view_of(const struct entry *e, nsec_t now) {
 }
 
 /* Reservoir sampling (Vitter 1985, algorithm R): one pass, nothing set aside. */
-size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng,
-                   nsec_t now, struct offer_view *ret, size_t max, size_t *ret_unusable) {
-        size_t seen = 0, unusable = 0;
+static size_t draw_some(const struct offers *o, const struct offer_filter *f, bool fresh,
+                        struct rng *rng, nsec_t now, struct offer_view *ret, size_t max) {
+        size_t seen = 0;
 
         LIST_FOREACH (it, &o->order) {
                 const struct entry *e = LIST_ENTRY(it, struct entry, link);
                 size_t at;
 
-                if (!is_offer(e, now))
+                if (!is_offer(e, now) || (age_of(e, now) < OFFER_FRESH) != fresh ||
+                    !offer_fits(&e->record, f))
                         continue;
-                if (!offer_fits(&e->record, f)) {
-                        unusable++;
-                        continue;
-                }
                 at = seen < max ? seen : rng_below(rng, seen + 1);
                 seen++;
                 if (at < max)
                         ret[at] = view_of(e, now);
         }
-        *ret_unusable = unusable;
         return seen < max ? seen : max;
+}
+
+static size_t count_unusable(const struct offers *o, const struct offer_filter *f, nsec_t now) {
+        size_t n = 0;
+
+        LIST_FOREACH (it, &o->order) {
+                const struct entry *e = LIST_ENTRY(it, struct entry, link);
+
+                n += is_offer(e, now) && !offer_fits(&e->record, f);
+        }
+        return n;
+}
+
+size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng,
+                   nsec_t now, struct offer_view *ret, size_t max, size_t *ret_unusable) {
+        size_t n = draw_some(o, f, true, rng, now, ret, max);
+
+        if (n < max)
+                n += draw_some(o, f, false, rng, now, ret + n, max - n);
+        *ret_unusable = count_unusable(o, f, now);
+        return n;
 }
 
 static int compare_views(const void *a, const void *b) {

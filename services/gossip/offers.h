@@ -14,6 +14,7 @@
 #include "services/gossip/capability.h"
 
 #define OFFER_TTL     (45 * NSEC_PER_SEC)
+#define OFFER_FRESH   (20 * NSEC_PER_SEC)
 #define PRESENCE_TTL  (120 * NSEC_PER_SEC)
 #define SEQUENCE_SKEW (600 * NSEC_PER_SEC)  /* from our wall clock, either way */
 #define SEQUENCE_KEPT (1200 * NSEC_PER_SEC) /* highest seen of a peer */
@@ -55,8 +56,9 @@ struct offer_view {
         const struct capability *record;
         nsec_t age;
 };
-/* A uniform draw without repetition of live offers that fit; ret_unusable: live offers that
- * did not. */
+/* A uniform draw without repetition of live offers that fit; those that missed a publication
+ * (older than OFFER_FRESH) only when the others are not enough: most of them are gone.
+ * ret_unusable: live offers that did not fit. */
 size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng,
                    nsec_t now, struct offer_view *ret, size_t max, size_t *ret_unusable);
 /* Live presence in order of peer id, behind `after` (NULL: from the beginning). */
