@@ -358,8 +358,10 @@ static int run(struct process *p) {
                 return log_fault(r, "cannot set up the event loop");
         r = start_confined(p);
         if (r == 0) {
+                log_by_stream(false);
                 notify_ready();
                 r = loop_run(p->context.loop);
+                log_by_stream(true);
                 if (r < 0)
                         log_fault(r, "stopped by a fault");
         }
@@ -413,6 +415,7 @@ int service_main(int argc, char **argv, const struct service *s) {
                 return SERVICE_EXIT_USAGE;
         }
         log_open(s->name, choose_level(&p.options));
+        log_by_stream(true);
         if (p.options.help_config) {
                 CLEANUP(config_freep)
                 struct config *c = config_new(s->name, s->keys, s->config_size);
