@@ -7,6 +7,7 @@
 
 #include "common/daemon/listen.h"
 #include "common/daemon/packet.h"
+#include "common/daemon/rpc_answers.h"
 #include "proto/bus.pb-c.h"
 #include "tests/support/test.h"
 #include "tests/unit/daemon/fixture.h"
@@ -152,6 +153,32 @@ static void check_retry(enum transport transport) {
 static void test_retry(void **state) {
         FOREACH_CASE (t, transports)
                 check_retry(*t);
+}
+
+/* However many other callers came meanwhile: an id that ran does not run again. */
+static void test_many_callers(void **state) {
+        const struct answer answer = { .code = 7, .text = (char *) "done" };
+        const struct link_peer first = { .instance = 1 };
+        struct answers *a = answers_new(1);
+
+        answers_begin(a, &first, 5);
+        answers_store(a, &first, 5, &answer);
+        assert_int_equal(answers_find(a, &first, 5)->code, 7);
+        for (uint64_t i = 2; i < 1000; i++) {
+                struct link_peer other = { .instance = i };
+
+                answers_begin(a, &other, 1);
+                answers_store(a, &other, 1, &answer);
+        }
+        assert_true(answers_is_old(a, &first, 5));
+        assert_null(answers_find(a, &first, 5)); /* RPC_E_EXPIRED */
+        answers_begin(a, &first, 6);
+        answers_store(a, &first, 6, &answer);
+        assert_int_equal(answers_find(a, &first, 6)->code, 7);
+        for (uint64_t i = 1000; i < 10000; i++) /* bounded all the same */
+                answers_begin(a, &(struct link_peer){ .instance = i }, 1);
+        assert_false(answers_is_old(a, &first, 5));
+        answers_free(a);
 }
 
 static void check_bound(enum transport transport) {
@@ -520,11 +547,12 @@ static void test_blocking(void **state) {
         fixture_done(&f);
 }
 
-TEST_MAIN(cmocka_unit_test(test_policy), cmocka_unit_test(test_answers),
-          cmocka_unit_test(test_deadline), cmocka_unit_test(test_gone),
-          cmocka_unit_test(test_retry), cmocka_unit_test(test_bound),
+/* Descriptors are counted first: libzmq closes those of earlier tests in its own time. */
+TEST_MAIN(cmocka_unit_test(test_descriptors), cmocka_unit_test(test_policy),
+          cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
+          cmocka_unit_test(test_gone), cmocka_unit_test(test_retry),
+          cmocka_unit_test(test_many_callers), cmocka_unit_test(test_bound),
           cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
           cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
           cmocka_unit_test(test_nothing_after_a_cut), cmocka_unit_test(test_garbage_bus),
-          cmocka_unit_test(test_events), cmocka_unit_test(test_descriptors),
-          cmocka_unit_test(test_blocking))
+          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking))
