@@ -224,7 +224,7 @@ static bool was_cut(const struct bus_server *s, uint64_t instance) {
 
 static bool may_join(const struct bus_server *s, const struct bus_peer *p, const struct conn *c,
                      const struct link_peer *who) {
-        if (!link_policy_allows(&s->policy, who->uid, who->gid) || was_cut(s, who->instance))
+        if (!link_policy_allows(&s->policy, who->uid) || was_cut(s, who->instance))
                 return false;
         if (!p)
                 return s->n_peers < BUS_PEERS_MAX;
@@ -341,7 +341,8 @@ int bus_server_new(struct loop *loop, const struct bus_server_options *o, struct
 
         s->loop = loop;
         s->service = xstrdup(o->service);
-        s->policy.gid = o->policy ? o->policy->gid : (gid_t) -1;
+        if (o->policy)
+                s->policy = *o->policy;
         s->rpc = o->rpc;
         s->acceptor = o->acceptor;
         list_init(&s->peers);

@@ -20,10 +20,8 @@ uint64_t link_instance(void) {
         return instance;
 }
 
-bool link_policy_allows(const struct link_policy *p, uid_t uid, gid_t gid) {
-        if (uid == 0 || uid == geteuid())
-                return true;
-        return p && p->gid != (gid_t) -1 && gid == p->gid;
+bool link_policy_allows(const struct link_policy *p, uid_t uid) {
+        return uid == 0 || uid == geteuid() || (p && p->by_file);
 }
 
 void link_init(struct link *l, const struct link_ops *ops, struct loop *loop) {

@@ -31,9 +31,9 @@ struct link_peer {
 
 /* Who may connect, besides root and our own uid. */
 struct link_policy {
-        gid_t gid; /* this group too; (gid_t) -1: nobody */
+        bool by_file; /* whomever the mode and group of the socket's file let through: people */
 };
-bool link_policy_allows(const struct link_policy *p, uid_t uid, gid_t gid); /* NULL: own and root */
+bool link_policy_allows(const struct link_policy *p, uid_t uid); /* NULL: own and root */
 
 struct frame {
         struct Bus__Header *header;

@@ -27,7 +27,7 @@
 static struct {
         const char *service;
         int level, journal;
-        bool colour, in_trace;
+        bool colour, in_trace, by_stream;
         uint64_t dropped;
 } log_state = { .service = "quorate", .level = LOG_INFO, .journal = -1 };
 
@@ -84,6 +84,10 @@ void log_set_level(int max_level) {
         log_state.level = max_level;
 }
 
+void log_by_stream(bool on) {
+        log_state.by_stream = on;
+}
+
 bool log_is_on(int level) {
         return level <= log_state.level;
 }
@@ -119,12 +123,14 @@ static bool site_may_write(struct log_site *site, uint64_t *ret_suppressed) {
 
 static void stderr_write(int level, const char *line) {
         const char *colour = log_state.colour ? level_colour[level] : NULL;
-        char out[LINE_MAX_ + 256];
+        char out[LINE_MAX_ + 256], priority[8] = "";
         struct pollfd p = { .fd = 2, .events = POLLOUT };
         int n;
 
-        n = snprintf(out, sizeof(out), "%s%s: %s%s\n", colour ? colour : "", log_state.service,
-                     line, colour ? "\033[0m" : "");
+        if (log_state.journal >= 0) /* sd-daemon(3) */
+                (void) snprintf(priority, sizeof(priority), "<%d>", level);
+        n = snprintf(out, sizeof(out), "%s%s%s: %s%s\n", priority, colour ? colour : "",
+                     log_state.service, line, colour ? "\033[0m" : "");
         if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(2, out, (size_t) n) != n)
                 log_state.dropped++;
 }
@@ -172,7 +178,7 @@ static void line_write(const struct log_site *site, int level, const struct log_
         char line[LINE_MAX_];
 
         text_escape(BYTES_STR(text), line, sizeof(line));
-        if (log_state.journal >= 0)
+        if (log_state.journal >= 0 && !log_state.by_stream)
                 journal_write(site, level, fields, line);
         else
                 stderr_write(level, line);

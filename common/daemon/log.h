@@ -34,6 +34,10 @@ struct log_site { /* one static per call site */
  * `service` must outlive the log. Also routes error_trace here at LOG_DEBUG. */
 void log_open(const char *service, int max_level);
 void log_set_level(int max_level);
+/* On: without fields, by stderr, whose unit the journal knows. The sender of a datagram
+ * with fields it looks up when it reads it, and finds no unit once that process has
+ * ended: nothing for the words of one that cannot start. Only matters under systemd. */
+void log_by_stream(bool on);
 bool log_is_on(int level);
 /* "error", "warning", "notice", "info", "debug"; index = enum order in log.c. */
 extern const char *const log_level_names[];

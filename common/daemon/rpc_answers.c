@@ -7,7 +7,8 @@
 #include "common/base/memory.h"
 #include "common/daemon/rpc.h"
 
-#define CALLERS_MAX 64
+#define CALLERS_MAX 64   /* whose answers are kept */
+#define KNOWN_MAX   4096 /* of whom at least the highest id is: no second run */
 #define BYTES_MAX   (4u << 20)
 
 struct kept {
@@ -17,7 +18,8 @@ struct kept {
 };
 
 struct caller {
-        struct list in_answers; /* least recently heard of first */
+        struct list in_answers; /* recent or known, least recently heard of first */
+        bool is_recent;
         uint64_t key[2], highest;
         struct map *by_id;
         struct list kept;
@@ -27,7 +29,8 @@ struct caller {
 struct answers {
         uint64_t seed;
         struct map *callers;
-        struct list order;
+        struct list recent, known;
+        size_t n_recent;
 };
 
 struct answers *answers_new(uint64_t seed) {
@@ -35,7 +38,8 @@ struct answers *answers_new(uint64_t seed) {
 
         a->seed = seed;
         a->callers = map_new(seed);
-        list_init(&a->order);
+        list_init(&a->recent);
+        list_init(&a->known);
         return a;
 }
 
@@ -54,11 +58,28 @@ static void forget_oldest(struct caller *c) {
         free(k);
 }
 
-static void caller_free(struct answers *a, struct caller *c) {
+static void leave_recent(struct answers *a, struct caller *c) {
         while (!list_is_empty(&c->kept))
                 forget_oldest(c);
-        (void) map_remove(a->callers, BYTES_OF(c->key));
         list_remove(&c->in_answers);
+        a->n_recent -= c->is_recent;
+        c->is_recent = false;
+}
+
+static void join_recent(struct answers *a, struct caller *c) {
+        list_push_back(&a->recent, &c->in_answers);
+        c->is_recent = true;
+        if (++a->n_recent > CALLERS_MAX) {
+                struct caller *old = LIST_ENTRY(list_first(&a->recent), struct caller, in_answers);
+
+                leave_recent(a, old);
+                list_push_back(&a->known, &old->in_answers);
+        }
+}
+
+static void caller_free(struct answers *a, struct caller *c) {
+        leave_recent(a, c);
+        (void) map_remove(a->callers, BYTES_OF(c->key));
         map_free(c->by_id);
         free(c);
 }
@@ -66,8 +87,10 @@ static void caller_free(struct answers *a, struct caller *c) {
 struct answers *answers_free(struct answers *a) {
         if (!a)
                 return NULL;
-        while (!list_is_empty(&a->order))
-                caller_free(a, LIST_ENTRY(list_first(&a->order), struct caller, in_answers));
+        while (!list_is_empty(&a->recent))
+                caller_free(a, LIST_ENTRY(list_first(&a->recent), struct caller, in_answers));
+        while (!list_is_empty(&a->known))
+                caller_free(a, LIST_ENTRY(list_first(&a->known), struct caller, in_answers));
         map_free(a->callers);
         free(a);
         return NULL;
@@ -84,17 +107,19 @@ static struct caller *caller_make(struct answers *a, const struct link_peer *who
 
         if (c) {
                 list_remove(&c->in_answers);
-                list_push_back(&a->order, &c->in_answers);
+                a->n_recent -= c->is_recent;
+                join_recent(a, c);
                 return c;
         }
-        if (map_count(a->callers) >= CALLERS_MAX)
-                caller_free(a, LIST_ENTRY(list_first(&a->order), struct caller, in_answers));
+        if (map_count(a->callers) >= KNOWN_MAX)
+                caller_free(a, LIST_ENTRY(list_first(&a->known), struct caller, in_answers));
         c = xnew(struct caller);
         c->key[0] = who->instance;
         c->key[1] = who->uid;
         c->by_id = map_new(a->seed);
         list_init(&c->kept);
-        list_push_back(&a->order, &c->in_answers);
+        list_init(&c->in_answers);
+        join_recent(a, c);
         (void) map_set(a->callers, BYTES_OF(c->key), c);
         return c;
 }
@@ -118,7 +143,7 @@ void answers_store(struct answers *a, const struct link_peer *who, uint64_t id,
         struct kept *k;
 
         /* Forgotten meanwhile, refused before it began, or ended twice (a timeout before). */
-        if (!c || id > c->highest || map_get_u64(c->by_id, id))
+        if (!c || !c->is_recent || id > c->highest || map_get_u64(c->by_id, id))
                 return;
         k = xnew(struct kept);
         k->id = id;

@@ -45,6 +45,7 @@ struct seqpacket {
         struct link_peer credentials;
         uint64_t refused; /* instance we dropped */
         bool in_callback, is_dead;
+        bool is_over;    /* on_end() is to come: nothing more is taken or sent until then */
         uint8_t *buffer; /* SEQPACKET_MAX */
 };
 
@@ -124,6 +125,7 @@ static int on_end(void *userdata) {
 }
 
 static void end_later(struct seqpacket *s) {
+        s->is_over = true;
         check(loop_defer(s->end) == 0);
         if (s->io)
                 check(loop_io_set(s->io, 0) == 0);
@@ -132,6 +134,8 @@ static void end_later(struct seqpacket *s) {
 static void link_op_drop(struct link *l, const char *why) {
         struct seqpacket *s = container_of(l, struct seqpacket, link);
 
+        if (s->is_over)
+                return;
         log_warning("connection to \"%s\" (pid %d) cut: it %s", l->peer.service, (int) l->peer.pid,
                     why);
         s->refused = l->peer.instance;
@@ -162,7 +166,7 @@ static int enqueue(struct seqpacket *s, struct refbuf *packet, const int *fds, s
 static int transmit(struct seqpacket *s, struct refbuf *packet, const int *fds, size_t n_fds) {
         int r;
 
-        if (s->fd < 0)
+        if (s->fd < 0 || s->is_over)
                 return LINK_E_DOWN;
         if (!list_is_empty(&s->queue))
                 return enqueue(s, packet, fds, n_fds);
@@ -291,7 +295,7 @@ static int receive_one(struct seqpacket *s) {
 }
 
 static bool is_ending(const struct seqpacket *s) {
-        return s->is_dead || s->fd < 0;
+        return s->is_dead || s->is_over || s->fd < 0;
 }
 
 static int on_io(void *userdata, uint32_t events) {
@@ -348,6 +352,7 @@ static int adopt(struct seqpacket *s, int fd) {
         int size = SOCKET_BUFFER, flags = fcntl(fd, F_GETFL), r;
 
         s->fd = fd;
+        s->is_over = false;
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
                 return error_origin(-errno);
         /* A packet must fit; where the limit of the system is lower, sends answer E_SIZE. */
@@ -437,8 +442,7 @@ static int serve(struct seqpacket_server *server, int fd) {
                 r = loop_add_timer(server->loop, on_hello_late, s, &s->retry);
         if (r == 0)
                 r = loop_timer_set(s->retry, nsec_add(loop_now(server->loop), HELLO_TIME));
-        if (r == 0 &&
-            !link_policy_allows(&server->policy, s->credentials.uid, s->credentials.gid)) {
+        if (r == 0 && !link_policy_allows(&server->policy, s->credentials.uid)) {
                 log_warning("connection of uid %d (pid %d) refused", (int) s->credentials.uid,
                             (int) s->credentials.pid);
                 s = seqpacket_free(s);
@@ -468,7 +472,8 @@ int seqpacket_server_new(struct loop *loop, int listen_fd, const struct link_pol
 
         s->loop = loop;
         s->fd = listen_fd;
-        s->policy.gid = policy ? policy->gid : (gid_t) -1;
+        if (policy)
+                s->policy = *policy;
         s->rpc = rpc;
         s->max_peers = max_peers;
         list_init(&s->peers);

@@ -203,10 +203,34 @@ void service_drained(struct service_context *ctx) {
                 loop_exit(ctx->loop, SERVICE_EXIT_OK);
 }
 
+/* Set by service_refuse(), in start() and in reload(). */
+static bool is_refused;
+
+static void use_config(struct process *p, struct config *c) {
+        p->config = c;
+        p->context.config = config_values(c);
+}
+
+/* Returns 0, also when the service refused: then the old one is in force again. */
+static int exchange_config(struct process *p, struct config *fresh) {
+        CLEANUP(config_freep) struct config *other = p->config;
+        int r;
+
+        use_config(p, fresh);
+        r = p->service->reload(&p->context, p->context.state_of_service);
+        if (is_refused) {
+                is_refused = false;
+                use_config(p, TAKE(other));
+                other = fresh;
+                log_warning("the old configuration stays in force");
+                return 0;
+        }
+        return r < 0 ? error_fold(r) : 0;
+}
+
 /* A bad new configuration changes nothing. */
 static int on_reload_signal(void *userdata, int signo) {
         struct process *p = userdata;
-        CLEANUP(config_freep) struct config *old = NULL;
         struct config *fresh;
         int r;
 
@@ -215,15 +239,14 @@ static int on_reload_signal(void *userdata, int signo) {
                 return 0;
         }
         fresh = load_config(p->service, &p->options);
-        if (!fresh)
+        if (!fresh) {
+                log_warning("the old configuration stays in force");
                 return 0;
+        }
         notify_reloading();
-        old = p->config;
-        p->config = fresh;
-        p->context.config = config_values(fresh);
-        r = p->service->reload(&p->context, p->context.state_of_service);
+        r = exchange_config(p, fresh);
         notify_ready();
-        return r < 0 ? error_fold(r) : 0;
+        return r;
 }
 
 static int on_watchdog(void *userdata) {
@@ -295,8 +318,6 @@ static int confine(struct process *p) {
         return r < 0 ? log_fault(r, "cannot confine this process") : 0;
 }
 
-static bool is_refused;
-
 int service_refuse(void) {
         is_refused = true;
         return error_origin(-EINVAL);
@@ -337,8 +358,10 @@ static int run(struct process *p) {
                 return log_fault(r, "cannot set up the event loop");
         r = start_confined(p);
         if (r == 0) {
+                log_by_stream(false);
                 notify_ready();
                 r = loop_run(p->context.loop);
+                log_by_stream(true);
                 if (r < 0)
                         log_fault(r, "stopped by a fault");
         }
@@ -392,6 +415,7 @@ int service_main(int argc, char **argv, const struct service *s) {
                 return SERVICE_EXIT_USAGE;
         }
         log_open(s->name, choose_level(&p.options));
+        log_by_stream(true);
         if (p.options.help_config) {
                 CLEANUP(config_freep)
                 struct config *c = config_new(s->name, s->keys, s->config_size);

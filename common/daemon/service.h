@@ -40,7 +40,10 @@ struct service {
 
         /* Opens sockets, builds the core. Returns 0 or a fault; what went wrong is logged by it. */
         int (*start)(struct service_context *ctx, void **ret);
-        /* SIGHUP with a valid new configuration in ctx->config; the old one is freed after it. */
+        /* SIGHUP, with a well-formed new configuration in ctx->config; the old one is freed when
+         * this returns. Check first, then change: return service_refuse() and have changed nothing,
+         * and the old one stays, as after an error of file and line. A fault ends the service.
+         * NULL: keys are read at start only. */
         int (*reload)(struct service_context *ctx, void *s);
         /* Refuse new work; call service_drained() when the rest is done. NULL: nothing to wait for.
          */
@@ -52,7 +55,7 @@ struct service {
 int service_main(int argc, char **argv, const struct service *service);
 void service_drained(struct service_context *ctx);
 
-/* While starting, after the line that says so was logged: only a person can mend this
- * (configuration, a damaged file), so starting again would not help. The exit code
- * becomes SERVICE_EXIT_CONFIG. Returns a fault for the caller to return. */
+/* In start() and reload(), after the line that says so was logged: only a person can mend
+ * this (configuration, a damaged file), so starting again would not help. The exit code
+ * becomes SERVICE_EXIT_CONFIG; a reload is undone. Returns a fault for the caller to return. */
 int service_refuse(void);

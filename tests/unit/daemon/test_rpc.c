@@ -1,10 +1,13 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "common/daemon/listen.h"
 #include "common/daemon/packet.h"
+#include "common/daemon/rpc_answers.h"
 #include "proto/bus.pb-c.h"
 #include "tests/support/test.h"
 #include "tests/unit/daemon/fixture.h"
@@ -34,6 +37,17 @@ static void check_answers(enum transport transport) {
         assert_int_equal(fixture_link(&f)->peer.uid, geteuid());
         fixture_done(&f);
         assert_int_equal(a.n_done + b.n_done + c.n_done, 3);
+}
+
+/* Root and ourselves always; others only where the socket's file decides. */
+static void test_policy(void **state) {
+        const struct link_policy own = {}, people = { .by_file = true };
+
+        assert_true(link_policy_allows(&own, 0));
+        assert_true(link_policy_allows(NULL, geteuid()));
+        assert_false(link_policy_allows(NULL, geteuid() + 1));
+        assert_false(link_policy_allows(&own, geteuid() + 1));
+        assert_true(link_policy_allows(&people, geteuid() + 1));
 }
 
 static void test_answers(void **state) {
@@ -139,6 +153,32 @@ static void check_retry(enum transport transport) {
 static void test_retry(void **state) {
         FOREACH_CASE (t, transports)
                 check_retry(*t);
+}
+
+/* However many other callers came meanwhile: an id that ran does not run again. */
+static void test_many_callers(void **state) {
+        const struct answer answer = { .code = 7, .text = (char *) "done" };
+        const struct link_peer first = { .instance = 1 };
+        struct answers *a = answers_new(1);
+
+        answers_begin(a, &first, 5);
+        answers_store(a, &first, 5, &answer);
+        assert_int_equal(answers_find(a, &first, 5)->code, 7);
+        for (uint64_t i = 2; i < 1000; i++) {
+                struct link_peer other = { .instance = i };
+
+                answers_begin(a, &other, 1);
+                answers_store(a, &other, 1, &answer);
+        }
+        assert_true(answers_is_old(a, &first, 5));
+        assert_null(answers_find(a, &first, 5)); /* RPC_E_EXPIRED */
+        answers_begin(a, &first, 6);
+        answers_store(a, &first, 6, &answer);
+        assert_int_equal(answers_find(a, &first, 6)->code, 7);
+        for (uint64_t i = 1000; i < 10000; i++) /* bounded all the same */
+                answers_begin(a, &(struct link_peer){ .instance = i }, 1);
+        assert_false(answers_is_old(a, &first, 5));
+        answers_free(a);
 }
 
 static void check_bound(enum transport transport) {
@@ -248,6 +288,9 @@ static void test_cancel(void **state) {
 }
 
 /* What a broken or hostile client may send; each case on a connection of its own. */
+#define LIT(s) \
+        { (const uint8_t *) (s), sizeof(s) - 1 }
+
 static const struct {
         const char *name;
         struct bytes packet;
@@ -288,8 +331,38 @@ static void test_garbage(void **state) {
         fixture_done(&f);
 }
 
-#define LIT(s) \
-        { (const uint8_t *) (s), sizeof(s) - 1 }
+static void send_header(int fd, Bus__Header *header, struct bytes body) {
+        uint8_t packet[2 + LINK_HEADER_MAX + 256];
+        size_t n = packet_begin(header, packet);
+
+        memcpy(packet + n, body.data, body.len);
+        assert_int_equal(seqpacket_send_raw(fd, BYTES(packet, n + body.len), NULL, 0), 0);
+}
+
+/* Calls that wait behind the packet for which a peer is cut are not run any more. */
+static void test_nothing_after_a_cut(void **state) {
+        Bus__Header hello = BUS__HEADER__INIT, call = BUS__HEADER__INIT;
+        uint8_t body[256];
+        struct fixture f;
+        char byte;
+        int fd;
+
+        fixture_init(&f, OVER_SEQPACKET);
+        fixture_serve(&f, 0);
+        fd = seqpacket_dial(f.path);
+        assert_true(fd >= 0);
+        hello.kind = BUS__KIND__HELLO;
+        send_header(fd, &hello, BYTES(body, link_hello_pack("test", 0, false, body, sizeof(body))));
+        assert_int_equal(seqpacket_send_raw(fd, BYTES_LIT("\xff\xff?"), NULL, 0), 0);
+        call.kind = BUS__KIND__CALL;
+        call.name = (char *) "Say";
+        for (call.id = 1; call.id <= 10; call.id++)
+                send_header(fd, &call, BYTES_LIT(""));
+        RUN_UNTIL(&f, recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) == 0 || errno == ECONNRESET);
+        assert_int_equal(f.service.n_runs, 0);
+        close(fd);
+        fixture_done(&f);
+}
 
 /* The same over the bus: one frame, three, a header that is none, a call without a hello,
  * a hello that lies about its path; each from a bare DEALER. */
@@ -474,9 +547,12 @@ static void test_blocking(void **state) {
         fixture_done(&f);
 }
 
-TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
-          cmocka_unit_test(test_gone), cmocka_unit_test(test_retry), cmocka_unit_test(test_bound),
+/* Descriptors are counted first: libzmq closes those of earlier tests in its own time. */
+TEST_MAIN(cmocka_unit_test(test_descriptors), cmocka_unit_test(test_policy),
+          cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
+          cmocka_unit_test(test_gone), cmocka_unit_test(test_retry),
+          cmocka_unit_test(test_many_callers), cmocka_unit_test(test_bound),
           cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
           cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
-          cmocka_unit_test(test_garbage_bus), cmocka_unit_test(test_events),
-          cmocka_unit_test(test_descriptors), cmocka_unit_test(test_blocking))
+          cmocka_unit_test(test_nothing_after_a_cut), cmocka_unit_test(test_garbage_bus),
+          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking))

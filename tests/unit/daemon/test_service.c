@@ -46,9 +46,15 @@ static int start_badly(struct service_context *ctx, void **ret) {
         return error_origin(-EADDRINUSE);
 }
 
+#define COUNT_REFUSED 8 /* well-formed, but not for this service while it runs */
+
 static int reload(struct service_context *ctx, void *s) {
         const struct sample_config *c = ctx->config;
 
+        if (c->count == COUNT_REFUSED) {
+                say('r');
+                return service_refuse();
+        }
         say((char) ('0' + c->count));
         return 0;
 }
@@ -64,8 +70,12 @@ static void drain(struct service_context *ctx, void *s) {
         check(loop_defer(done) == 0);
 }
 
+/* Says which configuration was in force last. */
 static void *stop(struct service_context *ctx, void *s) {
+        const struct sample_config *c = ctx->config;
+
         say('s');
+        say((char) ('0' + c->count));
         done = loop_source_free(done);
         return NULL;
 }
@@ -219,7 +229,13 @@ static void test_threads(void **state) {
         close(fd);
 }
 
-/* A bad new configuration changes nothing; SIGTERM drains, then stops. */
+static void hang_up(pid_t pid, const char *path, const char *text) {
+        put_text(path, text);
+        assert_int_equal(kill(pid, SIGHUP), 0);
+}
+
+/* A new configuration that is malformed, or refused by the service, changes nothing;
+ * SIGTERM drains, then stops. */
 static void test_life(void **state) {
         char path[] = "/tmp/quorate-test-XXXXXX";
         int made = mkstemp(path), fd;
@@ -230,15 +246,16 @@ static void test_life(void **state) {
         put_text(path, "[dht]\ncount = 5\n");
         pid = spawn(&good, "--config", path, &fd);
         assert_int_equal(read_letter(fd), '5');
-        put_text(path, "[dht]\ncount = 99\n");
-        assert_int_equal(kill(pid, SIGHUP), 0);
+        hang_up(pid, path, "[dht]\ncount = 99\n");
         (void) usleep(50000);
-        put_text(path, "[dht]\ncount = 7\n");
-        assert_int_equal(kill(pid, SIGHUP), 0);
+        hang_up(pid, path, "[dht]\ncount = 7\n");
         assert_int_equal(read_letter(fd), '7');
+        hang_up(pid, path, "[dht]\ncount = 8\n");
+        assert_int_equal(read_letter(fd), 'r');
         assert_int_equal(kill(pid, SIGTERM), 0);
         assert_int_equal(read_letter(fd), 'd');
         assert_int_equal(read_letter(fd), 's');
+        assert_int_equal(read_letter(fd), '7');
         assert_int_equal(exit_of(pid), SERVICE_EXIT_OK);
         close(fd);
         assert_int_equal(unlink(path), 0);
