@@ -13,6 +13,7 @@
 #define LIBP2P_OID_TEXT "1.3.6.1.4.1.53594.1.1"
 #define BACKDATE        3600                          /* for peers whose clock is behind */
 #define LIFETIME        (100 * 365 * (int64_t) 86400) /* as other implementations do */
+#define MESSAGE_MAX     16384 /* one handshake message: a certificate has up to 4,096 bytes */
 
 struct tls_context {
         struct tls_signer signer; /* its bytes point into `copies` */
@@ -25,9 +26,14 @@ struct tls_context {
         int64_t wall;
 };
 
+/* No RSA certificate keys, which libp2p discourages: GnuTLS verifies with a key of whatever size
+ * and exponent before anybody is asked about the certificate (2 s at 32,768 bits). RSA
+ * identities are another matter: verify.c. */
 static const char priority_text[] =
         "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
-        "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:%DISABLE_TLS13_COMPAT_MODE";
+        "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:"
+        "-SIGN-ALL:+SIGN-EDDSA-ED25519:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384:"
+        "+SIGN-ECDSA-SECP521R1-SHA512:%DISABLE_TLS13_COMPAT_MODE";
 
 static int fault(int gnutls) {
         return gnutls == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EPROTO;
@@ -299,6 +305,7 @@ static int configure(struct tls_session *s) {
                 r = gnutls_alpn_set_protocols(s->gnutls, &alpn, 1, GNUTLS_ALPN_MANDATORY);
         if (r < 0)
                 return r;
+        gnutls_handshake_set_max_packet_length(s->gnutls, MESSAGE_MAX);
         gnutls_session_set_ptr(s->gnutls, &s->ref);
         gnutls_session_set_verify_function(s->gnutls, on_verify);
         if (!s->is_inbound)
