@@ -12,7 +12,6 @@
 #include "quorate-config.h"
 
 #define HOUSEKEEPING_PERIOD (60 * NSEC_PER_SEC)
-#define CERTIFICATES_MAX    64 /* keyring restarts that one life of transport goes along with */
 
 nsec_t shell_now(const struct shell *s) {
         return loop_now(s->ctx->loop);
@@ -70,12 +69,12 @@ static int64_t certificate_time(void) {
 static void renew_certificate(struct shell *s) {
         struct tls_context *fresh;
 
-        if (s->n_certificates == CERTIFICATES_MAX ||
-            keys_certificate(s->keys, certificate_time(), &fresh))
+        if (keys_certificate(s->keys, certificate_time(), &fresh))
                 return;
         log_notice("keyring was restarted: using a certificate of its new TLS key");
-        s->certificates[s->n_certificates++] = fresh;
         transport_set_tls(s->transport, fresh);
+        tls_context_free(s->certificate);
+        s->certificate = fresh;
 }
 
 /* Before the loop waits: everything that this turn has caused leaves. */
@@ -87,10 +86,12 @@ static int on_prepare(void *userdata) {
         streams_service_flush(s->streams_service);
         transport_work(s->transport, now);
         more = sockets_send(s, now);
-        /* Only now, since sending moves deadlines. */
-        (void) loop_timer_set(s->timer, more ? now : transport_deadline(s->transport));
-        if (keys_is_stale(s->keys))
+        if (keys_renewal(s->keys) <= now)
                 renew_certificate(s);
+        /* Only now, since sending moves deadlines. */
+        (void) loop_timer_set(
+                s->timer,
+                more ? now : nsec_min(transport_deadline(s->transport), keys_renewal(s->keys)));
         if (s->is_draining)
                 service_drained(s->ctx);
         return 0;
@@ -114,8 +115,9 @@ static void publish_addresses(struct shell *s) {
 
         buffer_init(&record, IDENTIFY_MESSAGE_MAX);
         transport_set_addresses(s->transport, s->addresses.list, s->addresses.n, now);
-        if (keys_sign_record(s->keys, (uint64_t) wall_us(), s->addresses.list, s->addresses.n,
-                             &record) == 0)
+        s->is_record_due = keys_sign_record(s->keys, (uint64_t) wall_us(), s->addresses.list,
+                                            s->addresses.n, &record) != 0;
+        if (!s->is_record_due)
                 transport_set_record(s->transport, buffer_bytes(&record), now);
         if (s->streams_service)
                 streams_service_tell(s->streams_service);
@@ -131,9 +133,9 @@ static int find_addresses(struct shell *s) {
                 for (size_t i = 0; i < s->n_outlets; i++)
                         addresses_of(udp_bound(s->outlets[i].udp), &now);
         }
-        if (addresses_equal(&now, &s->addresses) && now.n > 0)
+        if (addresses_equal(&now, &s->addresses) && now.n > 0 && !s->is_record_due)
                 return 0;
-        if (s->addresses.n > 0)
+        if (s->addresses.n > 0 && !addresses_equal(&now, &s->addresses))
                 transport_network_changed(s->transport, shell_now(s));
         s->addresses = now;
         publish_addresses(s);
@@ -143,7 +145,7 @@ static int find_addresses(struct shell *s) {
 static int on_housekeeping(void *userdata) {
         struct shell *s = userdata;
 
-        tls_context_set_wall(s->certificates[s->n_certificates - 1], certificate_time());
+        tls_context_set_wall(s->certificate, certificate_time());
         (void) find_addresses(s);
         (void) store_save(s->store, transport_peers(s->transport), wall_us());
         shell_refresh_metrics(s);
@@ -238,7 +240,7 @@ static int make_core(struct shell *s) {
 
         transport_config_default(&c);
         set_limits(v, &c);
-        c.quic.tls = s->certificates[0];
+        c.quic.tls = s->certificate;
         c.quic.congestion = v->congestion;
         c.quic.idle_timeout = v->idle_timeout;
         c.quic.keep_alive = v->keep_alive;
@@ -272,12 +274,7 @@ static int open_keys(struct shell *s) {
         enum tls_key_type type = s->settings->certificate ? TLS_KEY_P256 : TLS_KEY_ED25519;
         int r = keys_new(s->ctx->runtime, type, &s->keys);
 
-        if (r < 0)
-                return r;
-        s->certificates = xnew_n(struct tls_context *, CERTIFICATES_MAX);
-        r = keys_certificate(s->keys, certificate_time(), &s->certificates[0]);
-        s->n_certificates = r == 0;
-        return r;
+        return r < 0 ? r : keys_certificate(s->keys, certificate_time(), &s->certificate);
 }
 
 static int add_sources(struct shell *s) {
@@ -366,9 +363,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         loop_source_free(s->housekeeping);
         loop_source_free(s->timer);
         store_free(s->store);
-        while (s->n_certificates > 0)
-                tls_context_free(s->certificates[--s->n_certificates]);
-        free(s->certificates);
+        tls_context_free(s->certificate);
         free(s->perf_allowed);
         keys_free(s->keys);
         free(s);

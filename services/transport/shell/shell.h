@@ -31,8 +31,7 @@ struct shell {
         struct service_context *ctx;
         const struct transport_settings *settings;
         struct keys *keys;
-        struct tls_context **certificates; /* the latest is used; sessions may use older ones */
-        size_t n_certificates;
+        struct tls_context *certificate; /* the latest; sessions may use older ones */
         struct peer_id *perf_allowed;
         struct transport *transport;
         struct outlet outlets[2];
@@ -48,7 +47,7 @@ struct shell {
                 struct transport_stats transport;
                 uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
         } metrics;
-        bool is_draining;
+        bool is_draining, is_record_due; /* keyring did not sign our addresses yet */
 };
 
 int shell_start(struct service_context *ctx, void **ret);

@@ -16,6 +16,7 @@
 #define MESSAGE_MAX     16384 /* one handshake message: a certificate has up to 4,096 bytes */
 
 struct tls_context {
+        size_t n_refs;            /* the owner, and sessions */
         struct tls_signer signer; /* its bytes point into `copies` */
         struct buffer copies;
         gnutls_certificate_credentials_t credentials;
@@ -239,12 +240,13 @@ int tls_context_new(const struct tls_signer *signer, int64_t wall, struct tls_co
         /* What a peer would say of it: the signer's bytes may be wrong. */
         if (tls_verify_certificate(tls_context_certificate(t), wall, &t->peer) != TLS_OK)
                 return error_origin(-EKEYREJECTED);
+        t->n_refs = 1;
         *ret = TAKE(t);
         return 0;
 }
 
 struct tls_context *tls_context_free(struct tls_context *t) {
-        if (!t)
+        if (!t || (t->n_refs > 0 && --t->n_refs > 0))
                 return NULL;
         if (t->credentials)
                 gnutls_certificate_free_credentials(t->credentials);
@@ -320,11 +322,14 @@ int tls_session_init(struct tls_session *s, struct tls_context *context,
         int r;
 
         s->context = context;
+        context->n_refs++;
         s->ref.get_conn = get_conn;
         s->ref.user_data = userdata;
         r = gnutls_init(&s->gnutls, flags | (s->is_inbound ? GNUTLS_SERVER : GNUTLS_CLIENT));
-        if (r < 0)
+        if (r < 0) {
+                tls_session_done(s);
                 return error_origin(-ENOMEM);
+        }
         r = configure(s);
         if (r < 0) {
                 tls_session_done(s);
@@ -337,4 +342,5 @@ void tls_session_done(struct tls_session *s) {
         if (s->gnutls)
                 gnutls_deinit(s->gnutls);
         s->gnutls = NULL;
+        s->context = tls_context_free(s->context);
 }
