@@ -221,6 +221,10 @@ bool retry_token_valid(struct quic *q, const struct path *path, const ngtcp2_pkt
                        ngtcp2_cid *ret_original);
 
 /* limits.c */
+/* Whether an address must prove itself first: under load, and before the second half of what it
+ * and its network may have is given away, since anybody can write any source address. */
+bool limits_want_proof(struct quic *q, const struct endpoint *remote);
+/* Counts the handshake that is about to begin. */
 bool limits_admit(struct quic *q, const struct endpoint *remote);
 void limits_count(struct quic *q, const struct endpoint *remote, int by); /* +1 or -1 */
 

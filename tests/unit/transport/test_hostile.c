@@ -97,6 +97,33 @@ static void test_key_update_in_handshake_packets(void **state) {
         net_done(&net);
 }
 
+/* ---- forged source addresses ---- */
+
+static bool third_connected(struct net *net) {
+        return net->nodes[2].n_connected > 0;
+}
+
+/* Somebody writes first packets in the name of an address: who really lives there must
+ * still get in. */
+static void test_forged_packets_use_up_nobodys_quota(void **state) {
+        struct net net;
+
+        two_nodes(&net, 46);
+        net_add(&net, NULL);
+        for (int i = 0; i < 60; i++) {
+                net_dial(&net.nodes[0], &net.nodes[1], NULL);
+                net_flush(&net);
+        }
+        for (size_t i = 0; i < net.n_packets; i++) {
+                net.packets[i].source = net.nodes[2].address;
+                net.packets[i].source.port = (uint16_t) (10000 + i);
+        }
+        net_run(&net, 100 * NSEC_PER_MSEC, NULL);
+        net_dial(&net.nodes[2], &net.nodes[1], NULL);
+        assert_true(net_run(&net, 2 * NSEC_PER_SEC, third_connected));
+        net_done(&net);
+}
+
 /* ---- certificates that are expensive to check ---- */
 
 #define ANY_TLS13 "NORMAL:-VERS-ALL:+VERS-TLS1.3:%DISABLE_TLS13_COMPAT_MODE"
@@ -176,4 +203,5 @@ static void test_heavy_rsa_certificates_cost_little(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_tls_messages_after_the_handshake),
           cmocka_unit_test(test_key_update_in_handshake_packets),
+          cmocka_unit_test(test_forged_packets_use_up_nobodys_quota),
           cmocka_unit_test(test_heavy_rsa_certificates_cost_little))
