@@ -334,6 +334,18 @@ void dialer_ended(struct dialer *d, uint64_t attempt, enum dial_outcome outcome,
         end_attempt(d, dial, c, outcome, reason, now);
 }
 
+bool dialer_asked(const struct dialer *d, uint64_t attempt, struct peer_id *ret_peer,
+                  struct multiaddr *ret_name) {
+        struct candidate *c;
+        const struct dial *dial = find_attempt(d, attempt, &c);
+
+        if (!dial || !c->name)
+                return false;
+        *ret_peer = dial->peer;
+        *ret_name = *c->name;
+        return true;
+}
+
 void dialer_resolved(struct dialer *d, uint64_t attempt, const struct endpoint *found, size_t n,
                      nsec_t now) {
         struct candidate *c;

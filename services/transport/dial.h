@@ -103,6 +103,9 @@ bool dialer_order(struct dialer *d, nsec_t now, struct dial_order *ret);
 /* `reason`: what a person reads behind the address. Unknown attempts are ignored. */
 void dialer_ended(struct dialer *d, uint64_t attempt, enum dial_outcome outcome, const char *reason,
                   nsec_t now);
+/* Whose name is being looked up; false: nobody waits for it any more. */
+bool dialer_asked(const struct dialer *d, uint64_t attempt, struct peer_id *ret_peer,
+                  struct multiaddr *ret_name);
 void dialer_resolved(struct dialer *d, uint64_t attempt, const struct endpoint *found, size_t n,
                      nsec_t now);
 /* Dials that are over; call until false. */

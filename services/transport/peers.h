@@ -4,7 +4,8 @@
  * themselves, and what was tried, when and how it ended.
  *
  * Pure and bounded: at most `max` peers (the one used longest ago without
- * connection, tag or pin makes room), 32 addresses, 16 attempts each. A struct
+ * connection, tag or pin makes room, strangers that only came to us before those
+ * that we reached), 32 addresses, 16 attempts each. A struct
  * peer lives until it is evicted; keep its id, not a pointer, unless it is held
  * (peer_hold). */
 
@@ -51,7 +52,8 @@ struct peer {
         struct list by_use; /* of struct peers */
         size_t n_holds;     /* connections, dials, tags: not evicted while > 0 */
         bool pinned, identified;
-        nsec_t rtt; /* last measured, 0: never */
+        nsec_t rtt;          /* last measured, 0: never */
+        uint64_t record_seq; /* of the newest signed record; an older one is not taken */
         size_t n_addrs, n_protocols, n_attempts, next_attempt;
         struct peer_address *addrs;
         char *agent;                   /* as sent: escape before showing; NULL until identified */

@@ -67,6 +67,7 @@ struct transport_stats {
         uint64_t streams_in, streams_out, streams_refused, negotiations_failed;
         uint64_t dials, dial_failures, identified, identify_failures, pushes_sent, pushes_received;
         uint64_t pings_answered, perf_refused;
+        uint64_t hearings_refused, contacts_trimmed;
 };
 
 struct transport_events {

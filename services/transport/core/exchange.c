@@ -87,8 +87,13 @@ static void hearing_end(struct hearing *h, bool failed) {
 static bool take_message(struct hearing *h, struct bytes message) {
         struct transport *t = h->transport;
         struct peer *peer = peers_find(t->peers, &h->stream->peer);
+        struct acquaintance *a = peer ? peer->manager : NULL;
 
-        if (identify_add(&h->heard, message, &h->stream->peer) || !peer)
+        if (!a || !rate_take(&a->hearings, t->now)) {
+                t->stats.hearings_refused++;
+                return false;
+        }
+        if (identify_add(&h->heard, message, &h->stream->peer))
                 return false;
         peer_identified(peer, &h->heard);
         t->stats.identified++;

@@ -200,12 +200,6 @@ void transport_close_all(struct transport *t, nsec_t now) {
         quic_close_all(t->quic, 0, now);
 }
 
-void transport_resolved(struct transport *t, uint64_t attempt, const struct endpoint *found,
-                        size_t n, nsec_t now) {
-        t->now = now;
-        dialer_resolved(t->dialer, attempt, found, n, now);
-}
-
 void transport_unroutable(struct transport *t, const struct endpoint *to, nsec_t now) {
         struct connection *connection;
         size_t cursor = 0;

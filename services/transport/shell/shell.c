@@ -183,6 +183,8 @@ static const struct metric metric_table[] = {
         ROW("negotiations_failed", transport.negotiations_failed, C, "without a protocol"),
         ROW("identified", transport.identified, C, "identify messages heard"),
         ROW("identify_failures", transport.identify_failures, C, "identify exchanges failed"),
+        ROW("identify_refused", transport.hearings_refused, C, "identify messages over the rate"),
+        ROW("connections_trimmed", transport.contacts_trimmed, C, "of peers with too many"),
         ROW("pings_answered", transport.pings_answered, C, "pings answered"),
         {},
 };
