@@ -22,6 +22,9 @@ const struct config_key transport_config_keys[] = {
         LIST(announce, "announce", "addresses to tell others instead of those of the interfaces"),
         LIST(bootstrap, "bootstrap",
              "peers to stay connected to: peerid@host:port, host:port, or a multiaddr"),
+        LIST(allow, "allow",
+             "peer ids that may connect, in either direction; none: everybody. Others are refused "
+             "inside the handshake"),
         INT(max_connections, "max-connections", "256", 4, 100000, "in total, both directions"),
         INT(max_per_ip, "max-connections-per-ip", "32", 1, 100000, "inbound, from one address"),
         INT(max_per_net, "max-connections-per-net", "64", 1, 100000,

@@ -86,6 +86,10 @@ struct dialer *dialer_free(struct dialer *d) {
         return NULL;
 }
 
+void dialer_configure(struct dialer *d, const struct dialer_config *config) {
+        d->config = *config;
+}
+
 static struct dial *find_by_peer(const struct dialer *d, const struct peer_id *peer) {
         LIST_FOREACH (link, &d->dials) {
                 struct dial *dial = LIST_ENTRY(link, struct dial, link);

@@ -86,6 +86,8 @@ struct dial_ending {
 
 struct dialer *dialer_new(const struct dialer_config *config, uint64_t seed);
 struct dialer *dialer_free(struct dialer *d);
+/* Timeouts, stagger and counts; those of rests stay. */
+void dialer_configure(struct dialer *d, const struct dialer_config *config);
 DEFINE_CLEANUP(struct dialer *, dialer_free);
 
 /* Answers enum dial_result. ret_retry is set for DIAL_E_BACKING_OFF. */

@@ -187,6 +187,19 @@ void peer_drop_address(struct peer *peer, const struct multiaddr *addr) {
                 remove_address(peer, a);
 }
 
+void peer_unpin_address(struct peer *peer, const struct multiaddr *addr) {
+        struct multiaddr plain = *addr;
+        struct peer_address *a;
+
+        multiaddr_strip_peer(&plain);
+        a = find_address(peer, &plain);
+        if (!a)
+                return;
+        a->sources &= (uint8_t) ~ADDRESS_PINNED;
+        if (!a->sources)
+                remove_address(peer, a);
+}
+
 static void forget_announced(struct peer *peer) {
         for (size_t i = peer->n_addrs; i-- > 0;) {
                 struct peer_address *a = &peer->addrs[i];

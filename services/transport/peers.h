@@ -86,6 +86,9 @@ void peer_address_worked(struct peer *peer, const struct multiaddr *addr, nsec_t
 /* An address that turned out to be somebody else's; pinned ones stay. */
 void peer_drop_address(struct peer *peer, const struct multiaddr *addr);
 
+/* It stays while it has another source. */
+void peer_unpin_address(struct peer *peer, const struct multiaddr *addr);
+
 /* What the peer said about itself. Addresses it no longer names are dropped unless they
  * come from elsewhere, too. Fields it left out stay. */
 void peer_identified(struct peer *peer, const struct identify *id);

@@ -91,6 +91,8 @@ struct quic *quic_free(struct quic *q);
 
 /* Whether inbound connections are accepted; false at the start. */
 void quic_listen(struct quic *q, bool on);
+/* Takes over limits, congestion control and timeouts, for connections made from now on. */
+void quic_configure(struct quic *q, const struct quic_config *config);
 /* For handshakes begun from now on. */
 void quic_set_tls(struct quic *q, struct tls_context *tls);
 

@@ -87,6 +87,13 @@ struct transport *transport_new(const struct transport_config *config,
 struct transport *transport_free(struct transport *t);
 DEFINE_CLEANUP(struct transport *, transport_free);
 
+/* Takes over what may change while it runs: limits, timeouts and congestion control of quic, for
+ * connections made from now on; the dialer's timeouts, loopback, agent and who may measure, at
+ * once. agent and perf_allowed must stay; tls, keys, seed and table sizes are left as they are. */
+void transport_reconfigure(struct transport *t, const struct transport_config *c, nsec_t now);
+/* Closes the connections of peers that `allow` no longer wants; how many peers. */
+size_t transport_enforce_allow(struct transport *t);
+
 /* ---- five verbs ---- */
 
 void transport_input(struct transport *t, const struct datagrams *in, nsec_t now);
@@ -174,6 +181,8 @@ bool transport_keep(struct transport *t, const struct peer_id *peer);
 void transport_unkeep(struct transport *t, const struct peer_id *peer);
 /* A peer that stays: kept, never evicted. An address without id is kept by whoever is there. */
 void transport_pin(struct transport *t, const struct multiaddr *addr, nsec_t now);
+/* The peer behind it is an ordinary one again, unless kept. */
+void transport_unpin(struct transport *t, const struct multiaddr *addr, nsec_t now);
 /* Closes all connections of the peer; false if there were none. */
 bool transport_disconnect(struct transport *t, const struct peer_id *peer);
 

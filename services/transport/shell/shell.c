@@ -9,7 +9,6 @@
 #include "common/crypto/random.h"
 #include "common/daemon/log.h"
 #include "common/daemon/service.h"
-#include "quorate-config.h"
 
 #define HOUSEKEEPING_PERIOD (60 * NSEC_PER_SEC)
 
@@ -53,8 +52,15 @@ static void on_peer(void *userdata, const struct peer *peer, bool connected) {
                            : "gone");
 }
 
+static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
+        const struct shell *s = userdata;
+
+        return policy_allows(s->policy, peer);
+}
+
 static const struct transport_events events = {
         .random = on_random,
+        .allow = on_allow,
         .resolve = on_resolve,
         .on_peer = on_peer,
 };
@@ -123,12 +129,11 @@ static void publish_addresses(struct shell *s) {
                 streams_service_tell(s->streams_service);
 }
 
-static int find_addresses(struct shell *s) {
+int shell_find_addresses(struct shell *s) {
         struct addresses now = {};
 
-        if (s->settings->announce.n_items > 0) {
-                if (!addresses_parse(&s->settings->announce, "announce", &now))
-                        return service_refuse();
+        if (s->policy->announce.n > 0) {
+                now = s->policy->announce;
         } else {
                 for (size_t i = 0; i < s->n_outlets; i++)
                         addresses_of(udp_bound(s->outlets[i].udp), &now);
@@ -146,7 +151,7 @@ static int on_housekeeping(void *userdata) {
         struct shell *s = userdata;
 
         tls_context_set_wall(s->certificate, certificate_time());
-        (void) find_addresses(s);
+        (void) shell_find_addresses(s);
         (void) store_save(s->store, transport_peers(s->transport), wall_us());
         shell_refresh_metrics(s);
         return loop_timer_set(s->housekeeping, nsec_add(shell_now(s), HOUSEKEEPING_PERIOD));
@@ -199,77 +204,34 @@ void shell_refresh_metrics(struct shell *s) {
 
 /* ---- start ---- */
 
-static void set_limits(const struct transport_settings *v, struct transport_config *c) {
-        struct quic_limits *l = &c->quic.limits;
-
-        l->connections = (uint32_t) v->max_connections;
-        l->connections_per_ip = (uint32_t) v->max_per_ip;
-        l->connections_per_net = (uint32_t) v->max_per_net;
-        l->half_open = (uint32_t) v->max_half_open;
-        l->retry_above = (uint32_t) v->retry_above;
-        l->streams = (uint32_t) v->max_streams;
-        l->stream_send_bytes = v->stream_buffer;
-        l->connection_send_bytes = v->connection_buffer;
-        l->total_send_bytes = v->total_buffer;
-        l->stream_window = v->stream_window;
-        l->connection_window = v->connection_window;
-        l->total_receive_bytes = v->receive_buffer;
-        l->exempt_loopback = true;
-}
-
-static int parse_perf_allow(struct shell *s, struct transport_config *c) {
-        const struct config_list *rows = &s->settings->perf_allow;
-
-        s->perf_allowed = xnew_n(struct peer_id, rows->n_items + 1);
-        for (size_t i = 0; i < rows->n_items; i++) {
-                if (strcmp(rows->items[i], "all") == 0) {
-                        c->perf_for_all = true;
-                } else if (!peer_id_from_text(BYTES_STR(rows->items[i]),
-                                              &s->perf_allowed[c->n_perf_allowed++])) {
-                        log_error("perf-allow: \"%s\" is no peer id, nor \"all\"", rows->items[i]);
-                        return service_refuse();
-                }
-        }
-        c->perf_allowed = s->perf_allowed;
-        return 0;
-}
-
 static int make_core(struct shell *s) {
         const struct transport_settings *v = s->settings;
         uint8_t fresh[STORE_RESET_KEY_SIZE];
         struct transport_config c;
         int r;
 
+        s->policy = policy_new(v);
+        if (!s->policy)
+                return service_refuse();
+        shell_remember_fixed(s, v);
         transport_config_default(&c);
-        set_limits(v, &c);
+        policy_configure(s->policy, v, &c);
         c.quic.tls = s->certificate;
-        c.quic.congestion = v->congestion;
-        c.quic.idle_timeout = v->idle_timeout;
-        c.quic.keep_alive = v->keep_alive;
-        c.quic.handshake_timeout = v->handshake_timeout;
-        c.dialer.attempt_timeout = v->dial_timeout;
-        c.loopback = v->loopback;
         c.peers_max = v->max_peers;
         c.key = *keys_public(s->keys);
-        c.agent = v->agent[0] ? v->agent : "quorate/" QUORATE_VERSION;
         c.seed = random_u64();
         random_bytes(fresh, sizeof(fresh));
         r = store_reset_key(s->ctx->state, fresh, c.quic.reset_key);
-        if (r == 0)
-                r = parse_perf_allow(s, &c);
         if (r == 0)
                 s->transport = transport_new(&c, &events, s);
         return r;
 }
 
-static int pin_bootstrap(struct shell *s) {
-        CLEANUP(freep) struct addresses *pins = xnew(struct addresses);
+static void pin_bootstrap(struct shell *s) {
+        const struct addresses *pins = &s->policy->bootstrap;
 
-        if (!addresses_parse(&s->settings->bootstrap, "bootstrap", pins))
-                return service_refuse();
         for (size_t i = 0; i < pins->n; i++)
                 transport_pin(s->transport, &pins->list[i], shell_now(s));
-        return 0;
 }
 
 static int open_keys(struct shell *s) {
@@ -304,15 +266,15 @@ static int begin(struct shell *s) {
         if (r == 0)
                 r = sockets_open(s);
         if (r == 0)
-                r = find_addresses(s);
+                r = shell_find_addresses(s);
         if (r == 0)
                 r = peers_service_new(s, &s->peers_service);
         if (r == 0)
                 r = streams_service_new(s, &s->streams_service);
         if (r == 0)
-                r = pin_bootstrap(s);
-        if (r == 0)
                 r = loop_add_prepare(s->ctx->loop, on_prepare, s, &s->prepare);
+        if (r == 0)
+                pin_bootstrap(s);
         return r;
 }
 
@@ -366,7 +328,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         loop_source_free(s->timer);
         store_free(s->store);
         tls_context_free(s->certificate);
-        free(s->perf_allowed);
+        policy_free(s->policy);
         keys_free(s->keys);
         free(s);
         return NULL;

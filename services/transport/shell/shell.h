@@ -9,6 +9,7 @@
 #include "services/transport/shell/addresses.h"
 #include "services/transport/shell/keys.h"
 #include "services/transport/shell/names.h"
+#include "services/transport/shell/policy.h"
 #include "services/transport/shell/store.h"
 #include "services/transport/transport.h"
 #include "services/transport/udp.h"
@@ -27,12 +28,21 @@ struct outlet {
         bool is_blocked;
 };
 
+/* What it was started with and cannot change. */
+struct shell_fixed {
+        int certificate;
+        uint64_t max_peers;
+        size_t n_listen;
+        char listen[512];
+};
+
 struct shell {
         struct service_context *ctx;
         const struct transport_settings *settings;
         struct keys *keys;
         struct tls_context *certificate; /* the latest; sessions may use older ones */
-        struct peer_id *perf_allowed;
+        struct policy *policy;
+        struct shell_fixed fixed;
         struct transport *transport;
         struct outlet outlets[2];
         size_t n_outlets;
@@ -51,8 +61,13 @@ struct shell {
 };
 
 int shell_start(struct service_context *ctx, void **ret);
+int shell_reload(struct service_context *ctx, void *s);
 void shell_drain(struct service_context *ctx, void *s);
 void *shell_stop(struct service_context *ctx, void *s);
+
+/* Tells others where we are, if that changed. 0 or a fault. */
+int shell_find_addresses(struct shell *s);
+void shell_remember_fixed(struct shell *s, const struct transport_settings *v);
 
 /* Fills shell->metrics from the core. */
 void shell_refresh_metrics(struct shell *s);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/error.h"
+#include "common/base/memory.h"
 #include "tests/support/node.h"
 #include "tests/support/peers.h"
 #include "tests/support/test.h"
@@ -135,10 +137,105 @@ static void test_keyring_restarts(void **state) {
         disconnect(&p->b, &p->a);
 }
 
+/* ---- SIGHUP ---- */
+
+static void reload(struct side *s, const char *more) {
+        CLEANUP(freep) char *config = xasprintf(CONFIG "%s", more);
+
+        test_node_set_config(s->node, config);
+        assert_int_equal(kill(s->node->transport, SIGHUP), 0);
+}
+
+/* What `of` knows of `about`; NULL: no connection. */
+static const Transport__Peer *seen(struct side *of, const struct side *about) {
+        const Transport__ListRequest in = TRANSPORT__LIST_REQUEST__INIT;
+        const Transport__ListReply *r = peers_call(&of->peers, "List", &in, 10 * SEC);
+
+        assert_non_null(r);
+        for (size_t i = 0; i < r->n_peers; i++)
+                if (r->peers[i]->peer.len == about->id.len &&
+                    memcmp(r->peers[i]->peer.data, about->id.bytes, about->id.len) == 0)
+                        return r->peers[i];
+        return NULL;
+}
+
+static bool waits_for(struct side *of, const struct side *about, bool connected) {
+        for (int i = 0; i < 100; i++) {
+                if ((seen(of, about) != NULL) == connected)
+                        return true;
+                (void) usleep(100000);
+        }
+        return false;
+}
+
+static void test_permission_is_taken_and_given(void **state) {
+        CLEANUP(freep) char *nobody = NULL;
+        struct pair *p = *state;
+        char id[PEER_ID_TEXT_SIZE];
+
+        nobody = xasprintf("allow = %s\n", peer_id_text(&p->a.id, id));
+        assert_true(connects(&p->b, p->a.address, 2000));
+        reload(&p->a, nobody);
+        assert_true(waits_for(&p->a, &p->b, false));
+        assert_false(connects(&p->b, p->a.address, 1000));
+        assert_non_null(strstr(p->b.peers.text, "refused"));
+        reload(&p->a, "allow = not-a-peer\n"); /* refused: nothing changes */
+        assert_false(connects(&p->b, p->a.address, 1000));
+        reload(&p->a, "");
+        assert_true(connects_within(&p->b, p->a.address, 5 * SEC));
+}
+
+static void test_agent_changes(void **state) {
+        struct pair *p = *state;
+        const Transport__Peer *peer = NULL;
+
+        assert_true(connects(&p->b, p->a.address, 2000));
+        reload(&p->a, "agent = renamed\n");
+        for (int i = 0; i < 50; i++) {
+                peer = seen(&p->b, &p->a);
+                if (peer && strcmp(peer->agent, "renamed") == 0)
+                        break;
+                (void) usleep(100000);
+        }
+        assert_non_null(peer);
+        assert_string_equal(peer->agent, "renamed");
+        disconnect(&p->b, &p->a);
+        assert_true(waits_for(&p->a, &p->b, false));
+}
+
+/* Without an id in the row, too. */
+static void test_pins_come_and_go(void **state) {
+        struct pair *p = *state;
+
+        for (int with_id = 0; with_id < 2; with_id++) {
+                CLEANUP(freep) char *row = NULL;
+                char id[PEER_ID_TEXT_SIZE];
+
+                row = xasprintf("bootstrap = %s%s%s\n", p->b.address, with_id ? "/p2p/" : "",
+                                with_id ? peer_id_text(&p->b.id, id) : "");
+                reload(&p->a, row);
+                assert_true(waits_for(&p->a, &p->b, true));
+                assert_true(seen(&p->a, &p->b)->pinned);
+                disconnect(&p->a, &p->b);
+                (void) usleep(300000);
+                assert_true(waits_for(&p->a, &p->b, true));
+                reload(&p->a, "");
+                (void) usleep(300000);
+                assert_false(seen(&p->a, &p->b)->pinned);
+                disconnect(&p->a, &p->b);
+                assert_true(waits_for(&p->a, &p->b, false));
+                (void) usleep(2500000);
+                assert_null(seen(&p->a, &p->b));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_keyring_asleep),
                 cmocka_unit_test(test_keyring_restarts),
+                cmocka_unit_test(test_permission_is_taken_and_given),
+                cmocka_unit_test(test_agent_changes),
+                cmocka_unit_test(test_pins_come_and_go),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
