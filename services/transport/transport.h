@@ -18,6 +18,7 @@
 #include "common/wire/multiaddr.h"
 #include "common/wire/peerid.h"
 #include "services/transport/dial.h"
+#include "services/transport/observed.h"
 #include "services/transport/peers.h"
 #include "services/transport/quic.h"
 #include "services/transport/stream.h"
@@ -79,6 +80,8 @@ struct transport_events {
         /* First connection of a peer, last one gone, identify heard. All may be NULL. */
         void (*on_peer)(void *userdata, const struct peer *peer, bool connected);
         void (*on_identified)(void *userdata, const struct peer *peer);
+        /* What is believed of transport_observed() has changed. */
+        void (*on_observed)(void *userdata);
 };
 
 struct transport *transport_new(const struct transport_config *config,
@@ -124,6 +127,9 @@ const char *transport_agent(const struct transport *t);
 void transport_set_addresses(struct transport *t, const struct multiaddr *addrs, size_t n,
                              nsec_t now);
 void transport_set_record(struct transport *t, struct bytes envelope, nsec_t now);
+
+/* Where peers say we are. It is announced only when the shell sets it among the addresses. */
+const struct observed *transport_observed(const struct transport *t);
 
 /* ---- protocols ---- */
 

@@ -142,6 +142,8 @@ struct transport {
         size_t n_addrs;
         struct buffer record;
         struct timer push_timer;
+        struct observed *observed;
+        struct timer observed_timer;
 };
 
 /* timers: one shot, harmless to stop twice */

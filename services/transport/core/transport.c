@@ -107,6 +107,7 @@ struct transport *transport_new(const struct transport_config *config,
         heap_init(&t->timers);
         t->peers = peers_new(config->peers_max, rng_u64(&t->rng));
         t->dialer = dialer_new(&config->dialer, rng_u64(&t->rng));
+        t->observed = observed_new();
         t->openings = map_new(rng_u64(&t->rng));
         list_init(&t->unclaimed);
         list_init(&t->ended);
@@ -142,6 +143,7 @@ struct transport *transport_free(struct transport *t) {
         dialer_free(t->dialer);
         peers_free(t->peers);
         map_free(t->openings);
+        observed_free(t->observed);
         heap_done(&t->timers);
         buffer_done(&t->record);
         free(t->addrs);

@@ -16,7 +16,7 @@ nsec_t shell_now(const struct shell *s) {
         return loop_now(s->ctx->loop);
 }
 
-static int64_t wall_us(void) {
+int64_t shell_wall_us(void) {
         struct timespec t;
 
         check(clock_gettime(CLOCK_REALTIME, &t) == 0);
@@ -42,6 +42,7 @@ static void on_found(void *userdata, uint64_t attempt, const struct endpoint *fo
 }
 
 static void on_peer(void *userdata, const struct peer *peer, bool connected) {
+        struct shell *s = userdata;
         const struct peer_attempt *last = peer_attempt(peer, 0);
         char id[PEER_ID_TEXT_SIZE];
 
@@ -50,6 +51,7 @@ static void on_peer(void *userdata, const struct peer *peer, bool connected) {
                  connected ? "connected"
                  : last    ? last->outcome
                            : "gone");
+        events_peer(s, peer, connected);
 }
 
 static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
@@ -58,17 +60,24 @@ static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
         return policy_allows(s->policy, peer);
 }
 
+static void on_observed(void *userdata) {
+        struct shell *s = userdata;
+
+        s->is_observed_new = true; /* not now: it asks keyring, and we are inside the core */
+}
+
 static const struct transport_events events = {
         .random = on_random,
         .allow = on_allow,
         .resolve = on_resolve,
         .on_peer = on_peer,
+        .on_observed = on_observed,
 };
 
 /* ---- a turn ---- */
 
 static int64_t certificate_time(void) {
-        return wall_us() / 1000000;
+        return shell_wall_us() / 1000000;
 }
 
 /* keyring has a new TLS key: from now on connections use a certificate of that. */
@@ -91,6 +100,11 @@ static int on_prepare(void *userdata) {
 
         streams_service_flush(s->streams_service);
         transport_work(s->transport, now);
+        if (s->is_observed_new) {
+                shell_find_addresses(s);
+                events_observed(s);
+        }
+        events_limits(s);
         more = sockets_send(s, now);
         if (keys_renewal(s->keys) <= now)
                 renew_certificate(s);
@@ -110,49 +124,12 @@ static int on_timer(void *userdata) {
         return 0;
 }
 
-static bool addresses_equal(const struct addresses *a, const struct addresses *b) {
-        return a->n == b->n && memcmp(a->list, b->list, a->n * sizeof(a->list[0])) == 0;
-}
-
-/* The sequence number must grow over restarts: it is the time. */
-static void publish_addresses(struct shell *s) {
-        CLEANUP(buffer_donep) struct buffer record = {};
-        nsec_t now = shell_now(s);
-
-        buffer_init(&record, IDENTIFY_MESSAGE_MAX);
-        transport_set_addresses(s->transport, s->addresses.list, s->addresses.n, now);
-        s->is_record_due = keys_sign_record(s->keys, (uint64_t) wall_us(), s->addresses.list,
-                                            s->addresses.n, &record) != 0;
-        if (!s->is_record_due)
-                transport_set_record(s->transport, buffer_bytes(&record), now);
-        if (s->streams_service)
-                streams_service_tell(s->streams_service);
-}
-
-int shell_find_addresses(struct shell *s) {
-        struct addresses now = {};
-
-        if (s->policy->announce.n > 0) {
-                now = s->policy->announce;
-        } else {
-                for (size_t i = 0; i < s->n_outlets; i++)
-                        addresses_of(udp_bound(s->outlets[i].udp), &now);
-        }
-        if (addresses_equal(&now, &s->addresses) && now.n > 0 && !s->is_record_due)
-                return 0;
-        if (s->addresses.n > 0 && !addresses_equal(&now, &s->addresses))
-                transport_network_changed(s->transport, shell_now(s));
-        s->addresses = now;
-        publish_addresses(s);
-        return 0;
-}
-
 static int on_housekeeping(void *userdata) {
         struct shell *s = userdata;
 
         tls_context_set_wall(s->certificate, certificate_time());
-        (void) shell_find_addresses(s);
-        (void) store_save(s->store, transport_peers(s->transport), wall_us());
+        shell_find_addresses(s);
+        (void) store_save(s->store, transport_peers(s->transport), shell_wall_us());
         shell_refresh_metrics(s);
         return loop_timer_set(s->housekeeping, nsec_add(shell_now(s), HOUSEKEEPING_PERIOD));
 }
@@ -266,9 +243,11 @@ static int begin(struct shell *s) {
         if (r == 0)
                 r = sockets_open(s);
         if (r == 0)
-                r = shell_find_addresses(s);
+                shell_find_addresses(s);
         if (r == 0)
                 r = peers_service_new(s, &s->peers_service);
+        if (r == 0)
+                r = events_open(s);
         if (r == 0)
                 r = streams_service_new(s, &s->streams_service);
         if (r == 0)
@@ -292,6 +271,7 @@ int shell_start(struct service_context *ctx, void **ret) {
 
         *ret = s;
         s->ctx = ctx;
+        s->is_record_due = true;
         s->settings = ctx->config;
         metrics_register(ctx->metrics, NULL, metric_table, &s->metrics);
         r = begin(s);
@@ -318,10 +298,11 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
                 return NULL;
         loop_source_free(s->prepare);
         if (s->store && s->transport)
-                (void) store_save(s->store, transport_peers(s->transport), wall_us());
+                (void) store_save(s->store, transport_peers(s->transport), shell_wall_us());
         s->transport = transport_free(s->transport);
         streams_service_free(s->streams_service);
         peers_service_free(s->peers_service);
+        events_close(s);
         sockets_close(s);
         names_free(s->names);
         loop_source_free(s->housekeeping);

@@ -7,6 +7,7 @@
 #include "common/daemon/service.h"
 #include "services/transport/config.h"
 #include "services/transport/shell/addresses.h"
+#include "services/transport/shell/events.h"
 #include "services/transport/shell/keys.h"
 #include "services/transport/shell/names.h"
 #include "services/transport/shell/policy.h"
@@ -26,6 +27,12 @@ struct outlet {
         uint8_t *held_bytes;
         size_t sent;
         bool is_blocked;
+};
+
+struct metrics_copy {
+        struct quic_stats quic;
+        struct transport_stats transport;
+        uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
 };
 
 /* What it was started with and cannot change. */
@@ -49,15 +56,13 @@ struct shell {
         struct loop_source *timer, *prepare, *housekeeping;
         struct names *names;
         struct store *store;
-        struct addresses addresses;
+        struct addresses addresses, local; /* announced; those of the interfaces alone */
         struct peers_service *peers_service;
         struct streams_service *streams_service;
-        struct metrics_copy {
-                struct quic_stats quic;
-                struct transport_stats transport;
-                uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
-        } metrics;
-        bool is_draining, is_record_due; /* keyring did not sign our addresses yet */
+        struct metrics_copy metrics;
+        struct events events;
+        bool is_draining, is_observed_new,
+                is_record_due; /* keyring did not sign our addresses yet */
 };
 
 int shell_start(struct service_context *ctx, void **ret);
@@ -65,13 +70,14 @@ int shell_reload(struct service_context *ctx, void *s);
 void shell_drain(struct service_context *ctx, void *s);
 void *shell_stop(struct service_context *ctx, void *s);
 
-/* Tells others where we are, if that changed. 0 or a fault. */
-int shell_find_addresses(struct shell *s);
+/* ourselves.c: tells others where we are, if that changed. */
+void shell_find_addresses(struct shell *s);
 void shell_remember_fixed(struct shell *s, const struct transport_settings *v);
 
 /* Fills shell->metrics from the core. */
 void shell_refresh_metrics(struct shell *s);
 nsec_t shell_now(const struct shell *s);
+int64_t shell_wall_us(void);
 
 /* sockets.c */
 int sockets_open(struct shell *s);

@@ -7,8 +7,10 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "proto/bus.pb-c.h"
 #include "tests/support/node.h"
 #include "tests/support/peers.h"
+#include "tests/support/streams.h"
 #include "tests/support/test.h"
 
 #define SEC    NSEC_PER_SEC
@@ -229,6 +231,86 @@ static void test_pins_come_and_go(void **state) {
         }
 }
 
+/* ---- transport/events ---- */
+
+static struct {
+        struct rpc_client *rpc;
+        bool is_followed, came, went, limited;
+        char outcome[128];
+} follower;
+
+static void on_followed(void *userdata, const struct rpc_result *r) {
+        assert_int_equal(r->code, RPC_OK);
+        follower.is_followed = true;
+}
+
+static void on_up(void *userdata) {
+        const Bus__FollowRequest in = BUS__FOLLOW_REQUEST__INIT;
+
+        (void) rpc_call(follower.rpc, "Follow", &in, 5 * SEC, on_followed, NULL);
+}
+
+static void on_peer(void *userdata, const void *message) {
+        const Transport__PeerEvent *e = message;
+
+        follower.came |= e->connected && e->inbound;
+        follower.went |= !e->connected;
+        (void) snprintf(follower.outcome, sizeof(follower.outcome), "%s", e->outcome);
+}
+
+static void on_limit(void *userdata, const void *message) {
+        const Transport__LimitEvent *e = message;
+
+        follower.limited |= strcmp(e->metric, "retries") == 0 && e->refused > 0;
+}
+
+static void test_events_are_told(void **state) {
+        struct pair *p = *state;
+        struct bus_client_options o = { .path = test_node_path(p->a.node, "transport/events"),
+                                        .service = "test" };
+        struct bus_client *bus;
+
+        memset(&follower, 0, sizeof(follower));
+        assert_int_equal(bus_client_new(p->loop, &o, &bus), 0);
+        follower.rpc = rpc_client_new(bus_client_link(bus), &bus__monitor__descriptor);
+        rpc_client_on_event(follower.rpc, "Peer", &transport__peer_event__descriptor, on_peer,
+                            NULL);
+        rpc_client_on_event(follower.rpc, "Limit", &transport__limit_event__descriptor, on_limit,
+                            NULL);
+        rpc_client_watch(follower.rpc, on_up, NULL, NULL);
+        assert_true(streams_wait(p->loop, &follower.is_followed, 5 * SEC));
+        assert_true(connects_within(&p->b, p->a.address, 5 * SEC));
+        assert_true(streams_wait(p->loop, &follower.came, 5 * SEC));
+        assert_string_equal(follower.outcome, "connected");
+        disconnect(&p->b, &p->a);
+        assert_true(streams_wait(p->loop, &follower.went, 5 * SEC));
+        reload(&p->a, "retry-above = 0\n");
+        (void) usleep(200000);
+        assert_true(connects_within(&p->b, p->a.address, 5 * SEC));
+        assert_true(streams_wait(p->loop, &follower.limited, 5 * SEC));
+        disconnect(&p->b, &p->a);
+        reload(&p->a, "");
+        rpc_client_free(follower.rpc);
+        bus_client_free(bus);
+}
+
+/* Where b was seen is where it listens: nothing is announced twice. */
+static void test_own_address_is_shown(void **state) {
+        const Types__Empty in = TYPES__EMPTY__INIT;
+        const Transport__StatusReply *r;
+        struct pair *p = *state;
+
+        assert_true(connects_within(&p->b, p->a.address, 20 * SEC));
+        (void) usleep(500000);
+        r = peers_call(&p->b.peers, "Status", &in, 10 * SEC);
+        assert_non_null(r);
+        assert_int_equal(r->n_listen, 1);
+        assert_int_equal(r->n_observed, 1);
+        assert_true(r->observed[0]->believed);
+        assert_string_equal(r->observed[0]->address, r->listen[0]);
+        disconnect(&p->b, &p->a);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_keyring_asleep),
@@ -236,6 +318,8 @@ int main(void) {
                 cmocka_unit_test(test_permission_is_taken_and_given),
                 cmocka_unit_test(test_agent_changes),
                 cmocka_unit_test(test_pins_come_and_go),
+                cmocka_unit_test(test_events_are_told),
+                cmocka_unit_test(test_own_address_is_shown),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
