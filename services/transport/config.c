@@ -62,6 +62,9 @@ const struct config_key transport_config_keys[] = {
         LIST(perf_allow, "perf-allow",
              "peer ids that may measure throughput here, or \"all\"; they can make this node send "
              "at full speed"),
+        STRING(resolver, "resolver", "",
+               "DNS server for names of peers, such as 127.0.0.1:53; empty: as the machine does "
+               "it"),
         STRING(agent, "agent", "", "what to call ourselves; empty: quorate and its version"),
         {},
 };

@@ -16,7 +16,7 @@ struct transport_settings {
         uint64_t stream_window, connection_window, receive_buffer;
         nsec_t idle_timeout, keep_alive, handshake_timeout, dial_timeout;
         int congestion, loopback, certificate;
-        char *agent;
+        char *agent, *resolver;
 };
 
 extern const struct config_key transport_config_keys[];

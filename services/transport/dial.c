@@ -138,7 +138,7 @@ static size_t add_addresses(struct dialer *d, struct dial *dial, const struct di
                 struct bytes name;
                 uint16_t port;
 
-                if (multiaddr_name(a, &name, &port, &family)) {
+                if (multiaddr_name(a, &name, &port, &family) || multiaddr_dnsaddr(a, &name)) {
                         add_name(dial, a);
                         n_usable++;
                 } else if (multiaddr_is_dialable_quic(a) && multiaddr_endpoint(a, &to)) {
@@ -380,6 +380,7 @@ void dialer_satisfied(struct dialer *d, const struct peer_id *peer) {
 static void start(struct dialer *d, struct dial *dial, size_t i, nsec_t now,
                   struct dial_order *ret) {
         struct candidate *c = &dial->candidates[i];
+        struct peer_id named;
 
         c->state = RUNNING;
         c->deadline = nsec_add(now, c->name ? d->config.name_timeout : d->config.attempt_timeout);
@@ -395,6 +396,8 @@ static void start(struct dialer *d, struct dial *dial, size_t i, nsec_t now,
         };
         if (c->name)
                 ret->name = *c->name;
+        if (c->name && !peer_id_is_none(&dial->peer) && !multiaddr_peer(c->name, &named))
+                (void) multiaddr_append_peer(&ret->name, &dial->peer);
 }
 
 static bool cancel_one(struct dial *dial, struct dial_order *ret) {

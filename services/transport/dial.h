@@ -19,7 +19,7 @@
 
 #define DIAL_CANDIDATES_MAX 32
 #define DIAL_TRIED_SIZE     480
-#define DIAL_NAME_RESULTS   8 /* endpoints taken from one name */
+#define DIAL_NAME_RESULTS   16 /* endpoints taken from one name */
 
 struct dialer;
 
@@ -73,7 +73,7 @@ struct dial_order {
         uint64_t dial, attempt; /* unique within the dialer */
         struct peer_id peer;    /* as requested */
         struct endpoint to;     /* CONNECT */
-        struct multiaddr name;  /* RESOLVE: what to look up */
+        struct multiaddr name;  /* RESOLVE: what to look up, with /p2p/ID when known */
 };
 
 struct dial_ending {

@@ -32,20 +32,22 @@ static bool only_public(const struct transport *t) {
         return t->n_addrs > 0;
 }
 
+static bool is_trusted(unsigned sources) {
+        return sources == 0 ||
+               (sources & (ADDRESS_CALLER | ADDRESS_CACHED | ADDRESS_WORKED | ADDRESS_PINNED));
+}
+
 /* What a peer says of itself must not make us knock at our own doors, or at those of our
  * network. sources 0: nobody the peer could have told. */
 static bool is_scope_welcome(const struct transport *t, enum endpoint_scope scope,
                              unsigned sources) {
-        const unsigned trusted = ADDRESS_CALLER | ADDRESS_CACHED | ADDRESS_WORKED | ADDRESS_PINNED;
-        bool is_trusted = sources == 0 || (sources & trusted);
-
         if (scope == SCOPE_UNUSABLE || scope == SCOPE_PUBLIC)
                 return scope == SCOPE_PUBLIC;
         if (scope != SCOPE_LOOPBACK)
-                return is_trusted || !only_public(t);
+                return is_trusted(sources) || !only_public(t);
         if (t->config.loopback != LOOPBACK_AUTO)
                 return t->config.loopback == LOOPBACK_ALWAYS;
-        return is_trusted || only_loopback(t);
+        return is_trusted(sources) || only_loopback(t);
 }
 
 static bool is_dialable(const struct transport *t, const struct peer_address *a) {
@@ -56,6 +58,8 @@ static bool is_dialable(const struct transport *t, const struct peer_address *a)
 
         if (multiaddr_name(&a->addr, &name, &port, &family))
                 return true;
+        if (multiaddr_dnsaddr(&a->addr, &name)) /* many look-ups: not for whom we do not know */
+                return is_trusted(a->sources);
         if (!multiaddr_is_dialable_quic(&a->addr) || !multiaddr_endpoint(&a->addr, &to) ||
             !has_link(t, to.family))
                 return false;

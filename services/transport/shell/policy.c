@@ -20,13 +20,23 @@ static bool parse_peers(const struct config_list *rows, const char *key, bool *r
         return true;
 }
 
+static bool parse_resolver(const char *text, struct policy *p) {
+        p->has_resolver = text[0] != '\0';
+        if (!p->has_resolver || (endpoint_from_text(text, &p->resolver) &&
+                                 p->resolver.family == ENDPOINT_IP4 && p->resolver.port > 0))
+                return true;
+        log_error("resolver: \"%s\" is no IPv4 address with a port; write 127.0.0.1:53", text);
+        return false;
+}
+
 struct policy *policy_new(const struct transport_settings *v) {
         CLEANUP(policy_freep) struct policy *p = xnew(struct policy);
 
         if (!addresses_parse(&v->announce, "announce", &p->announce) ||
             !addresses_parse(&v->bootstrap, "bootstrap", &p->bootstrap) ||
             !parse_peers(&v->allow, "allow", NULL, &p->allow) ||
-            !parse_peers(&v->perf_allow, "perf-allow", &p->perf_for_all, &p->perf))
+            !parse_peers(&v->perf_allow, "perf-allow", &p->perf_for_all, &p->perf) ||
+            !parse_resolver(v->resolver, p))
                 return NULL;
         p->agent = xstrdup(v->agent[0] ? v->agent : "quorate/" QUORATE_VERSION);
         return TAKE(p);

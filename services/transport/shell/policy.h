@@ -18,7 +18,8 @@ struct policy_peers {
 struct policy {
         struct addresses announce, bootstrap;
         struct policy_peers allow, perf;
-        bool perf_for_all;
+        bool perf_for_all, has_resolver;
+        struct endpoint resolver;
         char *agent;
 };
 

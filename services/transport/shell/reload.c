@@ -13,6 +13,7 @@ void shell_remember_fixed(struct shell *s, const struct transport_settings *v) {
 
         s->fixed.certificate = v->certificate;
         s->fixed.max_peers = v->max_peers;
+        (void) snprintf(s->fixed.resolver, sizeof(s->fixed.resolver), "%s", v->resolver);
         s->fixed.n_listen = v->listen.n_items;
         memset(s->fixed.listen, 0, sizeof(s->fixed.listen));
         for (size_t i = 0; i < v->listen.n_items && n < sizeof(s->fixed.listen); i++)
@@ -32,6 +33,7 @@ static void say_what_stays(struct shell *s, const struct transport_settings *v) 
         say_if(s->fixed.n_listen != before.n_listen || strcmp(s->fixed.listen, before.listen) != 0,
                "listen");
         say_if(s->fixed.certificate != before.certificate, "certificate");
+        say_if(strcmp(s->fixed.resolver, before.resolver) != 0, "resolver");
         say_if(s->fixed.max_peers != before.max_peers, "max-peers");
         s->fixed = before;
 }

@@ -225,7 +225,8 @@ static int add_sources(struct shell *s) {
         if (r == 0)
                 r = loop_add_timer(l, on_housekeeping, s, &s->housekeeping);
         if (r == 0)
-                r = names_new(l, on_found, s, &s->names);
+                r = names_new(l, s->policy->has_resolver ? &s->policy->resolver : NULL, on_found, s,
+                              &s->names);
         return r;
 }
 

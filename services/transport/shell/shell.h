@@ -40,7 +40,7 @@ struct shell_fixed {
         int certificate;
         uint64_t max_peers;
         size_t n_listen;
-        char listen[512];
+        char listen[512], resolver[64];
 };
 
 struct shell {

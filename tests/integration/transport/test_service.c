@@ -3,6 +3,8 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -311,6 +313,149 @@ static void test_own_address_is_shown(void **state) {
         disconnect(&p->b, &p->a);
 }
 
+/* ---- names ---- */
+
+#define RECORDS_MAX 24
+
+static pid_t start_dns(char *records[], unsigned *ret_port) {
+        const char *script = getenv("QUORATE_DNS_SERVER");
+        char *argv[RECORDS_MAX + 3] = { (char *) "python3", (char *) script }, line[16] = "";
+        int fds[2];
+        pid_t pid;
+
+        assert_non_null(script);
+        for (size_t i = 0; records[i]; i++)
+                argv[i + 2] = records[i];
+        assert_int_equal(pipe(fds), 0);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that fails leaves it behind */
+                (void) dup2(fds[1], STDOUT_FILENO);
+                (void) execvp(argv[0], argv);
+                _exit(127);
+        }
+        (void) close(fds[1]);
+        assert_true(read(fds[0], line, sizeof(line) - 1) > 0);
+        (void) close(fds[0]);
+        *ret_port = (unsigned) strtoul(line, NULL, 10);
+        return pid;
+}
+
+/* One line of a zone with %s for the address of b, its id, and its port. */
+static char *record(const struct pair *p, const char *form) {
+        char id[PEER_ID_TEXT_SIZE], out[512] = "", *end = out;
+
+        peer_id_text(&p->b.id, id);
+        for (const char *c = form; *c; c++) {
+                const char *put = *c == '@' ? p->b.address : *c == '#' ? id : NULL;
+
+                if (put)
+                        end += snprintf(end, (size_t) (out + sizeof(out) - end), "%s", put);
+                else
+                        *end++ = *c;
+        }
+        return xstrdup(out);
+}
+
+static const struct {
+        const char *name, *target; /* $: b's port */
+        bool works;
+} name_cases[] = {
+        { "dns4", "/dns4/b.test/udp/$/quic-v1", true },
+        { "dns", "/dns/b.test/udp/$/quic-v1", true },
+        { "dns6 of a name without", "/dns6/b.test/udp/$/quic-v1", false },
+        { "host:port", "b.test:$", true },
+        { "no such name", "/dns4/none.test/udp/$/quic-v1", false },
+        { "a server that says nothing", "/dns4/silent.test/udp/$/quic-v1", false },
+        { "dnsaddr", "/dnsaddr/one.test", true },
+        { "dnsaddr with an id", "/dnsaddr/one.test/p2p/#", true },
+        { "dnsaddr of others only", "/dnsaddr/others.test/p2p/#", false },
+        { "dnsaddr through dnsaddr", "/dnsaddr/deep1.test/p2p/#", true },
+        { "dnsaddr too deep", "/dnsaddr/deep0.test/p2p/#", false },
+        { "dnsaddr to itself", "/dnsaddr/loop.test/p2p/#", false },
+        { "dnsaddr to a name", "/dnsaddr/named.test/p2p/#", true },
+        { "dnsaddr of garbage", "/dnsaddr/garbage.test", false },
+};
+
+static const char *const zone[] = {
+        "b.test A 127.0.0.1",
+        "silent.test SILENT -",
+        "_dnsaddr.one.test TXT dnsaddr=@/p2p/#",
+        "_dnsaddr.others.test TXT "
+        "dnsaddr=@/p2p/12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7",
+        "_dnsaddr.others.test TXT dnsaddr=@",
+        "_dnsaddr.deep0.test TXT dnsaddr=/dnsaddr/deep1.test/p2p/#",
+        "_dnsaddr.deep1.test TXT dnsaddr=/dnsaddr/deep2.test/p2p/#",
+        "_dnsaddr.deep2.test TXT dnsaddr=/dnsaddr/one.test/p2p/#",
+        "_dnsaddr.loop.test TXT dnsaddr=/dnsaddr/loop.test/p2p/#",
+        "_dnsaddr.loop.test TXT dnsaddr=/dnsaddr/loop.test/p2p/#",
+        "_dnsaddr.named.test TXT dnsaddr=/dns4/b.test/udp/$/quic-v1/p2p/#",
+        "_dnsaddr.garbage.test TXT dnsaddr=/ip4/1.2.3",
+        "_dnsaddr.garbage.test TXT something else",
+};
+
+/* The form with b's port, then as record() has it. */
+static char *with_port(const struct pair *p, const char *form) {
+        const char *udp = strstr(p->b.address, "/udp/") + 5;
+        char text[512], *end = text;
+
+        for (const char *c = form; *c; c++)
+                if (*c == '$')
+                        end += snprintf(end, 8, "%.*s", (int) strcspn(udp, "/"), udp);
+                else
+                        *end++ = *c;
+        *end = '\0';
+        return record(p, text);
+}
+
+/* Else the address that worked before is dialled as well. */
+static void forget_peers(const struct test_node *n) {
+        static const char *const ends[] = { "", "-wal", "-shm" };
+
+        for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
+                CLEANUP(freep)
+                char *path = xasprintf("%s/state/transport/peers.sqlite%s", n->folder, ends[i]);
+
+                (void) unlink(path);
+        }
+}
+
+static void restart(struct side *s, const char *more) {
+        CLEANUP(freep) char *config = xasprintf(CONFIG "%s", more);
+
+        test_node_stop_transport(s->node);
+        forget_peers(s->node);
+        test_node_set_config(s->node, config);
+        test_node_start_transport(s->node);
+        learn(s);
+}
+
+static void test_names_are_dialled(void **state) {
+        char *records[RECORDS_MAX] = {}, row[64];
+        struct pair *p = *state;
+        unsigned port;
+        pid_t dns;
+
+        for (size_t i = 0; i < ELEMENTSOF(zone); i++)
+                records[i] = with_port(p, zone[i]);
+        dns = start_dns(records, &port);
+        (void) snprintf(row, sizeof(row), "resolver = 127.0.0.1:%u\n", port);
+        FOREACH_CASE (c, name_cases) {
+                CLEANUP(freep) char *target = with_port(p, c->target);
+                bool works;
+
+                restart(&p->a, row);
+                works = connects(&p->a, target, 9000);
+                print_message("# %s: %s\n", c->name, works ? "connected" : p->a.peers.text);
+                assert_int_equal(works, c->works);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(zone); i++)
+                free(records[i]);
+        (void) kill(dns, SIGTERM);
+        (void) waitpid(dns, NULL, 0);
+        restart(&p->a, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_keyring_asleep),
@@ -320,6 +465,7 @@ int main(void) {
                 cmocka_unit_test(test_pins_come_and_go),
                 cmocka_unit_test(test_events_are_told),
                 cmocka_unit_test(test_own_address_is_shown),
+                cmocka_unit_test(test_names_are_dialled),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
