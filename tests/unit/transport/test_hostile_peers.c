@@ -146,6 +146,15 @@ static void test_names_lead_to_no_door_of_ours(void **state) {
         mesh_done(&net.mesh);
 }
 
+/* Each may be sixteen look-ups. */
+static void test_dnsaddr_of_strangers_is_not_followed(void **state) {
+        start();
+        push_address("/dnsaddr/evil.example");
+        dial_back();
+        assert_null(strstr(net.text, "evil.example"));
+        mesh_done(&net.mesh);
+}
+
 static void test_private_addresses_only_among_private_ones(void **state) {
         struct multiaddr public;
 
@@ -162,4 +171,5 @@ static void test_private_addresses_only_among_private_ones(void **state) {
 TEST_MAIN(cmocka_unit_test(test_pushes_are_rationed),
           cmocka_unit_test(test_connections_of_one_peer_are_bounded),
           cmocka_unit_test(test_names_lead_to_no_door_of_ours),
+          cmocka_unit_test(test_dnsaddr_of_strangers_is_not_followed),
           cmocka_unit_test(test_private_addresses_only_among_private_ones))
