@@ -341,13 +341,17 @@ static pid_t start_dns(char *records[], unsigned *ret_port) {
         return pid;
 }
 
-/* One line of a zone with %s for the address of b, its id, and its port. */
+/* A line with b's address for @, b's id for #, and the id of somebody else for !. */
 static char *record(const struct pair *p, const char *form) {
-        char id[PEER_ID_TEXT_SIZE], out[512] = "", *end = out;
+        char b[PEER_ID_TEXT_SIZE], other[PEER_ID_TEXT_SIZE], out[512] = "", *end = out;
 
-        peer_id_text(&p->b.id, id);
+        peer_id_text(&p->b.id, b);
+        peer_id_text(&p->a.id, other);
         for (const char *c = form; *c; c++) {
-                const char *put = *c == '@' ? p->b.address : *c == '#' ? id : NULL;
+                const char *put = *c == '@'   ? p->b.address
+                                  : *c == '#' ? b
+                                  : *c == '!' ? other
+                                              : NULL;
 
                 if (put)
                         end += snprintf(end, (size_t) (out + sizeof(out) - end), "%s", put);
@@ -381,8 +385,7 @@ static const char *const zone[] = {
         "b.test A 127.0.0.1",
         "silent.test SILENT -",
         "_dnsaddr.one.test TXT dnsaddr=@/p2p/#",
-        "_dnsaddr.others.test TXT "
-        "dnsaddr=@/p2p/12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7",
+        "_dnsaddr.others.test TXT dnsaddr=@/p2p/!",
         "_dnsaddr.others.test TXT dnsaddr=@",
         "_dnsaddr.deep0.test TXT dnsaddr=/dnsaddr/deep1.test/p2p/#",
         "_dnsaddr.deep1.test TXT dnsaddr=/dnsaddr/deep2.test/p2p/#",
