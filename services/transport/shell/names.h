@@ -1,6 +1,6 @@
 #pragma once
 
-/* Name look-ups that do not stop the loop: lookup() in a helper thread, one name at
+/* Name look-ups that do not stop the loop: lookup() in a thread of their own, one name at
  * a time, at most 64 waiting. */
 
 #include <stdint.h>
