@@ -40,6 +40,11 @@ bool receipt_encode(const struct receipt *r, struct buffer *b);
 /* The layout alone, checksum not looked at. False: not a receipt. */
 bool receipt_decode(struct bytes file, struct receipt *ret);
 
+/* What any answer in a receipt has to be, by itself and for this job. The requester
+ * takes no commit that does not pass: what it counts, a receipt counts. */
+bool receipt_answer_is_whole(const struct answer *a, const struct hash_value *schema_digest);
+bool receipt_answer_is_allowed(const struct descriptor *d, const struct answer *a);
+
 /* In this order; a check that needs an earlier one that failed is SKIPPED. */
 enum receipt_check {
         RECEIPT_CHECKSUM,        /* any flipped, missing or added byte */

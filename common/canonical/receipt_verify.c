@@ -138,9 +138,11 @@ static bool answer_is_plausible(const struct answer *a, const struct hash_value 
 }
 
 /* A SEQUENCE's answer follows from its root. */
-static bool answer_fits_root(const struct answer *a, const struct hash_value *schema_digest) {
+bool receipt_answer_is_whole(const struct answer *a, const struct hash_value *schema_digest) {
         struct hash_value hash;
 
+        if (!answer_is_plausible(a, schema_digest))
+                return false;
         if (a->form != ANSWER_SEQUENCE)
                 return true;
         hash = answer_hash(a->form, schema_digest, a->rows, &a->sequence_root);
@@ -163,8 +165,7 @@ static bool check_tags(struct verification *v) {
                         return fail_host(v, i, "it signed another answer than the one shown");
                 if (!hash_equal(&result_tag, &commit.result_tag))
                         return fail_host(v, i, "it signed another root or count than shown");
-                if (!answer_is_plausible(&h->answer, &schema) ||
-                    !answer_fits_root(&h->answer, &schema))
+                if (!receipt_answer_is_whole(&h->answer, &schema))
                         return fail_host(v, i, "its answer contradicts itself");
         }
         return true;
@@ -178,6 +179,15 @@ static bool form_is_allowed(const struct descriptor *d, const struct answer *a) 
         if (a->form == ANSWER_SET)
                 return a->rows <= ANSWER_SET_ROWS;
         return a->rows > ANSWER_SET_ROWS && d->comparison == COMPARISON_CLASS;
+}
+
+static bool is_too_large(uint64_t n, uint64_t limit) {
+        return limit && n > limit;
+}
+
+bool receipt_answer_is_allowed(const struct descriptor *d, const struct answer *a) {
+        return form_is_allowed(d, a) && !is_too_large(a->rows, d->limits.rows) &&
+               !is_too_large(a->bytes, d->limits.bytes);
 }
 
 static bool class_is_admitted(const struct descriptor *d, struct bytes engine_class) {
@@ -199,12 +209,8 @@ static bool check_form(struct verification *v) {
                         continue;
                 if (commit_decode(h->commit, &commit) || !class_is_admitted(d, commit.engine_class))
                         return fail_host(v, i, "its engine class was not admitted");
-                if (!form_is_allowed(d, &h->answer))
-                        return fail_host(v, i, "its answer has a form the job does not allow");
-                if (d->limits.rows && h->answer.rows > d->limits.rows)
-                        return fail_host(v, i, "its answer has more rows than the job allows");
-                if (d->limits.bytes && h->answer.bytes > d->limits.bytes)
-                        return fail_host(v, i, "its answer has more bytes than the job allows");
+                if (!receipt_answer_is_allowed(d, &h->answer))
+                        return fail_host(v, i, "its answer has a form or size the job forbids");
         }
         return true;
 }
@@ -241,6 +247,36 @@ static bool is_commit_here(const struct receipt *r, const struct hash_value *dig
         return false;
 }
 
+static unsigned run_of(const struct receipt_host *h) {
+        struct commit_statement commit;
+
+        return commit_decode(h->commit, &commit) ? 0 : commit.run;
+}
+
+static bool has_other_first_run(const struct receipt *r, const struct receipt_host *h) {
+        for (size_t i = 0; i < r->n_hosts; i++) {
+                const struct receipt_host *o = &r->hosts[i];
+
+                if (o->commit.len > 0 && run_of(o) == 0 &&
+                    memcmp(&o->key, &h->key, sizeof(o->key)) == 0 &&
+                    !hash_equal(&o->answer.hash, &h->answer.hash))
+                        return true;
+        }
+        return false;
+}
+
+/* `correct` of a first run. A re-check is counted in `unanimous` alone, where a dissent
+ * that did not stand is the host's own two commits: both are here. 0: not to be counted. */
+static enum verdict verdict_of_counted(const struct receipt_report *report, size_t i) {
+        const struct receipt_host *h = &report->receipt.hosts[i];
+
+        if (run_of(h) == 0)
+                return VERDICT_CORRECT;
+        return report->mode == MODE_UNANIMOUS && has_other_first_run(&report->receipt, h)
+                       ? VERDICT_HARDWARE
+                       : 0;
+}
+
 static bool verdict_fits(struct verification *v, size_t i, const struct verdict_statement *s) {
         struct receipt_report *report = v->report;
 
@@ -256,8 +292,8 @@ static bool verdict_fits(struct verification *v, size_t i, const struct verdict_
         for (size_t j = 0; j < s->n_evidence; j++)
                 if (!is_commit_here(&report->receipt, &s->evidence[j]))
                         return fail_host(v, i, "its verdict rests on a commit that is not here");
-        if (report->receipt.hosts[i].counted && s->verdict != VERDICT_CORRECT)
-                return fail_host(v, i, "it was counted, but its verdict is not `correct`");
+        if (report->receipt.hosts[i].counted && s->verdict != verdict_of_counted(report, i))
+                return fail_host(v, i, "it was counted, but its verdict says otherwise");
         return true;
 }
 
@@ -291,9 +327,14 @@ static bool check_distinct_voters(struct verification *v) {
         const struct receipt *r = &v->report->receipt;
 
         for (size_t i = 0; i < r->n_hosts; i++)
-                for (size_t j = 0; j < i && r->hosts[i].counted; j++)
-                        if (r->hosts[j].counted && same_voter(&r->hosts[i], &r->hosts[j]))
+                for (size_t j = 0; j < i; j++) {
+                        const struct receipt_host *a = &r->hosts[i], *b = &r->hosts[j];
+
+                        if (a->counted && b->counted && same_voter(a, b))
                                 return fail_host(v, i, "it is the same voter as one before it");
+                        if (memcmp(&a->key, &b->key, sizeof(a->key)) == 0 && run_of(a) == run_of(b))
+                                return fail_host(v, i, "one run of it is here twice");
+                }
         return true;
 }
 
@@ -313,15 +354,18 @@ static bool check_equal_answers(struct verification *v) {
         return true;
 }
 
-/* Whether this host's different answer stood against the one accepted. */
+/* Whether this host's answer stood against the one accepted: every other answer does,
+ * whatever its verdict, but for a voter that is counted: it has one vote. */
 static bool is_dissent(const struct receipt_report *report, const struct receipt_host *h) {
-        struct verdict_statement s;
+        const struct receipt *r = &report->receipt;
 
-        if (h->counted || h->commit.len == 0 || !report->answer ||
+        if (h->commit.len == 0 || !report->answer ||
             hash_equal(&h->answer.hash, &report->answer->hash))
                 return false;
-        return verdict_decode(h->verdict, &s) || s.verdict == VERDICT_INCORRECT ||
-               s.verdict == VERDICT_CORRECT;
+        for (size_t i = 0; i < r->n_hosts; i++)
+                if (r->hosts[i].counted && same_voter(&r->hosts[i], h))
+                        return false;
+        return true;
 }
 
 /* Votes for the answer of host i, one for each voter that gave it. */
@@ -384,26 +428,53 @@ static int check_batches(struct answer_checker *c, struct qrows_reader *rows, in
         return *ret_qrows == QROWS_END ? answer_check_end(c) : CHECK_OK;
 }
 
-static bool check_rows(struct verification *v) {
-        const struct answer *want = v->report->answer;
-        CLEANUP(schema_freep) struct schema *schema = NULL;
+/* Whether the rows give what this host signed. */
+static bool rows_fit(struct verification *v, const struct answer *want,
+                     const struct schema *schema) {
         struct answer_checker checker;
         struct qrows_reader rows;
         int result, file_result;
 
-        if (!want)
-                return fail(v, "the receipt agrees on no answer that rows could give");
-        if (qrows_open(&rows, v->rows))
-                return fail(v, "the rows are not a rows file of version %u", QROWS_VERSION);
-        if (!bytes_equal(rows.schema, v->report->descriptor.schema) ||
-            schema_decode(rows.schema, &schema))
-                return fail(v, "the rows have other columns than the job");
+        (void) qrows_open(&rows, v->rows);
         answer_check_begin(&checker, want, schema, want->form != ANSWER_SET, NULL);
         result = check_batches(&checker, &rows, &file_result);
         answer_check_done(&checker);
         if (file_result != QROWS_END && file_result != QROWS_OK)
                 return fail(v, "the rows file is cut short, or counts wrongly");
         return !result || fail(v, "batch %" PRIu64 ": %s", rows.batches, check_result_text(result));
+}
+
+static bool same_counts(const struct answer *a, const struct answer *b) {
+        return a->rows == b->rows && a->bytes == b->bytes;
+}
+
+/* The answer covers neither bytes nor, before the rows are there, their number: one of
+ * those counted may have signed false ones beside the right answer. */
+static bool check_rows(struct verification *v) {
+        const struct receipt *r = &v->report->receipt;
+        CLEANUP(schema_freep) struct schema *schema = NULL;
+        struct qrows_reader rows;
+
+        if (!v->report->answer)
+                return fail(v, "the receipt agrees on no answer that rows could give");
+        if (qrows_open(&rows, v->rows))
+                return fail(v, "the rows are not a rows file of version %u", QROWS_VERSION);
+        if (!bytes_equal(rows.schema, v->report->descriptor.schema) ||
+            schema_decode(rows.schema, &schema))
+                return fail(v, "the rows have other columns than the job");
+        for (size_t i = 0; i < r->n_hosts; i++) {
+                bool is_tried = !r->hosts[i].counted;
+
+                for (size_t j = 0; j < i && !is_tried; j++)
+                        is_tried = r->hosts[j].counted &&
+                                   same_counts(&r->hosts[i].answer, &r->hosts[j].answer);
+                if (is_tried || !rows_fit(v, &r->hosts[i].answer, schema))
+                        continue;
+                v->report->answer = &r->hosts[i].answer;
+                *v->detail = 0;
+                return true;
+        }
+        return false;
 }
 
 #define BIT(check) (1u << RECEIPT_##check)

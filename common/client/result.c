@@ -10,12 +10,12 @@
 #include "common/crypto/random.h"
 #include "common/wire/peerid.h"
 
-#define REATTACH_WITHIN (30 * NSEC_PER_SEC)
-#define TEXT_MAX        (48u << 20) /* a cell spelt out: a blob takes two digits a byte */
-#define NONCE_SIZE      16
+#define TEXT_MAX (48u << 20) /* a cell spelt out: a blob takes two digits a byte */
 
-/* A reset by the coordinator with this code: it has no such job. */
+/* A reset by the coordinator with this code: it has no such job. Codes of the link
+ * itself begin at LINK_CODES. */
 #define CLIENT_RESULT_NO_JOB 1
+#define LINK_CODES           RPC_E_TIMEOUT
 
 static const struct unpack_limits frame_limits = {
         .depth = 6, .fields = 65536, .unknown = 64, .memory = CLIENT_FRAME_MAX + (1u << 20)
@@ -46,9 +46,19 @@ void result_add_frame(struct quorate_result *r, struct bytes bytes) {
                 free(f);
                 return;
         }
+        r->end_came = ((const Coordinator__ResultFrame *) f->message.message)->body_case ==
+                      COORDINATOR__RESULT_FRAME__BODY_END;
         list_push_back(&r->frames, &f->link);
         r->n_frames++;
         r->arrived = true;
+}
+
+static void add_own_frame(struct quorate_result *r, const Coordinator__ResultFrame *frame) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, CLIENT_FRAME_MAX);
+        wire_pack(&b, &frame->base);
+        result_add_frame(r, buffer_bytes(&b));
 }
 
 static void on_data(struct channel *c, void *userdata, struct bytes data) {
@@ -73,7 +83,6 @@ static void end_restarted(struct quorate_result *r) {
         Coordinator__ResultEnd end = COORDINATOR__RESULT_END__INIT;
         Types__Problem problem = TYPES__PROBLEM__INIT;
         char detail[8 + 2 * HASH_SIZE] = "job=";
-        struct buffer b = {};
 
         hex_encode(BYTES(r->job, HASH_SIZE), detail + strlen(detail));
         problem.code = OUTCOME_RESTARTED;
@@ -83,10 +92,19 @@ static void end_restarted(struct quorate_result *r) {
         end.job = (ProtobufCBinaryData){ HASH_SIZE, r->job };
         frame.body_case = COORDINATOR__RESULT_FRAME__BODY_END;
         frame.end = &end;
-        buffer_init(&b, CLIENT_FRAME_MAX);
-        wire_pack(&b, &frame.base);
-        result_add_frame(r, buffer_bytes(&b));
-        buffer_done(&b);
+        add_own_frame(r, &frame);
+}
+
+/* The node is going away; await_frame() takes the job up again. */
+static void say_reconnecting(struct quorate_result *r) {
+        Coordinator__ResultFrame frame = COORDINATOR__RESULT_FRAME__INIT;
+        Coordinator__JobProgress progress = COORDINATOR__JOB_PROGRESS__INIT;
+
+        progress.stage = (char *) "reconnecting";
+        progress.note = (char *) "the node went away; the job goes on when it is back";
+        frame.body_case = COORDINATOR__RESULT_FRAME__BODY_PROGRESS;
+        frame.progress = &progress;
+        add_own_frame(r, &frame);
 }
 
 static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
@@ -99,11 +117,14 @@ static void on_end(struct channel *c, void *userdata, uint32_t code, const char 
         r->lost_since = loop_now(r->q->loop);
         if (code == CLIENT_RESULT_NO_JOB && r->attached) {
                 end_restarted(r);
-        } else if (code != 0 && code < 1000) { /* the coordinator's own answer, not the link's */
+        } else if (code != 0 &&
+                   code < LINK_CODES) { /* the coordinator's own answer, not the link's */
                 r->refused = true;
                 (void) client_fail(r->q, QUORATE_E_LOST, "%s",
                                    *text ? text_escape(BYTES_STR(text), shown, sizeof(shown))
                                          : "the node does not know this job");
+        } else if (code >= LINK_CODES && !r->end_came) {
+                say_reconnecting(r);
         }
 }
 
@@ -146,96 +167,6 @@ static struct quorate_result *result_new(struct quorate *q, const uint8_t job[HA
 
 /* ---- starting ---- */
 
-static int upload_inputs(struct quorate *q, const struct quorate_question *question,
-                         Types__Input *inputs, uint8_t (*roots)[HASH_SIZE]) {
-        for (size_t i = 0; i < question->n_inputs; i++) {
-                const struct quorate_input *in = &question->inputs[i];
-                int r = QUORATE_OK;
-
-                memcpy(roots[i], in->root, HASH_SIZE);
-                if (in->path)
-                        r = client_upload(q, in, roots[i]);
-                if (r)
-                        return r;
-                types__input__init(&inputs[i]);
-                inputs[i].name = (char *) (in->name ? in->name : "main");
-                inputs[i].root = (ProtobufCBinaryData){ HASH_SIZE, roots[i] };
-        }
-        return QUORATE_OK;
-}
-
-struct asking {
-        Coordinator__SubmitRequest request;
-        Types__Limits limits;
-        Types__Input inputs[64], *input_list[64];
-        uint8_t roots[64][HASH_SIZE], nonce[NONCE_SIZE];
-        struct peer_id peers[16];
-        ProtobufCBinaryData hosts[16];
-};
-
-static const char *or_empty(const char *s) {
-        return s ? s : "";
-}
-
-static int fill_hosts(struct quorate *q, const struct quorate_question *question,
-                      struct asking *a) {
-        if (question->n_hosts > ELEMENTSOF(a->hosts))
-                return client_fail(q, QUORATE_E_USAGE, "at most 16 hosts can be named");
-        for (size_t i = 0; i < question->n_hosts; i++) {
-                if (!peer_id_from_text(BYTES_STR(question->hosts[i]), &a->peers[i]))
-                        return client_fail(q, QUORATE_E_USAGE, "%s: not a peer id (12D3KooW…)",
-                                           question->hosts[i]);
-                a->hosts[i] = (ProtobufCBinaryData){ a->peers[i].len, a->peers[i].bytes };
-        }
-        a->request.hosts = a->hosts;
-        a->request.n_hosts = question->n_hosts;
-        return QUORATE_OK;
-}
-
-static void fill_options(const struct quorate_question *question, struct asking *a) {
-        Coordinator__SubmitRequest *m = &a->request;
-
-        m->sql = (char *) question->sql;
-        m->prefer = (char *) or_empty(question->prefer);
-        m->verify = (char *) or_empty(question->verify);
-        m->comparison = (char *) or_empty(question->comparison);
-        m->network = (char *) or_empty(question->network);
-        m->data_class = (char *) or_empty(question->data_class);
-        m->replicas = question->replicas;
-        m->quorum = question->quorum;
-        m->max_replicas = question->max_replicas;
-        m->timeout_ms = question->timeout_ms;
-        m->no_rewrite = question->no_rewrite;
-        a->limits.rows = question->max_rows;
-        a->limits.bytes = question->max_bytes;
-        a->limits.memory = question->max_memory;
-        a->limits.cpu_ms = question->max_cpu_ms;
-        m->limits = &a->limits;
-}
-
-/* Uploads, then fills a request that lives as long as `a` and the question. */
-static int prepare(struct quorate *q, const struct quorate_question *question, struct asking *a) {
-        int r;
-
-        coordinator__submit_request__init(&a->request);
-        types__limits__init(&a->limits);
-        if (question->n_inputs > ELEMENTSOF(a->inputs))
-                return client_fail(q, QUORATE_E_USAGE, "at most 64 inputs");
-        if (!utf8_is_valid(BYTES_STR(question->sql)))
-                return client_fail(q, QUORATE_E_USAGE, "the SQL is not UTF-8");
-        fill_options(question, a);
-        random_bytes(a->nonce, sizeof(a->nonce));
-        a->request.client_nonce = (ProtobufCBinaryData){ NONCE_SIZE, a->nonce };
-        r = fill_hosts(q, question, a);
-        if (r == QUORATE_OK)
-                r = upload_inputs(q, question, a->inputs, a->roots);
-        for (size_t i = 0; i < question->n_inputs; i++)
-                a->input_list[i] = &a->inputs[i];
-        a->request.inputs = a->input_list;
-        a->request.n_inputs = question->n_inputs;
-        return r;
-}
-
 int quorate_attach(struct quorate *q, const uint8_t job[32], uint64_t from_batch,
                    struct quorate_result **ret) {
         struct quorate_result *r;
@@ -273,65 +204,18 @@ static int query_privately(struct quorate *q, const struct quorate_question *que
 int quorate_query(struct quorate *q, const struct quorate_question *question,
                   struct quorate_result **ret) {
         CLEANUP(unpacked_donep) struct unpacked reply = {};
-        CLEANUP(freep) struct asking *a = xnew(struct asking);
         const Coordinator__SubmitReply *m;
         int r;
 
         if (q->executor)
                 return query_privately(q, question, ret);
-        r = prepare(q, question, a);
-        if (r == QUORATE_OK)
-                r = client_call(q, "Submit", &a->request, &coordinator__submit_reply__descriptor,
-                                &reply);
+        r = question_submit(q, question, &reply);
         if (r)
                 return r;
         m = reply.message;
         if (m->job.len != HASH_SIZE)
                 return client_fail(q, QUORATE_E_PROTOCOL, "the node gave no job id");
         return quorate_attach(q, m->job.data, 0, ret);
-}
-
-int quorate_explain(struct quorate *q, const struct quorate_question *question,
-                    const struct quorate_explanation **ret) {
-        CLEANUP(freep) struct asking *a = xnew(struct asking);
-        const Coordinator__ExplainReply *m;
-        int r;
-
-        unpacked_done(&q->explained);
-        if (q->executor)
-                r = private_explain(q, question, &q->explained);
-        else
-                r = prepare(q, question, a);
-        if (r == QUORATE_OK && !q->executor)
-                r = client_call(q, "Explain", &a->request, &coordinator__explain_reply__descriptor,
-                                &q->explained);
-        if (r)
-                return r;
-        m = q->explained.message;
-        free(q->findings);
-        q->findings = xnew_n(struct quorate_finding, m->n_reasons);
-        for (size_t i = 0; i < m->n_reasons; i++)
-                q->findings[i] =
-                        (struct quorate_finding){ m->reasons[i]->expression, m->reasons[i]->why,
-                                                  m->reasons[i]->position };
-        q->explanation = (struct quorate_explanation){
-                .class_name = m->class_name,
-                .rewrite = m->rewrite,
-                .route = m->route,
-                .reason = m->reason,
-                .comparison = m->comparison,
-                .ordered = m->ordered,
-                .findings = q->findings,
-                .n_findings = m->n_reasons,
-                .message = "",
-        };
-        if (m->problem && m->problem->code) {
-                q->explanation.message =
-                        client_problem_text(m->problem, q->error, sizeof(q->error));
-                q->explanation.exit_code = outcome_exit_code(m->problem->code);
-        }
-        *ret = &q->explanation;
-        return QUORATE_OK;
 }
 
 int quorate_cancel(struct quorate_result *r) {

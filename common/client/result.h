@@ -5,7 +5,8 @@
 
 #include "common/client/internal.h"
 
-#define RESULT_FRAMES_MAX 4 /* decoded frames held; then credit stays with us */
+#define REATTACH_WITHIN   (30 * NSEC_PER_SEC) /* a node that went away is waited for */
+#define RESULT_FRAMES_MAX 4                   /* decoded frames held; then credit stays with us */
 
 struct result_frame {
         struct list link;
@@ -24,6 +25,7 @@ struct quorate_result {
         bool arrived;  /* a frame, or the loss of the channel */
         bool malformed, refused, ended;
         bool attached; /* the coordinator knew the job */
+        bool end_came; /* its last frame is queued or taken */
         nsec_t lost_since;
 
         struct schema *schema;
@@ -50,6 +52,10 @@ struct quorate_result {
 };
 
 struct result_frame *result_frame_free(struct result_frame *f);
+/* question.c: uploads the inputs and submits; asks again, as the same job, when the node
+ * went away meanwhile. QUORATE_OK with *reply, a coordinator.SubmitReply. */
+int question_submit(struct quorate *q, const struct quorate_question *question,
+                    struct unpacked *reply);
 /* Decodes one frame and queues it; what cannot be decoded marks r malformed. */
 void result_add_frame(struct quorate_result *r, struct bytes bytes);
 /* Keeps `f` for the views into it. QUORATE_OK, or QUORATE_E_PROTOCOL. */

@@ -18,7 +18,7 @@ struct uploading {
         struct frame_reader frames;
         int fd;
         uint64_t left;
-        bool done, ok;
+        bool done, ok, is_lost; /* is_lost: the node, not the upload, is to blame */
         uint8_t *root;
 };
 
@@ -200,6 +200,7 @@ static void on_end(struct channel *c, void *userdata, uint32_t code, const char 
         char shown[256];
 
         u->channel = NULL;
+        u->is_lost = !u->done && code >= RPC_E_TIMEOUT;
         if (!u->done)
                 upload_fail(u, *text ? text_escape(BYTES_STR(text), shown, sizeof(shown))
                                      : "the node went away");
@@ -228,7 +229,9 @@ static int upload_fd(struct quorate *q, struct uploading *u, const char *name, u
                 channel_reset(u->channel, 0, "done");
         if (r != QUORATE_OK)
                 return r;
-        return u->ok ? QUORATE_OK : QUORATE_E_REFUSED;
+        if (u->ok)
+                return QUORATE_OK;
+        return u->is_lost ? QUORATE_E_LOST : QUORATE_E_REFUSED;
 }
 
 int client_upload(struct quorate *q, const struct quorate_input *input, uint8_t ret_root[32]) {

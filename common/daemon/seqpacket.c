@@ -387,11 +387,14 @@ int seqpacket_dial(const char *path) {
         if (strlen(path) >= sizeof(address.sun_path))
                 return error_origin(-ENAMETOOLONG);
         strcpy(address.sun_path, path);
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return error_origin(-errno);
+        /* Else it would wait as long as the queue of a listener that sleeps is full. */
         if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
                 return -errno;
+        if (fcntl(fd, F_SETFL, 0) < 0)
+                return error_origin(-errno);
         return TAKE_FD(fd);
 }
 

@@ -154,6 +154,8 @@ int seqpacket_call(struct seqpacket_caller *c, const char *method, const void *m
         r = call(c, m, message, deadline);
         if (r < 0 || r >= RPC_E_TIMEOUT)
                 c->fd = fd_close(c->fd);
+        if (r == -EAGAIN) /* the listener's queue is full: nobody takes connections */
+                return RPC_E_TIMEOUT;
         if (r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE)
                 return RPC_E_GONE;
         if (r)

@@ -162,6 +162,18 @@ bool multiaddr_name(const struct multiaddr *a, struct bytes *ret_name, uint16_t 
         return true;
 }
 
+bool multiaddr_dnsaddr(const struct multiaddr *a, struct bytes *ret_host) {
+        struct multiaddr_part name, part;
+
+        if (!multiaddr_part(a, 0, &name) || name.code != MULTIADDR_DNSADDR)
+                return false;
+        if (multiaddr_part(a, 1, &part) &&
+            (part.code != MULTIADDR_P2P || multiaddr_part(a, 2, &part)))
+                return false;
+        *ret_host = name.value;
+        return true;
+}
+
 bool multiaddr_is_relayed(const struct multiaddr *a) {
         return multiaddr_has(a, MULTIADDR_CIRCUIT);
 }

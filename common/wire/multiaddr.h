@@ -76,6 +76,8 @@ bool multiaddr_endpoint(const struct multiaddr *a, struct endpoint *ret);
  * family wanted (ENDPOINT_NONE: either). */
 bool multiaddr_name(const struct multiaddr *a, struct bytes *ret_name, uint16_t *ret_port,
                     enum endpoint_family *ret_family);
+/* /dnsaddr/HOST[/p2p/ID]: TXT records of _dnsaddr.HOST say where. */
+bool multiaddr_dnsaddr(const struct multiaddr *a, struct bytes *ret_host);
 bool multiaddr_is_relayed(const struct multiaddr *a); /* has p2p-circuit */
 /* Scope of the first ip component; names count as public. */
 enum endpoint_scope multiaddr_scope(const struct multiaddr *a);

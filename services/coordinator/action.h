@@ -55,8 +55,9 @@ enum action_type {
         ACTION_SPOOL_DROP,  /* id = spool, forgotten */
 
         /* Clients of coordinator/query. */
-        ACTION_REPLY,  /* id = call; data: packed SubmitReply or ExplainReply; none: n says why */
-        ACTION_CLIENT, /* id = client; data: part of the frames of the result channel */
+        ACTION_REPLY, /* id = call; data: packed SubmitReply or ExplainReply; none: n and event.text
+                         (static) say why */
+        ACTION_CLIENT,        /* id = client; data: part of the frames of the result channel */
         ACTION_CLIENT_FINISH, /* id = client; all was sent */
 
         ACTION_EVENT, /* for log and metrics */

@@ -8,19 +8,25 @@
 
 /* ---- Verdicts ---- */
 
-static bool is_voter(const struct replica *r) {
-        return r->run == 0 && !r->is_again && r->has_commit;
-}
-
 static bool agrees(const struct job *j, const struct replica *r) {
-        return j->is_accepted && !r->has_lied_twice &&
-               hash_equal(&r->answer.hash, &j->accepted.hash);
+        return j->is_accepted && r->is_vote && hash_equal(&r->answer.hash, &j->accepted.hash);
 }
 
-static const struct replica *recheck_of(const struct job *j, const struct replica *r) {
+struct replica *recheck_of(const struct job *j, const struct replica *r) {
         FOREACH_REPLICA (again, j)
-                if (again->run == 1 && again->prospect == r->prospect)
+                if (again->run == 1 && !again->is_for_rows && !again->is_again &&
+                    again->prospect == r->prospect)
                         return again;
+        return NULL;
+}
+
+/* The other commit of a host that gave two answers: what `hardware` is proved with. */
+static struct replica *other_run_of(const struct job *j, const struct replica *r) {
+        FOREACH_REPLICA (other, j)
+                if (other->run != r->run && other->prospect == r->prospect && other->has_commit &&
+                    !other->is_for_rows && !other->is_again && other->dispatch.is_signed &&
+                    !hash_equal(&other->answer.hash, &r->answer.hash))
+                        return other;
         return NULL;
 }
 
@@ -33,40 +39,36 @@ static unsigned votes_for_accepted(const struct job *j) {
 
 /* Nobody is incorrect on fewer than q + 1 votes, nor before a re-check. */
 static bool wants_recheck(const struct job *j, const struct replica *r) {
-        return is_voter(r) && !r->judged && j->state == STATE_VERIFIED && !agrees(j, r) &&
-               !r->has_lied_twice && votes_for_accepted(j) > j->rule.quorum;
+        return r->is_vote && !r->judged && j->state == STATE_VERIFIED && !agrees(j, r) &&
+               votes_for_accepted(j) > j->rule.quorum;
 }
 
 static enum verdict verdict_now(const struct job *j, const struct replica *r) {
-        if (r->has_lied_twice)
-                return VERDICT_INCORRECT;
         if (j->state != STATE_VERIFIED)
                 return VERDICT_INCONCLUSIVE;
-        if (agrees(j, r))
-                return r->is_rows_bad && !r->is_counted ? VERDICT_MALFORMED : VERDICT_CORRECT;
-        return wants_recheck(j, r) ? 0 : VERDICT_INCONCLUSIVE;
+        if (!agrees(j, r))
+                return wants_recheck(j, r) ? 0 : VERDICT_INCONCLUSIVE;
+        if (r->is_rows_bad && !r->is_counted)
+                return VERDICT_MALFORMED;
+        return r->run == 1 ? VERDICT_HARDWARE : VERDICT_CORRECT;
 }
 
 static enum verdict verdict_after_recheck(const struct job *j, const struct replica *r) {
         const struct replica *again = recheck_of(j, r);
 
-        if (again && again->has_commit && hash_equal(&again->answer.hash, &j->accepted.hash))
+        if (!again || again->is_ours) /* it could not be asked: that is no fault of its */
+                return VERDICT_INCONCLUSIVE;
+        if (again->has_commit && hash_equal(&again->answer.hash, &j->accepted.hash))
                 return VERDICT_HARDWARE;
         return VERDICT_INCORRECT;
 }
 
-/* The first of each voter group that agreed; hosts that served wrong rows only
+/* Those that the tally counted for the answer; hosts that served wrong rows only
  * where the quorum does not stand without them. */
 static void count_voters(struct job *j, bool with_bad_rows) {
-        FOREACH_REPLICA (r, j) {
-                const struct replica *seen = NULL;
-
-                FOREACH_REPLICA (before, j)
-                        if (before->is_counted && before->group == r->group && before != r)
-                                seen = before;
+        FOREACH_REPLICA (r, j)
                 r->is_counted =
-                        is_voter(r) && agrees(j, r) && !seen && (with_bad_rows || !r->is_rows_bad);
-        }
+                        agrees(j, r) && vote_speaks(j, r) && (with_bad_rows || !r->is_rows_bad);
 }
 
 static unsigned count_counted(const struct job *j) {
@@ -94,6 +96,17 @@ static uint64_t since_dispatch(const struct replica *r, nsec_t when) {
         return r->dispatched ? nsec_sub(when, r->dispatched) / NSEC_PER_USEC : 0;
 }
 
+/* The commit that contradicts the first, where there is one. */
+static void add_evidence(const struct job *j, const struct replica *r,
+                         struct verdict_statement *s) {
+        const struct replica *other = r->judged == VERDICT_HARDWARE ? other_run_of(j, r) : NULL;
+
+        if (other)
+                s->evidence[s->n_evidence++] = statement_digest(buffer_bytes(&other->commit.bytes));
+        else if (r->has_lied_twice)
+                s->evidence[s->n_evidence++] = statement_digest(buffer_bytes(&r->second.bytes));
+}
+
 static void sign_verdict(struct job *j, struct replica *r, nsec_t now) {
         struct verdict_statement s = {
                 .job = j->id,
@@ -114,6 +127,7 @@ static void sign_verdict(struct job *j, struct replica *r, nsec_t now) {
         };
         struct action *a;
 
+        add_evidence(j, r, &s);
         s.facts[0] = (struct statement_fact){ BYTES_STR(r->voter.fact), BYTES_STR(r->voter.group),
                                               r->voter.is_measured };
         buffer_clear(&r->verdict.bytes);
@@ -131,7 +145,7 @@ static void sign_verdict(struct job *j, struct replica *r, nsec_t now) {
 
 static void judge(struct job *j, struct replica *r, enum verdict verdict, nsec_t now) {
         r->judged = verdict;
-        if (!r->has_lied_twice && !r->is_rows_bad)
+        if (!r->is_rows_bad)
                 journal_judgement(j, r);
         sign_verdict(j, r, now);
 }
@@ -152,7 +166,38 @@ static void receipt_part(const struct job *j, const struct replica *r, struct re
         }
 }
 
-/* Returns the bundle, or NULL when there is nothing to prove. */
+static void add_part(const struct job *j, const struct replica *r, struct receipt *receipt) {
+        if (receipt->n_hosts < RECEIPT_VOTERS_MAX)
+                receipt_part(j, r, &receipt->hosts[receipt->n_hosts]);
+        receipt->n_hosts++;
+}
+
+/* What the tally counted, for and against, and the other run of a host that is
+ * `hardware`. A vote that does not speak for its group, was struck, or came after the
+ * decision is not there: nothing rests on it. */
+static void add_parts(const struct job *j, struct receipt *receipt) {
+        FOREACH_REPLICA (r, j) {
+                const struct replica *other;
+
+                if (!vote_speaks(j, r) || !r->dispatch.is_signed)
+                        continue;
+                add_part(j, r, receipt);
+                other = r->judged == VERDICT_HARDWARE ? other_run_of(j, r) : NULL;
+                if (other)
+                        add_part(j, other, receipt);
+        }
+}
+
+/* VERIFIED needs the signed verdict of as many as it needs votes. */
+static bool proves_enough(const struct job *j, const struct receipt *receipt) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < receipt->n_hosts; i++)
+                n += receipt->hosts[i].counted;
+        return j->state != STATE_VERIFIED || n >= j->rule.quorum + votes_against(j);
+}
+
+/* Returns the bundle, or NULL when there is nothing to prove, or not enough for it. */
 static struct refbuf *make_receipt(struct job *j) {
         CLEANUP(freep) struct receipt *receipt = xnew(struct receipt);
         CLEANUP(buffer_donep) struct buffer b = {};
@@ -161,12 +206,15 @@ static struct refbuf *make_receipt(struct job *j) {
         receipt->sql = BYTES_STR(j->sql);
         if (!peer_id_ed25519(&RQ_OF(j)->core->self, &receipt->requester))
                 return NULL;
-        FOREACH_REPLICA (r, j)
-                if (is_voter(r) && r->dispatch.is_signed && receipt->n_hosts < RECEIPT_VOTERS_MAX)
-                        receipt_part(j, r, &receipt->hosts[receipt->n_hosts++]);
+        add_parts(j, receipt);
         buffer_init(&b, RECEIPT_BYTES_MAX);
-        if (receipt->n_hosts == 0 || !receipt_encode(receipt, &b))
+        if (receipt->n_hosts == 0)
                 return NULL;
+        if (receipt->n_hosts > RECEIPT_VOTERS_MAX || !proves_enough(j, receipt) ||
+            !receipt_encode(receipt, &b)) {
+                job_event(j, EVENT_WARNING, "receipt_incomplete", NULL);
+                return NULL;
+        }
         return refbuf_new(buffer_bytes(&b));
 }
 
@@ -212,8 +260,7 @@ static void tell(struct job *j, struct replica *r, nsec_t now) {
  * until the client has read them. */
 static void tell_all(struct job *j, nsec_t now) {
         FOREACH_REPLICA (r, j)
-                if (is_voter(r))
-                        tell(j, r, now);
+                tell(j, r, now);
         FOREACH_REPLICA (r, j) {
                 bool is_kept = r->agrees && !j->is_settled;
 
@@ -226,7 +273,7 @@ static void tell_all(struct job *j, nsec_t now) {
 
 static void cancel_live(struct job *j, nsec_t now) {
         FOREACH_REPLICA (r, j)
-                if (replica_is_live(r))
+                if (replica_is_live(r) || (r->run == 1 && r->stage < REPLICA_SIGNING))
                         replica_cancel(r, now);
 }
 
@@ -236,7 +283,7 @@ static void cancel_live(struct job *j, nsec_t now) {
 static void settle(struct job *j, nsec_t now) {
         j->is_settled = true;
         FOREACH_REPLICA (r, j)
-                if (r->stage == REPLICA_COMMITTED && !r->is_cancelled && r->run == 0)
+                if (r->stage == REPLICA_COMMITTED && !r->is_cancelled && (r->run == 0 || r->agrees))
                         replica_release(r);
         journal_ended(j);
         tell_all(j, now);
@@ -273,10 +320,12 @@ static void sign_verdicts(struct job *j, nsec_t now) {
         if (count_counted(j) < j->rule.quorum + votes_against(j))
                 count_voters(j, true);
         FOREACH_REPLICA (r, j) {
-                enum verdict verdict = is_voter(r) ? verdict_now(j, r) : 0;
+                enum verdict verdict = r->is_vote ? verdict_now(j, r) : 0;
 
                 if (verdict)
                         judge(j, r, verdict, now);
+                else if (r->has_lied_twice && r->run == 0) /* was judged when it did */
+                        sign_verdict(j, r, now);
         }
 }
 
@@ -303,10 +352,12 @@ void job_verdict_signed(struct replica *r, nsec_t now) {
                 j->unsigned_verdicts--;
         if (j->unsigned_verdicts > 0)
                 return;
-        if (j->stage == JOB_CLOSING)
+        if (j->stage == JOB_CLOSING) {
                 j->needs_receipt = true;
-        else if (store_receipt(j))
+        } else {
+                (void) store_receipt(j);
                 tell_all(j, now);
+        }
 }
 
 void job_receipt_stored(struct job *j, bool ok, nsec_t now) {
@@ -354,7 +405,7 @@ void job_ended_step(struct job *j, nsec_t now) {
                 rows_hold(j, now);
         if (is_checked)
                 FOREACH_REPLICA (r, j)
-                        if (is_voter(r) && wants_recheck(j, r))
+                        if (wants_recheck(j, r))
                                 judge(j, r, verdict_after_recheck(j, r), now);
         if (!is_checked || !j->is_settled || j->unsigned_verdicts > 0 || j->receipt.id)
                 return;

@@ -103,7 +103,7 @@ struct job {
         struct quorum quorum;
         char *groups[JOB_REPLICAS_MAX];
         unsigned n_groups;
-        bool is_contested, was_contested, has_strangers, has_rechecked, has_given_up;
+        bool is_contested, was_contested, has_strangers, has_given_up;
         struct answer accepted; /* plain values of the leader */
         bool is_accepted;
 

@@ -14,6 +14,14 @@ static void fill_problem(const struct job *j, Types__Problem *p) {
         p->position = j->position;
 }
 
+/* Where the vote of this host stands now: a re-check may have taken the place of its
+ * first run. */
+static const struct replica *vote_behind(const struct replica *r) {
+        const struct replica *vote = r->has_commit ? vote_holder(r->job, r->prospect) : NULL;
+
+        return vote ? vote : r;
+}
+
 static const char *verdict_text(const struct replica *r) {
         const char *name = r->judged ? verdict_name(r->judged) : NULL;
 
@@ -36,10 +44,10 @@ static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
         h->peer = binary(peer_id_bytes(&r->prospect->candidate.peer));
         if (r->has_commit)
                 h->answer = binary(hash_bytes(&r->answer.hash));
-        h->verdict = (char *) verdict_text(r);
+        h->verdict = (char *) verdict_text(vote_behind(r));
         h->elapsed_us = end && began ? nsec_sub(end, began) / NSEC_PER_USEC : 0;
         h->engine = (char *) r->bid.engine;
-        h->counted = r->is_counted;
+        h->counted = vote_behind(r)->is_counted;
         h->voter = (char *) r->voter.group;
         h->bid_us = nsec_sub(r->bid_at, r->offered) / NSEC_PER_USEC;
         h->address = multiaddr_text(&r->remote.address, ret->addresses[i]);

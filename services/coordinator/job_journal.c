@@ -150,7 +150,7 @@ static bool restore_submitted(struct requester *rq, const void *message, nsec_t 
         j->plan.reason = "resumed";
         j->plan.sentence = "the coordinator was restarted";
         buffer_put(&j->descriptor, s->descriptor.data, s->descriptor.len);
-        if (!job_take_request(j, u.message))
+        if (job_take_request(j, u.message))
                 j->plan.is_local = true; /* cannot go on: it is ended below */
         else
                 job_remember_nonce(j);

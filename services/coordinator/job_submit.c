@@ -2,10 +2,14 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/canonical/receipt.h"
 #include "common/wire/unpack.h"
 #include "services/coordinator/requester_core.h"
 
-#define SQL_MAX (1u << 20)
+#define SQL_MAX        (1u << 20)
+#define VOTERS_MAX     QUORUM_VOTES_MAX
+#define UNANIMOUS_MAX  (RECEIPT_VOTERS_MAX / 2) /* a re-check stands beside each first run */
+#define TIMEOUT_MAX_MS (24u * 3600 * 1000)
 
 static const struct unpack_limits request_limits = {
         .depth = 4, .fields = 8192, .unknown = 16, .memory = 8u << 20
@@ -33,17 +37,8 @@ enum prefer job_prefer(const struct job *j) {
 }
 
 /* k, q and the end of escalation from what was asked and what is configured. */
-static bool take_rule(struct job *j, const Coordinator__SubmitRequest *request) {
-        const struct query_settings *s = SET_OF(j);
-        struct quorum_rule *r = &j->rule;
-
-        r->mode = request->verify[0] ? query_mode_of(request->verify) : MODE_QUORUM;
-        if (!r->mode)
-                return false;
-        if (r->mode == MODE_FAST) {
-                *r = (struct quorum_rule){ MODE_FAST, 1, 1, 1 };
-                return request->replicas <= 1 && request->quorum <= 1;
-        }
+static void fill_rule(const struct query_settings *s, const Coordinator__SubmitRequest *request,
+                      struct quorum_rule *r) {
         r->replicas = request->replicas ? request->replicas : s->replicas;
         r->quorum = request->quorum ? request->quorum : s->quorum;
         if (!request->replicas && r->replicas < r->quorum)
@@ -55,30 +50,61 @@ static bool take_rule(struct job *j, const Coordinator__SubmitRequest *request) 
         r->max_replicas = request->max_replicas ? request->max_replicas : s->max_replicas;
         if (!request->max_replicas && r->max_replicas < r->replicas)
                 r->max_replicas = r->replicas;
-        return r->replicas >= r->quorum && r->max_replicas >= r->replicas &&
-               r->max_replicas <= QUORUM_VOTES_MAX;
 }
 
-static bool inputs_are_valid(const Coordinator__SubmitRequest *request) {
+/* NULL, or what is wrong. */
+static const char *take_rule(struct job *j, const Coordinator__SubmitRequest *request) {
+        struct quorum_rule *r = &j->rule;
+
+        r->mode = request->verify[0] ? query_mode_of(request->verify) : MODE_QUORUM;
+        if (!r->mode)
+                return "what=verify: one of quorum, unanimous, fast";
+        if (request->replicas > VOTERS_MAX || request->quorum > VOTERS_MAX ||
+            request->max_replicas > VOTERS_MAX)
+                return "what=replicas, quorum and max-replicas: at most 32";
+        if (r->mode == MODE_FAST) {
+                *r = (struct quorum_rule){ MODE_FAST, 1, 1, 1 };
+                return request->replicas <= 1 && request->quorum <= 1
+                               ? NULL
+                               : "what=verify fast asks one host: replicas and quorum are 1";
+        }
+        fill_rule(SET_OF(j), request, r);
+        if (r->mode == MODE_UNANIMOUS && r->replicas > UNANIMOUS_MAX)
+                return "what=verify unanimous: at most 16 replicas";
+        if (r->quorum > r->replicas)
+                return "what=quorum: at most as many as replicas";
+        return r->max_replicas >= r->replicas && r->max_replicas <= VOTERS_MAX
+                       ? NULL
+                       : "what=max-replicas: from the replicas on to 32";
+}
+
+static const char *check_inputs(const Coordinator__SubmitRequest *request) {
         if (request->n_inputs > DESCRIPTOR_DATASETS_MAX)
-                return false;
+                return "what=inputs: too many";
         for (size_t i = 0; i < request->n_inputs; i++)
                 if (request->inputs[i]->root.len != HASH_SIZE ||
                     strlen(request->inputs[i]->name) > DESCRIPTOR_TEXT_MAX)
-                        return false;
-        return true;
+                        return "what=inputs: a root has 32 bytes, a name at most 255";
+        return NULL;
 }
 
-static bool text_is_valid(const Coordinator__SubmitRequest *request) {
+static const char *check_text(const Coordinator__SubmitRequest *request) {
         size_t len = strlen(request->sql);
 
-        return len > 0 && len <= SQL_MAX && utf8_is_valid(BYTES(request->sql, len)) &&
-               strlen(request->network) <= DESCRIPTOR_TEXT_MAX &&
-               request->n_engines <= DESCRIPTOR_CLASSES_MAX &&
-               request->n_hosts <= JOB_PROSPECTS_MAX &&
-               request->n_parameters <= DESCRIPTOR_PARAMETERS_MAX &&
-               (!request->comparison[0] || comparison_of(BYTES_STR(request->comparison))) &&
-               (!request->data_class[0] || data_class_of(BYTES_STR(request->data_class)));
+        if (len == 0 || len > SQL_MAX || !utf8_is_valid(BYTES(request->sql, len)))
+                return "what=sql: one statement in UTF-8, at most 1 MiB";
+        if (strlen(request->network) > DESCRIPTOR_TEXT_MAX)
+                return "what=network: at most 255 bytes";
+        if (request->n_engines > DESCRIPTOR_CLASSES_MAX || request->n_hosts > JOB_PROSPECTS_MAX ||
+            request->n_parameters > DESCRIPTOR_PARAMETERS_MAX)
+                return "what=too many engines, hosts or parameters";
+        if (request->comparison[0] && !comparison_of(BYTES_STR(request->comparison)))
+                return "what=comparison: one of class, engine, portable";
+        if (request->data_class[0] && !data_class_of(BYTES_STR(request->data_class)))
+                return "what=class: one of public, internal, sensitive";
+        if (!prefer_of(request->prefer))
+                return "what=prefer: one of auto, local, remote";
+        return request->timeout_ms > TIMEOUT_MAX_MS ? "what=timeout: at most 24h" : NULL;
 }
 
 static bool copy_request(struct job *j, const Coordinator__SubmitRequest *request) {
@@ -110,17 +136,23 @@ static void take_inputs(struct job *j) {
         }
 }
 
-/* False: not a request that makes sense; nothing was begun. */
-bool job_take_request(struct job *j, const Coordinator__SubmitRequest *request) {
-        if (!text_is_valid(request) || !inputs_are_valid(request) || !prefer_of(request->prefer) ||
-            !take_rule(j, request) || !copy_request(j, request))
-                return false;
+const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *request) {
+        const char *wrong = check_text(request);
+
+        if (!wrong)
+                wrong = check_inputs(request);
+        if (!wrong)
+                wrong = take_rule(j, request);
+        if (!wrong && !copy_request(j, request))
+                wrong = "what=request: too large";
+        if (wrong)
+                return wrong;
         j->has_asked_check = request->verify[0] || request->replicas || request->quorum ||
                              request->max_replicas || request->n_hosts;
         if (request->timeout_ms)
                 j->deadline = nsec_add(j->began, request->timeout_ms * NSEC_PER_MSEC);
         take_inputs(j);
-        return true;
+        return NULL;
 }
 
 void job_remember_nonce(struct job *j) {

@@ -146,21 +146,26 @@ void replica_fail(struct replica *r, enum verdict judged, enum outcome_error pro
         if (r->has_lane)
                 lane_reset(&r->lane);
         replica_drop_lane(r);
-        handle_close(RQ_OF(j), &r->request);
         if (r->stage == REPLICA_OVER)
                 return;
+        if (r->stage == REPLICA_SIGNING) /* a verdict that is being signed is still wanted */
+                handle_close(RQ_OF(j), &r->request);
+        if (judged == VERDICT_MALFORMED)
+                vote_withdraw(r);
         r->stage = REPLICA_OVER;
         r->over = now;
         r->problem = problem;
+        r->is_ours = !r->has_said && (problem == OUTCOME_INTERNAL || problem == OUTCOME_LIMIT);
         (void) snprintf(r->detail, sizeof(r->detail), "%s", detail);
         if (r->run != 0)
                 return;
-        r->judged = judged;
+        if (judged || j->stage < JOB_CLOSING)
+                r->judged = judged;
         if (judged && verdict_is_fault(judged)) {
                 journal_judgement(j, r);
                 job_event(j, EVENT_INFO, "replica_failed", &p->candidate.peer);
         }
-        p->is_busy = false;
+        p->is_busy = vote_holder(j, p);
         p->attempts++;
         p->is_out = p->is_out || judged == VERDICT_MALFORMED || p->attempts >= ATTEMPTS_MAX;
         p->not_before = nsec_max(

@@ -79,7 +79,14 @@ struct replica {
                 uint64_t cpu_us, wall_us, peak_memory, rows, bytes;
         } claimed;
 
+        bool is_vote;      /* its commit is its host's vote; one replica of each host at most */
         bool is_again;     /* asks a host for rows it committed to on a stream that was lost */
+        bool is_for_rows;  /* run 1 of a host that agrees and has let its rows go */
+        bool is_rowless;   /* the host has said so */
+        bool has_said;     /* `problem` is what the host said; else it is ours */
+        bool is_for_now;   /* and it said when to ask again */
+        bool is_ours;      /* it is over because we could not go on */
+        unsigned n_asked;  /* for rows, on this stream */
         bool is_counted;   /* one of the quorum, in the receipt */
         bool is_told;      /* has its verdict */
         bool is_finishing; /* the lane goes when all is sent */

@@ -210,7 +210,25 @@ static void on_refusal(struct replica *r, const Grid__JobMessage *m, nsec_t now)
                 text_escape(BYTES_STR(f->problem->detail), detail, sizeof(detail));
         r->prospect->not_before = nsec_add(now, f->retry_ms * NSEC_PER_MSEC);
         r->prospect->is_out = r->prospect->is_out || f->retry_ms == 0;
+        r->has_said = true;
+        r->is_for_now = f->retry_ms > 0;
         replica_fail(r, replica_is_live(r) ? verdict_of_failure(code) : 0, code, detail, now);
+}
+
+/* After its commit: it has no rows to give, on this stream or on another one. */
+static void on_failure(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
+        struct replica *vote = vote_holder(r->job, r->prospect);
+
+        if (r->stage != REPLICA_COMMITTED) {
+                on_refusal(r, m, now);
+                return;
+        }
+        r->is_rowless =
+                m->failure->problem && m->failure->problem->code == OUTCOME_DATA_UNAVAILABLE;
+        if (vote && vote->run == r->run)
+                vote->is_rowless = r->is_rowless;
+        job_event(r->job, EVENT_INFO, "rows_let_go", &r->prospect->candidate.peer);
+        replica_stream_lost(r, now);
 }
 
 static void on_started(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
@@ -237,9 +255,12 @@ static void on_commit(struct replica *r, const Grid__JobMessage *m, nsec_t now) 
 
 void replica_rows_bad(struct replica *r, nsec_t now) {
         struct job *j = r->job;
+        struct replica *vote = vote_holder(j, r->prospect);
 
         job_event(j, EVENT_WARNING, "rows_differ_from_commit", &r->prospect->candidate.peer);
         r->is_rows_bad = true;
+        if (vote)
+                vote->is_rows_bad = true;
         journal_judgement(j, r);
         if (r->has_lane)
                 lane_reset(&r->lane);
@@ -263,8 +284,8 @@ static void on_batch(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
 }
 
 static void on_rows_end(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
-        if (r->job->rows.source == r && !rows_on_end(r->job))
-                replica_rows_bad(r, now);
+        if (r->job->rows.source == r)
+                rows_on_end(r->job, now);
 }
 
 #define STAGES(first, last) .from = (first), .to = (last)
@@ -276,7 +297,7 @@ static const struct {
         [GRID__JOB_MESSAGE__BODY_BID] = { on_bid, STAGES(REPLICA_OFFERED, REPLICA_OFFERED) },
         [GRID__JOB_MESSAGE__BODY_REFUSAL] = { on_refusal,
                                               STAGES(REPLICA_OFFERED, REPLICA_RUNNING) },
-        [GRID__JOB_MESSAGE__BODY_FAILURE] = { on_refusal, STAGES(REPLICA_BID, REPLICA_RUNNING) },
+        [GRID__JOB_MESSAGE__BODY_FAILURE] = { on_failure, STAGES(REPLICA_BID, REPLICA_COMMITTED) },
         [GRID__JOB_MESSAGE__BODY_STARTED] = { on_started,
                                               STAGES(REPLICA_DISPATCHED, REPLICA_DISPATCHED) },
         [GRID__JOB_MESSAGE__BODY_PROGRESS] = { on_progress,

@@ -105,8 +105,12 @@ static void requester_expire(void *role, nsec_t now) {
 
 /* ---- Clients ---- */
 
-static void refuse(struct requester *rq, uint64_t call, enum outcome_error why) {
-        actions_add(rq->core->actions, ACTION_REPLY, call)->n = why;
+static void refuse(struct requester *rq, uint64_t call, enum outcome_error why,
+                   const char *detail) {
+        struct action *a = actions_add(rq->core->actions, ACTION_REPLY, call);
+
+        a->n = why;
+        a->event.text = detail;
 }
 
 /* A call repeated after a loss: the job of the first one. */
@@ -118,7 +122,7 @@ static bool is_repeated(struct requester *rq, uint64_t call,
         if (!j)
                 return false;
         if (j->n_calls == JOB_CALLS_MAX)
-                refuse(rq, call, OUTCOME_LIMIT);
+                refuse(rq, call, OUTCOME_LIMIT, "which=calls");
         else
                 j->calls[j->n_calls++] = call;
         job_answer_calls(j);
@@ -143,18 +147,20 @@ static bool make_room(struct requester *rq) {
 void requester_submit(void *role, uint64_t call, const Coordinator__SubmitRequest *request,
                       const struct entropy *entropy, nsec_t now) {
         struct requester *rq = role;
+        const char *wrong;
         struct job *j;
 
         if (entropy && is_repeated(rq, call, request))
                 return;
         if (request->client_nonce.len > 64 || !make_room(rq)) {
-                refuse(rq, call, OUTCOME_LIMIT);
+                refuse(rq, call, OUTCOME_LIMIT, "which=jobs");
                 return;
         }
         j = job_new(rq, now);
-        if (!job_take_request(j, request)) {
+        wrong = job_take_request(j, request);
+        if (wrong) {
                 job_free(j);
-                refuse(rq, call, OUTCOME_USAGE);
+                refuse(rq, call, OUTCOME_USAGE, wrong);
                 return;
         }
         j->is_explain = !entropy;

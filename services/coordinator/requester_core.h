@@ -39,7 +39,8 @@ const char *job_stage_name(const struct job *j);
 /* job_submit.c */
 void job_remember_nonce(struct job *j); /* a repeated submit is this job */
 enum prefer job_prefer(const struct job *j);
-bool job_take_request(struct job *j, const Coordinator__SubmitRequest *request);
+/* NULL; else what is wrong with it, as the detail of USAGE, and nothing was begun. */
+const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *request);
 void job_inputs_step(struct job *j, nsec_t now);
 void job_input_ready(struct job_input *in, const struct input_facts *facts, unsigned code,
                      nsec_t now);
@@ -77,11 +78,24 @@ void job_grid_step(struct job *j, nsec_t now);
 bool vote_still_stands(struct job *j);
 /* One more host, for rows nobody else has. False: there is none. */
 bool vote_recruit(struct job *j, nsec_t now);
+/* The replica whose commit is this host's vote; NULL: it has none. */
+struct replica *vote_holder(const struct job *j, const struct prospect *p);
+/* Whether the vote of this replica speaks for its group: what the tally counts, and so
+ * what stands in a receipt. */
+bool vote_speaks(const struct job *j, const struct replica *r);
+/* The host of this replica has spoken rubbish: it has no vote left. */
+void vote_withdraw(struct replica *r);
 void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now);
 unsigned job_live(const struct job *j, uint32_t run);
 unsigned job_group(struct job *j, const char *group);
 
+/* reason.c */
+/* The end of a job without hosts enough: why, if all that answered say the same. */
+void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now);
+
 /* finish.c */
+/* Its host's second run for the verdict; NULL: none was asked for. */
+struct replica *recheck_of(const struct job *j, const struct replica *r);
 void job_close(struct job *j, nsec_t now); /* rows are done, or it has failed */
 void job_closing_step(struct job *j, nsec_t now);
 void job_ended_step(struct job *j, nsec_t now);

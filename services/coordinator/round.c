@@ -100,7 +100,7 @@ static bool group_is_taken(const struct job *j, const struct replica *r) {
 
         FOREACH_REPLICA (other, j) {
                 if (other == r || other->run != 0 || other->stage <= REPLICA_BID ||
-                    (other->stage == REPLICA_OVER && !other->has_commit))
+                    (other->stage == REPLICA_OVER && !other->is_vote))
                         continue;
                 if (other->group == r->group)
                         return true;
@@ -182,7 +182,7 @@ void round_stop(struct job *j, nsec_t now) {
         FOREACH_REPLICA (r, j) {
                 if (r->run != 0 || r->stage > REPLICA_BID)
                         continue;
-                r->prospect->is_busy = false;
+                r->prospect->is_busy = vote_holder(j, r->prospect);
                 replica_cancel(r, now);
                 replica_finish(r);
         }
@@ -192,9 +192,11 @@ void round_stop(struct job *j, nsec_t now) {
 #define LOST_AGAIN_MAX 6
 
 /* Somebody could not be reached, and that was known at once: it may be our own transport
- * that is starting again. Hosts that say nothing have had their time to bid. */
+ * that is starting again. Hosts that say nothing have had their time to bid; but a job
+ * that was under way when we were restarted is not given up for what is slow then. */
 static bool has_lost_some(const struct job *j, nsec_t now) {
-        if (j->rounds_failed >= LOST_AGAIN_MAX || nsec_sub(now, j->round.began) > LOST_AT_ONCE)
+        if (j->rounds_failed >= LOST_AGAIN_MAX ||
+            (!j->is_restored && nsec_sub(now, j->round.began) > LOST_AT_ONCE))
                 return false;
         FOREACH_REPLICA (r, j)
                 if (r->run == 0 && r->stage == REPLICA_OVER && r->problem == OUTCOME_TIMEOUT &&
@@ -205,7 +207,6 @@ static bool has_lost_some(const struct job *j, nsec_t now) {
 
 static void round_close(struct job *j, nsec_t now) {
         unsigned bids = count_bids(j);
-        char detail[DETAIL_MAX];
 
         if (bids < j->round.fewest && has_lost_some(j, now)) {
                 round_stop(j, now);
@@ -215,8 +216,7 @@ static void round_close(struct job *j, nsec_t now) {
         }
         if (bids < j->round.fewest) {
                 round_stop(j, now);
-                (void) snprintf(detail, sizeof(detail), "have=%u need=%u", bids, j->round.fewest);
-                job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
+                job_too_few(j, bids, j->round.fewest, now);
                 return;
         }
         if (choose(j, now) == 0)

@@ -9,6 +9,7 @@
 #define CODEC_PLAIN   0
 #define CODEC_ZSTD    1
 #define FETCH_BATCHES 2 /* asked of our own worker at once */
+#define ASKED_MAX     3 /* times of one host on one stream */
 
 static bool is_local(const struct job *j) {
         return j->plan.is_local;
@@ -28,7 +29,7 @@ static unsigned count_signers(const struct job *j, const struct answer *a) {
         FOREACH_REPLICA (r, j) {
                 unsigned i = 0;
 
-                if (r->run != 0 || r->is_again || !r->agrees || !same_result(&r->answer, a))
+                if (!r->is_vote || !r->agrees || !same_result(&r->answer, a))
                         continue;
                 while (i < n && groups[i] != r->group)
                         i++;
@@ -59,7 +60,7 @@ static void choose_tier(struct job *j) {
 }
 
 static bool may_serve(const struct job *j, const struct replica *r) {
-        return r->run == 0 && r->agrees && !r->is_rows_bad && r->has_lane && !r->is_cancelled &&
+        return r->agrees && !r->is_rows_bad && !r->is_rowless && r->has_lane && !r->is_cancelled &&
                r->stage == REPLICA_COMMITTED &&
                (j->rows.tier == ROWS_SPOOL || same_result(&r->answer, &j->rows.want));
 }
@@ -114,9 +115,27 @@ void rows_done(struct job *j) {
         j->rows = (struct rows){};
 }
 
+/* Who signed this answer with another number of rows or bytes signed a lie beside it. */
+static void find_false_counts(struct job *j) {
+        const struct answer *want = &j->rows.want;
+
+        FOREACH_REPLICA (r, j) {
+                if (!r->is_vote || r->is_rows_bad || !hash_equal(&r->answer.hash, &want->hash) ||
+                    (r->answer.rows == want->rows && r->answer.bytes == want->bytes))
+                        continue;
+                r->agrees = false;
+                replica_rows_bad(r, j->rows.heard);
+        }
+}
+
+/* From here on what is known of the answer is what the rows gave. */
 static void conclude(struct job *j) {
-        if (answer_check_end(&j->rows.checker) == CHECK_OK)
-                j->rows.is_checked = true;
+        if (answer_check_end(&j->rows.checker) != CHECK_OK)
+                return;
+        j->rows.is_checked = true;
+        j->accepted = j->rows.want;
+        if (!is_local(j))
+                find_false_counts(j);
 }
 
 static bool same_sequence(const struct answer *a, const struct answer *b) {
@@ -158,6 +177,7 @@ static void ask_host(struct job *j, struct replica *r, nsec_t now) {
         Grid__JobMessage message;
 
         rows->source = r;
+        r->n_asked++;
         rows->sources++;
         if (rows->tier == ROWS_SPOOL) {
                 rows->want = r->answer;
@@ -192,26 +212,50 @@ static void ask_worker(struct job *j) {
 }
 
 /* Streams to all agreeing hosts are gone: one of them is called again. */
-static void call_again(struct job *j, nsec_t now) {
+static bool call_again(struct job *j, nsec_t now) {
         FOREACH_REPLICA (r, j) {
                 struct replica *again;
 
-                if (r->run != 0 || r->is_again || !r->agrees || r->is_rows_bad ||
+                if (!r->is_vote || !r->agrees || r->is_rows_bad || r->is_rowless ||
                     r->prospect->attempts >= ATTEMPTS_MAX)
                         continue;
                 r->prospect->attempts++;
-                again = replica_open(j, r->prospect, 0, now);
+                again = replica_open(j, r->prospect, r->run, now);
                 if (again)
                         again->is_again = true;
-                return;
+                return true;
         }
-        if (!vote_recruit(j, now))
-                j->rows.is_lost = true;
+        return false;
+}
+
+static bool has_second_run(const struct job *j, const struct replica *r) {
+        FOREACH_REPLICA (other, j)
+                if (other->run == 1 && other->prospect == r->prospect)
+                        return true;
+        return false;
+}
+
+/* Those that agree have let their rows go, as after a long absence of ours: one runs
+ * the job once more. Its vote stays the commit it gave; the rows are checked as ever. */
+static bool run_again(struct job *j, nsec_t now) {
+        FOREACH_REPLICA (r, j) {
+                struct replica *second;
+
+                if (!r->is_vote || !r->agrees || r->is_rows_bad || has_second_run(j, r) ||
+                    now >= j->deadline)
+                        continue;
+                second = replica_open(j, r->prospect, 1, now);
+                if (!second)
+                        return false;
+                second->is_for_rows = true;
+                return true;
+        }
+        return false;
 }
 
 static bool is_calling(const struct job *j) {
         FOREACH_REPLICA (r, j)
-                if (r->is_again && r->stage < REPLICA_COMMITTED)
+                if ((r->is_again || r->is_for_rows) && r->stage < REPLICA_COMMITTED)
                         return true;
         return false;
 }
@@ -221,8 +265,9 @@ static void find_source(struct job *j, nsec_t now) {
 
         if (r)
                 ask_host(j, r, now);
-        else if (!is_calling(j))
-                call_again(j, now);
+        else if (!is_calling(j) && !call_again(j, now) && !vote_recruit(j, now) &&
+                 !run_again(j, now))
+                j->rows.is_lost = true;
 }
 
 void rows_source_lost(struct job *j, struct replica *r) {
@@ -254,11 +299,6 @@ static void step_grid(struct job *j, nsec_t now) {
         struct rows *rows = &j->rows;
         bool is_paused = rows->tier == ROWS_STREAM && client_is_full(j);
 
-        if (!vote_still_stands(j)) {
-                rows->source = NULL;
-                j->stage = JOB_GRID;
-                return;
-        }
         rows_hold(j, now);
         if (rows->source)
                 lane_hold(&rows->source->lane, is_paused);
@@ -275,12 +315,19 @@ static void step_grid(struct job *j, nsec_t now) {
                 drop_silent(j, now);
         if (!rows->source && !is_paused)
                 find_source(j, now);
-        if (rows->is_lost)
+        if (rows->is_lost && j->is_restored)
+                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
+        else if (rows->is_lost)
                 job_fail(j, OUTCOME_TIMEOUT, "stage=rows", now);
 }
 
+/* What comes last may come with the last rows: nothing is done before the vote was
+ * looked at again. */
 void rows_step(struct job *j, nsec_t now) {
-        if (j->rows.is_checked)
+        if (!is_local(j) && !vote_still_stands(j)) {
+                j->rows.source = NULL;
+                j->stage = JOB_GRID;
+        } else if (j->rows.is_checked)
                 job_close(j, now);
         else if (is_local(j))
                 ask_worker(j);
@@ -298,7 +345,7 @@ bool rows_seek(struct job *j, uint64_t batch, nsec_t now) {
         if (batch > rows->expected) /* those before are fetched, checked, and not sent again */
                 return j->has_before && same_sequence(&j->before, &rows->want) &&
                        batch <= rows->want.batches;
-        if (j->stage != JOB_ROWS)
+        if (rows->is_checked || (j->stage != JOB_ROWS && j->stage != JOB_GRID))
                 return false;
         rows->expected = batch;
         rows->source = NULL;
@@ -308,16 +355,19 @@ bool rows_seek(struct job *j, uint64_t batch, nsec_t now) {
 
 /* ---- What a source sends ---- */
 
+/* What is out of order may be the answer to an earlier question, on this stream or on one
+ * that the host gave up for it: it is passed over, and does not count as being heard. */
 bool rows_on_digests(struct job *j, uint64_t first, struct bytes digests, nsec_t now) {
         struct rows *rows = &j->rows;
 
-        rows->heard = now;
         if (rows->tier != ROWS_STREAM || rows->has_digests)
-                return true; /* asked for on another stream before */
-        if (first != rows->digests.len / HASH_SIZE || digests.len == 0 ||
-            digests.len % HASH_SIZE != 0 ||
+                return true;
+        if (first != rows->digests.len / HASH_SIZE)
+                return true;
+        if (digests.len == 0 || digests.len % HASH_SIZE != 0 ||
             rows->digests.len + digests.len > rows->want.batches * HASH_SIZE)
                 return false;
+        rows->heard = now;
         if (budget_take(&rows->memory, digests.len)) {
                 job_fail(j, OUTCOME_LIMIT, "which=memory", now);
                 return true;
@@ -377,8 +427,6 @@ static void spool_write(struct job *j, struct bytes batch) {
 static bool check_new(struct job *j, uint64_t index, struct bytes batch) {
         struct rows *rows = &j->rows;
 
-        if (rows->tier == ROWS_STREAM && !rows->has_digests)
-                return false;
         if (answer_check_batch(&rows->checker, batch) != CHECK_OK)
                 return false;
         if (rows->tier == ROWS_SPOOL)
@@ -393,6 +441,8 @@ bool rows_on_batch(struct job *j, const struct rows_batch *b, nsec_t now) {
 
         if (rows->is_checked || (b->index != rows->expected && b->index < rows->want.batches))
                 return true; /* was on its way when another place was asked for */
+        if (rows->tier == ROWS_STREAM && !rows->has_digests)
+                return true;
         if (b->index != rows->expected || !decode(b, &memory, &batch))
                 return false;
         if (b->index < rows->checker.batches ? !is_known_batch(rows, b->index, batch)
@@ -412,8 +462,16 @@ bool rows_on_batch(struct job *j, const struct rows_batch *b, nsec_t now) {
         return rows->is_checked;
 }
 
-bool rows_on_end(struct job *j) {
-        return j->rows.is_checked || j->rows.expected == j->rows.want.batches;
+/* Too early, it may be the end of an earlier answer: asked again, a few times. */
+void rows_on_end(struct job *j, nsec_t now) {
+        struct rows *rows = &j->rows;
+
+        if (rows->is_checked || rows->expected == rows->want.batches)
+                return;
+        if (rows->source->n_asked < ASKED_MAX)
+                ask_host(j, rows->source, now);
+        else
+                drop_silent(j, now);
 }
 
 void rows_on_spool(struct job *j, struct bytes data, nsec_t now) {

@@ -57,5 +57,5 @@ struct rows_batch {
         struct bytes data;
 };
 bool rows_on_batch(struct job *j, const struct rows_batch *b, nsec_t now);
-bool rows_on_end(struct job *j); /* the source has sent all it was asked for */
+void rows_on_end(struct job *j, nsec_t now); /* the source says it has sent all */
 void rows_on_spool(struct job *j, struct bytes data, nsec_t now); /* empty: failed */

@@ -102,10 +102,11 @@ static void on_open(struct channel *c, void *userdata, const char *name, struct 
 
 /* ---- Actions ---- */
 
-static void refuse(struct call *call, unsigned why) {
+static void refuse(struct call *call, unsigned why, const char *detail) {
         char text[512];
 
-        call_fail(call, (int) why, "%s", outcome_text(why, NULL, 0, text, sizeof(text)));
+        call_fail(call, (int) why, "%s",
+                  outcome_detail_text(why, BYTES_STR(detail ? detail : ""), text, sizeof(text)));
 }
 
 void shell_do_reply(struct shell *s, struct action *a) {
@@ -115,7 +116,7 @@ void shell_do_reply(struct shell *s, struct action *a) {
         if (!p)
                 return;
         if (!a->data)
-                refuse(p->call, (unsigned) a->n);
+                refuse(p->call, (unsigned) a->n, a->event.text);
         else if (wire_unpack(p->output, refbuf_bytes(a->data), NULL, &u))
                 call_fail(p->call, RPC_E_INTERNAL, "the answer is malformed: please report this");
         else

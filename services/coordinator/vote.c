@@ -1,15 +1,12 @@
 /* Commits, and what they decide. */
 
 #include "common/base/memory.h"
+#include "common/canonical/receipt.h"
 #include "services/coordinator/requester_core.h"
 
 /* ---- Is it a commit of this host, for this run, and what it says it is? ---- */
 
-static bool is_admitted(const struct job *j, struct bytes engine_class) {
-        CLEANUP(freep) struct descriptor *d = xnew(struct descriptor);
-
-        if (descriptor_decode(buffer_bytes(&j->descriptor), d, NULL))
-                return false;
+static bool is_admitted(const struct descriptor *d, struct bytes engine_class) {
         for (size_t i = 0; i < d->n_classes; i++)
                 if (bytes_equal(d->classes[i], engine_class))
                         return true;
@@ -28,30 +25,6 @@ static bool take_answer(const Grid__Commit *c, struct answer *ret) {
         memcpy(ret->hash.bytes, c->answer.data, HASH_SIZE);
         memcpy(ret->sequence_root.bytes, c->sequence_root.data, HASH_SIZE);
         return true;
-}
-
-/* SET bodies are known only when the rows are here; the other forms say it now. */
-static bool form_is_right(const struct job *j, const struct answer *a) {
-        const struct hash_value *schema = &j->schema->digest;
-        struct answer error;
-        struct hash_value h;
-
-        switch (a->form) {
-        case ANSWER_SET:
-                return !j->is_ordered && a->rows <= ANSWER_SET_ROWS;
-        case ANSWER_SEQUENCE:
-                h = answer_hash(ANSWER_SEQUENCE, schema, a->rows, &a->sequence_root);
-                return hash_equal(&h, &a->hash) &&
-                       (j->is_ordered ||
-                        (j->comparison == COMPARISON_CLASS && a->rows > ANSWER_SET_ROWS));
-        case ANSWER_ERROR:
-                return j->comparison != COMPARISON_PORTABLE &&
-                       answer_of_error(a->error, a->position, schema, &error) &&
-                       hash_equal(&error.hash, &a->hash) &&
-                       hash_equal(&error.sequence_root, &a->sequence_root) && a->rows == 0 &&
-                       a->batches == 0 && a->bytes == 0;
-        }
-        return false;
 }
 
 static bool tags_fit(const struct job *j, const struct commit_statement *s,
@@ -82,20 +55,62 @@ static const char *check_statement(const struct replica *r, const Grid__Commit *
         return NULL;
 }
 
-/* The plain values beside a statement. */
+/* The plain values beside a statement, by the rules of whoever verifies a receipt. */
 static const char *check_values(const struct job *j, const Grid__Commit *c,
                                 const struct commit_statement *s, struct answer *ret) {
-        if (!is_admitted(j, s->engine_class))
+        CLEANUP(freep) struct descriptor *d = xnew(struct descriptor);
+
+        if (descriptor_decode(buffer_bytes(&j->descriptor), d, NULL) ||
+            !is_admitted(d, s->engine_class))
                 return "field=engine";
         if (!take_answer(c, ret) || !tags_fit(j, s, ret))
                 return "field=tags";
-        return form_is_right(j, ret) ? NULL : "field=answer";
+        return receipt_answer_is_whole(ret, &j->schema->digest) && receipt_answer_is_allowed(d, ret)
+                       ? NULL
+                       : "field=answer";
 }
 
 /* ---- Taking it ---- */
 
 static bool answers_equal(const struct answer *a, const struct answer *b) {
         return hash_equal(&a->hash, &b->hash);
+}
+
+struct replica *vote_holder(const struct job *j, const struct prospect *p) {
+        FOREACH_REPLICA (r, j)
+                if (r->is_vote && r->prospect == p)
+                        return r;
+        return NULL;
+}
+
+bool vote_speaks(const struct job *j, const struct replica *r) {
+        struct tally t;
+
+        quorum_tally(&j->quorum, &t);
+        for (size_t i = 0; i < j->quorum.n_votes; i++)
+                if (j->quorum.votes[i].host == r->prospect->number)
+                        return r->is_vote && t.is_counted[i];
+        return false;
+}
+
+/* The vote of this host is void. From JOB_CLOSING on it is what was decided with. */
+static void strike(struct replica *r, enum verdict why) {
+        struct job *j = r->job;
+        struct replica *vote = vote_holder(j, r->prospect);
+
+        if (!vote || j->stage >= JOB_CLOSING)
+                return;
+        quorum_strike(&j->quorum, r->prospect->number);
+        vote->is_vote = vote->agrees = false;
+        vote->judged = why;
+        if (vote->has_lane && vote != r)
+                lane_reset(&vote->lane);
+        if (vote != r)
+                replica_drop_lane(vote);
+}
+
+void vote_withdraw(struct replica *r) {
+        strike(r, VERDICT_MALFORMED);
 }
 
 /* Another signed commit of the same host for the same run: said again, or with
@@ -109,10 +124,9 @@ static void second_commit(struct replica *r, const Grid__Commit *c,
                 return;
         buffer_put(&r->second.bytes, c->statement.data, c->statement.len);
         memcpy(r->second.signature, c->signature.data, SIGNATURE_SIZE);
-        quorum_strike(&j->quorum, r->prospect->number);
+        strike(r, VERDICT_INCORRECT);
         job_event(j, EVENT_WARNING, "fault_proof", &r->prospect->candidate.peer);
         r->has_lied_twice = true;
-        r->agrees = false;
         r->judged = VERDICT_INCORRECT;
         r->prospect->is_out = true;
         journal_judgement(j, r);
@@ -140,25 +154,32 @@ static void keep_commit(struct replica *r, const Grid__Commit *c, const struct a
         }
 }
 
-/* The first stream to this host was lost; the answer has to be the one it gave there. */
-static void again_commit(struct replica *r, const Grid__Commit *c,
+/* The host has voted on another stream; the answer has to be the one it gave there. */
+static void again_commit(struct replica *r, struct replica *vote, const Grid__Commit *c,
                          const struct commit_statement *s) {
-        struct job *j = r->job;
+        if (answers_equal(&vote->answer, &r->answer))
+                r->agrees = vote->agrees;
+        else
+                second_commit(vote, c, s);
+}
 
-        FOREACH_REPLICA (first, j) {
-                if (first == r || first->prospect != r->prospect || first->run != 0 ||
-                    !first->has_commit)
-                        continue;
-                if (answers_equal(&first->answer, &r->answer))
-                        r->agrees = first->agrees;
-                else
-                        second_commit(first, c, s);
-                return;
-        }
+/* What this commit is good for: a vote, rows, or (a re-check) its verdict. */
+static void use_commit(struct replica *r, const Grid__Commit *c, const struct commit_statement *s) {
+        struct job *j = r->job;
+        struct replica *vote = vote_holder(j, r->prospect);
+        bool may_agree =
+                j->stage == JOB_ROWS && !r->is_cancelled && answers_equal(&r->answer, &j->accepted);
+
+        if (vote && vote->run == r->run)
+                again_commit(r, vote, c, s);
+        else if (r->run == 0 && !r->is_again && j->stage < JOB_CLOSING)
+                r->is_vote =
+                        quorum_vote(&j->quorum, r->prospect->number, r->group, &r->answer.hash);
+        if (may_agree && (r->is_vote || (r->is_for_rows && vote && vote->agrees)))
+                r->agrees = true;
 }
 
 void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
-        struct job *j = r->job;
         struct commit_statement s;
         struct answer answer;
         const char *wrong = check_statement(r, c, &s);
@@ -168,22 +189,13 @@ void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
                 return;
         }
         if (!wrong)
-                wrong = check_values(j, c, &s, &answer);
+                wrong = check_values(r->job, c, &s, &answer);
         if (wrong) {
-                /* Who commits and then sends rubbish in its place has no vote left. */
-                if (r->has_commit && r->run == 0 && !r->is_again)
-                        quorum_strike(&j->quorum, r->prospect->number);
-                r->has_commit = r->agrees = false;
                 replica_fail(r, VERDICT_MALFORMED, OUTCOME_MISMATCH, wrong, now);
                 return;
         }
         keep_commit(r, c, &answer, now);
-        if (r->is_again)
-                again_commit(r, c, &s);
-        else if (r->run == 0 && j->stage < JOB_CLOSING)
-                (void) quorum_vote(&j->quorum, r->prospect->number, r->group, &answer.hash);
-        r->agrees = r->agrees || (r->run == 0 && j->stage == JOB_ROWS && !r->is_cancelled &&
-                                  answers_equal(&answer, &j->accepted));
+        use_commit(r, c, &s);
 }
 
 unsigned job_live(const struct job *j, uint32_t run) {
@@ -207,8 +219,7 @@ unsigned job_group(struct job *j, const char *group) {
 /* ---- Deciding ---- */
 
 static bool is_vote_for(const struct replica *r, const struct hash_value *answer) {
-        return r->run == 0 && !r->is_again && r->has_commit && !r->has_lied_twice &&
-               hash_equal(&r->answer.hash, answer);
+        return r->is_vote && hash_equal(&r->answer.hash, answer);
 }
 
 /* A lie is computed faster than the truth: unless all that agree have earned it,
@@ -241,7 +252,7 @@ static void accept(struct job *j, const struct tally *t, nsec_t now) {
         round_stop(j, now);
         j->is_accepted = j->is_accepted && !is_other;
         FOREACH_REPLICA (r, j) {
-                if (r->run != 0)
+                if (r->run != 0 && !r->is_vote)
                         continue;
                 r->agrees = is_vote_for(r, &t->leader) && !r->is_rows_bad;
                 /* What a voter with bad rows signed is a vote all the same; without another
@@ -264,6 +275,7 @@ static void accept(struct job *j, const struct tally *t, nsec_t now) {
 }
 
 static void give_up(struct job *j, const struct tally *t, nsec_t now) {
+        unsigned need = j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum;
         char detail[DETAIL_MAX];
 
         if (t->answers > 1) {
@@ -271,9 +283,7 @@ static void give_up(struct job *j, const struct tally *t, nsec_t now) {
                                 t->voters);
                 job_fail(j, OUTCOME_SPLIT, detail, now);
         } else {
-                (void) snprintf(detail, sizeof(detail), "have=%u need=%u", t->voters,
-                                j->rule.quorum);
-                job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
+                job_too_few(j, t->voters, need, now);
         }
 }
 
@@ -315,38 +325,53 @@ static void recruit(struct job *j, const struct tally *t, nsec_t now) {
         round_step(j, now);
 }
 
-/* Unanimous: those who differ from the leader run it once more. */
-static void recheck_all(struct job *j, const struct tally *t, nsec_t now) {
-        j->has_rechecked = true;
+/* Unanimous: those who differ from the leader run it once more, each once. */
+static bool recheck_some(struct job *j, const struct tally *t, nsec_t now) {
+        bool is_any = false;
+
         FOREACH_REPLICA (r, j)
-                if (r->run == 0 && r->has_commit && !r->is_again &&
-                    !hash_equal(&r->answer.hash, &t->leader))
-                        (void) replica_open(j, r->prospect, 1, now);
+                if (vote_speaks(j, r) && r->run == 0 && !hash_equal(&r->answer.hash, &t->leader) &&
+                    !recheck_of(j, r) && replica_open(j, r->prospect, 1, now))
+                        is_any = true;
+        return is_any;
 }
 
+/* A dissent that does not stand: what the host said then is its vote, and both runs
+ * are in the receipt. */
 static void take_rechecks(struct job *j) {
-        FOREACH_REPLICA (r, j)
-                if (r->run == 1 && r->has_commit)
-                        quorum_revote(&j->quorum, r->prospect->number, &r->answer.hash);
+        FOREACH_REPLICA (r, j) {
+                struct replica *first = vote_holder(j, r->prospect);
+
+                if (r->run != 1 || r->is_for_rows || r->is_vote || !r->has_commit ||
+                    r->has_lied_twice || !first || answers_equal(&first->answer, &r->answer))
+                        continue;
+                quorum_revote(&j->quorum, r->prospect->number, &r->answer.hash);
+                first->is_vote = first->agrees = false;
+                r->is_vote = true;
+                r->voter = first->voter;
+                r->group = first->group;
+        }
+}
+
+static void contested_unanimous(struct job *j, struct tally *t, nsec_t now) {
+        if (job_live(j, 0) > 0 || job_live(j, 1) > 0 || recheck_some(j, t, now))
+                return;
+        take_rechecks(j);
+        quorum_tally(&j->quorum, t);
+        if (t->answers > 1)
+                give_up(j, t, now);
+        else
+                job_grid_step(j, now);
 }
 
 static void contested(struct job *j, struct tally *t, nsec_t now) {
         if (!j->was_contested)
                 job_event(j, EVENT_INFO, "contested", NULL);
         j->is_contested = j->was_contested = true;
-        if (j->rule.mode != MODE_UNANIMOUS) {
-                if (!j->round.is_active)
-                        recruit(j, t, now);
-        } else if (job_live(j, 0) == 0 && !j->has_rechecked) {
-                recheck_all(j, t, now);
-        } else if (j->has_rechecked && job_live(j, 1) == 0) {
-                take_rechecks(j);
-                quorum_tally(&j->quorum, t);
-                if (quorum_state(&j->quorum, t) == QUORUM_REACHED)
-                        accept(j, t, now);
-                else
-                        give_up(j, t, now);
-        }
+        if (j->rule.mode == MODE_UNANIMOUS)
+                contested_unanimous(j, t, now);
+        else if (!j->round.is_active)
+                recruit(j, t, now);
 }
 
 void job_grid_step(struct job *j, nsec_t now) {

@@ -31,6 +31,21 @@ static void metrics_json(const char *name, Types__Metric *const *metrics, size_t
         fputc('}', stdout);
 }
 
+static void observed_json(const Transport__StatusReply *t, bool *first) {
+        json_key(stdout, "observed", first);
+        for (size_t i = 0; i < t->n_observed; i++) {
+                const Transport__Observed *o = t->observed[i];
+                bool first_member = true;
+
+                fputs(i ? ",{" : "[{", stdout);
+                json_member_string(stdout, "address", o->address, &first_member);
+                json_member_u64(stdout, "networks", o->networks, &first_member);
+                json_member_bool(stdout, "believed", o->believed, &first_member);
+                fputc('}', stdout);
+        }
+        fputs(t->n_observed ? "]" : "[]", stdout);
+}
+
 static void status_json(const Coordinator__AdminStatus *s, const Transport__StatusReply *t) {
         char id[PEER_ID_TEXT_SIZE] = "";
         struct peer_id peer;
@@ -70,6 +85,7 @@ static void status_json(const Coordinator__AdminStatus *s, const Transport__Stat
                         json_string(stdout, t->listen[i]);
                 }
                 fputs(t->n_listen ? "]" : "[]", stdout);
+                observed_json(t, &first);
                 metrics_json("transport", t->metrics, t->n_metrics, &first);
         }
         fputs("}\n", stdout);
@@ -85,6 +101,10 @@ static void status_text(const Coordinator__AdminStatus *s, const Transport__Stat
         printf("peer         %s%s\n", id, s->paused ? "  (paused)" : "");
         for (size_t i = 0; t && i < t->n_listen; i++)
                 printf("listens on   %s\n", t->listen[i]);
+        for (size_t i = 0; t && i < t->n_observed; i++)
+                printf("seen at      %s (by peers of %u network%s%s)\n", t->observed[i]->address,
+                       t->observed[i]->networks, t->observed[i]->networks == 1 ? "" : "s",
+                       t->observed[i]->believed ? "" : ", not believed yet");
         if (t)
                 printf("connections  %u (%u inbound)\n", t->connections, t->inbound);
         printf("workers      %u, %u of %u slots busy\n", s->workers, s->slots_busy, s->slots);

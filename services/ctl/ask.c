@@ -70,9 +70,11 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
 
         for (size_t i = 0; i < o->data.n_items; i++)
                 split_data(o->data.items[i], names[i], &inputs[i]);
-        if (o->replicas > 64 || o->quorum > 64 || o->max_replicas > 64)
+        if (o->replicas > 32 || o->quorum > 32 || o->max_replicas > 32)
                 return complain(ctx, EXIT_USAGE,
-                                "--replicas, --quorum and --max-replicas: at most 64");
+                                "--replicas, --quorum and --max-replicas: at most 32");
+        if (o->timeout > 24 * 3600 * NSEC_PER_SEC)
+                return complain(ctx, EXIT_USAGE, "--timeout: at most 24h");
         if (o->replicas && o->quorum > o->replicas)
                 return complain(ctx, EXIT_USAGE,
                                 "--quorum %u needs at least as many --replicas; raise those",

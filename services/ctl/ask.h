@@ -29,22 +29,22 @@ struct ask_options {
                            "where it may run [auto]"),                                             \
                 ASK_OPTION(OPTION_CHOICE, 0, "verify", verify, "quorum|unanimous|fast",            \
                            "how it is checked [quorum]"),                                          \
-                ASK_OPTION(OPTION_U64, 'k', "replicas", replicas, "N", "hosts that start [3]"),    \
-                ASK_OPTION(OPTION_U64, 'Q', "quorum", quorum, "N", "equal answers needed [2]"),    \
-                ASK_OPTION(OPTION_U64, 0, "max-replicas", max_replicas, "N",                       \
+                ASK_OPTION(OPTION_COUNT, 'k', "replicas", replicas, "N", "hosts that start [3]"),  \
+                ASK_OPTION(OPTION_COUNT, 'Q', "quorum", quorum, "N", "equal answers needed [2]"),  \
+                ASK_OPTION(OPTION_COUNT, 0, "max-replicas", max_replicas, "N",                     \
                            "voters at most while escalating [7]"),                                 \
                 ASK_OPTION(OPTION_CHOICE, 0, "comparison", comparison, "class|engine|portable",    \
                            "which answers may be compared"),                                       \
                 ASK_OPTION(OPTION_LIST, 0, "host", hosts, "PEER", "only these hosts; may repeat"), \
                 ASK_OPTION(OPTION_CHOICE, 0, "class", data_class, "public|internal|sensitive",     \
                            "who may see the data"),                                                \
-                ASK_OPTION(OPTION_DURATION, 't', "timeout", timeout, "TIME",                       \
+                ASK_OPTION(OPTION_TIMEOUT, 't', "timeout", timeout, "TIME",                        \
                            "for the whole job [300s]"),                                            \
-                ASK_OPTION(OPTION_SIZE, 0, "max-bytes", max_bytes, "SIZE", "largest result"),      \
-                ASK_OPTION(OPTION_U64, 0, "max-rows", max_rows, "N", "most rows"),                 \
-                ASK_OPTION(OPTION_SIZE, 0, "max-memory", max_memory, "SIZE",                       \
+                ASK_OPTION(OPTION_ROOM, 0, "max-bytes", max_bytes, "SIZE", "largest result"),      \
+                ASK_OPTION(OPTION_COUNT, 0, "max-rows", max_rows, "N", "most rows"),               \
+                ASK_OPTION(OPTION_ROOM, 0, "max-memory", max_memory, "SIZE",                       \
                            "memory of each host's run"),                                           \
-                ASK_OPTION(OPTION_DURATION, 0, "max-cpu", cpu, "TIME", "of each host's run"),      \
+                ASK_OPTION(OPTION_TIMEOUT, 0, "max-cpu", cpu, "TIME", "of each host's run"),       \
                 ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL,                         \
                            "run the SQL exactly as given"),                                        \
                 ASK_OPTION(OPTION_STRING, 0, "save-rows", save_rows, "FILE",                       \

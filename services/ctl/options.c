@@ -57,6 +57,12 @@ static bool store(const struct option *o, void *values, const char *v) {
                 return text_parse_duration(v, to);
         case OPTION_SIZE:
                 return text_parse_size(v, to);
+        case OPTION_COUNT:
+                return text_parse_u64(v, 1, UINT64_MAX, to);
+        case OPTION_TIMEOUT:
+                return text_parse_duration(v, to) && *(const nsec_t *) to >= NSEC_PER_MSEC;
+        case OPTION_ROOM:
+                return text_parse_size(v, to) && *(const uint64_t *) to > 0;
         case OPTION_LIST:
                 if (list->n_items == OPTION_LIST_MAX)
                         return false;
@@ -78,6 +84,9 @@ static const char *expected(const struct option *o) {
                 [OPTION_U64] = "a whole number",
                 [OPTION_DURATION] = "a time with its unit, such as 250ms, 8s or 5min",
                 [OPTION_SIZE] = "a size with its unit, such as 64M or 1G",
+                [OPTION_COUNT] = "a whole number from 1 on",
+                [OPTION_TIMEOUT] = "a time with its unit, such as 250ms, 8s or 5min, from 1ms on",
+                [OPTION_ROOM] = "a size with its unit, such as 64M or 1G, above 0",
                 [OPTION_LIST] = "at most 64 of them",
         };
 

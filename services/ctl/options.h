@@ -20,6 +20,9 @@ enum option_kind {
         OPTION_U64,      /* uint64_t, decimal */
         OPTION_DURATION, /* nsec_t: "8s" */
         OPTION_SIZE,     /* uint64_t: "64M" */
+        OPTION_COUNT,    /* uint64_t from 1 on: 0 in the struct is `not given` */
+        OPTION_TIMEOUT,  /* nsec_t from 1 ms on */
+        OPTION_ROOM,     /* uint64_t from 1 on, as OPTION_SIZE */
         OPTION_CHOICE,   /* const char *: one of `choices` ("a|b|c") */
         OPTION_LIST,     /* struct option_list: may repeat */
 };

@@ -22,6 +22,9 @@ const struct config_key transport_config_keys[] = {
         LIST(announce, "announce", "addresses to tell others instead of those of the interfaces"),
         LIST(bootstrap, "bootstrap",
              "peers to stay connected to: peerid@host:port, host:port, or a multiaddr"),
+        LIST(allow, "allow",
+             "peer ids that may connect, in either direction; none: everybody. Others are refused "
+             "inside the handshake"),
         INT(max_connections, "max-connections", "256", 4, 100000, "in total, both directions"),
         INT(max_per_ip, "max-connections-per-ip", "32", 1, 100000, "inbound, from one address"),
         INT(max_per_net, "max-connections-per-net", "64", 1, 100000,
@@ -59,6 +62,9 @@ const struct config_key transport_config_keys[] = {
         LIST(perf_allow, "perf-allow",
              "peer ids that may measure throughput here, or \"all\"; they can make this node send "
              "at full speed"),
+        STRING(resolver, "resolver", "",
+               "DNS server for names of peers, such as 127.0.0.1:53; empty: as the machine does "
+               "it"),
         STRING(agent, "agent", "", "what to call ourselves; empty: quorate and its version"),
         {},
 };

@@ -9,14 +9,14 @@
 #include "common/daemon/config.h"
 
 struct transport_settings {
-        struct config_list listen, announce, bootstrap, perf_allow;
+        struct config_list listen, announce, bootstrap, allow, perf_allow;
         uint64_t max_connections, max_per_ip, max_per_net, max_half_open, retry_above;
         uint64_t max_streams, max_peers;
         uint64_t stream_buffer, connection_buffer, total_buffer;
         uint64_t stream_window, connection_window, receive_buffer;
         nsec_t idle_timeout, keep_alive, handshake_timeout, dial_timeout;
         int congestion, loopback, certificate;
-        char *agent;
+        char *agent, *resolver;
 };
 
 extern const struct config_key transport_config_keys[];

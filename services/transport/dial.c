@@ -86,6 +86,10 @@ struct dialer *dialer_free(struct dialer *d) {
         return NULL;
 }
 
+void dialer_configure(struct dialer *d, const struct dialer_config *config) {
+        d->config = *config;
+}
+
 static struct dial *find_by_peer(const struct dialer *d, const struct peer_id *peer) {
         LIST_FOREACH (link, &d->dials) {
                 struct dial *dial = LIST_ENTRY(link, struct dial, link);
@@ -134,7 +138,7 @@ static size_t add_addresses(struct dialer *d, struct dial *dial, const struct di
                 struct bytes name;
                 uint16_t port;
 
-                if (multiaddr_name(a, &name, &port, &family)) {
+                if (multiaddr_name(a, &name, &port, &family) || multiaddr_dnsaddr(a, &name)) {
                         add_name(dial, a);
                         n_usable++;
                 } else if (multiaddr_is_dialable_quic(a) && multiaddr_endpoint(a, &to)) {
@@ -334,6 +338,18 @@ void dialer_ended(struct dialer *d, uint64_t attempt, enum dial_outcome outcome,
         end_attempt(d, dial, c, outcome, reason, now);
 }
 
+bool dialer_asked(const struct dialer *d, uint64_t attempt, struct peer_id *ret_peer,
+                  struct multiaddr *ret_name) {
+        struct candidate *c;
+        const struct dial *dial = find_attempt(d, attempt, &c);
+
+        if (!dial || !c->name)
+                return false;
+        *ret_peer = dial->peer;
+        *ret_name = *c->name;
+        return true;
+}
+
 void dialer_resolved(struct dialer *d, uint64_t attempt, const struct endpoint *found, size_t n,
                      nsec_t now) {
         struct candidate *c;
@@ -364,6 +380,7 @@ void dialer_satisfied(struct dialer *d, const struct peer_id *peer) {
 static void start(struct dialer *d, struct dial *dial, size_t i, nsec_t now,
                   struct dial_order *ret) {
         struct candidate *c = &dial->candidates[i];
+        struct peer_id named;
 
         c->state = RUNNING;
         c->deadline = nsec_add(now, c->name ? d->config.name_timeout : d->config.attempt_timeout);
@@ -379,6 +396,8 @@ static void start(struct dialer *d, struct dial *dial, size_t i, nsec_t now,
         };
         if (c->name)
                 ret->name = *c->name;
+        if (c->name && !peer_id_is_none(&dial->peer) && !multiaddr_peer(c->name, &named))
+                (void) multiaddr_append_peer(&ret->name, &dial->peer);
 }
 
 static bool cancel_one(struct dial *dial, struct dial_order *ret) {

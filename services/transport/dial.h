@@ -19,7 +19,7 @@
 
 #define DIAL_CANDIDATES_MAX 32
 #define DIAL_TRIED_SIZE     480
-#define DIAL_NAME_RESULTS   8 /* endpoints taken from one name */
+#define DIAL_NAME_RESULTS   16 /* endpoints taken from one name */
 
 struct dialer;
 
@@ -73,7 +73,7 @@ struct dial_order {
         uint64_t dial, attempt; /* unique within the dialer */
         struct peer_id peer;    /* as requested */
         struct endpoint to;     /* CONNECT */
-        struct multiaddr name;  /* RESOLVE: what to look up */
+        struct multiaddr name;  /* RESOLVE: what to look up, with /p2p/ID when known */
 };
 
 struct dial_ending {
@@ -86,6 +86,8 @@ struct dial_ending {
 
 struct dialer *dialer_new(const struct dialer_config *config, uint64_t seed);
 struct dialer *dialer_free(struct dialer *d);
+/* Timeouts, stagger and counts; those of rests stay. */
+void dialer_configure(struct dialer *d, const struct dialer_config *config);
 DEFINE_CLEANUP(struct dialer *, dialer_free);
 
 /* Answers enum dial_result. ret_retry is set for DIAL_E_BACKING_OFF. */
@@ -103,6 +105,9 @@ bool dialer_order(struct dialer *d, nsec_t now, struct dial_order *ret);
 /* `reason`: what a person reads behind the address. Unknown attempts are ignored. */
 void dialer_ended(struct dialer *d, uint64_t attempt, enum dial_outcome outcome, const char *reason,
                   nsec_t now);
+/* Whose name is being looked up; false: nobody waits for it any more. */
+bool dialer_asked(const struct dialer *d, uint64_t attempt, struct peer_id *ret_peer,
+                  struct multiaddr *ret_name);
 void dialer_resolved(struct dialer *d, uint64_t attempt, const struct endpoint *found, size_t n,
                      nsec_t now);
 /* Dials that are over; call until false. */

@@ -25,6 +25,7 @@ static const struct service transport_daemon = {
         .sandbox = { .flags = SANDBOX_NO_EXEC | SANDBOX_NO_FORK | SANDBOX_NO_FILES,
                      .paths = readable },
         .start = shell_start,
+        .reload = shell_reload,
         .drain = shell_drain,
         .stop = shell_stop,
 };

@@ -43,18 +43,40 @@ struct peer *peers_find(const struct peers *p, const struct peer_id *id) {
         return map_get(p->by_id, peer_id_bytes(id));
 }
 
-static bool make_room(struct peers *p) {
-        if (map_count(p->by_id) < p->max)
-                return true;
+/* It was reached by us, now or in an earlier life. */
+static bool is_proven(const struct peer *peer) {
+        for (size_t i = 0; i < peer->n_addrs; i++)
+                if (peer->addrs[i].sources & (ADDRESS_WORKED | ADDRESS_CACHED))
+                        return true;
+        return false;
+}
+
+/* Strangers make room first: coming to us under many names costs little. */
+static struct peer *dispensable(const struct peers *p) {
+        struct peer *proven = NULL;
+
         LIST_FOREACH (link, &p->by_use) {
                 struct peer *peer = LIST_ENTRY(link, struct peer, by_use);
 
                 if (peer->n_holds > 0 || peer->pinned)
                         continue;
-                peer_free(p, peer);
-                return true;
+                if (!is_proven(peer))
+                        return peer;
+                if (!proven)
+                        proven = peer;
         }
-        return false;
+        return proven;
+}
+
+static bool make_room(struct peers *p) {
+        struct peer *peer;
+
+        if (map_count(p->by_id) < p->max)
+                return true;
+        peer = dispensable(p);
+        if (peer)
+                peer_free(p, peer);
+        return peer != NULL;
 }
 
 struct peer *peers_get(struct peers *p, const struct peer_id *id) {
@@ -165,6 +187,19 @@ void peer_drop_address(struct peer *peer, const struct multiaddr *addr) {
                 remove_address(peer, a);
 }
 
+void peer_unpin_address(struct peer *peer, const struct multiaddr *addr) {
+        struct multiaddr plain = *addr;
+        struct peer_address *a;
+
+        multiaddr_strip_peer(&plain);
+        a = find_address(peer, &plain);
+        if (!a)
+                return;
+        a->sources &= (uint8_t) ~ADDRESS_PINNED;
+        if (!a->sources)
+                remove_address(peer, a);
+}
+
 static void forget_announced(struct peer *peer) {
         for (size_t i = peer->n_addrs; i-- > 0;) {
                 struct peer_address *a = &peer->addrs[i];
@@ -185,7 +220,8 @@ void peer_identified(struct peer *peer, const struct identify *id) {
         enum address_source source = id->record_seq > 0 ? ADDRESS_SIGNED : ADDRESS_IDENTIFY;
 
         peer->identified = true;
-        if (id->has_addrs) {
+        if (id->has_addrs && (id->record_seq == 0 || id->record_seq >= peer->record_seq)) {
+                peer->record_seq = id->record_seq > 0 ? id->record_seq : peer->record_seq;
                 forget_announced(peer);
                 for (size_t i = 0; i < id->n_addrs; i++)
                         peer_add_address(peer, &id->addrs[i], source);

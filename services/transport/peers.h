@@ -4,7 +4,8 @@
  * themselves, and what was tried, when and how it ended.
  *
  * Pure and bounded: at most `max` peers (the one used longest ago without
- * connection, tag or pin makes room), 32 addresses, 16 attempts each. A struct
+ * connection, tag or pin makes room, strangers that only came to us before those
+ * that we reached), 32 addresses, 16 attempts each. A struct
  * peer lives until it is evicted; keep its id, not a pointer, unless it is held
  * (peer_hold). */
 
@@ -51,7 +52,8 @@ struct peer {
         struct list by_use; /* of struct peers */
         size_t n_holds;     /* connections, dials, tags: not evicted while > 0 */
         bool pinned, identified;
-        nsec_t rtt; /* last measured, 0: never */
+        nsec_t rtt;          /* last measured, 0: never */
+        uint64_t record_seq; /* of the newest signed record; an older one is not taken */
         size_t n_addrs, n_protocols, n_attempts, next_attempt;
         struct peer_address *addrs;
         char *agent;                   /* as sent: escape before showing; NULL until identified */
@@ -83,6 +85,9 @@ void peer_add_address(struct peer *peer, const struct multiaddr *addr, enum addr
 void peer_address_worked(struct peer *peer, const struct multiaddr *addr, nsec_t now);
 /* An address that turned out to be somebody else's; pinned ones stay. */
 void peer_drop_address(struct peer *peer, const struct multiaddr *addr);
+
+/* It stays while it has another source. */
+void peer_unpin_address(struct peer *peer, const struct multiaddr *addr);
 
 /* What the peer said about itself. Addresses it no longer names are dropped unless they
  * come from elsewhere, too. Fields it left out stay. */

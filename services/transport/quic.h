@@ -91,7 +91,9 @@ struct quic *quic_free(struct quic *q);
 
 /* Whether inbound connections are accepted; false at the start. */
 void quic_listen(struct quic *q, bool on);
-/* For handshakes begun from now on; the context before must outlive its connections. */
+/* Takes over limits, congestion control and timeouts, for connections made from now on. */
+void quic_configure(struct quic *q, const struct quic_config *config);
+/* For handshakes begun from now on. */
 void quic_set_tls(struct quic *q, struct tls_context *tls);
 
 /* Begins a handshake. `expected` NULL accepts any peer (an address without an id).

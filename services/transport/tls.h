@@ -69,6 +69,7 @@ struct tls_context;
  * userdata must outlive the context. `wall` is the time of day in seconds since 1970.
  * Returns 0 or a negative errno. */
 int tls_context_new(const struct tls_signer *signer, int64_t wall, struct tls_context **ret);
+/* Sessions that use it keep it alive. */
 struct tls_context *tls_context_free(struct tls_context *t);
 DEFINE_CLEANUP(struct tls_context *, tls_context_free);
 

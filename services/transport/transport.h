@@ -18,6 +18,7 @@
 #include "common/wire/multiaddr.h"
 #include "common/wire/peerid.h"
 #include "services/transport/dial.h"
+#include "services/transport/observed.h"
 #include "services/transport/peers.h"
 #include "services/transport/quic.h"
 #include "services/transport/stream.h"
@@ -67,6 +68,7 @@ struct transport_stats {
         uint64_t streams_in, streams_out, streams_refused, negotiations_failed;
         uint64_t dials, dial_failures, identified, identify_failures, pushes_sent, pushes_received;
         uint64_t pings_answered, perf_refused;
+        uint64_t hearings_refused, contacts_trimmed;
 };
 
 struct transport_events {
@@ -78,6 +80,8 @@ struct transport_events {
         /* First connection of a peer, last one gone, identify heard. All may be NULL. */
         void (*on_peer)(void *userdata, const struct peer *peer, bool connected);
         void (*on_identified)(void *userdata, const struct peer *peer);
+        /* What is believed of transport_observed() has changed. */
+        void (*on_observed)(void *userdata);
 };
 
 struct transport *transport_new(const struct transport_config *config,
@@ -85,6 +89,13 @@ struct transport *transport_new(const struct transport_config *config,
 /* Every open request ends with TRANSPORT_E_LOST, every stream with on_close. */
 struct transport *transport_free(struct transport *t);
 DEFINE_CLEANUP(struct transport *, transport_free);
+
+/* Takes over what may change while it runs: limits, timeouts and congestion control of quic, for
+ * connections made from now on; the dialer's timeouts, loopback, agent and who may measure, at
+ * once. agent and perf_allowed must stay; tls, keys, seed and table sizes are left as they are. */
+void transport_reconfigure(struct transport *t, const struct transport_config *c, nsec_t now);
+/* Closes the connections of peers that `allow` no longer wants; how many peers. */
+size_t transport_enforce_allow(struct transport *t);
 
 /* ---- five verbs ---- */
 
@@ -116,6 +127,9 @@ const char *transport_agent(const struct transport *t);
 void transport_set_addresses(struct transport *t, const struct multiaddr *addrs, size_t n,
                              nsec_t now);
 void transport_set_record(struct transport *t, struct bytes envelope, nsec_t now);
+
+/* Where peers say we are. It is announced only when the shell sets it among the addresses. */
+const struct observed *transport_observed(const struct transport *t);
 
 /* ---- protocols ---- */
 
@@ -173,6 +187,8 @@ bool transport_keep(struct transport *t, const struct peer_id *peer);
 void transport_unkeep(struct transport *t, const struct peer_id *peer);
 /* A peer that stays: kept, never evicted. An address without id is kept by whoever is there. */
 void transport_pin(struct transport *t, const struct multiaddr *addr, nsec_t now);
+/* The peer behind it is an ordinary one again, unless kept. */
+void transport_unpin(struct transport *t, const struct multiaddr *addr, nsec_t now);
 /* Closes all connections of the peer; false if there were none. */
 bool transport_disconnect(struct transport *t, const struct peer_id *peer);
 

@@ -49,6 +49,13 @@ static void monitor_metrics(Bus__Monitor_Service *s, const Bus__MetricsRequest *
         closure(&reply, data);
 }
 
+static void monitor_follow(Bus__Monitor_Service *s, const Bus__FollowRequest *in,
+                           Bus__FollowReply_Closure closure, void *data) {
+        Bus__FollowReply reply = BUS__FOLLOW_REPLY__INIT;
+
+        closure(&reply, data);
+}
+
 static void take(struct channel *c, void *userdata, struct bytes data) {
         channel_consumed(c, 1);
 }

@@ -27,6 +27,7 @@ static void use(const struct multiaddr *a) {
         (void) multiaddr_scope(a);
         (void) multiaddr_is_dialable_quic(a);
         (void) multiaddr_name(a, &name, &port, &family);
+        (void) multiaddr_dnsaddr(a, &name);
         if (multiaddr_peer(a, &id)) {
                 multiaddr_strip_peer(&stripped);
                 check(multiaddr_append_peer(&stripped, &id) && multiaddr_equal(a, &stripped));

@@ -48,3 +48,28 @@ put("handlers", [
     bytes([2, 255, DATA, 32]) + bytes(32), bytes([2, 0, RESET, 0]),
     bytes([3, 255, ROOM, 255, ROOM, 255, DATA, 50]) + bytes(50), bytes([3, 1, STOP, 0]),
 ])
+
+
+def dns(kind, *records):
+    """One answer to b.test with these records, compressed as servers do."""
+    head = bytes([1, 2, 0x81, 0x80, 0, 1, 0, len(records), 0, 0, 0, 0])
+    asked = b"\1b\4test\0" + bytes([0, kind, 0, 1])
+    return head + asked + b"".join(
+        b"\xc0\x0c" + bytes([0, t, 0, 1, 0, 0, 0, 9, len(v) >> 8, len(v) & 255]) + v
+        for t, v in records)
+
+
+def text(*strings):
+    return b"".join(bytes([len(s)]) + s for s in strings)
+
+
+TARGET = b"dnsaddr=/ip4/1.2.3.4/udp/4001/quic-v1"
+put("dns", [
+    dns(1, (1, bytes([127, 0, 0, 1])), (1, bytes([1, 2, 3, 4])), (1, bytes(3))),
+    dns(28, (28, bytes(15) + b"\1"), (28, bytes(10) + b"\xff\xff" + bytes(4)), (28, bytes(4))),
+    dns(16, (16, text(TARGET)), (16, text(b"dnsaddr=", TARGET[8:])), (16, text(b"v=spf1"))),
+    dns(16, (16, text(TARGET)[:-1]), (16, b""), (16, b"\xff"), (16, text(*[b"x" * 255] * 6))),
+    dns(16, (5, b"\xc0\x0c"), (16, text(b"dnsaddr=/dnsaddr/a.test"))), dns(1)[:11], dns(1)[:20],
+    dns(1, (1, bytes([127, 0, 0, 1])))[:-2], dns(16, (16, text(TARGET)))[:-9], b"",
+    dns(1, *[(1, bytes([1, 2, 3, i])) for i in range(40)]),
+])

@@ -1,10 +1,14 @@
 #include "tests/fuzz/requester_drive.h"
 
+#include <stdio.h>
+
+#include "common/canonical/cell.h"
 #include "common/canonical/descriptor.h"
 #include "common/canonical/statement.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
 #include "proto/grid.pb-c.h"
+#include "proto/journal.pb-c.h"
 #include "proto/worker.pb-c.h"
 
 #define ENGINE "sim/1/model"
@@ -60,10 +64,28 @@ static void do_work(struct drive *d, const struct action *a) {
 static void do_sign(struct drive *d, const struct action *a) {
         static const uint8_t signature[SIGNATURE_SIZE];
 
+        if (d->holds_signatures && d->n_held < ELEMENTSOF(d->held)) {
+                d->held[d->n_held] = *a;
+                d->held[d->n_held++].data = refbuf_ref(a->data);
+                return;
+        }
         coordinator_signed(d->c, a->id, refbuf_bytes(a->data), BYTES_OF(signature), d->now);
 }
 
+static void note_judgement(struct drive *d, struct bytes record) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Journal__Judgement *m;
+
+        check(!wire_unpack(&journal__judgement__descriptor, record, NULL, &u));
+        m = u.message;
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                if (bytes_equal(BYTES(m->peer.data, m->peer.len), peer_id_bytes(&d->peers[i])))
+                        d->judged[i] = m->verdict;
+}
+
 static void do_ack(struct drive *d, const struct action *a) {
+        if (a->type == ACTION_JOURNAL && a->n == JOURNAL_VERDICT)
+                note_judgement(d, refbuf_bytes(a->data));
         if (a->id)
                 coordinator_journalled(d->c, a->id, d->now);
 }
@@ -120,6 +142,8 @@ static void do_reply(struct drive *d, const struct action *a) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Coordinator__SubmitReply *reply;
 
+        if (!a->data)
+                d->refusal = a->event.text;
         if (!a->data ||
             wire_unpack(&coordinator__submit_reply__descriptor, refbuf_bytes(a->data), NULL, &u))
                 return;
@@ -141,7 +165,12 @@ static void do_client(struct drive *d, const struct action *a) {
                 f = u.message;
                 if (f->body_case != COORDINATOR__RESULT_FRAME__BODY_END)
                         continue;
+                d->has_end = true;
                 d->is_verified = strcmp(f->end->state, "VERIFIED") == 0;
+                d->problem = f->end->problem ? f->end->problem->code : 0;
+                (void) snprintf(d->detail, sizeof(d->detail), "%s",
+                                f->end->problem ? f->end->problem->detail : "");
+                d->rows = f->end->rows;
                 if (f->end->answer.len == HASH_SIZE)
                         memcpy(d->answer.bytes, f->end->answer.data, HASH_SIZE);
         }
@@ -227,15 +256,17 @@ void drive_wait(struct drive *d, nsec_t time) {
         d->now = end;
 }
 
-bool drive_commit(struct drive *d, unsigned host, struct buffer *ret) {
+bool drive_commit_to(struct drive *d, unsigned host, const struct answer *a, uint8_t run,
+                     struct buffer *ret) {
         Grid__Commit c = GRID__COMMIT__INIT;
         struct hash_value salt = job_salt(buffer_bytes(&d->descriptor));
         CLEANUP(buffer_donep) struct buffer statement = {};
         struct commit_statement s = { .job = job_id(buffer_bytes(&d->descriptor)),
                                       .host = peer_id_bytes(&d->peers[host]),
+                                      .run = run,
                                       .engine_class = BYTES_LIT(ENGINE),
-                                      .answer_tag = answer_tag(&salt, &d->truth),
-                                      .result_tag = answer_result_tag(&salt, &d->truth) };
+                                      .answer_tag = answer_tag(&salt, a),
+                                      .result_tag = answer_result_tag(&salt, a) };
         struct sign_public key;
         struct signature signature;
 
@@ -247,30 +278,70 @@ bool drive_commit(struct drive *d, unsigned host, struct buffer *ret) {
         signature = hash_sign(&key, buffer_bytes(&statement));
         c.statement = binary(buffer_bytes(&statement));
         c.signature = binary(signature_bytes(&signature));
-        c.form = d->truth.form;
-        c.answer = binary(hash_bytes(&d->truth.hash));
-        c.sequence_root = binary(hash_bytes(&d->truth.sequence_root));
+        c.form = a->form;
+        c.answer = binary(hash_bytes(&a->hash));
+        c.sequence_root = binary(hash_bytes(&a->sequence_root));
+        c.batches = a->batches;
+        c.rows = a->rows;
+        c.bytes = a->bytes;
+        c.error = a->error;
+        c.position = a->position;
         buffer_init(ret, 1u << 16);
         wire_pack(ret, &c.base);
         return true;
 }
 
+bool drive_commit(struct drive *d, unsigned host, struct buffer *ret) {
+        return drive_commit_to(d, host, &d->truth, 0, ret);
+}
+
+void drive_packed(struct drive *d, unsigned host, unsigned field, const ProtobufCMessage *body) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, 1u << 16);
+        wire_pack(&b, body);
+        drive_message(d, host, field, buffer_bytes(&b));
+}
+
+void drive_sign(struct drive *d) {
+        d->holds_signatures = false;
+        for (size_t i = 0; i < d->n_held; i++) {
+                do_sign(d, &d->held[i]);
+                action_done(&d->held[i]);
+        }
+        d->n_held = 0;
+        pump(d);
+}
+
 /* ---- Life ---- */
 
-static void make_truth(struct drive *d) {
+void drive_rows(struct drive *d, unsigned n) {
         static const struct answer_limits no_limits = {};
-        CLEANUP(buffer_donep) struct buffer b = {};
         struct answer_builder builder;
+
+        buffer_clear(&d->batch);
+        answer_begin(&builder, ANSWER_SET, &d->schema->digest, &no_limits, NULL);
+        for (unsigned i = 0; i < n; i++) {
+                cell_put_integer(answer_row(&builder), i);
+                check(answer_end_row(&builder) == BATCH_OK);
+        }
+        if (answer_finish(&builder) == BATCH_READY) {
+                buffer_put_bytes(&d->batch, answer_batch(&builder));
+                d->digest = answer_next(&builder);
+        }
+        answer_result(&builder, &d->truth);
+        answer_done(&builder);
+}
+
+static void make_truth(struct drive *d) {
+        CLEANUP(buffer_donep) struct buffer b = {};
 
         buffer_init(&b, 64);
         schema_begin(&b, 1);
         schema_put_name(&b, BYTES_LIT("n"));
         schema_put_type(&b, CELL_INTEGER);
         check(schema_decode(buffer_bytes(&b), &d->schema) == SCHEMA_OK);
-        answer_begin(&builder, ANSWER_SET, &d->schema->digest, &no_limits, NULL);
-        check(answer_finish(&builder) == BATCH_OK);
-        answer_result(&builder, &d->truth);
-        answer_done(&builder);
+        drive_rows(d, 0);
 }
 
 static void tell_candidates(struct drive *d) {
@@ -293,6 +364,7 @@ struct drive *drive_new(core_verify_fn verify) {
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 buffer_init(&d->sent[i], 1u << 20);
         buffer_init(&d->descriptor, 1u << 20);
+        buffer_init(&d->batch, 1u << 20);
         make_truth(d);
         d->c = coordinator_new(&settings_default, &d->peers[DRIVE_HOSTS], 1);
         coordinator_verifier(d->c, verify);
@@ -310,7 +382,10 @@ struct drive *drive_new(core_verify_fn verify) {
 void drive_free(struct drive *d) {
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 buffer_done(&d->sent[i]);
+        for (size_t i = 0; i < d->n_held; i++)
+                action_done(&d->held[i]);
         buffer_done(&d->descriptor);
+        buffer_done(&d->batch);
         d->c = coordinator_free(d->c);
         schema_free(d->schema);
         free(d);

@@ -1,13 +1,14 @@
 #pragma once
 
-/* A requester with one job, for fuzz targets: analysed, offered to three hosts whose
- * side the target plays. Everything else (keyring, journal, worker, client) answers
+/* A requester with one job, for fuzz targets and unit tests: analysed, offered to three
+ * hosts whose side the target plays. Everything else (keyring, journal, worker, client) answers
  * at once and honestly. */
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/canonical/answer.h"
 #include "common/canonical/schema.h"
+#include "proto/coordinator.pb-c.h"
 #include "services/coordinator/coordinator.h"
 
 #define DRIVE_HOSTS 3
@@ -20,9 +21,19 @@ struct drive {
         bool is_open[DRIVE_HOSTS];
         struct buffer descriptor; /* from the first dispatch */
         struct buffer sent[DRIVE_HOSTS];
-        bool is_verified;
+        bool is_verified, has_end;
+        unsigned problem; /* at the end, with its detail */
+        char detail[256];
         struct hash_value answer; /* that the client was told */
-        struct answer truth;      /* no rows */
+        uint64_t rows;            /* and how many rows it has */
+        struct answer truth;      /* no rows, until drive_rows() */
+        struct buffer batch;      /* its only one */
+        struct hash_value digest;
+        unsigned judged[DRIVE_HOSTS]; /* last verdict in the journal; 0: none */
+        bool holds_signatures;        /* they wait for drive_sign() */
+        struct action held[8];
+        size_t n_held;
+        const char *refusal; /* of the last call that was not taken */
         struct schema *schema;
 };
 
@@ -43,3 +54,20 @@ void drive_report(struct drive *d, struct bytes report);
 void drive_wait(struct drive *d, nsec_t time);
 /* A right commit of that host, packed; false before its dispatch. */
 bool drive_commit(struct drive *d, unsigned host, struct buffer *ret);
+/* One that says this, for this run. */
+bool drive_commit_to(struct drive *d, unsigned host, const struct answer *a, uint8_t run,
+                     struct buffer *ret);
+/* From now on the truth has n rows, in one batch. */
+void drive_rows(struct drive *d, unsigned n);
+void drive_sign(struct drive *d); /* what was held */
+/* The fields of grid.JobMessage that hosts use. */
+enum {
+        DRIVE_BID = 2,
+        DRIVE_REFUSAL = 3,
+        DRIVE_COMMIT = 7,
+        DRIVE_DIGESTS = 10,
+        DRIVE_BATCH,
+        DRIVE_END
+};
+/* As drive_message(); the body is packed here. */
+void drive_packed(struct drive *d, unsigned host, unsigned field, const ProtobufCMessage *body);

@@ -6,7 +6,7 @@
 #include "quorate-config.h"
 
 unsigned scenario_runs;
-static uint64_t first_seed = 1;
+uint64_t scenario_seed = 1;
 
 void scenario_options(int argc, char **argv, unsigned fallback, unsigned most) {
         scenario_runs = QUORATE_SANITIZED ? fallback / 8 + 1 : fallback;
@@ -19,7 +19,7 @@ void scenario_options(int argc, char **argv, unsigned fallback, unsigned most) {
                 if (strcmp(argv[i], "--runs") == 0)
                         scenario_runs = (unsigned) strtoul(argv[i + 1], NULL, 10);
                 if (strcmp(argv[i], "--seed") == 0)
-                        first_seed = strtoull(argv[i + 1], NULL, 10);
+                        scenario_seed = strtoull(argv[i + 1], NULL, 10);
         }
 }
 
@@ -125,7 +125,7 @@ void scenario_count(const struct setup *setup, unsigned runs, struct outcome *re
         for (unsigned i = 0; i < runs; i++) {
                 struct sim_result r;
 
-                scenario_one(setup, first_seed + i, &r);
+                scenario_one(setup, scenario_seed + i, &r);
                 add(ret, &r);
         }
 }

@@ -32,6 +32,7 @@ struct outcome {
 };
 
 extern unsigned scenario_runs; /* of each row; --runs N, beginning at --seed N */
+extern uint64_t scenario_seed;
 
 /* Call first in main: reads --runs and --seed. fallback: what fits in a short suite, a
  * share of it under sanitizers; most: what is enough in the longest. */

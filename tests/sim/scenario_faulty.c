@@ -100,6 +100,55 @@ static void test_requester_dies(void **state) {
         assert_true(e.verified >= scenario_runs * 8 / 10);
 }
 
+/* The same for a minute, and with no host to spare: those that had committed have let
+ * their rows go by then. One of them runs the job again; its rows are those of the
+ * commits that stand. */
+static void test_hosts_let_go(void **state) {
+        unsigned runs = scenario_runs / 4 + 1, late = 0;
+        struct ends e = {};
+
+        for (uint64_t seed = 1; seed <= runs; seed++) {
+                struct sim *s = begin(seed, 4, "rows=30 ordered=0 mixed=1 wide=200000", 0, 0);
+
+                sim_start(s);
+                s->settings.bandwidth = 3000000;
+                sim_crash(s, 0, s->now + rng_below(&s->rng, 2000 * NSEC_PER_MSEC),
+                          60 * NSEC_PER_SEC);
+                sim_query(s, "quorum", 0, 0, 0);
+                end_of(s, &e);
+                for (unsigned i = 1; i < 4; i++)
+                        late += s->nodes[i].n_runs > 1;
+                sim_free(s);
+        }
+        print_message("# hosts let go: %u runs, VERIFIED %u, RESTARTED %u, other %u, wrong %u; "
+                      "%u ran twice\n",
+                      runs, e.verified, e.restarted, e.other, e.wrong, late);
+        assert_int_equal(e.wrong + e.undone + e.other, 0);
+        assert_true(e.verified >= runs * 8 / 10);
+        assert_true(late > runs / 4);
+}
+
+/* All machines lose their power before anything ran; the requester is back first. */
+static void test_all_die(void **state) {
+        unsigned runs = scenario_runs / 8 + 1;
+        struct ends e = {};
+
+        for (uint64_t seed = 1; seed <= runs; seed++) {
+                struct sim *s = begin(seed, 6, shapes[seed % ELEMENTSOF(shapes)], 0, 0);
+
+                sim_start(s);
+                for (unsigned i = 0; i < 6; i++)
+                        sim_crash(s, i, s->now + 20 * NSEC_PER_MSEC,
+                                  i ? 3500 * NSEC_PER_MSEC : 500 * NSEC_PER_MSEC);
+                sim_query(s, "quorum", 0, 0, 0);
+                end_of(s, &e);
+                sim_free(s);
+        }
+        print_message("# all die: %u runs, VERIFIED %u, RESTARTED %u, other %u\n", runs, e.verified,
+                      e.restarted, e.other);
+        assert_int_equal(e.verified, runs);
+}
+
 /* One host of five dies at any moment, and stays away or comes back. */
 static void test_host_dies(void **state) {
         struct ends e = {};
@@ -236,5 +285,6 @@ static void test_receipts(void **state) {
 }
 
 SCENARIO_MAIN(400, 2000, cmocka_unit_test(test_local), cmocka_unit_test(test_requester_dies),
+              cmocka_unit_test(test_hosts_let_go), cmocka_unit_test(test_all_die),
               cmocka_unit_test(test_host_dies), cmocka_unit_test(test_lossy),
               cmocka_unit_test(test_hundred_nodes), cmocka_unit_test(test_receipts))

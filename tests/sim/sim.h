@@ -17,6 +17,7 @@
 #include "common/base/rng.h"
 #include "common/canonical/answer.h"
 #include "common/canonical/outcome.h"
+#include "common/canonical/qrows.h"
 #include "common/canonical/schema.h"
 #include "common/crypto/sign.h"
 #include "services/coordinator/coordinator.h"
@@ -39,7 +40,13 @@ struct sim_settings {
 extern const struct sim_settings sim_defaults;
 
 /* What a host does wrong beside its fault_mode (faults.h), and how fast it is. */
-enum sim_lie { SIM_HONEST = 0, SIM_LIES_ALONE, SIM_COLLUDES };
+enum sim_lie {
+        SIM_HONEST = 0,
+        SIM_LIES_ALONE,
+        SIM_COLLUDES,
+        SIM_FLAKY, /* its first run lies alone, later ones are right: a fault of its machine */
+        _SIM_LIE_N,
+};
 
 struct sim_node {
         struct sim *sim;
@@ -88,12 +95,15 @@ struct sim_client {
         char prefer[8];
         struct hash_value job;
         bool has_job, is_attached;
+        bool has_begun; /* a schema came on this channel */
         struct buffer in;
         uint64_t next_batch;
         struct answer truth;
         struct schema *schema;
         struct answer_checker checker;
         bool has_checker;
+        struct qrows_writer writer; /* the rows as a client keeps them for the receipt */
+        struct buffer qrows;
         nsec_t began;
         struct sim_result result;
 };

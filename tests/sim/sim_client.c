@@ -17,6 +17,7 @@ static const struct unpack_limits frame_limits = {
 
 void sim_client_done(struct sim_client *c) {
         buffer_done(&c->in);
+        buffer_done(&c->qrows);
         if (c->has_checker)
                 answer_check_done(&c->checker);
         schema_free(c->schema);
@@ -28,6 +29,8 @@ static void begin_checks(struct sim_client *c) {
         answer_check_begin(&c->checker, &c->truth, c->schema, false, NULL);
         c->has_checker = true;
         c->next_batch = 0;
+        buffer_clear(&c->qrows);
+        qrows_begin(&c->writer, c->schema->encoded, &c->qrows);
 }
 
 static void attach(struct sim *s) {
@@ -35,6 +38,7 @@ static void attach(struct sim *s) {
         struct sim_node *n = &s->nodes[c->node];
 
         c->id++;
+        c->has_begun = false;
         buffer_clear(&c->in);
         c->is_attached =
                 coordinator_attach(n->core, c->id, hash_bytes(&c->job), c->next_batch, s->now);
@@ -74,6 +78,7 @@ void sim_client_submit(struct sim *s) {
                 sim_truth(c->sql, &c->schema, &c->truth);
                 rng_bytes(&s->rng, c->nonce, sizeof(c->nonce));
                 buffer_init(&c->in, 40u << 20);
+                buffer_init(&c->qrows, 40u << 20);
                 begin_checks(c);
         }
         if (c->result.is_done)
@@ -113,14 +118,16 @@ void sim_client_reply(struct sim *s, const struct action *a) {
 /* ---- Frames ---- */
 
 static void on_schema(struct sim_client *c, const Coordinator__ResultFrame *f) {
-        if (c->next_batch > 0 && c->result.is_contested)
+        if (c->has_begun && c->next_batch > 0)
                 begin_checks(c); /* the rows before are not the answer */
+        c->has_begun = true;
 }
 
 static void on_batch(struct sim_client *c, const Coordinator__ResultFrame *f) {
         check(f->batch->index == c->next_batch);
         c->next_batch++;
         c->result.batches++;
+        qrows_put(&c->writer, BYTES(f->batch->data.data, f->batch->data.len), &c->qrows);
         if (answer_check_batch(&c->checker, BYTES(f->batch->data.data, f->batch->data.len)))
                 c->result.is_wrong = true;
 }
@@ -154,6 +161,7 @@ static void on_end(struct sim_client *c, const Coordinator__ResultFrame *f) {
         struct sim_result *r = &c->result;
 
         r->is_done = true;
+        qrows_end(&c->writer, &c->qrows);
         sim_after(c->sim, c->node, NSEC_PER_MSEC, fire_close)->id = c->id;
         (void) snprintf(r->state, sizeof(r->state), "%s", e->state);
         r->problem = e->problem ? e->problem->code : 0;

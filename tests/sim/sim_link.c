@@ -19,6 +19,7 @@ struct sim_stream {
         uint64_t id[2];
         nsec_t last[2]; /* arrival of the last unit at that side: order is kept */
         bool is_gone[2];
+        bool is_broken; /* a unit was lost: nothing comes behind a hole */
 };
 
 static nsec_t latency(struct sim *s) {
@@ -201,9 +202,10 @@ void sim_link_send(struct sim_node *n, const struct action *a) {
         struct sim_event *e;
 
         check(a->data->len <= STREAM_UNIT_MAX);
-        if (!st)
+        if (!st || st->is_broken)
                 return;
         if (rng_chance(&n->sim->rng, n->sim->settings.breaks)) {
+                st->is_broken = true;
                 lose(st);
                 return;
         }

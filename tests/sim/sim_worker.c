@@ -209,6 +209,8 @@ static struct bytes liar_of(const struct sim_node *n) {
                 return peer_id_bytes(&n->peer);
         case SIM_COLLUDES:
                 return BYTES_LIT("colluders");
+        case SIM_FLAKY:
+                return n->n_runs == 0 ? peer_id_bytes(&n->peer) : BYTES_NONE;
         default:
                 return BYTES_NONE;
         }

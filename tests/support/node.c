@@ -23,6 +23,7 @@ static const struct {
         { "transport/streams", "transport/streams", CAPABILITY_STREAMS, false, false },
         { "transport/streams.data", "transport/streams", CAPABILITY_STREAMS, false, true },
         { "transport/peers", "transport/peers", CAPABILITY_BUS, false, false },
+        { "transport/events", "transport/events", CAPABILITY_BUS, false, false },
 };
 
 static const char *program(const char *variable) {

@@ -11,7 +11,7 @@
 #include "common/daemon/capability.h"
 #include "common/wire/peerid.h"
 
-#define NODE_SOCKETS 4 /* keyring/transport, streams, streams.data, peers */
+#define NODE_SOCKETS 5 /* keyring/transport, streams, streams.data, peers, events */
 
 struct test_node {
         char folder[64]; /* runtime and state */

@@ -34,6 +34,7 @@ struct acquaintance *acquaintance_get(struct transport *t, const struct peer_id 
         list_init(&a->contacts);
         list_init(&a->openings);
         timer_init(&a->redial, on_redial);
+        rate_init(&a->hearings, HEARINGS_BURST, HEARINGS_RATE);
         peer->manager = a;
         peer_hold(peer);
         return a;
@@ -84,6 +85,27 @@ struct contact *acquaintance_best(const struct transport *t, const struct acquai
                         best = c;
         }
         return best;
+}
+
+/* The newest stays: after a crash only its peer knows it. */
+void acquaintance_trim(struct acquaintance *a) {
+        struct contact *oldest = NULL;
+        size_t n = 0;
+
+        LIST_FOREACH (link, &a->contacts) {
+                struct contact *c = LIST_ENTRY(link, struct contact, in_acquaintance);
+
+                if (!is_usable(c))
+                        continue;
+                n++;
+                if (!oldest && connection_is_inbound(c->connection))
+                        oldest = c;
+        }
+        if (n <= CONTACTS_PER_PEER || !oldest)
+                return;
+        oldest->is_unwanted = true;
+        oldest->transport->stats.contacts_trimmed++;
+        connection_close(oldest->connection, 0);
 }
 
 void acquaintance_tend(struct transport *t, struct acquaintance *a) {

@@ -25,12 +25,29 @@ static bool only_loopback(const struct transport *t) {
         return true;
 }
 
-static bool is_loopback_welcome(const struct transport *t, const struct peer_address *a) {
-        const unsigned trusted = ADDRESS_CALLER | ADDRESS_CACHED | ADDRESS_WORKED | ADDRESS_PINNED;
+static bool only_public(const struct transport *t) {
+        for (size_t i = 0; i < t->n_addrs; i++)
+                if (multiaddr_scope(&t->addrs[i]) != SCOPE_PUBLIC)
+                        return false;
+        return t->n_addrs > 0;
+}
 
+static bool is_trusted(unsigned sources) {
+        return sources == 0 ||
+               (sources & (ADDRESS_CALLER | ADDRESS_CACHED | ADDRESS_WORKED | ADDRESS_PINNED));
+}
+
+/* What a peer says of itself must not make us knock at our own doors, or at those of our
+ * network. sources 0: nobody the peer could have told. */
+static bool is_scope_welcome(const struct transport *t, enum endpoint_scope scope,
+                             unsigned sources) {
+        if (scope == SCOPE_UNUSABLE || scope == SCOPE_PUBLIC)
+                return scope == SCOPE_PUBLIC;
+        if (scope != SCOPE_LOOPBACK)
+                return is_trusted(sources) || !only_public(t);
         if (t->config.loopback != LOOPBACK_AUTO)
                 return t->config.loopback == LOOPBACK_ALWAYS;
-        return (a->sources & trusted) || only_loopback(t);
+        return is_trusted(sources) || only_loopback(t);
 }
 
 static bool is_dialable(const struct transport *t, const struct peer_address *a) {
@@ -41,10 +58,41 @@ static bool is_dialable(const struct transport *t, const struct peer_address *a)
 
         if (multiaddr_name(&a->addr, &name, &port, &family))
                 return true;
+        if (multiaddr_dnsaddr(&a->addr, &name)) /* many look-ups: not for whom we do not know */
+                return is_trusted(a->sources);
         if (!multiaddr_is_dialable_quic(&a->addr) || !multiaddr_endpoint(&a->addr, &to) ||
             !has_link(t, to.family))
                 return false;
-        return multiaddr_scope(&a->addr) != SCOPE_LOOPBACK || is_loopback_welcome(t, a);
+        return is_scope_welcome(t, multiaddr_scope(&a->addr), a->sources);
+}
+
+static unsigned sources_of(const struct transport *t, const struct peer_id *id,
+                           const struct multiaddr *name) {
+        const struct peer *peer = peers_find(t->peers, id);
+
+        for (size_t i = 0; peer && i < peer->n_addrs; i++)
+                if (multiaddr_equal(&peer->addrs[i].addr, name))
+                        return peer->addrs[i].sources;
+        return 0;
+}
+
+/* A name may lead anywhere: its addresses are judged like those that were told outright. */
+void transport_resolved(struct transport *t, uint64_t attempt, const struct endpoint *found,
+                        size_t n, nsec_t now) {
+        struct endpoint welcome[DIAL_NAME_RESULTS];
+        struct multiaddr name;
+        size_t n_welcome = 0;
+        struct peer_id peer;
+        unsigned sources;
+
+        t->now = now;
+        if (!dialer_asked(t->dialer, attempt, &peer, &name))
+                return;
+        sources = sources_of(t, &peer, &name);
+        for (size_t i = 0; i < n && n_welcome < DIAL_NAME_RESULTS; i++)
+                if (is_scope_welcome(t, endpoint_scope(&found[i]), sources))
+                        welcome[n_welcome++] = found[i];
+        dialer_resolved(t->dialer, attempt, welcome, n_welcome, now);
 }
 
 /* Best sources first; the order of equals stays. */
@@ -297,6 +345,7 @@ static void admit(struct transport *t, struct contact *c, struct acquaintance *a
         else
                 dialer_satisfied(t->dialer, &a->peer->id);
         note_attempt(t, c, a->peer, true, "connected");
+        acquaintance_trim(a);
         acquaintance_tend(t, a);
         announce(t, a, true);
         exchange_ask(t, c);

@@ -83,15 +83,43 @@ static void hearing_end(struct hearing *h, bool failed) {
         stream_finish(s);
 }
 
+static void tell_observed(struct transport *t, bool changed) {
+        timer_set(t, &t->observed_timer, observed_deadline(t->observed));
+        if (changed && t->events.on_observed)
+                t->events.on_observed(t->userdata);
+}
+
+static void on_observed_due(struct transport *t, struct timer *timer) {
+        tell_observed(t, observed_expire(t->observed, t->now));
+}
+
+/* Our one socket listens and dials, so that where we are seen is where we can be reached. */
+static void note_observed(struct hearing *h) {
+        const struct contact *c = connection_userdata(h->stream->connection);
+        struct transport *t = h->transport;
+        struct endpoint at;
+
+        if (!h->heard.has_observed || !c || !multiaddr_is_dialable_quic(&h->heard.observed) ||
+            !multiaddr_endpoint(&h->heard.observed, &at))
+                return;
+        tell_observed(t, observed_report(t->observed, &at, &h->stream->peer, &c->remote, t->now));
+}
+
 /* Applied message by message: a peer's FIN is not to be relied upon. */
 static bool take_message(struct hearing *h, struct bytes message) {
         struct transport *t = h->transport;
         struct peer *peer = peers_find(t->peers, &h->stream->peer);
+        struct acquaintance *a = peer ? peer->manager : NULL;
 
-        if (identify_add(&h->heard, message, &h->stream->peer) || !peer)
+        if (!a || !rate_take(&a->hearings, t->now)) {
+                t->stats.hearings_refused++;
+                return false;
+        }
+        if (identify_add(&h->heard, message, &h->stream->peer))
                 return false;
         peer_identified(peer, &h->heard);
         t->stats.identified++;
+        note_observed(h);
         if (t->events.on_identified)
                 t->events.on_identified(t->userdata, peer);
         return true;
@@ -222,6 +250,10 @@ void exchange_changed(struct transport *t) {
 
 /* ---- ourselves ---- */
 
+const struct observed *transport_observed(const struct transport *t) {
+        return t->observed;
+}
+
 const char *transport_agent(const struct transport *t) {
         return t->config.agent;
 }
@@ -257,6 +289,7 @@ void exchange_start(struct transport *t) {
         };
 
         timer_init(&t->push_timer, on_push_due);
+        timer_init(&t->observed_timer, on_observed_due);
         (void) transport_serve(t, &id, 0);
         (void) transport_serve(t, &push, 0);
 }

@@ -6,6 +6,7 @@
 #include "common/base/heap.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
+#include "common/base/rate.h"
 #include "common/base/rng.h"
 #include "services/transport/select.h"
 #include "services/transport/transport.h"
@@ -17,6 +18,9 @@
 #define PIN_PAUSE_MIN     (1 * NSEC_PER_SEC)
 #define PIN_PAUSE_MAX     (60 * NSEC_PER_SEC)
 #define PUSH_DELAY        (1 * NSEC_PER_SEC)
+#define CONTACTS_PER_PEER 8
+#define HEARINGS_BURST    20 /* identify messages of one peer at once; each may cost a signature */
+#define HEARINGS_RATE     2  /* a second, on average */
 
 /* Something with a deadline; the owner is found by container_of(). */
 struct timer {
@@ -40,6 +44,7 @@ struct acquaintance {
         bool is_pinned, is_announced;
         unsigned n_failures; /* dials in a row, for the pause of kept peers */
         struct timer redial;
+        struct rate hearings;
         struct connection *needed; /* the connection that holds our keep-alive */
         struct inbound_count {
                 uint64_t protocol;
@@ -137,6 +142,8 @@ struct transport {
         size_t n_addrs;
         struct buffer record;
         struct timer push_timer;
+        struct observed *observed;
+        struct timer observed_timer;
 };
 
 /* timers: one shot, harmless to stop twice */
@@ -150,6 +157,8 @@ struct acquaintance *acquaintance_of(const struct transport *t, const struct pee
 struct acquaintance *acquaintance_get(struct transport *t, const struct peer_id *id);
 void acquaintance_drop(struct transport *t, struct acquaintance *a);
 struct contact *acquaintance_best(const struct transport *t, const struct acquaintance *a);
+/* Closes the oldest inbound connection of a peer that has too many. */
+void acquaintance_trim(struct acquaintance *a);
 /* Moves our keep-alive to the best connection, or off when nobody wants it. */
 void acquaintance_tend(struct transport *t, struct acquaintance *a);
 bool acquaintance_is_kept(const struct acquaintance *a);

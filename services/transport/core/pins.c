@@ -63,6 +63,23 @@ static void on_due(struct transport *t, struct timer *timer) {
         pin->opening = transport_open(t, &request, t->now);
 }
 
+static struct pin *find_pin(struct transport *t, const struct multiaddr *addr) {
+        for (size_t i = 0; i < t->n_pins; i++)
+                if (multiaddr_equal(&t->pins[i].addr, addr))
+                        return &t->pins[i];
+        return NULL;
+}
+
+/* Pins stay at their place: openings and timers point to them. */
+static struct pin *new_pin(struct transport *t) {
+        static const struct multiaddr none;
+        struct pin *pin = find_pin(t, &none);
+
+        if (pin)
+                return pin;
+        return t->n_pins < PINS_MAX ? &t->pins[t->n_pins++] : NULL;
+}
+
 void transport_pin(struct transport *t, const struct multiaddr *addr, nsec_t now) {
         struct peer_id id;
         struct pin *pin;
@@ -72,10 +89,48 @@ void transport_pin(struct transport *t, const struct multiaddr *addr, nsec_t now
                 pin_peer(t, &id, addr);
                 return;
         }
-        if (t->n_pins == PINS_MAX)
+        pin = find_pin(t, addr);
+        if (pin && !peer_id_is_none(&pin->peer))
+                pin_peer(t, &pin->peer, addr);
+        if (pin)
                 return;
-        pin = &t->pins[t->n_pins++];
+        pin = new_pin(t);
+        if (!pin)
+                return;
         *pin = (struct pin){ .addr = *addr, .transport = t };
         timer_init(&pin->timer, on_due);
         timer_set(t, &pin->timer, now);
+}
+
+static void unpin_peer(struct transport *t, const struct peer_id *id,
+                       const struct multiaddr *addr) {
+        struct acquaintance *a = acquaintance_of(t, id);
+        struct peer *peer = peers_find(t->peers, id);
+
+        if (!peer)
+                return;
+        peer->pinned = false;
+        peer_unpin_address(peer, addr);
+        if (!a)
+                return;
+        a->is_pinned = false;
+        acquaintance_tend(t, a);
+        acquaintance_drop(t, a);
+}
+
+void transport_unpin(struct transport *t, const struct multiaddr *addr, nsec_t now) {
+        struct pin *pin = find_pin(t, addr);
+        struct peer_id id;
+
+        t->now = now;
+        if (multiaddr_peer(addr, &id))
+                unpin_peer(t, &id, addr);
+        if (!pin)
+                return;
+        timer_stop(t, &pin->timer);
+        if (pin->opening)
+                transport_cancel(t, pin->opening);
+        if (!peer_id_is_none(&pin->peer))
+                unpin_peer(t, &pin->peer, addr);
+        *pin = (struct pin){};
 }

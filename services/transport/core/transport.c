@@ -44,13 +44,8 @@ static void open_perf(void *userdata, struct stream *s, const char *name) {
                 t->stats.perf_refused++;
 }
 
-static void serve_builtin(struct transport *t) {
-        const struct transport_protocol ping = {
-                .name = PING_PROTOCOL,
-                .max_per_peer = PINGS_PER_PEER,
-                .open = open_ping,
-                .userdata = t,
-        };
+/* Named to peers only when somebody may use it. */
+static void serve_perf(struct transport *t, nsec_t now) {
         const struct transport_protocol perf = {
                 .name = PERF_PROTOCOL,
                 .max_per_peer = PERFS_PER_PEER,
@@ -59,10 +54,23 @@ static void serve_builtin(struct transport *t) {
                 .userdata = t,
         };
 
+        if (t->config.perf_for_all || t->config.n_perf_allowed > 0)
+                (void) transport_serve(t, &perf, now);
+        else
+                transport_unserve(t, PERF_PROTOCOL, now);
+}
+
+static void serve_builtin(struct transport *t) {
+        const struct transport_protocol ping = {
+                .name = PING_PROTOCOL,
+                .max_per_peer = PINGS_PER_PEER,
+                .open = open_ping,
+                .userdata = t,
+        };
+
         exchange_start(t);
         (void) transport_serve(t, &ping, 0);
-        if (t->config.perf_for_all || t->config.n_perf_allowed > 0)
-                (void) transport_serve(t, &perf, 0);
+        serve_perf(t, 0);
 }
 
 /* ---- life ---- */
@@ -99,6 +107,7 @@ struct transport *transport_new(const struct transport_config *config,
         heap_init(&t->timers);
         t->peers = peers_new(config->peers_max, rng_u64(&t->rng));
         t->dialer = dialer_new(&config->dialer, rng_u64(&t->rng));
+        t->observed = observed_new();
         t->openings = map_new(rng_u64(&t->rng));
         list_init(&t->unclaimed);
         list_init(&t->ended);
@@ -134,11 +143,35 @@ struct transport *transport_free(struct transport *t) {
         dialer_free(t->dialer);
         peers_free(t->peers);
         map_free(t->openings);
+        observed_free(t->observed);
         heap_done(&t->timers);
         buffer_done(&t->record);
         free(t->addrs);
         free(t);
         return NULL;
+}
+
+void transport_reconfigure(struct transport *t, const struct transport_config *c, nsec_t now) {
+        t->now = now;
+        quic_configure(t->quic, &c->quic);
+        dialer_configure(t->dialer, &c->dialer);
+        t->config.loopback = c->loopback;
+        t->config.agent = c->agent;
+        t->config.perf_for_all = c->perf_for_all;
+        t->config.perf_allowed = c->perf_allowed;
+        t->config.n_perf_allowed = c->n_perf_allowed;
+        serve_perf(t, now);
+        exchange_changed(t);
+}
+
+size_t transport_enforce_allow(struct transport *t) {
+        size_t cursor = 0, n = 0;
+        struct peer *peer;
+
+        while ((peer = peers_next(t->peers, &cursor)))
+                if (peer->manager && !on_allow(t, &peer->id, true))
+                        n += transport_disconnect(t, &peer->id);
+        return n;
 }
 
 /* ---- five verbs ---- */
@@ -198,12 +231,6 @@ void transport_set_tls(struct transport *t, struct tls_context *tls) {
 void transport_close_all(struct transport *t, nsec_t now) {
         t->now = now;
         quic_close_all(t->quic, 0, now);
-}
-
-void transport_resolved(struct transport *t, uint64_t attempt, const struct endpoint *found,
-                        size_t n, nsec_t now) {
-        t->now = now;
-        dialer_resolved(t->dialer, attempt, found, n, now);
 }
 
 void transport_unroutable(struct transport *t, const struct endpoint *to, nsec_t now) {

@@ -19,7 +19,7 @@ static bool admit(struct quic *q, const struct path *path, const ngtcp2_pkt_hd *
                 }
                 *ret_has_original = true;
         }
-        if (!*ret_has_original && q->stats.n_half_open >= q->config.limits.retry_above) {
+        if (!*ret_has_original && limits_want_proof(q, &path->remote)) {
                 quic_answer_retry(q, path, hd);
                 return false;
         }

@@ -1,6 +1,8 @@
 #include "common/base/error.h"
 #include "services/transport/quic/internal.h"
 
+#define UNEXPECTED_MESSAGE 10 /* TLS alert, RFC 8446 B.2 */
+
 /* What ngtcp2 tells us. Handlers run inside these; nothing here may free the
  * connection or write packets. */
 
@@ -8,6 +10,18 @@ static void on_rand(uint8_t *dest, size_t n, const ngtcp2_rand_ctx *ctx) {
         struct quic *q = ctx->native_handle;
 
         q->events.random(q->userdata, dest, n);
+}
+
+static int on_crypto_data(ngtcp2_conn *conn, qc_level level, uint64_t offset, const uint8_t *data,
+                          size_t len, void *userdata) {
+        struct connection *c = userdata;
+
+        if (level != QC_LEVEL_1RTT)
+                return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, len, userdata);
+        if (tls_late_input(&c->late, c->is_inbound, BYTES(data, len)))
+                return 0;
+        ngtcp2_conn_set_tls_alert(conn, UNEXPECTED_MESSAGE);
+        return NGTCP2_ERR_CRYPTO;
 }
 
 static int on_new_cid(ngtcp2_conn *conn, ngtcp2_cid *cid, uint8_t *token, size_t len,
@@ -164,7 +178,7 @@ static QC_PATH_VALIDATION(on_path_validation) {
 const ngtcp2_callbacks connection_callbacks = {
         .client_initial = ngtcp2_crypto_client_initial_cb,
         .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
-        .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
+        .recv_crypto_data = on_crypto_data,
         .handshake_completed = on_completed,
         .encrypt = ngtcp2_crypto_encrypt_cb,
         .decrypt = ngtcp2_crypto_decrypt_cb,

@@ -93,12 +93,20 @@ struct shunned {
         nsec_t until;
 };
 
+/* The TLS messages that come after the handshake: where we are in the one being read. */
+struct tls_late {
+        size_t n_head;
+        uint8_t head[4]; /* type, length */
+        size_t left;     /* of its body */
+};
+
 struct connection {
         struct quic *quic;
         uint64_t id;
         void *userdata;
         ngtcp2_conn *ngtcp2; /* NULL once closed */
         struct tls_session tls;
+        struct tls_late late;
         enum connection_state state;
         struct path path;
 
@@ -182,6 +190,10 @@ void connection_late(struct connection *c);
 /* callbacks.c */
 extern const ngtcp2_callbacks connection_callbacks;
 
+/* late.c */
+/* False: a TLS message that nobody may send after a QUIC handshake. */
+bool tls_late_input(struct tls_late *l, bool is_inbound, struct bytes data);
+
 /* input.c */
 void connection_input(struct connection *c, const ngtcp2_path *path, const ngtcp2_pkt_info *info,
                       struct bytes packet);
@@ -209,6 +221,10 @@ bool retry_token_valid(struct quic *q, const struct path *path, const ngtcp2_pkt
                        ngtcp2_cid *ret_original);
 
 /* limits.c */
+/* Whether an address must prove itself first: under load, and before the second half of what it
+ * and its network may have is given away, since anybody can write any source address. */
+bool limits_want_proof(struct quic *q, const struct endpoint *remote);
+/* Counts the handshake that is about to begin. */
 bool limits_admit(struct quic *q, const struct endpoint *remote);
 void limits_count(struct quic *q, const struct endpoint *remote, int by); /* +1 or -1 */
 

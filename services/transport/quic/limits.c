@@ -28,14 +28,24 @@ static bool is_exempt(const struct quic *q, const struct endpoint *e) {
         return q->config.limits.exempt_loopback && endpoint_scope(e) == SCOPE_LOOPBACK;
 }
 
-/* Counts the handshake that is about to begin. */
-static bool rate_allows(struct quic *q, const struct endpoint *remote) {
+static struct rate *rate_of(struct quic *q, const struct endpoint *remote) {
         struct hash_value h = hash_keyed(BYTES_OF(q->rate_key), net_of(remote));
         struct rate *r = &q->rates[load_be32(h.bytes) % RATES];
 
         if (r->n == 0 || q->now - r->since >= NSEC_PER_SEC)
                 *r = (struct rate){ .since = q->now };
-        return r->n++ < q->config.limits.handshakes_per_net;
+        return r;
+}
+
+bool limits_want_proof(struct quic *q, const struct endpoint *remote) {
+        const struct quic_limits *l = &q->config.limits;
+
+        if (q->stats.n_half_open >= l->retry_above)
+                return true;
+        return !is_exempt(q, remote) &&
+               (count(q->per_ip, ip_of(remote)) >= (l->connections_per_ip + 1) / 2 ||
+                count(q->per_net, net_of(remote)) >= (l->connections_per_net + 1) / 2 ||
+                rate_of(q, remote)->n >= (l->handshakes_per_net + 1) / 2);
 }
 
 static uint32_t inbound_max(const struct quic_limits *l) {
@@ -51,7 +61,8 @@ bool limits_admit(struct quic *q, const struct endpoint *remote) {
         if (is_exempt(q, remote))
                 return true;
         return count(q->per_ip, ip_of(remote)) < l->connections_per_ip &&
-               count(q->per_net, net_of(remote)) < l->connections_per_net && rate_allows(q, remote);
+               count(q->per_net, net_of(remote)) < l->connections_per_net &&
+               rate_of(q, remote)->n++ < l->handshakes_per_net;
 }
 
 void limits_count(struct quic *q, const struct endpoint *remote, int by) {

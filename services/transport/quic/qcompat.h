@@ -28,6 +28,8 @@ struct qc_peer_error {
 typedef ngtcp2_ccerr qc_error;
 typedef ngtcp2_conn_info qc_conn_info;
 typedef ngtcp2_connection_id_status_type qc_cid_status;
+typedef ngtcp2_encryption_level qc_level;
+#define QC_LEVEL_1RTT NGTCP2_ENCRYPTION_LEVEL_1RTT
 
 static inline void qc_error_library(qc_error *e, int liberr) {
         ngtcp2_ccerr_default(e);
@@ -88,6 +90,8 @@ static inline void qc_packets_sent(ngtcp2_conn *conn, ngtcp2_tstamp now) {
 typedef ngtcp2_connection_close_error qc_error;
 typedef ngtcp2_conn_stat qc_conn_info;
 typedef int qc_cid_status;
+typedef ngtcp2_crypto_level qc_level;
+#define QC_LEVEL_1RTT       NGTCP2_CRYPTO_LEVEL_APPLICATION
 
 static inline void qc_error_library(qc_error *e, int liberr) {
         ngtcp2_connection_close_error_default(e);

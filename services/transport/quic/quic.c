@@ -100,6 +100,17 @@ void quic_set_tls(struct quic *q, struct tls_context *tls) {
         q->config.tls = tls;
 }
 
+void quic_configure(struct quic *q, const struct quic_config *config) {
+        check(config->limits.stream_send_bytes >= 2 * STREAM_WRITE_MAX);
+        q->config.limits = config->limits;
+        q->config.congestion = config->congestion;
+        q->config.idle_timeout = config->idle_timeout;
+        q->config.handshake_timeout = config->handshake_timeout;
+        q->config.keep_alive = config->keep_alive;
+        q->budget.limit = config->limits.total_send_bytes;
+        q->receive_budget.limit = config->limits.total_receive_bytes;
+}
+
 void quic_listen(struct quic *q, bool on) {
         q->is_listening = on;
 }

@@ -1,6 +1,7 @@
 #include "services/transport/shell/keys.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -9,8 +10,14 @@
 #include "common/daemon/seqpacket.h"
 #include "proto/keyring.pb-c.h"
 
+/* The loop stands still while keyring is asked. It answers in 50 us; when it does not, everybody
+ * waits for TIMEOUT, and then nobody asks again for a while: at worst a tenth of the time is lost,
+ * soon a sixtieth. Restarting takes keyring less than PAUSE_MIN. */
 #define START_TIMEOUT   (10 * NSEC_PER_SEC)
-#define TIMEOUT         (2 * NSEC_PER_SEC)
+#define TIMEOUT         (250 * NSEC_PER_MSEC)
+#define PAUSE_MIN       (2 * NSEC_PER_SEC)
+#define PAUSE_MAX       (16 * NSEC_PER_SEC)
+#define RENEWAL_PAUSE   (50 * NSEC_PER_MSEC) /* of attempts that fail at once */
 #define KEYRING_FOREIGN 3 /* proto/keyring.proto: the key named is not keyring's (any more) */
 
 struct keys {
@@ -18,18 +25,40 @@ struct keys {
         struct sign_public public;
         struct peer_id peer;
         enum tls_key_type type;
-        bool is_stale;
+        bool is_started, is_stale;
+        nsec_t pause, asked_again; /* not before then; pause 0: it answers */
+        nsec_t renewed_again;
         uint8_t spki[TLS_SPKI_MAX], host_key[PUBLIC_KEY_ED25519_SIZE];
         uint8_t host_signature[SIGNATURE_SIZE];
         struct tls_signer signer;
 };
 
-/* Answers of keyring count as faults here, but for the one that sign() knows. */
-static int call(struct keys *k, const char *method, const void *message, nsec_t timeout,
-                const void **ret) {
-        char text[32];
-        int r = seqpacket_call(k->caller, method, message, timeout, ret);
+static nsec_t now(void) {
+        struct timespec ts;
 
+        check(clock_gettime(CLOCK_BOOTTIME, &ts) == 0);
+        return (nsec_t) ts.tv_sec * NSEC_PER_SEC + (nsec_t) ts.tv_nsec;
+}
+
+/* Only silence costs time: who is gone says so at once. */
+static void note_answer(struct keys *k, int r) {
+        if (r == RPC_E_TIMEOUT)
+                k->pause = k->pause ? nsec_min(2 * k->pause, PAUSE_MAX) : PAUSE_MIN;
+        else if (r >= 0 && r < RPC_E_TIMEOUT)
+                k->pause = 0;
+        k->asked_again = nsec_add(now(), k->pause);
+}
+
+/* Answers of keyring count as faults here, but for the one that sign() knows. */
+static int call(struct keys *k, const char *method, const void *message, const void **ret) {
+        char text[32];
+        int r;
+
+        if (k->pause > 0 && now() < k->asked_again)
+                return -EAGAIN;
+        r = seqpacket_call(k->caller, method, message, k->is_started ? TIMEOUT : START_TIMEOUT,
+                           ret);
+        note_answer(k, r);
         if (r < 0)
                 return log_fault(r, "keyring/transport: %s failed; is keyring running?", method);
         if (r > 0)
@@ -42,7 +71,7 @@ static int fetch_identity(struct keys *k) {
         const Types__Empty empty = TYPES__EMPTY__INIT;
         const Keyring__IdentityReply *reply;
         const void *message;
-        int r = call(k, "Identity", &empty, START_TIMEOUT, &message);
+        int r = call(k, "Identity", &empty, &message);
 
         if (r)
                 return error_fold(r);
@@ -87,8 +116,10 @@ const struct peer_id *keys_peer(const struct keys *k) {
         return &k->peer;
 }
 
-bool keys_is_stale(const struct keys *k) {
-        return k->is_stale;
+nsec_t keys_renewal(const struct keys *k) {
+        if (!k->is_stale)
+                return NSEC_NEVER;
+        return nsec_max(k->pause > 0 ? k->asked_again : 0, k->renewed_again);
 }
 
 static ProtobufCBinaryData binary(struct bytes v) {
@@ -108,14 +139,14 @@ static int ask_signature(struct keys *k, enum tls_sign_what what, struct bytes i
         if (what == TLS_SIGN_DATA && is_certificate(input)) {
                 certificate.spki = binary(k->signer.spki);
                 certificate.tbs = binary(input);
-                return call(k, "SignCertificate", &certificate, TIMEOUT, ret);
+                return call(k, "SignCertificate", &certificate, ret);
         }
         tls.spki = binary(k->signer.spki);
         if (what == TLS_SIGN_HASH)
                 tls.digest = binary(input);
         else
                 tls.content = binary(input);
-        return call(k, "SignTls", &tls, TIMEOUT, ret);
+        return call(k, "SignTls", &tls, ret);
 }
 
 static int sign(void *userdata, enum tls_sign_what what, struct bytes input, uint8_t *ret,
@@ -123,7 +154,11 @@ static int sign(void *userdata, enum tls_sign_what what, struct bytes input, uin
         struct keys *k = userdata;
         const Keyring__SignTlsReply *reply;
         const void *message;
-        int r = ask_signature(k, what, input, &message);
+        int r;
+
+        if (k->is_stale) /* keyring no longer has the key of this certificate */
+                return -EAGAIN;
+        r = ask_signature(k, what, input, &message);
 
         /* The other end of the socket went away, or does not know the key: a new keyring. */
         if (r == KEYRING_FOREIGN || r == RPC_E_GONE)
@@ -155,7 +190,7 @@ static int bind_key(struct keys *k) {
 
         request.type = k->type == TLS_KEY_P256 ? KEYRING__TLS_KEY_TYPE__TLS_KEY_P256
                                                : KEYRING__TLS_KEY_TYPE__TLS_KEY_ED25519;
-        r = call(k, "BindTlsKey", &request, START_TIMEOUT, &message);
+        r = call(k, "BindTlsKey", &request, &message);
         if (r)
                 return error_fold(r);
         reply = message;
@@ -166,14 +201,20 @@ static int bind_key(struct keys *k) {
                   &k->signer.host_signature))
                 return error_origin(-EBADMSG);
         k->is_stale = false;
+        k->is_started = true;
         return 0;
 }
 
 int keys_certificate(struct keys *k, int64_t wall, struct tls_context **ret) {
-        int r = bind_key(k);
+        int r;
+
+        k->renewed_again = nsec_add(now(), RENEWAL_PAUSE);
+        r = bind_key(k);
 
         if (r == 0)
                 r = tls_context_new(&k->signer, wall, ret);
+        if (r == -EAGAIN)
+                return r;
         return r < 0 ? log_fault(r, "cannot make the TLS certificate") : r;
 }
 
@@ -190,7 +231,7 @@ int keys_sign_record(struct keys *k, uint64_t seq, const struct multiaddr *addrs
         request.seq = seq;
         request.n_addrs = n;
         request.addrs = list;
-        r = call(k, "SignPeerRecord", &request, TIMEOUT, &message);
+        r = call(k, "SignPeerRecord", &request, &message);
         if (r)
                 return error_fold(r);
         reply = message;

@@ -1,24 +1,20 @@
 #include "services/transport/shell/names.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 
 #include "common/base/error.h"
 #include "common/base/list.h"
 #include "common/daemon/loop.h"
-#include "services/transport/dial.h"
+#include "services/transport/shell/lookup.h"
 
 #define WAITING_MAX 64
-#define NAME_SIZE   256
 
 struct question {
         struct list link;
         uint64_t number;
-        char name[NAME_SIZE], port[8];
-        int family;
+        struct multiaddr name;
         size_t n_found;
         struct endpoint found[DIAL_NAME_RESULTS];
 };
@@ -27,6 +23,8 @@ struct names {
         struct loop_source *source;
         names_found_fn fn;
         void *userdata;
+        bool has_server;
+        struct endpoint server;
         int event_fd;
         bool has_thread, is_stopping;
         pthread_t thread;
@@ -35,36 +33,6 @@ struct names {
         struct list waiting, answered;
         size_t n_waiting;
 };
-
-static bool endpoint_of(const struct addrinfo *a, struct endpoint *ret) {
-        if (a->ai_family == AF_INET) {
-                const struct sockaddr_in *in = (const void *) a->ai_addr;
-
-                *ret = endpoint_ip4((const uint8_t *) &in->sin_addr, ntohs(in->sin_port));
-                return true;
-        }
-        if (a->ai_family == AF_INET6) {
-                const struct sockaddr_in6 *in = (const void *) a->ai_addr;
-
-                *ret = endpoint_ip6(in->sin6_addr.s6_addr, in->sin6_scope_id, ntohs(in->sin6_port));
-                return true;
-        }
-        return false;
-}
-
-static void look_up(struct question *q) {
-        const struct addrinfo hints = { .ai_family = q->family,
-                                        .ai_socktype = SOCK_DGRAM,
-                                        .ai_flags = AI_ADDRCONFIG };
-        struct addrinfo *list = NULL;
-
-        if (getaddrinfo(q->name, q->port, &hints, &list) != 0)
-                return;
-        for (const struct addrinfo *a = list; a && q->n_found < DIAL_NAME_RESULTS; a = a->ai_next)
-                if (endpoint_of(a, &q->found[q->n_found]))
-                        q->n_found++;
-        freeaddrinfo(list);
-}
 
 static struct question *next_question(struct names *n) {
         struct list *link;
@@ -85,7 +53,7 @@ static void *run(void *userdata) {
         (void) pthread_mutex_lock(&n->mutex);
         while ((q = next_question(n))) {
                 (void) pthread_mutex_unlock(&n->mutex);
-                look_up(q);
+                q->n_found = lookup(n->has_server ? &n->server : NULL, &q->name, q->found);
                 (void) pthread_mutex_lock(&n->mutex);
                 list_push_back(&n->answered, &q->link);
                 (void) eventfd_write(n->event_fd, 1);
@@ -116,10 +84,14 @@ static int on_answered(void *userdata, uint32_t events) {
         return 0;
 }
 
-int names_new(struct loop *loop, names_found_fn fn, void *userdata, struct names **ret) {
+int names_new(struct loop *loop, const struct endpoint *server, names_found_fn fn, void *userdata,
+              struct names **ret) {
         CLEANUP(names_freep) struct names *n = xnew(struct names);
         int r;
 
+        n->has_server = server != NULL;
+        if (server)
+                n->server = *server;
         n->fn = fn;
         n->userdata = userdata;
         n->event_fd = -1;
@@ -167,21 +139,6 @@ struct names *names_free(struct names *n) {
         return NULL;
 }
 
-static bool ask(struct question *q, const struct multiaddr *name) {
-        enum endpoint_family family;
-        struct bytes text;
-        uint16_t port;
-
-        if (!multiaddr_name(name, &text, &port, &family) || text.len >= sizeof(q->name))
-                return false;
-        memcpy(q->name, text.data, text.len);
-        (void) snprintf(q->port, sizeof(q->port), "%u", port);
-        q->family = family == ENDPOINT_IP4   ? AF_INET
-                    : family == ENDPOINT_IP6 ? AF_INET6
-                                             : AF_UNSPEC;
-        return true;
-}
-
 void names_find(struct names *n, uint64_t number, const struct multiaddr *name) {
         struct question *q = xnew(struct question);
         bool can_ask;
@@ -190,8 +147,9 @@ void names_find(struct names *n, uint64_t number, const struct multiaddr *name) 
                 n->has_thread = pthread_create(&n->thread, NULL, run, n) == 0;
         list_init(&q->link);
         q->number = number;
+        q->name = *name;
         (void) pthread_mutex_lock(&n->mutex);
-        can_ask = ask(q, name) && n->has_thread && n->n_waiting < WAITING_MAX;
+        can_ask = n->has_thread && n->n_waiting < WAITING_MAX;
         list_push_back(can_ask ? &n->waiting : &n->answered, &q->link);
         n->n_waiting += can_ask;
         (void) pthread_cond_signal(&n->wanted);

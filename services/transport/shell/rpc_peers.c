@@ -227,6 +227,25 @@ static void add_metric(void *userdata, const char *name, const struct metric *me
                 l->reply->metrics[l->reply->n_metrics++] = m;
 }
 
+static void describe_observed(struct call *call, const struct shell *s,
+                              Transport__StatusReply *reply) {
+        const struct observed *seen = transport_observed(s->transport);
+        struct observed_address o;
+
+        reply->observed = call_alloc(call, OBSERVED_ADDRS_MAX * sizeof(*reply->observed));
+        while (observed_address(seen, reply->n_observed, &o)) {
+                Transport__Observed *m = call_alloc(call, sizeof(*m));
+                struct multiaddr at = multiaddr_from_endpoint(&o.at);
+
+                transport__observed__init(m);
+                m->address = copy_address(call, &at);
+                m->networks = (uint32_t) o.n_networks;
+                m->believed = o.is_believed;
+                m->age_ms = nsec_sub(shell_now(s), o.latest) / NSEC_PER_MSEC;
+                reply->observed[reply->n_observed++] = m;
+        }
+}
+
 static void peers_status(Transport__Peers_Service *base, const Types__Empty *in,
                          Transport__StatusReply_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
@@ -239,6 +258,7 @@ static void peers_status(Transport__Peers_Service *base, const Types__Empty *in,
         reply.listen = call_alloc(call, ADDRESSES_MAX * sizeof(char *));
         for (size_t i = 0; i < s->addresses.n; i++)
                 reply.listen[reply.n_listen++] = copy_address(call, &s->addresses.list[i]);
+        describe_observed(call, s, &reply);
         reply.connections = (uint32_t) s->metrics.n_connections;
         reply.inbound = (uint32_t) s->metrics.n_inbound;
         reply.metrics = call_alloc(call, PROTOCOLS_SHOWN * sizeof(*reply.metrics));

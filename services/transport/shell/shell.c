@@ -9,16 +9,14 @@
 #include "common/crypto/random.h"
 #include "common/daemon/log.h"
 #include "common/daemon/service.h"
-#include "quorate-config.h"
 
 #define HOUSEKEEPING_PERIOD (60 * NSEC_PER_SEC)
-#define CERTIFICATES_MAX    64 /* keyring restarts that one life of transport goes along with */
 
 nsec_t shell_now(const struct shell *s) {
         return loop_now(s->ctx->loop);
 }
 
-static int64_t wall_us(void) {
+int64_t shell_wall_us(void) {
         struct timespec t;
 
         check(clock_gettime(CLOCK_REALTIME, &t) == 0);
@@ -44,6 +42,7 @@ static void on_found(void *userdata, uint64_t attempt, const struct endpoint *fo
 }
 
 static void on_peer(void *userdata, const struct peer *peer, bool connected) {
+        struct shell *s = userdata;
         const struct peer_attempt *last = peer_attempt(peer, 0);
         char id[PEER_ID_TEXT_SIZE];
 
@@ -52,30 +51,45 @@ static void on_peer(void *userdata, const struct peer *peer, bool connected) {
                  connected ? "connected"
                  : last    ? last->outcome
                            : "gone");
+        events_peer(s, peer, connected);
+}
+
+static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
+        const struct shell *s = userdata;
+
+        return policy_allows(s->policy, peer);
+}
+
+static void on_observed(void *userdata) {
+        struct shell *s = userdata;
+
+        s->is_observed_new = true; /* not now: it asks keyring, and we are inside the core */
 }
 
 static const struct transport_events events = {
         .random = on_random,
+        .allow = on_allow,
         .resolve = on_resolve,
         .on_peer = on_peer,
+        .on_observed = on_observed,
 };
 
 /* ---- a turn ---- */
 
 static int64_t certificate_time(void) {
-        return wall_us() / 1000000;
+        return shell_wall_us() / 1000000;
 }
 
 /* keyring has a new TLS key: from now on connections use a certificate of that. */
 static void renew_certificate(struct shell *s) {
         struct tls_context *fresh;
 
-        if (s->n_certificates == CERTIFICATES_MAX ||
-            keys_certificate(s->keys, certificate_time(), &fresh))
+        if (keys_certificate(s->keys, certificate_time(), &fresh))
                 return;
         log_notice("keyring was restarted: using a certificate of its new TLS key");
-        s->certificates[s->n_certificates++] = fresh;
         transport_set_tls(s->transport, fresh);
+        tls_context_free(s->certificate);
+        s->certificate = fresh;
 }
 
 /* Before the loop waits: everything that this turn has caused leaves. */
@@ -86,11 +100,18 @@ static int on_prepare(void *userdata) {
 
         streams_service_flush(s->streams_service);
         transport_work(s->transport, now);
+        if (s->is_observed_new) {
+                shell_find_addresses(s);
+                events_observed(s);
+        }
+        events_limits(s);
         more = sockets_send(s, now);
-        /* Only now, since sending moves deadlines. */
-        (void) loop_timer_set(s->timer, more ? now : transport_deadline(s->transport));
-        if (keys_is_stale(s->keys))
+        if (keys_renewal(s->keys) <= now)
                 renew_certificate(s);
+        /* Only now, since sending moves deadlines. */
+        (void) loop_timer_set(
+                s->timer,
+                more ? now : nsec_min(transport_deadline(s->transport), keys_renewal(s->keys)));
         if (s->is_draining)
                 service_drained(s->ctx);
         return 0;
@@ -103,49 +124,12 @@ static int on_timer(void *userdata) {
         return 0;
 }
 
-static bool addresses_equal(const struct addresses *a, const struct addresses *b) {
-        return a->n == b->n && memcmp(a->list, b->list, a->n * sizeof(a->list[0])) == 0;
-}
-
-/* The sequence number must grow over restarts: it is the time. */
-static void publish_addresses(struct shell *s) {
-        CLEANUP(buffer_donep) struct buffer record = {};
-        nsec_t now = shell_now(s);
-
-        buffer_init(&record, IDENTIFY_MESSAGE_MAX);
-        transport_set_addresses(s->transport, s->addresses.list, s->addresses.n, now);
-        if (keys_sign_record(s->keys, (uint64_t) wall_us(), s->addresses.list, s->addresses.n,
-                             &record) == 0)
-                transport_set_record(s->transport, buffer_bytes(&record), now);
-        if (s->streams_service)
-                streams_service_tell(s->streams_service);
-}
-
-static int find_addresses(struct shell *s) {
-        struct addresses now = {};
-
-        if (s->settings->announce.n_items > 0) {
-                if (!addresses_parse(&s->settings->announce, "announce", &now))
-                        return service_refuse();
-        } else {
-                for (size_t i = 0; i < s->n_outlets; i++)
-                        addresses_of(udp_bound(s->outlets[i].udp), &now);
-        }
-        if (addresses_equal(&now, &s->addresses) && now.n > 0)
-                return 0;
-        if (s->addresses.n > 0)
-                transport_network_changed(s->transport, shell_now(s));
-        s->addresses = now;
-        publish_addresses(s);
-        return 0;
-}
-
 static int on_housekeeping(void *userdata) {
         struct shell *s = userdata;
 
-        tls_context_set_wall(s->certificates[s->n_certificates - 1], certificate_time());
-        (void) find_addresses(s);
-        (void) store_save(s->store, transport_peers(s->transport), wall_us());
+        tls_context_set_wall(s->certificate, certificate_time());
+        shell_find_addresses(s);
+        (void) store_save(s->store, transport_peers(s->transport), shell_wall_us());
         shell_refresh_metrics(s);
         return loop_timer_set(s->housekeeping, nsec_add(shell_now(s), HOUSEKEEPING_PERIOD));
 }
@@ -181,6 +165,8 @@ static const struct metric metric_table[] = {
         ROW("negotiations_failed", transport.negotiations_failed, C, "without a protocol"),
         ROW("identified", transport.identified, C, "identify messages heard"),
         ROW("identify_failures", transport.identify_failures, C, "identify exchanges failed"),
+        ROW("identify_refused", transport.hearings_refused, C, "identify messages over the rate"),
+        ROW("connections_trimmed", transport.contacts_trimmed, C, "of peers with too many"),
         ROW("pings_answered", transport.pings_answered, C, "pings answered"),
         {},
 };
@@ -195,89 +181,41 @@ void shell_refresh_metrics(struct shell *s) {
 
 /* ---- start ---- */
 
-static void set_limits(const struct transport_settings *v, struct transport_config *c) {
-        struct quic_limits *l = &c->quic.limits;
-
-        l->connections = (uint32_t) v->max_connections;
-        l->connections_per_ip = (uint32_t) v->max_per_ip;
-        l->connections_per_net = (uint32_t) v->max_per_net;
-        l->half_open = (uint32_t) v->max_half_open;
-        l->retry_above = (uint32_t) v->retry_above;
-        l->streams = (uint32_t) v->max_streams;
-        l->stream_send_bytes = v->stream_buffer;
-        l->connection_send_bytes = v->connection_buffer;
-        l->total_send_bytes = v->total_buffer;
-        l->stream_window = v->stream_window;
-        l->connection_window = v->connection_window;
-        l->total_receive_bytes = v->receive_buffer;
-        l->exempt_loopback = true;
-}
-
-static int parse_perf_allow(struct shell *s, struct transport_config *c) {
-        const struct config_list *rows = &s->settings->perf_allow;
-
-        s->perf_allowed = xnew_n(struct peer_id, rows->n_items + 1);
-        for (size_t i = 0; i < rows->n_items; i++) {
-                if (strcmp(rows->items[i], "all") == 0) {
-                        c->perf_for_all = true;
-                } else if (!peer_id_from_text(BYTES_STR(rows->items[i]),
-                                              &s->perf_allowed[c->n_perf_allowed++])) {
-                        log_error("perf-allow: \"%s\" is no peer id, nor \"all\"", rows->items[i]);
-                        return service_refuse();
-                }
-        }
-        c->perf_allowed = s->perf_allowed;
-        return 0;
-}
-
 static int make_core(struct shell *s) {
         const struct transport_settings *v = s->settings;
         uint8_t fresh[STORE_RESET_KEY_SIZE];
         struct transport_config c;
         int r;
 
+        s->policy = policy_new(v);
+        if (!s->policy)
+                return service_refuse();
+        shell_remember_fixed(s, v);
         transport_config_default(&c);
-        set_limits(v, &c);
-        c.quic.tls = s->certificates[0];
-        c.quic.congestion = v->congestion;
-        c.quic.idle_timeout = v->idle_timeout;
-        c.quic.keep_alive = v->keep_alive;
-        c.quic.handshake_timeout = v->handshake_timeout;
-        c.dialer.attempt_timeout = v->dial_timeout;
-        c.loopback = v->loopback;
+        policy_configure(s->policy, v, &c);
+        c.quic.tls = s->certificate;
         c.peers_max = v->max_peers;
         c.key = *keys_public(s->keys);
-        c.agent = v->agent[0] ? v->agent : "quorate/" QUORATE_VERSION;
         c.seed = random_u64();
         random_bytes(fresh, sizeof(fresh));
         r = store_reset_key(s->ctx->state, fresh, c.quic.reset_key);
-        if (r == 0)
-                r = parse_perf_allow(s, &c);
         if (r == 0)
                 s->transport = transport_new(&c, &events, s);
         return r;
 }
 
-static int pin_bootstrap(struct shell *s) {
-        CLEANUP(freep) struct addresses *pins = xnew(struct addresses);
+static void pin_bootstrap(struct shell *s) {
+        const struct addresses *pins = &s->policy->bootstrap;
 
-        if (!addresses_parse(&s->settings->bootstrap, "bootstrap", pins))
-                return service_refuse();
         for (size_t i = 0; i < pins->n; i++)
                 transport_pin(s->transport, &pins->list[i], shell_now(s));
-        return 0;
 }
 
 static int open_keys(struct shell *s) {
         enum tls_key_type type = s->settings->certificate ? TLS_KEY_P256 : TLS_KEY_ED25519;
         int r = keys_new(s->ctx->runtime, type, &s->keys);
 
-        if (r < 0)
-                return r;
-        s->certificates = xnew_n(struct tls_context *, CERTIFICATES_MAX);
-        r = keys_certificate(s->keys, certificate_time(), &s->certificates[0]);
-        s->n_certificates = r == 0;
-        return r;
+        return r < 0 ? r : keys_certificate(s->keys, certificate_time(), &s->certificate);
 }
 
 static int add_sources(struct shell *s) {
@@ -287,7 +225,8 @@ static int add_sources(struct shell *s) {
         if (r == 0)
                 r = loop_add_timer(l, on_housekeeping, s, &s->housekeeping);
         if (r == 0)
-                r = names_new(l, on_found, s, &s->names);
+                r = names_new(l, s->policy->has_resolver ? &s->policy->resolver : NULL, on_found, s,
+                              &s->names);
         return r;
 }
 
@@ -305,15 +244,17 @@ static int begin(struct shell *s) {
         if (r == 0)
                 r = sockets_open(s);
         if (r == 0)
-                r = find_addresses(s);
+                shell_find_addresses(s);
         if (r == 0)
                 r = peers_service_new(s, &s->peers_service);
         if (r == 0)
+                r = events_open(s);
+        if (r == 0)
                 r = streams_service_new(s, &s->streams_service);
         if (r == 0)
-                r = pin_bootstrap(s);
-        if (r == 0)
                 r = loop_add_prepare(s->ctx->loop, on_prepare, s, &s->prepare);
+        if (r == 0)
+                pin_bootstrap(s);
         return r;
 }
 
@@ -331,6 +272,7 @@ int shell_start(struct service_context *ctx, void **ret) {
 
         *ret = s;
         s->ctx = ctx;
+        s->is_record_due = true;
         s->settings = ctx->config;
         metrics_register(ctx->metrics, NULL, metric_table, &s->metrics);
         r = begin(s);
@@ -357,19 +299,18 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
                 return NULL;
         loop_source_free(s->prepare);
         if (s->store && s->transport)
-                (void) store_save(s->store, transport_peers(s->transport), wall_us());
+                (void) store_save(s->store, transport_peers(s->transport), shell_wall_us());
         s->transport = transport_free(s->transport);
         streams_service_free(s->streams_service);
         peers_service_free(s->peers_service);
+        events_close(s);
         sockets_close(s);
         names_free(s->names);
         loop_source_free(s->housekeeping);
         loop_source_free(s->timer);
         store_free(s->store);
-        while (s->n_certificates > 0)
-                tls_context_free(s->certificates[--s->n_certificates]);
-        free(s->certificates);
-        free(s->perf_allowed);
+        tls_context_free(s->certificate);
+        policy_free(s->policy);
         keys_free(s->keys);
         free(s);
         return NULL;

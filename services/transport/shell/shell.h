@@ -7,8 +7,10 @@
 #include "common/daemon/service.h"
 #include "services/transport/config.h"
 #include "services/transport/shell/addresses.h"
+#include "services/transport/shell/events.h"
 #include "services/transport/shell/keys.h"
 #include "services/transport/shell/names.h"
+#include "services/transport/shell/policy.h"
 #include "services/transport/shell/store.h"
 #include "services/transport/transport.h"
 #include "services/transport/udp.h"
@@ -27,37 +29,55 @@ struct outlet {
         bool is_blocked;
 };
 
+struct metrics_copy {
+        struct quic_stats quic;
+        struct transport_stats transport;
+        uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
+};
+
+/* What it was started with and cannot change. */
+struct shell_fixed {
+        int certificate;
+        uint64_t max_peers;
+        size_t n_listen;
+        char listen[512], resolver[64];
+};
+
 struct shell {
         struct service_context *ctx;
         const struct transport_settings *settings;
         struct keys *keys;
-        struct tls_context **certificates; /* the latest is used; sessions may use older ones */
-        size_t n_certificates;
-        struct peer_id *perf_allowed;
+        struct tls_context *certificate; /* the latest; sessions may use older ones */
+        struct policy *policy;
+        struct shell_fixed fixed;
         struct transport *transport;
         struct outlet outlets[2];
         size_t n_outlets;
         struct loop_source *timer, *prepare, *housekeeping;
         struct names *names;
         struct store *store;
-        struct addresses addresses;
+        struct addresses addresses, local; /* announced; those of the interfaces alone */
         struct peers_service *peers_service;
         struct streams_service *streams_service;
-        struct metrics_copy {
-                struct quic_stats quic;
-                struct transport_stats transport;
-                uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
-        } metrics;
-        bool is_draining;
+        struct metrics_copy metrics;
+        struct events events;
+        bool is_draining, is_observed_new,
+                is_record_due; /* keyring did not sign our addresses yet */
 };
 
 int shell_start(struct service_context *ctx, void **ret);
+int shell_reload(struct service_context *ctx, void *s);
 void shell_drain(struct service_context *ctx, void *s);
 void *shell_stop(struct service_context *ctx, void *s);
+
+/* ourselves.c: tells others where we are, if that changed. */
+void shell_find_addresses(struct shell *s);
+void shell_remember_fixed(struct shell *s, const struct transport_settings *v);
 
 /* Fills shell->metrics from the core. */
 void shell_refresh_metrics(struct shell *s);
 nsec_t shell_now(const struct shell *s);
+int64_t shell_wall_us(void);
 
 /* sockets.c */
 int sockets_open(struct shell *s);

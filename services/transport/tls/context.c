@@ -13,8 +13,10 @@
 #define LIBP2P_OID_TEXT "1.3.6.1.4.1.53594.1.1"
 #define BACKDATE        3600                          /* for peers whose clock is behind */
 #define LIFETIME        (100 * 365 * (int64_t) 86400) /* as other implementations do */
+#define MESSAGE_MAX     16384 /* one handshake message: a certificate has up to 4,096 bytes */
 
 struct tls_context {
+        size_t n_refs;            /* the owner, and sessions */
         struct tls_signer signer; /* its bytes point into `copies` */
         struct buffer copies;
         gnutls_certificate_credentials_t credentials;
@@ -25,9 +27,14 @@ struct tls_context {
         int64_t wall;
 };
 
+/* No RSA certificate keys, which libp2p discourages: GnuTLS verifies with a key of whatever size
+ * and exponent before anybody is asked about the certificate (2 s at 32,768 bits). RSA
+ * identities are another matter: verify.c. */
 static const char priority_text[] =
         "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:"
-        "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:%DISABLE_TLS13_COMPAT_MODE";
+        "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:"
+        "-SIGN-ALL:+SIGN-EDDSA-ED25519:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384:"
+        "+SIGN-ECDSA-SECP521R1-SHA512:%DISABLE_TLS13_COMPAT_MODE";
 
 static int fault(int gnutls) {
         return gnutls == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EPROTO;
@@ -233,12 +240,13 @@ int tls_context_new(const struct tls_signer *signer, int64_t wall, struct tls_co
         /* What a peer would say of it: the signer's bytes may be wrong. */
         if (tls_verify_certificate(tls_context_certificate(t), wall, &t->peer) != TLS_OK)
                 return error_origin(-EKEYREJECTED);
+        t->n_refs = 1;
         *ret = TAKE(t);
         return 0;
 }
 
 struct tls_context *tls_context_free(struct tls_context *t) {
-        if (!t)
+        if (!t || (t->n_refs > 0 && --t->n_refs > 0))
                 return NULL;
         if (t->credentials)
                 gnutls_certificate_free_credentials(t->credentials);
@@ -299,6 +307,7 @@ static int configure(struct tls_session *s) {
                 r = gnutls_alpn_set_protocols(s->gnutls, &alpn, 1, GNUTLS_ALPN_MANDATORY);
         if (r < 0)
                 return r;
+        gnutls_handshake_set_max_packet_length(s->gnutls, MESSAGE_MAX);
         gnutls_session_set_ptr(s->gnutls, &s->ref);
         gnutls_session_set_verify_function(s->gnutls, on_verify);
         if (!s->is_inbound)
@@ -313,11 +322,14 @@ int tls_session_init(struct tls_session *s, struct tls_context *context,
         int r;
 
         s->context = context;
+        context->n_refs++;
         s->ref.get_conn = get_conn;
         s->ref.user_data = userdata;
         r = gnutls_init(&s->gnutls, flags | (s->is_inbound ? GNUTLS_SERVER : GNUTLS_CLIENT));
-        if (r < 0)
+        if (r < 0) {
+                tls_session_done(s);
                 return error_origin(-ENOMEM);
+        }
         r = configure(s);
         if (r < 0) {
                 tls_session_done(s);
@@ -330,4 +342,5 @@ void tls_session_done(struct tls_session *s) {
         if (s->gnutls)
                 gnutls_deinit(s->gnutls);
         s->gnutls = NULL;
+        s->context = tls_context_free(s->context);
 }

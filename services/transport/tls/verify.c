@@ -10,7 +10,10 @@
 /* 1.3.6.1.4.1.53594.1.1 */
 const struct bytes tls_libp2p_oid = BYTES_LIT("\x2b\x06\x01\x04\x01\x83\xa2\x5a\x01\x01");
 
-#define RSA_BITS_MIN 2048
+#define RSA_BITS_MIN     2048
+#define RSA_BITS_MAX     8192 /* as other implementations */
+#define RSA_EXPONENT_MAX 5    /* bytes, a leading zero included: the work grows with it */
+#define ECC_BITS_MIN     256
 
 static const char *const verdict_text[TLS_VERDICT_N] = {
         [TLS_OK] = "accepted",
@@ -65,20 +68,37 @@ static void pubkey_deinitp(gnutls_pubkey_t *p) {
                 gnutls_pubkey_deinit(*p);
 }
 
-/* A DER SubjectPublicKeyInfo; NULL when malformed, of another kind, or a weak RSA key. */
+/* Neither weak nor made to keep its verifiers busy. */
+static bool is_sound_rsa(gnutls_pubkey_t key, unsigned bits) {
+        gnutls_datum_t modulus = {}, exponent = {};
+        bool small;
+
+        if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX ||
+            gnutls_pubkey_export_rsa_raw(key, &modulus, &exponent) < 0)
+                return false;
+        small = exponent.size <= RSA_EXPONENT_MAX;
+        gnutls_free(modulus.data);
+        gnutls_free(exponent.data);
+        return small;
+}
+
+static bool is_sound(gnutls_pubkey_t key) {
+        unsigned bits = 0;
+        int algorithm = gnutls_pubkey_get_pk_algorithm(key, &bits);
+
+        if (algorithm == GNUTLS_PK_RSA)
+                return is_sound_rsa(key, bits);
+        return algorithm == GNUTLS_PK_EDDSA_ED25519 ||
+               (algorithm == GNUTLS_PK_ECDSA && bits >= ECC_BITS_MIN);
+}
+
+/* A DER SubjectPublicKeyInfo; NULL when malformed, of another kind, or not sound. */
 static gnutls_pubkey_t pubkey_new(struct bytes spki) {
         CLEANUP(pubkey_deinitp) gnutls_pubkey_t key = NULL;
         gnutls_datum_t d = datum(spki);
-        unsigned bits = 0;
-        int algorithm;
 
-        if (gnutls_pubkey_init(&key) < 0 || gnutls_pubkey_import(key, &d, GNUTLS_X509_FMT_DER) < 0)
-                return NULL;
-        algorithm = gnutls_pubkey_get_pk_algorithm(key, &bits);
-        if (algorithm == GNUTLS_PK_RSA && bits < RSA_BITS_MIN)
-                return NULL;
-        if (algorithm != GNUTLS_PK_RSA && algorithm != GNUTLS_PK_ECDSA &&
-            algorithm != GNUTLS_PK_EDDSA_ED25519)
+        if (gnutls_pubkey_init(&key) < 0 ||
+            gnutls_pubkey_import(key, &d, GNUTLS_X509_FMT_DER) < 0 || !is_sound(key))
                 return NULL;
         return TAKE(key);
 }

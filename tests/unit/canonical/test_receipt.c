@@ -5,8 +5,8 @@
 #include "tests/unit/canonical/support.h"
 #include "tests/unit/canonical/vectors/vectors.h"
 
-/* The receipt of the vectors: three hosts, the first two counted, the third
- * inconclusive with another answer. Keys are those of make_vectors.py. */
+/* The receipt of the vectors: three hosts, the first two counted, the third inconclusive
+ * with another answer and no voter of its own. Keys are those of make_vectors.py. */
 struct fixture {
         struct bytes file, rows;
         struct receipt_report report;
@@ -201,14 +201,21 @@ static void test_requester_lies(void **state) {
         receipt_verify(f->file, BYTES_NONE, &f->report);
         assert_true(receipt_verdict(&f->report, 2, &verdict));
         verdict.verdict = VERDICT_CORRECT;
+        verdict.voter_group = BYTES_LIT("192.0.2.0/24");
         r.hosts[2].counted = true;
         judge(f, &r.hosts[2], &verdict);
         assert_int_equal(first_failure(f, &r), RECEIPT_EQUAL_ANSWERS);
 
-        /* a dissenter judged incorrect: the answer leads by one, two are needed */
-        verdict.verdict = VERDICT_INCORRECT;
+        /* a dissenter of its own: the answer leads by one, two are needed, whatever the verdict */
         r.hosts[2].counted = false;
-        judge(f, &r.hosts[2], &verdict);
+        for (unsigned v = VERDICT_INCORRECT; v < _VERDICT_MAX; v++) {
+                verdict.verdict = (enum verdict) v;
+                f->n_signatures = 3;
+                buffer_clear(&f->statements[3]);
+                judge(f, &r.hosts[2], &verdict);
+                assert_int_equal(first_failure(f, &r), RECEIPT_QUORUM);
+        }
+        r.hosts[2].verdict = r.hosts[2].verdict_signature = BYTES_NONE;
         assert_int_equal(first_failure(f, &r), RECEIPT_QUORUM);
 }
 
@@ -251,6 +258,7 @@ static void test_dissenters_of_one_group(void **state) {
                 verdicts[i].quorum = 1;
         }
         verdicts[2].verdict = VERDICT_INCORRECT;
+        verdicts[2].voter_group = BYTES_LIT("192.0.2.0/24");
         verdicts[3] = verdicts[2];
         for (int same = 0; same < 2; same++) {
                 struct peer_id host;
@@ -267,6 +275,103 @@ static void test_dissenters_of_one_group(void **state) {
                         judge(f, &r.hosts[i], &verdicts[i]);
                 assert_int_equal(first_failure(f, &r), same ? _RECEIPT_CHECK_MAX : RECEIPT_QUORUM);
         }
+}
+
+/* The third host's second run gives the answer of the others. */
+static void add_recheck(struct fixture *f, struct receipt *r) {
+        struct receipt_host *h = &r->hosts[r->n_hosts++];
+        struct hash_value salt = job_salt(r->descriptor);
+        struct dispatch_statement dispatch;
+        struct commit_statement commit;
+        struct buffer *b;
+
+        *h = r->hosts[2];
+        h->answer = r->hosts[0].answer;
+        h->counted = true;
+        assert_int_equal(dispatch_decode(h->dispatch, &dispatch), STATEMENT_OK);
+        assert_int_equal(commit_decode(h->commit, &commit), STATEMENT_OK);
+        dispatch.run = commit.run = 1;
+        commit.answer_tag = answer_tag(&salt, &h->answer);
+        commit.result_tag = answer_result_tag(&salt, &h->answer);
+        b = &f->statements[f->n_signatures];
+        assert_int_equal(dispatch_encode(&dispatch, b), STATEMENT_OK);
+        h->dispatch = buffer_bytes(b);
+        sign_as(f, 7, h->dispatch, &h->dispatch_signature);
+        b = &f->statements[f->n_signatures];
+        assert_int_equal(commit_encode(&commit, b), STATEMENT_OK);
+        h->commit = buffer_bytes(b);
+        sign_as(f, 23, h->commit, &h->commit_signature);
+}
+
+/* Unanimous: a dissent that did not stand is counted by its second run, with both runs
+ * here and the verdict `hardware`; in no other mode, and under no other verdict. */
+static void test_recheck(void **state) {
+        static const struct {
+                enum query_mode mode;
+                enum verdict verdict;
+                bool first_run_is_here;
+                enum receipt_check fails;
+        } cases[] = {
+                { MODE_UNANIMOUS, VERDICT_HARDWARE, true, _RECEIPT_CHECK_MAX },
+                { MODE_UNANIMOUS, VERDICT_CORRECT, true, RECEIPT_VERDICTS_AGREE },
+                { MODE_UNANIMOUS, VERDICT_HARDWARE, false, RECEIPT_VERDICTS_AGREE },
+                { MODE_QUORUM, VERDICT_HARDWARE, true, RECEIPT_VERDICTS_AGREE },
+        };
+        struct fixture *f = *state;
+        const struct receipt good = f->report.receipt;
+        struct verdict_statement verdicts[3];
+
+        for (size_t i = 0; i < 3; i++)
+                assert_true(receipt_verdict(&f->report, i, &verdicts[i]));
+        verdicts[2].voter_group = BYTES_LIT("192.0.2.0/24");
+        FOREACH_CASE (c, cases) {
+                struct receipt r = good;
+
+                f->n_signatures = 0;
+                for (size_t i = 0; i < ELEMENTSOF(f->statements); i++)
+                        buffer_clear(&f->statements[i]);
+                add_recheck(f, &r);
+                verdicts[2].verdict = c->verdict;
+                for (size_t i = 0; i < 3; i++) {
+                        verdicts[i].mode = c->mode;
+                        verdicts[i].quorum = 3;
+                        judge(f, &r.hosts[i == 2 ? 3 : i], &verdicts[i]);
+                }
+                r.hosts[2].verdict = r.hosts[2].verdict_signature = BYTES_NONE;
+                if (!c->first_run_is_here)
+                        r.hosts[2] = r.hosts[--r.n_hosts];
+                assert_int_equal(first_failure(f, &r), c->fails);
+        }
+}
+
+/* One of those counted signed false numbers beside the right answer: the rows still
+ * give the answer, and it is the others' numbers that hold. */
+static void test_false_counts(void **state) {
+        struct fixture *f = *state;
+        struct receipt r = f->report.receipt;
+        struct receipt_host *h = &r.hosts[0];
+        struct hash_value salt = job_salt(r.descriptor);
+        struct verdict_statement verdicts[2];
+        struct commit_statement commit;
+
+        assert_true(receipt_verdict(&f->report, 0, &verdicts[0]));
+        assert_true(receipt_verdict(&f->report, 1, &verdicts[1]));
+        h->answer.bytes += 5;
+        assert_int_equal(commit_decode(h->commit, &commit), STATEMENT_OK);
+        commit.result_tag = answer_result_tag(&salt, &h->answer);
+        assert_int_equal(commit_encode(&commit, &f->statements[0]), STATEMENT_OK);
+        h->commit = buffer_bytes(&f->statements[0]);
+        sign_as(f, 21, h->commit, &h->commit_signature);
+        for (size_t i = 0; i < 2; i++)
+                verdicts[i].evidence[0] = statement_digest(h->commit);
+        judge(f, &r.hosts[0], &verdicts[0]);
+        judge(f, &r.hosts[1], &verdicts[1]);
+        r.n_hosts = 2;
+        assert_true(receipt_encode(&r, &f->changed));
+        receipt_verify(buffer_bytes(&f->changed), f->rows, &f->report);
+        assert_int_equal(receipt_first_failure(&f->report), _RECEIPT_CHECK_MAX);
+        assert_true(f->report.valid);
+        assert_int_equal(f->report.answer->bytes, f->report.receipt.hosts[1].answer.bytes);
 }
 
 static void test_rows(void **state) {
@@ -307,5 +412,5 @@ static void test_qrows_writer(void **state) {
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 TEST_MAIN(TEST(test_good), TEST(test_every_byte), TEST(test_every_byte_resealed), TEST(test_swaps),
-          TEST(test_requester_lies), TEST(test_dissenters_of_one_group), TEST(test_rows),
-          TEST(test_qrows_writer))
+          TEST(test_requester_lies), TEST(test_dissenters_of_one_group), TEST(test_recheck),
+          TEST(test_false_counts), TEST(test_rows), TEST(test_qrows_writer))

@@ -1,8 +1,11 @@
 /* libquorate against a scripted coordinator in another process, over real sockets. */
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -30,7 +33,8 @@ struct script {
                 WRONG_BATCH,
                 NO_SCHEMA,
                 FORGOT,
-                WITHDRAWN
+                WITHDRAWN,
+                DIES_AT_SUBMIT
         } fault;
 };
 
@@ -40,6 +44,7 @@ struct fixture {
         pid_t child;
         struct quorate *q;
         struct quorate_result *r;
+        unsigned n_reconnecting; /* times the loss of the node was said */
 };
 
 /* ---- the coordinator ---- */
@@ -51,6 +56,7 @@ struct sender {
 };
 
 static struct script script_now;
+static uint8_t (*nonces)[16]; /* shared: that the first and the second coordinator saw */
 static uint8_t job_id[32] = "a job of the script, 32 bytes..";
 
 static void put_frame(struct sender *s, const Coordinator__ResultFrame *m) {
@@ -193,6 +199,9 @@ static void query_submit(Coordinator__Query_Service *q, const Coordinator__Submi
                          Coordinator__SubmitReply_Closure closure, void *data) {
         Coordinator__SubmitReply reply = COORDINATOR__SUBMIT_REPLY__INIT;
 
+        memcpy(nonces[script_now.fault != DIES_AT_SUBMIT], in->client_nonce.data, 16);
+        if (script_now.fault == DIES_AT_SUBMIT)
+                _exit(0);
         reply.job = (ProtobufCBinaryData){ sizeof(job_id), job_id };
         closure(&reply, data);
 }
@@ -254,6 +263,8 @@ static int setup(void **state) {
         struct fixture *f = xnew(struct fixture);
         char data[128];
 
+        nonces = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_true(nonces != MAP_FAILED);
         (void) strcpy(f->folder, "/tmp/quorate-test-XXXXXX");
         assert_non_null(mkdtemp(f->folder));
         snprintf(f->path, sizeof(f->path), "%s/coordinator/query", f->folder);
@@ -278,6 +289,7 @@ static int teardown(void **state) {
 
         hang_up(f);
         stop(f);
+        assert_int_equal(munmap(nonces, 4096), 0);
         fd_close(f->fds[0]);
         fd_close(f->fds[1]);
         (void) unlink(f->path);
@@ -304,7 +316,11 @@ static int64_t read_rows(struct fixture *f, int64_t first, int *ret_code) {
 
         while ((code = quorate_next(f->r, 10000)) == QUORATE_ROW || code == QUORATE_PROGRESS) {
                 if (code == QUORATE_PROGRESS) {
-                        assert_string_equal(quorate_progress(f->r)->stage, "rows");
+                        bool is_lost = strcmp(quorate_progress(f->r)->stage, "reconnecting") == 0;
+
+                        f->n_reconnecting += is_lost;
+                        if (!is_lost)
+                                assert_string_equal(quorate_progress(f->r)->stage, "rows");
                         continue;
                 }
                 assert_int_equal(quorate_n_columns(f->r), 2);
@@ -389,6 +405,39 @@ static void test_reattach(void **state) {
         serve(f, &second);
         assert_int_equal(read_rows(f, next, &code), BATCHES * ROWS_PER_BATCH);
         assert_int_equal(code, QUORATE_END);
+        assert_int_equal(f->n_reconnecting, 1);
+}
+
+static const struct script dies = { .fault = DIES_AT_SUBMIT }, sound = {};
+
+static sem_t is_over;
+
+static void *replace(void *userdata) {
+        struct fixture *f = userdata;
+        int status;
+
+        assert_int_equal(waitpid(f->child, &status, 0), f->child);
+        serve(f, &sound);
+        (void) sem_wait(&is_over); /* a child dies with the thread that made it */
+        return NULL;
+}
+
+/* It dies when it is asked, before it has answered: the next one is asked the same, with
+ * the same nonce, and the caller notices nothing. */
+static void test_resubmit(void **state) {
+        struct fixture *f = *state;
+        pthread_t thread;
+        int code;
+
+        assert_int_equal(sem_init(&is_over, 0, 0), 0);
+        serve(f, &dies);
+        assert_int_equal(pthread_create(&thread, NULL, replace, f), 0);
+        ask(f);
+        assert_int_equal(read_rows(f, 0, &code), BATCHES * ROWS_PER_BATCH);
+        assert_int_equal(code, QUORATE_END);
+        assert_int_equal(sem_post(&is_over), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_memory_equal(nonces[0], nonces[1], sizeof(nonces[0]));
 }
 
 static void test_calls(void **state) {
@@ -430,5 +479,5 @@ static void test_nobody(void **state) {
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
-TEST_MAIN(TEST(test_splits), TEST(test_faults), TEST(test_reattach), TEST(test_calls),
-          TEST(test_nobody))
+TEST_MAIN(TEST(test_splits), TEST(test_faults), TEST(test_reattach), TEST(test_resubmit),
+          TEST(test_calls), TEST(test_nobody))

@@ -5,8 +5,8 @@
 struct values {
         bool flag, other;
         const char *text, *choice;
-        uint64_t number, size;
-        nsec_t time;
+        uint64_t number, size, count, room;
+        nsec_t time, timeout;
         struct option_list list;
 };
 
@@ -18,6 +18,9 @@ static const struct option table[] = {
         { OPTION_U64, 'n', "number", offsetof(struct values, number), "N", "a number" },
         { OPTION_SIZE, 0, "size", offsetof(struct values, size), "SIZE", "a size" },
         { OPTION_DURATION, 0, "time", offsetof(struct values, time), "TIME", "a time" },
+        { OPTION_COUNT, 'k', "count", offsetof(struct values, count), "N", "from 1 on" },
+        { OPTION_ROOM, 0, "room", offsetof(struct values, room), "SIZE", "above 0" },
+        { OPTION_TIMEOUT, 0, "timeout", offsetof(struct values, timeout), "TIME", "from 1ms on" },
         { OPTION_LIST, 'l', "list", offsetof(struct values, list), "X", "may repeat" },
         {},
 };
@@ -83,6 +86,10 @@ static const struct {
         { { "--number", "18446744073709551616" }, "a whole number" },
         { { "--size", "64" }, "with its unit" },
         { { "--time", "3" }, "with its unit" },
+        { { "-k", "0" }, "from 1 on" },
+        { { "--room", "0M" }, "above 0" },
+        { { "--timeout", "0s" }, "from 1ms on" },
+        { { "--timeout", "999us" }, "from 1ms on" },
         { { "--choice", "tw" }, "one|two|three" },
         { { "--choice", "" }, "one|two|three" },
         { { "--choice", "two|three" }, "one|two|three" },

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -547,6 +548,34 @@ static void test_blocking(void **state) {
         fixture_done(&f);
 }
 
+/* A listener that sleeps takes nobody from its queue; once that is full, even connect() would
+ * wait for ever. */
+static void test_blocking_on_a_sleeper(void **state) {
+        Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        const void *reply;
+        int fd;
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/quorate-sleeper-%d",
+                        (int) getpid());
+        (void) unlink(address.sun_path);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        (void) alarm(10);
+        for (int i = 0; i < 5; i++) {
+                struct seqpacket_caller *c =
+                        seqpacket_caller_new(address.sun_path, &echo__echo__descriptor);
+
+                assert_int_equal(seqpacket_call(c, "Say", &request, 20 * NSEC_PER_MSEC, &reply),
+                                 RPC_E_TIMEOUT);
+                seqpacket_caller_free(c);
+        }
+        (void) alarm(0);
+        (void) close(fd);
+        (void) unlink(address.sun_path);
+}
+
 /* Descriptors are counted first: libzmq closes those of earlier tests in its own time. */
 TEST_MAIN(cmocka_unit_test(test_descriptors), cmocka_unit_test(test_policy),
           cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
@@ -555,4 +584,5 @@ TEST_MAIN(cmocka_unit_test(test_descriptors), cmocka_unit_test(test_policy),
           cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
           cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
           cmocka_unit_test(test_nothing_after_a_cut), cmocka_unit_test(test_garbage_bus),
-          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking))
+          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking),
+          cmocka_unit_test(test_blocking_on_a_sleeper))

@@ -44,8 +44,10 @@ static void on_identified(void *userdata, const struct peer *peer) {
 static void on_resolve(void *userdata, uint64_t attempt, const struct multiaddr *name) {
         struct mesh_node *node = userdata;
 
-        transport_resolved(node->transport, attempt, &node->mesh->nodes[0].address, 1,
-                           node->mesh->now);
+        const struct endpoint *at =
+                node->mesh->named.family ? &node->mesh->named : &node->mesh->nodes[0].address;
+
+        transport_resolved(node->transport, attempt, at, 1, node->mesh->now);
 }
 
 static const struct transport_events events = {

@@ -33,6 +33,7 @@ struct mesh {
         struct mesh_packet *packets;
         size_t n_packets, capacity;
         uint64_t sequence;
+        struct endpoint named; /* where every name leads; none: to the first node */
 };
 
 void mesh_init(struct mesh *m);

@@ -41,6 +41,42 @@ static void test_the_unused_make_room(void **state) {
         peers_free(p);
 }
 
+/* Coming to us costs a stranger little; whom we reached is worth more. */
+static void test_strangers_make_room_first(void **state) {
+        struct peers *p = peers_new(3, 1);
+        struct multiaddr at = numbered(1);
+        struct peer_id ids[8];
+
+        for (uint8_t i = 0; i < 8; i++)
+                ids[i] = peer_number(i);
+        peer_address_worked(peers_get(p, &ids[0]), &at, 7);
+        peer_add_address(peers_get(p, &ids[1]), &at, ADDRESS_CACHED);
+        for (int i = 2; i < 7; i++)
+                peer_add_address(peers_get(p, &ids[i]), &at, ADDRESS_SIGNED);
+        assert_non_null(peers_find(p, &ids[0]));
+        assert_non_null(peers_find(p, &ids[1]));
+        peer_hold(peers_find(p, &ids[6]));
+        assert_non_null(peers_get(p, &ids[7]));
+        assert_null(peers_find(p, &ids[0]));
+        peers_free(p);
+}
+
+static void test_older_records_are_not_taken(void **state) {
+        struct identify newer = { .has_addrs = true, .n_addrs = 1, .record_seq = 9 };
+        struct identify older = { .has_addrs = true, .n_addrs = 1, .record_seq = 8 };
+        struct peers *p = peers_new(3, 1);
+        struct peer_id id = peer_number(1);
+        struct peer *peer = peers_get(p, &id);
+
+        newer.addrs[0] = numbered(9);
+        older.addrs[0] = numbered(8);
+        peer_identified(peer, &newer);
+        peer_identified(peer, &older);
+        assert_int_equal(peer->n_addrs, 1);
+        assert_true(multiaddr_equal(&peer->addrs[0].addr, &newer.addrs[0]));
+        peers_free(p);
+}
+
 static void test_addresses(void **state) {
         struct peers *p = peers_new(3, 1);
         struct peer_id id = peer_number(1);
@@ -105,5 +141,7 @@ static void test_attempts_are_a_ring(void **state) {
         peers_free(p);
 }
 
-TEST_MAIN(cmocka_unit_test(test_the_unused_make_room), cmocka_unit_test(test_addresses),
+TEST_MAIN(cmocka_unit_test(test_the_unused_make_room),
+          cmocka_unit_test(test_strangers_make_room_first),
+          cmocka_unit_test(test_older_records_are_not_taken), cmocka_unit_test(test_addresses),
           cmocka_unit_test(test_protocols), cmocka_unit_test(test_attempts_are_a_ring))

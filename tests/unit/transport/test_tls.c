@@ -38,7 +38,7 @@ struct forge {
         const char *not_before, *not_after; /* default: valid */
         bool no_extension, twice, other_critical, usage_critical, trailing_in_key, trailing;
         bool version1, broken_self, broken_host, short_key, short_signature, long_varint;
-        bool critical, inner_algorithm_differs, bare_signature;
+        bool critical, inner_algorithm_differs, bare_signature, long_exponent;
         gnutls_pk_algorithm_t host; /* 0: Ed25519 */
         unsigned host_bits;
         unsigned weak_bits; /* the certificate's own key is RSA of this size */
@@ -57,6 +57,15 @@ static const struct forge forges[] = {
           .want = TLS_E_HOST_SIGNATURE,
           .host = GNUTLS_PK_RSA,
           .host_bits = 1024 },
+        { .name = "host RSA with a long exponent", /* its signature is good */
+          .want = TLS_E_HOST_SIGNATURE,
+          .host = GNUTLS_PK_RSA,
+          .host_bits = 2048,
+          .long_exponent = true },
+        { .name = "host P-192",
+          .want = TLS_E_HOST_SIGNATURE,
+          .host = GNUTLS_PK_ECDSA,
+          .host_bits = GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP192R1) },
         { .name = "key RSA weak", .want = TLS_E_KEY, .weak_bits = 1024 },
         { .name = "expired", .want = TLS_E_TIME, .not_after = "20200101000000Z" },
         { .name = "not yet valid", .want = TLS_E_TIME, .not_before = "20900101000000Z" },
@@ -131,6 +140,24 @@ static void host_ed25519(const struct forge *f, struct bytes message, struct buf
         buffer_put(signature, s.bytes, f->short_signature ? 63 : 64);
 }
 
+/* The same key with the exponents in each other's place. */
+static gnutls_privkey_t exchange_exponents(gnutls_privkey_t key) {
+        gnutls_datum_t m, e, d, p, q, u;
+        gnutls_privkey_t other;
+
+        check(gnutls_privkey_export_rsa_raw(key, &m, &e, &d, &p, &q, &u, NULL, NULL) >= 0);
+        check(gnutls_privkey_init(&other) >= 0);
+        check(gnutls_privkey_import_rsa_raw(other, &m, &d, &e, &p, &q, NULL, NULL, NULL) >= 0);
+        gnutls_free(m.data);
+        gnutls_free(e.data);
+        gnutls_free(d.data);
+        gnutls_free(p.data);
+        gnutls_free(q.data);
+        gnutls_free(u.data);
+        gnutls_privkey_deinit(key);
+        return other;
+}
+
 static void host_other(const struct forge *f, struct bytes message, struct buffer *key,
                        struct buffer *signature) {
         bool rsa = f->host == GNUTLS_PK_RSA;
@@ -140,6 +167,8 @@ static void host_other(const struct forge *f, struct bytes message, struct buffe
 
         check(gnutls_privkey_init(&host) >= 0);
         check(gnutls_privkey_generate(host, f->host, f->host_bits, 0) >= 0);
+        if (f->long_exponent)
+                host = exchange_exponents(host);
         v = spki_of(host, spki, sizeof(spki));
         buffer_put(key, rsa ? "\x08\x00\x12" : "\x08\x03\x12", 3);
         varint(key, v.len);

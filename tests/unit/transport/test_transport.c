@@ -136,6 +136,21 @@ static void test_connect_without_an_id(void **state) {
         mesh_done(&p.mesh);
 }
 
+static void test_own_address_is_learnt(void **state) {
+        struct observed_address seen_at;
+        struct pair p;
+
+        pair_init(&p, NULL);
+        (void) open_to(&p, NULL, NULL);
+        assert_true(mesh_run(&p.mesh, 5 * NSEC_PER_SEC, both_identified));
+        assert_true(observed_address(transport_observed(p.a->transport), 0, &seen_at));
+        assert_true(endpoint_equal(&seen_at.at, &p.a->address));
+        assert_true(seen_at.is_believed);
+        (void) mesh_run(&p.mesh, 3601 * NSEC_PER_SEC, NULL);
+        assert_false(observed_address(transport_observed(p.a->transport), 0, &seen_at));
+        mesh_done(&p.mesh);
+}
+
 static void test_unknown_protocol(void **state) {
         struct pair p;
 
@@ -434,7 +449,8 @@ static void test_perf(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_open_dials_identifies_and_agrees),
-          cmocka_unit_test(test_connect_without_an_id), cmocka_unit_test(test_unknown_protocol),
+          cmocka_unit_test(test_connect_without_an_id),
+          cmocka_unit_test(test_own_address_is_learnt), cmocka_unit_test(test_unknown_protocol),
           cmocka_unit_test(test_somebody_else_is_there), cmocka_unit_test(test_nobody_answers),
           cmocka_unit_test(test_back_off), cmocka_unit_test(test_no_address),
           cmocka_unit_test(test_streams_per_protocol_are_limited), cmocka_unit_test(test_cancel),

@@ -220,8 +220,15 @@ static void test_name(void **state) {
         assert_bytes_equal(name, BYTES_LIT("h.example"));
         assert_int_equal(port, 9);
         assert_int_equal(family, ENDPOINT_IP6);
+        assert_false(multiaddr_dnsaddr(&a, &name));
         a = of("/dnsaddr/h.example");
         assert_false(multiaddr_name(&a, &name, &port, &family));
+        assert_true(multiaddr_dnsaddr(&a, &name));
+        assert_bytes_equal(name, BYTES_LIT("h.example"));
+        a = of("/dnsaddr/h.example/p2p/" ID_A);
+        assert_true(multiaddr_dnsaddr(&a, &name));
+        a = of("/dnsaddr/h.example/udp/9/quic-v1");
+        assert_false(multiaddr_dnsaddr(&a, &name));
 }
 
 static void test_same_net(void **state) {

@@ -1,0 +1,422 @@
+/* The requester against three hosts played by hand: what a host may do at the worst
+ * moment, and what an honest one may do by a race. */
+
+#include "common/canonical/outcome.h"
+#include "common/wire/frame.h"
+#include "common/wire/unpack.h"
+#include "proto/grid.pb-c.h"
+#include "tests/fuzz/requester_drive.h"
+#include "tests/support/test.h"
+
+#define ROWS 5
+
+static ProtobufCBinaryData binary(struct bytes v) {
+        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
+}
+
+static struct drive *begin(unsigned rows) {
+        struct drive *d = drive_new(drive_verify);
+
+        drive_rows(d, rows);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                drive_bid(d, i);
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        assert_true(d->descriptor.len > 0);
+        return d;
+}
+
+static void commit_to(struct drive *d, unsigned host, const struct answer *a) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        assert_true(drive_commit_to(d, host, a, 0, &b));
+        drive_message(d, host, DRIVE_COMMIT, buffer_bytes(&b));
+}
+
+static void commit(struct drive *d, unsigned host) {
+        commit_to(d, host, &d->truth);
+}
+
+static struct answer other_answer(const struct drive *d) {
+        struct answer a = d->truth;
+
+        a.hash.bytes[0] ^= 1;
+        return a;
+}
+
+static void put_frame(struct buffer *out, unsigned field, struct bytes body) {
+        CLEANUP(buffer_donep) struct buffer m = {};
+
+        buffer_init(&m, body.len + 32);
+        buffer_put_varint(&m, field << 3 | 2);
+        buffer_put_prefixed(&m, body);
+        frame_put(out, buffer_bytes(&m));
+}
+
+static void put_packed(struct buffer *out, unsigned field, const ProtobufCMessage *body) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, 1u << 16);
+        wire_pack(&b, body);
+        put_frame(out, field, buffer_bytes(&b));
+}
+
+static void put_digests(struct drive *d, struct buffer *out, uint64_t first) {
+        Grid__Digests m = GRID__DIGESTS__INIT;
+
+        m.first = first;
+        m.digests = binary(hash_bytes(&d->digest));
+        put_packed(out, DRIVE_DIGESTS, &m.base);
+}
+
+static void put_batch(struct drive *d, struct buffer *out) {
+        Grid__Batch m = GRID__BATCH__INIT;
+
+        m.length = d->batch.len;
+        m.data = binary(buffer_bytes(&d->batch));
+        put_packed(out, DRIVE_BATCH, &m.base);
+}
+
+static void put_end(struct buffer *out) {
+        Grid__RowsEnd m = GRID__ROWS_END__INIT;
+
+        m.batches = 1;
+        put_packed(out, DRIVE_END, &m.base);
+}
+
+/* The host that is asked for the rows sends what `make` writes. */
+static unsigned source_of(const struct drive *d) {
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++) {
+                struct reader r = reader_of(buffer_bytes(&d->sent[i]));
+
+                while (reader_left(&r) > 0) {
+                        CLEANUP(unpacked_donep) struct unpacked u = {};
+                        const Grid__JobMessage *m;
+
+                        if (wire_unpack(&grid__job_message__descriptor, reader_prefixed(&r), NULL,
+                                        &u))
+                                break;
+                        m = u.message;
+                        if (m->body_case == GRID__JOB_MESSAGE__BODY_ROWS && d->is_open[i])
+                                return i;
+                }
+        }
+        fail_msg("nobody is asked for rows");
+        return 0;
+}
+
+/* ---- The plain case, and moments at which a host can hurt ---- */
+
+static void serve(struct drive *d, unsigned host) {
+        CLEANUP(buffer_donep) struct buffer out = {};
+
+        buffer_init(&out, 1u << 16);
+        put_digests(d, &out, 0);
+        put_batch(d, &out);
+        put_end(&out);
+        drive_data(d, host, buffer_bytes(&out));
+}
+
+static void test_plain(void **state) {
+        struct drive *d = begin(ROWS);
+
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit(d, i);
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        serve(d, source_of(d));
+        assert_true(d->is_verified);
+        assert_int_equal(d->rows, ROWS);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                assert_int_equal(d->judged[i], VERDICT_CORRECT);
+        drive_free(d);
+}
+
+/* Garbage while the verdict about it is being signed: the job still ends. */
+static void test_garbage_while_closing(void **state) {
+        struct drive *d = begin(ROWS);
+
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit(d, i);
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        d->holds_signatures = true;
+        serve(d, source_of(d));
+        assert_false(d->has_end);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                drive_data(d, i, BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xff\x01"));
+        drive_sign(d);
+        assert_true(d->is_verified);
+        drive_free(d);
+}
+
+/* The last rows and a contradiction of its own commit in one unit: the vote is gone
+ * before the answer is out. */
+static void test_contradiction_with_last_rows(void **state) {
+        CLEANUP(buffer_donep) struct buffer out = {}, second = {};
+        struct drive *d = begin(ROWS);
+        struct answer other = other_answer(d);
+        unsigned source;
+
+        commit(d, 0);
+        commit(d, 1);
+        drive_wait(d, NSEC_PER_SEC);
+        source = source_of(d);
+        buffer_init(&out, 1u << 16);
+        put_digests(d, &out, 0);
+        put_batch(d, &out);
+        assert_true(drive_commit_to(d, source, &other, 0, &second));
+        put_frame(&out, DRIVE_COMMIT, buffer_bytes(&second));
+        drive_data(d, source, buffer_bytes(&out));
+        drive_wait(d, 30 * NSEC_PER_SEC);
+        assert_false(d->is_verified);
+        assert_int_equal(d->judged[source], VERDICT_INCORRECT);
+        drive_free(d);
+}
+
+/* A commit with the right answer and plain values that no receipt would take is none. */
+static void test_values_a_receipt_refuses(void **state) {
+        struct drive *d = begin(ROWS);
+        struct answer odd[DRIVE_HOSTS] = { d->truth, d->truth, d->truth };
+
+        odd[0].error = 1;
+        odd[1].batches = ROWS + 1;
+        odd[2].rows = d->truth.bytes + 1;
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit_to(d, i, &odd[i]);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                assert_int_equal(d->judged[i], VERDICT_MALFORMED);
+        drive_wait(d, 30 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_TOO_FEW_HOSTS);
+        drive_free(d);
+}
+
+/* The right answer with a false number of rows: the client hears the number that was
+ * counted, whoever spoke first, and the liar is malformed. */
+static void test_false_number(void **state) {
+        struct drive *d = begin(ROWS);
+        struct answer more = d->truth;
+
+        more.bytes++;
+        more.rows++;
+        commit_to(d, 0, &more);
+        commit(d, 1);
+        commit(d, 2);
+        drive_wait(d, NSEC_PER_SEC);
+        serve(d, source_of(d));
+        assert_true(d->is_verified);
+        assert_int_equal(d->rows, ROWS);
+        assert_int_equal(d->judged[0], VERDICT_MALFORMED);
+        assert_int_equal(d->judged[1], VERDICT_CORRECT);
+        drive_free(d);
+}
+
+/* ---- What an honest host may do by a race ---- */
+
+/* Answers to an earlier question, in every order that two questions on one stream, or a
+ * stream that took another one's place, can bring about. */
+static void test_stale_rows(void **state) {
+        for (unsigned order = 0; order < 4; order++) {
+                CLEANUP(buffer_donep) struct buffer out = {};
+                struct drive *d = begin(ROWS);
+                unsigned source;
+
+                for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                        commit(d, i);
+                drive_wait(d, 100 * NSEC_PER_MSEC);
+                source = source_of(d);
+                buffer_init(&out, 1u << 16);
+                if (order & 1)
+                        put_digests(d, &out, 7); /* the tail of the list */
+                put_batch(d, &out);
+                if (order & 2)
+                        put_end(&out);
+                drive_data(d, source, buffer_bytes(&out));
+                assert_false(d->has_end);
+                assert_int_equal(d->judged[source], 0);
+                serve(d, source);
+                assert_true(d->is_verified);
+                assert_int_equal(d->judged[source], VERDICT_CORRECT);
+                drive_free(d);
+        }
+}
+
+/* Who says nothing that was asked for is not heard, however much it sends. */
+static void test_stale_for_ever(void **state) {
+        CLEANUP(buffer_donep) struct buffer out = {};
+        struct drive *d = begin(ROWS);
+        unsigned source;
+
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit(d, i);
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        source = source_of(d);
+        buffer_init(&out, 1u << 16);
+        put_digests(d, &out, 7);
+        put_batch(d, &out);
+        for (unsigned i = 0; i < 30 && d->is_open[source]; i++) {
+                drive_data(d, source, buffer_bytes(&out));
+                drive_wait(d, NSEC_PER_SEC);
+        }
+        assert_false(d->is_open[source]);
+        serve(d, source_of(d));
+        assert_true(d->is_verified);
+        drive_free(d);
+}
+
+/* ---- Rubbish on another stream ---- */
+
+/* All streams are lost; called again, a host sends rubbish where its commit should
+ * stand: its first vote is gone, and with it the quorum of two. */
+static void test_rubbish_when_called_again(void **state) {
+        struct drive *d = begin(ROWS);
+        unsigned called = DRIVE_HOSTS;
+
+        commit(d, 0);
+        commit(d, 1);
+        drive_wait(d, NSEC_PER_SEC);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                drive_closed(d, i);
+        drive_wait(d, NSEC_PER_MSEC);
+        for (unsigned i = 0; i < 2; i++)
+                if (d->is_open[i])
+                        called = i;
+        assert_true(called < DRIVE_HOSTS);
+        drive_bid(d, called);
+        drive_message(d, called, DRIVE_COMMIT, BYTES_LIT("\x0a\x01x"));
+        assert_int_equal(d->judged[called], VERDICT_MALFORMED);
+        for (unsigned i = 0; i < 20 && !d->has_end; i++) { /* the other has commit and rows */
+                drive_wait(d, NSEC_PER_SEC);
+                if (!d->is_open[1 - called])
+                        continue;
+                drive_bid(d, 1 - called);
+                commit(d, 1 - called);
+                serve(d, 1 - called);
+        }
+        assert_false(d->is_verified);
+        drive_free(d);
+}
+
+/* ---- Why nobody took part ---- */
+
+static void refuse(struct drive *d, unsigned host, unsigned code, const char *detail) {
+        Grid__Refusal m = GRID__REFUSAL__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        p.code = code;
+        p.detail = (char *) detail;
+        m.problem = &p;
+        drive_packed(d, host, DRIVE_REFUSAL, &m.base);
+}
+
+static const struct {
+        const char *name;
+        unsigned codes[DRIVE_HOSTS];
+        const char *details[DRIVE_HOSTS];
+        unsigned problem;
+        const char *detail;
+} refusals[] = {
+        { "one reason",
+          { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
+          { "which=memory", "which=memory", "which=memory" },
+          OUTCOME_LIMIT,
+          "which=memory have=0 need=2" },
+        { "one rule",
+          { OUTCOME_REFUSED, OUTCOME_REFUSED, OUTCOME_REFUSED },
+          { "rule=engine", "rule=engine", "rule=engine" },
+          OUTCOME_REFUSED,
+          "rule=engine have=0 need=2" },
+        { "two limits",
+          { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
+          { "which=memory", "which=cpu", "which=memory" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
+        { "two reasons",
+          { OUTCOME_LIMIT, OUTCOME_REFUSED, OUTCOME_LIMIT },
+          { "which=memory", "rule=engine", "which=memory" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
+        { "a sentence of theirs is not ours",
+          { OUTCOME_REFUSED, OUTCOME_REFUSED, OUTCOME_REFUSED },
+          { "rule=send us money", "rule=send us money", "rule=send us money" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
+};
+
+static void test_common_reason(void **state) {
+        FOREACH_CASE (c, refusals) {
+                struct drive *d = drive_new(drive_verify);
+
+                for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                        refuse(d, i, c->codes[i], c->details[i]);
+                drive_wait(d, 10 * NSEC_PER_SEC);
+                assert_int_equal(d->problem, c->problem);
+                assert_string_equal(d->detail, c->detail);
+                drive_free(d);
+        }
+}
+
+/* One that says nothing has not answered: the reason of the others stands. */
+static void test_reason_of_those_that_answered(void **state) {
+        struct drive *d = drive_new(drive_verify);
+
+        refuse(d, 0, OUTCOME_LIMIT, "which=cpu");
+        refuse(d, 1, OUTCOME_LIMIT, "which=cpu");
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_LIMIT);
+        drive_free(d);
+}
+
+/* ---- What a client may ask ---- */
+
+static const struct {
+        const char *verify, *what; /* what: in the refusal; NULL: taken */
+        uint32_t replicas, quorum, max_replicas;
+        uint64_t timeout_ms;
+} asked[] = {
+        { "quorum", NULL, 3, 2, 7, 1000 },
+        { "unanimous", NULL, 16, 0, 0, 0 },
+        { "quorum", "replicas", 33, 2, 0, 0 },
+        { "quorum", "quorum", 3, 4, 0, 0 },
+        { "quorum", "max-replicas", 5, 2, 4, 0 },
+        { "quorum", "max-replicas", 3, 2, 4000000000u, 0 },
+        { "unanimous", "16", 17, 0, 0, 0 },
+        { "fast", "fast", 2, 0, 0, 0 },
+        { "perhaps", "verify", 0, 0, 0, 0 },
+        { "quorum", "timeout", 0, 0, 0, 86400001 },
+};
+
+static void test_asked(void **state) {
+        struct drive *d = drive_new(drive_verify);
+
+        FOREACH_CASE (c, asked) {
+                Coordinator__SubmitRequest r = COORDINATOR__SUBMIT_REQUEST__INIT;
+                static const struct entropy entropy;
+                struct action a = {};
+                bool is_refused = false;
+
+                r.sql = (char *) "SELECT 1";
+                r.prefer = (char *) "remote";
+                r.verify = (char *) c->verify;
+                r.replicas = c->replicas;
+                r.quorum = c->quorum;
+                r.max_replicas = c->max_replicas;
+                r.timeout_ms = c->timeout_ms;
+                coordinator_submit(d->c, 100, &r, &entropy, d->now);
+                while (coordinator_output(d->c, &a)) {
+                        if (a.type == ACTION_REPLY) {
+                                is_refused = true;
+                                assert_non_null(c->what);
+                                assert_int_equal(a.n, OUTCOME_USAGE);
+                                assert_non_null(strstr(a.event.text, c->what));
+                        }
+                        action_done(&a);
+                }
+                assert_int_equal(is_refused, c->what != NULL);
+        }
+        drive_free(d);
+}
+
+TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_garbage_while_closing),
+          cmocka_unit_test(test_contradiction_with_last_rows),
+          cmocka_unit_test(test_values_a_receipt_refuses), cmocka_unit_test(test_false_number),
+          cmocka_unit_test(test_stale_rows), cmocka_unit_test(test_stale_for_ever),
+          cmocka_unit_test(test_rubbish_when_called_again), cmocka_unit_test(test_common_reason),
+          cmocka_unit_test(test_reason_of_those_that_answered), cmocka_unit_test(test_asked))
