@@ -254,6 +254,9 @@ static void tell(struct job *j, struct replica *r, nsec_t now) {
                 send_verdict(through, &r->verdict, now);
                 r->is_told = true;
         }
+        if (!r->is_told)
+                r->is_told = verdicts_owe(RQ_OF(j)->verdicts, &j->id, &r->prospect->candidate,
+                                          &r->verdict, now);
 }
 
 /* Statements go out, then the streams end; those to hosts that keep the rows stay

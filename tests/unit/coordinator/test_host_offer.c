@@ -1,0 +1,79 @@
+#include "tests/unit/coordinator/bench.h"
+
+#define BODY(x) GRID__JOB_MESSAGE__BODY_##x
+
+static struct bench *fresh(void) {
+        static struct bench b;
+
+        bench_init(&b, &settings_default);
+        return &b;
+}
+
+static const struct {
+        size_t n_roots;
+        uint64_t input_bytes;
+        bool is_missing;
+        uint64_t fetch_bytes;
+} fetch_cases[] = {
+        { 0, 10000, false, 10000 }, /* not disclosed: perhaps all */
+        { 2, 10000, true, 10000 },
+        { 2, 10000, false, 10000 - 2 * 4096 },
+        { 1, 100, false, 0 }, /* the offer says less than there is */
+};
+
+static void test_bytes_still_to_fetch(void **state) {
+        FOREACH_CASE (c, fetch_cases) {
+                struct bench *b = fresh();
+                const Grid__JobMessage *m;
+                struct bench_job j;
+                uint64_t stream;
+
+                bench_job_init(b, &j, 0, 1);
+                j.n_roots = c->n_roots;
+                j.input_bytes = c->input_bytes;
+                b->is_missing = c->is_missing;
+                b->is_manual = true;
+                stream = bench_open(b, 0);
+                bench_offer(b, stream, &j);
+                assert_int_equal(b->input.n, c->n_roots);
+                for (size_t i = 0; i < b->input.n; i++) /* only what is here: nothing is fetched */
+                        assert_int_equal(b->input.items[i].n_providers, 0);
+                b->is_manual = false;
+                bench_pump(b);
+                m = bench_expect(b, stream, BODY(BID));
+                assert_non_null(m);
+                assert_int_equal(m->bid->fetch_bytes, c->fetch_bytes);
+                assert_int_equal(b->n_input_cancelled, c->n_roots); /* no pin is left */
+                bench_done(b);
+        }
+}
+
+/* While it looks: the place is held, a dispatch is too early, a Cancel ends it. */
+static void test_while_looking(void **state) {
+        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
+        Grid__Cancel cancel = GRID__CANCEL__INIT;
+        struct bench *b = fresh();
+        struct bench_job j;
+        uint64_t stream;
+
+        bench_job_init(b, &j, 0, 1);
+        j.n_roots = 2;
+        b->is_manual = true;
+        stream = bench_open(b, 0);
+        bench_offer(b, stream, &j);
+        assert_int_equal(b->governor.promised, 1);
+        bench_dispatch(b, stream, &j, BYTES_LIT("0123456789abcdef"));
+        assert_true(bench_was_reset(b, stream));
+        assert_int_equal(b->governor.promised, 0);
+        stream = bench_open(b, 0);
+        bench_offer(b, stream, &j);
+        m.body_case = BODY(CANCEL);
+        m.cancel = &cancel;
+        bench_send(b, stream, &m);
+        assert_int_equal(b->governor.promised, 0);
+        assert_int_equal(b->n_input_cancelled, 4);
+        assert_int_equal(b->input.n, 0);
+        bench_done(b);
+}
+
+TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_while_looking))
