@@ -30,7 +30,7 @@ static uint32_t at_least_0(uint32_t a, uint32_t b) {
 }
 
 uint32_t governor_free_slots(const struct governor *g) {
-        uint32_t share = at_least_0(governor_served_slots(g), g->busy[GOVERNOR_SERVED]);
+        uint32_t share = at_least_0(served_share(g), g->busy[GOVERNOR_SERVED]);
         uint32_t idle = at_least_0(g->slots, all_busy(g));
 
         return share < idle ? share : idle;

@@ -40,8 +40,9 @@ void governor_init(struct governor *g, uint32_t served_max, uint32_t overcommit)
 /* All workers together, whenever one comes or goes. What runs keeps what it has. */
 void governor_capacity(struct governor *g, uint32_t slots, uint64_t memory);
 uint32_t governor_served_slots(const struct governor *g); /* 0 while paused */
-uint32_t governor_free_slots(const struct governor *g);   /* for served jobs, now */
-uint32_t governor_places(const struct governor *g);       /* promises and served runs at most */
+/* For served jobs, now; also while paused: what was accepted before may still run. */
+uint32_t governor_free_slots(const struct governor *g);
+uint32_t governor_places(const struct governor *g); /* promises and served runs at most */
 
 /* A bid. Returns enum governor_result; GOVERNOR_OK is given back by one unpromise:
  * when the bid expires, or what came of it has its slot, or has ended. */

@@ -7,6 +7,7 @@
 
 #define STREAM_IDLE (30 * NSEC_PER_SEC) /* a stream that says nothing and waits for nothing */
 #define SLOT_RETRY  (10 * NSEC_PER_MSEC)
+#define FETCH_SAYS  (3 * NSEC_PER_SEC) /* a requester gives up on silence of ten */
 
 void host_event(struct host *h, enum event_level level, const char *name,
                 const struct host_job *j) {
@@ -34,6 +35,12 @@ void host_forget_id(struct host *h, uint64_t *id) {
 
 /* ---- Timers: one per job, at the earliest of what its state waits for ---- */
 
+/* Of what was dispatched and does not run yet. */
+static nsec_t run_end(const struct host_job *j) {
+        return nsec_min(nsec_add(j->touched, j->host->core->settings.host.wall_max),
+                        j->host->core->governor->drain_until);
+}
+
 static nsec_t job_deadline(const struct host_job *j) {
         const struct host_settings *s = &j->host->core->settings.host;
         nsec_t idle = nsec_add(j->touched, STREAM_IDLE);
@@ -44,9 +51,9 @@ static nsec_t job_deadline(const struct host_job *j) {
         case HOST_RUNNING:
                 return nsec_min(j->run_until, j->host->core->governor->drain_until);
         case HOST_FETCHING:
+                return nsec_min(nsec_add(j->said, FETCH_SAYS), run_end(j));
         case HOST_WAITING:
-                return nsec_min(nsec_add(j->touched, s->wall_max),
-                                j->host->core->governor->drain_until);
+                return run_end(j);
         case HOST_COMMITTING:
                 return j->not_before ? j->not_before : NSEC_NEVER;
         case HOST_HELD:
@@ -228,6 +235,20 @@ void host_reset(struct host_job *j, nsec_t now) {
 
 /* ---- Time ---- */
 
+/* Providers that go silent are the fetch's to give up, so one that lasts makes headway. */
+static void say_fetching(struct host_job *j, nsec_t now) {
+        Grid__Progress out = GRID__PROGRESS__INIT;
+        Grid__JobMessage m;
+
+        out.stage = (char *) "fetching";
+        out.bytes = j->fetched;
+        host_message_init(&m, GRID__JOB_MESSAGE__BODY_PROGRESS);
+        m.progress = &out;
+        j->said = now;
+        host_send(j, &m);
+        host_timer(j);
+}
+
 static void on_timer(struct host_job *j, nsec_t now) {
         static const char *const stages[] = { [HOST_FETCHING] = "stage=fetch",
                                               [HOST_WAITING] = "stage=slot",
@@ -242,6 +263,8 @@ static void on_timer(struct host_job *j, nsec_t now) {
                 j->not_before = 0;
                 host_ask_signature(j, now);
                 host_timer(j);
+        } else if (j->state == HOST_FETCHING && now < run_end(j)) {
+                say_fetching(j, now);
         } else if (j->state >= HOST_FETCHING && j->state <= HOST_RUNNING) {
                 bool drained = h->core->governor->drain_until <= now;
 

@@ -447,6 +447,7 @@ void host_on_dispatch(struct host_job *j, const Grid__JobMessage *m, nsec_t now)
         if (!open_record(j, now))
                 return;
         j->state = HOST_FETCHING;
+        j->said = now;
         ask_inputs(j, d.in);
         if (j->n_inputs == 0)
                 host_start(j, now);

@@ -105,6 +105,7 @@ struct host_job {
         uint64_t next_batch;
         uint64_t rows_charged, spooled;
         nsec_t touched, read; /* last sign of life; last Rows or progress of them */
+        nsec_t said;          /* FETCHING: last progress */
         nsec_t not_before;    /* fault injection: the commit waits */
 };
 

@@ -245,6 +245,10 @@ void bench_job_init(struct bench *b, struct bench_job *j, unsigned peer, unsigne
         j->run = 0;
         j->n_roots = 0;
         j->input_bytes = 0;
+        if (b->with_data) {
+                d.n_datasets = 1;
+                d.datasets[0].name = BYTES_LIT("t");
+        }
         d.query = query_hash(BYTES_STR(j->sql));
         buffer_init(&schema, 256);
         schema_begin(&schema, 1);

@@ -53,6 +53,7 @@ struct bench {
                 bool has_text;
                 uint32_t retry_ms;
         } refusal;       /* of the last bench_begin(); code 0: none */
+        bool with_data;  /* jobs made from now on have one dataset */
         bool is_missing; /* inputs are not here */
         struct {
                 uint64_t stream;

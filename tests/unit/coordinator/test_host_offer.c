@@ -76,4 +76,54 @@ static void test_while_looking(void **state) {
         bench_done(b);
 }
 
-TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_while_looking))
+/* A large dataset takes its time: the requester hears of it before it gives up. */
+static void test_fetching_is_not_silent(void **state) {
+        struct bench *b = fresh();
+        const Grid__JobMessage *m;
+        struct bench_job j;
+        uint64_t stream;
+
+        b->with_data = true;
+        bench_job_init(b, &j, 0, 1);
+        stream = bench_begin(b, &j); /* answered at once */
+        assert_int_equal(b->work.n, 1);
+        assert_null(bench_expect(b, stream, BODY(PROGRESS)));
+
+        bench_job_init(b, &j, 1, 2);
+        b->is_manual = true;
+        stream = bench_begin(b, &j);
+        assert_int_equal(b->input.n, 1);
+        for (unsigned i = 0; i < 3; i++) {
+                bench_advance(b, 9 * NSEC_PER_SEC);
+                m = bench_expect(b, stream, BODY(PROGRESS));
+                assert_non_null(m);
+                assert_string_equal(m->progress->stage, "fetching");
+        }
+        bench_advance(b, 120 * NSEC_PER_SEC); /* but not for ever */
+        m = bench_expect(b, stream, BODY(FAILURE));
+        assert_non_null(m);
+        assert_string_equal(m->failure->problem->detail, "stage=fetch");
+        assert_int_equal(b->n_input_cancelled, 2);
+        bench_done(b);
+}
+
+/* What could not be had is let go of too. */
+static void test_missing_data(void **state) {
+        struct bench *b = fresh();
+        const Grid__JobMessage *m;
+        struct bench_job j;
+        uint64_t stream;
+
+        b->with_data = b->is_missing = true;
+        bench_job_init(b, &j, 0, 1);
+        stream = bench_begin(b, &j);
+        m = bench_expect(b, stream, BODY(FAILURE));
+        assert_non_null(m);
+        assert_int_equal(m->failure->problem->code, OUTCOME_DATA_UNAVAILABLE);
+        assert_int_equal(b->n_input_cancelled, 1);
+        assert_int_equal(b->governor.promised, 0);
+        bench_done(b);
+}
+
+TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_while_looking),
+          cmocka_unit_test(test_fetching_is_not_silent), cmocka_unit_test(test_missing_data))
