@@ -174,6 +174,29 @@ static void test_a_commit_is_never_withdrawn(void **state) {
         bench_done(b);
 }
 
+/* The clock is wrong for a while: what was signed is forgotten a day too early. It is
+ * not signed again when the clock is right. */
+static void test_forgotten_is_not_signed_again(void **state) {
+        struct coordinator_settings s = settings_default;
+        struct bench *b = fresh_with(&s);
+        const Grid__JobMessage *m;
+        struct bench_job j;
+        uint64_t stream;
+
+        bench_job_init(b, &j, 0, 1);
+        assert_null(run_one(b, 0, 1)); /* that job; nobody is at it any more */
+        b->core.wall_offset_us += 25 * 3600 * INT64_C(1000000);
+        host_role.expire(b->host, b->now);
+        assert_int_equal(host_counters(b->host)->records_expired, 1);
+        b->core.wall_offset_us -= 25 * 3600 * INT64_C(1000000);
+        stream = bench_begin(b, &j);
+        m = bench_expect(b, stream, BODY(FAILURE));
+        assert_non_null(m);
+        assert_int_equal(m->failure->problem->code, OUTCOME_STALE);
+        assert_int_equal(b->work.n, 0);
+        bench_done(b);
+}
+
 static void test_streams_are_shared(void **state) {
         struct coordinator_settings s = settings_default;
         struct bench *b;
@@ -230,5 +253,6 @@ TEST_MAIN(cmocka_unit_test(test_a_flood_leaves_room),
           cmocka_unit_test(test_nothing_signed_is_let_go),
           cmocka_unit_test(test_restart_at_every_step),
           cmocka_unit_test(test_a_commit_is_never_withdrawn),
+          cmocka_unit_test(test_forgotten_is_not_signed_again),
           cmocka_unit_test(test_streams_are_shared), cmocka_unit_test(test_the_queue_is_bounded),
           cmocka_unit_test(test_one_requester_cannot_take_all_places))
