@@ -125,5 +125,68 @@ static void test_missing_data(void **state) {
         bench_done(b);
 }
 
+#define HOUR_US (3600 * INT64_C(1000000))
+
+/* Our clock against the job's time, at the edges. */
+static const struct {
+        uint32_t run;
+        int64_t clock_us;
+        bool is_stale;
+} stale_cases[] = {
+        { 0, HOUR_US, false },      { 0, HOUR_US + 1, true },      { 1, HOUR_US + 1, false },
+        { 1, 12 * HOUR_US, false }, { 1, 12 * HOUR_US + 1, true }, { 0, -HOUR_US, false },
+        { 0, -HOUR_US - 1, true },  { 1, -HOUR_US - 1, true },
+};
+
+static void test_stale_edges(void **state) {
+        FOREACH_CASE (c, stale_cases) {
+                struct bench *b = fresh();
+                const Grid__JobMessage *m;
+                struct bench_job j;
+                uint64_t stream;
+
+                bench_advance(b, NSEC_PER_SEC); /* after the birth of the journal */
+                bench_job_init(b, &j, 0, 1);
+                j.run = c->run;
+                b->core.wall_offset_us += c->clock_us;
+                stream = bench_begin(b, &j);
+                m = bench_expect(b, stream, BODY(FAILURE));
+                assert_int_equal(m != NULL, c->is_stale);
+                assert_int_equal(b->work.n, !c->is_stale);
+                assert_true(!m || m->failure->problem->code == OUTCOME_STALE);
+                bench_done(b);
+        }
+}
+
+/* Two dispatches on one bid: the second finds no ticket. */
+static void test_ticket_is_used_once(void **state) {
+        struct bench *b = fresh();
+        const Grid__JobMessage *m;
+        struct bench_job j;
+        uint8_t ticket[16];
+        uint64_t first, second;
+
+        bench_job_init(b, &j, 0, 1);
+        first = bench_open(b, 0);
+        bench_offer(b, first, &j);
+        m = bench_expect(b, first, BODY(BID));
+        assert_non_null(m);
+        memcpy(ticket, m->bid->ticket.data, sizeof(ticket));
+        bench_dispatch(b, first, &j, BYTES_OF(ticket));
+        assert_int_equal(b->work.n, 1);
+        second = bench_open(b, 0); /* not on another stream */
+        bench_offer(b, second, &j);
+        bench_dispatch(b, second, &j, BYTES_OF(ticket));
+        m = bench_expect(b, second, BODY(FAILURE));
+        assert_non_null(m);
+        assert_string_equal(m->failure->problem->detail, "rule=ticket");
+        bench_dispatch(b, first, &j, BYTES_OF(ticket)); /* nor again on its own */
+        assert_true(bench_was_reset(b, first));
+        assert_int_equal(b->governor.promised, 0);
+        assert_int_equal(b->governor.busy[GOVERNOR_SERVED], 0);
+        bench_done(b);
+}
+
 TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_while_looking),
-          cmocka_unit_test(test_fetching_is_not_silent), cmocka_unit_test(test_missing_data))
+          cmocka_unit_test(test_fetching_is_not_silent), cmocka_unit_test(test_missing_data),
+          cmocka_unit_test(test_stale_edges), cmocka_unit_test(test_ticket_is_used_once))
