@@ -55,6 +55,17 @@ static int make_absolute(char path[PATH_MAX]) {
         return NODE_OK;
 }
 
+/* A node of a grid has its configuration beside its state. */
+static void find_own_config(const struct common_options *options, struct node *n) {
+        const char *variable = getenv("QUORATE_CONFIG");
+        char path[PATH_MAX];
+
+        if (!options->config && !(variable && *variable) &&
+            fits(snprintf(path, sizeof(path), "%s/quorate.conf", n->state)) &&
+            access(path, F_OK) == 0)
+                (void) strcpy(n->config, path);
+}
+
 int node_find(const struct common_options *options, struct node *ret) {
         const struct place runtime = { options->runtime, "QUORATE_RUNTIME", "/run/quorate",
                                        "XDG_RUNTIME_DIR", NULL };
@@ -63,11 +74,28 @@ int node_find(const struct common_options *options, struct node *ret) {
         const struct place config = { options->config, "QUORATE_CONFIG", "/etc/quorate",
                                       "XDG_CONFIG_HOME", ".config/quorate" };
 
+        *ret = (struct node){};
         if (find_place(&runtime, ret->runtime) || find_place(&state, ret->state) ||
             find_place(&config, ret->config) || make_absolute(ret->runtime) ||
             make_absolute(ret->state) || make_absolute(ret->config))
                 return NODE_E_PATH;
+        find_own_config(options, ret);
         return NODE_OK;
+}
+
+size_t node_count_below(const char *state) {
+        char path[PATH_MAX + 16];
+        size_t n = 0;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "%s/nodes", state);
+        f = fopen(path, "re");
+        if (!f)
+                return 0;
+        if (fscanf(f, "%zu", &n) != 1)
+                n = 0;
+        (void) fclose(f);
+        return n;
 }
 
 static bool try_binary(char ret[PATH_MAX], const char *directory, const char *between,

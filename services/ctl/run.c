@@ -8,7 +8,9 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/daemon/account.h"
 #include "services/ctl/command.h"
+#include "services/ctl/config_check.h"
 #include "services/ctl/grid.h"
 #include "services/ctl/supervisor.h"
 
@@ -44,7 +46,7 @@ static void on_say(void *userdata, const char *line) {
 }
 
 static void print_ready(const struct running *r) {
-        char isolation[128];
+        char isolation[256];
         const char *layers = supervisor_isolation(r->supervisor, isolation);
 
         if (r->ctx->common.json) {
@@ -57,10 +59,8 @@ static void print_ready(const struct running *r) {
                 if (r->grid->n_nodes > 1)
                         printf(" to node-%zu", r->grid->n_nodes);
                 putchar('\n');
-                if (*layers)
-                        printf("isolation between services: %s\n", layers);
-                else
-                        puts("isolation between services: OFF (one uid)");
+                printf("isolation between services: %s%s\n", layers,
+                       strstr(layers, "uid") || strstr(layers, "mount") ? "" : " OFF (one uid)");
                 printf("Ctrl-C stops it. In another terminal try:\n"
                        "  quorate query --runtime %s --meta%s 'SELECT 42'\n",
                        r->grid->nodes[0].runtime, r->grid->n_nodes > 1 ? " --prefer remote" : "");
@@ -123,6 +123,19 @@ static int add_nodes(struct running *r) {
         return EXIT_OK;
 }
 
+/* Said once and here, not by each service that would refuse to start. */
+static int check_configurations(const struct running *r) {
+        char why[512];
+
+        for (size_t i = 0; i < r->grid->n_nodes; i++) {
+                const char *config = r->grid->nodes[i].config;
+
+                if (access(config, F_OK) == 0 && config_check(config, why))
+                        return complain(r->ctx, EXIT_USAGE, "%s", why);
+        }
+        return EXIT_OK;
+}
+
 static int supervise(struct running *r) {
         struct loop_source *sources[3] = {};
         int code;
@@ -130,7 +143,9 @@ static int supervise(struct running *r) {
         if (add_signals(r, sources))
                 return complain(r->ctx, EXIT_OTHER, "signals cannot be handled: %s",
                                 strerror(errno));
-        code = add_nodes(r);
+        code = check_configurations(r);
+        if (code == EXIT_OK)
+                code = add_nodes(r);
         if (code == EXIT_OK) {
                 supervisor_start(r->supervisor);
                 code = loop_run(r->loop);
@@ -167,6 +182,7 @@ static int run(const struct command_context *ctx) {
         r.supervisor =
                 supervisor_new(loop, &(struct supervisor_options){ .workers = (unsigned) o->workers,
                                                                    .isolate = !o->no_isolation,
+                                                                   .accounts = account_is_granted(),
                                                                    .say = on_say,
                                                                    .ready = on_ready,
                                                                    .ended = on_ended,

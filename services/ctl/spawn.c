@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +16,9 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/capability.h"
+#include "common/daemon/cgroup.h"
 #include "common/daemon/listen.h"
+#include "common/daemon/service.h"
 
 /* What every dynamically linked program needs, and nothing that holds users' files. */
 static const char *const system_paths[] = {
@@ -154,8 +159,42 @@ static const char *const passed_on[] = {
         "UBSAN_OPTIONS",
 };
 
+/* The kernel's answer to whoever started `quorate run` in a place of their own. */
+static bool may_work(const struct spawn *s) {
+        const struct {
+                const char *path;
+                int mode;
+        } needs[] = { { s->binary, X_OK }, { s->state, W_OK | X_OK }, { s->config, R_OK } };
+
+        for (size_t i = 0; i < ELEMENTSOF(needs); i++) {
+                if (access(needs[i].path, needs[i].mode) == 0 ||
+                    (needs[i].path == s->config && errno == ENOENT))
+                        continue;
+                (void) fprintf(stderr,
+                               "quorate: %s runs as uid %u, for which %s is closed (%s); "
+                               "chmod o+rx it and o+x the folders above, or put it elsewhere\n",
+                               s->instance, (unsigned) s->uid, needs[i].path, strerror(errno));
+                return false;
+        }
+        return true;
+}
+
+/* Its own uid, and files for nobody else. A fault is a machine that changed since
+ * account_is_granted(). */
+static int become(const struct spawn *s, unsigned got) {
+        int r = 0;
+
+        if (s->uid) {
+                (void) umask(077);
+                r = account_become(s->uid, s->groups, s->n_groups);
+        }
+        /* Forgotten with the old uid. In a process namespace the relay is told and waits. */
+        (void) prctl(PR_SET_PDEATHSIG, got & NAMESPACE_PID ? SIGKILL : SIGTERM);
+        return r;
+}
+
 static void set_environment(const struct spawn *s, unsigned got) {
-        char text[128], *kept[ELEMENTSOF(passed_on)]; /* not freed: exec follows */
+        char text[128], isolation[160], *kept[ELEMENTSOF(passed_on)]; /* not freed: exec follows */
 
         for (size_t i = 0; i < ELEMENTSOF(passed_on); i++)
                 kept[i] = xstrdup(getenv(passed_on[i]));
@@ -165,10 +204,12 @@ static void set_environment(const struct spawn *s, unsigned got) {
                         (void) setenv(passed_on[i], kept[i], 1);
         (void) setenv("PATH", "/usr/bin:/bin", 1);
         (void) setenv("NOTIFY_SOCKET", s->notify, 1);
-        (void) setenv("QUORATE_ISOLATION", namespace_text(got, text, sizeof(text)), 1);
+        (void) snprintf(isolation, sizeof(isolation), "%s%s%s", s->uid ? "uid" : "",
+                        s->uid && got ? "," : "", namespace_text(got, text, sizeof(text)));
+        (void) setenv("QUORATE_ISOLATION", isolation, 1);
 }
 
-_Noreturn static void child_main(const struct spawn *s, int report) {
+_Noreturn static void child_main(const struct spawn *s, pid_t parent, int report) {
         char *argv[] = { (char *) s->binary,  (char *) "--runtime",
                          (char *) s->runtime, (char *) "--state",
                          (char *) s->state,   (char *) "--config",
@@ -177,9 +218,15 @@ _Noreturn static void child_main(const struct spawn *s, int report) {
 
         mask_signals(true);
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (isolate(s, &got))
+        if (getppid() != parent) /* gone before we could ask to be told */
+                _exit(EXIT_FAILURE);
+        if (s->cgroup && s->uid)
+                cgroup_delegate(s->cgroup, s->uid);
+        if (isolate(s, &got) || become(s, got))
                 _exit(EXIT_FAILURE);
         (void) !write(report, &got, sizeof(got));
+        if (s->uid && !may_work(s))
+                _exit(SERVICE_EXIT_CONFIG);
         set_environment(s, got);
         if (access(s->config, F_OK) < 0) /* without one everything has its default */
                 argv[5] = NULL;
@@ -188,9 +235,18 @@ _Noreturn static void child_main(const struct spawn *s, int report) {
         _exit(EXIT_FAILURE);
 }
 
+bool spawn_uid_may_confine(uid_t uid) {
+        int status = 0;
+        pid_t child = fork();
+
+        if (child == 0)
+                _exit(account_become(uid, NULL, 0) < 0 || unshare(CLONE_NEWUSER) < 0);
+        return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 pid_t spawn_start(const struct spawn *s, int *ret_report) {
+        pid_t child, parent = getpid();
         int ends[2];
-        pid_t child;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return error_origin(-errno);
@@ -204,7 +260,7 @@ pid_t spawn_start(const struct spawn *s, int *ret_report) {
         }
         if (child == 0) {
                 fd_close(ends[0]);
-                child_main(s, ends[1]);
+                child_main(s, parent, ends[1]);
         }
         fd_close(ends[1]);
         *ret_report = ends[0];

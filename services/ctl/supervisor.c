@@ -84,6 +84,7 @@ int supervisor_add(struct supervisor *s, const struct node *node, const char *na
         n->supervisor = s;
         n->node = *node;
         n->name = xstrdup(name);
+        n->accounts = s->options.accounts;
         list_init(&n->link);
         r = supervised_node_init(n, s->options.workers, s->options.isolate, error);
         if (r) {
@@ -123,6 +124,8 @@ static int on_notify(void *userdata, uint32_t events) {
         if (n <= 0)
                 return 0;
         text[n] = 0;
+        if (strncmp(text, "X_LAYERS=", 9) == 0)
+                s->confined = (unsigned) strtoul(text + 9, NULL, 10);
         if (strstr(text, "READY=1") && s->state == SUPERVISED_STARTING) {
                 s->state = SUPERVISED_READY;
                 (void) loop_timer_set(s->timer, NSEC_NEVER);
@@ -306,15 +309,42 @@ void supervisor_reload(struct supervisor *s) {
         }
 }
 
-const char *supervisor_isolation(const struct supervisor *s, char ret[128]) {
-        unsigned layers = NAMESPACE_ALL;
+/* A word of ret that `layers` lacks is taken out. */
+static void keep_common(char ret[256], const char *layers) {
+        char kept[256] = "", word[32], *save = NULL;
 
+        for (char *w = strtok_r(ret, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+                const char *at = layers;
+                size_t len = strlen(w), n = strlen(kept);
+
+                while (*at && (strncmp(at, w, len) != 0 || (at[len] && at[len] != ',')))
+                        at += strcspn(at, ","), at += *at == ',';
+                if (*at && snprintf(word, sizeof(word), "%s%s", n ? "," : "", w) > 0)
+                        (void) snprintf(kept + n, sizeof(kept) - n, "%s", word);
+        }
+        (void) strcpy(ret, kept);
+}
+
+const char *supervisor_isolation(const struct supervisor *s, char ret[256]) {
+        char layers[256];
+        bool is_first = true;
+
+        ret[0] = 0;
         LIST_FOREACH (link, &s->nodes) {
                 struct supervised_node *n = LIST_ENTRY(link, struct supervised_node, link);
 
-                for (unsigned i = 0; i < n->n_services; i++)
-                        layers &= n->services[i].layers |
-                                  (n->services[i].spawn.network ? NAMESPACE_NET : 0);
+                for (unsigned i = 0; i < n->n_services; i++) {
+                        struct supervised copy = n->services[i];
+
+                        /* Who needs the network is not apart there, and all know it. */
+                        copy.layers |= copy.spawn.network ? NAMESPACE_NET : 0;
+                        supervised_isolation(&copy, layers);
+                        if (is_first)
+                                (void) strcpy(ret, layers);
+                        else
+                                keep_common(ret, layers);
+                        is_first = false;
+                }
         }
-        return namespace_text(layers, ret, 128);
+        return ret;
 }
