@@ -302,6 +302,7 @@ static bool says_end(const struct showing *s, const struct quorate_end *e) {
 static int show_end(struct showing *s) {
         const struct quorate_end *e = quorate_end(s->r);
         bool first = true;
+        char text[512];
 
         progress_clear(&s->progress);
         if (s->rows && rows_file_finish(s->rows, s->r))
@@ -317,6 +318,8 @@ static int show_end(struct showing *s) {
         }
         if (*e->state)
                 format_end(s->format, s->r);
+        if (!*e->state && s->o->explain_error && s->o->explain_error(s->ctx, text))
+                return complain(s->ctx, e->exit_code, "%s", text);
         if (says_end(s, e)) {
                 if (!*e->state)
                         fputs("quorate: ", stderr);

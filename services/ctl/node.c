@@ -153,19 +153,36 @@ static int run_mint(const char *binary, const char *seed, unsigned difficulty, i
         return child < 0 || waitpid(child, &status, 0) < 0 || status != 0 ? NODE_E_KEY : NODE_OK;
 }
 
+/* "peer X": the rest names the file as it was called while it was made. */
+static void keep_first_line(int notes) {
+        char text[128];
+        ssize_t n = pread(notes, text, sizeof(text), 0);
+        const char *end = n > 0 ? memchr(text, '\n', (size_t) n) : NULL;
+
+        if (end)
+                (void) !ftruncate(notes, end + 1 - text);
+}
+
 static int mint_key(const char *seed, const char *notes_path, unsigned difficulty,
                     char error[256]) {
+        char binary[PATH_MAX], fresh[PATH_MAX];
         CLEANUP(fd_closep) int notes = -1;
-        char binary[PATH_MAX];
 
         if (!node_binary("keyring", binary))
                 return key_error(error, "quorate-keyring",
                                  "not found; build or install it, or set QUORATE_LIBEXEC");
-        notes = open(notes_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        notes = open(notes_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (notes < 0)
                 return key_error(error, notes_path, strerror(errno));
-        if (run_mint(binary, seed, difficulty, notes))
+        /* Under its name only when its peer id is noted: a run cut short in between could
+         * not tell its neighbours who this is. What was left of such a one goes. */
+        if (!fits(snprintf(fresh, sizeof(fresh), "%s.new", seed)))
+                return key_error(error, seed, "path too long");
+        (void) unlink(fresh);
+        if (run_mint(binary, fresh, difficulty, notes) || fsync(notes) < 0 ||
+            rename(fresh, seed) < 0)
                 return key_error(error, seed, "the key could not be made; try `quorate key new`");
+        keep_first_line(notes);
         return NODE_OK;
 }
 

@@ -1,11 +1,13 @@
 /* quorate run: all services of one node, or of a local grid of several. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/account.h"
@@ -38,8 +40,15 @@ struct running {
         struct loop *loop;
         struct supervisor *supervisor;
         const struct grid *grid;
-        bool interrupted;
+        bool interrupted, had_terminal;
 };
+
+/* A terminal that was closed says SIGHUP too, and then nobody is left to press Ctrl-C. */
+static bool has_terminal(void) {
+        CLEANUP(fd_closep) int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+        return fd >= 0;
+}
 
 static void on_say(void *userdata, const char *line) {
         fprintf(stderr, "quorate: %s\n", line);
@@ -81,7 +90,7 @@ static void on_ended(void *userdata, int code) {
 static int on_signal(void *userdata, int signo) {
         struct running *r = userdata;
 
-        if (signo == SIGHUP) {
+        if (signo == SIGHUP && !(r->had_terminal && !has_terminal())) {
                 supervisor_reload(r->supervisor);
                 return 0;
         }
@@ -160,7 +169,7 @@ static int supervise(struct running *r) {
 static int run(const struct command_context *ctx) {
         const struct run_options *o = ctx->options;
         CLEANUP(loop_freep) struct loop *loop = NULL;
-        struct running r = { .ctx = ctx, .options = o };
+        struct running r = { .ctx = ctx, .options = o, .had_terminal = has_terminal() };
         struct grid grid;
         char error[256];
         int code;

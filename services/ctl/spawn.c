@@ -75,6 +75,8 @@ void spawn_mounts(struct spawn *s, struct spawn_strings *strings) {
         add_sockets(s, strings);
 }
 
+#define ORPHAN_SECONDS 8 /* longer than a service may drain */
+
 /* As pid 1 of its own world a service is waited for by this process, which passes on
  * what is asked of it. */
 static pid_t relayed;
@@ -91,19 +93,28 @@ static void mask_signals(bool blocked) {
         (void) sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
+static pid_t relay_parent;
+
 static void relay(int signo) {
         if (relayed > 0)
-                (void) kill(relayed, signo);
+                (void) kill(relayed, signo == SIGALRM ? SIGKILL : signo);
+        /* The supervisor is gone and cannot kill what does not end. */
+        if (signo == SIGTERM && getppid() != relay_parent)
+                (void) alarm(ORPHAN_SECONDS);
 }
 
-_Noreturn static void relay_and_wait(pid_t child) {
+_Noreturn static void relay_and_wait(pid_t child, pid_t supervisor) {
         struct sigaction action = { .sa_handler = relay };
         int status;
 
         relayed = child;
+        relay_parent = getppid();
+        if (relay_parent != supervisor) /* gone before the handlers were there */
+                (void) alarm(ORPHAN_SECONDS);
         (void) sigaction(SIGTERM, &action, NULL);
         (void) sigaction(SIGINT, &action, NULL);
         (void) sigaction(SIGHUP, &action, NULL);
+        (void) sigaction(SIGALRM, &action, NULL);
         mask_signals(false);
         while (waitpid(child, &status, 0) < 0)
                 if (errno != EINTR)
@@ -116,18 +127,18 @@ _Noreturn static void relay_and_wait(pid_t child) {
 }
 
 /* A process namespace holds for children: one more fork. */
-static int enter_pid_namespace(void) {
+static int enter_pid_namespace(pid_t supervisor) {
         pid_t child = fork();
 
         if (child < 0)
                 return error_origin(-errno);
         if (child > 0)
-                relay_and_wait(child);
+                relay_and_wait(child, supervisor);
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         return 0;
 }
 
-static int isolate(const struct spawn *s, unsigned *ret_got) {
+static int isolate(const struct spawn *s, pid_t supervisor, unsigned *ret_got) {
         unsigned wanted = NAMESPACE_MOUNT | NAMESPACE_PID | NAMESPACE_IPC | NAMESPACE_UTS;
         int r;
 
@@ -142,7 +153,7 @@ static int isolate(const struct spawn *s, unsigned *ret_got) {
         if (r)
                 return error_fold(r);
         if (*ret_got & NAMESPACE_PID) {
-                r = enter_pid_namespace();
+                r = enter_pid_namespace(supervisor);
                 if (r)
                         return error_fold(r);
         }
@@ -209,6 +220,21 @@ static void set_environment(const struct spawn *s, unsigned got) {
         (void) setenv("QUORATE_ISOLATION", isolation, 1);
 }
 
+/* Ctrl-C at the terminal is the supervisor's to hear: it stops services one by one, and a
+ * service that hears it twice does not drain. Nor shall one read what people type. */
+static void detach(void) {
+        CLEANUP(fd_closep) int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        (void) setsid();
+        if (nothing >= 0)
+                (void) dup2(nothing, STDIN_FILENO);
+}
+
+/* What whoever started `quorate run` had open is no service's business. */
+static int close_foreign(unsigned n_fds) {
+        return close_range(STDERR_FILENO + 1 + n_fds, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
 _Noreturn static void child_main(const struct spawn *s, pid_t parent, int report) {
         char *argv[] = { (char *) s->binary,  (char *) "--runtime",
                          (char *) s->runtime, (char *) "--state",
@@ -217,12 +243,13 @@ _Noreturn static void child_main(const struct spawn *s, pid_t parent, int report
         unsigned got = 0;
 
         mask_signals(true);
+        detach();
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != parent) /* gone before we could ask to be told */
                 _exit(EXIT_FAILURE);
         if (s->cgroup && s->uid)
                 cgroup_delegate(s->cgroup, s->uid);
-        if (isolate(s, &got) || become(s, got))
+        if (isolate(s, parent, &got) || become(s, got))
                 _exit(EXIT_FAILURE);
         (void) !write(report, &got, sizeof(got));
         if (s->uid && !may_work(s))
@@ -230,7 +257,7 @@ _Noreturn static void child_main(const struct spawn *s, pid_t parent, int report
         set_environment(s, got);
         if (access(s->config, F_OK) < 0) /* without one everything has its default */
                 argv[5] = NULL;
-        if (listen_hand_down(s->fds, s->names, s->n_fds) == 0)
+        if (listen_hand_down(s->fds, s->names, s->n_fds) == 0 && close_foreign(s->n_fds) == 0)
                 (void) execv(s->binary, argv);
         _exit(EXIT_FAILURE);
 }

@@ -30,7 +30,7 @@ struct supervised {
         unsigned layers;             /* enum namespace_layer */
         unsigned confined;           /* enum sandbox_layer, as the service says when it is ready */
         unsigned restarts, failures; /* failures: in a row */
-        nsec_t started;
+        nsec_t ready_since;
         struct loop_source *child, *notify_source, *report_source, *timer;
 };
 

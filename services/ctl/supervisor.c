@@ -16,8 +16,8 @@
 
 #define BACKOFF_FIRST (100 * NSEC_PER_MSEC)
 #define BACKOFF_MAX   (5 * NSEC_PER_SEC)
-#define HEALTHY_AFTER (10 * NSEC_PER_SEC) /* up this long: the next failure is a first one */
-#define READY_WITHIN  (10 * NSEC_PER_SEC)
+#define HEALTHY_AFTER (10 * NSEC_PER_SEC) /* ready this long: the next failure is a first one */
+#define READY_WITHIN  (10 * NSEC_PER_SEC) /* the first time; doubled up to 80 s after failures */
 #define STOP_WITHIN   (6 * NSEC_PER_SEC)
 
 struct supervisor {
@@ -102,6 +102,11 @@ static nsec_t backoff_of(const struct supervised *s) {
         return nsec_min(BACKOFF_FIRST << doubled, BACKOFF_MAX);
 }
 
+/* A start that was too slow (a large journal, a busy machine) gets more time, not less. */
+static nsec_t ready_within(const struct supervised *s) {
+        return READY_WITHIN << (s->failures > 3 ? 3 : s->failures);
+}
+
 /* ---- one service ---- */
 
 static int on_report(void *userdata, uint32_t events) {
@@ -128,6 +133,7 @@ static int on_notify(void *userdata, uint32_t events) {
                 s->confined = (unsigned) strtoul(text + 9, NULL, 10);
         if (strstr(text, "READY=1") && s->state == SUPERVISED_STARTING) {
                 s->state = SUPERVISED_READY;
+                s->ready_since = loop_now(s->node->supervisor->loop);
                 (void) loop_timer_set(s->timer, NSEC_NEVER);
                 supervised_node_publish(s->node);
                 advance(s->node->supervisor);
@@ -146,6 +152,16 @@ static void describe_end(const siginfo_t *info, char ret[64]) {
 static bool is_hopeless(const siginfo_t *info) {
         return info->si_code == CLD_EXITED &&
                (info->si_status == SERVICE_EXIT_USAGE || info->si_status == SERVICE_EXIT_CONFIG);
+}
+
+static void start_later(struct supervised *s) {
+        s->failures++;
+        s->restarts++;
+        s->state = SUPERVISED_WAITING;
+        s->confined = s->layers = 0;
+        (void) loop_timer_set(s->timer,
+                              nsec_add(loop_now(s->node->supervisor->loop), backoff_of(s)));
+        supervised_node_publish(s->node);
 }
 
 static int on_child(void *userdata, const siginfo_t *info) {
@@ -170,16 +186,26 @@ static int on_child(void *userdata, const siginfo_t *info) {
                 supervisor_stop(all);
                 return 0;
         }
-        s->failures = nsec_sub(now, s->started) >= HEALTHY_AFTER ? 1 : s->failures + 1;
-        s->restarts++;
-        s->state = SUPERVISED_WAITING;
+        if (s->state == SUPERVISED_READY && nsec_sub(now, s->ready_since) >= HEALTHY_AFTER)
+                s->failures = 0;
         say(s->node, "%s ended (%s); starting it again", s->instance, how);
-        (void) loop_timer_set(s->timer, nsec_add(now, backoff_of(s)));
-        supervised_node_publish(s->node);
+        start_later(s);
         return 0;
 }
 
-static int start_service(struct supervised *s) {
+/* What of it is running already must not run unwatched. */
+static void abandon(struct supervised *s) {
+        if (s->pid > 0) {
+                (void) kill(s->pid, SIGKILL);
+                (void) waitpid(s->pid, NULL, 0);
+        }
+        s->pid = 0;
+        s->child = loop_source_free(s->child);
+        s->report_source = loop_source_free(s->report_source);
+        s->report_fd = fd_close(s->report_fd);
+}
+
+static int try_start(struct supervised *s) {
         struct loop *loop = s->node->supervisor->loop;
         int r;
 
@@ -188,7 +214,6 @@ static int start_service(struct supervised *s) {
         s->pid = spawn_start(&s->spawn, &s->report_fd);
         if (s->pid < 0)
                 return error_fold(s->pid);
-        s->started = loop_now(loop);
         s->state = SUPERVISED_STARTING;
         r = loop_add_child(loop, s->pid, on_child, s, &s->child);
         if (r == 0)
@@ -196,8 +221,19 @@ static int start_service(struct supervised *s) {
         if (r == 0 && !s->notify_source)
                 r = loop_add_io(loop, s->notify_fd, EPOLLIN, on_notify, s, &s->notify_source);
         if (r == 0)
-                r = loop_timer_set(s->timer, nsec_add(s->started, READY_WITHIN));
+                r = loop_timer_set(s->timer, nsec_add(loop_now(loop), ready_within(s)));
         return error_fold(r);
+}
+
+/* A machine that has no process or memory left for it now may have one later. */
+static void start_service(struct supervised *s) {
+        int r = try_start(s);
+
+        if (r == 0)
+                return;
+        say(s->node, "%s cannot be started: %s; trying again", s->instance, strerror(-r));
+        abandon(s);
+        start_later(s);
 }
 
 /* Too slow to start, too slow to stop, or the end of a back-off. */
@@ -205,13 +241,14 @@ static int on_timer(void *userdata) {
         struct supervised *s = userdata;
 
         if (s->state == SUPERVISED_STARTING) {
-                say(s->node, "%s is not ready after 10 s; killing it", s->instance);
+                say(s->node, "%s is not ready after %u s; killing it", s->instance,
+                    (unsigned) (ready_within(s) / NSEC_PER_SEC));
                 (void) kill(s->pid, SIGKILL);
         } else if (s->state == SUPERVISED_STOPPING && s->pid > 0) {
                 say(s->node, "%s does not stop; killing it", s->instance);
                 (void) kill(s->pid, SIGKILL);
         } else if (s->state == SUPERVISED_WAITING && !s->node->supervisor->stopping) {
-                return start_service(s);
+                start_service(s);
         }
         return 0;
 }
@@ -232,9 +269,8 @@ static void start_next(struct supervised_node *n) {
 
                 if (s->state == SUPERVISED_READY)
                         continue;
-                if (s->state == SUPERVISED_WAITING && s->restarts == 0 && start_service(s))
-                        (void) loop_timer_set(s->timer,
-                                              nsec_add(loop_now(n->supervisor->loop), BACKOFF_MAX));
+                if (s->state == SUPERVISED_WAITING && s->restarts == 0)
+                        start_service(s);
                 return;
         }
 }

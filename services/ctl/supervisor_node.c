@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -22,6 +24,9 @@
 
 #define KEY_DIFFICULTY 16 /* bits of proof of work of the public network: about a second, once */
 
+#define LOCK_PAUSE_MS  50
+#define LOCK_ROUNDS    240 /* 12 s: longer than orphans may live, spawn.c */
+
 static int refuse(char error[256], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static int refuse(char error[256], const char *format, ...) {
@@ -31,6 +36,23 @@ static int refuse(char error[256], const char *format, ...) {
         (void) vsnprintf(error, 256, format, args);
         va_end(args);
         return SUPERVISOR_E_REFUSED;
+}
+
+/* Whoever waits for a service keeps its supervisor's lock. When that was killed they end
+ * by themselves in a few seconds, which is worth waiting for. */
+static int wait_for_lock(int fd, char *pid, size_t size) {
+        for (unsigned i = 0;; i++) {
+                const struct timespec ts = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+                ssize_t len;
+
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                len = pread(fd, pid, size - 1, 0);
+                pid[len > 0 ? len : 0] = 0;
+                if (i == LOCK_ROUNDS || atoi(pid) <= 0 || kill(atoi(pid), 0) == 0 || errno != ESRCH)
+                        return -EBUSY;
+                (void) nanosleep(&ts, NULL);
+        }
 }
 
 /* One supervisor for one directory: `file` is its lock, `option` gives another one. */
@@ -45,13 +67,10 @@ static int take_lock(const char *dir, const char *file, const char *option, int 
         if (*ret_fd < 0)
                 return refuse(error, "%s: %s; make it writable or give %s DIR", path,
                               strerror(errno), option);
-        if (flock(*ret_fd, LOCK_EX | LOCK_NB) < 0) {
-                len = pread(*ret_fd, pid, sizeof(pid) - 1, 0);
-                pid[len > 0 ? len : 0] = 0;
+        if (wait_for_lock(*ret_fd, pid, sizeof(pid)))
                 return refuse(error,
                               "another `quorate run` (process %s) has %s; stop it or give %s DIR",
                               pid, dir, option);
-        }
         len = snprintf(pid, sizeof(pid), "%d", getpid());
         if (ftruncate(*ret_fd, 0) < 0 || pwrite(*ret_fd, pid, (size_t) len, 0) != len)
                 return refuse(error, "%s: %s; is the disk full?", path, strerror(errno));
