@@ -233,6 +233,8 @@ def terminal(tap):
         grid.stop()
         pid, master = in_terminal(grid)
         grid.wait_up()
+        heard = [s for s in grid.services(1) if os.getsid(grid.pid(1, s)) == os.getsid(pid)]
+        tap.equal(heard, [], "no service hears what is pressed at the terminal")
         os.write(master, b"\x03")
         _, status = os.waitpid(pid, 0)
         tap.check(os.waitstatus_to_exitcode(status) == 0 and not gone(grid), "Ctrl-C at a terminal: exit code 0", status, ours(grid))
