@@ -36,15 +36,16 @@ static int path_of(const struct service_context *ctx, const char *name,
 int bus_serve(struct service_context *ctx, const char *name, struct rpc_server *rpc,
               struct channel_acceptor *acceptor, struct bus_server **ret) {
         const struct capability *c = capability_find(name);
-        /* Made 0600, or for a group of people who have many uids and whose supplementary
+        /* The sockets of people are made 0600, or for a group of many uids whose supplementary
          * groups SO_PEERCRED does not tell: the kernel has looked at the file. */
-        const struct link_policy people = { .by_file = capability_may_use("ctl", name) };
+        const struct link_policy policy = { .by_file = capability_may_use("ctl", name),
+                                            .capability = c ? c->name : NULL };
         char path[CAPABILITY_PATH_SIZE];
         struct bus_server_options o = { .path = path,
+                                        .policy = &policy,
                                         .fd = -1,
                                         .data_fd = -1,
                                         .service = ctx->name,
-                                        .policy = &people,
                                         .rpc = rpc,
                                         .acceptor = acceptor };
         int r;

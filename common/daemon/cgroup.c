@@ -1,6 +1,7 @@
 #include "common/daemon/cgroup.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -426,4 +427,58 @@ struct cgroup *cgroup_free(struct cgroup *c) {
         }
         free(c);
         return NULL;
+}
+
+/* ---- handed to another uid ---- */
+
+static void give_folder(const char *folder, uid_t uid) {
+        static const char *const files[] = { "", "/cgroup.procs", "/cgroup.threads", "/tasks",
+                                             "/cgroup.subtree_control" };
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                CLEANUP(freep) char *path = xasprintf("%s%s", folder, files[i]);
+
+                (void) !chown(path, uid, uid); /* each version has but some of them */
+        }
+        (void) write_number(folder, "cgroup.procs", (uint64_t) getpid());
+}
+
+void cgroup_delegate(const char *name, uid_t uid) {
+        check(is_name(name));
+        if (cgroup_mode() == CGROUP_NONE)
+                return;
+        for (size_t i = 0; i < N_CONTROLLERS; i++) {
+                CLEANUP(freep) char *folder = NULL;
+
+                if (!host.own[i])
+                        continue;
+                if (host.mode == CGROUP_V2 && i <= PIDS)
+                        hand_down(i);
+                folder = xasprintf("%s/%s", host.own[i], name);
+                if (mkdir(folder, 0755) == 0 || errno == EEXIST)
+                        give_folder(folder, uid);
+        }
+}
+
+static void remove_below(const char *folder) {
+        DIR *dir = opendir(folder);
+        const struct dirent *e;
+
+        while (dir && (e = readdir(dir)))
+                if (e->d_type == DT_DIR && e->d_name[0] != '.')
+                        (void) unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
+        if (dir)
+                (void) closedir(dir);
+}
+
+void cgroup_undelegate(const char *name) {
+        for (size_t i = 0; cgroup_mode() != CGROUP_NONE && i < N_CONTROLLERS; i++) {
+                CLEANUP(freep) char *folder = NULL;
+
+                if (!host.own[i])
+                        continue;
+                folder = xasprintf("%s/%s", host.own[i], name);
+                remove_below(folder);
+                remove_folder(folder);
+        }
 }

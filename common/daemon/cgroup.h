@@ -41,6 +41,11 @@ enum cgroup_result {
 /* `name`: [a-z0-9-]+. A limit whose controller is missing is not enforced: ask
  * cgroup_has_*(). Returns enum cgroup_result. */
 int cgroup_new(const char *name, const struct cgroup_limits *limits, struct cgroup **ret);
+/* For a supervisor that is root: a group `name` below our own one, with this process in it,
+ * which `uid` may divide further; what has no controllers is skipped in silence, as
+ * cgroup_new() would. And its removal, with groups left in it, once it is empty. */
+void cgroup_delegate(const char *name, uid_t uid);
+void cgroup_undelegate(const char *name);
 bool cgroup_has_memory(const struct cgroup *c); /* its limit is enforced */
 bool cgroup_has_cpu(const struct cgroup *c);
 bool cgroup_has_pids(const struct cgroup *c);

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/daemon/account.h"
+#include "common/daemon/capability.h"
 #include "proto/bus.pb-c.h"
 
 uint64_t link_instance(void) {
@@ -20,8 +22,20 @@ uint64_t link_instance(void) {
         return instance;
 }
 
+bool link_policy_allows_as(const struct link_policy *p, uid_t own, uid_t uid) {
+        const char *self, *service;
+        uint32_t node, its_node;
+
+        if (uid == 0)
+                return true;
+        if (p && p->capability && account_of(own, &node, &self))
+                return account_of(uid, &its_node, &service) && its_node == node &&
+                       capability_may_use(service, p->capability);
+        return uid == own || (p && p->by_file);
+}
+
 bool link_policy_allows(const struct link_policy *p, uid_t uid) {
-        return uid == 0 || uid == geteuid() || (p && p->by_file);
+        return link_policy_allows_as(p, geteuid(), uid);
 }
 
 void link_init(struct link *l, const struct link_ops *ops, struct loop *loop) {

@@ -29,11 +29,18 @@ struct link_peer {
         pid_t pid; /* of connect time: for logs only, never for a decision */
 };
 
-/* Who may connect, besides root and our own uid. */
+/* Who may connect to a socket: root, and
+ * - where each service has a uid of its own (common/daemon/account.h): the services of
+ *   our node whose row of the capability table has this socket, nobody else;
+ * - else our own uid, and people let in by the file. */
 struct link_policy {
         bool by_file; /* whomever the mode and group of the socket's file let through: people */
+        const char *capability; /* "keyring/host": services of its row, by their accounts
+                                   (account.h), and then nobody by file. NULL: none. Borrowed */
 };
 bool link_policy_allows(const struct link_policy *p, uid_t uid); /* NULL: own and root */
+/* The same, said by who we are: for tests. */
+bool link_policy_allows_as(const struct link_policy *p, uid_t own, uid_t uid);
 
 struct frame {
         struct Bus__Header *header;

@@ -65,6 +65,13 @@ void notify_watchdog(void) {
         tell("WATCHDOG=1");
 }
 
+void notify_layers(unsigned layers) {
+        char text[32];
+
+        (void) snprintf(text, sizeof(text), "X_LAYERS=%u", layers);
+        tell(text);
+}
+
 void notify_status(const char *format, ...) {
         char text[256] = "STATUS=";
         size_t n = strlen(text);

@@ -10,5 +10,6 @@ void notify_init(void);
 void notify_ready(void);
 void notify_reloading(void); /* notify_ready() ends it */
 void notify_stopping(void);
-void notify_watchdog(void); /* still alive: WATCHDOG=1 */
+void notify_watchdog(void);          /* still alive: WATCHDOG=1 */
+void notify_layers(unsigned layers); /* enum sandbox_layer, for `quorate run`: X_LAYERS=N */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));

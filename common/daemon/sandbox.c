@@ -19,6 +19,9 @@
 #define ROWS(t)   (t), ELEMENTSOF(t)
 #define CAP_COUNT 64 /* more than any kernel knows; the rest answers EINVAL */
 
+const char *const sandbox_layer_names[6] = { "no-new-privs", "capabilities",   "landlock",
+                                             "landlock-net", "landlock-scope", "seccomp" };
+
 int sandbox_no_new_privs(void) {
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
                 return error_origin(-errno);

@@ -42,6 +42,8 @@ enum sandbox_layer {
         SANDBOX_LAYER_SECCOMP = 1 << 5,
 };
 
+extern const char *const sandbox_layer_names[6]; /* by bit number */
+
 /* For a service: a deny-list of dangerous system calls plus what the flags say.
  * Returns 0 or a fault; *ret_layers says what holds. */
 int sandbox_apply(const struct sandbox *s, const char *state_dir, unsigned *ret_layers);

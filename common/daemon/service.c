@@ -359,6 +359,7 @@ static int run(struct process *p) {
         r = start_confined(p);
         if (r == 0) {
                 log_by_stream(false);
+                notify_layers(p->context.layers);
                 notify_ready();
                 r = loop_run(p->context.loop);
                 log_by_stream(true);

@@ -68,11 +68,15 @@ enum action_type {
  * each record back to its owner. Bytes of the records: proto/journal.proto. */
 enum journal_kind {
         JOURNAL_NONE = 0,
-        JOURNAL_HOST = 1,      /* journal.HostRecord */
-        JOURNAL_SUBMITTED = 2, /* journal.Submitted */
-        JOURNAL_RECORD = 4,    /* journal.Step of a job under way */
-        JOURNAL_ENDED = 6,     /* coordinator.JobSummary; earlier records of the job may go */
-        JOURNAL_VERDICT = 8,   /* journal.Judgement: own-trust rests on these */
+        JOURNAL_HOST = 1,       /* journal.HostRecord */
+        JOURNAL_HOST_DROP = 3,  /* dropped, nothing signed: withdraws the HOST with these bytes */
+        JOURNAL_HEARD = 5,      /* journal.HeardVerdict: what others said of our commits */
+        JOURNAL_SUBMITTED = 2,  /* journal.Submitted */
+        JOURNAL_RECORD = 4,     /* journal.Step of a job under way */
+        JOURNAL_ENDED = 6,      /* coordinator.JobSummary; earlier records of the job may go */
+        JOURNAL_VERDICT = 8,    /* journal.Judgement: own-trust rests on these */
+        JOURNAL_OWED = 10,      /* journal.OwedVerdict */
+        JOURNAL_OWED_DROP = 12, /* withdraws the OWED with these bytes */
 };
 
 enum event_level { EVENT_DEBUG = 0, EVENT_INFO, EVENT_WARNING };

@@ -56,6 +56,12 @@ const struct config_key coordinator_config_keys[] = {
         INT(bids_per_peer, "bids-per-peer", "4", 1, 256, "open promises to one requester"),
         INT(offer_rate, "offers-per-second", "50", 1, 100000, "of one requester"),
         INT(offer_burst, "offers-at-once", "200", 1, 100000, "of one requester"),
+        INT(commits, "commits", "131072", 1, 16777216, "answers signed per day, each kept a day"),
+        SIZE(commits_size, "commits-size", "160M", MIB, TIB, "memory for them"),
+        INT(requester_share, "requester-share", "20", 1, 10000,
+            "percent of the free commits that one requester may take"),
+        INT(subnet_share, "subnet-share", "33", 1, 10000,
+            "percent of the free commits that the requesters of one public subnet may take"),
         INT(price, "price", "0", 0, INT64_MAX, "asked per job"),
         SIZE(memory, "memory", "1G", MIB, TIB, "of one job"),
         DURATION(cpu, "cpu", "60s", NSEC_PER_MSEC, 86400 * NSEC_PER_SEC, "of one job"),
@@ -119,6 +125,10 @@ static void fill_host(const struct coordinator_config *c, struct host_settings *
         h->input_bytes_max = c->input_size;
         h->unread_timeout = c->unread;
         h->held_unread_max = c->held;
+        h->commits_max = (uint32_t) c->commits;
+        h->commits_bytes = c->commits_size;
+        h->requester_commits = (uint32_t) c->requester_share;
+        h->subnet_commits = (uint32_t) c->subnet_share;
         h->price = c->price;
         h->offer_rate = (uint32_t) c->offer_rate;
         h->offer_burst = (uint32_t) c->offer_burst;

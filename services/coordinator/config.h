@@ -26,6 +26,7 @@ struct coordinator_config {
         /* [host] */
         bool serve;
         uint64_t slots, overcommit, bids_per_peer, price, offer_rate, offer_burst;
+        uint64_t commits, commits_size, requester_share, subnet_share;
         uint64_t memory, rows, bytes, host_spool, host_spool_job, input_size, peer_memory;
         nsec_t cpu, wall, bid_valid, unread, held;
         int data_class;

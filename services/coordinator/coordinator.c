@@ -232,3 +232,11 @@ void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *
         *ret_own = c->governor.busy[GOVERNOR_OWN];
         *ret_served = c->governor.busy[GOVERNOR_SERVED];
 }
+
+const struct host_counters *coordinator_host(const struct coordinator *c) {
+        return host_counters(c->role[ROLE_HOST]);
+}
+
+const struct verdicts_counters *coordinator_owed(const struct coordinator *c) {
+        return requester_owed(c->role[ROLE_REQUESTER]);
+}

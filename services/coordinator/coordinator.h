@@ -19,6 +19,7 @@
 #include "services/coordinator/action.h"
 #include "services/coordinator/candidate.h"
 #include "services/coordinator/settings.h"
+#include "services/coordinator/stats.h"
 
 struct coordinator;
 
@@ -135,5 +136,8 @@ void coordinator_resume(struct coordinator *c, nsec_t now);
 
 /* Executors at work now: for our own people, for others. */
 void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served);
+/* What both roles count, for metrics; valid while c is. */
+const struct host_counters *coordinator_host(const struct coordinator *c);
+const struct verdicts_counters *coordinator_owed(const struct coordinator *c);
 /* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);

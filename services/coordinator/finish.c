@@ -244,16 +244,21 @@ static void send_verdict(struct replica *r, struct signed_bytes *verdict, nsec_t
         replica_send(r, &m, now);
 }
 
-/* On whatever stream to that host is open: the re-check's, when there was one. */
+/* On whatever stream to that host is open: the re-check's, when there was one. What
+ * does not leave at once may never leave: it is owed too, and a host hears it once. */
 static void tell(struct job *j, struct replica *r, nsec_t now) {
         if (!r->verdict.is_signed || r->is_told)
                 return;
         FOREACH_REPLICA (through, j) {
-                if (through->prospect != r->prospect || !through->has_lane || r->is_told)
+                if (through->prospect != r->prospect || !through->has_lane || r->is_told ||
+                    through->stage == REPLICA_OPENING)
                         continue;
                 send_verdict(through, &r->verdict, now);
-                r->is_told = true;
+                r->is_told = through->has_lane && lane_queued(&through->lane) == 0;
         }
+        if (!r->is_told)
+                r->is_told = verdicts_owe(RQ_OF(j)->verdicts, &j->id, &r->prospect->candidate,
+                                          &r->verdict, now);
 }
 
 /* Statements go out, then the streams end; those to hosts that keep the rows stay

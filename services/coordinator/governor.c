@@ -30,20 +30,25 @@ static uint32_t at_least_0(uint32_t a, uint32_t b) {
 }
 
 uint32_t governor_free_slots(const struct governor *g) {
-        uint32_t share = at_least_0(governor_served_slots(g), g->busy[GOVERNOR_SERVED]);
+        uint32_t share = at_least_0(served_share(g), g->busy[GOVERNOR_SERVED]);
         uint32_t idle = at_least_0(g->slots, all_busy(g));
 
         return share < idle ? share : idle;
 }
 
-int governor_promise(struct governor *g, uint64_t memory) {
+uint32_t governor_places(const struct governor *g) {
         uint64_t most = (uint64_t) served_share(g) * g->overcommit;
 
+        return most < UINT32_MAX ? (uint32_t) most : UINT32_MAX;
+}
+
+/* Without any worker there is no room now; whether there ever will be is not known. */
+int governor_promise(struct governor *g, uint64_t memory) {
         if (g->is_paused)
                 return GOVERNOR_E_PAUSED;
-        if (memory > g->memory)
+        if (g->slots > 0 && memory > g->memory)
                 return GOVERNOR_E_TOO_BIG;
-        if ((uint64_t) g->promised + g->busy[GOVERNOR_SERVED] >= most)
+        if ((uint64_t) g->promised + g->busy[GOVERNOR_SERVED] >= governor_places(g))
                 return GOVERNOR_E_SLOTS;
         g->promised++;
         return GOVERNOR_OK;

@@ -2,8 +2,9 @@
 
 /* What this machine may be asked to do at once: the slots and the memory of its
  * workers, shared by jobs of our own users and jobs served for others. Own jobs
- * may take everything; served ones at most their share. Promises (open bids) are
- * over-committed, because most of them are never taken up. Pure. */
+ * may take everything; served ones at most their share. Promises (open bids, and
+ * what was dispatched on them and waits for data or a slot) are over-committed,
+ * because most bids are never taken up. Pure. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,9 +40,12 @@ void governor_init(struct governor *g, uint32_t served_max, uint32_t overcommit)
 /* All workers together, whenever one comes or goes. What runs keeps what it has. */
 void governor_capacity(struct governor *g, uint32_t slots, uint64_t memory);
 uint32_t governor_served_slots(const struct governor *g); /* 0 while paused */
-uint32_t governor_free_slots(const struct governor *g);   /* for served jobs, now */
+/* For served jobs, now; also while paused: what was accepted before may still run. */
+uint32_t governor_free_slots(const struct governor *g);
+uint32_t governor_places(const struct governor *g); /* promises and served runs at most */
 
-/* A bid. Returns enum governor_result; GOVERNOR_OK is given back by one unpromise. */
+/* A bid. Returns enum governor_result; GOVERNOR_OK is given back by one unpromise:
+ * when the bid expires, or what came of it has its slot, or has ended. */
 int governor_promise(struct governor *g, uint64_t memory);
 void governor_unpromise(struct governor *g);
 

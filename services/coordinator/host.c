@@ -4,11 +4,10 @@
 #include "common/base/map.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "common/wire/unpack.h"
-#include "proto/journal.pb-c.h"
 
 #define STREAM_IDLE (30 * NSEC_PER_SEC) /* a stream that says nothing and waits for nothing */
 #define SLOT_RETRY  (10 * NSEC_PER_MSEC)
+#define FETCH_SAYS  (3 * NSEC_PER_SEC) /* a requester gives up on silence of ten */
 
 void host_event(struct host *h, enum event_level level, const char *name,
                 const struct host_job *j) {
@@ -36,6 +35,12 @@ void host_forget_id(struct host *h, uint64_t *id) {
 
 /* ---- Timers: one per job, at the earliest of what its state waits for ---- */
 
+/* Of what was dispatched and does not run yet. */
+static nsec_t run_end(const struct host_job *j) {
+        return nsec_min(nsec_add(j->touched, j->host->core->settings.host.wall_max),
+                        j->host->core->governor->drain_until);
+}
+
 static nsec_t job_deadline(const struct host_job *j) {
         const struct host_settings *s = &j->host->core->settings.host;
         nsec_t idle = nsec_add(j->touched, STREAM_IDLE);
@@ -46,9 +51,9 @@ static nsec_t job_deadline(const struct host_job *j) {
         case HOST_RUNNING:
                 return nsec_min(j->run_until, j->host->core->governor->drain_until);
         case HOST_FETCHING:
+                return nsec_min(nsec_add(j->said, FETCH_SAYS), run_end(j));
         case HOST_WAITING:
-                return nsec_min(nsec_add(j->touched, s->wall_max),
-                                j->host->core->governor->drain_until);
+                return run_end(j);
         case HOST_COMMITTING:
                 return j->not_before ? j->not_before : NSEC_NEVER;
         case HOST_HELD:
@@ -121,14 +126,31 @@ void host_refuse_for(struct host_job *j, enum outcome_error code, const char *de
 
 /* ---- The end of a job ---- */
 
-static void give_back_slot(struct host_job *j) {
-        if (!j->has_slot)
+static void void_ticket(struct host_job *j) {
+        if (!j->is_promised)
                 return;
-        governor_give(j->host->core->governor, GOVERNOR_SERVED, j->memory);
-        j->has_slot = false;
+        j->peer->bids--;
+        j->is_promised = false;
 }
 
-static void drop_inputs(struct host_job *j) {
+void host_promise_done(struct host_job *j) {
+        if (j->has_place)
+                governor_unpromise(j->host->core->governor);
+        j->has_place = false;
+}
+
+/* Whatever it holds of the machine: a promise, a place in the queue, a slot. */
+static void give_back_run(struct host_job *j) {
+        void_ticket(j);
+        host_promise_done(j);
+        if (j->has_slot)
+                governor_give(j->host->core->governor, GOVERNOR_SERVED, j->memory);
+        if (j->has_run)
+                shares_give(j->host->runs_shared, &j->peer->id, &j->subnet);
+        j->has_slot = j->has_run = false;
+}
+
+void host_inputs_done(struct host_job *j) {
         for (size_t i = 0; i < j->n_inputs; i++) {
                 struct host_input *in = &j->inputs[i];
 
@@ -152,7 +174,7 @@ static void drop_run(struct host_job *j) {
         host_forget_id(j->host, &j->run);
 }
 
-/* What was never given to keyring may be forgotten; what was may not. */
+/* What was never given to keyring may be forgotten, on disk too; what was may not. */
 static void drop_record(struct host_job *j) {
         struct record *record = TAKE(j->record);
 
@@ -161,21 +183,19 @@ static void drop_record(struct host_job *j) {
         record->job = NULL;
         if (record->state == RECORD_SIGNING)
                 record->state = RECORD_LOST;
-        else if (record->state == RECORD_WRITING || record->state == RECORD_OPEN)
+        else if (record->state == RECORD_WRITING || record->state == RECORD_OPEN) {
+                host_journal(j->host, record, JOURNAL_HOST_DROP, 0);
+                j->host->counters.records_dropped++;
                 records_drop(j->host->records, record);
+        }
 }
 
 void host_executor_done(struct host_job *j) {
-        give_back_slot(j);
-        drop_inputs(j);
+        give_back_run(j);
+        host_inputs_done(j);
 }
 
 void host_job_stop(struct host_job *j) {
-        if (j->is_promised) {
-                governor_unpromise(j->host->core->governor);
-                j->peer->bids--;
-                j->is_promised = false;
-        }
         list_remove(&j->in_waiting);
         drop_run(j);
         host_executor_done(j);
@@ -202,6 +222,7 @@ void host_job_free(struct host_job *j, nsec_t now) {
         lane_done(&j->lane);
         list_remove(&j->in_host);
         h->n_jobs--;
+        shares_give(h->streams_shared, &j->peer->id, &j->subnet);
         host_peers_leave(h->peers, j->peer, now);
         free(j);
 }
@@ -214,29 +235,64 @@ void host_reset(struct host_job *j, nsec_t now) {
 
 /* ---- Time ---- */
 
+/* Providers that go silent are the fetch's to give up, so one that lasts makes headway. */
+static void say_fetching(struct host_job *j, nsec_t now) {
+        Grid__Progress out = GRID__PROGRESS__INIT;
+        Grid__JobMessage m;
+
+        out.stage = (char *) "fetching";
+        out.bytes = j->fetched;
+        host_message_init(&m, GRID__JOB_MESSAGE__BODY_PROGRESS);
+        m.progress = &out;
+        j->said = now;
+        host_send(j, &m);
+        host_timer(j);
+}
+
 static void on_timer(struct host_job *j, nsec_t now) {
+        static const char *const stages[] = { [HOST_FETCHING] = "stage=fetch",
+                                              [HOST_WAITING] = "stage=slot",
+                                              [HOST_RUNNING] = "stage=run" };
         struct host *h = j->host;
 
         if (j->state == HOST_BID && j->is_promised) {
-                governor_unpromise(h->core->governor);
-                j->peer->bids--;
-                j->is_promised = false;
+                give_back_run(j);
                 h->counters.expired++;
                 host_touch(j, now);
         } else if (j->state == HOST_COMMITTING) {
                 j->not_before = 0;
                 host_ask_signature(j, now);
                 host_timer(j);
+        } else if (j->state == HOST_FETCHING && now < run_end(j)) {
+                say_fetching(j, now);
         } else if (j->state >= HOST_FETCHING && j->state <= HOST_RUNNING) {
                 bool drained = h->core->governor->drain_until <= now;
 
                 host_refuse_for(j, drained ? OUTCOME_REFUSED : OUTCOME_TIMEOUT,
-                                drained ? "rule=paused" : "stage=run");
+                                drained ? "rule=paused" : stages[j->state]);
                 host_touch(j, now);
         } else {
                 host_reset(j, now);
         }
         host_next_waiting(h, now);
+}
+
+void host_refuse_before(struct host *h, int64_t time_us) {
+        h->created_us = time_us > h->created_us ? time_us : h->created_us;
+}
+
+void host_forget_signed(struct host *h, int64_t time_us) {
+        host_refuse_before(
+                h, time_us + (int64_t) (h->core->settings.host.run_max_age / NSEC_PER_USEC));
+}
+
+void host_expire_records(struct host *h, nsec_t now) {
+        size_t before = records_count(h->records);
+        int64_t newest = records_expire(h->records, core_wall_us(h->core, now));
+
+        if (newest)
+                host_forget_signed(h, newest);
+        h->counters.records_expired += before - records_count(h->records);
 }
 
 static void expire(void *role, nsec_t now) {
@@ -245,7 +301,7 @@ static void expire(void *role, nsec_t now) {
 
         while ((e = heap_pop_due(&h->timers, now)))
                 on_timer(container_of(e, struct host_job, timer), now);
-        records_expire(h->records, core_wall_us(h->core, now));
+        host_expire_records(h, now);
         h->retry_at = nsec_add(now, SLOT_RETRY);
         host_next_waiting(h, now);
 }
@@ -312,7 +368,10 @@ static void on_input(void *role, uint64_t fetch, const struct input_facts *facts
 
         if (!j)
                 return;
-        host_input(j, fetch, facts, code, now);
+        if (j->state == HOST_LOOKING)
+                host_looked_up(j, fetch, facts, now);
+        else
+                host_input(j, fetch, facts, code, now);
         settle(j, now);
 }
 
@@ -323,7 +382,10 @@ static void on_journalled(void *role, uint64_t id, bool ok, nsec_t now) {
         if (!j || j->journal != id)
                 return;
         host_forget_id(h, &j->journal);
-        host_journalled(j, ok, now);
+        if (j->state == HOST_HEARING)
+                host_heard(j, ok, now);
+        else
+                host_journalled(j, ok, now);
         settle(j, now);
 }
 
@@ -359,16 +421,23 @@ static void *host_new(struct core *core, uint64_t seed) {
                                            .rate = s->offer_rate,
                                            .burst = s->offer_burst,
                                            .memory = &h->memory };
+        const struct records_config records = {
+                { s->commits_max, s->requester_commits, s->subnet_commits }, &h->commits
+        };
+        const struct shares_config streams = { s->jobs_max, s->requester_jobs, s->subnet_jobs };
+        const struct shares_config runs = { 0, s->requester_runs, s->subnet_runs };
 
         h->core = core;
         rng_init(&h->rng, seed);
         budget_init(&h->memory, s->held_bytes, NULL);
-        budget_init(&h->commits, UINT64_MAX, NULL);
+        budget_init(&h->commits, s->commits_bytes, NULL);
         budget_init(&h->spool, s->spool_bytes, NULL);
         h->peers = host_peers_new(rng_u64(&h->rng), &peers);
-        h->records = records_new(rng_u64(&h->rng), s->commits_max, &h->commits);
+        h->records = records_new(rng_u64(&h->rng), &records);
         h->streams = map_new(rng_u64(&h->rng));
         h->ids = map_new(rng_u64(&h->rng));
+        h->streams_shared = shares_new(rng_u64(&h->rng), &streams);
+        h->runs_shared = shares_new(rng_u64(&h->rng), &runs);
         list_init(&h->jobs);
         list_init(&h->waiting);
         heap_init(&h->timers);
@@ -384,52 +453,13 @@ static void host_free(void *role) {
         LIST_FOREACH_SAFE (link, &h->jobs)
                 host_job_free(LIST_ENTRY(link, struct host_job, in_host), 0);
         records_free(h->records);
+        shares_free(h->streams_shared);
+        shares_free(h->runs_shared);
         host_peers_free(h->peers);
         map_free(h->streams);
         map_free(h->ids);
         heap_done(&h->timers);
         free(h);
-}
-
-static void refuse_before(struct host *h, int64_t time_us) {
-        h->created_us = time_us > h->created_us ? time_us : h->created_us;
-}
-
-/* A restart: what was journalled without a commit may have been signed. */
-static int restore(void *role, enum journal_kind kind, struct bytes bytes, nsec_t now) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        struct host *h = role;
-        int64_t ahead_us = (int64_t) (h->core->settings.host.run_max_age / NSEC_PER_USEC);
-        struct record_key key = {};
-        const Journal__HostRecord *in;
-        struct record *record;
-
-        if (kind != JOURNAL_HOST || wire_unpack(&journal__host_record__descriptor, bytes, NULL, &u))
-                return 1;
-        in = u.message;
-        if (in->requester.len == 0) {
-                refuse_before(h, in->time_us);
-                return 0;
-        }
-        if (!peer_id_parse(BYTES(in->requester.data, in->requester.len), &key.requester) ||
-            in->job.len != HASH_SIZE)
-                return 1;
-        memcpy(key.job.bytes, in->job.data, HASH_SIZE);
-        key.run = in->run;
-        if (in->time_us <= core_wall_us(h->core, now) - RECORD_KEPT_US)
-                return 0;
-        record = records_find(h->records, &key);
-        if (!record)
-                record = records_add(h->records, &key, in->time_us);
-        if (!record) { /* no room: as if the journal began after it */
-                refuse_before(h, in->time_us + ahead_us);
-                return 0;
-        }
-        record->state = RECORD_LOST;
-        if (in->commit.len > 0 &&
-            !record_sign(h->records, record, BYTES(in->commit.data, in->commit.len)))
-                return 1;
-        return 0;
 }
 
 /* Without a memory of what was signed before, nothing from before may be signed. */
@@ -440,13 +470,19 @@ static void start(void *role, nsec_t now) {
         if (h->created_us)
                 return;
         h->created_us = birth.time_us;
-        host_journal(h, &birth, 0);
+        host_journal(h, &birth, JOURNAL_HOST, 0);
+}
+
+const struct host_counters *host_counters(const void *role) {
+        const struct host *h = role;
+
+        return &h->counters;
 }
 
 const struct role host_role = {
         .new = host_new,
         .free = host_free,
-        .restore = restore,
+        .restore = host_restore,
         .start = start,
         .deadline = deadline,
         .expire = expire,

@@ -8,7 +8,9 @@
  * host_offer.c    admission, bids
  * host_dispatch.c tickets, what was offered against what came, inputs, start
  * host_run.c      reports of the worker, journal, signature, commit
- * host_rows.c     rows to the requester, Hold, Release */
+ * host_rows.c     rows to the requester, Hold, Release
+ * host_verdict.c  what requesters say of our commits
+ * host_restore.c  what the journal says after a restart */
 
 #include "services/coordinator/host_job.h"
 
@@ -17,6 +19,9 @@ void host_message_init(Grid__JobMessage *m, Grid__JobMessage__BodyCase which);
 void host_send(struct host_job *j, const Grid__JobMessage *m); /* over budget: ends the job */
 /* The state changes and everything the job had is given back, but for the stream. */
 void host_job_stop(struct host_job *j);
+/* The promise is kept or void: its place is free for another one. */
+void host_promise_done(struct host_job *j);
+void host_inputs_done(struct host_job *j); /* lets go of them */
 /* Slot and inputs: no longer needed once the result exists. */
 void host_executor_done(struct host_job *j);
 /* Says why (as refusal before, failure after a dispatch), then stops. */
@@ -35,6 +40,12 @@ void host_touch(struct host_job *j, nsec_t now);
 void host_timer(struct host_job *j);               /* after a change of state or times */
 uint64_t host_id(struct host_job *j);              /* a new action id that leads to j */
 void host_forget_id(struct host *h, uint64_t *id); /* and sets it 0 */
+/* Jobs of before are STALE. */
+void host_refuse_before(struct host *h, int64_t time_us);
+/* What was signed at that time is forgotten, and not signed again even if the clock is
+ * set back: a job may be as far ahead of the clock as STALE allows. */
+void host_forget_signed(struct host *h, int64_t time_us);
+void host_expire_records(struct host *h, nsec_t now); /* those a day old; cheap when none is */
 void host_next_waiting(struct host *h, nsec_t now);
 void host_event(struct host *h, enum event_level level, const char *name, const struct host_job *j);
 
@@ -48,6 +59,9 @@ void host_finished(void *role, uint64_t stream, nsec_t now);
 
 /* host_offer.c */
 void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
+/* The answer to one ACTION_INPUT of a job that is LOOKING; bids after the last. */
+void host_looked_up(struct host_job *j, uint64_t fetch, const struct input_facts *facts,
+                    nsec_t now);
 void host_on_describe(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
 /* A job's memory: as asked, or one slot's share; never above [host] memory. */
 uint64_t host_memory_of(const struct host *h, uint64_t asked);
@@ -67,7 +81,10 @@ void host_journalled(struct host_job *j, bool ok, nsec_t now);
 void host_signed(struct host_job *j, struct bytes statement, struct bytes signature, nsec_t now);
 void host_ask_signature(struct host_job *j, nsec_t now); /* when result and journal are there */
 void host_send_recorded(struct host_job *j, nsec_t now);
-void host_journal(struct host *h, const struct record *record, uint64_t id);
+/* As what the record's state says: JOURNAL_HOST, or with it JOURNAL_HOST_DROP. */
+void host_journal(struct host *h, const struct record *record, enum journal_kind kind, uint64_t id);
+/* Why this requester may have no record now (enum shares_result, not OK): refuses. */
+void host_refuse_record(struct host_job *j, int why);
 
 /* host_rows.c */
 void host_on_rows(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
@@ -75,3 +92,10 @@ void host_on_hold(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
 void host_on_release(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
 void host_rows_report(struct host_job *j, const Worker__Report *report, nsec_t now);
 void host_pump(struct host_job *j, nsec_t now); /* the window opened */
+
+/* host_verdict.c */
+void host_on_verdict(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
+void host_heard(struct host_job *j, bool ok, nsec_t now); /* journalled, or not */
+
+/* host_restore.c: a row of host_role */
+int host_restore(void *role, enum journal_kind kind, struct bytes bytes, nsec_t now);

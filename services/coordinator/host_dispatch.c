@@ -185,6 +185,7 @@ static void take_over(struct host_job *j, struct host_job *old, nsec_t now) {
         j->journal = old->journal;
         j->is_journalled = old->is_journalled;
         j->spooled = old->spooled;
+        j->is_fetching = old->is_fetching;
         j->not_before = old->not_before;
         j->state = old->state;
         for (size_t i = 0; i < 3; i++) {
@@ -267,7 +268,6 @@ void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *fa
         if (!in || in->is_ready)
                 return;
         if (!facts) {
-                host_forget_id(j->host, &in->fetch);
                 host_refuse_for(j, code == OUTCOME_LIMIT ? OUTCOME_LIMIT : OUTCOME_DATA_UNAVAILABLE,
                                 code == OUTCOME_LIMIT ? "which=data" : "root=input");
                 return;
@@ -388,6 +388,7 @@ void host_start(struct host_job *j, nsec_t now) {
                 return;
         }
         j->has_slot = true;
+        host_promise_done(j);
         j->run = host_id(j);
         j->state = HOST_RUNNING;
         j->run_until = nsec_add(now, nsec_add(s->wall_max, 10 * NSEC_PER_SEC));
@@ -397,24 +398,27 @@ void host_start(struct host_job *j, nsec_t now) {
 
 /* ---- Dispatch ---- */
 
-/* The promise is used up, whatever comes of it. */
+/* Used up, whatever comes of it. The place that was promised stays taken until the job
+ * has its slot: else dispatches could queue without end. */
 static void consume_ticket(struct host_job *j) {
-        governor_unpromise(j->host->core->governor);
         j->peer->bids--;
         j->is_promised = false;
 }
 
 static bool open_record(struct host_job *j, nsec_t now) {
         struct record_key key = key_of(j);
+        int r = records_room(j->host->records, &j->peer->id, &j->subnet);
 
-        j->record = records_add(j->host->records, &key, core_wall_us(j->host->core, now));
+        if (!r)
+                j->record = records_add(j->host->records, &key, &j->subnet,
+                                        core_wall_us(j->host->core, now));
         if (!j->record) {
-                host_refuse_for(j, OUTCOME_LIMIT, "which=commits");
+                host_refuse_record(j, r ? r : SHARES_E_FULL);
                 return false;
         }
         j->record->job = j;
         j->journal = host_id(j);
-        host_journal(j->host, j->record, j->journal);
+        host_journal(j->host, j->record, JOURNAL_HOST, j->journal);
         return true;
 }
 
@@ -431,15 +435,19 @@ void host_on_dispatch(struct host_job *j, const Grid__JobMessage *m, nsec_t now)
         if (!keep(j, d.in) || !matches(&d))
                 return;
         j->salt = job_salt(buffer_bytes(&j->descriptor_bytes));
-        if (is_repeated(j, now)) /* what was signed may be said again at any time */
+        if (is_repeated(j, now)) { /* what was signed may be said again at any time */
+                host_executor_done(j);
                 return;
+        }
         if (is_stale(j, now)) {
+                j->host->counters.stale++;
                 host_refuse_for(j, OUTCOME_STALE, "why=job_time");
                 return;
         }
         if (!open_record(j, now))
                 return;
         j->state = HOST_FETCHING;
+        j->said = now;
         ask_inputs(j, d.in);
         if (j->n_inputs == 0)
                 host_start(j, now);

@@ -15,6 +15,7 @@
 #include "services/coordinator/host_records.h"
 #include "services/coordinator/lane.h"
 #include "services/coordinator/role.h"
+#include "services/coordinator/stats.h"
 
 #define HOST_TICKET_SIZE   16
 #define HOST_ROWS_WINDOW   (2u << 20) /* bytes of batches under way to one requester */
@@ -23,6 +24,8 @@
 /* In the order of a job's life; what a peer may say in each: host.c. */
 enum host_state {
         HOST_NEW = 0,  /* stream open, no offer yet */
+        HOST_HEARING,  /* a verdict came alone; it is being journalled */
+        HOST_LOOKING,  /* an offer is admitted; which of its data are here is being asked */
         HOST_BID,      /* promised until bid_until */
         HOST_FETCHING, /* dispatched; inputs and journal under way */
         HOST_WAITING,  /* all is there but a slot */
@@ -34,10 +37,10 @@ enum host_state {
 };
 
 struct host_input {
-        uint64_t fetch; /* action id */
-        bool is_ready;
-        char *format, *path; /* when ready */
-        struct bytes schema; /* owned */
+        uint64_t fetch;              /* action id */
+        bool is_ready, is_looked_up; /* looked up: answered while LOOKING */
+        char *format, *path;         /* when ready */
+        struct bytes schema;         /* owned */
         uint64_t length;
 };
 
@@ -52,11 +55,13 @@ struct host_offer {
         struct hash_value engines, roots; /* digests of the lists */
         bool has_roots;
         char engine[DESCRIPTOR_TEXT_MAX + 1]; /* of ours, that was bid */
+        uint64_t input_bytes, estimate_us;
 };
 
 struct host_job {
         struct host *host;
         struct host_peer *peer;
+        struct subnet subnet;
         struct list in_host, in_waiting;
         struct heap_entry timer;
         enum host_state state;
@@ -66,7 +71,9 @@ struct host_job {
 
         uint8_t ticket[HOST_TICKET_SIZE];
         nsec_t bid_until;
-        bool is_promised;
+        bool is_promised; /* the ticket may be used */
+        bool has_place;   /* of the governor's promises, until it has a slot */
+        bool has_run;     /* counted in host.runs: from the promise to the end of the run */
 
         struct buffer descriptor_bytes, sql; /* charged to the peer */
         uint64_t charged;
@@ -84,6 +91,10 @@ struct host_job {
         struct record *record;     /* whose job this is; or NULL */
         uint64_t journal, request; /* action ids under way, 0: none */
         bool is_journalled;
+        struct heard {
+                struct record_key key;
+                struct hash_value digest;
+        } heard;                              /* HEARING: the verdict on its way to disk */
         char engine[DESCRIPTOR_TEXT_MAX + 1]; /* that ran it */
         struct answer answer;
         struct worker_metering {
@@ -94,12 +105,8 @@ struct host_job {
         uint64_t next_batch;
         uint64_t rows_charged, spooled;
         nsec_t touched, read; /* last sign of life; last Rows or progress of them */
+        nsec_t said;          /* FETCHING: last progress */
         nsec_t not_before;    /* fault injection: the commit waits */
-};
-
-struct host_counters {
-        uint64_t offers, bids, refusals, dispatches, mismatches, runs, commits, failures, repeated,
-                cancelled, expired, malformed, quota;
 };
 
 struct host {
@@ -109,6 +116,7 @@ struct host {
         struct budget commits, spool;
         struct host_peers *peers;
         struct records *records;
+        struct shares *streams_shared, *runs_shared;
         struct map *streams, *ids; /* action ids of streams; of runs, fetches, requests, journal */
         struct list jobs, waiting;
         size_t n_jobs;

@@ -148,38 +148,117 @@ uint64_t host_memory_of(const struct host *h, uint64_t asked) {
         return want < most ? want : most;
 }
 
-static bool capacity_is_left(struct admission *a) {
-        static const char *const details[] = {
-                [GOVERNOR_E_PAUSED] = "rule=paused",
-                [GOVERNOR_E_SLOTS] = "rule=slots",
-                [GOVERNOR_E_MEMORY] = "rule=memory",
-                [GOVERNOR_E_TOO_BIG] = "rule=memory",
+static bool refuse_for_now(struct admission *a, const char *detail) {
+        a->problem.retry_ms = 200;
+        return refuse(a, OUTCOME_REFUSED, detail);
+}
+
+/* Why there is no room for one more record. All but a full host is about this requester;
+ * what it may do is the same: ask others, and come back when its own have become old. */
+static struct host_problem record_problem(int why) {
+        static const struct {
+                const char *detail, *text;
+        } rows[] = {
+                [SHARES_E_FULL] = { "which=commits",
+                                    "this host keeps as many signed answers as it can, each for a "
+                                    "day; ask another host" },
+                [SHARES_E_REQUESTER] = { "which=commits_of_requester",
+                                         "this host keeps your share of signed answers, each for a "
+                                         "day; ask another host, or again later" },
+                [SHARES_E_SUBNET] = { "which=commits_of_subnet",
+                                      "this host keeps your subnet's share of signed answers, each "
+                                      "for a day; ask another host, or again later" },
         };
+
+        return (struct host_problem){ .code = OUTCOME_LIMIT,
+                                      .detail = rows[why].detail,
+                                      .text = BYTES_STR(rows[why].text),
+                                      .position = -1,
+                                      .retry_ms = 60000 };
+}
+
+void host_refuse_record(struct host_job *j, int why) {
+        const struct host_problem problem = record_problem(why);
+
+        j->host->counters.shared_commits += why != SHARES_E_FULL;
+        j->host->counters.quota += why == SHARES_E_FULL;
+        host_refuse(j, &problem);
+}
+
+/* What was signed may be said again, however full. */
+static bool record_is_possible(struct admission *a) {
         struct host_job *j = a->job;
-        int r;
+        const struct record_key key = { .requester = j->peer->id,
+                                        .job = j->offer.job,
+                                        .run = j->offer.run };
+        int r = SHARES_OK;
+
+        host_expire_records(j->host, a->now);
+        if (!records_find(j->host->records, &key))
+                r = records_room(j->host->records, &j->peer->id, &j->subnet);
+        if (!r)
+                return true;
+        j->host->counters.shared_commits += r != SHARES_E_FULL;
+        j->host->counters.quota += r == SHARES_E_FULL;
+        a->problem = record_problem(r);
+        return false;
+}
+
+/* Bids, runs that wait and runs under way: each holds a place of its requester. */
+static bool run_is_in_share(struct admission *a) {
+        struct host_job *j = a->job;
+        struct shares *s = j->host->runs_shared;
+
+        shares_resize(s, governor_places(j->host->core->governor));
+        switch (shares_check(s, &j->peer->id, &j->subnet)) {
+        case SHARES_OK:
+        case SHARES_E_FULL: /* the governor's to say */
+                return true;
+        case SHARES_E_SUBNET:
+                j->host->counters.shared_runs++;
+                return refuse_for_now(a, "rule=subnet_share");
+        default:
+                j->host->counters.shared_runs++;
+                return refuse_for_now(a, "rule=share");
+        }
+}
+
+static bool capacity_is_left(struct admission *a) {
+        struct host_job *j = a->job;
 
         if (j->peer->bids >= settings_of(a)->bids_per_peer)
                 return refuse(a, OUTCOME_REFUSED, "rule=bids");
-        r = governor_promise(j->host->core->governor,
-                             host_memory_of(j->host, j->offer.limits.memory));
-        if (r) {
-                refuse(a, OUTCOME_REFUSED, details[r]);
-                a->problem.retry_ms = 200;
-                return false;
+        switch (governor_promise(j->host->core->governor,
+                                 host_memory_of(j->host, j->offer.limits.memory))) {
+        case GOVERNOR_OK:
+                break;
+        case GOVERNOR_E_PAUSED:
+                return refuse(a, OUTCOME_REFUSED, "rule=paused");
+        case GOVERNOR_E_TOO_BIG:
+                return refuse(a, OUTCOME_LIMIT, "which=memory");
+        default:
+                return refuse_for_now(a, "rule=slots");
         }
-        j->is_promised = true;
+        shares_hold(j->host->runs_shared, &j->peer->id, &j->subnet);
+        j->is_promised = j->has_place = j->has_run = true;
         j->peer->bids++;
         return true;
 }
 
 static bool (*const rules[])(struct admission *a) = {
-        peer_is_welcome,        rate_holds,     is_taking_jobs, network_is_ours,  group_is_ours,
-        data_class_is_admitted, engine_is_here, limits_fit,     capacity_is_left,
+        peer_is_welcome,        rate_holds,     is_taking_jobs, network_is_ours,    group_is_ours,
+        data_class_is_admitted, engine_is_here, limits_fit,     record_is_possible, run_is_in_share,
+        capacity_is_left,
 };
 
 /* ---- Bids ---- */
 
-static void bid(struct host_job *j, const Grid__Offer *offer, nsec_t now) {
+/* Of the offered roots; data that are not disclosed may all have to be fetched. */
+static uint64_t bytes_to_fetch(const struct host_job *j) {
+        return j->offer.input_bytes > j->fetched ? j->offer.input_bytes - j->fetched : 0;
+}
+
+static void bid(struct host_job *j, nsec_t now) {
         struct host *h = j->host;
         const struct host_settings *s = &h->core->settings.host;
         Grid__Bid out = GRID__BID__INIT;
@@ -192,13 +271,45 @@ static void bid(struct host_job *j, const Grid__Offer *offer, nsec_t now) {
         out.valid_ms = (uint32_t) (s->bid_valid / NSEC_PER_MSEC);
         out.engine = (char *) j->offer.engine;
         out.free_slots = governor_free_slots(h->core->governor);
-        out.fetch_bytes = offer->input_bytes;
+        out.fetch_bytes = bytes_to_fetch(j);
         out.price = s->price;
-        out.estimate_us = offer->estimated_cpu_us;
+        out.estimate_us = j->offer.estimate_us;
         host_message_init(&m, GRID__JOB_MESSAGE__BODY_BID);
         m.bid = &out;
         h->counters.bids++;
         host_send(j, &m);
+}
+
+/* ---- Which of the data are here: asked without providers, so nothing is fetched ---- */
+
+static void look_up(struct host_job *j, const Grid__Offer *offer) {
+        j->state = HOST_LOOKING;
+        j->n_inputs = offer->n_roots;
+        j->inputs = xnew_n(struct host_input, j->n_inputs);
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                j->inputs[i].fetch = host_id(j);
+                memcpy(actions_add(j->host->core->actions, ACTION_INPUT, j->inputs[i].fetch)
+                               ->hash.bytes,
+                       offer->roots[i].data, HASH_SIZE);
+        }
+}
+
+void host_looked_up(struct host_job *j, uint64_t fetch, const struct input_facts *facts,
+                    nsec_t now) {
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                struct host_input *in = &j->inputs[i];
+
+                if (in->fetch != fetch || in->is_looked_up)
+                        continue;
+                in->is_looked_up = true;
+                j->n_ready++;
+                j->fetched += facts ? facts->length : 0;
+        }
+        if (j->n_ready < j->n_inputs)
+                return;
+        host_inputs_done(j);
+        bid(j, now);
+        j->fetched = 0;
 }
 
 static void remember_lists(struct host_job *j, const Grid__Offer *offer) {
@@ -215,6 +326,13 @@ static void remember_lists(struct host_job *j, const Grid__Offer *offer) {
 
 _Static_assert(DESCRIPTOR_CLASSES_MAX <= DESCRIPTOR_DATASETS_MAX, "one list serves both");
 
+static bool roots_are_hashes(const Grid__Offer *offer) {
+        for (size_t i = 0; i < offer->n_roots; i++)
+                if (offer->roots[i].len != HASH_SIZE)
+                        return false;
+        return true;
+}
+
 void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
         const Grid__Offer *offer = m->offer;
         struct admission a = { .job = j, .offer = offer, .now = now };
@@ -222,7 +340,7 @@ void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
         j->host->counters.offers++;
         if (offer->job.len != HASH_SIZE || offer->run > 1 ||
             offer->n_engines > DESCRIPTOR_CLASSES_MAX || offer->n_roots > DESCRIPTOR_DATASETS_MAX ||
-            strlen(offer->network) > DESCRIPTOR_TEXT_MAX) {
+            !roots_are_hashes(offer) || strlen(offer->network) > DESCRIPTOR_TEXT_MAX) {
                 host_refuse_for(j, OUTCOME_MISMATCH, "field=offer");
                 return;
         }
@@ -235,7 +353,12 @@ void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
                         return;
                 }
         remember_lists(j, offer);
-        bid(j, offer, now);
+        j->offer.input_bytes = offer->input_bytes;
+        j->offer.estimate_us = offer->estimated_cpu_us;
+        if (offer->n_roots > 0)
+                look_up(j, offer);
+        else
+                bid(j, now);
 }
 
 /* Analysis for somebody who lacks the engine costs us an executor and earns a

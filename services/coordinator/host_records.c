@@ -5,21 +5,24 @@
 #include "common/base/memory.h"
 
 #define COMMIT_MAX (4u << 10)
+/* Charged when a record is made, so that there is room for what keyring will sign: a
+ * commit is half of it. */
+#define RECORD_RESERVED (sizeof(struct record) + (1u << 10))
 
 struct records {
         struct map *by_key;
         struct list oldest;
-        struct budget *budget;
-        uint32_t max;
+        struct shares *shares;
+        struct records_config config;
 };
 
-struct records *records_new(uint64_t seed, uint32_t max, struct budget *budget) {
+struct records *records_new(uint64_t seed, const struct records_config *config) {
         struct records *r = xnew(struct records);
 
         r->by_key = map_new(seed);
         list_init(&r->oldest);
-        r->budget = budget;
-        r->max = max;
+        r->shares = shares_new(seed + 1, &config->shares);
+        r->config = *config;
         return r;
 }
 
@@ -29,6 +32,7 @@ struct records *records_free(struct records *r) {
         LIST_FOREACH_SAFE (link, &r->oldest)
                 records_drop(r, LIST_ENTRY(link, struct record, link));
         map_free(r->by_key);
+        shares_free(r->shares);
         free(r);
         return NULL;
 }
@@ -48,27 +52,44 @@ struct record *records_find(struct records *r, const struct record_key *key) {
         return map_get(r->by_key, BYTES(text, key_bytes(key, text)));
 }
 
-struct record *records_add(struct records *r, const struct record_key *key, int64_t time_us) {
+int records_room(const struct records *r, const struct peer_id *requester,
+                 const struct subnet *subnet) {
+        if (budget_left(r->config.budget) < RECORD_RESERVED)
+                return SHARES_E_FULL;
+        return shares_check(r->shares, requester, subnet);
+}
+
+struct record *records_add(struct records *r, const struct record_key *key,
+                           const struct subnet *subnet, int64_t time_us) {
         uint8_t text[PEER_ID_MAX + HASH_SIZE + 4];
         struct record *record;
 
-        if (map_count(r->by_key) >= r->max || budget_take(r->budget, sizeof(*record)))
+        if (map_count(r->by_key) >= r->config.shares.max ||
+            budget_take(r->config.budget, RECORD_RESERVED))
                 return NULL;
         record = xnew(struct record);
         record->key = *key;
         record->state = RECORD_WRITING;
         record->time_us = time_us;
-        record->charged = sizeof(*record);
+        record->subnet = *subnet;
+        record->charged = RECORD_RESERVED;
         buffer_init(&record->commit, COMMIT_MAX);
         list_push_back(&r->oldest, &record->link);
+        shares_hold(r->shares, &key->requester, subnet);
         check(!map_set(r->by_key, BYTES(text, key_bytes(key, text)), record));
         return record;
 }
 
 bool record_sign(struct records *r, struct record *record, struct bytes commit) {
-        if (commit.len > COMMIT_MAX || budget_take(r->budget, commit.len))
+        uint64_t cost = sizeof(*record) + commit.len;
+
+        if (commit.len > COMMIT_MAX)
                 return false;
-        record->charged += commit.len;
+        if (cost > record->charged && budget_take(r->config.budget, cost - record->charged))
+                return false;
+        if (cost < record->charged)
+                budget_give(r->config.budget, record->charged - cost);
+        record->charged = cost;
         buffer_clear(&record->commit);
         buffer_put_bytes(&record->commit, commit);
         record->state = RECORD_SIGNED;
@@ -80,13 +101,14 @@ void records_drop(struct records *r, struct record *record) {
 
         map_remove(r->by_key, BYTES(text, key_bytes(&record->key, text)));
         list_remove(&record->link);
-        budget_give(r->budget, record->charged);
+        shares_give(r->shares, &record->key.requester, &record->subnet);
+        budget_give(r->config.budget, record->charged);
         buffer_done(&record->commit);
         free(record);
 }
 
-size_t records_expire(struct records *r, int64_t now_us) {
-        size_t n = 0;
+int64_t records_expire(struct records *r, int64_t now_us) {
+        int64_t newest = 0;
 
         LIST_FOREACH_SAFE (link, &r->oldest) {
                 struct record *record = LIST_ENTRY(link, struct record, link);
@@ -96,10 +118,10 @@ size_t records_expire(struct records *r, int64_t now_us) {
                 if (record->job || record->state == RECORD_WRITING ||
                     record->state == RECORD_SIGNING)
                         continue;
+                newest = record->time_us;
                 records_drop(r, record);
-                n++;
         }
-        return n;
+        return newest;
 }
 
 size_t records_count(const struct records *r) {

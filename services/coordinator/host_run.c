@@ -18,7 +18,8 @@ static const struct unpack_limits report_limits = {
 
 /* ---- Journal ---- */
 
-void host_journal(struct host *h, const struct record *record, uint64_t id) {
+void host_journal(struct host *h, const struct record *record, enum journal_kind kind,
+                  uint64_t id) {
         const struct record_key *key = &record->key;
         Journal__HostRecord out = JOURNAL__HOST_RECORD__INIT;
         struct refbuf *packed;
@@ -33,11 +34,12 @@ void host_journal(struct host *h, const struct record *record, uint64_t id) {
         out.time_us = record->time_us;
         if (record->state == RECORD_SIGNED)
                 out.commit = (ProtobufCBinaryData){ record->commit.len, record->commit.data };
+        out.subnet = (ProtobufCBinaryData){ record->subnet.len, (uint8_t *) record->subnet.bytes };
         packed = refbuf_alloc(journal__host_record__get_packed_size(&out));
         journal__host_record__pack(&out, packed->data);
         a = actions_add(h->core->actions, ACTION_JOURNAL, id);
         a->hash = key->job;
-        a->n = JOURNAL_HOST;
+        a->n = kind;
         a->data = packed;
 }
 
@@ -168,7 +170,7 @@ void host_signed(struct host_job *j, struct bytes statement, struct bytes signat
                 host_refuse_for(j, OUTCOME_LIMIT, "which=commits");
                 return;
         }
-        host_journal(j->host, j->record, 0);
+        host_journal(j->host, j->record, JOURNAL_HOST, 0);
         j->state = HOST_HELD;
         j->read = now;
         j->host->counters.commits++;

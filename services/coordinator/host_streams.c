@@ -3,23 +3,39 @@
 #include "common/base/map.h"
 #include "common/base/memory.h"
 
+/* NULL: no room for one more stream of this peer. */
+static struct host_peer *join(struct host *h, const struct stream_remote *remote,
+                              const struct subnet *subnet, nsec_t now) {
+        const struct host_settings *s = &h->core->settings.host;
+        int share = shares_check(h->streams_shared, &remote->peer, subnet);
+        struct host_peer *peer = NULL;
+
+        if (s->enabled && !share)
+                peer = host_peers_join(h->peers, &remote->peer, now);
+        if (peer)
+                shares_hold(h->streams_shared, &remote->peer, subnet);
+        else if (share == SHARES_E_REQUESTER || share == SHARES_E_SUBNET)
+                h->counters.shared_streams++;
+        else
+                h->counters.quota++;
+        return peer;
+}
+
 void host_opened(void *role, uint64_t stream, const struct stream_remote *remote, uint32_t window,
                  nsec_t now) {
         struct host *h = role;
-        const struct host_settings *s = &h->core->settings.host;
-        struct host_peer *peer = NULL;
+        struct subnet subnet = subnet_of(&remote->address);
+        struct host_peer *peer = join(h, remote, &subnet, now);
         struct host_job *j;
 
-        if (s->enabled && h->n_jobs < s->jobs_max)
-                peer = host_peers_join(h->peers, &remote->peer, now);
         if (!peer) {
-                h->counters.quota++;
                 actions_add(h->core->actions, ACTION_RESET, stream);
                 return;
         }
         j = xnew(struct host_job);
         j->host = h;
         j->peer = peer;
+        j->subnet = subnet;
         j->has_stream = true;
         list_init(&j->in_waiting);
         list_push_back(&h->jobs, &j->in_host);
@@ -35,12 +51,6 @@ static void on_cancel(struct host_job *j, const Grid__JobMessage *m, nsec_t now)
         j->host->counters.cancelled++;
         host_job_stop(j);
         host_next_waiting(j->host, now);
-}
-
-/* What a requester says about us is its own signed word; gossip brings it to those
- * who count it. Here it only ends the job. */
-static void on_verdict(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
-        host_event(j->host, EVENT_DEBUG, "verdict_received", j);
 }
 
 #define IN(state) (1u << (state))
@@ -60,7 +70,7 @@ static const struct message_row {
         { GRID__JOB_MESSAGE__BODY_HOLD, IN(HOST_HELD), ANY_STATE, host_on_hold },
         { GRID__JOB_MESSAGE__BODY_RELEASE, IN(HOST_HELD), ANY_STATE, host_on_release },
         { GRID__JOB_MESSAGE__BODY_CANCEL, ANY_STATE, 0, on_cancel },
-        { GRID__JOB_MESSAGE__BODY_VERDICT, ANY_STATE, 0, on_verdict },
+        { GRID__JOB_MESSAGE__BODY_VERDICT, ANY_STATE & ~IN(HOST_HEARING), 0, host_on_verdict },
 };
 
 struct feeding {
@@ -146,12 +156,13 @@ void host_closed(void *role, uint64_t stream, uint32_t code, nsec_t now) {
         host_next_waiting(h, now);
 }
 
-/* The requester has nothing more to say; it may still be reading. */
+/* The requester has nothing more to say; it may still be reading. The end of a stream
+ * that brought a verdict says that it is on disk: host_heard(). */
 void host_finished(void *role, uint64_t stream, nsec_t now) {
         struct host *h = role;
         struct host_job *j = map_get_u64(h->streams, stream);
 
-        if (!j)
+        if (!j || j->state == HOST_HEARING)
                 return;
         if (j->state != HOST_OVER) {
                 host_job_stop(j);

@@ -9,12 +9,26 @@
 
 #define DAY_US     (24 * 3600 * INT64_C(1000000))
 #define ENDED_KEPT 1000
+#define HEARD_KEPT 20000
 
-enum statement_index { ADD, DROP_EARLIER, BEGIN, COMMIT, ROLLBACK, ALL, LATEST, _STATEMENT_N };
+enum statement_index {
+        ADD,
+        DROP_EARLIER,
+        WITHDRAW,
+        COUNT,
+        BEGIN,
+        COMMIT,
+        ROLLBACK,
+        ALL,
+        LATEST,
+        _STATEMENT_N
+};
 
 static const char *const statements[_STATEMENT_N] = {
         [ADD] = "INSERT INTO record(kind, job, time_us, data) VALUES(?1, ?2, ?3, ?4)",
         [DROP_EARLIER] = "DELETE FROM record WHERE job = ?1 AND kind IN (2, 4)",
+        [WITHDRAW] = "DELETE FROM record WHERE job = ?1 AND kind = ?2 AND data = ?3",
+        [COUNT] = "SELECT count(*) FROM record WHERE kind = ?1",
         [BEGIN] = "BEGIN IMMEDIATE",
         [COMMIT] = "COMMIT",
         [ROLLBACK] = "ROLLBACK",
@@ -28,6 +42,13 @@ static const char *const migrations[] = {
         " time_us INTEGER NOT NULL, data BLOB NOT NULL) STRICT;"
         "CREATE INDEX record_job ON record(job);"
         "CREATE INDEX record_kind ON record(kind, id);",
+        "CREATE INDEX record_age ON record(kind, time_us);",
+};
+
+/* Kinds that only take back a record with the same bytes. */
+static const enum journal_kind withdraws[] = {
+        [JOURNAL_HOST_DROP] = JOURNAL_HOST,
+        [JOURNAL_OWED_DROP] = JOURNAL_OWED,
 };
 
 struct journal_file {
@@ -200,11 +221,28 @@ static int failed(struct journal_file *j) {
         return JOURNAL_E_DISK;
 }
 
+/* In the order of all records: one that is made again after this stays. */
+static int withdraw(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+                    struct bytes data) {
+        sqlite3_stmt *s = j->statement[WITHDRAW];
+        int r;
+
+        sqlite3_bind_blob(s, 1, job->bytes, HASH_SIZE, SQLITE_STATIC);
+        sqlite3_bind_int(s, 2, kind);
+        sqlite3_bind_blob64(s, 3, data.len ? (const void *) data.data : "", data.len,
+                            SQLITE_STATIC);
+        r = run(j, WITHDRAW);
+        sqlite3_clear_bindings(s);
+        return r;
+}
+
 static int add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
                struct bytes data, int64_t wall_us) {
         sqlite3_stmt *s = j->statement[ADD];
         int r = SQLITE_OK;
 
+        if ((size_t) kind < ELEMENTSOF(withdraws) && withdraws[kind])
+                return withdraw(j, withdraws[kind], job, data);
         if (kind == JOURNAL_ENDED) {
                 sqlite3_bind_blob(j->statement[DROP_EARLIER], 1, job->bytes, HASH_SIZE,
                                   SQLITE_STATIC);
@@ -245,14 +283,49 @@ int journal_file_commit(struct journal_file *j) {
         return ok ? JOURNAL_OK : JOURNAL_E_DISK;
 }
 
-int journal_file_prune(struct journal_file *j, int64_t wall_us) {
-        char sql[512];
+/* How long, or how many, of a kind are kept; 0: no limit of that sort. */
+static const struct retention {
+        enum journal_kind kind;
+        int days, count;
+} retentions[] = {
+        { JOURNAL_HOST, 1, 0 },           { JOURNAL_HEARD, 30, HEARD_KEPT },
+        { JOURNAL_ENDED, 0, ENDED_KEPT }, { JOURNAL_VERDICT, 60, 0 },
+        { JOURNAL_OWED, 1, 0 },
+};
 
+static int prune_kind(struct journal_file *j, const struct retention *r, int64_t wall_us) {
+        char sql[512];
+        int result = SQLITE_OK;
+
+        /* The birth of the journal, of no job, is for ever. */
         snprintf(sql, sizeof(sql),
-                 "DELETE FROM record WHERE kind = 1 AND time_us < %lld AND job <> zeroblob(32);"
-                 "DELETE FROM record WHERE kind = 8 AND time_us < %lld;"
-                 "DELETE FROM record WHERE kind = 6 AND id <= (SELECT id FROM record WHERE kind = 6"
-                 " ORDER BY id DESC LIMIT 1 OFFSET %d);",
-                 (long long) (wall_us - DAY_US), (long long) (wall_us - 60 * DAY_US), ENDED_KEPT);
-        return exec(j, sql) == SQLITE_OK ? JOURNAL_OK : JOURNAL_E_DISK;
+                 "DELETE FROM record WHERE kind = %d AND time_us < %lld AND job <> zeroblob(32)",
+                 r->kind, (long long) (wall_us - r->days * DAY_US));
+        if (r->days)
+                result = exec(j, sql);
+        snprintf(sql, sizeof(sql),
+                 "DELETE FROM record WHERE kind = %d AND id <= (SELECT id FROM record WHERE"
+                 " kind = %d ORDER BY id DESC LIMIT 1 OFFSET %d)",
+                 r->kind, r->kind, r->count);
+        if (r->count && result == SQLITE_OK)
+                result = exec(j, sql);
+        return result;
+}
+
+int journal_file_prune(struct journal_file *j, int64_t wall_us) {
+        for (size_t i = 0; i < ELEMENTSOF(retentions); i++)
+                if (prune_kind(j, &retentions[i], wall_us) != SQLITE_OK)
+                        return JOURNAL_E_DISK;
+        return JOURNAL_OK;
+}
+
+uint64_t journal_file_count(struct journal_file *j, enum journal_kind kind) {
+        sqlite3_stmt *s = j->statement[COUNT];
+        uint64_t n = 0;
+
+        sqlite3_bind_int(s, 1, kind);
+        if (sqlite3_step(s) == SQLITE_ROW)
+                n = (uint64_t) sqlite3_column_int64(s, 0);
+        sqlite3_reset(s);
+        return n;
 }

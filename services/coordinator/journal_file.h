@@ -31,16 +31,19 @@ DEFINE_CLEANUP(struct journal_file *, journal_file_free);
 typedef int (*journal_file_fn)(void *userdata, enum journal_kind kind, struct bytes data);
 int journal_file_walk(struct journal_file *j, journal_file_fn fn, void *userdata);
 
-/* JOURNAL_ENDED drops the job's earlier SUBMITTED and RECORD. JOURNAL_OK or JOURNAL_E_DISK. */
+/* JOURNAL_ENDED drops the job's earlier SUBMITTED and RECORD; the kinds that withdraw drop the
+ * equal record and are not kept themselves. JOURNAL_OK or JOURNAL_E_DISK. */
 int journal_file_add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
                      struct bytes data, int64_t wall_us);
 bool journal_file_is_dirty(const struct journal_file *j);
 /* JOURNAL_OK: durable. JOURNAL_E_DISK: rolled back, as if never added. */
 int journal_file_commit(struct journal_file *j);
 
-/* Forgets what is too old to matter: host records after a day, ended jobs beyond the
- * latest 1,000, verdicts after 60 days. Commits. */
+/* Forgets what is too old to matter: host records and verdicts owed after a day, ended
+ * jobs beyond the latest 1,000, verdicts of ours after 60 days, those of others after 30
+ * or beyond the latest 20,000. Commits, unless a transaction is under way. */
 int journal_file_prune(struct journal_file *j, int64_t wall_us);
+uint64_t journal_file_count(struct journal_file *j, enum journal_kind kind);
 
 /* The latest records of one kind, newest first. */
 int journal_file_latest(struct journal_file *j, enum journal_kind kind, size_t max,

@@ -47,6 +47,7 @@ static void *requester_new(struct core *core, uint64_t seed) {
         rq->clients = map_new(rng_u64(&rq->rng));
         rq->trust = trust_new(&core->settings.trust, rng_u64(&rq->rng));
         retry_init(&rq->retry, &core->settings.query);
+        rq->verdicts = verdicts_new(core, rng_u64(&rq->rng));
         budget_init(&rq->held, core->settings.query.held_bytes, NULL);
         heap_init(&rq->timers);
         list_init(&rq->all);
@@ -59,6 +60,7 @@ static void requester_free(void *role) {
         LIST_FOREACH_SAFE (it, &rq->all)
                 job_free(LIST_ENTRY(it, struct job, link));
         heap_done(&rq->timers);
+        verdicts_free(rq->verdicts);
         trust_free(rq->trust);
         map_free(rq->clients);
         map_free(rq->nonces);
@@ -69,7 +71,17 @@ static void requester_free(void *role) {
 }
 
 static int requester_restore(void *role, enum journal_kind kind, struct bytes record, nsec_t now) {
+        struct requester *rq = role;
+
+        if (kind == JOURNAL_OWED || kind == JOURNAL_OWED_DROP)
+                return verdicts_restore(rq->verdicts, kind, record, now);
         return journal_restore(role, kind, record, now);
+}
+
+const struct verdicts_counters *requester_owed(const void *role) {
+        const struct requester *rq = role;
+
+        return verdicts_count(rq->verdicts);
 }
 
 static void step_all(struct requester *rq, nsec_t now) {
@@ -92,7 +104,7 @@ static void requester_start(void *role, nsec_t now) {
 static nsec_t requester_deadline(const void *role) {
         const struct requester *rq = role;
 
-        return heap_when(&rq->timers);
+        return nsec_min(heap_when(&rq->timers), verdicts_deadline(rq->verdicts));
 }
 
 static void requester_expire(void *role, nsec_t now) {
@@ -101,6 +113,7 @@ static void requester_expire(void *role, nsec_t now) {
 
         while ((e = heap_pop_due(&rq->timers, now)))
                 job_step(container_of(e, struct job, timer), now);
+        verdicts_expire(rq->verdicts, now);
 }
 
 /* ---- Clients ---- */
@@ -258,6 +271,8 @@ static void on_opened(void *role, uint64_t stream, const struct stream_remote *r
         struct requester *rq = role;
         struct replica *r = stream_of(rq, stream);
 
+        if (verdicts_opened(rq->verdicts, stream, remote, window, now))
+                return;
         if (!r) {
                 actions_add(rq->core->actions, ACTION_RESET, stream);
                 return;
@@ -271,6 +286,8 @@ static void on_data(void *role, uint64_t stream, struct bytes data, nsec_t now) 
         struct requester *rq = role;
         struct replica *r = stream_of(rq, stream);
 
+        if (verdicts_data(rq->verdicts, stream, now))
+                return;
         if (!r) {
                 actions_add(rq->core->actions, ACTION_RESET, stream);
                 return;
@@ -280,8 +297,10 @@ static void on_data(void *role, uint64_t stream, struct bytes data, nsec_t now) 
 }
 
 static void on_window(void *role, uint64_t stream, uint32_t units, nsec_t now) {
-        struct replica *r = stream_of(role, stream);
+        struct requester *rq = role;
+        struct replica *r = stream_of(rq, stream);
 
+        verdicts_window(rq->verdicts, stream, units);
         if (!r)
                 return;
         lane_window(&r->lane, units);
@@ -291,8 +310,10 @@ static void on_window(void *role, uint64_t stream, uint32_t units, nsec_t now) {
 }
 
 static void on_finished(void *role, uint64_t stream, nsec_t now) {
-        struct replica *r = stream_of(role, stream);
+        struct requester *rq = role;
+        struct replica *r = stream_of(rq, stream);
 
+        verdicts_finished(rq->verdicts, stream, now);
         if (!r)
                 return;
         replica_stream_lost(r, now);
@@ -300,8 +321,10 @@ static void on_finished(void *role, uint64_t stream, nsec_t now) {
 }
 
 static void on_closed(void *role, uint64_t stream, uint32_t code, nsec_t now) {
-        struct replica *r = stream_of(role, stream);
+        struct requester *rq = role;
+        struct replica *r = stream_of(rq, stream);
 
+        verdicts_closed(rq->verdicts, stream, now);
         if (!r)
                 return;
         r->lane.is_ended = true; /* nothing to reset any more */

@@ -16,3 +16,4 @@ void requester_client_closed(void *role, uint64_t client, nsec_t now);
 void requester_spool(void *role, uint64_t spool, struct bytes data, nsec_t now); /* empty: failed */
 void requester_candidates(void *role, const struct candidate *list, size_t n, nsec_t now);
 size_t requester_jobs(const void *role, struct buffer *ret, size_t max);
+const struct verdicts_counters *requester_owed(const void *role);

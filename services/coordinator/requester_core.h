@@ -3,6 +3,7 @@
 /* What the files of the requester share; nobody else includes this. */
 
 #include "services/coordinator/job.h"
+#include "services/coordinator/verdicts.h"
 
 #define CANDIDATES_WAIT (3 * NSEC_PER_SEC) /* after a start, hosts become known one by one */
 
@@ -20,7 +21,8 @@ struct requester {
         struct heap timers;
         struct trust *trust;
         struct retry retry;
-        struct budget held; /* everything peers make us keep */
+        struct verdicts *verdicts; /* that could not be told on the job's stream */
+        struct budget held;        /* everything peers make us keep */
         struct candidate *candidates;
         size_t n_candidates;
 };

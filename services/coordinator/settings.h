@@ -58,6 +58,11 @@ struct host_settings {
         uint64_t price;
         /* What peers may make us keep and do. */
         uint32_t peers_max, jobs_max, commits_max;
+        uint64_t commits_bytes;
+        /* Percent of what is free that one may hold (host_shares.h): of streams, of
+         * promised and queued runs, of commits kept for a day. */
+        uint32_t requester_jobs, subnet_jobs, requester_runs, subnet_runs;
+        uint32_t requester_commits, subnet_commits;
         uint32_t offer_rate, offer_burst; /* per peer: each second, at once */
         uint64_t peer_bytes, held_bytes;  /* frames and rows under way: of one, of all */
         uint32_t data_class;              /* enum data_class: admitted up to this one */

@@ -101,6 +101,7 @@ static int on_clock(void *userdata) {
         coordinator_clock(s->core, shell_now(s), shell_wall_us());
         shell_streams_expire(s);
         shell_candidates(s);
+        shell_files_prune(s);
         s->gauges.cache_bytes = store_used(s->store);
         coordinator_busy(s->core, &own, &served);
         s->gauges.jobs_own = own;
@@ -289,10 +290,55 @@ static const struct metric gauges[] = {
         GAUGE(jobs_own, "own jobs under way"),
         GAUGE(jobs_served, "jobs served for others under way"),
         GAUGE(cache_bytes, "bytes in the dataset cache"),
+        GAUGE(verdicts_kept, "verdicts of requesters on disk, each with the commit it judges"),
+        {},
+};
+
+#define HOST(m, help) METRIC(host_counters, m, METRIC_COUNTER, help)
+#define OWED(m, help) METRIC(verdicts_counters, m, METRIC_COUNTER, help)
+
+static const struct metric host_metrics[] = {
+        HOST(offers, "offers of requesters"),
+        HOST(bids, "offers answered with a bid"),
+        HOST(refusals, "offers refused"),
+        HOST(dispatches, "jobs dispatched to this host"),
+        HOST(mismatches, "dispatches that differ from their offer"),
+        HOST(stale, "dispatches with a job time that may not be signed"),
+        HOST(runs, "runs begun"),
+        HOST(commits, "answers signed"),
+        HOST(failures, "dispatched jobs that ended without a commit"),
+        HOST(repeated, "dispatches answered from a record"),
+        HOST(cancelled, "jobs cancelled by their requester"),
+        HOST(expired, "bids that were not taken up"),
+        HOST(malformed, "streams ended for what came on them"),
+        HOST(quota, "refused because this host is full"),
+        HOST(shared_streams, "streams refused: the requester or its subnet has its share"),
+        HOST(shared_runs, "offers refused: the requester or its subnet has its share of runs"),
+        HOST(shared_commits, "jobs refused: the requester or its subnet has its share of commits"),
+        HOST(records_dropped, "records withdrawn because nothing was signed"),
+        HOST(records_expired, "records forgotten after a day"),
+        HOST(verdicts_kept, "verdicts on our commits kept"),
+        HOST(verdicts_repeated, "verdicts that were there already"),
+        HOST(verdicts_unknown, "verdicts on no commit we remember"),
+        HOST(verdicts_over, "verdicts beyond two on one commit"),
+        HOST(verdicts_bad, "verdicts that are false or not signed by their requester"),
+        HOST(verdicts_correct, "kept verdicts: correct"),
+        HOST(verdicts_fault, "kept verdicts: a fault"),
+        HOST(verdicts_other, "kept verdicts: neither"),
+        {},
+};
+static const struct metric owed_metrics[] = {
+        OWED(owed, "verdicts that did not go out on the job's stream"),
+        OWED(delivered, "of these, taken by their host later"),
+        OWED(given_up, "of these, not delivered in time"),
+        OWED(refused, "of these, not kept: too many for one host, or for all"),
+        OWED(attempts, "streams opened to deliver them"),
         {},
 };
 
 void shell_metrics(struct shell *s) {
+        metrics_register(s->ctx->metrics, "host", host_metrics, coordinator_host(s->core));
+        metrics_register(s->ctx->metrics, "owed", owed_metrics, coordinator_owed(s->core));
         metrics_register(s->ctx->metrics, NULL, counters, &s->counters);
         metrics_register(s->ctx->metrics, NULL, gauges, &s->gauges);
 }

@@ -32,7 +32,7 @@ struct shell_counters {
                 signatures, sign_failures, journal_commits, journal_failures, receipts, events;
 };
 struct shell_gauges {
-        uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes;
+        uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, verdicts_kept;
 };
 
 /* A call whose answer is an ACTION_REPLY. */
@@ -67,6 +67,7 @@ struct shell {
 
         struct journal_file *journal;
         struct loop_source *commit;
+        nsec_t prune_at;
         struct ack *acks; /* of the transaction under way, in order */
         size_t n_acks, acks_capacity;
         struct map *spools;
@@ -123,6 +124,7 @@ void shell_keyring_stop(struct shell *s);
 int shell_files_start(struct shell *s);
 int shell_files_secret(struct shell *s);  /* made once, kept 0600 in the state directory */
 int shell_files_restore(struct shell *s); /* the core exists: give it what was journalled */
+void shell_files_prune(struct shell *s);  /* when an hour has passed: old records go */
 void shell_files_stop(struct shell *s);
 void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata);
 void shell_uploads_gone(struct shell *s, const struct link *link); /* lets go of their pins */

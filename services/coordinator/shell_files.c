@@ -12,6 +12,7 @@
 #include "common/daemon/log.h"
 
 #define SPOOL_READ_MAX (18u << 20)
+#define PRUNE_EVERY    (3600 * NSEC_PER_SEC)
 
 /* ---- Journal: all records of a turn are one transaction, then all are told ---- */
 
@@ -60,6 +61,7 @@ static int on_commit(void *userdata) {
 void shell_do_journal(struct shell *s, struct action *a) {
         (void) journal_file_add(s->journal, (enum journal_kind) a->n, &a->hash,
                                 refbuf_bytes(a->data), shell_wall_us());
+        s->gauges.verdicts_kept += a->n == JOURNAL_HEARD;
         want_commit(s, a->id, false);
 }
 
@@ -72,9 +74,23 @@ static int restore_one(void *userdata, enum journal_kind kind, struct bytes data
         return 0;
 }
 
+void shell_files_prune(struct shell *s) {
+        if (shell_now(s) < s->prune_at)
+                return;
+        s->prune_at = nsec_add(shell_now(s), PRUNE_EVERY);
+        if (journal_file_prune(s->journal, shell_wall_us()) != JOURNAL_OK)
+                log_warning("old records of the journal cannot be dropped: make room on the disk "
+                            "of %s",
+                            s->ctx->state);
+        s->gauges.verdicts_kept = journal_file_count(s->journal, JOURNAL_HEARD);
+}
+
+/* The core sees old records too before they go: it must not sign what they name. */
 int shell_files_restore(struct shell *s) {
-        (void) journal_file_prune(s->journal, shell_wall_us());
-        return journal_file_walk(s->journal, restore_one, s);
+        int r = journal_file_walk(s->journal, restore_one, s);
+
+        shell_files_prune(s);
+        return r;
 }
 
 /* ---- The secret behind the salts of uploads ---- */

@@ -1,21 +1,20 @@
-/* quorate status, pause, resume and job: one node's coordinator from outside. */
+/* quorate status, pause and resume: one node's coordinator from outside. */
 
 #include <string.h>
-#include <time.h>
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "common/crypto/hash.h"
 #include "common/wire/peerid.h"
 #include "proto/coordinator.pb-c.h"
 #include "proto/transport.pb-c.h"
-#include "services/ctl/ask.h"
 #include "services/ctl/caller.h"
+#include "services/ctl/colour.h"
 #include "services/ctl/json.h"
+#include "services/ctl/node.h"
+#include "services/ctl/services_file.h"
 
 static const struct call_target admin = { "coordinator/admin", &coordinator__admin__descriptor, 0 };
 static const struct call_target peers = { "transport/peers", &transport__peers__descriptor, 0 };
-static const struct call_target query = { "coordinator/query", &coordinator__query__descriptor, 0 };
 
 /* ---- status ---- */
 
@@ -46,7 +45,32 @@ static void observed_json(const Transport__StatusReply *t, bool *first) {
         fputs(t->n_observed ? "]" : "[]", stdout);
 }
 
-static void status_json(const Coordinator__AdminStatus *s, const Transport__StatusReply *t) {
+static void services_text(const struct command_context *ctx, const struct services_file *f) {
+        for (size_t i = 0; i < f->n_rows; i++)
+                printf("%-12s %s%-8s%s %s\n", f->rows[i].name,
+                       colour_begin(ctx, stdout, f->rows[i].state), f->rows[i].state,
+                       colour_end(ctx, stdout, f->rows[i].state),
+                       services_row_text(&f->rows[i], (char[400]){ 0 }));
+}
+
+static void services_json(const struct services_file *f, bool *first) {
+        json_key(stdout, "services", first);
+        fputc('[', stdout);
+        for (size_t i = 0; i < f->n_rows; i++) {
+                bool none = true;
+
+                fputs(i ? ",{" : "{", stdout);
+                json_member_string(stdout, "service", f->rows[i].name, &none);
+                json_member_string(stdout, "state", f->rows[i].state, &none);
+                json_member_u64(stdout, "uid", f->rows[i].uid, &none);
+                json_member_string(stdout, "isolation", f->rows[i].isolation, &none);
+                fputc('}', stdout);
+        }
+        fputc(']', stdout);
+}
+
+static void status_json(const Coordinator__AdminStatus *s, const Transport__StatusReply *t,
+                        const struct services_file *f) {
         char id[PEER_ID_TEXT_SIZE] = "";
         struct peer_id peer;
         bool first = true;
@@ -76,6 +100,7 @@ static void status_json(const Coordinator__AdminStatus *s, const Transport__Stat
                 json_string(stdout, s->notes[i]);
         }
         fputs(s->n_notes ? "]" : "[]", stdout);
+        services_json(f, &first);
         metrics_json("coordinator", s->metrics, s->n_metrics, &first);
         if (t) {
                 json_member_u64(stdout, "connections", t->connections, &first);
@@ -91,14 +116,16 @@ static void status_json(const Coordinator__AdminStatus *s, const Transport__Stat
         fputs("}\n", stdout);
 }
 
-static void status_text(const Coordinator__AdminStatus *s, const Transport__StatusReply *t,
-                        bool verbose) {
+static void status_text(const struct command_context *ctx, const Coordinator__AdminStatus *s,
+                        const Transport__StatusReply *t, const struct services_file *f) {
+        bool verbose = ctx->common.verbose;
         char id[PEER_ID_TEXT_SIZE] = "?";
         struct peer_id peer;
 
         if (peer_id_parse(BYTES(s->peer.data, s->peer.len), &peer))
                 peer_id_text(&peer, id);
-        printf("peer         %s%s\n", id, s->paused ? "  (paused)" : "");
+        printf("peer         %s%s%s%s\n", id, s->paused ? colour_begin(ctx, stdout, "paused") : "",
+               s->paused ? "  (paused)" : "", s->paused ? colour_end(ctx, stdout, "paused") : "");
         for (size_t i = 0; t && i < t->n_listen; i++)
                 printf("listens on   %s\n", t->listen[i]);
         for (size_t i = 0; t && i < t->n_observed; i++)
@@ -116,6 +143,7 @@ static void status_text(const Coordinator__AdminStatus *s, const Transport__Stat
                (double) s->cache_quota / (1 << 20));
         for (size_t i = 0; i < s->n_notes; i++)
                 printf("note         %s\n", s->notes[i]);
+        services_text(ctx, f);
         for (size_t i = 0; verbose && i < s->n_metrics; i++)
                 printf("  %-40s %.15g\n", s->metrics[i]->name, s->metrics[i]->value);
         for (size_t i = 0; verbose && t && i < t->n_metrics; i++)
@@ -126,6 +154,8 @@ static int run_status(const struct command_context *ctx) {
         CLEANUP(unpacked_donep) struct unpacked coordinator = {};
         CLEANUP(unpacked_donep) struct unpacked transport = {};
         Types__Empty empty = TYPES__EMPTY__INIT;
+        struct services_file services = {};
+        struct node node;
         char why[256];
         int code = ctl_call(ctx, &admin, "Status", &empty, &coordinator);
 
@@ -133,10 +163,12 @@ static int run_status(const struct command_context *ctx) {
                 return code;
         if (ctl_try(ctx, &peers, "Status", &empty, &transport, why) && !ctx->common.json)
                 printf("transport does not answer: %s\n", why);
+        if (node_find(&ctx->common, &node) == NODE_OK) /* with systemd there is none */
+                (void) services_file_read(node.runtime, &services);
         if (ctx->common.json)
-                status_json(coordinator.message, transport.message);
+                status_json(coordinator.message, transport.message, &services);
         else
-                status_text(coordinator.message, transport.message, ctx->common.verbose);
+                status_text(ctx, coordinator.message, transport.message, &services);
         return EXIT_OK;
 }
 
@@ -197,136 +229,4 @@ const struct command command_resume = {
         .usage = "resume",
         .summary = "Take jobs of others again",
         .run = run_resume,
-};
-
-/* ---- job ---- */
-
-struct job_options {
-        struct ask_options ask;
-        uint64_t limit, from;
-        bool served;
-};
-static const struct option job_table[] = {
-        { OPTION_U64, 'n', "limit", offsetof(struct job_options, limit), "N",
-          "list: at most [20]" },
-        { OPTION_FLAG, 0, "served", offsetof(struct job_options, served), NULL,
-          "list: those done for others" },
-        { OPTION_U64, 0, "from-batch", offsetof(struct job_options, from), "N",
-          "attach: first batch wanted [0]" },
-        ASK_OPTION(OPTION_CHOICE, 'f', "format", format, "table|csv|json|ndjson|markdown|line",
-                   "attach: shape of the rows"),
-        ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL, "attach: who answered what"),
-        {},
-};
-static const struct job_options job_defaults = { .limit = 20 };
-
-static bool job_of(const struct command_context *ctx, uint8_t ret[HASH_SIZE]) {
-        return ctx->operands.n_items == 2 && hex_decode(ctx->operands.items[1], ret, HASH_SIZE);
-}
-
-static void job_json(const Coordinator__JobSummary *j) {
-        bool first = true;
-
-        fputc('{', stdout);
-        json_key(stdout, "job", &first);
-        json_hex(stdout, j->job.data, j->job.len);
-        json_member_string(stdout, "state", j->state, &first);
-        json_member_u64(stdout, "started_us", (uint64_t) j->started_us, &first);
-        json_member_ms(stdout, "elapsed_ms", j->elapsed_us, &first);
-        json_member_u64(stdout, "rows", j->rows, &first);
-        json_member_string(stdout, "problem", j->problem, &first);
-        json_member_bool(stdout, "served", j->served, &first);
-        json_member_string(stdout, "sql", j->sql, &first);
-        fputs("}\n", stdout);
-}
-
-static void job_text(const Coordinator__JobSummary *j) {
-        time_t t = (time_t) (j->started_us / 1000000);
-        char when[32] = "", sql[60], job[2 * HASH_SIZE + 1] = "";
-        struct tm tm;
-
-        if (localtime_r(&t, &tm))
-                (void) strftime(when, sizeof(when), "%F %T", &tm);
-        if (j->job.len == HASH_SIZE)
-                hex_encode(BYTES(j->job.data, HASH_SIZE), job);
-        printf("%s  %s  %-12s %8.1f ms  %s\n", job, when, j->state, (double) j->elapsed_us / 1000,
-               text_escape(BYTES_STR(j->sql), sql, sizeof(sql)));
-}
-
-static int job_list(const struct command_context *ctx) {
-        const struct job_options *o = ctx->options;
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Coordinator__JobListRequest request = COORDINATOR__JOB_LIST_REQUEST__INIT;
-        const Coordinator__JobListReply *reply;
-        int code;
-
-        request.limit = (uint32_t) o->limit;
-        request.served = o->served;
-        code = ctl_call(ctx, &admin, "JobList", &request, &u);
-        if (code)
-                return code;
-        reply = u.message;
-        for (size_t i = 0; i < reply->n_jobs; i++)
-                (ctx->common.json ? job_json : job_text)(reply->jobs[i]);
-        if (reply->n_jobs == 0 && !ctx->common.json)
-                puts("no jobs");
-        return EXIT_OK;
-}
-
-static int job_cancel(const struct command_context *ctx) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Coordinator__JobRef ref = COORDINATOR__JOB_REF__INIT;
-        uint8_t job[HASH_SIZE];
-
-        if (!job_of(ctx, job))
-                return complain(ctx, EXIT_USAGE,
-                                "job cancel: give a job id of 64 hex digits (`quorate job list`)");
-        ref.job = (ProtobufCBinaryData){ HASH_SIZE, job };
-        return say(ctx, ctl_call(ctx, &query, "Cancel", &ref, &u), "cancelled");
-}
-
-static int job_attach(const struct command_context *ctx) {
-        const struct job_options *o = ctx->options;
-        struct quorate_result *r;
-        uint8_t job[HASH_SIZE];
-        struct quorate *q;
-        int code;
-
-        if (!job_of(ctx, job))
-                return complain(ctx, EXIT_USAGE,
-                                "job attach: give a job id of 64 hex digits (`quorate job list`)");
-        code = ask_connect(ctx, &q);
-        if (code)
-                return code;
-        if (quorate_attach(q, job, o->from, &r) == QUORATE_OK) {
-                code = ask_show(ctx, &o->ask, q, r);
-                quorate_result_free(r);
-        } else {
-                code = complain(ctx, EXIT_OTHER, "%s", quorate_error(q));
-        }
-        quorate_close(q);
-        return code;
-}
-
-static const struct {
-        const char *name;
-        int (*run)(const struct command_context *ctx);
-} job_verbs[] = { { "list", job_list }, { "attach", job_attach }, { "cancel", job_cancel } };
-
-static int run_job(const struct command_context *ctx) {
-        for (size_t i = 0; i < ELEMENTSOF(job_verbs) && ctx->operands.n_items > 0; i++)
-                if (strcmp(ctx->operands.items[0], job_verbs[i].name) == 0)
-                        return job_verbs[i].run(ctx);
-        return complain(ctx, EXIT_USAGE, "job: say list, attach JOB or cancel JOB");
-}
-
-const struct command command_job = {
-        .name = "job",
-        .usage = "job list | attach JOB | cancel JOB",
-        .summary = "List jobs, take one up again, or stop it",
-        .example = "quorate job list --served --json",
-        .options = job_table,
-        .options_size = sizeof(struct job_options),
-        .defaults = &job_defaults,
-        .run = run_job,
 };

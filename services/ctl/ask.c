@@ -9,6 +9,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
+#include "services/ctl/colour.h"
 #include "services/ctl/format.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
@@ -205,11 +206,12 @@ static void hosts_text(FILE *f, const struct quorate_end *e) {
         }
 }
 
-void ask_end_text(FILE *f, const struct quorate_end *e, bool with_hosts) {
-        if (*e->state)
-                fprintf(f, "%s", e->state);
-        else
-                fprintf(f, "%s", e->message);
+void ask_end_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e,
+                  bool with_hosts) {
+        const char *word = *e->state ? e->state : "error";
+
+        fprintf(f, "%s%s%s", colour_begin(ctx, f, word), *e->state ? e->state : e->message,
+                colour_end(ctx, f, word));
         if (strcmp(e->state, "VERIFIED") == 0)
                 fprintf(f, ": %u of %u hosts agree", e->agreement, e->replicas);
         if (*e->state)
@@ -300,6 +302,7 @@ static bool says_end(const struct showing *s, const struct quorate_end *e) {
 static int show_end(struct showing *s) {
         const struct quorate_end *e = quorate_end(s->r);
         bool first = true;
+        char text[512];
 
         progress_clear(&s->progress);
         if (s->rows && rows_file_finish(s->rows, s->r))
@@ -315,15 +318,25 @@ static int show_end(struct showing *s) {
         }
         if (*e->state)
                 format_end(s->format, s->r);
+        if (!*e->state && s->o->explain_error && s->o->explain_error(s->ctx, text))
+                return complain(s->ctx, e->exit_code, "%s", text);
         if (says_end(s, e)) {
                 if (!*e->state)
                         fputs("quorate: ", stderr);
-                ask_end_text(stderr, e, s->o->meta || e->exit_code != EXIT_OK);
+                ask_end_text(s->ctx, stderr, e, s->o->meta || e->exit_code != EXIT_OK);
         }
         return e->exit_code;
 }
 
 #define CANCEL_WAIT_MS 5000
+
+static int complain_lost(const struct showing *s) {
+        char text[512];
+
+        if (s->o->explain_error && s->o->explain_error(s->ctx, text))
+                return complain(s->ctx, EXIT_OTHER, "%s", text);
+        return complain(s->ctx, EXIT_OTHER, "%s", quorate_error(s->q));
+}
 
 static int show_all(struct showing *s) {
         int cancelled = 0;
@@ -338,7 +351,7 @@ static int show_all(struct showing *s) {
                 else if (c == QUORATE_END)
                         return show_end(s);
                 else if (c != QUORATE_AGAIN)
-                        return complain(s->ctx, EXIT_OTHER, "%s", quorate_error(s->q));
+                        return complain_lost(s);
                 else if (cancelled && interrupts < 2)
                         return complain(s->ctx, EXIT_OTHER,
                                         "cancelled; the node did not confirm it in time");

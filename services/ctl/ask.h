@@ -15,6 +15,8 @@ struct ask_options {
         uint64_t replicas, quorum, max_replicas, max_rows, max_bytes, max_memory;
         nsec_t timeout, cpu;
         bool meta, no_rewrite, quiet;
+        /* No option: a better text than the node's "no", into ret; NULL: none is known. */
+        bool (*explain_error)(const struct command_context *ctx, char ret[512]);
 };
 #define ASK_OPTION(kind_, letter_, name_, member_, value_, help_) \
         { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, help_ }
@@ -70,4 +72,5 @@ int ask_once(const struct command_context *ctx, const struct ask_options *o, str
 /* The end as one line of JSON members, without braces. */
 void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool *first);
 /* One line and a table of hosts for people. */
-void ask_end_text(FILE *f, const struct quorate_end *e, bool with_hosts);
+void ask_end_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e,
+                  bool with_hosts);

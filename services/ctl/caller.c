@@ -55,6 +55,21 @@ static int call_over(struct loop *loop, struct link *link, const struct call_tar
         return c->code == RPC_OK ? 0 : -1;
 }
 
+/* The command asks a node on this machine and none other: say so, and what to do. */
+static const char *explain_missing(const char *runtime, int error, char why[256]) {
+        if (error == EACCES || error == EPERM)
+                (void) snprintf(why, 256,
+                                "the sockets in %.120s are not yours to use; run it as the user "
+                                "who runs the node, or see its operator",
+                                runtime);
+        else
+                (void) snprintf(why, 256,
+                                "no node is running here (%.120s); start one with `quorate run`, "
+                                "or give --runtime DIR",
+                                runtime);
+        return why;
+}
+
 int ctl_try(const struct command_context *ctx, const struct call_target *target, const char *method,
             const void *request, struct unpacked *ret, char why[256]) {
         const ProtobufCMethodDescriptor *m =
@@ -72,10 +87,7 @@ int ctl_try(const struct command_context *ctx, const struct call_target *target,
                 return -1;
         }
         if (access(path, W_OK) < 0) {
-                (void) snprintf(
-                        why, 256,
-                        "%.120s: %s; start a node with `quorate run`, or give --runtime DIR", path,
-                        strerror(errno));
+                (void) explain_missing(node.runtime, errno, why);
                 return -1;
         }
         if (loop_new(&loop)) {
@@ -110,5 +122,5 @@ int ctl_call(const struct command_context *ctx, const struct call_target *target
 
         if (ctl_try(ctx, target, method, request, ret, why) == 0)
                 return EXIT_OK;
-        return complain(ctx, EXIT_OTHER, "%s: %s", target->capability, why);
+        return complain(ctx, EXIT_OTHER, "%s", why);
 }

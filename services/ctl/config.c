@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/daemon/capability.h"
 #include "services/ctl/capture.h"
+#include "services/ctl/config_check.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
 
@@ -146,6 +147,20 @@ static int visit(const struct command_context *ctx, const struct node *node, con
         return code;
 }
 
+int config_check(const char *config, char why[512]) {
+        for (const char *const *s = capability_services; *s; s++) {
+                CLEANUP(capture_donep) struct capture c = {};
+                char binary[PATH_MAX];
+
+                if (!node_binary(*s, binary) || ask_service(binary, config, false, &c) ||
+                    c.status == 0)
+                        continue;
+                (void) capture_complaint(&c, why);
+                return CONFIG_CHECK_E_INVALID;
+        }
+        return CONFIG_CHECK_OK;
+}
+
 static int run(const struct command_context *ctx) {
         bool show = ctx->operands.n_items == 1 && strcmp(ctx->operands.items[0], "show") == 0;
         bool check = ctx->operands.n_items == 1 && strcmp(ctx->operands.items[0], "check") == 0;
@@ -156,6 +171,11 @@ static int run(const struct command_context *ctx) {
                 return complain(ctx, EXIT_USAGE, "config: say show or check");
         if (node_find(&ctx->common, &node))
                 return complain(ctx, EXIT_USAGE, "no configuration directory; give --config PATH");
+        if (!ctx->common.config && node_count_below(node.state) > 0)
+                return complain(ctx, EXIT_USAGE,
+                                "%s holds a grid of %zu nodes, each with its quorate.conf; give "
+                                "--state %s/node-1",
+                                node.state, node_count_below(node.state), node.state);
         if (access(node.config, F_OK) < 0) {
                 if (ctx->common.config)
                         return complain(ctx, EXIT_USAGE, "--config %s: %s", node.config,

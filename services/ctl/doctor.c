@@ -4,14 +4,13 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "services/ctl/colour.h"
 #include "services/ctl/json.h"
 
 static const char *const words[] = { "ok", "warn", "fail" };
-static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
 
 void finding_set(struct finding *f, enum health health, const char *format, ...) {
         va_list args;
@@ -19,6 +18,16 @@ void finding_set(struct finding *f, enum health health, const char *format, ...)
         f->health = health;
         va_start(args, format);
         (void) vsnprintf(f->text, sizeof(f->text), format, args);
+        va_end(args);
+}
+
+void finding_detail(struct finding *f, const char *format, ...) {
+        va_list args;
+
+        if (f->n_details == ELEMENTSOF(f->details))
+                return;
+        va_start(args, format);
+        (void) vsnprintf(f->details[f->n_details++], sizeof(f->details[0]), format, args);
         va_end(args);
 }
 
@@ -31,7 +40,8 @@ void finding_remedy(struct finding *f, const char *format, ...) {
 }
 
 static void show(const struct command_context *ctx, const char *name, const struct finding *f) {
-        bool colour = isatty(STDOUT_FILENO) && !ctx->common.no_color, first = true;
+        const char *word = words[f->health];
+        bool first = true;
         char text[600], remedy[300];
 
         if (ctx->common.json) {
@@ -40,11 +50,20 @@ static void show(const struct command_context *ctx, const char *name, const stru
                 json_member_string(stdout, "health", words[f->health], &first);
                 json_member_string(stdout, "found", f->text, &first);
                 json_member_string(stdout, "remedy", f->remedy, &first);
+                json_key(stdout, "details", &first);
+                for (size_t i = 0; i < f->n_details; i++) {
+                        fputc(i ? ',' : '[', stdout);
+                        json_string(stdout, f->details[i]);
+                }
+                fputs(f->n_details ? "]" : "[]", stdout);
                 fputs("}\n", stdout);
                 return;
         }
-        printf("%s%-4s%s  %-12s %s\n", colour ? colours[f->health] : "", words[f->health],
-               colour ? "\033[0m" : "", name, text_escape(BYTES_STR(f->text), text, sizeof(text)));
+        printf("%s%-4s%s  %-12s %s\n", colour_begin(ctx, stdout, word), word,
+               colour_end(ctx, stdout, word), name,
+               text_escape(BYTES_STR(f->text), text, sizeof(text)));
+        for (size_t i = 0; i < f->n_details; i++)
+                printf("%20s%s\n", "", text_escape(BYTES_STR(f->details[i]), text, sizeof(text)));
         if (*f->remedy)
                 printf("%20s-> %s\n", "",
                        text_escape(BYTES_STR(f->remedy), remedy, sizeof(remedy)));

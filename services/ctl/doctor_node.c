@@ -14,10 +14,8 @@
 #include "proto/keyring.pb-c.h"
 #include "proto/transport.pb-c.h"
 #include "services/ctl/caller.h"
-#include "services/ctl/capture.h"
+#include "services/ctl/config_check.h"
 #include "services/ctl/doctor.h"
-
-#define SERVICES_FILE_MAX 16384
 
 static const char *const programs[] = { "keyring", "transport", "coordinator", "worker",
                                         "executor" };
@@ -66,20 +64,24 @@ static void look_at_executor(struct doctor *d, struct finding *f) {
 
 static void look_at_config(struct doctor *d, struct finding *f) {
         bool exists = access(d->node.config, F_OK) == 0;
-        char binary[PATH_MAX], why[512];
+        size_t n_nodes = node_count_below(d->node.state);
+        char why[512];
 
-        finding_set(f, HEALTH_OK, exists ? "%s: valid for every service" : "%s: none, defaults",
-                    d->node.config);
-        for (const char *const *s = capability_services; *s && exists; s++) {
-                const char *argv[] = { binary, "--check-config", "--config", d->node.config, NULL };
-                CLEANUP(capture_donep) struct capture c = {};
-
-                if (!node_binary(*s, binary) || capture_run(argv, false, &c) || c.status == 0)
-                        continue;
-                finding_set(f, HEALTH_FAIL, "%s", capture_complaint(&c, why));
-                finding_remedy(f, "correct that line; `quorate-%s --help-config` lists the keys",
-                               *s);
-                return;
+        if (n_nodes > 0 && !d->ctx->common.config) {
+                finding_set(f, HEALTH_FAIL, "%.300s holds a grid of %zu nodes", d->node.state,
+                            n_nodes);
+                finding_remedy(f,
+                               "ask about one of them: --state %.100s/node-1 --runtime "
+                               "…/node-1",
+                               d->node.state);
+        } else if (!exists) {
+                finding_set(f, HEALTH_OK, "%s: none, defaults", d->node.config);
+        } else if (config_check(d->node.config, why)) {
+                finding_set(f, HEALTH_FAIL, "%s", why);
+                finding_remedy(f, "correct that line; `quorate-SERVICE --help-config` lists the "
+                                  "keys");
+        } else {
+                finding_set(f, HEALTH_OK, "%s: valid for every service", d->node.config);
         }
 }
 
@@ -109,92 +111,64 @@ static void look_at_key(struct doctor *d, struct finding *f) {
 
 /* ---- what runs ---- */
 
-/* runtime/services.json, "" when there is none. */
-static void read_services(const struct doctor *d, char ret[SERVICES_FILE_MAX]) {
-        char path[PATH_MAX + 32];
-        FILE *f;
-        size_t n = 0;
-
-        snprintf(path, sizeof(path), "%s/services.json", d->node.runtime);
-        f = fopen(path, "re");
-        if (f) {
-                n = fread(ret, 1, SERVICES_FILE_MAX - 1, f);
-                fclose(f);
-        }
-        ret[n] = 0;
-}
-
-static bool member(const char *object, const char *name, char *ret, size_t size) {
-        const char *at = strstr(object, name), *end;
-
-        if (!at)
-                return false;
-        at += strlen(name);
-        end = at + strcspn(at, "\",}");
-        (void) snprintf(ret, size, "%.*s", (int) (end - at), at);
-        return true;
-}
-
-/* Names every service that is not up; *ret_n how many there are. */
-static void services_down(const char *json, unsigned *ret_n, char ret[256]) {
-        *ret_n = 0;
-        ret[0] = 0;
-        for (const char *at = json; (at = strstr(at, "{\"service\":\"")); at++) {
-                char name[32] = "", state[16] = "", pid[16] = "";
-                size_t n = strlen(ret);
-
-                (*ret_n)++;
-                if (member(at, "\"service\":\"", name, sizeof(name)) &&
-                    member(at, "\"state\":\"", state, sizeof(state)) &&
-                    member(at, "\"pid\":", pid, sizeof(pid)) &&
-                    (strcmp(state, "ready") != 0 || kill(atoi(pid), 0) < 0))
-                        (void) snprintf(ret + n, 256 - n, "%s%s (%s)", n ? ", " : "", name, state);
-        }
-}
-
 static void look_at_node(struct doctor *d, struct finding *f) {
-        char json[SERVICES_FILE_MAX], pid[16] = "", down[256];
-        unsigned n;
+        char down[256] = "";
 
-        read_services(d, json);
-        d->runs = member(json, "\"supervisor\":", pid, sizeof(pid)) &&
-                  (kill(atoi(pid), 0) == 0 || errno == EPERM);
+        d->runs = services_file_read(d->node.runtime, &d->services);
         if (!d->runs) {
                 finding_set(f, HEALTH_WARN, "no node is running in %.400s", d->node.runtime);
                 finding_remedy(f, "start it with `quorate run`; queries run alone until then");
                 return;
         }
-        services_down(json, &n, down);
+        for (size_t i = 0; i < d->services.n_rows; i++) {
+                const struct services_row *s = &d->services.rows[i];
+                size_t n = strlen(down);
+
+                if (strcmp(s->state, "ready") != 0 || (kill(s->pid, 0) < 0 && errno != EPERM))
+                        (void) snprintf(down + n, sizeof(down) - n, "%s%s (%s)", n ? ", " : "",
+                                        s->name, s->state);
+        }
         if (!*down) {
-                finding_set(f, HEALTH_OK, "%u services up, supervisor pid %s", n, pid);
+                finding_set(f, HEALTH_OK, "%zu services up, supervisor pid %d", d->services.n_rows,
+                            d->services.supervisor);
                 return;
         }
         finding_set(f, HEALTH_FAIL, "not up: %s", down);
         finding_remedy(f, "see what `quorate run` printed; `quorate status` when they are back");
 }
 
+/* Each of these alone keeps one service from the files and sockets of another. */
+static bool is_apart(const struct services_row *s) {
+        return services_row_has(s, "uid") || services_row_has(s, "mount");
+}
+
 static void look_at_isolation(struct doctor *d, struct finding *f) {
-        char json[SERVICES_FILE_MAX], worst[128] = "";
-        size_t fewest = SIZE_MAX;
+        size_t apart = 0;
+        bool by_uid = true;
 
-        read_services(d, json);
-        for (const char *at = json; d->runs && (at = strstr(at, "\"isolation\":\"")); at++) {
-                char layers[128] = "";
-
-                if (member(at, "\"isolation\":\"", layers, sizeof(layers)) &&
-                    strlen(layers) < fewest) {
-                        fewest = strlen(layers);
-                        (void) strcpy(worst, layers);
-                }
-        }
-        if (!d->runs)
+        if (!d->runs) {
                 finding_set(f, HEALTH_OK, "told when a node runs");
-        else if (fewest > 0 && fewest != SIZE_MAX)
-                finding_set(f, HEALTH_OK, "between services, at least: %s", worst);
-        else
-                finding_set(f, HEALTH_WARN, "isolation between services: OFF (one uid)");
-        if (f->health != HEALTH_OK)
+                return;
+        }
+        for (size_t i = 0; i < d->services.n_rows; i++) {
+                const struct services_row *s = &d->services.rows[i];
+
+                finding_detail(f, "%-14s %s", s->name, services_row_text(s, (char[400]){ 0 }));
+                apart += is_apart(s);
+                by_uid = by_uid && services_row_has(s, "uid");
+        }
+        if (apart < d->services.n_rows) {
+                finding_set(f, HEALTH_WARN, "isolation between services: OFF (one uid) for %zu",
+                            d->services.n_rows - apart);
                 finding_remedy(f, "allow user namespaces (see below), or run it as root");
+        } else if (geteuid() == 0 && !by_uid) {
+                finding_set(f, HEALTH_WARN, "by namespaces alone where a uid is said to be shared");
+                finding_remedy(f, "allow user namespaces to workers (see below); give root "
+                                  "CAP_SETUID, CAP_SETGID and CAP_CHOWN");
+        } else {
+                finding_set(f, HEALTH_OK, "each of %zu services by %s", apart,
+                            by_uid ? "its own uid, and as said here" : "namespaces");
+        }
 }
 
 static const struct {

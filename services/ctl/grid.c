@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/daemon/account.h"
 
 /* The nodes of a local grid need no proof of work: they are all ours. */
 #define GRID_DIFFICULTY 0
@@ -38,6 +40,7 @@ static unsigned free_port(void) {
 
 static int place(const struct node *base, size_t i, struct node *ret) {
         *ret = *base;
+        ret->account = account_node(base->state) + (uint32_t) i;
         if (snprintf(ret->runtime, PATH_MAX, "%.3900s/node-%zu", base->runtime, i + 1) < 0 ||
             snprintf(ret->state, PATH_MAX, "%.3900s/node-%zu", base->state, i + 1) < 0 ||
             snprintf(ret->config, PATH_MAX, "%.3900s/node-%zu/quorate.conf", base->state, i + 1) <
@@ -66,6 +69,7 @@ static int create_config(const struct node *node, const struct neighbour *all, s
         if (!f)
                 return refuse(error, node->config, strerror(errno));
         write_config(f, all, n, self);
+        (void) fchmod(fileno(f), 0644); /* services may have uids of their own */
         return fclose(f) == 0 ? GRID_OK : refuse(error, node->config, strerror(errno));
 }
 
@@ -143,5 +147,6 @@ int grid_plan(const struct common_options *options, size_t n_nodes, struct grid 
         if (n_nodes > 1)
                 return plan_many(&base, ret, error);
         ret->nodes[0] = base;
+        ret->nodes[0].account = account_node(base.state);
         return GRID_OK;
 }

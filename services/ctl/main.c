@@ -25,8 +25,25 @@ static void help(FILE *f) {
         fputs("\neverywhere: --runtime DIR (sockets), --state DIR (what is kept), --config PATH,\n"
               "--json (one object per line), --no-color, -v, -h. COMMAND --help says more.\n"
               "exit codes: 0 verified, local or done; 2 usage; 3 unverified; 4 contested or\n"
-              "split; 5 any other error.\n"
+              "split; 5 any other error; more: quorate help exit-codes\n"
               "example: quorate query 'SELECT 42'\n",
+              f);
+}
+
+static void help_exit_codes(FILE *f) {
+        fputs("usage: quorate help exit-codes\n"
+              "What the exit code of a command says.\n\n"
+              "  0  the command did its work; of a query: VERIFIED (independent hosts agree),\n"
+              "     CACHED (was verified before), TRUSTED (by your policy), or LOCAL (computed\n"
+              "     here, nobody else checked it)\n"
+              "  2  usage: a bad option, operand, configuration or input file; nothing was done\n"
+              "  3  UNVERIFIED: rows, but fewer hosts agree than the quorum asks for\n"
+              "  4  CONTESTED or SPLIT: hosts disagree; there is no answer to believe\n"
+              "  5  any other error: no node, too few hosts, a limit, an error in the SQL;\n"
+              "     doctor: something to mend\n\n"
+              "With --json the last line on stdout has the code as \"exit\". A shell that reads\n"
+              "from a file or pipe ends with the code of the last statement that failed.\n"
+              "example: quorate query -q 'SELECT 42' || echo \"exit $?\"\n",
               f);
 }
 
@@ -56,10 +73,26 @@ static int run(const struct command *c, int argc, char **argv) {
         return c->run(&ctx);
 }
 
+static int help_on(const char *topic) {
+        const struct command *c = find(topic);
+
+        if (strcmp(topic, "exit-codes") == 0) {
+                help_exit_codes(stdout);
+                return EXIT_OK;
+        }
+        if (!c)
+                return complain(NULL, EXIT_USAGE,
+                                "help: no command '%s'; `quorate --help` lists them", topic);
+        command_help(c, stdout);
+        return EXIT_OK;
+}
+
 int main(int argc, char **argv) {
         const struct command *c;
 
         (void) signal(SIGPIPE, SIG_IGN);
+        if (argc == 3 && strcmp(argv[1], "help") == 0)
+                return help_on(argv[2]);
         if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
             strcmp(argv[1], "help") == 0) {
                 help(argc < 2 ? stderr : stdout);

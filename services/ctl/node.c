@@ -55,6 +55,17 @@ static int make_absolute(char path[PATH_MAX]) {
         return NODE_OK;
 }
 
+/* A node of a grid has its configuration beside its state. */
+static void find_own_config(const struct common_options *options, struct node *n) {
+        const char *variable = getenv("QUORATE_CONFIG");
+        char path[PATH_MAX];
+
+        if (!options->config && !(variable && *variable) &&
+            fits(snprintf(path, sizeof(path), "%s/quorate.conf", n->state)) &&
+            access(path, F_OK) == 0)
+                (void) strcpy(n->config, path);
+}
+
 int node_find(const struct common_options *options, struct node *ret) {
         const struct place runtime = { options->runtime, "QUORATE_RUNTIME", "/run/quorate",
                                        "XDG_RUNTIME_DIR", NULL };
@@ -63,11 +74,28 @@ int node_find(const struct common_options *options, struct node *ret) {
         const struct place config = { options->config, "QUORATE_CONFIG", "/etc/quorate",
                                       "XDG_CONFIG_HOME", ".config/quorate" };
 
+        *ret = (struct node){};
         if (find_place(&runtime, ret->runtime) || find_place(&state, ret->state) ||
             find_place(&config, ret->config) || make_absolute(ret->runtime) ||
             make_absolute(ret->state) || make_absolute(ret->config))
                 return NODE_E_PATH;
+        find_own_config(options, ret);
         return NODE_OK;
+}
+
+size_t node_count_below(const char *state) {
+        char path[PATH_MAX + 16];
+        size_t n = 0;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "%s/nodes", state);
+        f = fopen(path, "re");
+        if (!f)
+                return 0;
+        if (fscanf(f, "%zu", &n) != 1)
+                n = 0;
+        (void) fclose(f);
+        return n;
 }
 
 static bool try_binary(char ret[PATH_MAX], const char *directory, const char *between,
@@ -125,19 +153,36 @@ static int run_mint(const char *binary, const char *seed, unsigned difficulty, i
         return child < 0 || waitpid(child, &status, 0) < 0 || status != 0 ? NODE_E_KEY : NODE_OK;
 }
 
+/* "peer X": the rest names the file as it was called while it was made. */
+static void keep_first_line(int notes) {
+        char text[128];
+        ssize_t n = pread(notes, text, sizeof(text), 0);
+        const char *end = n > 0 ? memchr(text, '\n', (size_t) n) : NULL;
+
+        if (end)
+                (void) !ftruncate(notes, end + 1 - text);
+}
+
 static int mint_key(const char *seed, const char *notes_path, unsigned difficulty,
                     char error[256]) {
+        char binary[PATH_MAX], fresh[PATH_MAX];
         CLEANUP(fd_closep) int notes = -1;
-        char binary[PATH_MAX];
 
         if (!node_binary("keyring", binary))
                 return key_error(error, "quorate-keyring",
                                  "not found; build or install it, or set QUORATE_LIBEXEC");
-        notes = open(notes_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        notes = open(notes_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (notes < 0)
                 return key_error(error, notes_path, strerror(errno));
-        if (run_mint(binary, seed, difficulty, notes))
+        /* Under its name only when its peer id is noted: a run cut short in between could
+         * not tell its neighbours who this is. What was left of such a one goes. */
+        if (!fits(snprintf(fresh, sizeof(fresh), "%s.new", seed)))
+                return key_error(error, seed, "path too long");
+        (void) unlink(fresh);
+        if (run_mint(binary, fresh, difficulty, notes) || fsync(notes) < 0 ||
+            rename(fresh, seed) < 0)
                 return key_error(error, seed, "the key could not be made; try `quorate key new`");
+        keep_first_line(notes);
         return NODE_OK;
 }
 

@@ -7,16 +7,18 @@
  *            else $XDG_RUNTIME_DIR/quorate or /tmp/quorate-UID
  *   state:   --state, $QUORATE_STATE, root: /var/lib/quorate,
  *            else $XDG_DATA_HOME/quorate or ~/.local/share/quorate
- *   config:  --config, $QUORATE_CONFIG, root: /etc/quorate, else ~/.config/quorate */
+ *   config:  --config, $QUORATE_CONFIG, <state>/quorate.conf where there is one (a node
+ *            of `run --nodes`), root: /etc/quorate, else ~/.config/quorate */
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "services/ctl/command.h"
 
 struct node {
         char runtime[PATH_MAX], state[PATH_MAX], config[PATH_MAX];
-        char binaries[PATH_MAX]; /* where quorate-<service> are; see node_binary() */
+        uint32_t account; /* its number among uids: common/daemon/account.h */
 };
 
 enum node_result {
@@ -25,12 +27,16 @@ enum node_result {
         NODE_E_KEY,
 };
 
-/* Does not touch the disk. Returns enum node_result. */
+/* Changes nothing on the disk. Returns enum node_result. */
 int node_find(const struct common_options *options, struct node *ret);
 
 /* The program of a service or "executor": beside this program in a build tree
  * (../<service>/quorate-<service>), in $QUORATE_LIBEXEC, or installed. False: none. */
 bool node_binary(const char *service, char ret[PATH_MAX]);
+
+/* How many nodes `run --nodes` keeps below this state directory, 0: it is that of one
+ * node. Whoever asks for one of them must name <state>/node-1 or another. */
+size_t node_count_below(const char *state);
 
 #define NODE_PEER_SIZE 64
 /* Makes the node's key when there is none (by the keyring program: nobody else ever

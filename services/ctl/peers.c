@@ -7,6 +7,7 @@
 #include "common/wire/peerid.h"
 #include "proto/transport.pb-c.h"
 #include "services/ctl/caller.h"
+#include "services/ctl/colour.h"
 #include "services/ctl/json.h"
 
 static const struct call_target target = { "transport/peers", &transport__peers__descriptor, 0 };
@@ -43,11 +44,13 @@ static void peer_json(const Transport__Peer *p) {
         fputs("}\n", stdout);
 }
 
-static void peer_text(const Transport__Peer *p) {
+static void peer_text(const struct command_context *ctx, const Transport__Peer *p) {
         char id[PEER_ID_TEXT_SIZE], state[32], address[64];
 
-        printf("%-52s  %-16s %7.2f ms  %-3s  %s\n", id_text(p->peer, id),
-               text_escape(BYTES_STR(p->state), state, sizeof(state)), (double) p->rtt_us / 1000,
+        printf("%-52s  %s%-16s%s %7.2f ms  %-3s  %s\n", id_text(p->peer, id),
+               colour_begin(ctx, stdout, p->state),
+               text_escape(BYTES_STR(p->state), state, sizeof(state)),
+               colour_end(ctx, stdout, p->state), (double) p->rtt_us / 1000,
                p->inbound ? "in" : "out",
                text_escape(BYTES_STR(p->address), address, sizeof(address)));
 }
@@ -74,7 +77,10 @@ static int run_peers(const struct command_context *ctx) {
                 return code;
         reply = u.message;
         for (size_t i = 0; i < reply->n_peers; i++)
-                (ctx->common.json ? peer_json : peer_text)(reply->peers[i]);
+                if (ctx->common.json)
+                        peer_json(reply->peers[i]);
+                else
+                        peer_text(ctx, reply->peers[i]);
         if (reply->n_peers == 0 && !ctx->common.json)
                 puts("no peers; name one with `bootstrap =` in [transport] of the configuration");
         if (reply->truncated && !ctx->common.json)
@@ -107,11 +113,11 @@ static void why_json(const Transport__WhyReply *reply) {
         fputs("]}\n", stdout);
 }
 
-static void why_text(const Transport__WhyReply *reply) {
+static void why_text(const struct command_context *ctx, const Transport__WhyReply *reply) {
         char text[200];
 
         if (reply->peer)
-                peer_text(reply->peer);
+                peer_text(ctx, reply->peer);
         for (size_t i = 0; i < reply->n_addresses; i++)
                 printf("  address  %s\n",
                        text_escape(BYTES_STR(reply->addresses[i]), text, sizeof(text)));
@@ -140,7 +146,10 @@ static int run_why(const struct command_context *ctx) {
         code = ctl_call(ctx, &target, "Why", &request, &u);
         if (code)
                 return code;
-        (ctx->common.json ? why_json : why_text)(u.message);
+        if (ctx->common.json)
+                why_json(u.message);
+        else
+                why_text(ctx, u.message);
         return EXIT_OK;
 }
 

@@ -1,14 +1,18 @@
 /* quorate run: all services of one node, or of a local grid of several. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/daemon/account.h"
 #include "services/ctl/command.h"
+#include "services/ctl/config_check.h"
 #include "services/ctl/grid.h"
 #include "services/ctl/supervisor.h"
 
@@ -36,15 +40,22 @@ struct running {
         struct loop *loop;
         struct supervisor *supervisor;
         const struct grid *grid;
-        bool interrupted;
+        bool interrupted, had_terminal;
 };
+
+/* A terminal that was closed says SIGHUP too, and then nobody is left to press Ctrl-C. */
+static bool has_terminal(void) {
+        CLEANUP(fd_closep) int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+        return fd >= 0;
+}
 
 static void on_say(void *userdata, const char *line) {
         fprintf(stderr, "quorate: %s\n", line);
 }
 
 static void print_ready(const struct running *r) {
-        char isolation[128];
+        char isolation[256];
         const char *layers = supervisor_isolation(r->supervisor, isolation);
 
         if (r->ctx->common.json) {
@@ -57,10 +68,8 @@ static void print_ready(const struct running *r) {
                 if (r->grid->n_nodes > 1)
                         printf(" to node-%zu", r->grid->n_nodes);
                 putchar('\n');
-                if (*layers)
-                        printf("isolation between services: %s\n", layers);
-                else
-                        puts("isolation between services: OFF (one uid)");
+                printf("isolation between services: %s%s\n", layers,
+                       strstr(layers, "uid") || strstr(layers, "mount") ? "" : " OFF (one uid)");
                 printf("Ctrl-C stops it. In another terminal try:\n"
                        "  quorate query --runtime %s --meta%s 'SELECT 42'\n",
                        r->grid->nodes[0].runtime, r->grid->n_nodes > 1 ? " --prefer remote" : "");
@@ -81,7 +90,7 @@ static void on_ended(void *userdata, int code) {
 static int on_signal(void *userdata, int signo) {
         struct running *r = userdata;
 
-        if (signo == SIGHUP) {
+        if (signo == SIGHUP && !(r->had_terminal && !has_terminal())) {
                 supervisor_reload(r->supervisor);
                 return 0;
         }
@@ -123,6 +132,19 @@ static int add_nodes(struct running *r) {
         return EXIT_OK;
 }
 
+/* Said once and here, not by each service that would refuse to start. */
+static int check_configurations(const struct running *r) {
+        char why[512];
+
+        for (size_t i = 0; i < r->grid->n_nodes; i++) {
+                const char *config = r->grid->nodes[i].config;
+
+                if (access(config, F_OK) == 0 && config_check(config, why))
+                        return complain(r->ctx, EXIT_USAGE, "%s", why);
+        }
+        return EXIT_OK;
+}
+
 static int supervise(struct running *r) {
         struct loop_source *sources[3] = {};
         int code;
@@ -130,7 +152,9 @@ static int supervise(struct running *r) {
         if (add_signals(r, sources))
                 return complain(r->ctx, EXIT_OTHER, "signals cannot be handled: %s",
                                 strerror(errno));
-        code = add_nodes(r);
+        code = check_configurations(r);
+        if (code == EXIT_OK)
+                code = add_nodes(r);
         if (code == EXIT_OK) {
                 supervisor_start(r->supervisor);
                 code = loop_run(r->loop);
@@ -145,7 +169,7 @@ static int supervise(struct running *r) {
 static int run(const struct command_context *ctx) {
         const struct run_options *o = ctx->options;
         CLEANUP(loop_freep) struct loop *loop = NULL;
-        struct running r = { .ctx = ctx, .options = o };
+        struct running r = { .ctx = ctx, .options = o, .had_terminal = has_terminal() };
         struct grid grid;
         char error[256];
         int code;
@@ -167,6 +191,7 @@ static int run(const struct command_context *ctx) {
         r.supervisor =
                 supervisor_new(loop, &(struct supervisor_options){ .workers = (unsigned) o->workers,
                                                                    .isolate = !o->no_isolation,
+                                                                   .accounts = account_is_granted(),
                                                                    .say = on_say,
                                                                    .ready = on_ready,
                                                                    .ended = on_ended,

@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +16,9 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/capability.h"
+#include "common/daemon/cgroup.h"
 #include "common/daemon/listen.h"
+#include "common/daemon/service.h"
 
 /* What every dynamically linked program needs, and nothing that holds users' files. */
 static const char *const system_paths[] = {
@@ -70,6 +75,8 @@ void spawn_mounts(struct spawn *s, struct spawn_strings *strings) {
         add_sockets(s, strings);
 }
 
+#define ORPHAN_SECONDS 8 /* longer than a service may drain */
+
 /* As pid 1 of its own world a service is waited for by this process, which passes on
  * what is asked of it. */
 static pid_t relayed;
@@ -86,19 +93,28 @@ static void mask_signals(bool blocked) {
         (void) sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
+static pid_t relay_parent;
+
 static void relay(int signo) {
         if (relayed > 0)
-                (void) kill(relayed, signo);
+                (void) kill(relayed, signo == SIGALRM ? SIGKILL : signo);
+        /* The supervisor is gone and cannot kill what does not end. */
+        if (signo == SIGTERM && getppid() != relay_parent)
+                (void) alarm(ORPHAN_SECONDS);
 }
 
-_Noreturn static void relay_and_wait(pid_t child) {
+_Noreturn static void relay_and_wait(pid_t child, pid_t supervisor) {
         struct sigaction action = { .sa_handler = relay };
         int status;
 
         relayed = child;
+        relay_parent = getppid();
+        if (relay_parent != supervisor) /* gone before the handlers were there */
+                (void) alarm(ORPHAN_SECONDS);
         (void) sigaction(SIGTERM, &action, NULL);
         (void) sigaction(SIGINT, &action, NULL);
         (void) sigaction(SIGHUP, &action, NULL);
+        (void) sigaction(SIGALRM, &action, NULL);
         mask_signals(false);
         while (waitpid(child, &status, 0) < 0)
                 if (errno != EINTR)
@@ -111,18 +127,18 @@ _Noreturn static void relay_and_wait(pid_t child) {
 }
 
 /* A process namespace holds for children: one more fork. */
-static int enter_pid_namespace(void) {
+static int enter_pid_namespace(pid_t supervisor) {
         pid_t child = fork();
 
         if (child < 0)
                 return error_origin(-errno);
         if (child > 0)
-                relay_and_wait(child);
+                relay_and_wait(child, supervisor);
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         return 0;
 }
 
-static int isolate(const struct spawn *s, unsigned *ret_got) {
+static int isolate(const struct spawn *s, pid_t supervisor, unsigned *ret_got) {
         unsigned wanted = NAMESPACE_MOUNT | NAMESPACE_PID | NAMESPACE_IPC | NAMESPACE_UTS;
         int r;
 
@@ -137,7 +153,7 @@ static int isolate(const struct spawn *s, unsigned *ret_got) {
         if (r)
                 return error_fold(r);
         if (*ret_got & NAMESPACE_PID) {
-                r = enter_pid_namespace();
+                r = enter_pid_namespace(supervisor);
                 if (r)
                         return error_fold(r);
         }
@@ -154,8 +170,42 @@ static const char *const passed_on[] = {
         "UBSAN_OPTIONS",
 };
 
+/* The kernel's answer to whoever started `quorate run` in a place of their own. */
+static bool may_work(const struct spawn *s) {
+        const struct {
+                const char *path;
+                int mode;
+        } needs[] = { { s->binary, X_OK }, { s->state, W_OK | X_OK }, { s->config, R_OK } };
+
+        for (size_t i = 0; i < ELEMENTSOF(needs); i++) {
+                if (access(needs[i].path, needs[i].mode) == 0 ||
+                    (needs[i].path == s->config && errno == ENOENT))
+                        continue;
+                (void) fprintf(stderr,
+                               "quorate: %s runs as uid %u, for which %s is closed (%s); "
+                               "chmod o+rx it and o+x the folders above, or put it elsewhere\n",
+                               s->instance, (unsigned) s->uid, needs[i].path, strerror(errno));
+                return false;
+        }
+        return true;
+}
+
+/* Its own uid, and files for nobody else. A fault is a machine that changed since
+ * account_is_granted(). */
+static int become(const struct spawn *s, unsigned got) {
+        int r = 0;
+
+        if (s->uid) {
+                (void) umask(077);
+                r = account_become(s->uid, s->groups, s->n_groups);
+        }
+        /* Forgotten with the old uid. In a process namespace the relay is told and waits. */
+        (void) prctl(PR_SET_PDEATHSIG, got & NAMESPACE_PID ? SIGKILL : SIGTERM);
+        return r;
+}
+
 static void set_environment(const struct spawn *s, unsigned got) {
-        char text[128], *kept[ELEMENTSOF(passed_on)]; /* not freed: exec follows */
+        char text[128], isolation[160], *kept[ELEMENTSOF(passed_on)]; /* not freed: exec follows */
 
         for (size_t i = 0; i < ELEMENTSOF(passed_on); i++)
                 kept[i] = xstrdup(getenv(passed_on[i]));
@@ -165,10 +215,27 @@ static void set_environment(const struct spawn *s, unsigned got) {
                         (void) setenv(passed_on[i], kept[i], 1);
         (void) setenv("PATH", "/usr/bin:/bin", 1);
         (void) setenv("NOTIFY_SOCKET", s->notify, 1);
-        (void) setenv("QUORATE_ISOLATION", namespace_text(got, text, sizeof(text)), 1);
+        (void) snprintf(isolation, sizeof(isolation), "%s%s%s", s->uid ? "uid" : "",
+                        s->uid && got ? "," : "", namespace_text(got, text, sizeof(text)));
+        (void) setenv("QUORATE_ISOLATION", isolation, 1);
 }
 
-_Noreturn static void child_main(const struct spawn *s, int report) {
+/* Ctrl-C at the terminal is the supervisor's to hear: it stops services one by one, and a
+ * service that hears it twice does not drain. Nor shall one read what people type. */
+static void detach(void) {
+        CLEANUP(fd_closep) int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        (void) setsid();
+        if (nothing >= 0)
+                (void) dup2(nothing, STDIN_FILENO);
+}
+
+/* What whoever started `quorate run` had open is no service's business. */
+static int close_foreign(unsigned n_fds) {
+        return close_range(STDERR_FILENO + 1 + n_fds, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+_Noreturn static void child_main(const struct spawn *s, pid_t parent, int report) {
         char *argv[] = { (char *) s->binary,  (char *) "--runtime",
                          (char *) s->runtime, (char *) "--state",
                          (char *) s->state,   (char *) "--config",
@@ -176,21 +243,37 @@ _Noreturn static void child_main(const struct spawn *s, int report) {
         unsigned got = 0;
 
         mask_signals(true);
+        detach();
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (isolate(s, &got))
+        if (getppid() != parent) /* gone before we could ask to be told */
+                _exit(EXIT_FAILURE);
+        if (s->cgroup && s->uid)
+                cgroup_delegate(s->cgroup, s->uid);
+        if (isolate(s, parent, &got) || become(s, got))
                 _exit(EXIT_FAILURE);
         (void) !write(report, &got, sizeof(got));
+        if (s->uid && !may_work(s))
+                _exit(SERVICE_EXIT_CONFIG);
         set_environment(s, got);
         if (access(s->config, F_OK) < 0) /* without one everything has its default */
                 argv[5] = NULL;
-        if (listen_hand_down(s->fds, s->names, s->n_fds) == 0)
+        if (listen_hand_down(s->fds, s->names, s->n_fds) == 0 && close_foreign(s->n_fds) == 0)
                 (void) execv(s->binary, argv);
         _exit(EXIT_FAILURE);
 }
 
+bool spawn_uid_may_confine(uid_t uid) {
+        int status = 0;
+        pid_t child = fork();
+
+        if (child == 0)
+                _exit(account_become(uid, NULL, 0) < 0 || unshare(CLONE_NEWUSER) < 0);
+        return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 pid_t spawn_start(const struct spawn *s, int *ret_report) {
+        pid_t child, parent = getpid();
         int ends[2];
-        pid_t child;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return error_origin(-errno);
@@ -204,7 +287,7 @@ pid_t spawn_start(const struct spawn *s, int *ret_report) {
         }
         if (child == 0) {
                 fd_close(ends[0]);
-                child_main(s, ends[1]);
+                child_main(s, parent, ends[1]);
         }
         fd_close(ends[1]);
         *ret_report = ends[0];

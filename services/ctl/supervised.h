@@ -24,11 +24,13 @@ struct supervised {
         struct spawn spawn;
         struct spawn_strings strings;
         char instance[32], binary[PATH_MAX], notify[108];
-        char *state_dir;
+        char *state_dir, *cgroup;
         pid_t pid;
         int notify_fd, report_fd;
-        unsigned layers, restarts, failures; /* failures: in a row */
-        nsec_t started;
+        unsigned layers;             /* enum namespace_layer */
+        unsigned confined;           /* enum sandbox_layer, as the service says when it is ready */
+        unsigned restarts, failures; /* failures: in a row */
+        nsec_t ready_since;
         struct loop_source *child, *notify_source, *report_source, *timer;
 };
 
@@ -38,6 +40,7 @@ struct supervised_node {
         struct node node;
         char *name;
         int lock_fd, runtime_lock_fd;
+        bool accounts; /* a uid for each service */
         struct supervised services[SERVICES_MAX];
         unsigned n_services;
 };
@@ -46,5 +49,7 @@ struct supervised_node {
 int supervised_node_init(struct supervised_node *n, unsigned workers, bool isolate,
                          char error[256]);
 void supervised_node_done(struct supervised_node *n);
+/* "uid,pid,net,…,seccomp": what keeps this service apart, into ret. */
+char *supervised_isolation(const struct supervised *s, char ret[256]);
 /* runtime/services.json: what runs, for doctor and for tests. */
 void supervised_node_publish(const struct supervised_node *n);

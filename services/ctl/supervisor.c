@@ -16,8 +16,8 @@
 
 #define BACKOFF_FIRST (100 * NSEC_PER_MSEC)
 #define BACKOFF_MAX   (5 * NSEC_PER_SEC)
-#define HEALTHY_AFTER (10 * NSEC_PER_SEC) /* up this long: the next failure is a first one */
-#define READY_WITHIN  (10 * NSEC_PER_SEC)
+#define HEALTHY_AFTER (10 * NSEC_PER_SEC) /* ready this long: the next failure is a first one */
+#define READY_WITHIN  (10 * NSEC_PER_SEC) /* the first time; doubled up to 80 s after failures */
 #define STOP_WITHIN   (6 * NSEC_PER_SEC)
 
 struct supervisor {
@@ -84,6 +84,7 @@ int supervisor_add(struct supervisor *s, const struct node *node, const char *na
         n->supervisor = s;
         n->node = *node;
         n->name = xstrdup(name);
+        n->accounts = s->options.accounts;
         list_init(&n->link);
         r = supervised_node_init(n, s->options.workers, s->options.isolate, error);
         if (r) {
@@ -99,6 +100,11 @@ static nsec_t backoff_of(const struct supervised *s) {
         unsigned doubled = s->failures > 6 ? 6 : s->failures > 0 ? s->failures - 1 : 0;
 
         return nsec_min(BACKOFF_FIRST << doubled, BACKOFF_MAX);
+}
+
+/* A start that was too slow (a large journal, a busy machine) gets more time, not less. */
+static nsec_t ready_within(const struct supervised *s) {
+        return READY_WITHIN << (s->failures > 3 ? 3 : s->failures);
 }
 
 /* ---- one service ---- */
@@ -123,8 +129,11 @@ static int on_notify(void *userdata, uint32_t events) {
         if (n <= 0)
                 return 0;
         text[n] = 0;
+        if (strncmp(text, "X_LAYERS=", 9) == 0)
+                s->confined = (unsigned) strtoul(text + 9, NULL, 10);
         if (strstr(text, "READY=1") && s->state == SUPERVISED_STARTING) {
                 s->state = SUPERVISED_READY;
+                s->ready_since = loop_now(s->node->supervisor->loop);
                 (void) loop_timer_set(s->timer, NSEC_NEVER);
                 supervised_node_publish(s->node);
                 advance(s->node->supervisor);
@@ -143,6 +152,16 @@ static void describe_end(const siginfo_t *info, char ret[64]) {
 static bool is_hopeless(const siginfo_t *info) {
         return info->si_code == CLD_EXITED &&
                (info->si_status == SERVICE_EXIT_USAGE || info->si_status == SERVICE_EXIT_CONFIG);
+}
+
+static void start_later(struct supervised *s) {
+        s->failures++;
+        s->restarts++;
+        s->state = SUPERVISED_WAITING;
+        s->confined = s->layers = 0;
+        (void) loop_timer_set(s->timer,
+                              nsec_add(loop_now(s->node->supervisor->loop), backoff_of(s)));
+        supervised_node_publish(s->node);
 }
 
 static int on_child(void *userdata, const siginfo_t *info) {
@@ -167,16 +186,26 @@ static int on_child(void *userdata, const siginfo_t *info) {
                 supervisor_stop(all);
                 return 0;
         }
-        s->failures = nsec_sub(now, s->started) >= HEALTHY_AFTER ? 1 : s->failures + 1;
-        s->restarts++;
-        s->state = SUPERVISED_WAITING;
+        if (s->state == SUPERVISED_READY && nsec_sub(now, s->ready_since) >= HEALTHY_AFTER)
+                s->failures = 0;
         say(s->node, "%s ended (%s); starting it again", s->instance, how);
-        (void) loop_timer_set(s->timer, nsec_add(now, backoff_of(s)));
-        supervised_node_publish(s->node);
+        start_later(s);
         return 0;
 }
 
-static int start_service(struct supervised *s) {
+/* What of it is running already must not run unwatched. */
+static void abandon(struct supervised *s) {
+        if (s->pid > 0) {
+                (void) kill(s->pid, SIGKILL);
+                (void) waitpid(s->pid, NULL, 0);
+        }
+        s->pid = 0;
+        s->child = loop_source_free(s->child);
+        s->report_source = loop_source_free(s->report_source);
+        s->report_fd = fd_close(s->report_fd);
+}
+
+static int try_start(struct supervised *s) {
         struct loop *loop = s->node->supervisor->loop;
         int r;
 
@@ -185,7 +214,6 @@ static int start_service(struct supervised *s) {
         s->pid = spawn_start(&s->spawn, &s->report_fd);
         if (s->pid < 0)
                 return error_fold(s->pid);
-        s->started = loop_now(loop);
         s->state = SUPERVISED_STARTING;
         r = loop_add_child(loop, s->pid, on_child, s, &s->child);
         if (r == 0)
@@ -193,8 +221,19 @@ static int start_service(struct supervised *s) {
         if (r == 0 && !s->notify_source)
                 r = loop_add_io(loop, s->notify_fd, EPOLLIN, on_notify, s, &s->notify_source);
         if (r == 0)
-                r = loop_timer_set(s->timer, nsec_add(s->started, READY_WITHIN));
+                r = loop_timer_set(s->timer, nsec_add(loop_now(loop), ready_within(s)));
         return error_fold(r);
+}
+
+/* A machine that has no process or memory left for it now may have one later. */
+static void start_service(struct supervised *s) {
+        int r = try_start(s);
+
+        if (r == 0)
+                return;
+        say(s->node, "%s cannot be started: %s; trying again", s->instance, strerror(-r));
+        abandon(s);
+        start_later(s);
 }
 
 /* Too slow to start, too slow to stop, or the end of a back-off. */
@@ -202,13 +241,14 @@ static int on_timer(void *userdata) {
         struct supervised *s = userdata;
 
         if (s->state == SUPERVISED_STARTING) {
-                say(s->node, "%s is not ready after 10 s; killing it", s->instance);
+                say(s->node, "%s is not ready after %u s; killing it", s->instance,
+                    (unsigned) (ready_within(s) / NSEC_PER_SEC));
                 (void) kill(s->pid, SIGKILL);
         } else if (s->state == SUPERVISED_STOPPING && s->pid > 0) {
                 say(s->node, "%s does not stop; killing it", s->instance);
                 (void) kill(s->pid, SIGKILL);
         } else if (s->state == SUPERVISED_WAITING && !s->node->supervisor->stopping) {
-                return start_service(s);
+                start_service(s);
         }
         return 0;
 }
@@ -229,9 +269,8 @@ static void start_next(struct supervised_node *n) {
 
                 if (s->state == SUPERVISED_READY)
                         continue;
-                if (s->state == SUPERVISED_WAITING && s->restarts == 0 && start_service(s))
-                        (void) loop_timer_set(s->timer,
-                                              nsec_add(loop_now(n->supervisor->loop), BACKOFF_MAX));
+                if (s->state == SUPERVISED_WAITING && s->restarts == 0)
+                        start_service(s);
                 return;
         }
 }
@@ -306,15 +345,42 @@ void supervisor_reload(struct supervisor *s) {
         }
 }
 
-const char *supervisor_isolation(const struct supervisor *s, char ret[128]) {
-        unsigned layers = NAMESPACE_ALL;
+/* A word of ret that `layers` lacks is taken out. */
+static void keep_common(char ret[256], const char *layers) {
+        char kept[256] = "", word[32], *save = NULL;
 
+        for (char *w = strtok_r(ret, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+                const char *at = layers;
+                size_t len = strlen(w), n = strlen(kept);
+
+                while (*at && (strncmp(at, w, len) != 0 || (at[len] && at[len] != ',')))
+                        at += strcspn(at, ","), at += *at == ',';
+                if (*at && snprintf(word, sizeof(word), "%s%s", n ? "," : "", w) > 0)
+                        (void) snprintf(kept + n, sizeof(kept) - n, "%s", word);
+        }
+        (void) strcpy(ret, kept);
+}
+
+const char *supervisor_isolation(const struct supervisor *s, char ret[256]) {
+        char layers[256];
+        bool is_first = true;
+
+        ret[0] = 0;
         LIST_FOREACH (link, &s->nodes) {
                 struct supervised_node *n = LIST_ENTRY(link, struct supervised_node, link);
 
-                for (unsigned i = 0; i < n->n_services; i++)
-                        layers &= n->services[i].layers |
-                                  (n->services[i].spawn.network ? NAMESPACE_NET : 0);
+                for (unsigned i = 0; i < n->n_services; i++) {
+                        struct supervised copy = n->services[i];
+
+                        /* Who needs the network is not apart there, and all know it. */
+                        copy.layers |= copy.spawn.network ? NAMESPACE_NET : 0;
+                        supervised_isolation(&copy, layers);
+                        if (is_first)
+                                (void) strcpy(ret, layers);
+                        else
+                                keep_common(ret, layers);
+                        is_first = false;
+                }
         }
-        return namespace_text(layers, ret, 128);
+        return ret;
 }

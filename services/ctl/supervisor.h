@@ -12,6 +12,7 @@ struct supervisor;
 struct supervisor_options {
         unsigned workers;
         bool isolate;
+        bool accounts; /* a uid for each service; account_is_granted() said so */
         /* One clear line each, for the terminal. May be NULL. */
         void (*say)(void *userdata, const char *line);
         /* Everything is ready, for the first time; or all has ended (code: enum exit_code). */
@@ -36,5 +37,5 @@ int supervisor_add(struct supervisor *s, const struct node *node, const char *na
 void supervisor_start(struct supervisor *s);
 void supervisor_stop(struct supervisor *s);   /* options.ended follows */
 void supervisor_reload(struct supervisor *s); /* SIGHUP to all */
-/* Names of the isolation layers all services got, "" for none. */
-const char *supervisor_isolation(const struct supervisor *s, char ret[128]);
+/* Names of the layers that keep all services apart ("uid,pid,mount,seccomp"), "" for none. */
+const char *supervisor_isolation(const struct supervisor *s, char ret[256]);

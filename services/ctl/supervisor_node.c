@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,14 +10,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/daemon/capability.h"
+#include "common/daemon/cgroup.h"
 #include "common/daemon/listen.h"
+#include "common/daemon/sandbox.h"
+#include "services/ctl/ownership.h"
 #include "services/ctl/supervised.h"
 
 #define KEY_DIFFICULTY 16 /* bits of proof of work of the public network: about a second, once */
+
+#define LOCK_PAUSE_MS  50
+#define LOCK_ROUNDS    240 /* 12 s: longer than orphans may live, spawn.c */
 
 static int refuse(char error[256], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -26,6 +36,23 @@ static int refuse(char error[256], const char *format, ...) {
         (void) vsnprintf(error, 256, format, args);
         va_end(args);
         return SUPERVISOR_E_REFUSED;
+}
+
+/* Whoever waits for a service keeps its supervisor's lock. When that was killed they end
+ * by themselves in a few seconds, which is worth waiting for. */
+static int wait_for_lock(int fd, char *pid, size_t size) {
+        for (unsigned i = 0;; i++) {
+                const struct timespec ts = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+                ssize_t len;
+
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                len = pread(fd, pid, size - 1, 0);
+                pid[len > 0 ? len : 0] = 0;
+                if (i == LOCK_ROUNDS || atoi(pid) <= 0 || kill(atoi(pid), 0) == 0 || errno != ESRCH)
+                        return -EBUSY;
+                (void) nanosleep(&ts, NULL);
+        }
 }
 
 /* One supervisor for one directory: `file` is its lock, `option` gives another one. */
@@ -40,13 +67,10 @@ static int take_lock(const char *dir, const char *file, const char *option, int 
         if (*ret_fd < 0)
                 return refuse(error, "%s: %s; make it writable or give %s DIR", path,
                               strerror(errno), option);
-        if (flock(*ret_fd, LOCK_EX | LOCK_NB) < 0) {
-                len = pread(*ret_fd, pid, sizeof(pid) - 1, 0);
-                pid[len > 0 ? len : 0] = 0;
+        if (wait_for_lock(*ret_fd, pid, sizeof(pid)))
                 return refuse(error,
                               "another `quorate run` (process %s) has %s; stop it or give %s DIR",
                               pid, dir, option);
-        }
         len = snprintf(pid, sizeof(pid), "%d", getpid());
         if (ftruncate(*ret_fd, 0) < 0 || pwrite(*ret_fd, pid, (size_t) len, 0) != len)
                 return refuse(error, "%s: %s; is the disk full?", path, strerror(errno));
@@ -66,7 +90,9 @@ static int open_notify(struct supervised *s, char error[256]) {
         (void) unlink(s->notify);
         s->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (s->notify_fd < 0 ||
-            bind(s->notify_fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+            bind(s->notify_fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ||
+            chmod(s->notify, 0600) < 0 ||
+            (s->spawn.uid && chown(s->notify, s->spawn.uid, s->spawn.uid) < 0))
                 return refuse(error, "%s: %s", s->notify, strerror(errno));
         return SUPERVISOR_OK;
 }
@@ -86,10 +112,30 @@ static int add_listener(struct supervised *s, const struct capability *c, bool d
         check(s->spawn.n_fds < SPAWN_FDS_MAX);
         s->spawn.names[s->spawn.n_fds] = data ? xasprintf("%s.data", c->name) : xstrdup(c->name);
         s->spawn.fds[s->spawn.n_fds++] = fd;
+        if (s->node->accounts &&
+            ownership_give_socket(path, account_socket(s->node->node.account, c->name), error))
+                return SUPERVISOR_E_REFUSED;
         return SUPERVISOR_OK;
 }
 
+/* The folder of its sockets, through which those pass who may use one of them. */
+static int open_socket_folder(struct supervised *s, char error[256]) {
+        char *folder = xasprintf("%s/%s", s->node->node.runtime, s->spawn.service);
+        int r = node_mkdir(folder);
+
+        if (r)
+                r = refuse(error, "%s: %s; give --runtime DIR", folder, strerror(-r));
+        else if (s->node->accounts)
+                r = ownership_open_way(folder, error);
+        free(folder);
+        return r;
+}
+
 static int add_listeners(struct supervised *s, char error[256]) {
+        int e = open_socket_folder(s, error);
+
+        if (e)
+                return e;
         for (const struct capability *c = capabilities; c->name; c++) {
                 int r = SUPERVISOR_OK;
 
@@ -102,6 +148,20 @@ static int add_listeners(struct supervised *s, char error[256]) {
                         return r;
         }
         return SUPERVISOR_OK;
+}
+
+/* Who it becomes. A worker that could not build executors' namespaces any more stays
+ * root, for what they keep apart is worth more; doctor says so. */
+static void choose_account(struct supervised *s, unsigned number) {
+        uint32_t node = s->node->node.account;
+        uid_t uid = account_uid(node, s->spawn.service, number);
+
+        if (!s->node->accounts || (number > 0 && !spawn_uid_may_confine(uid)))
+                return;
+        s->spawn.uid = uid;
+        s->spawn.n_groups = account_groups(node, s->spawn.service, s->spawn.groups);
+        if (number > 0)
+                s->spawn.cgroup = s->cgroup = xasprintf("quorate-%u", (unsigned) uid);
 }
 
 static int add_service(struct supervised_node *n, const char *service, unsigned number,
@@ -133,6 +193,7 @@ static int add_service(struct supervised_node *n, const char *service, unsigned 
                                    .isolate = isolate,
                                    .network = strcmp(service, "transport") == 0 ||
                                               strcmp(service, "gateway") == 0 };
+        choose_account(s, number);
         r = open_notify(s, error);
         if (r == SUPERVISOR_OK && number <= 1)
                 r = add_listeners(s, error);
@@ -150,12 +211,38 @@ static void give_dataset_cache(struct supervised *s) {
                 (struct namespace_mount){ .source = "/sys/fs/cgroup", .writable = true };
 }
 
-int supervised_node_init(struct supervised_node *n, unsigned workers, bool isolate,
-                         char error[256]) {
-        char peer[NODE_PEER_SIZE];
+static int give_state(const struct supervised *s, char error[256]) {
+        bool is_coordinator = strcmp(s->spawn.service, "coordinator") == 0;
+        const struct ownership o = { .uid = s->spawn.uid,
+                                     .shared = is_coordinator ? "datasets" : NULL,
+                                     .shared_gid = account_datasets(s->node->node.account) };
+
+        return ownership_give(s->state_dir, &o, error);
+}
+
+/* A folder of this node; of a grid also the one that holds all of its nodes, which is ours. */
+static int open_way(const struct supervised_node *n, const char *path, char error[256]) {
+        char *above = xstrdup(path);
+        int r = n->name ? ownership_open_way(dirname(above), error) : OWNERSHIP_OK;
+
+        free(above);
+        return r ? r : ownership_open_way(path, error);
+}
+
+/* Also with uid 0: a worker that stays root owns its folder again. */
+static int give_files(const struct supervised_node *n, char error[256]) {
+        int r = open_way(n, n->node.state, error);
+
+        if (r == OWNERSHIP_OK)
+                r = open_way(n, n->node.runtime, error);
+        for (unsigned i = 0; i < n->n_services && r == OWNERSHIP_OK; i++)
+                r = give_state(&n->services[i], error);
+        return r == OWNERSHIP_OK ? SUPERVISOR_OK : SUPERVISOR_E_REFUSED;
+}
+
+static int lock_folders(struct supervised_node *n, char error[256]) {
         int r;
 
-        n->lock_fd = n->runtime_lock_fd = -1;
         r = node_mkdir(n->node.state);
         if (r)
                 return refuse(error, "%s: %s; make it writable or give --state DIR", n->node.state,
@@ -169,6 +256,18 @@ int supervised_node_init(struct supervised_node *n, unsigned workers, bool isola
                               n->node.runtime, strerror(-r));
         /* Another state directory on the same sockets would take them from who serves them. */
         r = take_lock(n->node.runtime, "run.lock", "--runtime", &n->runtime_lock_fd, error);
+        if (r)
+                return r;
+        return SUPERVISOR_OK;
+}
+
+int supervised_node_init(struct supervised_node *n, unsigned workers, bool isolate,
+                         char error[256]) {
+        char peer[NODE_PEER_SIZE];
+        int r;
+
+        n->lock_fd = n->runtime_lock_fd = -1;
+        r = lock_folders(n, error);
         if (r)
                 return r;
         for (const char *const *s = capability_services; *s; s++) {
@@ -187,7 +286,7 @@ int supervised_node_init(struct supervised_node *n, unsigned workers, bool isola
                 if (strcmp(n->services[i].spawn.service, "worker") == 0)
                         give_dataset_cache(&n->services[i]);
         }
-        return SUPERVISOR_OK;
+        return n->accounts ? give_files(n, error) : SUPERVISOR_OK;
 }
 
 static void supervised_done(struct supervised *s) {
@@ -201,6 +300,9 @@ static void supervised_done(struct supervised *s) {
         }
         spawn_strings_done(&s->strings);
         free(s->state_dir);
+        if (s->cgroup)
+                cgroup_undelegate(s->cgroup);
+        free(s->cgroup);
         fd_close(s->notify_fd);
         fd_close(s->report_fd);
         if (s->notify[0])
@@ -237,8 +339,23 @@ static const char *const state_names[] = {
         [SUPERVISED_ENDED] = "ended",
 };
 
+char *supervised_isolation(const struct supervised *s, char ret[256]) {
+        unsigned shown = SANDBOX_LAYER_SECCOMP | SANDBOX_LAYER_LANDLOCK_FS;
+        char names[128];
+        int n;
+
+        namespace_text(s->layers, names, sizeof(names));
+        n = snprintf(ret, 256, "%s%s%s", s->spawn.uid ? "uid" : "",
+                     s->spawn.uid && *names ? "," : "", names);
+        for (size_t i = 0; i < ELEMENTSOF(sandbox_layer_names); i++)
+                if (s->confined & shown & 1u << i)
+                        n += snprintf(ret + n, 256 - (size_t) n, "%s%s", n ? "," : "",
+                                      sandbox_layer_names[i]);
+        return ret;
+}
+
 void supervised_node_publish(const struct supervised_node *n) {
-        char path[PATH_MAX + 32], tmp[PATH_MAX + 64], layers[128];
+        char path[PATH_MAX + 32], tmp[PATH_MAX + 64], layers[256];
         FILE *f;
 
         snprintf(path, sizeof(path), "%s/services.json", n->node.runtime);
@@ -252,9 +369,10 @@ void supervised_node_publish(const struct supervised_node *n) {
 
                 fprintf(f,
                         "%s{\"service\":\"%s\",\"pid\":%d,\"state\":\"%s\",\"restarts\":%u,"
-                        "\"isolation\":\"%s\"}",
+                        "\"uid\":%u,\"isolation\":\"%s\"}",
                         i ? "," : "", s->instance, s->pid, state_names[s->state], s->restarts,
-                        namespace_text(s->layers, layers, sizeof(layers)));
+                        s->spawn.uid ? (unsigned) s->spawn.uid : (unsigned) geteuid(),
+                        supervised_isolation(s, layers));
         }
         fputs("]}\n", f);
         if (fclose(f) != 0 || rename(tmp, path) < 0)

@@ -42,7 +42,7 @@ MASK = (1 << 64) - 1
 
 
 def ticket(which=0):
-    """A ticket of a host with seed 1: splitmix64, then xoshiro256**, two draws each after four others."""
+    """A ticket of a host with seed 1: splitmix64, then xoshiro256**, two draws each after six others."""
     state, s = 1, []
     for _ in range(4):
         state = state + 0x9E3779B97F4A7C15 & MASK
@@ -55,7 +55,7 @@ def ticket(which=0):
         return (x << k | x >> 64 - k) & MASK
 
     draws = []
-    for _ in range(6 + 2 * which):
+    for _ in range(8 + 2 * which):
         draws.append(rotl(s[1] * 5 & MASK, 7) * 9 & MASK)
         t = s[1] << 17 & MASK
         s[2] ^= s[0]
@@ -118,6 +118,33 @@ seeds.update({
                  step(7, batch) + step(7, field(8, field(1, 1))) + step(1, frame(field(14, b""))),
     "taken_over": running + step(7, committed) + step(3) + step(0) + step(1, good_offer) + step(1, dispatch_with(ticket(1))),
     "dropped": running + step(7, committed) + step(5, bytes(40)),
+})
+rooted = frame(field(1, field(1, job) + field(2, b"public") + field(4, b"public") + field(5, b"class") +
+                     field(6, b"sqlite-test") + field(8, 1000) + field(9, 5000) + field(10, bytes(32)) +
+                     field(10, b"\1" * 32)))
+
+
+def verdict(evidence, host=peer(9)):
+    statement = (b"quorate/1/verdict\0" + job + text(host) + b"\1\1\1\3\2" + text(b"peer:x") + b"\0" +
+                 b"\1" + evidence + bytes(32))
+    return frame(field(16, field(1, statement) + field(2, bytes(64))))
+
+
+
+
+def keyed(data):
+    return hashlib.blake2b(data, digest_size=32, key=digest("quorate.salt.1", descriptor)).digest()
+
+
+# The statement that the host signs for `committed`, and its digest.
+ours = digest("quorate.stmt.1", b"quorate/1/commit\0" + job + text(peer(9)) + b"\0" + text(b"sqlite-test") +
+              keyed(bytes(32)) + keyed(bytes(32) + struct.pack(">QQQ", 1, 1, 3)))
+seeds.update({
+    "looks_up": step(1, rooted) + step(1, good_dispatch),
+    "verdict_alone": step(1, verdict(bytes(32))) + step(4),
+    "verdict_of_another": step(1, verdict(bytes(32), peer(8))),
+    "verdict_with_commit": running + step(7, committed) + step(1, verdict(ours)) + step(1, verdict(ours)),
+    "verdict_later": running + step(7, committed) + step(3) + step(0) + step(1, verdict(ours)) + step(4),
 })
 for name, data in seeds.items():
     (out / name).write_bytes(data)

@@ -135,8 +135,33 @@ static void test_split(void **state) {
         end("", OUTCOME_SPLIT, 5 * NSEC_PER_SEC);
 }
 
+/* A host that signed goes down before the verdict and comes back: it is told within a
+ * minute, on a stream of its own, even when the requester was restarted meanwhile. */
+static void test_every_host_hears(void **state) {
+        for (unsigned restarts = 0; restarts < 2; restarts++) {
+                const struct sim_result *r;
+
+                begin(6, PLAIN);
+                s->nodes[1].run_min = s->nodes[1].run_max = 3 * NSEC_PER_SEC;
+                ask("unanimous", 5);
+                sim_crash(s, 2, 2 * NSEC_PER_SEC, 20 * NSEC_PER_SEC);
+                r = sim_run(s, 1000 * NSEC_PER_SEC);
+                assert_string_equal(r->state, "VERIFIED");
+                assert_true(s->now < 20 * NSEC_PER_SEC);
+                sim_settle(s, NSEC_PER_SEC);
+                assert_int_equal(coordinator_owed(s->nodes[0].core)->owed, 1);
+                if (restarts)
+                        sim_crash(s, 0, s->now + NSEC_PER_SEC, 10 * NSEC_PER_MSEC);
+                sim_settle(s, 57 * NSEC_PER_SEC);
+                assert_int_equal(coordinator_owed(s->nodes[0].core)->delivered, 1);
+                for (unsigned i = 1; i < s->settings.n_nodes; i++)
+                        assert_int_equal(coordinator_host(s->nodes[i].core)->verdicts_kept, 1);
+                s = sim_free(s);
+        }
+}
+
 SCENARIO_MAIN(1, 1, cmocka_unit_test(test_no_hosts), cmocka_unit_test(test_hosts_silent),
               cmocka_unit_test(test_all_stall), cmocka_unit_test(test_deadline),
               cmocka_unit_test(test_cancel), cmocka_unit_test(test_client_leaves),
               cmocka_unit_test(test_fast), cmocka_unit_test(test_unanimous),
-              cmocka_unit_test(test_split))
+              cmocka_unit_test(test_split), cmocka_unit_test(test_every_host_hears))

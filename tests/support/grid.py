@@ -122,6 +122,7 @@ class Grid:
 
     def __enter__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="qg", dir="/tmp"))  # sockets need short paths
+        self.dir.chmod(0o755)  # what is closed below it is closed by the node itself
         self.state, self.runtime = self.dir / "s", self.dir / "r"
         try:
             if self.user is not None:

@@ -46,7 +46,8 @@ int upload_begin(struct store *s, struct bytes format, uint64_t length,
         snprintf(u->tmp, sizeof(u->tmp), "upload-%u.tmp", serial++);
         u->fd = openat(s->dir_fd, u->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                        0444);
-        if (u->fd < 0)
+        /* A worker reads it, whose uid may be another one; our umask may forbid that. */
+        if (u->fd < 0 || fchmod(u->fd, 0444) < 0)
                 return disk_result(-errno);
         *ret = TAKE(u);
         return STORE_OK;

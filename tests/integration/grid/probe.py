@@ -59,12 +59,18 @@ def network():
         return [name for _, name in socket.if_nameindex()], word(s.connect_ex(("192.0.2.1", 9)))
 
 
+def capabilities():
+    with open("/proc/self/status") as f:
+        return next(line.split()[1] for line in f if line.startswith("CapEff"))
+
+
 def main():
     state, runtime = argument("--state"), argument("--runtime")
     node = os.path.dirname(state)
     with open(pathlib.Path(__file__).with_name("files.json")) as f:
         files = json.load(f)
-    report = {"pid": os.getpid(), "uid": os.getuid(), "sockets": sockets(runtime), "processes": processes(),
+    report = {"pid": os.getpid(), "uid": os.getuid(), "ids": sorted({*os.getresuid(), *os.getresgid()}),
+              "capabilities": capabilities(), "folders": {path: can_list(path) for path in sorted({os.path.dirname(f) for f in files})}, "sockets": sockets(runtime), "processes": processes(),
               "node": can_list(node), "grid": can_list(os.path.dirname(node)), "root": can_list("/"),
               "files": {path: can_read(path) for path in files}, "network": network(),
               "isolation": os.environ.get("QUORATE_ISOLATION", "")}

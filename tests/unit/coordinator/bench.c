@@ -83,15 +83,16 @@ static void core_down(struct bench *b) {
 
 void bench_done(struct bench *b) {
         core_down(b);
-        for (size_t i = 0; i < b->n_disk; i++)
-                refbuf_unref(b->disk[i]);
+        while (b->n_disk > 0)
+                bench_disk_drop(b);
 }
 
 void bench_restart(struct bench *b) {
         core_down(b);
         core_up(b);
         for (size_t i = 0; i < b->n_disk; i++)
-                check(!host_role.restore(b->host, JOURNAL_HOST, refbuf_bytes(b->disk[i]), b->now));
+                check(!host_role.restore(b->host, b->disk[i].kind, refbuf_bytes(b->disk[i].data),
+                                         b->now));
         host_role.start(b->host, b->now);
         bench_pump(b);
 }
@@ -116,13 +117,22 @@ static __typeof__(((struct bench *) 0)->streams[0]) *stream_of(struct bench *b, 
         check_failed("stream is known", __func__, __FILE__, __LINE__);
 }
 
+void bench_disk_put(struct bench *b, const struct action *record) {
+        check(b->n_disk < BENCH_MAX);
+        b->disk[b->n_disk].kind = (enum journal_kind) record->n;
+        b->disk[b->n_disk++].data = refbuf_ref(record->data);
+}
+
+void bench_disk_drop(struct bench *b) {
+        refbuf_unref(b->disk[--b->n_disk].data);
+}
+
 void bench_answer_journal(struct bench *b, size_t i, bool ok) {
         struct action *a = &b->journal.items[i];
         uint64_t id = a->id;
 
-        check(b->n_disk < BENCH_MAX);
         if (ok)
-                b->disk[b->n_disk++] = refbuf_ref(a->data);
+                bench_disk_put(b, a);
         bench_list_drop(&b->journal, i);
         if (id)
                 host_role.journalled(b->host, id, ok, b->now);
@@ -145,7 +155,8 @@ static void answer_input(struct bench *b, size_t i) {
         uint64_t id = b->input.items[i].id;
 
         bench_list_drop(&b->input, i);
-        host_role.input(b->host, id, &facts, 0, b->now);
+        host_role.input(b->host, id, b->is_missing ? NULL : &facts, OUTCOME_DATA_UNAVAILABLE,
+                        b->now);
 }
 
 static bool answer_one(struct bench *b) {
@@ -232,6 +243,12 @@ void bench_job_init(struct bench *b, struct bench_job *j, unsigned peer, unsigne
         j->sql = "SELECT 42";
         j->peer = peer;
         j->run = 0;
+        j->n_roots = 0;
+        j->input_bytes = 0;
+        if (b->with_data) {
+                d.n_datasets = 1;
+                d.datasets[0].name = BYTES_LIT("t");
+        }
         d.query = query_hash(BYTES_STR(j->sql));
         buffer_init(&schema, 256);
         schema_begin(&schema, 1);
@@ -248,7 +265,7 @@ void bench_job_init(struct bench *b, struct bench_job *j, unsigned peer, unsigne
 }
 
 uint64_t bench_open(struct bench *b, unsigned peer) {
-        struct stream_remote remote = { .peer = b->peers[peer] };
+        struct stream_remote remote = { .peer = b->peers[peer], .address = b->addresses[peer] };
         uint64_t id = b->next_stream;
 
         b->next_stream += 2;
@@ -282,6 +299,8 @@ void bench_close(struct bench *b, uint64_t stream) {
 
 void bench_offer(struct bench *b, uint64_t stream, const struct bench_job *j) {
         static char *engines[] = { (char *) BENCH_ENGINE };
+        ProtobufCBinaryData roots[] = { { HASH_SIZE, (uint8_t *) j->id.bytes },
+                                        { HASH_SIZE, (uint8_t *) j->id.bytes } };
         Grid__Offer offer = GRID__OFFER__INIT;
         Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
 
@@ -292,6 +311,9 @@ void bench_offer(struct bench *b, uint64_t stream, const struct bench_job *j) {
         offer.engines = engines;
         offer.n_engines = 1;
         offer.run = j->run;
+        offer.roots = roots;
+        offer.n_roots = j->n_roots;
+        offer.input_bytes = j->input_bytes;
         m.body_case = GRID__JOB_MESSAGE__BODY_OFFER;
         m.offer = &offer;
         bench_send(b, stream, &m);
@@ -356,8 +378,52 @@ const Grid__JobMessage *bench_expect(struct bench *b, uint64_t stream,
         return NULL;
 }
 
+void bench_verdict(struct bench *b, const struct bench_job *j, const Grid__Commit *commit,
+                   enum verdict verdict, struct bench_verdict *ret) {
+        struct verdict_statement s = {
+                .job = j->id,
+                .host = peer_id_bytes(&b->core.self),
+                .verdict = verdict,
+                .state = STATE_VERIFIED,
+                .mode = MODE_QUORUM,
+                .replicas = 3,
+                .quorum = 2,
+                .voter_group = BYTES_LIT("subnet:192.0.2.0/24"),
+                .n_evidence = 1,
+                .evidence = { statement_digest(
+                        BYTES(commit->statement.data, commit->statement.len)) },
+                .time_us = BENCH_WALL,
+        };
+
+        buffer_init(&ret->statement, STATEMENT_BYTES_MAX);
+        check(verdict_encode(&s, &ret->statement) == STATEMENT_OK);
+        ret->signature = sign_make(&b->keys[j->peer].sign_secret, buffer_bytes(&ret->statement));
+}
+
+void bench_say_verdict(struct bench *b, uint64_t stream, const struct bench_verdict *v) {
+        Grid__Verdict out = GRID__VERDICT__INIT;
+        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
+
+        out.statement = (ProtobufCBinaryData){ v->statement.len, v->statement.data };
+        out.signature = (ProtobufCBinaryData){ SIGNATURE_SIZE, (uint8_t *) v->signature.bytes };
+        m.body_case = GRID__JOB_MESSAGE__BODY_VERDICT;
+        m.verdict = &out;
+        bench_send(b, stream, &m);
+}
+
+bool bench_was_finished(const struct bench *b, uint64_t stream) {
+        return stream_of((struct bench *) b, stream)->finished;
+}
+
 bool bench_was_reset(const struct bench *b, uint64_t stream) {
         return stream_of((struct bench *) b, stream)->reset;
+}
+
+static void note_refusal(struct bench *b, const Grid__Refusal *in) {
+        b->refusal.code = in->problem->code;
+        b->refusal.has_text = in->problem->text[0] != 0;
+        b->refusal.retry_ms = in->retry_ms;
+        snprintf(b->refusal.detail, sizeof(b->refusal.detail), "%s", in->problem->detail);
 }
 
 uint64_t bench_begin(struct bench *b, const struct bench_job *j) {
@@ -366,9 +432,12 @@ uint64_t bench_begin(struct bench *b, const struct bench_job *j) {
         uint8_t ticket[64];
         size_t len;
 
+        memset(&b->refusal, 0, sizeof(b->refusal));
         bench_offer(b, stream, j);
-        m = bench_expect(b, stream, GRID__JOB_MESSAGE__BODY_BID);
-        if (!m)
+        m = bench_next(b, stream);
+        if (m && m->body_case == GRID__JOB_MESSAGE__BODY_REFUSAL)
+                note_refusal(b, m->refusal);
+        if (!m || m->body_case != GRID__JOB_MESSAGE__BODY_BID)
                 return stream;
         len = m->bid->ticket.len;
         memcpy(ticket, m->bid->ticket.data, len);

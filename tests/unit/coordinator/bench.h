@@ -12,7 +12,7 @@
 #include "services/coordinator/role.h"
 #include "tests/support/test.h"
 
-#define BENCH_PEERS  2
+#define BENCH_PEERS  8
 #define BENCH_MAX    512
 #define BENCH_WALL   INT64_C(1800000000000000) /* µs */
 #define BENCH_ENGINE "sqlite-test"
@@ -37,12 +37,24 @@ struct bench {
         nsec_t now;
         struct identity self, keys[BENCH_PEERS];
         struct peer_id peers[BENCH_PEERS];
+        struct multiaddr addresses[BENCH_PEERS]; /* validated; as set: none */
         uint64_t next_stream;
         bool is_manual; /* answers wait for bench_answer_*() */
 
         struct bench_list journal, sign, work, fetch, input;
-        struct refbuf *disk[BENCH_MAX]; /* records that were synced */
+        struct {
+                enum journal_kind kind;
+                struct refbuf *data;
+        } disk[BENCH_MAX]; /* records that were synced */
         size_t n_disk;
+        struct {
+                unsigned code;
+                char detail[64];
+                bool has_text;
+                uint32_t retry_ms;
+        } refusal;       /* of the last bench_begin(); code 0: none */
+        bool with_data;  /* jobs made from now on have one dataset */
+        bool is_missing; /* inputs are not here */
         struct {
                 uint64_t stream;
                 struct buffer bytes;
@@ -59,6 +71,8 @@ struct bench_job {
         struct hash_value id;
         unsigned peer;
         uint32_t run;
+        size_t n_roots; /* disclosed in the offer */
+        uint64_t input_bytes;
 };
 
 void bench_init(struct bench *b, const struct coordinator_settings *settings);
@@ -70,6 +84,7 @@ void bench_advance(struct bench *b, nsec_t by);
 /* A job of peer `peer`: SELECT 42, no data, 1 INTEGER column. */
 void bench_job_init(struct bench *b, struct bench_job *j, unsigned peer, unsigned nonce);
 uint64_t bench_open(struct bench *b, unsigned peer);
+bool bench_was_finished(const struct bench *b, uint64_t stream);
 void bench_send(struct bench *b, uint64_t stream, const Grid__JobMessage *m);
 void bench_close(struct bench *b, uint64_t stream);
 void bench_offer(struct bench *b, uint64_t stream, const struct bench_job *j);
@@ -80,8 +95,16 @@ const Grid__JobMessage *bench_next(struct bench *b, uint64_t stream);
 /* The next of this kind, others passed over; NULL: none. */
 const Grid__JobMessage *bench_expect(struct bench *b, uint64_t stream,
                                      Grid__JobMessage__BodyCase which);
+/* A verdict on a commit, as the job's requester says it. */
+struct bench_verdict {
+        struct buffer statement;
+        struct signature signature;
+};
+void bench_verdict(struct bench *b, const struct bench_job *j, const Grid__Commit *commit,
+                   enum verdict verdict, struct bench_verdict *ret);
+void bench_say_verdict(struct bench *b, uint64_t stream, const struct bench_verdict *v);
 bool bench_was_reset(const struct bench *b, uint64_t stream);
-/* Offer, bid, dispatch. Returns the stream. */
+/* Offer, bid, dispatch. Returns the stream; b->refusal says why there was no bid. */
 uint64_t bench_begin(struct bench *b, const struct bench_job *j);
 
 /* The worker of run `i` in b->work. */
@@ -91,4 +114,6 @@ void bench_started(struct bench *b, uint64_t run);
 void bench_committed(struct bench *b, uint64_t run, unsigned value);
 void bench_answer_journal(struct bench *b, size_t i, bool ok);
 void bench_answer_sign(struct bench *b, size_t i, bool ok);
+void bench_disk_put(struct bench *b, const struct action *record);
+void bench_disk_drop(struct bench *b); /* the newest */
 void bench_list_drop(struct bench_list *l, size_t i);

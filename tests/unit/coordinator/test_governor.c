@@ -44,6 +44,18 @@ static void test_promises_are_overcommitted(void **state) {
         assert_int_equal(governor_promise(&g, 200 * MIB), GOVERNOR_E_TOO_BIG);
 }
 
+/* Not "too big": a worker may come at any time. */
+static void test_no_worker_yet(void **state) {
+        struct governor g;
+
+        governor_init(&g, 0, 4);
+        assert_int_equal(governor_promise(&g, MIB), GOVERNOR_E_SLOTS);
+        assert_int_equal(governor_places(&g), 0);
+        governor_init(&g, 1, 4);
+        governor_capacity(&g, 3, 300 * MIB);
+        assert_int_equal(governor_places(&g), 4);
+}
+
 static void test_pause(void **state) {
         struct governor g;
 
@@ -53,6 +65,7 @@ static void test_pause(void **state) {
         assert_int_equal(g.drain_until, 15);
         assert_int_equal(governor_promise(&g, MIB), GOVERNOR_E_PAUSED);
         assert_int_equal(governor_served_slots(&g), 0);
+        assert_int_equal(governor_free_slots(&g), 2); /* for what was accepted before */
         assert_int_equal(governor_take(&g, GOVERNOR_OWN, MIB), GOVERNOR_OK);
         governor_resume(&g);
         assert_int_equal(governor_promise(&g, MIB), GOVERNOR_OK);
@@ -72,5 +85,5 @@ static void test_capacity_goes_away(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_own_jobs_may_take_all), cmocka_unit_test(test_memory_is_shared),
-          cmocka_unit_test(test_promises_are_overcommitted), cmocka_unit_test(test_pause),
-          cmocka_unit_test(test_capacity_goes_away))
+          cmocka_unit_test(test_promises_are_overcommitted), cmocka_unit_test(test_no_worker_yet),
+          cmocka_unit_test(test_pause), cmocka_unit_test(test_capacity_goes_away))

@@ -276,6 +276,24 @@ static void test_pause_and_drain(void **state) {
         bench_done(b);
 }
 
+/* What was dispatched before the pause runs in its turn, as long as the drain lasts. */
+static void test_queue_goes_on_while_draining(void **state) {
+        struct bench *b = fresh();
+        struct bench_job j;
+
+        for (unsigned i = 0; i < 3; i++) {
+                bench_job_init(b, &j, i, i);
+                (void) bench_begin(b, &j);
+        }
+        assert_int_equal(b->work.n, 2);
+        governor_pause(&b->governor, b->now, 60 * NSEC_PER_SEC);
+        host_role.capacity(b->host, b->now);
+        bench_committed(b, b->work.items[0].id, 1);
+        bench_pump(b);
+        assert_int_equal(b->work.n, 3);
+        bench_done(b);
+}
+
 static void test_stale(void **state) {
         struct bench *b = fresh();
         const Grid__JobMessage *m;
@@ -295,7 +313,7 @@ static void test_stale(void **state) {
         /* A lost journal: nothing from before its birth is signed. */
         bench_job_init(b, &j, 0, 2);
         while (b->n_disk > 0)
-                refbuf_unref(b->disk[--b->n_disk]);
+                bench_disk_drop(b);
         bench_advance(b, NSEC_PER_SEC);
         bench_restart(b);
         stream = bench_begin(b, &j);
@@ -468,6 +486,15 @@ static void test_more_records_than_room(void **state) {
         b->core.settings.host.commits_max = 2;
         bench_restart(b);
         stream = bench_begin(b, &jobs[2]);
+        assert_int_equal(b->refusal.code, OUTCOME_LIMIT);
+        assert_string_equal(b->refusal.detail, "which=commits");
+        bench_close(b, stream);
+
+        /* Room again, because the clock was wrong for a while. */
+        b->core.wall_offset_us += 25 * 3600 * INT64_C(1000000);
+        host_role.expire(b->host, b->now);
+        b->core.wall_offset_us -= 25 * 3600 * INT64_C(1000000);
+        stream = bench_begin(b, &jobs[2]);
         m = bench_expect(b, stream, BODY(FAILURE));
         assert_non_null(m);
         assert_problem(m->failure->problem, OUTCOME_STALE, "why=job_time");
@@ -530,9 +557,10 @@ TEST_MAIN(cmocka_unit_test(test_whole_life), cmocka_unit_test(test_rows_wait_for
           cmocka_unit_test(test_mismatch), cmocka_unit_test(test_descriptor_of_another_requester),
           cmocka_unit_test(test_ticket), cmocka_unit_test(test_bids_are_bounded),
           cmocka_unit_test(test_rate), cmocka_unit_test(test_pause_and_drain),
-          cmocka_unit_test(test_stale), cmocka_unit_test(test_repeated_dispatch),
-          cmocka_unit_test(test_spool_is_dropped), cmocka_unit_test(test_cancel_kills),
-          cmocka_unit_test(test_queue_for_a_slot), cmocka_unit_test(test_queue_for_memory),
+          cmocka_unit_test(test_queue_goes_on_while_draining), cmocka_unit_test(test_stale),
+          cmocka_unit_test(test_repeated_dispatch), cmocka_unit_test(test_spool_is_dropped),
+          cmocka_unit_test(test_cancel_kills), cmocka_unit_test(test_queue_for_a_slot),
+          cmocka_unit_test(test_queue_for_memory),
 
           cmocka_unit_test(test_record_of_a_held_job_stays),
           cmocka_unit_test(test_more_records_than_room), cmocka_unit_test(test_garbage_and_order),

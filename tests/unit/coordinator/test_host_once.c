@@ -22,9 +22,9 @@ struct world {
         struct bench_job jobs[JOBS];
         uint64_t streams[64];
         size_t n_streams;
-        struct seen seen[JOBS * 2 * 16];
+        struct seen seen[JOBS * 2 * 16 + STEPS];
         size_t n_seen, n_signed;
-        unsigned value;
+        unsigned value, n_flood;
 };
 
 static void look(struct world *w, const struct action *sign) {
@@ -60,6 +60,15 @@ static void step_begin(struct world *w) {
         struct bench_job j = w->jobs[rng_below(&w->rng, JOBS)];
 
         j.run = rng_chance(&w->rng, 0.2);
+        if (w->n_streams < ELEMENTSOF(w->streams))
+                w->streams[w->n_streams++] = bench_begin(&w->bench, &j);
+}
+
+/* New jobs all the time, of a requester that wants every place. */
+static void step_flood(struct world *w) {
+        struct bench_job j;
+
+        bench_job_init(&w->bench, &j, 2, 1000 + w->n_flood++);
         if (w->n_streams < ELEMENTSOF(w->streams))
                 w->streams[w->n_streams++] = bench_begin(&w->bench, &j);
 }
@@ -113,7 +122,7 @@ static void step_crash(struct world *w) {
         struct bench *b = &w->bench;
 
         while (b->journal.n > 0 && rng_chance(&w->rng, 0.5)) {
-                b->disk[b->n_disk++] = refbuf_ref(b->journal.items[0].data);
+                bench_disk_put(b, &b->journal.items[0]);
                 bench_list_drop(&b->journal, 0);
         }
         w->n_streams = 0;
@@ -124,8 +133,9 @@ static const struct {
         void (*fn)(struct world *w);
         double share;
 } steps[] = {
-        { step_begin, 0.25 }, { step_journal, 0.2 },   { step_sign, 0.15 }, { step_commit, 0.2 },
-        { step_close, 0.08 }, { step_lose_run, 0.03 }, { step_time, 0.05 }, { step_crash, 0.04 },
+        { step_begin, 0.2 },     { step_flood, 0.1 },  { step_journal, 0.2 },
+        { step_sign, 0.13 },     { step_commit, 0.2 }, { step_close, 0.06 },
+        { step_lose_run, 0.03 }, { step_time, 0.04 },  { step_crash, 0.04 },
 };
 
 static void step(struct world *w) {
@@ -142,19 +152,31 @@ static void step(struct world *w) {
         look_all(w);
 }
 
+/* Whatever the others had signed or let go: a newcomer finds a place. */
+static void ask_as_newcomer(struct world *w) {
+        struct bench_job j;
+
+        bench_job_init(&w->bench, &j, 7, 1);
+        (void) bench_begin(&w->bench, &j);
+        assert_null(strstr(w->bench.refusal.detail, "which=commits"));
+}
+
 static void test_one_commit(void **state) {
         static struct world w;
+        struct coordinator_settings settings = settings_default;
         size_t n_signed = 0;
 
         for (unsigned seed = 1; seed <= SEEDS; seed++) {
                 memset(&w, 0, sizeof(w));
                 rng_init(&w.rng, seed);
-                bench_init(&w.bench, &settings_default);
+                settings.host.commits_max = seed % 3 ? settings_default.host.commits_max : 9;
+                bench_init(&w.bench, &settings);
                 w.bench.is_manual = true;
                 for (unsigned i = 0; i < JOBS; i++)
                         bench_job_init(&w.bench, &w.jobs[i], i & 1, i);
                 for (unsigned i = 0; i < STEPS; i++)
                         step(&w);
+                ask_as_newcomer(&w);
                 n_signed += w.n_signed;
                 bench_done(&w.bench);
         }

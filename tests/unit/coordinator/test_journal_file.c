@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -104,6 +105,64 @@ static void test_prune(void **state) {
         assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
         assert_content(j, "1birth 1new ");
         journal_file_free(j);
+}
+
+/* Taken back by one with the same bytes, and only that; made again after it, it stays. */
+static void test_withdrawn(void **state) {
+        struct journal_file *j = open_it();
+
+        add(j, JOURNAL_HOST, 1, "a", WALL);
+        add(j, JOURNAL_HOST, 1, "b", WALL);
+        add(j, JOURNAL_HOST, 2, "a", WALL);
+        add(j, JOURNAL_OWED, 1, "a", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        add(j, JOURNAL_HOST_DROP, 1, "a", WALL);
+        assert_content(j, "1b 1a 10a ");
+        journal_file_free(j); /* not committed: still there */
+
+        j = open_it();
+        assert_content(j, "1a 1b 1a 10a ");
+        add(j, JOURNAL_HOST_DROP, 1, "a", WALL);
+        add(j, JOURNAL_HOST, 1, "a", WALL);
+        add(j, JOURNAL_OWED_DROP, 1, "a", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_content(j, "1b 1a 1a ");
+        assert_int_equal(journal_file_count(j, JOURNAL_HOST), 3);
+        assert_int_equal(journal_file_count(j, JOURNAL_OWED), 0);
+        journal_file_free(j);
+}
+
+static void test_heard_are_kept_a_month(void **state) {
+        struct journal_file *j = open_it();
+
+        add(j, JOURNAL_HEARD, 1, "old", WALL - 30 * DAY - 1);
+        for (unsigned i = 0; i < 20001; i++)
+                add(j, JOURNAL_HEARD, i, "x", WALL - 30 * DAY + 1);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
+        assert_int_equal(journal_file_count(j, JOURNAL_HEARD), 20000);
+        journal_file_free(j);
+}
+
+/* A file of the first version gets its index and keeps what it has. */
+static void test_migration(void **state) {
+        sqlite3 *db;
+        struct journal_file *j = open_it();
+
+        add(j, JOURNAL_HOST, 1, "a", WALL);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        journal_file_free(j);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "DROP INDEX record_age; PRAGMA user_version = 1", NULL,
+                                      NULL, NULL),
+                         SQLITE_OK);
+        sqlite3_close(db);
+        j = open_it();
+        assert_content(j, "1a ");
+        journal_file_free(j);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "DROP INDEX record_age", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
 }
 
 static void test_ended(void **state) {
@@ -209,5 +268,7 @@ static void test_disk_full(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-TEST_MAIN(TEST(test_order_and_commit), TEST(test_prune), TEST(test_ended), TEST(test_not_a_journal),
-          TEST(test_damaged), TEST(test_locked), TEST(test_newer), TEST(test_disk_full))
+TEST_MAIN(TEST(test_order_and_commit), TEST(test_prune), TEST(test_withdrawn),
+          TEST(test_heard_are_kept_a_month), TEST(test_migration), TEST(test_ended),
+          TEST(test_not_a_journal), TEST(test_damaged), TEST(test_locked), TEST(test_newer),
+          TEST(test_disk_full))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""--help of every verb fits a screen of 80 columns and 25 lines and has an example.
+"""--help of every verb fits a screen of 80 columns and 24 lines and has an example.
 
 usage: test_help.py QUORATE"""
 
@@ -11,13 +11,17 @@ quorate = sys.argv[1]
 
 
 def help_of(*verb):
-    done = subprocess.run([quorate, *verb, "--help"], capture_output=True, text=True, timeout=10)
+    return said_by(*verb, "--help")
+
+
+def said_by(*arguments):
+    done = subprocess.run([quorate, *arguments], capture_output=True, text=True, timeout=10)
     return done.returncode, done.stdout
 
 
 code, top = help_of()
 verbs = re.findall(r"^  ([a-z]+) ", top, re.M)
-texts = {"": (code, top)} | {verb: help_of(verb) for verb in verbs}
+texts = {"": (code, top)} | {verb: help_of(verb) for verb in verbs} | {"help exit-codes": said_by("help", "exit-codes")}
 print(f"1..{len(texts) + 1}")
 failed = 0
 
@@ -32,8 +36,12 @@ tell(1, "all verbs are listed", [] if len(verbs) >= 14 else [str(verbs)])
 for i, (verb, (code, text)) in enumerate(texts.items(), 2):
     lines = text.splitlines()
     problems = [f"exit {code}"] if code else []
-    problems += [f"{len(lines)} lines"] if len(lines) > 25 else []
+    problems += [f"{len(lines)} lines"] if len(lines) > 24 else []
     problems += [f"{len(line)} columns: {line}" for line in lines if len(line) > 80]
-    problems += [] if f"example: quorate {verb}" in text else ["no example"]
+    problems += [] if f"example: quorate {verb.removeprefix('help exit-codes')}" in text else ["no example"]
+    if verb in verbs and said_by("help", verb) != (code, text):
+        problems.append("`help VERB` says something else than `VERB --help`")
+    if verb == "help exit-codes":
+        problems += [f"exit code {n} is not explained" for n in (0, 2, 3, 4, 5) if not re.search(f"^  {n}  ", text, re.M)]
     tell(i, f"quorate {verb} --help", problems)
 sys.exit(1 if failed else 0)

@@ -1,0 +1,25 @@
+#pragma once
+
+/* What the roles did and refused since they started, for metrics. */
+
+#include <stdint.h>
+
+struct host_counters {
+        uint64_t offers, bids, refusals, dispatches, mismatches, stale, runs, commits, failures,
+                repeated, cancelled, expired, malformed, quota;
+        /* Refused because the requester, or its subnet, has its share. */
+        uint64_t shared_streams, shared_runs, shared_commits;
+        uint64_t records_dropped, records_expired;
+        /* What requesters said of our commits: kept; said before; without a commit of
+         * ours; too many or no room; false or not signed. */
+        uint64_t verdicts_kept, verdicts_repeated, verdicts_unknown, verdicts_over, verdicts_bad;
+        uint64_t verdicts_correct, verdicts_fault, verdicts_other; /* of those kept */
+};
+
+/* Lives as long as the coordinator. `role`: what host_role.new() returned. */
+const struct host_counters *host_counters(const void *role);
+
+/* verdicts.h: of the verdicts that did not go out on the job's stream. */
+struct verdicts_counters {
+        uint64_t owed, delivered, given_up, refused, attempts;
+};

@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""`quorate run` as people and machines treat it: Ctrl-C at any moment, kill -9, closed terminals, taken ports, services that hang."""
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import grid as g
+from tap import Tap
+
+N = 2
+INTERPRETER = "/usr/bin/python3"  # services see /usr, not where else a Python may lie
+
+
+def ours(grid):
+    """Processes that this grid's directory names, but for the supervisor."""
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != grid.supervisor:
+            try:
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(grid.dir).encode() in line and b"quorate" in line:
+                found[int(entry.name)] = line.replace(b"\0", b" ").decode(errors="replace")[:120]
+    return found
+
+
+def gone(grid, seconds=3.0):
+    """What is left after a while; {} is right."""
+    end = time.monotonic() + seconds
+    while ours(grid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return ours(grid)
+
+
+class Run(g.Grid):
+    """Two nodes; the supervisor's pid is kept."""
+    supervisor = 0
+
+    def __init__(self, **options):
+        super().__init__(N, ready=False, **options)
+
+    def _spawn(self):
+        super()._spawn()
+        self.supervisor = self.process.pid
+
+    def is_current(self, node):
+        """The file is of this run, not of one that was killed."""
+        try:
+            return json.loads((self.runtime / f"node-{node}" / "services.json").read_text())["supervisor"] == self.supervisor
+        except (OSError, ValueError):
+            return False
+
+    def is_up(self):
+        return all(self.is_current(n) and len(s := self.services(n)) >= 4 and all(x["state"] == "ready" for x in s.values()) for n in range(1, N + 1))
+
+    def wait_up(self, seconds=30):
+        g.wait_until("all services", self.is_up, seconds)
+
+
+def interrupted(tap):
+    """SIGINT to the whole group, as a terminal sends it, while this and that is under way."""
+    with Run() as grid:
+        grid.stop()
+        for delay in (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8):
+            grid._spawn()
+            time.sleep(delay)
+            os.killpg(grid.process.pid, signal.SIGINT)
+            try:
+                code = grid.process.wait(20)
+            except subprocess.TimeoutExpired:
+                code = "none"
+            left = gone(grid)
+            tap.check(code in (0, -signal.SIGINT) and not left, f"Ctrl-C after {delay} s: ends, nothing is left", code, left, grid.tail())
+            tap.equal([str(p) for p in grid.runtime.glob("node-*/*/*")], [], "no socket is left")
+        grid._spawn()
+        grid.wait_up()
+        os.killpg(grid.process.pid, signal.SIGINT)
+        began = time.monotonic()
+        tap.equal(grid.process.wait(20), 0, "Ctrl-C while it serves: exit code 0")
+        tap.check(time.monotonic() - began < 10 and not gone(grid), "in time, nothing is left", ours(grid))
+
+
+def interrupted_first_time(tap):
+    """While keys are made: the next run goes on from there."""
+    for delay in (0.0, 0.005, 0.01, 0.02, 0.04):
+        grid = Run()
+        grid.start = lambda: None
+        with grid:
+            grid._spawn()
+            time.sleep(delay)
+            grid.process.kill()
+            grid.process.wait()
+            gone(grid)
+            grid._spawn()
+            grid.wait_up()
+            tap.check(True, f"a first run killed after {delay} s: the second serves")
+
+
+def killed(tap):
+    with Run() as grid:
+        grid.wait_up()
+        before = set(ours(grid))
+        grid.process.kill()
+        grid.process.wait()
+        grid._spawn()
+        grid.wait_up()
+        tap.check(not before & set(ours(grid)), "kill -9 of run, and again at once: up, nothing of the first is left", ours(grid), grid.tail())
+        tap.check("another" not in grid.tail() and "starting it again" not in grid.tail(), "without a quarrel", grid.tail())
+        stopped = [grid.pid(1, "coordinator"), grid.pid(2, "transport")]
+        tap.check(all(stopped), "there is something to stop", stopped)
+        for pid in filter(None, stopped):
+            os.kill(pid, signal.SIGSTOP)
+        grid.process.kill()
+        grid.process.wait()
+        grid._spawn()
+        grid.wait_up(40)
+        tap.check(not set(stopped) & set(ours(grid)), "services that hung are killed for it", ours(grid))
+        grid.process.kill()
+        grid.process.wait()
+        tap.equal(gone(grid, 8), {}, "kill -9 alone: all services end")
+
+
+def second(tap):
+    with Run() as grid:
+        grid.wait_up()
+        began = time.monotonic()
+        other = subprocess.run(grid._command(), capture_output=True, text=True, timeout=30, env=grid.env)
+        tap.check(other.returncode == 2 and re.search(rf"another `quorate run` \(process {grid.process.pid}\)", other.stderr) and
+                  len(other.stderr.splitlines()) == 1, "a second run: one line that names the first", other)
+        tap.check(time.monotonic() - began < 3, "at once")
+        tap.check(grid.is_up() and all(s["restarts"] == 0 for s in grid.services(1).values()), "the first one serves on")
+
+
+def port_taken(tap):
+    with Run() as grid:
+        grid.stop()
+        port = int(re.search(r"udp/(\d+)/", (grid.state / "node-1/quorate.conf").read_text())[1])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+            thief.bind(("127.0.0.1", port))
+            grid._spawn()
+            g.wait_until("a complaint", lambda: grid.process.poll() is not None or "starting it again" in grid.tail(), 20)
+            said = grid.tail()
+        tap.check(re.search(rf"{port}.*(in use|taken)", said), "a port that is taken is named", said)
+        tap.check(re.search(r"node-1: transport ended", said), "with the node whose it is", said)
+        if grid.process.poll() is None:
+            grid.wait_up(30)
+            tap.check(True, "when it is free again the node comes up")
+            state = grid.services(1)
+            tap.equal([n for n, s in state.items() if s["restarts"] and n != "transport"], [], "nobody else was started again")
+
+
+def descriptors(tap):
+    with Run() as grid:
+        grid.stop()
+        with open(grid.dir / "log") as secret:
+            held = secret.fileno()
+            os.set_inheritable(held, True)
+            for fd in range(60, 64):
+                os.dup2(held, fd, inheritable=True)
+            grid.log = open(grid.dir / "log", "ab")
+            grid.events = open(grid.dir / "events", "wb")
+            grid.process = subprocess.Popen(grid._command(), stdin=subprocess.DEVNULL, stdout=grid.events, stderr=grid.log,
+                                            env=grid.env, start_new_session=True, cwd="/", close_fds=False)
+            grid.supervisor = grid.process.pid
+        for fd in range(60, 64):
+            os.close(fd)
+        grid.wait_up()
+        log = str(grid.dir / "log")
+        leaks, told = {}, {}
+        for service in grid.services(1):
+            fds = {int(f.name): os.readlink(f) for f in pathlib.Path(f"/proc/{grid.pid(1, service)}/fd").iterdir()}
+            leaks[service] = {n: t for n, t in fds.items() if t.endswith("/log") and n > 2}
+            told[service] = fds[0]
+        tap.equal({s: x for s, x in leaks.items() if x}, {}, f"no service has what whoever started it had open ({log})")
+        tap.equal({s: t for s, t in told.items() if t != "/dev/null"}, {}, "nor their standard input")
+        grid.kill(1, "coordinator")
+        g.wait_until("a restart", lambda: grid.services(1)["coordinator"]["restarts"] == 1 and grid.is_up())
+        inodes = lambda: {p: p.stat().st_ino for p in grid.runtime.glob("node-1/*/*") if p.is_socket()}
+        first = inodes()
+        grid.kill(1, "coordinator")
+        g.wait_until("a restart", lambda: grid.services(1)["coordinator"]["restarts"] == 2 and grid.is_up())
+        tap.equal(inodes(), first, "sockets stay the same over restarts")
+        code, _, err = grid.ctl(1, "query", "--prefer", "local", "SELECT 1")
+        tap.check(code == 0, "and serve", err)
+        zombies = [p for p in g.children(grid.process.pid) if "Z" in pathlib.Path(f"/proc/{p}/stat").read_text().split(")")[-1].split()[0]]
+        tap.equal(zombies, [], "no zombie waits")
+
+
+def never_ready(tap):
+    """A transport that says nothing, of node 1 and 2."""
+    with Run() as grid:
+        grid.stop()
+        libexec = grid.dir / "x"
+        libexec.mkdir()
+        for program in pathlib.Path(g.QUORATE).resolve().parents[1].glob("*/quorate-*"):
+            if program.is_file() and os.access(program, os.X_OK):
+                shutil.copy(program, libexec)
+        fake = libexec / "quorate-transport"
+        fake.write_text(f"#!{INTERPRETER}\nimport sys, time\nif '--check-config' not in sys.argv: time.sleep(1000)\n")
+        fake.chmod(0o755)
+        grid.env["QUORATE_LIBEXEC"] = str(libexec)
+        grid._spawn()
+        g.wait_until("patience to end", lambda: "is not ready after 10 s; killing it" in grid.tail(), 20)
+        g.wait_until("the end", lambda: "transport ended (signal 9" in grid.tail(), 5)
+        states = {n: s["state"] for n, s in grid.services(1).items()}
+        tap.check(states["coordinator"] == "waiting" and states["keyring"] == "ready", "who comes after it waits", states)
+        os.killpg(grid.process.pid, signal.SIGINT)
+        tap.equal(grid.process.wait(20), 0, "Ctrl-C ends it all the same")
+        tap.equal(gone(grid), {}, "nothing is left")
+
+
+def in_terminal(grid):
+    """`run` as the first process of a terminal of its own; returns its pid and our end."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvpe(grid._command()[0], [a for a in grid._command() if a != "--json"], grid.env)
+    grid.supervisor = pid
+    return pid, master
+
+
+def terminal(tap):
+    with Run() as grid:
+        grid.stop()
+        pid, master = in_terminal(grid)
+        grid.wait_up()
+        heard = [s for s in grid.services(1) if os.getsid(grid.pid(1, s)) == os.getsid(pid)]
+        tap.equal(heard, [], "no service hears what is pressed at the terminal")
+        os.write(master, b"\x03")
+        _, status = os.waitpid(pid, 0)
+        tap.check(os.waitstatus_to_exitcode(status) == 0 and not gone(grid), "Ctrl-C at a terminal: exit code 0", status, ours(grid))
+        os.close(master)
+        pid, master = in_terminal(grid)
+        grid.wait_up()
+        os.close(master)
+        _, status = wait_for(pid)
+        tap.check(status is not None and not gone(grid), "a terminal that is closed takes the node with it", status, ours(grid))
+
+
+def wait_for(pid, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return done, status
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return pid, None
+
+
+def people(tap):
+    """What doctor, config and colours say of a grid."""
+    with Run() as grid:
+        grid.wait_up()
+        conf = str(grid.state / "node-1/quorate.conf")
+        code, out, err = grid.ctl(1, "config", "check")
+        tap.check(code == 0 and conf in out, "config check reads a grid node's own file", out, err)
+        code, out, _ = grid.ctl(1, "config", "show")
+        tap.check(re.search(r"data-class +=.*sensitive +# file", out), "config show too", out)
+        doctor = grid.ctl(1, "doctor")[1]
+        tap.check(f"{conf}: valid for every service" in doctor, "and doctor", doctor)
+        base = subprocess.run([g.QUORATE, "config", "check", "--state", str(grid.state), "--runtime", str(grid.runtime)],
+                              capture_output=True, text=True, env=grid.env)
+        tap.check(base.returncode == 2 and "holds a grid of 2 nodes" in base.stderr and "node-1" in base.stderr, "of the grid itself: which node?", base)
+        answer = grid.begin("SELECT 1").wait()
+        g.wait_until("the end", lambda: [j for j in grid.jobs(1) or [] if j["job"] == answer.job and j["state"] != "running"])
+        code, _, err = grid.ctl(1, "job", "attach", answer.job)
+        tap.check(code == 5 and f"this job has ended: {answer.state};" in err and len(err.splitlines()) == 1,
+                  "attach to an ended job names its state", code, err)
+        with open(conf, "a") as f:
+            f.write("[transport]\nnonsense = 1\n")
+        grid.stop()
+        grid._spawn()
+        code = grid.process.wait(20)
+        lines = grid.tail().splitlines()[-3:]
+        tap.check(code == 2 and "nonsense: unknown key" in lines[-1] and not any("nonsense" in line for line in lines[:-1]),
+                  "run with an unknown key: one line", lines)
+        for environment, options, coloured in (({}, (), True), ({"NO_COLOR": "1"}, (), False), ({"NO_COLOR": ""}, (), True), ({}, ("--no-color",), False)):
+            out = on_terminal([g.QUORATE, "doctor", *grid.place(1), *options], {**grid.env, **environment})
+            tap.check(("\033[3" in out) == coloured and "executor" in out, f"colours with {environment} {options}: {coloured}", out[:300])
+        tap.check("\033[" not in doctor, "none into a pipe")
+
+
+def on_terminal(command, env):
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, env)
+    out = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        out += chunk
+    os.waitpid(pid, 0)
+    os.close(master)
+    return out.decode(errors="replace")
+
+
+if __name__ == "__main__":
+    cases = [interrupted, interrupted_first_time, killed, second, port_taken, descriptors, never_ready, terminal, people]
+    sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))
