@@ -143,9 +143,9 @@ static void quic_stream_consumed(struct stream *base, size_t n) {
         struct quic_stream *s = of(base);
 
         check(n <= s->unconsumed);
-        s->unconsumed -= n;
         if (is_over(s) || n == 0)
-                return;
+                return; /* quic_stream_end() gives back what is left */
+        s->unconsumed -= n;
         window_consumed(s->connection, s->is_stopped ? NULL : s, n);
         connection_wake(s->connection);
 }

@@ -189,6 +189,61 @@ static void test_windows_do_not_leak(void **state) {
         net_done(&net);
 }
 
+static void consume_at_last(struct stream *s, enum stream_end end) {
+        struct flow *f = s->userdata;
+
+        stream_consumed(s, f->received);
+        flow_on_close(s, end);
+}
+
+/* Nor when they are read in the last moment. */
+static void test_consumed_in_on_close(void **state) {
+        struct stream_handler handler = flow_handler;
+        struct quic_config config;
+        struct net net;
+
+        handler.on_close = consume_at_last;
+        quic_config_default(&config);
+        config.limits.stream_window = config.limits.connection_window = 200000;
+        connected(&net, 15, &config);
+        for (int i = 0; i < 3; i++) {
+                struct flow a = { .key = 1, .to_send = 150000, .no_finish = true };
+                struct flow b = { .key = 1, .keeps = true };
+
+                accept_with(&net, &b);
+                net.nodes[1].acceptor = &handler;
+                assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+                net_run(&net, NSEC_PER_SEC, NULL);
+                assert_int_equal(b.received, a.to_send);
+                stream_reset(a.stream, 1);
+                stream_reset(b.stream, 1);
+                net_run(&net, NSEC_PER_SEC, NULL);
+                assert_int_equal(a.n_close + b.n_close, 2);
+                assert_int_equal(net.nodes[1].connection->unconsumed, 0);
+        }
+        net_done(&net);
+}
+
+/* Windows that grew to the budget's end leave first ones to connections to come. */
+static void test_grown_windows_leave_room_for_others(void **state) {
+        struct flow a = { .key = 1, .to_send = 8 << 20 }, b = { .key = 1, .no_finish = true };
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.total_receive_bytes = 4 << 20;
+        connected(&net, 16, &config);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, 10 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, a.to_send);
+        assert_int_equal(net.nodes[1].quic->receive_budget.used, 2 << 20);
+        net_dial(net_add(&net, &config), &net.nodes[1], NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(net.nodes[2].n_connected, 1);
+        net_done(&net);
+}
+
 static void test_reset_and_stop_reach_the_other_side(void **state) {
         struct flow a = { .key = 1, .to_send = 1 << 20, .no_finish = true };
         struct flow b = { .key = 1, .no_finish = true };
@@ -327,7 +382,8 @@ static void test_abandoned_streams_call_nobody(void **state) {
 TEST_MAIN(cmocka_unit_test(test_bytes_survive_a_bad_network),
           cmocka_unit_test(test_a_thousand_streams_in_turn), cmocka_unit_test(test_the_257th_waits),
           cmocka_unit_test(test_flow_control_holds), cmocka_unit_test(test_windows_grow_with_need),
-          cmocka_unit_test(test_windows_do_not_leak),
+          cmocka_unit_test(test_windows_do_not_leak), cmocka_unit_test(test_consumed_in_on_close),
+          cmocka_unit_test(test_grown_windows_leave_room_for_others),
           cmocka_unit_test(test_reset_and_stop_reach_the_other_side),
           cmocka_unit_test(test_a_shared_budget_starves_nobody),
           cmocka_unit_test(test_a_stream_larger_than_its_connection),
