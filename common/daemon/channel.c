@@ -271,6 +271,8 @@ static int try_finish(struct channel *c) {
         r = send_unit(c, BUS__KIND__FINISH, &(struct frame){});
         if (r)
                 return r;
+        list_remove(&c->in_waiting); /* it has nothing more to write */
+        count_active(c);
         c->wants_finish = false;
         c->is_finished = true;
         end_if_finished(c);

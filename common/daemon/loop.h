@@ -61,7 +61,8 @@ int loop_timer_set(struct loop_source *s, nsec_t when);
 int loop_add_defer(struct loop *l, loop_fn fn, void *userdata, struct loop_source **ret);
 int loop_defer(struct loop_source *s);
 
-/* Just before the loop would wait; for foreign event sources (bus.c). */
+/* Just before the loop would wait; for foreign event sources (zsock.c). Lower priorities run
+ * first, in no order among themselves; a new one is first of all in its first turn. */
 int loop_add_prepare(struct loop *l, loop_fn fn, void *userdata, struct loop_source **ret);
 
 /* The signal must be blocked in every thread (service_main does it). */

@@ -60,11 +60,15 @@ static void *socket_new(int type) {
 
 /* ---- waking up ---- */
 
+/* Reads all news there is. An interruption would leave the rest unread, and unheard of. */
 static bool is_readable(struct watched *w) {
-        int events = 0;
+        int events = 0, r;
         size_t n = sizeof(events);
 
-        return zmq_getsockopt(w->socket, ZMQ_EVENTS, &events, &n) == 0 && events & ZMQ_POLLIN;
+        do
+                r = zmq_getsockopt(w->socket, ZMQ_EVENTS, &events, &n);
+        while (r < 0 && errno == EINTR);
+        return r == 0 && events & ZMQ_POLLIN;
 }
 
 static int on_prepare(void *userdata) {
@@ -105,7 +109,11 @@ static int watch(struct loop *loop, struct watched *w, int priority) {
                 r = loop_source_priority(w->io, priority);
         if (r == 0)
                 r = loop_source_priority(w->again, priority);
-        return r;
+        /* Behind every other preparation, since those may send; only in its first turn a new
+         * source is asked before older ones, and that turn must not wait. */
+        if (r == 0)
+                r = loop_source_priority(w->prepare, LOOP_PRIORITY_IDLE);
+        return r < 0 ? r : loop_defer(w->again);
 }
 
 static void unwatch(struct watched *w) {
@@ -250,16 +258,29 @@ static int init_body(zmq_msg_t *msg, struct bytes body, struct refbuf *refbuf) {
         return 0;
 }
 
+/* One of more to come. Returns 0 or a negative errno. */
+static int send_frame(struct zsock *z, struct bytes frame) {
+        while (zmq_send(z->main.socket, frame.data, frame.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return 0;
+}
+
+static int send_last(struct zsock *z, zmq_msg_t *msg) {
+        while (zmq_msg_send(msg, z->main.socket, ZMQ_DONTWAIT) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return 0;
+}
+
 /* A full or not yet joined pipe may be so only because news of it waits unread. */
 static int send_first(struct zsock *z, struct bytes frame) {
-        if (zmq_send(z->main.socket, frame.data, frame.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
-                return 0;
-        if (errno != EAGAIN && errno != EHOSTUNREACH)
-                return -errno;
+        int r = send_frame(z, frame);
+
+        if (r != -EAGAIN && r != -EHOSTUNREACH)
+                return r;
         (void) is_readable(&z->main);
-        if (zmq_send(z->main.socket, frame.data, frame.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
-                return 0;
-        return -errno;
+        return send_frame(z, frame);
 }
 
 int zsock_send(struct zsock *z, struct bytes identity, struct bytes header, struct bytes body,
@@ -276,16 +297,16 @@ int zsock_send(struct zsock *z, struct bytes identity, struct bytes header, stru
         if (r < 0)
                 return error_origin(r);
         /* The first frame was accepted: ZeroMQ takes the rest of a message whatever the mark. */
-        if (z->is_router &&
-            zmq_send(z->main.socket, header.data, header.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-                return error_origin(-errno);
+        r = z->is_router ? send_frame(z, header) : 0;
+        if (r < 0)
+                return error_origin(r);
         if (init_body(&msg, body, refbuf) < 0)
                 return error_origin(-errno);
-        if (zmq_msg_send(&msg, z->main.socket, ZMQ_DONTWAIT) < 0) {
-                (void) zmq_msg_close(&msg);
-                return error_origin(-errno);
-        }
-        return 0;
+        r = send_last(z, &msg);
+        if (r == 0)
+                return 0;
+        (void) zmq_msg_close(&msg);
+        return error_origin(r);
 }
 
 /* ---- life ---- */

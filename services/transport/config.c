@@ -1,5 +1,7 @@
 #include "services/transport/config.h"
 
+#include "services/transport/quic.h"
+
 #define INT(...)      CONFIG_INT(transport_settings, __VA_ARGS__)
 #define SIZE(...)     CONFIG_SIZE(transport_settings, __VA_ARGS__)
 #define DURATION(...) CONFIG_DURATION(transport_settings, __VA_ARGS__)
@@ -34,9 +36,9 @@ const struct config_key transport_config_keys[] = {
             "inbound handshakes at a time from which addresses have to prove themselves"),
         INT(max_streams, "max-streams", "256", 1, 4096, "that one peer may have open at a time"),
         INT(max_peers, "max-peers", "1024", 8, 100000, "to remember"),
-        SIZE(stream_buffer, "stream-buffer", "1M", 64 << 10, 64 << 20,
+        SIZE(stream_buffer, "stream-buffer", "1M", QUIC_SEND_BYTES_MIN, 64 << 20,
              "waiting to be sent or acknowledged, on one stream"),
-        SIZE(connection_buffer, "connection-buffer", "8M", 64 << 10, 256 << 20,
+        SIZE(connection_buffer, "connection-buffer", "8M", QUIC_SEND_BYTES_MIN, 256 << 20,
              "the same, to one peer"),
         SIZE(total_buffer, "total-buffer", "32M", 1 << 20, 4ULL << 30, "the same, to all"),
         SIZE(stream_window, "stream-window", "4M", 64 << 10, 64 << 20,

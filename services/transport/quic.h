@@ -16,6 +16,7 @@
 #include "common/wire/peerid.h"
 #include "services/transport/connection.h"
 #include "services/transport/path.h"
+#include "services/transport/stream.h"
 #include "services/transport/tls.h"
 
 #define QUIC_RESET_KEY_SIZE 32
@@ -23,6 +24,9 @@
 struct quic;
 
 enum quic_congestion { QUIC_CUBIC = 0, QUIC_BBR };
+
+/* The least buffer to send from: whoever waits until half of it is free can write then. */
+#define QUIC_SEND_BYTES_MIN (2 * STREAM_WRITE_MAX)
 
 struct quic_limits {
         uint32_t connections; /* in total, both directions */
@@ -33,7 +37,7 @@ struct quic_limits {
         uint32_t half_open;           /* inbound handshakes not confirmed */
         uint32_t retry_above; /* half-open handshakes from which addresses must prove themselves */
         uint32_t streams;     /* inbound, open at once, per connection */
-        uint64_t stream_send_bytes; /* queued and unacknowledged */
+        uint64_t stream_send_bytes; /* queued and unacknowledged; all three >= the MIN above */
         uint64_t connection_send_bytes;
         uint64_t total_send_bytes;
         uint64_t stream_window; /* received and not consumed; grown to this by need */

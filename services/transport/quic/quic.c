@@ -42,7 +42,9 @@ struct quic *quic_new(const struct quic_config *config, const struct quic_events
 
         check(config->tls && events->random && events->on_connected && events->on_closed);
         check(config->max_payload >= INITIAL_MIN && config->max_payload <= PACKET_MAX);
-        check(config->limits.stream_send_bytes >= 2 * STREAM_WRITE_MAX);
+        check(config->limits.stream_send_bytes >= QUIC_SEND_BYTES_MIN);
+        check(config->limits.connection_send_bytes >= QUIC_SEND_BYTES_MIN);
+        check(config->limits.total_send_bytes >= QUIC_SEND_BYTES_MIN);
         q->config = *config;
         q->events = *events;
         q->userdata = userdata;

@@ -75,11 +75,16 @@ static size_t quic_stream_room(const struct stream *base) {
 }
 
 /* The shared budgets are at fault when the stream's own has room: somebody else's
- * acknowledgement must wake this stream. */
+ * acknowledgement must wake this stream, since the next of its own may never come. */
+static void starve(struct quic_stream *s) {
+        if (s->wants_room && is_writable(s) && list_is_empty(&s->starved) &&
+            s->budget.limit - s->budget.used >= s->budget.limit / 2)
+                list_push_back(&s->connection->quic->starved, &s->starved);
+}
+
 static int refuse(struct quic_stream *s) {
         s->wants_room = true;
-        if (list_is_empty(&s->starved) && s->budget.limit - s->budget.used >= s->budget.limit / 2)
-                list_push_back(&s->connection->quic->starved, &s->starved);
+        starve(s);
         return STREAM_E_FULL;
 }
 
@@ -138,9 +143,9 @@ static void quic_stream_consumed(struct stream *base, size_t n) {
         struct quic_stream *s = of(base);
 
         check(n <= s->unconsumed);
-        s->unconsumed -= n;
         if (is_over(s) || n == 0)
-                return;
+                return; /* quic_stream_end() gives back what is left */
+        s->unconsumed -= n;
         window_consumed(s->connection, s->is_stopped ? NULL : s, n);
         connection_wake(s->connection);
 }
@@ -154,6 +159,15 @@ static const struct stream_ops quic_stream_ops = {
         .consumed = quic_stream_consumed,
 };
 
+/* No more than those above have: streams are told of room once half of this is free. */
+static uint64_t send_limit(const struct quic_limits *l) {
+        uint64_t n = l->stream_send_bytes;
+
+        if (n > l->connection_send_bytes)
+                n = l->connection_send_bytes;
+        return n > l->total_send_bytes ? l->total_send_bytes : n;
+}
+
 struct quic_stream *quic_stream_new(struct connection *c, int64_t id, bool is_inbound) {
         struct quic_stream *s = xnew(struct quic_stream);
 
@@ -164,7 +178,7 @@ struct quic_stream *quic_stream_new(struct connection *c, int64_t id, bool is_in
         s->base.is_inbound = is_inbound;
         s->connection = c;
         s->window = (struct window){ .size = window_first(c->quic), .since = c->quic->now };
-        budget_init(&s->budget, c->quic->config.limits.stream_send_bytes, &c->budget);
+        budget_init(&s->budget, send_limit(&c->quic->config.limits), &c->budget);
         list_init(&s->queued);
         list_init(&s->starved);
         list_push_back(&c->streams, &s->link);
@@ -245,8 +259,7 @@ void quic_feed_starved(struct quic *q) {
                 struct quic_stream *s = LIST_ENTRY(l, struct quic_stream, starved);
 
                 offer_room(s);
-                if (s->wants_room && list_is_empty(&s->starved))
-                        list_push_back(&q->starved, &s->starved);
+                starve(s);
         }
 }
 
@@ -260,6 +273,7 @@ void quic_stream_acked(struct quic_stream *s, uint64_t upto) {
         if (!freed)
                 return;
         offer_room(s);
+        starve(s);
         if (!list_is_empty(&s->connection->quic->starved))
                 quic_feed_starved(s->connection->quic);
 }

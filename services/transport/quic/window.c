@@ -51,9 +51,12 @@ static uint64_t growth(const struct connection *c, struct window *w, uint64_t li
         return busy && w->size < limit ? least(w->size, limit - w->size) : 0;
 }
 
-/* What the budget gives of `more` bytes: all or nothing. */
+/* What the budget gives of `more` bytes: all or nothing. A window does not shrink, so those
+ * that grew must not keep new connections from their first one: a quarter is for these. */
 static uint64_t grow_connection(struct connection *c, uint64_t more) {
-        if (more == 0 || budget_take(&c->quic->receive_budget, more) != BUDGET_OK)
+        struct budget *b = &c->quic->receive_budget;
+
+        if (more == 0 || budget_left(b) < more + b->limit / 4 || budget_take(b, more) != BUDGET_OK)
                 return 0;
         c->window.size += more;
         return more;

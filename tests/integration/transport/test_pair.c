@@ -75,13 +75,27 @@ static int teardown(void **state) {
         return 0;
 }
 
-/* a's stream to b; the serving end is b's latest. */
 static struct test_stream *open_stream(struct pair *p) {
         return streams_open(&p->a.streams, &p->b.id, PROTOCOL, p->b.address);
 }
 
 static struct test_stream *latest(struct side *s) {
+        assert_true(s->streams.n_streams > 0);
         return &s->streams.streams[s->streams.n_streams - 1];
+}
+
+/* a's stream to b, open at both ends; the serving one is b's latest. Each end hears of it from
+ * its own transport, in any order. */
+static struct test_stream *open_both(struct pair *p) {
+        size_t before = p->b.streams.n_streams;
+        struct test_stream *s = open_stream(p);
+        nsec_t end = nsec_add(loop_now(p->loop), 10 * SEC);
+
+        assert_true(streams_wait(p->loop, &s->is_accepted, 10 * SEC));
+        while (p->b.streams.n_streams == before && loop_now(p->loop) < end)
+                assert_true(loop_turn(p->loop, SEC) >= 0);
+        assert_int_equal(p->b.streams.n_streams, before + 1);
+        return s;
 }
 
 /* Starts the test with fresh lists, since ends stay in them. */
@@ -134,8 +148,7 @@ static void test_much_in_flat_memory(void **state) {
         struct test_stream *s;
         nsec_t began;
 
-        s = open_stream(p);
-        assert_true(streams_wait(p->loop, &s->is_accepted, 10 * SEC));
+        s = open_both(p);
         began = loop_now(p->loop);
         test_stream_send(s, n, true);
         assert_true(streams_wait(p->loop, &latest(&p->b)->peer_finished, 120 * SEC));
@@ -209,12 +222,10 @@ static void test_slow_readers_stop_their_writers_alone(void **state) {
 
 static void test_resets_cross(void **state) {
         struct pair *p = *state;
-        struct test_stream *s = open_stream(p);
+        struct test_stream *s = open_both(p);
 
         test_stream_send(s, 10, false);
-        assert_true(streams_wait(p->loop, &s->is_accepted, 10 * SEC));
-        while (p->b.streams.n_streams == 0 || latest(&p->b)->received < 10)
-                assert_true(loop_turn(p->loop, SEC) >= 0);
+        assert_true(streams_wait_count(p->loop, &latest(&p->b)->received, 10, 10 * SEC));
         test_stream_reset(s);
         assert_true(streams_wait(p->loop, &latest(&p->b)->has_ended, 10 * SEC));
         assert_int_equal(latest(&p->b)->code, TRANSPORT__STREAM_ERROR__PEER_RESET);
@@ -285,12 +296,11 @@ static void test_streams_per_peer_are_limited(void **state) {
 /* The peer dies without a word: silence ends the stream, and its new life is found. */
 static void test_peer_killed(void **state) {
         struct pair *p = *state;
-        struct test_stream *s = open_stream(p);
+        struct test_stream *s = open_both(p);
         char old[sizeof(p->b.address)];
         nsec_t began;
 
         test_stream_send(s, 10, false);
-        assert_true(streams_wait(p->loop, &s->is_accepted, 10 * SEC));
         test_node_kill_transport(p->b.node);
         began = loop_now(p->loop);
         assert_true(streams_wait(p->loop, &s->has_ended, 10 * SEC));
@@ -303,8 +313,7 @@ static void test_peer_killed(void **state) {
         test_node_start_transport(p->b.node);
         learn(&p->b);
         assert_int_equal(streams_serve(&p->b.streams, PROTOCOL), 0);
-        s = open_stream(p);
-        assert_true(streams_wait(p->loop, &s->is_accepted, 10 * SEC));
+        s = open_both(p);
         test_stream_reset(s);
         assert_string_not_equal(old, p->b.address);
         while (latest(&p->b)->channel)
@@ -392,10 +401,9 @@ static void test_addresses_survive(void **state) {
 /* Stopped on purpose, the peer says goodbye: no silence is waited for. */
 static void test_peer_stopped(void **state) {
         struct pair *p = *state;
-        struct test_stream *s = open_stream(p);
+        struct test_stream *s = open_both(p);
         nsec_t began;
 
-        assert_true(streams_wait(p->loop, &s->is_accepted, 10 * SEC));
         began = loop_now(p->loop);
         test_node_stop_transport(p->b.node);
         assert_true(streams_wait(p->loop, &s->has_ended, 10 * SEC));

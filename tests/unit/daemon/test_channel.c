@@ -288,6 +288,34 @@ static void test_fairness(void **state) {
         world_done(w);
 }
 
+/* Who waited for credit and finishes when another stream leaves it some waits no more. */
+static void test_finish_ends_waiting(void **state) {
+        struct end *a, *b;
+        struct world *w;
+
+        world_start(&w);
+        w->far_holds = true;
+        b = open_stream(w, "talk");
+        b->to_send = 1;
+        RUN_UNTIL(&w->f, b->n_sent == 1);
+        a = open_stream(w, "talk");
+        a->to_send = 1000;
+        RUN_UNTIL(&w->f, w->far[1].n_received == CHANNEL_UNITS / 3);
+        assert_false(channel_is_writable(a->channel));
+        channel_reset(b->channel, 1, "");
+        b->n_ended = 1;
+        assert_true(channel_is_writable(a->channel));
+        a->to_send = a->n_writable = 0;
+        assert_int_equal(channel_finish(a->channel), CHANNEL_OK);
+        RUN_UNTIL(&w->f, w->far[1].n_finished);
+        channel_consumed(w->far[1].channel, w->far[1].n_unconsumed);
+        RUN_UNTIL(&w->f, stats_of(w).outstanding == 0);
+        for (int i = 0; i < 5; i++)
+                assert_int_equal(loop_turn(w->f.loop, NSEC_PER_MSEC), 0);
+        assert_int_equal(a->n_writable, 0);
+        world_done(w);
+}
+
 static void test_reset_overtakes(void **state) {
         struct world *w;
         struct end *near;
@@ -373,5 +401,5 @@ static void test_forgeries(void **state) {
 TEST_MAIN(cmocka_unit_test(test_life), cmocka_unit_test(test_refusals),
           cmocka_unit_test(test_withdrawn), cmocka_unit_test(test_bound),
           cmocka_unit_test(test_property), cmocka_unit_test(test_fairness),
-          cmocka_unit_test(test_reset_overtakes), cmocka_unit_test(test_peer_gone),
-          cmocka_unit_test(test_forgeries))
+          cmocka_unit_test(test_finish_ends_waiting), cmocka_unit_test(test_reset_overtakes),
+          cmocka_unit_test(test_peer_gone), cmocka_unit_test(test_forgeries))

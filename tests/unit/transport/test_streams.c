@@ -189,6 +189,61 @@ static void test_windows_do_not_leak(void **state) {
         net_done(&net);
 }
 
+static void consume_at_last(struct stream *s, enum stream_end end) {
+        struct flow *f = s->userdata;
+
+        stream_consumed(s, f->received);
+        flow_on_close(s, end);
+}
+
+/* Nor when they are read in the last moment. */
+static void test_consumed_in_on_close(void **state) {
+        struct stream_handler handler = flow_handler;
+        struct quic_config config;
+        struct net net;
+
+        handler.on_close = consume_at_last;
+        quic_config_default(&config);
+        config.limits.stream_window = config.limits.connection_window = 200000;
+        connected(&net, 15, &config);
+        for (int i = 0; i < 3; i++) {
+                struct flow a = { .key = 1, .to_send = 150000, .no_finish = true };
+                struct flow b = { .key = 1, .keeps = true };
+
+                accept_with(&net, &b);
+                net.nodes[1].acceptor = &handler;
+                assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+                net_run(&net, NSEC_PER_SEC, NULL);
+                assert_int_equal(b.received, a.to_send);
+                stream_reset(a.stream, 1);
+                stream_reset(b.stream, 1);
+                net_run(&net, NSEC_PER_SEC, NULL);
+                assert_int_equal(a.n_close + b.n_close, 2);
+                assert_int_equal(net.nodes[1].connection->unconsumed, 0);
+        }
+        net_done(&net);
+}
+
+/* Windows that grew to the budget's end leave first ones to connections to come. */
+static void test_grown_windows_leave_room_for_others(void **state) {
+        struct flow a = { .key = 1, .to_send = 8 << 20 }, b = { .key = 1, .no_finish = true };
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.total_receive_bytes = 4 << 20;
+        connected(&net, 16, &config);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, 10 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, a.to_send);
+        assert_int_equal(net.nodes[1].quic->receive_budget.used, 2 << 20);
+        net_dial(net_add(&net, &config), &net.nodes[1], NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        assert_int_equal(net.nodes[2].n_connected, 1);
+        net_done(&net);
+}
+
 static void test_reset_and_stop_reach_the_other_side(void **state) {
         struct flow a = { .key = 1, .to_send = 1 << 20, .no_finish = true };
         struct flow b = { .key = 1, .no_finish = true };
@@ -235,6 +290,60 @@ static void test_a_shared_budget_starves_nobody(void **state) {
         net_done(&net);
 }
 
+/* A stream's own buffer larger than its connection's: half of it is never free. */
+static void test_a_stream_larger_than_its_connection(void **state) {
+        struct flow a = { .to_send = 4 << 20 }, b = { .no_finish = true };
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.stream_send_bytes = 8 << 20;
+        config.limits.connection_send_bytes = 1 << 20;
+        connected(&net, 13, &config);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        net_run(&net, 60 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, a.to_send);
+        net_done(&net);
+}
+
+static void fill(struct flow *f, uint64_t upto) {
+        static const uint8_t chunk[8192];
+
+        while (f->sent < upto && stream_write(f->stream, BYTES_OF(chunk)) == STREAM_OK)
+                f->sent += sizeof(chunk);
+}
+
+/* A stream that was refused while half of its own buffer was full, by a budget that another
+ * one takes up until after the first has its last acknowledgement: it is told all the same. */
+static void test_a_refused_stream_is_told_by_others(void **state) {
+        struct flow a = { .no_finish = true }, greedy = { .no_finish = true };
+        struct flow b = { .no_finish = true };
+        struct quic_config config;
+        struct net net;
+
+        quic_config_default(&config);
+        config.limits.connection_send_bytes = 1200 << 10;
+        config.limits.connection_window = 200000; /* no more is acknowledged at once */
+        connected(&net, 14, &config);
+        accept_with(&net, &b);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &a, NULL), 0);
+        assert_int_equal(connection_open_stream(dialled(&net), &flow_handler, &greedy, NULL), 0);
+        fill(&a, 640 << 10);
+        fill(&greedy, 1 << 20);
+        fill(&a, 1 << 20);
+        assert_int_equal(a.sent, 640 << 10);
+        while (a.stream && greedy.sent < 8 << 20) {
+                net_run(&net, NSEC_PER_MSEC, NULL);
+                fill(&greedy, 8 << 20);
+        }
+        assert_int_equal(a.n_writable, 0);
+        net_run(&net, 10 * NSEC_PER_SEC, NULL);
+        assert_int_equal(b.received, a.sent + greedy.sent);
+        assert_true(a.n_writable > 0);
+        net_done(&net);
+}
+
 /* Whatever state streams are in, a lost connection closes each once. */
 static void test_a_lost_connection_closes_streams(void **state) {
         struct flow a = { .to_send = 1 << 20 }, b = {};
@@ -273,8 +382,11 @@ static void test_abandoned_streams_call_nobody(void **state) {
 TEST_MAIN(cmocka_unit_test(test_bytes_survive_a_bad_network),
           cmocka_unit_test(test_a_thousand_streams_in_turn), cmocka_unit_test(test_the_257th_waits),
           cmocka_unit_test(test_flow_control_holds), cmocka_unit_test(test_windows_grow_with_need),
-          cmocka_unit_test(test_windows_do_not_leak),
+          cmocka_unit_test(test_windows_do_not_leak), cmocka_unit_test(test_consumed_in_on_close),
+          cmocka_unit_test(test_grown_windows_leave_room_for_others),
           cmocka_unit_test(test_reset_and_stop_reach_the_other_side),
           cmocka_unit_test(test_a_shared_budget_starves_nobody),
+          cmocka_unit_test(test_a_stream_larger_than_its_connection),
+          cmocka_unit_test(test_a_refused_stream_is_told_by_others),
           cmocka_unit_test(test_a_lost_connection_closes_streams),
           cmocka_unit_test(test_abandoned_streams_call_nobody))
