@@ -65,6 +65,10 @@ void framed_detach(struct framed *f) {
         f->userdata = NULL;
 }
 
+const struct framed_handler *framed_handler_of(const struct framed *f) {
+        return f->handler;
+}
+
 void *framed_userdata(const struct framed *f) {
         return f->userdata;
 }

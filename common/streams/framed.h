@@ -69,4 +69,5 @@ void framed_reset(struct framed *f, uint32_t code, const char *text);
 /* Nobody listens any more: what is queued still goes, what comes is thrown away, it ends when
  * both sides have finished. The caller has called framed_finish(), or the peer is reset. */
 void framed_detach(struct framed *f);
+const struct framed_handler *framed_handler_of(const struct framed *f);
 void *framed_userdata(const struct framed *f);

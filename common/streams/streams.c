@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/list.h"
+#include "common/base/map.h"
 #include "common/base/memory.h"
 #include "common/daemon/bus.h"
 #include "common/daemon/channel.h"
@@ -30,6 +30,7 @@ struct streams {
         size_t n_protocols;
         struct channel *watch;
         struct frame_reader changes;
+        struct map *denied; /* peer -> itself */
 };
 
 /* ---- Serving ---- */
@@ -106,7 +107,7 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
         if (f)
                 s->events->on_accepted(s->userdata, stream, f);
         else
-                s->events->on_withdrawn(s->userdata, stream);
+                s->events->on_withdrawn(s->userdata, at, stream);
 }
 
 /* ---- Watching ---- */
@@ -178,6 +179,36 @@ void streams_keep(struct streams *s, const struct peer_id *peer, bool needed) {
         rpc_call(s->rpc, "Keep", &request, CALL_TIMEOUT, on_kept, s);
 }
 
+/* ---- Denying ---- */
+
+static void on_denied(void *userdata, const struct rpc_result *result) {
+        if (result->code != RPC_OK && result->code != RPC_E_CANCELLED &&
+            result->code != RPC_E_GONE)
+                log_warning("transport does not refuse who is blocked: %s", result->text);
+}
+
+static void deny_now(struct streams *s) {
+        size_t n = map_count(s->denied), cursor = 0;
+        CLEANUP(freep) ProtobufCBinaryData *list = xnew_n(ProtobufCBinaryData, n + 1);
+        Transport__DenyRequest request = TRANSPORT__DENY_REQUEST__INIT;
+        struct bytes key;
+        void *value;
+
+        request.peers = list;
+        while (map_next(s->denied, &cursor, &key, &value))
+                list[request.n_peers++] = (ProtobufCBinaryData){ key.len, (uint8_t *) key.data };
+        rpc_call(s->rpc, "Deny", &request, CALL_TIMEOUT, on_denied, s);
+}
+
+void streams_deny(struct streams *s, const struct peer_id *peer, bool denied) {
+        if (denied)
+                (void) map_set(s->denied, peer_id_bytes(peer), s);
+        else
+                (void) map_remove(s->denied, peer_id_bytes(peer));
+        if (s->is_up)
+                deny_now(s);
+}
+
 /* ---- Life ---- */
 
 static void on_up(void *userdata) {
@@ -185,6 +216,8 @@ static void on_up(void *userdata) {
         struct streams *s = userdata;
 
         s->is_up = true;
+        if (map_count(s->denied) > 0)
+                deny_now(s);
         serve_now(s);
         watch_now(s);
         rpc_call(s->rpc, "Self", &nothing, CALL_TIMEOUT, on_self, s);
@@ -210,6 +243,7 @@ int streams_new(struct service_context *ctx, const struct streams_events *events
         s->userdata = userdata;
         s->acceptor = (struct channel_acceptor){ .on_open = on_inbound, .userdata = s };
         frame_reader_init(&s->changes, CHANGE_MAX);
+        s->denied = map_new(1);
         r = bus_connect(ctx, "transport/streams", &s->acceptor, &s->bus);
         if (r)
                 return log_fault(r, "cannot connect to transport below %s", ctx->runtime);
@@ -228,6 +262,7 @@ struct streams *streams_free(struct streams *s) {
         s->rpc = rpc_client_free(s->rpc);
         s->bus = bus_client_free(s->bus);
         frame_reader_done(&s->changes);
+        map_free(s->denied);
         free(s);
         return NULL;
 }

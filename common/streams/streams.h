@@ -30,7 +30,7 @@ struct streams_events {
         /* The stream on_inbound() spoke of; the handler's callbacks follow. */
         void (*on_accepted)(void *userdata, void *stream_userdata, struct framed *f);
         /* It was withdrawn before it could be accepted. */
-        void (*on_withdrawn)(void *userdata, void *stream_userdata);
+        void (*on_withdrawn)(void *userdata, size_t protocol, void *stream_userdata);
         /* A peer came, changed or went (proto/transport.proto, PeerChange). May be NULL. */
         void (*on_peer)(void *userdata, const Transport__PeerChange *change);
         /* Identity and announced addresses, at first and whenever they change. */
@@ -49,6 +49,8 @@ DEFINE_CLEANUP(struct streams *, streams_free);
 /* Replaces what is served. protocols' handlers must stay. */
 void streams_serve(struct streams *s, const struct streams_protocol *protocols, size_t n);
 void streams_keep(struct streams *s, const struct peer_id *peer, bool needed);
+/* Disconnected and refused from now on, also by the next transport. */
+void streams_deny(struct streams *s, const struct peer_id *peer, bool denied);
 bool streams_is_up(const struct streams *s);
 /* NULL while transport is not there. */
 struct link *streams_link(const struct streams *s);
