@@ -378,6 +378,24 @@ void gossip_peer_down(struct gossip *g, const struct peer_id *peer, nsec_t now) 
         known_free(g, k);
 }
 
+void gossip_peers_gone(struct gossip *g, nsec_t now) {
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        g->now = now;
+        while (map_next(g->peers, &cursor, &key, &value)) {
+                struct known_peer *k = value;
+
+                pubsub_peer_down(g->router, &k->peer, now);
+                known_free(g, k);
+        }
+}
+
+bool gossip_knows(const struct gossip *g, const struct peer_id *peer) {
+        return gossip_known(g, peer) != NULL;
+}
+
 void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pubsub_version version,
                           nsec_t now) {
         struct known_peer *k = gossip_known(g, peer);

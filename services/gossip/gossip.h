@@ -68,6 +68,10 @@ struct gossip_peer {
 };
 void gossip_peer_up(struct gossip *g, const struct gossip_peer *p, nsec_t now);
 void gossip_peer_down(struct gossip *g, const struct peer_id *peer, nsec_t now);
+/* transport restarted: all connections are gone. */
+void gossip_peers_gone(struct gossip *g, nsec_t now);
+/* Connected, or was when it last spoke. */
+bool gossip_knows(const struct gossip *g, const struct peer_id *peer);
 void gossip_addresses(struct gossip *g, const struct multiaddr *addrs, size_t n, nsec_t now);
 /* How many nodes there are, as dht estimates it. */
 void gossip_size(struct gossip *g, double nodes, nsec_t now);

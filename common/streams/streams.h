@@ -1,0 +1,58 @@
+#pragma once
+
+/* A service's connection to transport: the protocols it serves, streams that
+ * peers open to it, peers it wants kept, and who is connected (watch). Comes and
+ * goes with transport; what was asked for is asked again by itself. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/cleanup.h"
+#include "common/streams/framed.h"
+#include "proto/transport.pb-c.h"
+
+struct service_context;
+struct streams;
+
+/* One protocol that is served. */
+struct streams_protocol {
+        const char *id;        /* copied */
+        uint32_t max_per_peer; /* inbound streams; 0: 32 */
+        size_t frame_max;
+        const struct framed_handler *handler; /* of inbound streams */
+};
+#define STREAMS_PROTOCOLS_MAX 8
+
+struct streams_events {
+        /* A peer opened a stream; returns its userdata, NULL refuses it. */
+        void *(*on_inbound)(void *userdata, size_t protocol, const struct framed_remote *remote);
+        /* The stream on_inbound() spoke of; the handler's callbacks follow. */
+        void (*on_accepted)(void *userdata, void *stream_userdata, struct framed *f);
+        /* It was withdrawn before it could be accepted. */
+        void (*on_withdrawn)(void *userdata, size_t protocol, void *stream_userdata);
+        /* A peer came, changed or went (proto/transport.proto, PeerChange). May be NULL. */
+        void (*on_peer)(void *userdata, const Transport__PeerChange *change);
+        /* Identity and announced addresses, at first and whenever they change. */
+        void (*on_self)(void *userdata, const Transport__SelfReply *self);
+        /* transport is there (again): nothing of before is left, peers are told anew; or gone. */
+        void (*on_up)(void *userdata);
+        void (*on_down)(void *userdata);
+};
+
+/* Connects to transport/streams. Returns 0 or a fault. */
+int streams_new(struct service_context *ctx, const struct streams_events *events, void *userdata,
+                struct streams **ret);
+struct streams *streams_free(struct streams *s); /* always NULL; streams end without callbacks */
+DEFINE_CLEANUP(struct streams *, streams_free);
+
+/* Replaces what is served. protocols' handlers must stay. */
+void streams_serve(struct streams *s, const struct streams_protocol *protocols, size_t n);
+void streams_keep(struct streams *s, const struct peer_id *peer, bool needed);
+/* Disconnected and refused from now on, also by the next transport. */
+void streams_deny(struct streams *s, const struct peer_id *peer, bool denied);
+bool streams_is_up(const struct streams *s);
+/* NULL while transport is not there. */
+struct link *streams_link(const struct streams *s);
+struct framed *streams_open(struct streams *s, const struct framed_open *o,
+                            const struct framed_handler *handler, void *userdata);

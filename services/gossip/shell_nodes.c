@@ -1,0 +1,190 @@
+#include "services/gossip/shell.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/daemon/capability.h"
+#include "common/daemon/log.h"
+#include "proto/dht.pb-c.h"
+#include "proto/keyring.pb-c.h"
+#include "services/gossip/core.h"
+
+/* The node's other services: keyring signs, dht finds. */
+
+#define SIGN_TIMEOUT   (5 * NSEC_PER_SEC)
+#define LOOKUP_TIMEOUT (5 * NSEC_PER_SEC)
+#define SIZE_EVERY     (30 * NSEC_PER_SEC)
+#define FOUND_MAX      32
+
+struct waiting {
+        struct shell *shell;
+        uint64_t id;
+};
+
+static struct waiting *waiting_new(struct shell *s, uint64_t id) {
+        struct waiting *w = xnew(struct waiting);
+
+        w->shell = s;
+        w->id = id;
+        return w;
+}
+
+/* ---- keyring ---- */
+
+static void on_signed(void *userdata, const struct rpc_result *result) {
+        CLEANUP(freep) struct waiting *w = userdata;
+        struct shell *s = w->shell;
+        const Keyring__SignedReply *in = result->message;
+
+        if (!s->core)
+                return;
+        if (result->code == RPC_OK) {
+                gossip_signed(s->core, w->id, BYTES(in->statement.data, in->statement.len),
+                              BYTES(in->signature.data, in->signature.len), shell_now(s));
+        } else {
+                if (result->code != RPC_E_CANCELLED)
+                        log_warning("keyring did not sign what we would say: %s", result->text);
+                gossip_sign_failed(s->core, w->id, shell_now(s));
+        }
+        shell_turn(s);
+}
+
+void shell_do_sign_message(struct shell *s, struct gossip_action *a) {
+        Keyring__SignMessageRequest request = KEYRING__SIGN_MESSAGE_REQUEST__INIT;
+
+        request.message = (ProtobufCBinaryData){ a->data->len, a->data->data };
+        rpc_call(s->keyring_rpc, "SignMessage", &request, SIGN_TIMEOUT, on_signed,
+                 waiting_new(s, a->id));
+}
+
+void shell_do_sign_capability(struct shell *s, struct gossip_action *a) {
+        Keyring__SignCapabilityRequest request = KEYRING__SIGN_CAPABILITY_REQUEST__INIT;
+
+        request.capability = (ProtobufCBinaryData){ a->data->len, a->data->data };
+        rpc_call(s->keyring_rpc, "SignCapability", &request, SIGN_TIMEOUT, on_signed,
+                 waiting_new(s, a->id));
+}
+
+static int ask_identity(struct shell *s, const char *path) {
+        CLEANUP(seqpacket_caller_freep)
+        struct seqpacket_caller *caller =
+                seqpacket_caller_new(path, &keyring__gossip__descriptor);
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        nsec_t until = nsec_add(shell_now(s), s->config->keyring_wait);
+        const void *message;
+        int r;
+
+        do {
+                r = seqpacket_call(caller, "Identity", &empty, NSEC_PER_SEC, &message);
+                if (r == 0) {
+                        const Keyring__IdentityReply *reply = message;
+
+                        if (peer_id_parse(BYTES(reply->peer.data, reply->peer.len), &s->self))
+                                return 0;
+                        log_error("keyring says an identity that is no peer id");
+                        return error_origin(-EBADMSG);
+                }
+                (void) usleep(50000);
+        } while (shell_now(s) < until);
+        log_error("keyring does not answer on %s: is quorate-keyring running?", path);
+        return r < 0 ? r : error_origin(-ETIMEDOUT);
+}
+
+int shell_keyring_start(struct shell *s) {
+        char path[CAPABILITY_PATH_SIZE];
+        int r;
+
+        if (capability_path(s->ctx->runtime, "keyring/gossip", false, path)) {
+                log_error("runtime directory %s is too long", s->ctx->runtime);
+                return error_origin(-ENAMETOOLONG);
+        }
+        r = ask_identity(s, path);
+        if (!r)
+                r = seqpacket_connect(s->loop, path, &s->keyring);
+        if (!r)
+                s->keyring_rpc =
+                        rpc_client_new(seqpacket_link(s->keyring), &keyring__gossip__descriptor);
+        return r;
+}
+
+/* ---- dht ---- */
+
+static void take_contact(const Dht__Contact *in, struct gossip_contact *ret) {
+        *ret = (struct gossip_contact){};
+        if (!peer_id_parse(BYTES(in->peer.data, in->peer.len), &ret->peer))
+                return;
+        for (size_t i = 0; i < in->n_addresses && ret->n_addresses < GOSSIP_ADDRESSES_MAX; i++)
+                if (multiaddr_parse(BYTES(in->addresses[i].data, in->addresses[i].len),
+                                    &ret->addresses[ret->n_addresses]) == MULTIADDR_OK)
+                        ret->n_addresses++;
+}
+
+static void on_found(void *userdata, const struct rpc_result *result) {
+        CLEANUP(freep) struct gossip_contact *list = xnew_n(struct gossip_contact, FOUND_MAX);
+        CLEANUP(freep) struct waiting *w = userdata;
+        const Dht__FindClosestReply *in = result->message;
+        size_t n = 0;
+
+        if (!w->shell->core)
+                return;
+        for (size_t i = 0; result->code == RPC_OK && i < in->n_contacts && n < FOUND_MAX; i++) {
+                take_contact(in->contacts[i], &list[n]);
+                n += !peer_id_is_none(&list[n].peer);
+        }
+        gossip_found(w->shell->core, w->id, list, n, shell_now(w->shell));
+        shell_turn(w->shell);
+}
+
+void shell_do_lookup(struct shell *s, struct gossip_action *a) {
+        Dht__FindClosestRequest request = DHT__FIND_CLOSEST_REQUEST__INIT;
+
+        request.key = (ProtobufCBinaryData){ sizeof(a->key), a->key };
+        request.count = (uint32_t) a->n;
+        request.local = a->local;
+        request.timeout_ms = LOOKUP_TIMEOUT / NSEC_PER_MSEC;
+        rpc_call(s->dht_rpc, "FindClosest", &request, LOOKUP_TIMEOUT + NSEC_PER_SEC, on_found,
+                 waiting_new(s, a->id));
+}
+
+/* What a crawl found is a hint for dht: transport remembers the address, and tells dht
+ * when that peer has really answered. */
+void shell_do_hint(struct shell *s, struct gossip_action *a) {
+        shell_do_connect(s, a);
+}
+
+static void on_size(void *userdata, const struct rpc_result *result) {
+        const Dht__StatusReply *in = result->message;
+        struct shell *s = userdata;
+
+        if (!s->core || result->code != RPC_OK)
+                return;
+        gossip_size(s->core, in->size, shell_now(s));
+        shell_turn(s);
+}
+
+void shell_ask_size(struct shell *s) {
+        const Types__Empty nothing = TYPES__EMPTY__INIT;
+
+        if (shell_now(s) < s->next_size)
+                return;
+        s->next_size = nsec_add(shell_now(s), SIZE_EVERY);
+        rpc_call(s->dht_rpc, "Status", &nothing, LOOKUP_TIMEOUT, on_size, s);
+}
+
+int shell_dht_start(struct shell *s) {
+        int r = bus_connect(s->ctx, "dht/lookup", NULL, &s->dht_bus);
+
+        if (r)
+                return log_fault(r, "cannot connect to dht below %s", s->ctx->runtime);
+        s->dht_rpc = rpc_client_new(bus_client_link(s->dht_bus), &dht__lookup__descriptor);
+        return 0;
+}
+
+void shell_nodes_stop(struct shell *s) {
+        s->dht_rpc = rpc_client_free(s->dht_rpc);
+        s->dht_bus = bus_client_free(s->dht_bus);
+        s->keyring_rpc = rpc_client_free(s->keyring_rpc);
+        s->keyring = seqpacket_free(s->keyring);
+}
