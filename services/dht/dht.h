@@ -76,7 +76,7 @@ void dht_peer_gone(struct dht *d, const struct peer_id *peer, nsec_t now);
 /* Own announced addresses, as often as they change. */
 void dht_addresses(struct dht *d, const struct multiaddr *addrs, size_t n, nsec_t now);
 /* Somewhere to begin: configured, from mDNS, from a person. */
-enum bootstrap_source { BOOTSTRAP_CONFIG = 0, BOOTSTRAP_MDNS, BOOTSTRAP_PERSON, _BOOTSTRAP_N };
+enum bootstrap_source { BOOTSTRAP_CONFIG = 0, BOOTSTRAP_MDNS, BOOTSTRAP_PERSON, BOOTSTRAP_MEMORY };
 void dht_bootstrap(struct dht *d, const struct contact *c, enum bootstrap_source source,
                    nsec_t now);
 /* The network changed or came back: forget back-offs, look again. */

@@ -20,7 +20,8 @@ struct estimate_sample {
 };
 
 struct estimate {
-        struct estimate_sample samples[ESTIMATE_SAMPLES]; /* a ring */
+        struct estimate_sample own;                       /* at our own key: everybody knows it */
+        struct estimate_sample samples[ESTIMATE_SAMPLES]; /* at keys that we drew: a ring */
         size_t n_samples, next;
 };
 
@@ -31,6 +32,8 @@ struct estimate_value {
 /* distance: of the n-th closest that answered, as a fraction of the key space;
  * is_all: there were no more than these n. */
 void estimate_add(struct estimate *e, double distance, unsigned n, bool is_all);
+void estimate_own(struct estimate *e, double distance, unsigned n, bool is_all); /* replaced */
+size_t estimate_samples(const struct estimate *e);
 /* Without a sample: 1, 1, 1. */
 struct estimate_value estimate_get(const struct estimate *e);
 /* Within it, n honest ids are expected around any key. 1 or more: everywhere. */

@@ -4,6 +4,7 @@
  * value is accepted and none is served. */
 
 #include "common/base/bytes.h"
+#include "common/base/nsec.h"
 #include "services/dht/store.h"
 
 struct dht_remote; /* dht.h */
@@ -29,4 +30,7 @@ struct record_rules {
         /* One message of /quorate/record/1. Writes an answer and returns true; false: reset. */
         bool (*request)(void *userdata, const struct dht_remote *from, struct bytes message,
                         struct buffer *ret_answer, nsec_t now);
+        /* What a dht_sign() of calls.h came to; signature empty: keyring refused. */
+        void (*on_signed)(void *userdata, uint64_t id, struct bytes statement,
+                          struct bytes signature, nsec_t now);
 };

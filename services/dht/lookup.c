@@ -437,6 +437,17 @@ void lookup_failed(struct lookup *l, const struct key *who, int edge) {
         judge(l, c, false);
 }
 
+void lookup_skip(struct lookup *l, const struct key *who, int edge) {
+        struct candidate *c = settle(l, who, edge), *teller = c ? by_serial(l, c->teller) : NULL;
+
+        if (!c || edge != LOOKUP_MAIN)
+                return;
+        c->state = CANDIDATE_FAILED;
+        l->n_asked--;
+        if (teller)
+                teller->n_doubted -= teller->n_doubted > 0;
+}
+
 void lookup_remove(struct lookup *l, const struct key *who) {
         struct candidate *c = lookup_find(l, who);
 

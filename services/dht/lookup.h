@@ -75,6 +75,8 @@ bool lookup_next(struct lookup *l, struct lookup_ask *ret);
 struct candidate *lookup_answered(struct lookup *l, const struct key *who, int edge,
                                   const struct contact *told, size_t n_told);
 void lookup_failed(struct lookup *l, const struct key *who, int edge);
+/* Not asked after all (in back-off): nobody is to blame. */
+void lookup_skip(struct lookup *l, const struct key *who, int edge);
 /* Denied meanwhile: as if it had failed. */
 void lookup_remove(struct lookup *l, const struct key *who);
 bool lookup_is_over(const struct lookup *l);

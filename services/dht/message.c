@@ -124,6 +124,10 @@ int kad_message_read(struct bytes in, struct kad_message *ret) {
                 return KAD_E_INVALID;
         }
         *ret = (struct kad_message){ .type = m->type, .key = view(&m->key), .unpacked = u };
+        if (m->has_quoratetarget && m->quoratetarget.len == KEY_SIZE) {
+                ret->has_target = true;
+                memcpy(ret->target.bytes, m->quoratetarget.data, KEY_SIZE);
+        }
         if (m->record) {
                 ret->has_record = true;
                 ret->record_key = view(&m->record->key);
@@ -183,6 +187,9 @@ void kad_message_put(struct buffer *b, const struct kad_parts *parts) {
         message.type = parts->type;
         message.has_key = parts->key.len > 0;
         message.key = data_of(parts->key);
+        message.has_quoratetarget = parts->target != NULL;
+        if (parts->target)
+                message.quoratetarget = data_of(key_bytes(parts->target));
         if (parts->has_record) {
                 message.record = &record;
                 record.has_key = record.has_value = true;

@@ -40,7 +40,8 @@ enum kad_result {
 struct kad_message {
         enum kad_type type;
         struct bytes key; /* empty in most answers */
-        bool has_record;
+        bool has_target, has_record;
+        struct key target; /* of FIND_NODE, instead of the key's hash */
         struct bytes record_key, value, received;
         struct contact closer[KAD_PEERS_MAX], providers[KAD_PEERS_MAX];
         size_t n_closer, n_providers, n_skipped;
@@ -58,6 +59,7 @@ static inline void kad_message_donep(struct kad_message *m) {
 struct kad_parts {
         enum kad_type type;
         struct bytes key;
+        const struct key *target; /* or NULL */
         bool has_record;
         struct bytes record_key, value, received;
         const struct contact *closer, *providers;

@@ -21,6 +21,8 @@ static double distance_of(uint64_t id, uint64_t target) {
 
 /* What a lookup of that target meets: the k closest of all ids, the first being ours. */
 static void sample(struct estimate *e, const uint64_t *ids, size_t n, uint64_t target) {
+        void (*add)(struct estimate *, double, unsigned, bool) =
+                target == ids[0] ? estimate_own : estimate_add;
         double *d = xnew_n(double, n);
         size_t others = 0;
 
@@ -28,9 +30,9 @@ static void sample(struct estimate *e, const uint64_t *ids, size_t n, uint64_t t
                 d[others++] = distance_of(ids[i], target);
         qsort(d, others, sizeof(*d), by_value);
         if (others < K)
-                estimate_add(e, others ? d[others - 1] : 0, (unsigned) others, true);
+                add(e, others ? d[others - 1] : 0, (unsigned) others, true);
         else
-                estimate_add(e, d[K - 1], K, false);
+                add(e, d[K - 1], K, false);
         free(d);
 }
 
