@@ -50,8 +50,8 @@ struct dht_action {
         enum dht_action_type type;
         enum dht_protocol protocol;
         uint64_t id, n;
-        struct contact contact; /* owned */
-        struct refbuf *data;    /* owned, or NULL */
+        struct contact contact;    /* owned */
+        struct refbuf *data;       /* owned, or NULL */
         struct dht_result *result; /* owned, or NULL */
         struct dht_event event;
 };

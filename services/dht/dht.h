@@ -17,6 +17,8 @@
 #include "common/crypto/sign.h"
 #include "services/dht/action.h"
 #include "services/dht/contact.h"
+#include "services/dht/hooks.h"
+#include "services/dht/settings.h"
 #include "services/dht/store.h"
 
 struct dht;
@@ -24,33 +26,14 @@ struct dht;
 /* Numbers of proto/dht.proto, DhtError. */
 enum dht_code {
         DHT_OK = 0,
-        DHT_E_NOT_FOUND = 1,   /* asked everybody who should have it */
-        DHT_E_NO_PEERS = 2,    /* nobody to ask */
-        DHT_E_REFUSED = 3,     /* the record table or a quota; the text names the rule */
+        DHT_E_NOT_FOUND = 1, /* asked everybody who should have it */
+        DHT_E_NO_PEERS = 2,  /* nobody to ask */
+        DHT_E_REFUSED = 3,   /* the record table or a quota; the text names the rule */
         DHT_E_TIMED_OUT = 4,
-        DHT_E_BUSY = 5,        /* too many lookups of this caller */
+        DHT_E_BUSY = 5, /* too many lookups of this caller */
         DHT_E_BAD_KEY = 6,
         DHT_E_KEYRING = 7,
 };
-
-enum dht_mode { DHT_MODE_AUTO = 0, DHT_MODE_SERVER, DHT_MODE_CLIENT };
-
-struct dht_config {
-        const char *network;   /* protocol prefix: "quorate", or a private network's */
-        enum dht_mode mode;
-        bool is_private;       /* loopback, RFC 1918 and ULA are exempt from subnet caps */
-        bool is_passive;       /* answers from the table only, starts no maintenance of its own */
-        unsigned k, parallel, paths; /* 20, 10, 3 */
-        unsigned pow_bits;     /* to enter tables: 16 public, 0 private */
-        nsec_t request_timeout, lookup_timeout; /* 3 s, 20 s */
-        nsec_t refresh;        /* table refresh: 10 min */
-        nsec_t republish, gap_fill, ttl_max; /* 22 h, 3 min, 48 h */
-        uint64_t records_max, bytes_max; /* what others may make us keep */
-        unsigned lookups_max;  /* at once, all callers */
-        /* defences, on unless a simulation shows what they are worth */
-        bool without_subnet_caps, without_paths, without_regions, without_age;
-};
-void dht_config_default(struct dht_config *ret);
 
 /* Another way to check signatures than Ed25519, for simulations; NULL: sign_verify(). */
 typedef bool (*dht_verify_fn)(void *userdata, const struct sign_public *key, struct bytes message,
@@ -61,6 +44,8 @@ struct dht *dht_new(const struct dht_config *config, const struct peer_id *self,
 struct dht *dht_free(struct dht *d); /* always NULL; the store is the caller's */
 DEFINE_CLEANUP(struct dht *, dht_free);
 
+/* The record table (hooks.h); without it no value is accepted. Both outlive the dht. */
+void dht_rules(struct dht *d, const struct record_rules *rules, void *userdata);
 void dht_verifier(struct dht *d, dht_verify_fn fn, void *userdata);
 /* Before anything else, and again when the wall clock jumped: µs since 1970 at `now`. */
 void dht_clock(struct dht *d, nsec_t now, int64_t wall_us);
@@ -70,19 +55,19 @@ void dht_start(struct dht *d, nsec_t now);
 void dht_stop(struct dht *d, nsec_t now);
 
 bool dht_output(struct dht *d, struct dht_action *ret); /* dht_action_done() it */
-nsec_t dht_deadline(const struct dht *d);                /* NSEC_NEVER when idle */
+nsec_t dht_deadline(const struct dht *d);               /* NSEC_NEVER when idle */
 void dht_expire(struct dht *d, nsec_t now);
 
 /* ---- What transport tells ---- */
 
 /* Who is at the other end, as this node's own handshake validated it. */
 struct dht_remote {
-        struct contact contact; /* addresses: those it announces (identify), or none yet */
+        struct contact contact;   /* addresses: those it announces (identify), or none yet */
         struct endpoint endpoint; /* where it is now; family none: relayed or unknown */
-        bool is_inbound;        /* it dialled our listening socket */
-        bool is_server;         /* identify lists our kad protocol */
-        bool is_mdns;           /* found on the local network */
-        unsigned pow_bits;      /* of its key */
+        bool is_inbound;          /* it dialled our listening socket */
+        bool is_server;           /* identify lists our kad protocol */
+        bool is_mdns;             /* found on the local network */
+        unsigned pow_bits;        /* of its key */
         nsec_t rtt;
 };
 /* Identify was heard (also when it changed); the last connection went. */
@@ -91,8 +76,9 @@ void dht_peer_gone(struct dht *d, const struct peer_id *peer, nsec_t now);
 /* Own announced addresses, as often as they change. */
 void dht_addresses(struct dht *d, const struct multiaddr *addrs, size_t n, nsec_t now);
 /* Somewhere to begin: configured, from mDNS, from a person. */
-enum bootstrap_source { BOOTSTRAP_CONFIG = 0, BOOTSTRAP_MDNS, BOOTSTRAP_PERSON, _BOOTSTRAP_N };
-void dht_bootstrap(struct dht *d, const struct contact *c, enum bootstrap_source source, nsec_t now);
+enum bootstrap_source { BOOTSTRAP_CONFIG = 0, BOOTSTRAP_MDNS, BOOTSTRAP_PERSON, BOOTSTRAP_MEMORY };
+void dht_bootstrap(struct dht *d, const struct contact *c, enum bootstrap_source source,
+                   nsec_t now);
 /* The network changed or came back: forget back-offs, look again. */
 void dht_network_changed(struct dht *d, nsec_t now);
 /* Effective at once: out of tables, lookups, providers and answers. */
@@ -101,8 +87,8 @@ void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now
 /* ---- Streams ---- */
 
 /* One message of an inbound stream; answered by DHT_ANSWER or DHT_REFUSE of the same id. */
-void dht_request(struct dht *d, uint64_t id, const struct dht_remote *from, enum dht_protocol protocol,
-                 struct bytes message, nsec_t now);
+void dht_request(struct dht *d, uint64_t id, const struct dht_remote *from,
+                 enum dht_protocol protocol, struct bytes message, nsec_t now);
 /* The asker went away; its id is forgotten. */
 void dht_request_gone(struct dht *d, uint64_t id, nsec_t now);
 /* A DHT_ASK; `from` is who answered, authenticated. */
@@ -112,30 +98,34 @@ enum dht_failure { DHT_UNREACHABLE = 0, DHT_NO_PROTOCOL, DHT_RESET, DHT_SILENT }
 void dht_failed(struct dht *d, uint64_t id, enum dht_failure why, nsec_t now);
 /* A DHT_CONNECT; peer none: nobody. */
 void dht_connected(struct dht *d, uint64_t id, const struct peer_id *peer, nsec_t now);
-void dht_signed(struct dht *d, uint64_t id, struct bytes statement, struct bytes signature, nsec_t now);
+void dht_signed(struct dht *d, uint64_t id, struct bytes statement, struct bytes signature,
+                nsec_t now);
 void dht_sign_failed(struct dht *d, uint64_t id, nsec_t now);
 
 /* ---- Calls; each ends with one DHT_DONE, after any number of DHT_RESULT ---- */
 
 struct dht_result {
-        struct contact contact;  /* of a peer or provider */
+        struct contact contact;      /* of a peer or provider */
         struct refbuf *name, *value; /* of a record; value as signed */
         uint64_t sequence;
         struct peer_id publisher;
         nsec_t age;
-        unsigned copies;         /* how many of those asked had this very value */
-        bool is_unverified;      /* a hint: never answered us itself */
+        unsigned copies;    /* how many of those asked had this very value */
+        bool is_unverified; /* a hint: never answered us itself */
 };
 void dht_result_free(struct dht_result *r);
 
 void dht_find_peer(struct dht *d, uint64_t call, const struct peer_id *peer, nsec_t now);
 void dht_find_closest(struct dht *d, uint64_t call, const struct key *key, nsec_t now);
-/* A value of ours, already signed or (content-hashed) needing no signature; kept and republished. */
+/* A value of ours, already signed or (content-hashed) needing no signature; kept and republished.
+ */
 void dht_put(struct dht *d, uint64_t call, struct bytes name, struct bytes value, nsec_t now);
 void dht_get(struct dht *d, uint64_t call, struct bytes name, nsec_t now);
-void dht_unput(struct dht *d, uint64_t call, struct bytes name, nsec_t now); /* no longer republished */
+void dht_unput(struct dht *d, uint64_t call, struct bytes name,
+               nsec_t now); /* no longer republished */
 void dht_provide(struct dht *d, uint64_t call, struct bytes multihash, bool on, nsec_t now);
-void dht_find_providers(struct dht *d, uint64_t call, struct bytes multihash, unsigned max, nsec_t now);
+void dht_find_providers(struct dht *d, uint64_t call, struct bytes multihash, unsigned max,
+                        nsec_t now);
 void dht_cancel(struct dht *d, uint64_t call, nsec_t now);
 
 /* ---- Looking ---- */

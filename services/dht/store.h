@@ -19,9 +19,9 @@
 
 enum store_result {
         STORE_OK = 0,
-        STORE_E_NONE,    /* not there */
-        STORE_E_FULL,    /* the total quota (records or bytes) */
-        STORE_E_FAILED,  /* disk; the shell has logged it */
+        STORE_E_NONE,   /* not there */
+        STORE_E_FULL,   /* the total quota (records or bytes) */
+        STORE_E_FAILED, /* disk; the shell has logged it */
 };
 
 enum store_class { STORE_FOREIGN = 0, STORE_OWN }; /* own ones are republished and never evicted */
@@ -29,15 +29,15 @@ enum store_class { STORE_FOREIGN = 0, STORE_OWN }; /* own ones are republished a
 /* One value under a key. Several may stand under one key: `slot` tells them apart
  * (record table in README.md: publisher for topics, content hash for mailboxes). */
 struct stored_record {
-        struct key key;          /* key_of(name) */
+        struct key key; /* key_of(name) */
         uint8_t slot[32];
-        uint8_t kind;            /* enum record_kind, rules.h */
+        uint8_t kind; /* enum record_kind, rules.h */
         enum store_class class;
-        struct bytes name;       /* the record's key as sent, "/endpoint/…" */
-        struct bytes value;      /* as sent */
+        struct bytes name;  /* the record's key as sent, "/endpoint/…" */
+        struct bytes value; /* as sent */
         uint64_t sequence;
-        uint8_t publisher[32];   /* SHA-256 of the publisher's peer id; zero: none */
-        struct subnet subnet;    /* of who stored it here */
+        uint8_t publisher[32];           /* SHA-256 of the publisher's peer id; zero: none */
+        struct subnet subnet;            /* of who stored it here */
         int64_t received_us, expires_us; /* wall clock */
 };
 
@@ -59,10 +59,12 @@ struct store_counts {
 struct record_store; /* the implementation's own */
 
 struct store_ops {
-        int (*put)(struct record_store *s, const struct stored_record *r); /* replaces (key, slot) */
+        int (*put)(struct record_store *s,
+                   const struct stored_record *r); /* replaces (key, slot) */
         int (*remove)(struct record_store *s, const struct key *key, const uint8_t slot[32]);
         /* All values under a key, by slot; views are valid during the call. */
-        int (*each)(struct record_store *s, const struct key *key, store_record_fn fn, void *userdata);
+        int (*each)(struct record_store *s, const struct key *key, store_record_fn fn,
+                    void *userdata);
         /* In key order, starting behind `after` (NULL: from the beginning): for replication. */
         int (*walk)(struct record_store *s, const struct key *after, size_t max, store_record_fn fn,
                     void *userdata);

@@ -90,7 +90,8 @@ static void test_foreign_answer(void **state) {
         static const char packet[] =
                 "\0\0\x84\0\0\0\0\2\0\0\0\0" SERVICE "\0\x0c\0\1" TTL "\0\x0a\7PeerOne\xc0\x0c"
                 "\7peerone" SERVICE "\0\x10\x80\1" TTL "\0\x2a"
-                "\x29" "dnsaddr=/ip4/192.168.1.9/udp/4001/quic-v1";
+                "\x29"
+                "dnsaddr=/ip4/192.168.1.9/udp/4001/quic-v1";
         struct multiaddr want = address("/ip4/192.168.1.9/udp/4001/quic-v1");
         struct mdns_message m;
 

@@ -1,0 +1,41 @@
+#pragma once
+
+/* Where a node begins: configured entries (their peer may be unknown), what was
+ * remembered, what mDNS or a person names. While nobody is known they are dialled a
+ * few at a time, each with a back-off of its own; once the table has somebody they
+ * are ordinary peers and rest. Pure list; dialling is done by maintain.c. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/nsec.h"
+#include "services/dht/contact.h"
+
+#define BOOTSTRAP_MAX       48
+#define BOOTSTRAP_AT_ONCE   4
+#define BOOTSTRAP_PAUSE_MIN (2 * NSEC_PER_SEC)
+#define BOOTSTRAP_PAUSE_MAX (60 * NSEC_PER_SEC)
+#define BOOTSTRAP_MET       (300 * NSEC_PER_SEC) /* one that was there rests */
+
+struct bootstrap_entry {
+        struct contact contact;
+        unsigned source, n_failures; /* enum bootstrap_source */
+        nsec_t next;
+        bool is_dialling, is_met;
+};
+
+struct bootstrap {
+        struct bootstrap_entry entries[BOOTSTRAP_MAX];
+        size_t n, n_dialling;
+};
+
+void bootstrap_done(struct bootstrap *b);
+/* False: full of entries that are configured; others give way to a newer one. */
+bool bootstrap_add(struct bootstrap *b, const struct contact *c, unsigned source, nsec_t now);
+/* The next that is due; NULL: none, or BOOTSTRAP_AT_ONCE are under way. Once somebody is
+ * known (is_alone false) only those that mDNS or a person named are dialled, once. */
+struct bootstrap_entry *bootstrap_next(struct bootstrap *b, nsec_t now, bool is_alone);
+void bootstrap_begins(struct bootstrap *b, struct bootstrap_entry *e);
+/* dialled: as the entry was when it began, since entries move. */
+void bootstrap_ended(struct bootstrap *b, const struct contact *dialled, bool is_there, nsec_t now);
+void bootstrap_forgive(struct bootstrap *b, nsec_t now); /* all are due again */

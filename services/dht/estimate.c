@@ -1,0 +1,77 @@
+#include "services/dht/estimate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define Z_95              1.6449 /* standard normal */
+#define MEDIAN_EFFICIENCY 0.6    /* of a median against a mean: 2/pi */
+
+static bool make_sample(struct estimate_sample *ret, double distance, unsigned n, bool is_all) {
+        if (n == 0 || (!is_all && (n < 2 || distance <= 0)))
+                return false;
+        *ret = (struct estimate_sample){ .size = n + 1, .n = n, .is_all = is_all };
+        if (!is_all)
+                ret->size = (n - 1) / distance + 1;
+        return true;
+}
+
+void estimate_own(struct estimate *e, double distance, unsigned n, bool is_all) {
+        (void) make_sample(&e->own, distance, n, is_all);
+}
+
+void estimate_add(struct estimate *e, double distance, unsigned n, bool is_all) {
+        if (!make_sample(&e->samples[e->next], distance, n, is_all))
+                return;
+        e->next = (e->next + 1) % ESTIMATE_SAMPLES;
+        if (e->n_samples < ESTIMATE_SAMPLES)
+                e->n_samples++;
+}
+
+size_t estimate_samples(const struct estimate *e) {
+        return e->n_samples + (e->own.n > 0);
+}
+
+static int by_size(const void *a, const void *b) {
+        const struct estimate_sample *x = a, *y = b;
+
+        return (x->size > y->size) - (x->size < y->size);
+}
+
+/* Wilson and Hilferty (1931): the quantile of Gamma(shape) at normal quantile z,
+ * over its mean. */
+static double gamma_quantile(double shape, double z) {
+        double v = 1 / (9 * shape), root = 1 - v + z * sqrt(v);
+
+        return root > 0 ? root * root * root : 0;
+}
+
+struct estimate_value estimate_get(const struct estimate *e) {
+        struct estimate_sample sorted[ESTIMATE_SAMPLES + 1], *middle;
+        size_t n = estimate_samples(e);
+        double shape, most = 0, total = 0;
+
+        if (n == 0)
+                return (struct estimate_value){ 1, 1, 1 };
+        memcpy(sorted, e->samples, e->n_samples * sizeof(*sorted));
+        if (e->own.n > 0)
+                sorted[n - 1] = e->own;
+        for (size_t i = 0; i < n; i++) {
+                total += sorted[i].n;
+                most = fmax(most, sorted[i].n);
+        }
+        qsort(sorted, n, sizeof(*sorted), by_size);
+        middle = &sorted[(n - 1) / 2];
+        if (middle->is_all) /* somebody may have been away */
+                return (struct estimate_value){ middle->size, fmax(1, middle->size * 0.9 - 1),
+                                                middle->size * 1.1 + 1 };
+        /* Samples of a small network see the same nodes again: no more evidence than nodes. */
+        shape = fmax(most, MEDIAN_EFFICIENCY * fmin(total, middle->size));
+        shape = fmin(shape, fmax(most, middle->size)) * (n == 1 ? 1 : MEDIAN_EFFICIENCY);
+        return (struct estimate_value){ middle->size, middle->size * gamma_quantile(shape, -Z_95),
+                                        middle->size * gamma_quantile(shape, Z_95) };
+}
+
+double estimate_radius(const struct estimate *e, unsigned n) {
+        return n / estimate_get(e).size;
+}

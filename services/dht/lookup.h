@@ -1,0 +1,87 @@
+#pragma once
+
+/* One iterative lookup (Maymounkov and Mazières, 2002) over disjoint paths (S/Kademlia:
+ * Baumgart and Mies, 2007): a peer is asked by one path only, and a path goes by what
+ * its own responders told it. A path ends when the k closest it heard of have
+ * answered, the lookup when all paths have.
+ *
+ * Somebody whose contacts do not answer is believed no further: cost is bounded by
+ * 2 requests per liar. With a radius, everything that answers within it is looked
+ * for as well: when the k closest stand closer together than honest ids would, the
+ * neighbourhood is asked at its edges, where ids planted around the key are not.
+ * Pure: says whom to ask, is told what came. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "services/dht/contact.h"
+
+#define LOOKUP_PATHS_MAX      8
+#define LOOKUP_CANDIDATES_MAX 192
+#define LOOKUP_REGION_MAX     64
+#define LOOKUP_DOUBTED        2 /* requests in flight to contacts of one unproven teller */
+#define LOOKUP_EDGES          8 /* keys at the edges of the neighbourhood … */
+#define LOOKUP_EDGE_ASKS      3 /* … and how many are asked for each, at a time */
+#define LOOKUP_EDGE_ASKS_MAX  48
+
+enum candidate_state {
+        CANDIDATE_NEW = 0,
+        CANDIDATE_ASKED,
+        CANDIDATE_ANSWERED,
+        CANDIDATE_FAILED,
+        CANDIDATE_DROPPED, /* only told by somebody who told of nobody real */
+};
+
+struct candidate {
+        struct contact contact;
+        double distance;
+        unsigned serial, teller; /* teller: serial of who told of it; 0: several, or the table */
+        unsigned n_real, n_unreal, n_doubted; /* of what it told: answered, failed, in flight */
+        uint8_t state, path, seen_by, hops, edges; /* seen_by: a bit per path; edges: asked for */
+        uint8_t mark;                              /* the owner's */
+};
+
+struct lookup_config {
+        unsigned k, parallel, paths;
+        double radius; /* fraction of the key space; 0: the k closest only */
+};
+
+struct lookup {
+        struct lookup_config config;
+        struct key target, self;
+        struct candidate *candidates[LOOKUP_CANDIDATES_MAX]; /* by distance */
+        size_t n_candidates;
+        unsigned in_flight[LOOKUP_PATHS_MAX], edges_in_flight, n_edge_asks, last_serial;
+        struct key edges[LOOKUP_EDGES];
+        bool is_edging, has_overflow;
+        unsigned n_asked, n_answered, n_failed, n_dropped, n_revived;
+};
+
+struct lookup *lookup_new(const struct lookup_config *config, const struct key *target,
+                          const struct key *self);
+struct lookup *lookup_free(struct lookup *l); /* always NULL */
+/* From the table, in any order; dealt to the paths in turn. */
+void lookup_seed(struct lookup *l, const struct contact *c);
+
+#define LOOKUP_MAIN (-1)
+struct lookup_ask {
+        struct contact contact; /* a view, until the next call */
+        struct key target;      /* what to ask for: differs from the lookup's at an edge */
+        int edge;               /* LOOKUP_MAIN, or which edge: to be told with the answer */
+};
+/* Whom to ask now; false: nobody at the moment. */
+bool lookup_next(struct lookup *l, struct lookup_ask *ret);
+/* Returns the candidate that answered, NULL when it is none of this lookup's. */
+struct candidate *lookup_answered(struct lookup *l, const struct key *who, int edge,
+                                  const struct contact *told, size_t n_told);
+void lookup_failed(struct lookup *l, const struct key *who, int edge);
+/* Not asked after all (in back-off): nobody is to blame. */
+void lookup_skip(struct lookup *l, const struct key *who, int edge);
+/* Denied meanwhile: as if it had failed. */
+void lookup_remove(struct lookup *l, const struct key *who);
+bool lookup_is_over(const struct lookup *l);
+
+/* The k closest that answered, then what else answered within the radius: at most
+ * LOOKUP_REGION_MAX, nearest first. */
+size_t lookup_result(const struct lookup *l, struct candidate **ret, size_t max);
+struct candidate *lookup_find(const struct lookup *l, const struct key *who);

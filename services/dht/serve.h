@@ -1,0 +1,46 @@
+#pragma once
+
+/* What this node answers to a kad message of another. Says only what it knows by
+ * itself: contacts of the table, which answered us, and values that passed the
+ * record table. Pure; the caller rations requests before it reads them. */
+
+#include "services/dht/dht.h"
+#include "services/dht/message.h"
+#include "services/dht/table.h"
+
+#define SERVE_PEERS 256 /* whose rate is remembered */
+#define SERVE_RATE  16  /* units per second and peer … */
+#define SERVE_BURST 96  /* … a lookup asks a peer once or twice, a republish many times */
+#define SERVE_WRITE 4   /* units of what costs a signature check or a disk write */
+
+struct serve {
+        const struct table *table;
+        const struct store *store;        /* ops NULL: nothing is kept */
+        const struct record_rules *rules; /* or NULL */
+        void *userdata;
+        const struct peer_id *self;
+        struct key self_key;
+        const struct contact *exact; /* the very peer asked for, when it is connected; or NULL */
+        unsigned k;
+        int64_t wall_us, provider_life_us;
+};
+
+enum serve_result {
+        SERVE_ANSWER = 0, /* *ret_answer */
+        SERVE_NOTHING,    /* done; this message has no answer */
+        SERVE_E_INVALID,  /* makes no sense */
+        SERVE_E_REFUSED,  /* *ret_reason names the rule */
+        SERVE_E_FAR,      /* others are much closer to that key */
+        SERVE_E_STORE,    /* full, or failed */
+};
+
+/* Returns enum serve_result. */
+int serve_message(const struct serve *s, const struct dht_remote *from,
+                  const struct kad_message *in, struct refbuf **ret_answer,
+                  const char **ret_reason);
+/* Units it costs. */
+unsigned serve_cost(struct bytes message);
+
+/* The best valid value under a name that this node holds; returns whether there is one.
+ * ret is released with refbuf_unref(), *ret_us is when it came. */
+bool serve_best(const struct serve *s, struct bytes name, struct refbuf **ret, int64_t *ret_us);

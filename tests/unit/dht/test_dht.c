@@ -1,0 +1,257 @@
+#include <stdlib.h>
+
+#include "tests/support/dhts.h"
+#include "tests/support/test.h"
+
+#define SECOND NSEC_PER_SEC
+#define MINUTE (60 * SECOND)
+
+static struct key key_number(unsigned i) {
+        return key_of(BYTES_OF(((uint32_t[]){ i })));
+}
+
+static double mean_hops(const struct dhts *net) {
+        uint64_t hops = 0, lookups = 0;
+
+        for (size_t i = 0; i < net->config.n; i++) {
+                hops += dhts_counter(net, i, "lookup_hops");
+                lookups += dhts_counter(net, i, "lookups");
+        }
+        return (double) hops / (double) lookups;
+}
+
+static uint64_t run_once(uint64_t seed) {
+        struct dhts_config config;
+        struct dhts *net;
+        uint64_t trace;
+
+        dhts_config_default(&config);
+        config.seed = seed;
+        config.loss = 0.02;
+        net = dhts_new(&config);
+        dhts_start_all(net, 2 * SECOND);
+        dhts_run(net, 5 * MINUTE);
+        for (unsigned i = 0; i < 30; i++) {
+                struct key key = key_number(i);
+                struct dhts_outcome o = dhts_find(net, i, &key);
+
+                assert_true(o.is_done && o.code == DHT_OK);
+                dhts_outcome_done(&o);
+        }
+        trace = net->trace;
+        dhts_free(net);
+        return trace;
+}
+
+static void same_seed_same_actions(void **state) {
+        uint64_t first = run_once(7);
+
+        assert_int_equal(run_once(7), first);
+        assert_int_not_equal(run_once(8), first);
+}
+
+static void finds_the_closest(void **state) {
+        struct dhts_config config;
+        struct dhts *net;
+        size_t least = 20, sum = 0;
+
+        dhts_config_default(&config);
+        config.n = 300;
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        dhts_run(net, 5 * MINUTE);
+        for (unsigned i = 0; i < 60; i++) {
+                struct key key = key_number(i);
+                struct dhts_outcome o = dhts_find(net, i, &key);
+                size_t good = dhts_true_closest(net, i, &key, o.contacts, o.n);
+
+                assert_int_equal(o.code, DHT_OK);
+                assert_int_equal(o.n, 20);
+                least = good < least ? good : least;
+                sum += good;
+                assert_true(o.elapsed < 5 * SECOND);
+                dhts_outcome_done(&o);
+        }
+        print_message("# of the 20 closest %.2f found, least %zu; %.2f hops\n", (double) sum / 60,
+                      least, mean_hops(net));
+        assert_true(least >= 18);
+        assert_true(mean_hops(net) <= 3);
+        dhts_free(net);
+}
+
+static void values_are_kept_and_the_newest_wins(void **state) {
+        struct dhts_config config;
+        struct dhts_outcome o;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        config.n = 60;
+        config.n_clients = 5;
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        dhts_run(net, 3 * MINUTE);
+        o = dhts_put(net, 3, "/t/a", 5);
+        assert_int_equal(o.code, DHT_OK);
+        dhts_outcome_done(&o);
+        o = dhts_get(net, 40, "/t/a");
+        assert_int_equal(o.code, DHT_OK);
+        assert_int_equal(load_be64(o.value->data), 5);
+        assert_true(o.copies >= 18);
+        dhts_outcome_done(&o);
+        o = dhts_put(net, 57, "/t/a", 6); /* a client's */
+        assert_int_equal(o.code, DHT_OK);
+        dhts_outcome_done(&o);
+        o = dhts_put(net, 9, "/t/a", 4); /* older: nobody takes it */
+        assert_int_equal(o.code, DHT_E_NO_PEERS);
+        dhts_outcome_done(&o);
+        o = dhts_get(net, 58, "/t/a");
+        assert_int_equal(load_be64(o.value->data), 6);
+        dhts_outcome_done(&o);
+        o = dhts_get(net, 20, "/t/none");
+        assert_int_equal(o.code, DHT_E_NOT_FOUND);
+        dhts_outcome_done(&o);
+        o = dhts_put(net, 20, "/x/a", 1);
+        assert_int_equal(o.code, DHT_E_REFUSED);
+        assert_string_equal(o.text, "no such namespace");
+        dhts_outcome_done(&o);
+        dhts_free(net);
+}
+
+static void begin_peer(struct dht *d, uint64_t call, void *userdata, nsec_t now) {
+        dht_find_peer(d, call, userdata, now);
+}
+
+static void clients_stay_out_but_can_ask(void **state) {
+        struct dhts_config config;
+        struct dhts_outcome o;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        config.n = 50;
+        config.n_clients = 10;
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        dhts_run(net, 5 * MINUTE);
+        for (unsigned i = 0; i < 20; i++) {
+                struct key key = key_number(i);
+
+                o = dhts_find(net, 49 - i % 10, &key);
+                assert_int_equal(o.n, 20);
+                for (size_t j = 0; j < o.n; j++)
+                        for (size_t k = 40; k < 50; k++)
+                                assert_false(
+                                        peer_id_equal(&o.contacts[j].peer, &net->nodes[k].peer));
+                dhts_outcome_done(&o);
+        }
+        o = dhts_call(net, 49, begin_peer, &net->nodes[17].peer);
+        assert_int_equal(o.code, DHT_OK);
+        assert_true(peer_id_equal(&o.contacts[0].peer, &net->nodes[17].peer));
+        dhts_outcome_done(&o);
+        dhts_free(net);
+}
+
+static void begin_provide(struct dht *d, uint64_t call, void *userdata, nsec_t now) {
+        dht_provide(d, call, BYTES_LIT("\x12\x20multihash-of-thirty-two-bytes..!"), true, now);
+}
+static void begin_providers(struct dht *d, uint64_t call, void *userdata, nsec_t now) {
+        dht_find_providers(d, call, BYTES_LIT("\x12\x20multihash-of-thirty-two-bytes..!"), 10, now);
+}
+
+static void providers_are_found(void **state) {
+        struct dhts_config config;
+        struct dhts_outcome o;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        dhts_run(net, 2 * MINUTE);
+        o = dhts_call(net, 4, begin_providers, NULL);
+        assert_int_equal(o.code, DHT_E_NOT_FOUND);
+        dhts_outcome_done(&o);
+        for (size_t i = 1; i < 4; i++) {
+                o = dhts_call(net, i, begin_provide, NULL);
+                assert_int_equal(o.code, DHT_OK);
+                dhts_outcome_done(&o);
+        }
+        o = dhts_call(net, 20, begin_providers, NULL);
+        assert_int_equal(o.code, DHT_OK);
+        assert_int_equal(o.n, 3);
+        dhts_outcome_done(&o);
+        dhts_free(net);
+}
+
+static void alone_is_an_answer(void **state) {
+        struct dhts_config config;
+        struct dhts_outcome o;
+        struct dhts *net;
+        struct key key = key_number(1);
+
+        dhts_config_default(&config);
+        config.n = 1;
+        net = dhts_new(&config);
+        dhts_start(net, 0, NULL, 0);
+        dhts_run(net, MINUTE);
+        o = dhts_find(net, 0, &key);
+        assert_int_equal(o.code, DHT_E_NO_PEERS);
+        dhts_outcome_done(&o);
+        o = dhts_put(net, 0, "/t/a", 1); /* kept here at least */
+        assert_int_equal(o.code, DHT_E_NO_PEERS);
+        dhts_outcome_done(&o);
+        o = dhts_get(net, 0, "/t/a");
+        assert_int_equal(o.code, DHT_OK);
+        dhts_outcome_done(&o);
+        dhts_free(net);
+}
+
+static void survives_churn_and_knows_its_size(void **state) {
+        struct dhts_config config;
+        struct dhts *net;
+        struct rng rng;
+        unsigned good = 0, bracketed = 0;
+
+        dhts_config_default(&config);
+        config.n = 200;
+        config.loss = 0.01;
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        rng_init(&rng, 4);
+        for (unsigned i = 0; i < 600; i++) { /* sessions of 30 minutes */
+                size_t at[3], victim = rng_below(&rng, config.n);
+
+                dhts_run(net, 30 * MINUTE / config.n);
+                dhts_kill(net, victim);
+                for (size_t j = 0; j < 3; j++)
+                        do
+                                at[j] = rng_below(&rng, config.n);
+                        while (at[j] == victim);
+                dhts_start(net, victim, at, 3);
+        }
+        dhts_run(net, MINUTE);
+        for (unsigned i = 0; i < 50; i++) {
+                struct key key = key_number(i);
+                struct dhts_outcome o = dhts_find(net, i, &key);
+
+                good += o.code == DHT_OK && dhts_true_closest(net, i, &key, o.contacts, o.n) >= 18;
+                dhts_outcome_done(&o);
+        }
+        double least = 1e9, most = 0;
+        for (size_t i = 0; i < config.n; i++) {
+                struct dht_status s;
+
+                dht_status(net->nodes[i].dht, &s);
+                bracketed += s.size_low <= 200 && s.size_high >= 200;
+                least = s.size < least ? s.size : least;
+                most = s.size > most ? s.size : most;
+        }
+        print_message("# %u of 50 lookups good; size %.0f to %.0f, %u of 200 intervals hold it\n",
+                      good, least, most, bracketed);
+        assert_true(good >= 47);
+        assert_true(bracketed >= 150);
+        dhts_free(net);
+}
+
+TEST_MAIN(cmocka_unit_test(same_seed_same_actions), cmocka_unit_test(finds_the_closest),
+          cmocka_unit_test(values_are_kept_and_the_newest_wins),
+          cmocka_unit_test(clients_stay_out_but_can_ask), cmocka_unit_test(providers_are_found),
+          cmocka_unit_test(alone_is_an_answer), cmocka_unit_test(survives_churn_and_knows_its_size))
