@@ -2,10 +2,10 @@
 
 #include <string.h>
 
+#include "common/base/error.h"
 #include "common/base/heap.h"
 #include "common/base/map.h"
 #include "common/base/memory.h"
-#include "common/base/error.h"
 #include "common/daemon/loop.h"
 
 /* A question of ours. */
@@ -25,8 +25,8 @@ struct serving {
         struct framed *stream;
         struct framed_remote remote;
         size_t protocol;
-        uint64_t question; /* 0: none is being answered */
-        bool is_finished;  /* the peer asks no more */
+        uint64_t question;     /* 0: none is being answered */
+        bool is_finished;      /* the peer asks no more */
         struct buffer waiting; /* later questions of this stream, as frames with u32 lengths */
 };
 

@@ -46,8 +46,8 @@ struct exchange_ask {
         const char *protocol;
         struct bytes frame;
         size_t answer_max;
-        nsec_t timeout;     /* from the question to the answer, the dial included */
-        bool wants_answer;  /* false: done when the frame has left */
+        nsec_t timeout;    /* from the question to the answer, the dial included */
+        bool wants_answer; /* false: done when the frame has left */
 };
 void exchange_ask(struct exchange *x, const struct exchange_ask *a);
 void exchange_cancel(struct exchange *x, uint64_t id); /* no on_done() follows */

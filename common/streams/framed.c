@@ -214,9 +214,9 @@ struct framed *framed_open(struct link *transport, const struct framed_open *o,
         struct framed *f;
 
         for (size_t i = 0; i < o->n_addresses && i < FRAMED_ADDRESSES_MAX; i++)
-                addresses[open.n_addresses++] = (ProtobufCBinaryData){
-                        o->addresses[i].len, (uint8_t *) o->addresses[i].bytes
-                };
+                addresses[open.n_addresses++] =
+                        (ProtobufCBinaryData){ o->addresses[i].len,
+                                               (uint8_t *) o->addresses[i].bytes };
         open.addresses = addresses;
         open.peer = (ProtobufCBinaryData){ o->peer.len, (uint8_t *) o->peer.bytes };
         open.protocols = (char **) o->protocols;

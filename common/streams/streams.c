@@ -36,8 +36,7 @@ struct streams {
 /* ---- Serving ---- */
 
 static void on_served(void *userdata, const struct rpc_result *result) {
-        if (result->code != RPC_OK && result->code != RPC_E_CANCELLED &&
-            result->code != RPC_E_GONE)
+        if (result->code != RPC_OK && result->code != RPC_E_CANCELLED && result->code != RPC_E_GONE)
                 log_warning("transport does not route our protocols: %s", result->text);
 }
 
@@ -164,8 +163,7 @@ static void on_self_event(void *userdata, const void *message) {
 }
 
 static void on_kept(void *userdata, const struct rpc_result *result) {
-        if (result->code != RPC_OK && result->code != RPC_E_CANCELLED &&
-            result->code != RPC_E_GONE)
+        if (result->code != RPC_OK && result->code != RPC_E_CANCELLED && result->code != RPC_E_GONE)
                 log_debug("transport does not keep a peer: %s", result->text);
 }
 
@@ -182,8 +180,7 @@ void streams_keep(struct streams *s, const struct peer_id *peer, bool needed) {
 /* ---- Denying ---- */
 
 static void on_denied(void *userdata, const struct rpc_result *result) {
-        if (result->code != RPC_OK && result->code != RPC_E_CANCELLED &&
-            result->code != RPC_E_GONE)
+        if (result->code != RPC_OK && result->code != RPC_E_CANCELLED && result->code != RPC_E_GONE)
                 log_warning("transport does not refuse who is blocked: %s", result->text);
 }
 

@@ -170,7 +170,8 @@ static void candidates_offer(Gossip__Candidates_Service *service, const Gossip__
         const Types__Empty reply = TYPES__EMPTY__INIT;
 
         c.engines = in->engines;
-        c.n_engines = in->n_engines < CAPABILITY_ENGINES_MAX ? in->n_engines : CAPABILITY_ENGINES_MAX;
+        c.n_engines =
+                in->n_engines < CAPABILITY_ENGINES_MAX ? in->n_engines : CAPABILITY_ENGINES_MAX;
         c.cores = in->cores;
         c.memory_mib = (uint32_t) (in->memory >> 20);
         c.slots = in->paused ? 0 : in->slots;
@@ -256,8 +257,9 @@ static void candidates_crawl(Gossip__Candidates_Service *service, const Gossip__
 
         for (size_t i = 0; i < in->n_from; i++)
                 if (!take_seed(in->from[i], &from[i])) {
-                        call_fail(call, GOSSIP_E_PEER,
-                                  "begin at a peer id, peerid@host:port, or a multiaddr with /p2p/");
+                        call_fail(
+                                call, GOSSIP_E_PEER,
+                                "begin at a peer id, peerid@host:port, or a multiaddr with /p2p/");
                         return;
                 }
         if (in->depth > DEPTH_MAX || in->max_peers > CRAWL_MAX) {
@@ -287,8 +289,8 @@ static Gossip__Presence *put_sighting(struct shell *s, struct call *call,
                 out->peer = keep_bytes(call, peer_id_bytes(&g->contact.peer));
                 out->addresses = call_alloc(call, GOSSIP_ADDRESSES_MAX * sizeof(*out->addresses));
                 for (size_t i = 0; i < g->contact.n_addresses; i++)
-                        out->addresses[out->n_addresses++] = keep_bytes(
-                                call, multiaddr_bytes(&g->contact.addresses[i]));
+                        out->addresses[out->n_addresses++] =
+                                keep_bytes(call, multiaddr_bytes(&g->contact.addresses[i]));
                 out->age_ms = g->age == NSEC_NEVER ? 0 : g->age / NSEC_PER_MSEC;
         }
         out->verified = g->is_verified;

@@ -69,8 +69,7 @@ void shell_do_sign_capability(struct shell *s, struct gossip_action *a) {
 
 static int ask_identity(struct shell *s, const char *path) {
         CLEANUP(seqpacket_caller_freep)
-        struct seqpacket_caller *caller =
-                seqpacket_caller_new(path, &keyring__gossip__descriptor);
+        struct seqpacket_caller *caller = seqpacket_caller_new(path, &keyring__gossip__descriptor);
         Types__Empty empty = TYPES__EMPTY__INIT;
         nsec_t until = nsec_add(shell_now(s), s->config->keyring_wait);
         const void *message;

@@ -184,8 +184,8 @@ static struct endpoint counted_endpoint(const Transport__PeerChange *in) {
         struct endpoint e = {};
         struct multiaddr a;
 
-        if (multiaddr_parse(BYTES(in->address.data, in->address.len), &a) || !multiaddr_endpoint(&a, &e) ||
-            endpoint_scope(&e) != SCOPE_PUBLIC)
+        if (multiaddr_parse(BYTES(in->address.data, in->address.len), &a) ||
+            !multiaddr_endpoint(&a, &e) || endpoint_scope(&e) != SCOPE_PUBLIC)
                 return (struct endpoint){};
         return e;
 }
@@ -224,8 +224,8 @@ static void on_self(void *userdata, const Transport__SelfReply *in) {
         size_t n = 0;
 
         for (size_t i = 0; i < in->n_listen && n < GOSSIP_ADDRESSES_MAX; i++)
-                if (multiaddr_parse(BYTES(in->listen[i].data, in->listen[i].len),
-                                    &addresses[n]) == MULTIADDR_OK)
+                if (multiaddr_parse(BYTES(in->listen[i].data, in->listen[i].len), &addresses[n]) ==
+                    MULTIADDR_OK)
                         n++;
         gossip_addresses(s->core, addresses, n, shell_now(s));
         shell_turn(s);

@@ -102,15 +102,16 @@ int state_file_read(struct state_file *f, struct refbuf **ret) {
         if (r == SQLITE_OK)
                 r = sqlite3_step(q);
         if (r == SQLITE_ROW)
-                *ret = refbuf_new(BYTES(sqlite3_column_blob(q, 0),
-                                        (size_t) sqlite3_column_bytes(q, 0)));
+                *ret = refbuf_new(
+                        BYTES(sqlite3_column_blob(q, 0), (size_t) sqlite3_column_bytes(q, 0)));
         (void) sqlite3_finalize(q);
         return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : fail(f, "read");
 }
 
 int state_file_write(struct state_file *f, struct bytes state) {
         sqlite3_stmt *q = NULL;
-        int r = sqlite3_prepare_v2(f->db, "INSERT OR REPLACE INTO state VALUES (1, ?)", -1, &q, NULL);
+        int r = sqlite3_prepare_v2(f->db, "INSERT OR REPLACE INTO state VALUES (1, ?)", -1, &q,
+                                   NULL);
 
         if (r == SQLITE_OK)
                 r = sqlite3_bind_blob(q, 1, state.data, (int) state.len, SQLITE_STATIC);

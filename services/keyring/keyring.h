@@ -71,6 +71,16 @@ int keyring_sign_verdict(struct keyring *k, const struct keyring_ask *ask,
 int keyring_sign_commit(struct keyring *k, const struct keyring_ask *ask,
                         const struct commit_statement *s, struct keyring_signed *ret);
 
+/* A GossipSub message before it is signed, exactly from, data, seqno and topic; FOREIGN
+ * unless it is from this node. What is signed is "libp2p-pubsub:" and these bytes. */
+#define KEYRING_MESSAGE_MAX 66000
+int keyring_sign_pubsub(struct keyring *k, const struct keyring_ask *ask, struct bytes message,
+                        struct keyring_signed *ret);
+/* What this node offers, a packed peers.Capability; FOREIGN unless it is about this node. */
+#define KEYRING_CAPABILITY_MAX 446
+int keyring_sign_capability(struct keyring *k, const struct keyring_ask *ask,
+                            struct bytes capability, struct keyring_signed *ret);
+
 /* The whole envelope goes to `ret`. seq above the last one. */
 int keyring_sign_peer_record(struct keyring *k, const struct keyring_ask *ask, uint64_t seq,
                              const struct bytes *addrs, size_t n_addrs, struct buffer *ret);

@@ -264,6 +264,40 @@ static void host_sign_commit(Keyring__Host_Service *s, const Keyring__SignCommit
         reply_signed(r, &result, closure, closure_data);
 }
 
+/* ---- keyring/gossip ---- */
+
+static const struct keyring_rpc *of_gossip(const Keyring__Gossip_Service *s) {
+        return container_of(s, const struct gossip_service, service)->rpc;
+}
+
+static void gossip_identity(Keyring__Gossip_Service *s, const Types__Empty *in,
+                            Keyring__IdentityReply_Closure closure, void *closure_data) {
+        reply_identity(of_gossip(s), closure, closure_data);
+}
+
+static void gossip_sign_message(Keyring__Gossip_Service *s, const Keyring__SignMessageRequest *in,
+                                Keyring__SignedReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = of_gossip(s);
+        struct keyring_ask ask = ask_of(rpc, KEYRING_GOSSIP);
+        CLEANUP(keyring_signed_donep) struct keyring_signed out = {};
+        int r = keyring_sign_pubsub(rpc->keyring, &ask, bytes_of(&in->message), &out);
+
+        reply_signed(r, &out, closure, closure_data);
+}
+
+static void gossip_sign_capability(Keyring__Gossip_Service *s,
+                                   const Keyring__SignCapabilityRequest *in,
+                                   Keyring__SignedReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = of_gossip(s);
+        struct keyring_ask ask = ask_of(rpc, KEYRING_GOSSIP);
+        CLEANUP(keyring_signed_donep) struct keyring_signed out = {};
+        int r = keyring_sign_capability(rpc->keyring, &ask, bytes_of(&in->capability), &out);
+
+        reply_signed(r, &out, closure, closure_data);
+}
+
+const Keyring__Gossip_Service keyring_gossip_service = KEYRING__GOSSIP__INIT(gossip_);
+
 /* ---- keyring/admin ---- */
 
 static void admin_public_key(Keyring__Admin_Service *s, const Types__Empty *in,

@@ -26,6 +26,10 @@ struct host_service {
         Keyring__Host_Service service;
         const struct keyring_rpc *rpc;
 };
+struct gossip_service {
+        Keyring__Gossip_Service service;
+        const struct keyring_rpc *rpc;
+};
 struct admin_service {
         Keyring__Admin_Service service;
         const struct keyring_rpc *rpc;
@@ -35,4 +39,5 @@ struct admin_service {
 extern const Keyring__Transport_Service keyring_transport_service;
 extern const Keyring__Requester_Service keyring_requester_service;
 extern const Keyring__Host_Service keyring_host_service;
+extern const Keyring__Gossip_Service keyring_gossip_service;
 extern const Keyring__Admin_Service keyring_admin_service;

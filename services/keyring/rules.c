@@ -4,9 +4,8 @@
 #define SPACES_64 SPACES_16 SPACES_16 SPACES_16 SPACES_16
 
 const char *const keyring_socket_names[_KEYRING_SOCKET_N] = {
-        [KEYRING_TRANSPORT] = "transport",
-        [KEYRING_REQUESTER] = "requester",
-        [KEYRING_HOST] = "host",
+        [KEYRING_TRANSPORT] = "transport", [KEYRING_REQUESTER] = "requester",
+        [KEYRING_HOST] = "host",           [KEYRING_GOSSIP] = "gossip",
         [KEYRING_ADMIN] = "admin",
 };
 
@@ -31,4 +30,6 @@ const struct keyring_rule keyring_rules[_KEYRING_STATEMENT_N] = {
         ROW(DISPATCH, "dispatch", REQUESTER, NODE, 2048, 512, "quorate/1/dispatch\0"),
         ROW(VERDICT, "verdict", REQUESTER, NODE, 4096, 1024, "quorate/1/verdict\0"),
         ROW(COMMIT, "commit", HOST, NODE, 1024, 256, "quorate/1/commit\0"),
+        ROW(PUBSUB, "pubsub", GOSSIP, NODE, 64, 8, "libp2p-pubsub:"),
+        ROW(CAPABILITY, "capability", GOSSIP, NODE, 16, 2, "quorate/1/capability\0"),
 };

@@ -12,6 +12,7 @@ enum keyring_socket {
         KEYRING_TRANSPORT,
         KEYRING_REQUESTER,
         KEYRING_HOST,
+        KEYRING_GOSSIP,
         KEYRING_ADMIN,
         _KEYRING_SOCKET_N,
 };
@@ -26,6 +27,8 @@ enum keyring_statement {
         KEYRING_DISPATCH,
         KEYRING_VERDICT,
         KEYRING_COMMIT,
+        KEYRING_PUBSUB,
+        KEYRING_CAPABILITY,
         _KEYRING_STATEMENT_N,
 };
 

@@ -26,6 +26,7 @@ struct shell {
         struct transport_service transport;
         struct requester_service requester;
         struct host_service host;
+        struct gossip_service gossip;
         struct admin_service admin;
         struct rpc_server *servers[_KEYRING_SOCKET_N];
         struct seqpacket_server *listeners[_KEYRING_SOCKET_N];
@@ -127,6 +128,7 @@ static const ProtobufCService *service_of(struct shell *s, enum keyring_socket s
                 [KEYRING_TRANSPORT] = &s->transport.service.base,
                 [KEYRING_REQUESTER] = &s->requester.service.base,
                 [KEYRING_HOST] = &s->host.service.base,
+                [KEYRING_GOSSIP] = &s->gossip.service.base,
                 [KEYRING_ADMIN] = &s->admin.service.base,
         };
 
@@ -155,6 +157,7 @@ static int serve_all(struct shell *s, struct loop *loop) {
         s->transport = (struct transport_service){ keyring_transport_service, &s->rpc };
         s->requester = (struct requester_service){ keyring_requester_service, &s->rpc };
         s->host = (struct host_service){ keyring_host_service, &s->rpc };
+        s->gossip = (struct gossip_service){ keyring_gossip_service, &s->rpc };
         s->admin = (struct admin_service){ keyring_admin_service, &s->rpc };
         for (unsigned i = 0; i < _KEYRING_SOCKET_N; i++) {
                 r = serve(s, loop, i);

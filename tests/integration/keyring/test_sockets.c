@@ -131,6 +131,7 @@ static const ProtobufCServiceDescriptor *const descriptors[SOCKETS] = {
         [KEYRING_TRANSPORT] = &keyring__transport__descriptor,
         [KEYRING_REQUESTER] = &keyring__requester__descriptor,
         [KEYRING_HOST] = &keyring__host__descriptor,
+        [KEYRING_GOSSIP] = &keyring__gossip__descriptor,
         [KEYRING_ADMIN] = &keyring__admin__descriptor,
 };
 
@@ -213,6 +214,8 @@ static const struct {
         { "SignDispatch", KEYRING_REQUESTER, false },
         { "SignVerdict", KEYRING_REQUESTER, false },
         { "SignCommit", KEYRING_HOST, false },
+        { "SignMessage", KEYRING_GOSSIP, false },
+        { "SignCapability", KEYRING_GOSSIP, false },
         { "PublicKey", KEYRING_ADMIN, false },
 };
 
