@@ -33,7 +33,7 @@ static const struct {
         const char *name, *owner;
 } shared_sections[] = {
         { "node", NULL },
-        { "network", NULL },
+        { "network", "transport" },
         { "host", "coordinator" },
         { "query", "coordinator" },
         { "trust", "coordinator" },

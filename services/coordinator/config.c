@@ -29,7 +29,8 @@ const struct config_key coordinator_config_keys[] = {
                  "how long to wait for keyring at start"),
 
         CONFIG_SECTION("query"),
-        STRING(network, "network", "public", "jobs stay among nodes of this network"),
+        STRING(network, "network", "",
+               "jobs stay among nodes that say the same here; empty: the name in [network]"),
         LIST(peers, "peers", "hosts to ask: a multiaddr, peerid@host:port, or a bare peer id"),
         INT(replicas, "replicas", "3", 1, 16, "hosts that run a job (k)"),
         INT(quorum, "quorum", "2", 1, 16, "equal answers needed (q)"),
@@ -87,6 +88,8 @@ const struct config_key coordinator_config_keys[] = {
                  "of a verdict's weight"),
         INT(probation_jobs, "probation-jobs", "5", 0, 1000,
             "own-checked correct jobs that end a host's probation"),
+
+        NETWORK_ROWS(coordinator_config, node_network),
 
 #if QUORATE_FAULTS
         CONFIG_SECTION("faults"),
@@ -156,18 +159,20 @@ static int read_denied(const struct coordinator_config *c, struct host_settings 
 
 int coordinator_config_settings(const struct coordinator_config *c, const char *receipts,
                                 struct coordinator_settings *ret) {
+        const char *network = c->network[0] ? c->network : c->node_network.name;
+
         *ret = settings_default;
         if (c->quorum > c->replicas || c->replicas > c->max_replicas) {
                 log_error("[query] needs quorum <= replicas <= max-replicas");
                 return service_refuse();
         }
-        if (strlen(c->network) >= sizeof(ret->query.network) ||
+        if (strlen(network) >= sizeof(ret->query.network) ||
             strlen(receipts) >= sizeof(ret->query.receipt_dir)) {
                 log_error("[query] network or the --state directory is too long");
                 return service_refuse();
         }
         fill_query(c, &ret->query);
-        strcpy(ret->query.network, c->network);
+        strcpy(ret->query.network, network);
         strcpy(ret->query.receipt_dir, receipts);
         fill_host(c, &ret->host);
         ret->trust.half_life = c->half_life;

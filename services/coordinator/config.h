@@ -1,9 +1,10 @@
 #pragma once
 
-/* Keys of [coordinator], [query], [host], [trust] (and [faults] in test builds),
+/* Keys of [coordinator], [query], [host], [trust], [network] (and [faults] in test builds),
  * and the settings of the core they become. */
 
 #include "common/daemon/config.h"
+#include "common/daemon/network.h"
 #include "quorate-config.h"
 #include "services/coordinator/candidate.h"
 #include "services/coordinator/settings.h"
@@ -35,6 +36,8 @@ struct coordinator_config {
         /* [trust] */
         nsec_t half_life;
         uint64_t probation_jobs;
+
+        struct network_settings node_network; /* [network] */
 
         /* [faults] */
         int fault;

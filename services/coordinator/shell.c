@@ -136,7 +136,21 @@ static const struct shell_data_handler data_handler = { .ready = on_input_ready,
                                                         .failed = on_input_failed,
                                                         .blamed = on_blamed };
 
+/* Nodes of other networks call their protocols otherwise. */
+static int start_network(struct shell *s) {
+        CLEANUP(freep) struct network *n = xnew(struct network);
+        int r = network_load(&s->config->node_network, NULL, n);
+
+        if (r)
+                return r;
+        network_wipe(n); /* only its fingerprint is needed here */
+        network_protocol(n, JOB_PROTOCOL, s->job_protocol);
+        network_protocol(n, DATA_PROTOCOL, s->data_protocol);
+        return 0;
+}
+
 static int start_data(struct shell *s) {
+        struct shell_data_config config = shell_data_defaults;
         static const char *const texts[] = {
                 [STORE_E_LOCKED] = "another coordinator uses it; stop that one",
                 [STORE_E_DISK] = "the disk is full; make room",
@@ -155,7 +169,8 @@ static int start_data(struct shell *s) {
         r = shell_files_secret(s);
         if (r)
                 return log_fault(r, "cannot read or make upload.secret in %s", s->ctx->state);
-        s->data = shell_data_new(s->loop, s->store, &shell_data_defaults, &data_handler, s);
+        config.protocol = s->data_protocol;
+        s->data = shell_data_new(s->loop, s->store, &config, &data_handler, s);
         return 0;
 }
 
@@ -187,8 +202,8 @@ static int start_core(struct shell *s) {
 
 /* Who we are and what we know first; only then those who ask. */
 static int (*const starts[])(struct shell *s) = {
-        start_timers, shell_keyring_start, shell_files_start,  start_data,
-        start_core,   shell_workers_start, shell_client_start, shell_streams_start,
+        start_network, start_timers,        shell_keyring_start, shell_files_start,   start_data,
+        start_core,    shell_workers_start, shell_client_start,  shell_streams_start,
 };
 
 int shell_start(struct service_context *ctx, void **ret) {

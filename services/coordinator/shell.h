@@ -52,10 +52,13 @@ struct coordinator_service {
         struct shell *shell;
 };
 
+#define JOB_PROTOCOL "/job/1" /* behind the prefix of the network, like DATA_PROTOCOL */
+
 struct shell {
         struct service_context *ctx;
         struct loop *loop;
         const struct coordinator_config *config;
+        char job_protocol[NETWORK_PROTOCOL_SIZE], data_protocol[NETWORK_PROTOCOL_SIZE];
         struct coordinator *core;
         struct peer_id self;
         uint8_t upload_secret[DATA_SALT_SIZE]; /* salts of uploads that are not public */

@@ -245,7 +245,7 @@ static const struct channel_handler supply_handler = {
 static void open_supply(struct getting *g, const struct fetch_action *a) {
         struct supply *s = &g->supplies[a->provider];
         Transport__StreamOpen open = TRANSPORT__STREAM_OPEN__INIT;
-        char *protocols[] = { (char *) DATA_PROTOCOL };
+        char *protocols[] = { (char *) g->data->config.protocol };
 
         open.peer = (ProtobufCBinaryData){ a->peer.len, (uint8_t *) a->peer.bytes };
         open.protocols = protocols;

@@ -8,11 +8,12 @@
 #include "services/coordinator/coordinator.h"
 #include "services/coordinator/data/store.h"
 
-#define DATA_PROTOCOL "/quorate/data/1"
+#define DATA_PROTOCOL "/data/1" /* behind the prefix of the network (common/daemon/network.h) */
 
 struct shell_data;
 
 struct shell_data_config {
+        const char *protocol;  /* DATA_PROTOCOL of the node's network; must stay */
         nsec_t silence;        /* of a provider that owes something */
         unsigned window;       /* chunks under way per provider */
         uint64_t fetch_memory; /* leaf lists of all fetches, bytes */

@@ -51,7 +51,7 @@ static bool answer_one(struct serving *s, struct bytes request) {
 
         buffer_init(&out, DATA_ANSWER_MAX);
         if (serve_request(&store_serve_source, s->all->store, request, &out)) {
-                serving_fail(s, "not a request of " DATA_PROTOCOL);
+                serving_fail(s, "not a request of /quorate" DATA_PROTOCOL);
                 return false;
         }
         s->all->requests++;

@@ -10,7 +10,6 @@
 #include "proto/transport.pb-c.h"
 #include "services/coordinator/shell_outbox.h"
 
-#define JOB_PROTOCOL "/quorate/job/1"
 #define CALL_TIMEOUT (5 * NSEC_PER_SEC)
 #define STREAMS_PEER 64 /* inbound job streams of one peer: its open jobs */
 
@@ -135,12 +134,12 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
                 return;
         }
         in = u.message;
-        if (strcmp(in->protocol, DATA_PROTOCOL) == 0) {
+        if (strcmp(in->protocol, s->data_protocol) == 0) {
                 shell_data_inbound(s->data, c);
                 return;
         }
         remote_of(in->remote, &in->peer, &remote);
-        if (strcmp(in->protocol, JOB_PROTOCOL) != 0 || peer_id_is_none(&remote.peer)) {
+        if (strcmp(in->protocol, s->job_protocol) != 0 || peer_id_is_none(&remote.peer)) {
                 channel_reset(c, RPC_E_MALFORMED, "not a protocol of ours");
                 return;
         }
@@ -160,7 +159,7 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
 
 /* False: transport is not there now. */
 static bool open_now(struct job_stream *x) {
-        static char *protocols[] = { (char *) JOB_PROTOCOL };
+        char *protocols[] = { x->shell->job_protocol };
         ProtobufCBinaryData addresses[CANDIDATE_ADDRESSES_MAX];
         Transport__StreamOpen open = TRANSPORT__STREAM_OPEN__INIT;
         struct link *link = bus_client_link(x->shell->streams_bus);
@@ -258,9 +257,9 @@ void shell_do_reset(struct shell *s, struct action *a) {
 
 /* ---- Candidates: pinned peers, and connected ones that serve jobs ---- */
 
-static bool serves_jobs(const Transport__Peer *p) {
+static bool serves_jobs(const struct shell *s, const Transport__Peer *p) {
         for (size_t i = 0; i < p->n_protocols; i++)
-                if (strcmp(p->protocols[i], JOB_PROTOCOL) == 0)
+                if (strcmp(p->protocols[i], s->job_protocol) == 0)
                         return true;
         return false;
 }
@@ -277,7 +276,7 @@ static size_t add_connected(struct candidate *list, size_t n, const Transport__P
         struct candidate *c;
         struct multiaddr a;
 
-        if (!serves_jobs(p) || !peer_id_parse(BYTES(p->peer.data, p->peer.len), &peer))
+        if (!peer_id_parse(BYTES(p->peer.data, p->peer.len), &peer))
                 return n;
         c = find(list, n, &peer);
         if (!c && n < CANDIDATES_MAX) {
@@ -309,7 +308,8 @@ static void on_peers(void *userdata, const struct rpc_result *result) {
         n = coordinator_config_peers(s->config, list, CANDIDATES_MAX);
         if (result->code == RPC_OK)
                 for (size_t i = 0; i < in->n_peers; i++)
-                        n = add_connected(list, n, in->peers[i]);
+                        if (serves_jobs(s, in->peers[i]))
+                                n = add_connected(list, n, in->peers[i]);
         s->n_candidates = n;
         coordinator_candidates(s->core, list, n, shell_now(s));
         start_core(s);
@@ -336,9 +336,9 @@ static void on_up(void *userdata) {
         Transport__Protocol *protocols[] = { &job, &data };
         Transport__ServeRequest request = TRANSPORT__SERVE_REQUEST__INIT;
 
-        job.id = (char *) JOB_PROTOCOL;
+        job.id = s->job_protocol;
         job.max_streams_per_peer = STREAMS_PEER;
-        data.id = (char *) DATA_PROTOCOL;
+        data.id = s->data_protocol;
         request.protocols = protocols;
         request.n_protocols = ELEMENTSOF(protocols);
         shell_data_link(s->data, bus_client_link(s->streams_bus));

@@ -5,6 +5,7 @@
 #define INT(...)      CONFIG_INT(transport_settings, __VA_ARGS__)
 #define SIZE(...)     CONFIG_SIZE(transport_settings, __VA_ARGS__)
 #define DURATION(...) CONFIG_DURATION(transport_settings, __VA_ARGS__)
+#define BOOL(...)     CONFIG_BOOL(transport_settings, __VA_ARGS__)
 #define STRING(...)   CONFIG_STRING(transport_settings, __VA_ARGS__)
 #define ENUM(...)     CONFIG_ENUM(transport_settings, __VA_ARGS__)
 #define LIST(...)     CONFIG_LIST(transport_settings, __VA_ARGS__)
@@ -25,8 +26,9 @@ const struct config_key transport_config_keys[] = {
         LIST(bootstrap, "bootstrap",
              "peers to stay connected to: peerid@host:port, host:port, or a multiaddr"),
         LIST(allow, "allow",
-             "peer ids that may connect, in either direction; none: everybody. Others are refused "
-             "inside the handshake"),
+             "peer ids that may connect, in either direction, of those that [network] allows; "
+             "none: "
+             "all of them. Others are refused inside the handshake"),
         INT(max_connections, "max-connections", "256", 4, 100000, "in total, both directions"),
         INT(max_per_ip, "max-connections-per-ip", "32", 1, 100000, "inbound, from one address"),
         INT(max_per_net, "max-connections-per-net", "64", 1, 100000,
@@ -68,5 +70,8 @@ const struct config_key transport_config_keys[] = {
                "DNS server for names of peers, such as 127.0.0.1:53; empty: as the machine does "
                "it"),
         STRING(agent, "agent", "", "what to call ourselves; empty: quorate and its version"),
+        BOOL(mdns, "mdns", "yes",
+             "let services ask the local network for peers, by multicast on UDP port 5353"),
+        NETWORK_ROWS(transport_settings, network),
         {},
 };

@@ -1,12 +1,13 @@
 #pragma once
 
-/* Section [transport] of the configuration. The rows are in config.c; whoever
+/* Sections [transport] and [network] of the configuration. The rows are in config.c; whoever
  * wants words for them runs quorate-transport --help-config. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "common/daemon/config.h"
+#include "common/daemon/network.h"
 
 struct transport_settings {
         struct config_list listen, announce, bootstrap, allow, perf_allow;
@@ -17,6 +18,8 @@ struct transport_settings {
         nsec_t idle_timeout, keep_alive, handshake_timeout, dial_timeout;
         int congestion, loopback, certificate;
         char *agent, *resolver;
+        bool mdns;
+        struct network_settings network;
 };
 
 extern const struct config_key transport_config_keys[];

@@ -135,6 +135,8 @@ static void take_record(struct identify *id, const ProtobufCBinaryData *envelope
                 return;
         }
         id->record_seq = record.seq;
+        id->record_len = envelope->len <= sizeof(id->record) ? envelope->len : 0;
+        memcpy(id->record, envelope->data, id->record_len);
         id->has_addrs = true;
         id->n_addrs = 0;
         for (size_t i = 0; i < record.n_addrs; i++)

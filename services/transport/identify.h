@@ -22,6 +22,7 @@
 #define IDENTIFY_PROTOCOLS_MAX 64
 #define IDENTIFY_AGENT_MAX     127
 #define IDENTIFY_NAMES_SIZE    4096 /* all protocol ids with their final zeros */
+#define IDENTIFY_RECORD_MAX    2048 /* of a signed record that is kept; a longer one only counts */
 
 #define IDENTIFY_VERSION       "quorate/1"
 
@@ -40,7 +41,7 @@ struct identify_self {
 void identify_put(struct buffer *b, const struct identify_self *self,
                   const struct multiaddr *observed);
 
-/* What a peer said. About 13 KiB: one per stream being read, not one per peer. */
+/* What a peer said. About 15 KiB: one per stream being read, not one per peer. */
 struct identify {
         bool has_addrs, has_protocols, has_agent, has_observed;
         size_t n_addrs, n_protocols, n_messages, n_skipped;
@@ -50,6 +51,8 @@ struct identify {
         char agent[IDENTIFY_AGENT_MAX + 1]; /* as sent: escape before showing */
         char names[IDENTIFY_NAMES_SIZE];    /* n_protocols strings, one behind the other */
         size_t names_len;
+        uint8_t record[IDENTIFY_RECORD_MAX]; /* the envelope as sent */
+        size_t record_len;                   /* 0: none, or too long to keep */
 };
 
 enum identify_result {

@@ -1,11 +1,15 @@
 #include "services/transport/peers.h"
 
 #include "common/base/error.h"
+#include "common/crypto/identity.h"
+
+#define RECORD_SHARE 1024 /* bytes of signed records for each peer that may be known */
 
 struct peers {
         size_t max;
         struct map *by_id;
         struct list by_use; /* longest unused first */
+        struct budget records;
 };
 
 struct peers *peers_new(size_t max, uint64_t seed) {
@@ -14,10 +18,18 @@ struct peers *peers_new(size_t max, uint64_t seed) {
         p->max = max;
         p->by_id = map_new(seed);
         list_init(&p->by_use);
+        budget_init(&p->records, (uint64_t) max * RECORD_SHARE, NULL);
         return p;
 }
 
+static void drop_record(struct peer *peer) {
+        budget_give(&peer->book->records, peer->record_len);
+        free(TAKE(peer->record));
+        peer->record_len = 0;
+}
+
 static void peer_free(struct peers *p, struct peer *peer) {
+        drop_record(peer);
         map_remove(p->by_id, peer_id_bytes(&peer->id));
         list_remove(&peer->by_use);
         free(peer->addrs);
@@ -79,6 +91,12 @@ static bool make_room(struct peers *p) {
         return peer != NULL;
 }
 
+static uint16_t work_of(const struct peer_id *id) {
+        struct sign_public key;
+
+        return peer_id_ed25519(id, &key) ? (uint16_t) identity_work(&key) : 0;
+}
+
 struct peer *peers_get(struct peers *p, const struct peer_id *id) {
         struct peer *peer = peers_find(p, id);
 
@@ -87,6 +105,8 @@ struct peer *peers_get(struct peers *p, const struct peer_id *id) {
                         return NULL;
                 peer = xnew(struct peer);
                 peer->id = *id;
+                peer->book = p;
+                peer->work = work_of(id);
                 list_init(&peer->by_use);
                 map_set(p->by_id, peer_id_bytes(id), peer);
         }
@@ -97,6 +117,10 @@ struct peer *peers_get(struct peers *p, const struct peer_id *id) {
 
 size_t peers_count(const struct peers *p) {
         return map_count(p->by_id);
+}
+
+const struct budget *peers_records(const struct peers *p) {
+        return &p->records;
 }
 
 struct peer *peers_next(const struct peers *p, size_t *cursor) {
@@ -216,12 +240,23 @@ static void set_protocols(struct peer *peer, const struct identify *id) {
         peer->n_protocols = id->n_protocols;
 }
 
+/* An older one that would stay would say what is no longer true. */
+static void keep_record(struct peer *peer, const struct identify *id) {
+        drop_record(peer);
+        if (id->record_len == 0 || budget_take(&peer->book->records, id->record_len) != BUDGET_OK)
+                return;
+        peer->record = xmemdup(id->record, id->record_len);
+        peer->record_len = id->record_len;
+}
+
 void peer_identified(struct peer *peer, const struct identify *id) {
         enum address_source source = id->record_seq > 0 ? ADDRESS_SIGNED : ADDRESS_IDENTIFY;
 
         peer->identified = true;
         if (id->has_addrs && (id->record_seq == 0 || id->record_seq >= peer->record_seq)) {
                 peer->record_seq = id->record_seq > 0 ? id->record_seq : peer->record_seq;
+                if (id->record_seq > 0)
+                        keep_record(peer, id);
                 forget_announced(peer);
                 for (size_t i = 0; i < id->n_addrs; i++)
                         peer_add_address(peer, &id->addrs[i], source);

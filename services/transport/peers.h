@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/budget.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/nsec.h"
@@ -49,15 +50,20 @@ struct peer_attempt {
 
 struct peer {
         struct peer_id id;
+        struct peers *book;
         struct list by_use; /* of struct peers */
         size_t n_holds;     /* connections, dials, tags: not evicted while > 0 */
         bool pinned, identified;
+        bool is_local;       /* the local network said where it is (mDNS) */
+        uint16_t work;       /* proof of work of its key, bits; 0 also where the id holds no key */
         nsec_t rtt;          /* last measured, 0: never */
         uint64_t record_seq; /* of the newest signed record; an older one is not taken */
         size_t n_addrs, n_protocols, n_attempts, next_attempt;
         struct peer_address *addrs;
-        char *agent;                   /* as sent: escape before showing; NULL until identified */
-        char *protocols;               /* n_protocols strings, one behind the other */
+        char *agent;     /* as sent: escape before showing; NULL until identified */
+        char *protocols; /* n_protocols strings, one behind the other */
+        uint8_t *record; /* its newest signed record, as sent; NULL: none kept */
+        size_t record_len;
         struct peer_attempt *attempts; /* ring of PEER_ATTEMPTS_MAX, made when first used */
         void *manager;                 /* of the connection manager while held */
 };
@@ -72,6 +78,8 @@ struct peer *peers_find(const struct peers *p, const struct peer_id *id);
 /* Finds or adds, and marks as used now. NULL when all `max` are held. */
 struct peer *peers_get(struct peers *p, const struct peer_id *id);
 size_t peers_count(const struct peers *p);
+/* What the signed records of all peers may take together: 1 KiB for each of `max`. */
+const struct budget *peers_records(const struct peers *p);
 /* Oldest entry first; *cursor starts at 0. */
 struct peer *peers_next(const struct peers *p, size_t *cursor);
 

@@ -73,13 +73,15 @@ struct transport_stats {
 
 struct transport_events {
         void (*random)(void *userdata, void *ret, size_t n);
-        /* NULL: everybody. Asked inside the handshake. */
+        /* NULL: everybody. Asked inside the handshake, and before a dial. */
         bool (*allow)(void *userdata, const struct peer_id *peer, bool inbound);
         /* Look the name up; answer with transport_resolved(). */
         void (*resolve)(void *userdata, uint64_t attempt, const struct multiaddr *name);
         /* First connection of a peer, last one gone, identify heard. All may be NULL. */
         void (*on_peer)(void *userdata, const struct peer *peer, bool connected);
         void (*on_identified)(void *userdata, const struct peer *peer);
+        /* While connected: it has one connection more or fewer, or one changed its address. */
+        void (*on_moved)(void *userdata, const struct peer *peer);
         /* What is believed of transport_observed() has changed. */
         void (*on_observed)(void *userdata);
 };
@@ -194,6 +196,8 @@ bool transport_disconnect(struct transport *t, const struct peer_id *peer);
 
 /* ---- looking ---- */
 
+/* Whether this node would dial that address of a peer, from where it knows it. */
+bool transport_may_dial(const struct transport *t, const struct peer_address *a);
 struct peers *transport_peers(struct transport *t);
 /* The connection that new streams to this peer take; NULL. */
 struct connection *transport_connection(const struct transport *t, const struct peer_id *peer);
@@ -201,7 +205,7 @@ struct transport_peer_info {
         struct connection *connection; /* NULL: none */
         nsec_t since;
         size_t n_connections;
-        bool is_dialling;
+        bool has_inbound, is_dialling;
         nsec_t resting_until; /* the soonest end among its addresses; 0: none rests */
 };
 void transport_peer_info(const struct transport *t, const struct peer *peer,

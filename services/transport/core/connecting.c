@@ -50,7 +50,7 @@ static bool is_scope_welcome(const struct transport *t, enum endpoint_scope scop
         return is_trusted(sources) || only_loopback(t);
 }
 
-static bool is_dialable(const struct transport *t, const struct peer_address *a) {
+bool transport_may_dial(const struct transport *t, const struct peer_address *a) {
         enum endpoint_family family;
         struct endpoint to;
         struct bytes name;
@@ -104,7 +104,7 @@ static size_t collect(const struct transport *t, const struct peer *peer,
         for (size_t i = 0; i < peer->n_addrs; i++) {
                 size_t at = n;
 
-                if (!is_dialable(t, &peer->addrs[i]))
+                if (!transport_may_dial(t, &peer->addrs[i]))
                         continue;
                 for (; at > 0 && sorted[at - 1]->sources < peer->addrs[i].sources; at--)
                         sorted[at] = sorted[at - 1];
@@ -148,6 +148,11 @@ int connecting_request(struct transport *t, const struct transport_open *o, uint
         nsec_t retry = 0;
         int r;
 
+        if (!peer_id_is_none(&o->peer) && !transport_allows(t, &o->peer)) {
+                (void) snprintf(text, TRANSPORT_TEXT_SIZE,
+                                "this node was told to have nothing to do with that peer");
+                return TRANSPORT_E_REFUSED;
+        }
         t->stats.dials++;
         r = dialer_request(t->dialer, &request, t->now, ret_dial, &retry);
         return r ? explain_refusal(r, nsec_sub(retry, t->now), text) : TRANSPORT_OK;
@@ -311,6 +316,12 @@ static void announce(struct transport *t, struct acquaintance *a, bool connected
                 t->events.on_peer(t->userdata, a->peer, connected);
 }
 
+/* Another connection of a peer that has one, or one of several is gone, or moved. */
+static void tell_moved(struct transport *t, const struct acquaintance *a) {
+        if (a->is_announced && t->events.on_moved)
+                t->events.on_moved(t->userdata, a->peer);
+}
+
 static void confirmed_outbound(struct transport *t, struct contact *c, struct peer *peer) {
         struct multiaddr addr = multiaddr_from_endpoint(&c->remote);
 
@@ -347,6 +358,7 @@ static void admit(struct transport *t, struct contact *c, struct acquaintance *a
         note_attempt(t, c, a->peer, true, "connected");
         acquaintance_trim(a);
         acquaintance_tend(t, a);
+        tell_moved(t, a);
         announce(t, a, true);
         exchange_ask(t, c);
         serve_waiting(t, c);
@@ -408,6 +420,8 @@ static void contact_lost(struct transport *t, struct contact *c, const struct co
                 announce(t, a, false);
                 if (acquaintance_is_kept(a))
                         connecting_schedule(t, &a->redial, 1);
+        } else {
+                tell_moved(t, a);
         }
         acquaintance_drop(t, a);
 }
@@ -429,6 +443,9 @@ void connecting_on_closed(void *userdata, struct connection *connection,
 void connecting_on_path(void *userdata, struct connection *connection, const struct path *path) {
         struct contact *c = connection_userdata(connection);
 
-        if (c)
-                c->remote = path->remote;
+        if (!c)
+                return;
+        c->remote = path->remote;
+        if (c->acquaintance)
+                tell_moved(c->transport, c->acquaintance);
 }

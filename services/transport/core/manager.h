@@ -165,6 +165,9 @@ bool acquaintance_is_kept(const struct acquaintance *a);
 uint32_t *acquaintance_inbound(struct acquaintance *a,
                                uint64_t protocol); /* NULL: too many kinds */
 
+/* transport.c: whether `allow` wants this peer. */
+bool transport_allows(struct transport *t, const struct peer_id *peer);
+
 /* connecting.c: dial orders, connections coming and going */
 void connecting_run(struct transport *t);
 int connecting_request(struct transport *t, const struct transport_open *o, uint64_t *ret_dial,

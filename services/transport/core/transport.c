@@ -87,6 +87,10 @@ static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
         return !t->events.allow || t->events.allow(t->userdata, peer, inbound);
 }
 
+bool transport_allows(struct transport *t, const struct peer_id *peer) {
+        return on_allow(t, peer, false);
+}
+
 struct transport *transport_new(const struct transport_config *config,
                                 const struct transport_events *events, void *userdata) {
         static const struct quic_events quic_events = {
@@ -311,8 +315,12 @@ void transport_peer_info(const struct transport *t, const struct peer *peer,
         };
         if (!a)
                 return;
-        LIST_FOREACH (link, &a->contacts)
+        LIST_FOREACH (link, &a->contacts) {
+                const struct contact *c = LIST_ENTRY(link, struct contact, in_acquaintance);
+
                 ret->n_connections++;
+                ret->has_inbound |= connection_is_inbound(c->connection);
+        }
         if (best) {
                 ret->connection = best->connection;
                 ret->since = best->since;

@@ -52,13 +52,28 @@ static void publish_addresses(struct shell *s) {
                 streams_service_tell(s->streams_service);
 }
 
+/* Who was on the network of before need not be on this one. */
+static void forget_who_is_local(struct shell *s) {
+        size_t cursor = 0;
+        struct peer *peer;
+
+        while ((peer = peers_next(transport_peers(s->transport), &cursor))) {
+                if (!peer->is_local)
+                        continue;
+                peer->is_local = false;
+                watch_changed(&s->watch, peer);
+        }
+}
+
 static void find_local(struct shell *s) {
         struct addresses now = {};
 
         for (size_t i = 0; i < s->n_outlets; i++)
                 addresses_of(udp_bound(s->outlets[i].udp), &now);
-        if (s->local.n > 0 && !addresses_equal(&now, &s->local))
+        if (s->local.n > 0 && !addresses_equal(&now, &s->local)) {
                 transport_network_changed(s->transport, shell_now(s));
+                forget_who_is_local(s);
+        }
         s->local = now;
 }
 

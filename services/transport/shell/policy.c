@@ -32,6 +32,9 @@ static bool parse_resolver(const char *text, struct policy *p) {
 struct policy *policy_new(const struct transport_settings *v) {
         CLEANUP(policy_freep) struct policy *p = xnew(struct policy);
 
+        if (network_load(&v->network, &v->bootstrap, &p->network))
+                return NULL;
+        network_wipe(&p->network);
         if (!addresses_parse(&v->announce, "announce", &p->announce) ||
             !addresses_parse(&v->bootstrap, "bootstrap", &p->bootstrap) ||
             !parse_peers(&v->allow, "allow", NULL, &p->allow) ||
@@ -51,6 +54,8 @@ struct policy *policy_free(struct policy *p) {
 }
 
 bool policy_allows(const struct policy *p, const struct peer_id *peer) {
+        if (!network_allows(&p->network, peer))
+                return false;
         for (size_t i = 0; i < p->allow.n; i++)
                 if (peer_id_equal(&p->allow.list[i], peer))
                         return true;

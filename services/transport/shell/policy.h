@@ -4,6 +4,7 @@
  * while the service runs. Owns its memory, since the configuration is replaced. */
 
 #include "common/base/cleanup.h"
+#include "common/daemon/network.h"
 #include "services/transport/config.h"
 #include "services/transport/shell/addresses.h"
 #include "services/transport/transport.h"
@@ -21,14 +22,15 @@ struct policy {
         bool perf_for_all, has_resolver;
         struct endpoint resolver;
         char *agent;
+        struct network network; /* its secret is wiped: transport needs none */
 };
 
-/* NULL: said in the log which row is wrong. */
+/* NULL: said in the log which row is wrong; answer with service_refuse(). */
 struct policy *policy_new(const struct transport_settings *v);
 struct policy *policy_free(struct policy *p);
 DEFINE_CLEANUP(struct policy *, policy_free);
 
-/* Whether this peer may connect: everybody, when no row `allow` says who. */
+/* Whether this peer may connect: it is on both lists `allow`, of those that are not empty. */
 bool policy_allows(const struct policy *p, const struct peer_id *peer);
 /* Sets what transport_reconfigure() takes; views into p. */
 void policy_configure(const struct policy *p, const struct transport_settings *v,

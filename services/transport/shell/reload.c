@@ -13,6 +13,9 @@ void shell_remember_fixed(struct shell *s, const struct transport_settings *v) {
 
         s->fixed.certificate = v->certificate;
         s->fixed.max_peers = v->max_peers;
+        (void) snprintf(s->fixed.network, sizeof(s->fixed.network), "%s %s",
+                        s->policy->network.prefix,
+                        s->policy->network.mode == NETWORK_PRIVATE ? "private" : "public");
         (void) snprintf(s->fixed.resolver, sizeof(s->fixed.resolver), "%s", v->resolver);
         s->fixed.n_listen = v->listen.n_items;
         memset(s->fixed.listen, 0, sizeof(s->fixed.listen));
@@ -35,6 +38,7 @@ static void say_what_stays(struct shell *s, const struct transport_settings *v) 
         say_if(s->fixed.certificate != before.certificate, "certificate");
         say_if(strcmp(s->fixed.resolver, before.resolver) != 0, "resolver");
         say_if(s->fixed.max_peers != before.max_peers, "max-peers");
+        say_if(strcmp(s->fixed.network, before.network) != 0, "[network]");
         s->fixed = before;
 }
 
@@ -55,7 +59,6 @@ static void change_pins(struct shell *s, const struct addresses *before) {
                 transport_pin(s->transport, &now->list[i], shell_now(s));
 }
 
-/* Answers 0 also when the new rows are refused: the service goes on as before. */
 int shell_reload(struct service_context *ctx, void *userdata) {
         CLEANUP(policy_freep) struct policy *before = NULL;
         struct transport_config c;
@@ -63,11 +66,9 @@ int shell_reload(struct service_context *ctx, void *userdata) {
         struct policy *fresh = policy_new(ctx->config);
         size_t n;
 
+        if (!fresh)
+                return service_refuse();
         s->settings = ctx->config; /* the one before is about to be freed */
-        if (!fresh) {
-                log_warning("the configuration of before stays in use");
-                return 0;
-        }
         before = s->policy;
         s->policy = fresh;
         transport_config_default(&c);
@@ -75,6 +76,7 @@ int shell_reload(struct service_context *ctx, void *userdata) {
         transport_reconfigure(s->transport, &c, shell_now(s));
         n = transport_enforce_allow(s->transport);
         change_pins(s, &before->bootstrap);
+        mdns_relay_enforce(&s->mdns);
         say_what_stays(s, s->settings);
         log_notice("configuration read again; %zu peers lost their permission", n);
         shell_find_addresses(s);

@@ -246,6 +246,16 @@ static void describe_observed(struct call *call, const struct shell *s,
         }
 }
 
+static void describe_network(struct call *call, const struct shell *s,
+                             Transport__StatusReply *reply) {
+        const struct network *n = &s->policy->network;
+        char text[MDNS_RELAY_STATUS_SIZE];
+
+        reply->mdns = copy_text(call, mdns_relay_status(&s->mdns, text));
+        reply->network = copy_text(call, n->name);
+        reply->mode = copy_text(call, network_modes[n->mode]);
+}
+
 static void peers_status(Transport__Peers_Service *base, const Types__Empty *in,
                          Transport__StatusReply_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
@@ -259,6 +269,7 @@ static void peers_status(Transport__Peers_Service *base, const Types__Empty *in,
         for (size_t i = 0; i < s->addresses.n; i++)
                 reply.listen[reply.n_listen++] = copy_address(call, &s->addresses.list[i]);
         describe_observed(call, s, &reply);
+        describe_network(call, s, &reply);
         reply.connections = (uint32_t) s->metrics.n_connections;
         reply.inbound = (uint32_t) s->metrics.n_inbound;
         reply.metrics = call_alloc(call, PROTOCOLS_SHOWN * sizeof(*reply.metrics));

@@ -15,7 +15,7 @@
 
 #define SERVE_E_TAKEN       1
 #define SERVE_E_NAME        2
-#define KEEP_E_PEER         1
+#define E_PEER              1 /* of Keep, Deny and Found */
 #define ADDRESSES_GIVEN_MAX 16
 #define CHANNEL_NAME        "stream"
 
@@ -42,6 +42,7 @@ struct subscriber {
         struct streams_service *service;
         struct link *bus;
         struct list registrations, keeps;
+        struct denial denial;
         bool wants_self;
 };
 
@@ -69,6 +70,17 @@ static ProtobufCBinaryData binary(struct bytes v) {
 
 static bool peer_of(const ProtobufCBinaryData *v, struct peer_id *ret) {
         return peer_id_parse(BYTES(v->data, v->len), ret);
+}
+
+/* Addresses that are none are passed over: others may be good. */
+static size_t addresses_of_list(const ProtobufCBinaryData *list, size_t n_list,
+                                struct multiaddr ret[ADDRESSES_GIVEN_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < n_list && n < ADDRESSES_GIVEN_MAX; i++)
+                if (multiaddr_parse(BYTES(list[i].data, list[i].len), &ret[n]) == MULTIADDR_OK)
+                        n++;
+        return n;
 }
 
 /* ---- subscribers ---- */
@@ -119,6 +131,7 @@ static void subscriber_free(struct subscriber *s) {
                         transport_unkeep(s->service->shell->transport, &k->peer);
                 free(k);
         }
+        denial_done(s->service->shell->denials, &s->denial);
         list_remove(&s->link);
         free(s);
 }
@@ -258,7 +271,7 @@ static void streams_keep(Transport__Streams_Service *base, const Transport__Keep
         struct peer_id peer;
 
         if (!s || !peer_of(&in->peer, &peer)) {
-                call_fail(call, KEEP_E_PEER, "not a peer id");
+                call_fail(call, E_PEER, "not a peer id");
                 return;
         }
         if (!in->needed) {
@@ -267,6 +280,65 @@ static void streams_keep(Transport__Streams_Service *base, const Transport__Keep
                 call_fail(call, RPC_E_QUOTA, "max-peers are known and in use already");
                 return;
         }
+        call_reply(call, &reply);
+}
+
+/* ---- denying ---- */
+
+/* NULL: one of them is no peer id. */
+static struct peer_id *peers_of(const Transport__DenyRequest *in) {
+        CLEANUP(freep) struct peer_id *peers = xnew_n(struct peer_id, in->n_peers + 1);
+
+        for (size_t i = 0; i < in->n_peers; i++)
+                if (!peer_of(&in->peers[i], &peers[i]))
+                        return NULL;
+        return TAKE(peers);
+}
+
+static void streams_deny(Transport__Streams_Service *base, const Transport__DenyRequest *in,
+                         Types__Empty_Closure closure, void *closure_data) {
+        struct streams_service *v = (struct streams_service *) base;
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct subscriber *s = find_subscriber(v, call_link(call));
+        CLEANUP(freep) struct peer_id *peers = in->n_peers <= DENY_MAX ? peers_of(in) : NULL;
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+
+        if (!s || !peers) {
+                call_fail(call, E_PEER, "DenyRequest.peers: at most %d, all of them peer ids",
+                          DENY_MAX);
+                return;
+        }
+        denial_replace(v->shell->denials, &s->denial, peers, in->n_peers);
+        (void) transport_enforce_allow(v->shell->transport);
+        call_reply(call, &reply);
+}
+
+/* ---- what the local network said ---- */
+
+static void streams_found(Transport__Streams_Service *base, const Transport__FoundRequest *in,
+                          Types__Empty_Closure closure, void *closure_data) {
+        struct streams_service *v = (struct streams_service *) base;
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        CLEANUP(freep) struct multiaddr *addrs = xnew_n(struct multiaddr, ADDRESSES_GIVEN_MAX);
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+        struct peer *peer;
+        struct peer_id id;
+        size_t n;
+
+        if (!peer_of(&in->peer, &id)) {
+                call_fail(call, E_PEER, "FoundRequest.peer is no peer id");
+                return;
+        }
+        peer = peers_get(transport_peers(v->shell->transport), &id);
+        if (!peer) {
+                call_fail(call, RPC_E_QUOTA, "max-peers are known and in use already");
+                return;
+        }
+        n = addresses_of_list(in->addresses, in->n_addresses, addrs);
+        for (size_t i = 0; i < n; i++)
+                peer_add_address(peer, &addrs[i], ADDRESS_CALLER);
+        peer->is_local = true;
+        watch_changed(&v->shell->watch, peer);
         call_reply(call, &reply);
 }
 
@@ -338,18 +410,6 @@ static void on_opened(void *userdata, const struct transport_opened *o) {
         free(q);
 }
 
-/* Addresses that are none are passed over: others may be good. */
-static size_t given_addresses(const Transport__StreamOpen *m,
-                              struct multiaddr ret[ADDRESSES_GIVEN_MAX]) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < m->n_addresses && n < ADDRESSES_GIVEN_MAX; i++)
-                if (multiaddr_parse(BYTES(m->addresses[i].data, m->addresses[i].len), &ret[n]) ==
-                    MULTIADDR_OK)
-                        n++;
-        return n;
-}
-
 static bool are_protocols(const Transport__StreamOpen *m) {
         if (m->n_protocols == 0 || m->n_protocols > TRANSPORT_PROPOSALS_MAX)
                 return false;
@@ -368,7 +428,7 @@ static void open_outbound(struct streams_service *v, struct channel *c,
                 .protocols = (const char *const *) m->protocols,
                 .n_protocols = m->n_protocols,
                 .addrs = addrs,
-                .n_addrs = given_addresses(m, addrs),
+                .n_addrs = addresses_of_list(m->addresses, m->n_addresses, addrs),
                 .timeout = m->timeout_ms * NSEC_PER_MSEC,
                 .is_needed = true,
                 .fn = on_opened,
@@ -382,9 +442,8 @@ static void open_outbound(struct streams_service *v, struct channel *c,
         q->opening = transport_open(v->shell->transport, &open, shell_now(v->shell));
 }
 
-static void on_channel(struct channel *c, void *userdata, const char *name, struct bytes metadata) {
+static void on_stream_channel(struct streams_service *v, struct channel *c, struct bytes metadata) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
-        struct streams_service *v = userdata;
         const Transport__StreamOpen *m;
         struct peer_id peer;
 
@@ -400,6 +459,32 @@ static void on_channel(struct channel *c, void *userdata, const char *name, stru
                               "StreamOpen.protocols: 1 to 8 ids of at most 140 bytes");
         else
                 open_outbound(v, c, m, &peer);
+}
+
+static void on_watch_channel(struct streams_service *v, struct channel *c, struct bytes metadata) {
+        watch_open(&v->shell->watch, c);
+}
+
+static void on_mdns_channel(struct streams_service *v, struct channel *c, struct bytes metadata) {
+        mdns_relay_open(&v->shell->mdns, c);
+}
+
+static const struct {
+        const char *name;
+        void (*open)(struct streams_service *v, struct channel *c, struct bytes metadata);
+} channel_kinds[] = {
+        { CHANNEL_NAME, on_stream_channel },
+        { "watch", on_watch_channel },
+        { "mdns", on_mdns_channel },
+};
+
+static void on_channel(struct channel *c, void *userdata, const char *name, struct bytes metadata) {
+        for (size_t i = 0; i < ELEMENTSOF(channel_kinds); i++)
+                if (strcmp(channel_kinds[i].name, name) == 0) {
+                        channel_kinds[i].open(userdata, c, metadata);
+                        return;
+                }
+        channel_reset(c, RPC_E_UNKNOWN_METHOD, "no such channel; there are stream, watch and mdns");
 }
 
 /* ---- life ---- */

@@ -52,12 +52,19 @@ static void on_peer(void *userdata, const struct peer *peer, bool connected) {
                  : last    ? last->outcome
                            : "gone");
         events_peer(s, peer, connected);
+        watch_changed(&s->watch, peer);
+}
+
+static void on_changed(void *userdata, const struct peer *peer) {
+        struct shell *s = userdata;
+
+        watch_changed(&s->watch, peer);
 }
 
 static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
         const struct shell *s = userdata;
 
-        return policy_allows(s->policy, peer);
+        return policy_allows(s->policy, peer) && !denials_name(s->denials, peer);
 }
 
 static void on_observed(void *userdata) {
@@ -71,6 +78,8 @@ static const struct transport_events events = {
         .allow = on_allow,
         .resolve = on_resolve,
         .on_peer = on_peer,
+        .on_identified = on_changed,
+        .on_moved = on_changed,
         .on_observed = on_observed,
 };
 
@@ -100,6 +109,8 @@ static int on_prepare(void *userdata) {
 
         streams_service_flush(s->streams_service);
         transport_work(s->transport, now);
+        watch_flush(&s->watch);
+        mdns_relay_flush(&s->mdns);
         if (s->is_observed_new) {
                 shell_find_addresses(s);
                 events_observed(s);
@@ -168,6 +179,28 @@ static const struct metric metric_table[] = {
         ROW("identify_refused", transport.hearings_refused, C, "identify messages over the rate"),
         ROW("connections_trimmed", transport.contacts_trimmed, C, "of peers with too many"),
         ROW("pings_answered", transport.pings_answered, C, "pings answered"),
+        ROW("peers_denied", n_denied, G, "peers that services deny"),
+        ROW("record_bytes", record_bytes, G, "signed records of peers that are kept"),
+        ROW("records_refused", records_refused, C, "signed records over the budget"),
+        {},
+};
+
+#undef ROW
+#define ROW(n, m, k, h) \
+        { .name = n, .kind = k, .offset = offsetof(struct shell, m), .help = h }
+
+static const struct metric relay_table[] = {
+        ROW("watchers", watch.n_watchers, G, "services that follow peers"),
+        ROW("watch_changes", watch.n_sent, C, "changes of peers told to services"),
+        ROW("watch_merged", watch.n_merged, C, "changes told with an earlier one"),
+        ROW("watch_refused", watch.n_refused, C, "channels of watchers over the limit"),
+        ROW("mdns_in", mdns.n_in, C, "multicast datagrams given to services"),
+        ROW("mdns_out", mdns.n_out, C, "multicast datagrams sent"),
+        ROW("mdns_off_link", mdns.n_off_link, C, "multicast datagrams from elsewhere"),
+        ROW("mdns_too_fast", mdns.n_too_fast, C, "multicast datagrams over the rate"),
+        ROW("mdns_too_big", mdns.n_too_big, C, "multicast datagrams over 9,000 bytes"),
+        ROW("mdns_not_taken", mdns.n_not_taken, C, "multicast datagrams no service took"),
+        ROW("mdns_not_sent", mdns.n_not_sent, C, "multicast datagrams that did not leave"),
         {},
 };
 
@@ -177,6 +210,9 @@ void shell_refresh_metrics(struct shell *s) {
         s->metrics.n_connections = s->metrics.quic.n_connections;
         s->metrics.n_inbound = s->metrics.quic.n_inbound;
         s->metrics.n_half_open = s->metrics.quic.n_half_open;
+        s->metrics.n_denied = denials_count(s->denials);
+        s->metrics.record_bytes = peers_records(transport_peers(s->transport))->used;
+        s->metrics.records_refused = peers_records(transport_peers(s->transport))->refused;
 }
 
 /* ---- start ---- */
@@ -274,8 +310,13 @@ int shell_start(struct service_context *ctx, void **ret) {
         s->ctx = ctx;
         s->is_record_due = true;
         s->settings = ctx->config;
+        s->denials = denials_new(random_u64());
+        watch_init(&s->watch, s);
         metrics_register(ctx->metrics, NULL, metric_table, &s->metrics);
-        r = begin(s);
+        metrics_register(ctx->metrics, NULL, relay_table, s);
+        r = mdns_relay_init(&s->mdns, s);
+        if (r == 0)
+                r = begin(s);
         if (r)
                 return error_fold(r);
         transport_listen(s->transport, true);
@@ -300,8 +341,11 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         loop_source_free(s->prepare);
         if (s->store && s->transport)
                 (void) store_save(s->store, transport_peers(s->transport), shell_wall_us());
+        watch_done(&s->watch);
+        mdns_relay_done(&s->mdns);
         s->transport = transport_free(s->transport);
         streams_service_free(s->streams_service);
+        denials_free(s->denials);
         peers_service_free(s->peers_service);
         events_close(s);
         sockets_close(s);

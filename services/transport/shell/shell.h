@@ -7,11 +7,14 @@
 #include "common/daemon/service.h"
 #include "services/transport/config.h"
 #include "services/transport/shell/addresses.h"
+#include "services/transport/shell/deny.h"
 #include "services/transport/shell/events.h"
 #include "services/transport/shell/keys.h"
+#include "services/transport/shell/mdns_relay.h"
 #include "services/transport/shell/names.h"
 #include "services/transport/shell/policy.h"
 #include "services/transport/shell/store.h"
+#include "services/transport/shell/watch.h"
 #include "services/transport/transport.h"
 #include "services/transport/udp.h"
 
@@ -33,6 +36,7 @@ struct metrics_copy {
         struct quic_stats quic;
         struct transport_stats transport;
         uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
+        uint64_t n_denied, record_bytes, records_refused;
 };
 
 /* What it was started with and cannot change. */
@@ -40,7 +44,7 @@ struct shell_fixed {
         int certificate;
         uint64_t max_peers;
         size_t n_listen;
-        char listen[512], resolver[64];
+        char listen[512], resolver[64], network[64];
 };
 
 struct shell {
@@ -61,6 +65,9 @@ struct shell {
         struct streams_service *streams_service;
         struct metrics_copy metrics;
         struct events events;
+        struct denials *denials;
+        struct watch watch;
+        struct mdns_relay mdns;
         bool is_draining, is_observed_new,
                 is_record_due; /* keyring did not sign our addresses yet */
 };

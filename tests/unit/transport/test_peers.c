@@ -1,4 +1,6 @@
 #include "services/transport/peers.h"
+
+#include "common/crypto/identity.h"
 #include "tests/support/test.h"
 
 static struct multiaddr address(const char *text) {
@@ -77,6 +79,58 @@ static void test_older_records_are_not_taken(void **state) {
         peers_free(p);
 }
 
+static struct identify with_record(uint64_t seq, size_t len, uint8_t fill) {
+        struct identify id = { .has_addrs = true, .record_seq = seq, .record_len = len };
+
+        memset(id.record, fill, len);
+        return id;
+}
+
+/* As sent, the newest one, and all together within a budget. */
+static void test_records_are_kept(void **state) {
+        struct identify first = with_record(5, 900, 1), newer = with_record(6, 2000, 2);
+        struct identify plain = { .has_addrs = true }, older = with_record(4, 10, 3);
+        struct peers *p = peers_new(2, 1);
+        struct peer_id a = peer_number(1), b = peer_number(2), c = peer_number(3);
+        struct peer *peer = peers_get(p, &a);
+
+        peer_identified(peer, &first);
+        assert_bytes_equal(BYTES(peer->record, peer->record_len), BYTES(first.record, 900));
+        peer_identified(peer, &newer);
+        peer_identified(peer, &older);
+        peer_identified(peer, &plain);
+        assert_bytes_equal(BYTES(peer->record, peer->record_len), BYTES(newer.record, 2000));
+        assert_int_equal(peers_records(p)->used, 2000);
+
+        peer_identified(peers_get(p, &b), &first); /* 2 KiB for two peers: no room */
+        assert_null(peers_find(p, &b)->record);
+        assert_int_equal(peers_records(p)->refused, 1);
+        assert_non_null(peers_get(p, &c)); /* the first one makes room, with its record */
+        assert_int_equal(peers_records(p)->used, 0);
+        peer_identified(peers_find(p, &b), &newer);
+        newer.record_seq++;
+        newer.record_len = 0; /* too long to keep: the one of before is out of date */
+        peer_identified(peers_find(p, &b), &newer);
+        assert_null(peers_find(p, &b)->record);
+        assert_int_equal(peers_records(p)->used, 0);
+        peers_free(p);
+}
+
+static void test_work_of_the_key(void **state) {
+        struct peers *p = peers_new(300, 1);
+        bool some = false;
+
+        for (unsigned i = 0; i < 256; i++) {
+                struct sign_public key = { .bytes = { (uint8_t) i } };
+                struct peer_id id = peer_id_from_ed25519(&key);
+
+                assert_int_equal(peers_get(p, &id)->work, identity_work(&key));
+                some |= identity_work(&key) > 0;
+        }
+        assert_true(some);
+        peers_free(p);
+}
+
 static void test_addresses(void **state) {
         struct peers *p = peers_new(3, 1);
         struct peer_id id = peer_number(1);
@@ -143,5 +197,7 @@ static void test_attempts_are_a_ring(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_the_unused_make_room),
           cmocka_unit_test(test_strangers_make_room_first),
-          cmocka_unit_test(test_older_records_are_not_taken), cmocka_unit_test(test_addresses),
-          cmocka_unit_test(test_protocols), cmocka_unit_test(test_attempts_are_a_ring))
+          cmocka_unit_test(test_older_records_are_not_taken),
+          cmocka_unit_test(test_records_are_kept), cmocka_unit_test(test_work_of_the_key),
+          cmocka_unit_test(test_addresses), cmocka_unit_test(test_protocols),
+          cmocka_unit_test(test_attempts_are_a_ring))
