@@ -121,6 +121,13 @@ bool cache_see(struct cache *c, const struct message_id *id, nsec_t now) {
         return true;
 }
 
+void cache_unsee(struct cache *c, const struct message_id *id) {
+        struct seen *s = map_get(c->seen, message_id_bytes(id));
+
+        if (s)
+                forget_seen(c, s);
+}
+
 static void expire_seen(struct cache *c, nsec_t now) {
         while (!list_is_empty(&c->seen_order)) {
                 struct seen *s = LIST_ENTRY(list_first(&c->seen_order), struct seen, link);

@@ -34,6 +34,7 @@ DEFINE_CLEANUP(struct cache *, cache_free);
 /* False: it was seen within seen_ttl (nothing changes). */
 bool cache_see(struct cache *c, const struct message_id *id, nsec_t now);
 bool cache_has_seen(const struct cache *c, const struct message_id *id);
+void cache_unsee(struct cache *c, const struct message_id *id);
 
 /* Into the newest window; topic must outlive it. raw: the message as sent; a reference is taken. */
 void cache_put(struct cache *c, const struct message_id *id, const char *topic, struct refbuf *raw);

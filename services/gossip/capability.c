@@ -69,7 +69,7 @@ static const struct {
         size_t max, length;   /* elements, bytes of one */
 } fields[_FIELD_N] = {
 #define AT(member) offsetof(struct capability, member)
-        [FIELD_PEER] = { KIND_BYTES, SIZE_MAX, 0, 0, PEER_ID_MAX },
+        [FIELD_PEER] = { KIND_BYTES, AT(peer), 0, 0, PEER_ID_MAX },
         [FIELD_SEQUENCE] = { KIND_U64, AT(sequence) },
         [FIELD_NETWORK] = { KIND_TEXT, AT(network), 0, 0, CAPABILITY_TEXT_MAX },
         [FIELD_ADDRESS] = { KIND_LIST, AT(addresses), AT(n_addresses), CAPABILITY_ADDRESSES_MAX,
@@ -93,10 +93,17 @@ static const struct {
 #undef AT
 };
 
+/* U+0080 to U+009F are control characters too: U+009B begins a terminal's command. */
+static bool is_control(struct bytes v, size_t i) {
+        uint8_t c = v.data[i];
+
+        return c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < v.len && v.data[i + 1] < 0xa0);
+}
+
 /* Text for people and for filters: no control characters, whatever is shown later. */
 static bool is_text(struct bytes v) {
         for (size_t i = 0; i < v.len; i++)
-                if (v.data[i] < 0x20 || v.data[i] == 0x7f)
+                if (is_control(v, i))
                         return false;
         return utf8_is_valid(v);
 }

@@ -27,6 +27,7 @@
 #define DENIED_MAX  4096
 #define REASON_MAX  128
 #define SHARDS_MAX  2
+#define OWN_SPACING NSEC_PER_SEC /* between publications, however often slots come and go */
 
 enum gossip_counter {
         GOSSIP_OFFERS_HEARD,
@@ -42,6 +43,7 @@ enum gossip_counter {
         GOSSIP_CRAWLS,
         GOSSIP_LOOKUPS,
         GOSSIP_CALLS_REFUSED,
+        GOSSIP_OWN_INVALID,
         _GOSSIP_COUNTERS,
 };
 
@@ -95,6 +97,7 @@ struct call {
 struct denied {
         struct peer_id peer;
         char reason[REASON_MAX + 1];
+        int64_t since_us; /* wall clock: it may be before this boot */
         nsec_t since, until;
 };
 
@@ -130,7 +133,9 @@ struct gossip {
         uint64_t sequence, stored_sequence,
                 signing; /* signing: id of the signature under way, 0: none */
         struct refbuf *signing_body;
-        nsec_t next_publication;
+        size_t signing_shard;
+        nsec_t next_publication, last_publication;
+        uint64_t n_publications;
         struct refbuf *own_record; /* signed, as last published */
 
         /* shards */
@@ -139,6 +144,9 @@ struct gossip {
         bool in_both;
         struct membership_topic shards[SHARDS_MAX];
         nsec_t next_members;
+
+        struct rate served;  /* questions, of all peers together */
+        nsec_t next_lifting; /* the first block that ends */
 
         struct pubsub_counter counters[_GOSSIP_COUNTERS];
 };
@@ -155,11 +163,15 @@ void gossip_set_addresses(struct gossip_action *a, const struct multiaddr *addrs
 /* A record from wherever: checked, verified, into the table. charge may be NULL. True: it is right,
  * new or not; ret (may be NULL) gets a reference of its bytes. */
 bool gossip_take_record(struct gossip *g, struct bytes record, nsec_t now, struct capability *ret);
+/* An address that a stranger told: a private one leads into whatever network we are in. */
+bool gossip_may_dial(const struct gossip *g, const struct multiaddr *a);
 size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, size_t max);
 
 /* ---- publish.c ---- */
 
 void publish_shards(struct gossip *g, nsec_t now);
+/* As soon as the spacing allows. */
+void publish_soon(struct gossip *g, nsec_t now);
 void publish_expire(struct gossip *g, nsec_t now);
 nsec_t publish_deadline(const struct gossip *g);
 void publish_signed(struct gossip *g, struct bytes signature, nsec_t now);

@@ -13,11 +13,12 @@
 #define TIMEOUT_DEFAULT (30 * NSEC_PER_SEC)
 #define PAGES_MAX       4   /* of one peer */
 #define TOLD_MAX        256 /* taken from one peer */
+#define CHECKS_EACH     4   /* signatures checked in all, for each peer that may be found */
 
 struct sighted {
         struct gossip_sighting s;
         bool is_asked;
-        unsigned pages, told;
+        unsigned pages, told, checks;
 };
 
 struct crawl {
@@ -26,6 +27,7 @@ struct crawl {
         bool discover, capped;
         struct map *seen; /* peer -> index + 1 */
         struct sighted *list;
+        size_t checks; /* of signatures */
         size_t n, capacity, asked, failed, next; /* next: the first not asked yet */
 };
 
@@ -51,25 +53,11 @@ static struct sighted *sight(struct crawl *w, const struct peer_id *peer) {
         return &w->list[w->n++];
 }
 
-/* Told by a stranger: a private address leads into whatever network we are in. */
-static bool may_dial(const struct gossip *g, const struct multiaddr *a) {
-        enum endpoint_scope scope = multiaddr_scope(a);
-
-        if (scope == SCOPE_PUBLIC)
-                return true;
-        if (g->config.is_private)
-                return scope >= SCOPE_LOOPBACK;
-        for (size_t i = 0; i < g->n_own; i++)
-                if (multiaddr_scope(&g->own[i]) == SCOPE_PUBLIC)
-                        return false;
-        return scope >= SCOPE_LOOPBACK && g->n_own > 0;
-}
-
 static void set_addresses(const struct gossip *g, struct gossip_contact *c,
                           const struct multiaddr *addrs, size_t n) {
         c->n_addresses = 0;
         for (size_t i = 0; i < n && c->n_addresses < GOSSIP_ADDRESSES_MAX; i++)
-                if (may_dial(g, &addrs[i]))
+                if (gossip_may_dial(g, &addrs[i]))
                         c->addresses[c->n_addresses++] = addrs[i];
 }
 
@@ -92,6 +80,17 @@ static struct sighted *told(struct gossip *g, struct crawl *w, struct sighted *v
         return s;
 }
 
+/* Signatures cost: nobody makes us check more of them than it may tell us of peers. */
+static bool may_check(struct crawl *w, struct sighted *via) {
+        if (via->checks >= TOLD_MAX || w->checks >= CHECKS_EACH * w->peers_max) {
+                w->capped |= w->checks >= CHECKS_EACH * w->peers_max;
+                return false;
+        }
+        via->checks++;
+        w->checks++;
+        return true;
+}
+
 static void take_record(struct gossip *g, struct crawl *w, size_t via, struct bytes bytes,
                         nsec_t now) {
         CLEANUP(capability_donep) struct capability r = {};
@@ -99,16 +98,17 @@ static void take_record(struct gossip *g, struct crawl *w, size_t via, struct by
         uint64_t wall = gossip_wall(g, now);
         struct sighted *s;
 
-        if (!gossip_take_record(g, bytes, now, &r))
+        if (!may_check(w, &w->list[via]) || !gossip_take_record(g, bytes, now, &r))
                 return;
         s = told(g, w, &w->list[via], &r.peer);
         if (!s)
                 return;
         s->s.is_verified = true;
         s->s.age = wall > r.sequence ? wall - r.sequence : 0;
+        /* What it says itself stands above what others said of it. */
         if (!s->s.record)
                 s->s.record = refbuf_ref(r.raw);
-        if (s->s.contact.n_addresses == 0)
+        if (r.n_addresses > 0 && s->s.depth > 0)
                 set_addresses(g, &s->s.contact, addrs,
                               gossip_addresses_of(&r, addrs, CAPABILITY_ADDRESSES_MAX));
 }

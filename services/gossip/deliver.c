@@ -87,12 +87,14 @@ static bool sent_it(const struct pending *x, const struct peer_id *peer) {
 /* ---- Arriving ---- */
 
 static void duplicate(struct pubsub *p, struct topic *t, struct router_peer *peer,
-                      const struct message_id *id, nsec_t now) {
+                      const struct message_id *id, struct bytes raw, nsec_t now) {
         struct pending *x = map_get(p->pending, message_id_bytes(id));
         struct membership *m = router_membership(t, peer);
 
         count(p, COUNT_DUPLICATES);
-        if (!x)
+        /* The same data by another author is another message: whoever sent the right one must not
+         * fall with the wrong one. */
+        if (!x || !bytes_equal(raw, refbuf_bytes(x->raw)))
                 return;
         remember_other(x, &peer->info.peer);
         if (m && now <= nsec_add(x->at, t->params.deficit_window))
@@ -132,11 +134,10 @@ static void first_copy(struct pubsub *p, struct topic *t, struct router_peer *pe
 
         if (!x)
                 return;
+        x->data_len = m->data.len;
         (void) cache_see(p->cache, id, now);
         if (lazy_kept(p, id))
                 count(p, COUNT_IWANT_DELIVERED);
-        if (m->data.len >= p->config.idontwant_size)
-                lazy_idontwant(p, t, id, &peer->info.peer);
         hand_over(p, x, m);
 }
 
@@ -162,7 +163,7 @@ void deliver_message(struct pubsub *p, struct router_peer *peer, struct bytes ra
         }
         id = message_id_of(m.data);
         if (cache_has_seen(p->cache, &id))
-                duplicate(p, t, peer, &id, now);
+                duplicate(p, t, peer, &id, raw, now);
         else if (peer_id_equal(&m.author, &p->self))
                 count(p, COUNT_IGNORED); /* of an earlier life */
         else if (!may_verify(p, peer, &m, now))
@@ -181,7 +182,7 @@ static bool send_to(struct pubsub *p, struct router_peer *peer, const struct mes
                 count(p, COUNT_IDONTWANT_HONOURED);
                 return false;
         }
-        if (!router_writes(p, peer, raw->len))
+        if (!router_writes(p, peer, WRITE_MESSAGE, raw->len))
                 return false;
         rpc_put_message(&peer->out, refbuf_bytes(raw));
         return true;
@@ -222,6 +223,12 @@ void deliver_later(struct pubsub *p, nsec_t now) {
         }
 }
 
+static void keep_body(struct pubsub *p, struct topic *t, const struct message_id *id,
+                      struct refbuf *raw) {
+        t->is_cached = true;
+        cache_put(p->cache, id, t->name, raw);
+}
+
 /* True: part of the mesh gets it later. */
 static bool accepted(struct pubsub *p, struct pending *x, nsec_t now) {
         struct router_peer *from = router_peer(p, &x->from);
@@ -232,7 +239,11 @@ static bool accepted(struct pubsub *p, struct pending *x, nsec_t now) {
                 topic_score_first(&m->score, &x->topic->params);
                 router_score_changed(from);
         }
-        cache_put(p->cache, &x->id, x->topic->name, x->raw);
+        /* Not before the verdict: what is told to be here would not be sent by those who have
+         * the true message. */
+        if (x->data_len >= p->config.idontwant_size)
+                lazy_idontwant(p, x->topic, &x->id, &x->from);
+        keep_body(p, x->topic, &x->id, x->raw);
         if (!forward(p, x, p->config.d_eager, now))
                 return false;
         (void) map_remove_u64(p->pending_numbers, x->number);
@@ -243,6 +254,9 @@ static bool accepted(struct pubsub *p, struct pending *x, nsec_t now) {
 
 static void rejected(struct pubsub *p, struct pending *x) {
         count(p, COUNT_REJECTED);
+        /* An id is a hash of the data alone: who signs another's data with an own key must not
+         * keep the true message away. */
+        cache_unsee(p->cache, &x->id);
         router_invalid(p, x->topic, &x->from);
         for (size_t i = 0; i < x->n_others; i++)
                 router_invalid(p, x->topic, &x->others[i]);
@@ -280,7 +294,7 @@ int pubsub_publish(struct pubsub *p, uint64_t id, const char *topic, struct byte
 
         if (data.len > PUBSUB_MESSAGE_MAX)
                 return PUBSUB_E_TOO_BIG;
-        if (!router_topic_make(p, BYTES_STR(topic)))
+        if (!router_topic_make(p, BYTES_STR(topic), true))
                 return PUBSUB_E_TOPIC;
         if (map_count(p->signing) >= SIGNING_MAX || map_get_u64(p->signing, id))
                 return PUBSUB_E_FULL;
@@ -303,8 +317,10 @@ int pubsub_publish(struct pubsub *p, uint64_t id, const char *topic, struct byte
 void pubsub_sign_failed(struct pubsub *p, uint64_t id, nsec_t now) {
         struct signing *x = map_get_u64(p->signing, id);
 
-        if (x)
-                signing_free(p, x);
+        if (!x)
+                return;
+        cache_unsee(p->cache, &x->id); /* it may be tried again */
+        signing_free(p, x);
 }
 
 /* Ours goes to everybody who is subscribed (flood publishing): whoever eclipses our
@@ -338,12 +354,16 @@ void pubsub_signed(struct pubsub *p, uint64_t id, struct bytes signature, nsec_t
 
         if (!x)
                 return;
+        if (signature.len != SIGNATURE_SIZE) {
+                pubsub_sign_failed(p, id, now);
+                return;
+        }
         message_put_signature(&x->raw, signature);
         raw = refbuf_new(buffer_bytes(&x->raw));
-        t = router_topic_make(p, BYTES_STR(x->topic));
+        t = router_topic_make(p, BYTES_STR(x->topic), true);
         if (t) {
                 n = send_ours(p, t, &x->id, raw, now);
-                cache_put(p->cache, &x->id, t->name, raw);
+                keep_body(p, t, &x->id, raw);
         }
         signing_free(p, x);
         count(p, COUNT_PUBLISHED);

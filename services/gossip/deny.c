@@ -10,6 +10,7 @@
 /* Who is not wanted: durable, effective at once in every service of this node.
  * Instants are kept on the wall clock, since lists outlive a boot. */
 
+#define LEFT_MAX_US    (NSEC_NEVER / NSEC_PER_USEC / 2)
 #define SEQUENCE_AHEAD (60 * NSEC_PER_SEC) /* stored: signed without another write for so long */
 
 bool gossip_is_blocked(const struct gossip *g, const struct peer_id *peer) {
@@ -40,7 +41,7 @@ static void store(struct gossip *g, nsec_t now) {
                 gossip__denied_peer__init(out);
                 out->peer = (ProtobufCBinaryData){ d->peer.len, d->peer.bytes };
                 out->reason = d->reason;
-                out->since_us = wall_us(g, d->since, now);
+                out->since_us = d->since_us;
                 out->until_us = d->until == NSEC_NEVER ? 0 : wall_us(g, d->until, now);
                 list[state.n_denied++] = out;
         }
@@ -70,6 +71,11 @@ static struct denied *denied_make(struct gossip *g, const struct peer_id *peer) 
         return d;
 }
 
+static void keep_reason(struct denied *d, const char *reason) {
+        snprintf(d->reason, sizeof(d->reason), "%.*s",
+                 (int) utf8_valid_prefix(BYTES(reason, strnlen(reason, REASON_MAX))), reason);
+}
+
 bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reason, nsec_t until,
                   nsec_t now) {
         struct denied *d = denied_make(g, peer);
@@ -77,10 +83,11 @@ bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reas
         g->now = now;
         if (!d)
                 return false;
-        snprintf(d->reason, sizeof(d->reason), "%.*s",
-                 (int) utf8_valid_prefix(BYTES(reason, strnlen(reason, REASON_MAX))), reason);
+        keep_reason(d, reason);
         d->since = now;
+        d->since_us = wall_us(g, now, now);
         d->until = until;
+        g->next_lifting = nsec_min(g->next_lifting, until);
         store(g, now);
         apply(g, peer, true, now);
         return true;
@@ -124,6 +131,7 @@ static void restore_one(struct gossip *g, const Gossip__DeniedPeer *in, nsec_t n
         int64_t wall = (int64_t) (gossip_wall(g, now) / NSEC_PER_USEC);
         struct peer_id peer;
         struct denied *d;
+        nsec_t left;
 
         if (!peer_id_parse(BYTES(in->peer.data, in->peer.len), &peer) ||
             (in->until_us != 0 && in->until_us <= wall))
@@ -131,12 +139,12 @@ static void restore_one(struct gossip *g, const Gossip__DeniedPeer *in, nsec_t n
         d = denied_make(g, &peer);
         if (!d)
                 return;
-        snprintf(d->reason, sizeof(d->reason), "%s", in->reason);
-        d->since = nsec_sub(
-                now, in->since_us < wall ? (nsec_t) (wall - in->since_us) * NSEC_PER_USEC : 0);
-        d->until = in->until_us == 0
-                           ? NSEC_NEVER
-                           : nsec_add(now, (nsec_t) (in->until_us - wall) * NSEC_PER_USEC);
+        keep_reason(d, in->reason);
+        d->since_us = in->since_us < 0 ? 0 : in->since_us < wall ? in->since_us : wall;
+        d->since = nsec_sub(now, (nsec_t) (wall - d->since_us) * NSEC_PER_USEC);
+        left = in->until_us == 0 ? NSEC_NEVER : (nsec_t) in->until_us - (nsec_t) wall;
+        d->until = left > LEFT_MAX_US ? NSEC_NEVER : nsec_add(now, left * NSEC_PER_USEC);
+        g->next_lifting = nsec_min(g->next_lifting, d->until);
         apply(g, &peer, true, now);
 }
 
@@ -171,14 +179,7 @@ void deny_store_sequence(struct gossip *g, nsec_t now) {
 /* ---- Time ---- */
 
 nsec_t deny_deadline(const struct gossip *g) {
-        struct bytes key;
-        size_t cursor = 0;
-        nsec_t at = NSEC_NEVER;
-        void *value;
-
-        while (map_next(g->denied, &cursor, &key, &value))
-                at = nsec_min(at, ((const struct denied *) value)->until);
-        return at;
+        return g->next_lifting;
 }
 
 void deny_expire(struct gossip *g, nsec_t now) {
@@ -187,11 +188,16 @@ void deny_expire(struct gossip *g, nsec_t now) {
         bool changed = false;
         void *value;
 
+        if (now < g->next_lifting)
+                return;
+        g->next_lifting = NSEC_NEVER;
         while (map_next(g->denied, &cursor, &key, &value)) {
                 struct denied *d = value;
 
-                if (now < d->until)
+                if (now < d->until) {
+                        g->next_lifting = nsec_min(g->next_lifting, d->until);
                         continue;
+                }
                 lift(g, d, now);
                 changed = true;
         }

@@ -85,8 +85,8 @@ static void step(struct gossip *g, struct call *c, nsec_t now);
 static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
                        const Peers__Reply *reply, nsec_t now) {
         d->unusable += reply->unusable;
-        d->known += reply->unusable + reply->n_records;
-        for (size_t i = 0; i < reply->n_records; i++) {
+        d->known += (size_t) reply->unusable + reply->n_records;
+        for (size_t i = 0; i < reply->n_records && i < COUNT_MAX; i++) {
                 CLEANUP(capability_donep) struct capability r = {};
                 uint64_t wall = gossip_wall(g, now);
                 nsec_t age;

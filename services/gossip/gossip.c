@@ -8,6 +8,8 @@
 
 #define STREAM_RETRY (10 * NSEC_PER_SEC)
 #define PEERS_MAX    2048
+#define SERVED_BURST 256 /* questions of all peers; a page of a full table takes 2 ms */
+#define SERVED_RATE  128
 
 static const char *const counter_names[_GOSSIP_COUNTERS] = {
         [GOSSIP_OFFERS_HEARD] = "records_heard",
@@ -23,6 +25,7 @@ static const char *const counter_names[_GOSSIP_COUNTERS] = {
         [GOSSIP_CRAWLS] = "crawls",
         [GOSSIP_LOOKUPS] = "lookups",
         [GOSSIP_CALLS_REFUSED] = "calls_refused",
+        [GOSSIP_OWN_INVALID] = "own_invalid",
 };
 
 void gossip_config_default(struct gossip_config *ret) {
@@ -67,7 +70,8 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
         list_init(&g->ask_order);
         list_init(&g->call_order);
         g->next_id = 1;
-        g->next_publication = g->next_members = NSEC_NEVER;
+        g->next_publication = g->next_members = g->next_lifting = NSEC_NEVER;
+        rate_init(&g->served, SERVED_BURST, SERVED_RATE);
         for (unsigned i = 0; i < _GOSSIP_COUNTERS; i++)
                 g->counters[i].name = counter_names[i];
         return g;
@@ -196,6 +200,23 @@ size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, si
         return n;
 }
 
+bool gossip_may_dial(const struct gossip *g, const struct multiaddr *a) {
+        enum endpoint_scope scope = multiaddr_scope(a), nearest = SCOPE_PUBLIC;
+
+        if (scope == SCOPE_PUBLIC || scope == SCOPE_UNUSABLE)
+                return scope == SCOPE_PUBLIC;
+        if (g->config.is_private)
+                return true;
+        /* A node without a public address is on such a network itself. */
+        for (size_t i = 0; i < g->n_own; i++) {
+                if (multiaddr_scope(&g->own[i]) == SCOPE_PUBLIC)
+                        return false;
+                nearest = multiaddr_scope(&g->own[i]) < nearest ? multiaddr_scope(&g->own[i])
+                                                                : nearest;
+        }
+        return scope >= nearest && nearest >= SCOPE_LOOPBACK;
+}
+
 static bool has_work(const struct gossip *g, const struct capability *c) {
         struct sign_public key;
 
@@ -218,7 +239,7 @@ bool gossip_take_record(struct gossip *g, struct bytes record, nsec_t now, struc
                 g_count(g, GOSSIP_OFFERS_REFUSED);
                 return false;
         }
-        if (r == OFFERS_E_OLD && !ret)
+        if ((r == OFFERS_E_OLD || r == OFFERS_E_RATE) && !ret)
                 return true;
         if (!capability_verify(&c, g->verify, g->verify_userdata)) {
                 g_count(g, GOSSIP_BAD_RECORDS);
@@ -236,6 +257,14 @@ bool gossip_take_record(struct gossip *g, struct bytes record, nsec_t now, struc
 
 /* ---- The router's outputs ---- */
 
+/* A node that is in two shards signs a record for each, one right behind the other. Whoever is
+ * in both as well may hear the newer one first; the older one still has to reach the rest. */
+static bool is_twin(const struct gossip *g, const struct capability *c) {
+        uint64_t newest = offers_newest(g->offers, &c->peer);
+
+        return g->in_both && c->sequence < newest && newest - c->sequence <= OWN_SPACING;
+}
+
 /* A record in a shard it does not belong to, or by another author, is spam. */
 static enum pubsub_verdict judge(struct gossip *g, const struct pubsub_output *o, nsec_t now) {
         CLEANUP(capability_donep) struct capability c = {};
@@ -252,8 +281,10 @@ static enum pubsub_verdict judge(struct gossip *g, const struct pubsub_output *o
         case OFFERS_E_CLOCK:
         case OFFERS_E_DENIED:
                 return PUBSUB_IGNORE; /* clocks and deny lists differ: nobody's fault */
+        case OFFERS_E_RATE:
+                return PUBSUB_IGNORE;
         case OFFERS_E_OLD:
-                return PUBSUB_IGNORE; /* in both shards of a node the same record arrives twice */
+                return is_twin(g, &c) ? PUBSUB_ACCEPT : PUBSUB_IGNORE;
         default:
                 return gossip_take_record(g, refbuf_bytes(o->data), now, NULL) ? PUBSUB_ACCEPT
                                                                                : PUBSUB_REJECT;
@@ -269,20 +300,34 @@ static void pass_on(struct gossip *g, enum gossip_action_type type, struct pubsu
 }
 
 static void connect_exchanged(struct gossip *g, const struct pubsub_output *o) {
-        struct gossip_action *a = gossip_add(g, GOSSIP_CONNECT, 0);
+        struct multiaddr addrs[GOSSIP_ADDRESSES_MAX];
+        struct gossip_action *a;
         struct peer_record record;
+        size_t n = 0;
 
+        if (gossip_is_blocked(g, &o->peer))
+                return;
+        a = gossip_add(g, GOSSIP_CONNECT, 0);
         a->peer = o->peer;
-        if (o->data && peer_record_open(refbuf_bytes(o->data), &record) == ENVELOPE_OK &&
-            peer_id_equal(&record.peer, &o->peer))
-                gossip_set_addresses(a, record.addrs, record.n_addrs);
+        if (!o->data || peer_record_open(refbuf_bytes(o->data), &record) != ENVELOPE_OK ||
+            !peer_id_equal(&record.peer, &o->peer))
+                return;
+        for (size_t i = 0; i < record.n_addrs && n < GOSSIP_ADDRESSES_MAX; i++)
+                if (gossip_may_dial(g, &record.addrs[i]))
+                        addrs[n++] = record.addrs[i];
+        gossip_set_addresses(a, addrs, n);
 }
 
-static void drop_peer(struct gossip *g, const struct peer_id *peer) {
+static void drop_peer(struct gossip *g, const struct peer_id *peer, nsec_t now) {
         struct gossip_action *a = gossip_add(g, GOSSIP_STREAM_CLOSE, 0);
+        struct known_peer *k = gossip_known(g, peer);
 
         a->peer = *peer;
         a->n = 1;
+        if (!k)
+                return;
+        k->has_stream = k->wants_stream = false;
+        k->retry_at = nsec_add(now, STREAM_RETRY);
 }
 
 static void router_turn(struct gossip *g, nsec_t now) {
@@ -303,7 +348,7 @@ static void router_turn(struct gossip *g, nsec_t now) {
                         connect_exchanged(g, &o);
                         break;
                 case PUBSUB_DROP:
-                        drop_peer(g, &o.peer);
+                        drop_peer(g, &o.peer, now);
                         break;
                 default:
                         break;
@@ -404,6 +449,10 @@ void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pub
         g->now = now;
         if (!k)
                 return;
+        if (gossip_is_blocked(g, peer)) { /* while it was being opened */
+                drop_peer(g, peer, now);
+                return;
+        }
         k->wants_stream = false;
         k->has_stream = true;
         info = (struct pubsub_peer_info){
@@ -458,7 +507,8 @@ void gossip_asked(struct gossip *g, uint64_t id, const struct peer_id *peer, str
 
         g->now = now;
         g_count(g, GOSSIP_QUESTIONS);
-        if (k && !gossip_is_blocked(g, peer) && rate_take(&k->questions, now)) {
+        if (k && !gossip_is_blocked(g, peer) && rate_take(&k->questions, now) &&
+            rate_take(&g->served, now)) {
                 serve(g, id, k, question, now);
                 return;
         }
@@ -467,12 +517,18 @@ void gossip_asked(struct gossip *g, uint64_t id, const struct peer_id *peer, str
 }
 
 void gossip_addresses(struct gossip *g, const struct multiaddr *addrs, size_t n, nsec_t now) {
+        size_t kept = n < GOSSIP_ADDRESSES_MAX ? n : GOSSIP_ADDRESSES_MAX;
+        bool same = kept == g->n_own;
+
         g->now = now;
-        g->n_own = 0;
-        for (size_t i = 0; i < n && g->n_own < GOSSIP_ADDRESSES_MAX; i++)
-                g->own[g->n_own++] = addrs[i];
-        if (g->is_started)
-                g->next_publication = now;
+        for (size_t i = 0; i < kept; i++) {
+                same = same && bytes_equal(BYTES(g->own[i].bytes, g->own[i].len),
+                                           BYTES(addrs[i].bytes, addrs[i].len));
+                g->own[i] = addrs[i];
+        }
+        g->n_own = kept;
+        if (!same)
+                publish_soon(g, now);
 }
 
 void gossip_signed(struct gossip *g, uint64_t id, struct bytes statement, struct bytes signature,

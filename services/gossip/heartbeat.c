@@ -15,12 +15,12 @@ static void decay(struct pubsub *p, struct router_peer *peer, nsec_t now) {
         router_score_changed(peer);
 }
 
-/* Who left with a good name is forgotten; a bad one stays for a while, or leaving
- * and coming back would wash it. */
+/* Who left with a good name is forgotten; a bad one and back-offs stay for a while, or
+ * leaving and coming back would wash them. */
 static bool is_forgotten(struct pubsub *p, struct router_peer *peer, nsec_t now) {
         if (peer->is_up || peer->is_denied)
                 return false;
-        return router_score(p, peer, now) >= 0 ||
+        return (peer->n_memberships == 0 && router_score(p, peer, now) >= 0) ||
                now >= nsec_add(peer->down_since, p->score.retain);
 }
 
@@ -34,9 +34,23 @@ static void decay_all(struct pubsub *p, nsec_t now) {
         }
 }
 
+static void drop_stuck(struct pubsub *p, nsec_t now) {
+        LIST_FOREACH (it, &p->peer_order) {
+                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, link);
+
+                if (!peer->is_up || !peer->is_stuck)
+                        continue;
+                count(p, COUNT_STUCK);
+                router_drop(p, peer, now);
+                return; /* one a second: the list may have changed */
+        }
+}
+
 void heartbeat(struct pubsub *p, nsec_t now) {
         p->beat++;
+        p->now = now;
         p->px_left = PX_PER_HEARTBEAT;
+        drop_stuck(p, now);
         lazy_beat(p, now);
         decay_all(p, now);
         LIST_FOREACH_SAFE (it, &p->topic_order) {

@@ -6,6 +6,8 @@
  * IDONTWANT (v1.2) spares the mesh what is here already. */
 
 #define IHAVE_IDS_SENT 512
+#define IWANT_IDS_SENT 512 /* in one IWANT */
+#define PROMISES_EACH  3   /* peers asked for one message */
 
 static bool id_of(const ProtobufCBinaryData *in, struct message_id *ret) {
         if (in->len != PUBSUB_ID_SIZE)
@@ -33,13 +35,25 @@ bool lazy_kept(struct pubsub *p, const struct message_id *id) {
 
 static bool promise_make(struct pubsub *p, const struct message_id *id, const struct peer_id *peer,
                          nsec_t now) {
-        struct promise *x;
+        struct promise *x = map_get(p->promised, message_id_bytes(id));
 
-        if (map_get(p->promised, message_id_bytes(id)) || map_count(p->promised) >= PROMISES_MAX)
+        if (x) {
+                /* Somebody who promises everything and sends nothing must not keep us from asking
+                 * others who have it, too. */
+                if (now < nsec_add(x->asked, p->config.heartbeat) || x->times >= PROMISES_EACH ||
+                    peer_id_equal(&x->peer, peer))
+                        return false;
+                x->asked = now;
+                x->times++;
+                return true;
+        }
+        if (map_count(p->promised) >= PROMISES_MAX)
                 return false;
         x = xnew(struct promise);
         x->id = *id;
         x->peer = *peer;
+        x->asked = now;
+        x->times = 1;
         x->until = nsec_add(now, PROMISE_TIME);
         list_push_back(&p->promises, &x->link);
         (void) map_set(p->promised, message_id_bytes(id), x);
@@ -67,15 +81,14 @@ static void break_promises(struct pubsub *p, nsec_t now) {
 /* ---- IHAVE ---- */
 
 static bool wants(struct pubsub *p, const struct message_id *id) {
-        return !cache_has_seen(p->cache, id) && !map_get(p->promised, message_id_bytes(id)) &&
-               !map_get(p->pending, message_id_bytes(id));
+        return !cache_has_seen(p->cache, id) && !map_get(p->pending, message_id_bytes(id));
 }
 
 static void ask(struct pubsub *p, struct router_peer *peer, const struct message_id *ids,
                 size_t n) {
-        if (n == 0 || !router_writes(p, peer, n * (PUBSUB_ID_SIZE + 2)))
-                return;
-        rpc_put_iwant(&peer->out, ids, n);
+        for (size_t i = 0; i < n; i += IWANT_IDS_SENT)
+                rpc_put_iwant(&peer->out, ids + i,
+                              n - i < IWANT_IDS_SENT ? n - i : IWANT_IDS_SENT);
         count_n(p, COUNT_IWANT_SENT, n);
 }
 
@@ -101,7 +114,10 @@ void lazy_on_ihave(struct pubsub *p, struct router_peer *peer, const Gossipsub__
         if (is_flooding(p, peer, ihave->n_message_ids) || !t || !t->is_joined ||
             p->config.without_ihave || !router_may(p, peer, p->score.gossip, now))
                 return;
-        peer->ihave_ids += ihave->n_message_ids;
+        peer->ihave_ids += (unsigned) ihave->n_message_ids;
+        /* Asked before anything is promised: what we cannot ask for nobody broke. */
+        if (!router_writes(p, peer, WRITE_GOSSIP, ihave->n_message_ids * (PUBSUB_ID_SIZE + 2)))
+                return;
         ids = xnew_n(struct message_id, ihave->n_message_ids);
         for (size_t i = 0; i < ihave->n_message_ids; i++)
                 if (id_of(&ihave->message_ids[i], &ids[n]) && wants(p, &ids[n]) &&
@@ -130,7 +146,7 @@ void lazy_gossip(struct pubsub *p, struct topic *t, nsec_t now) {
         want = (size_t) ((double) n * p->config.gossip_factor);
         want = want > p->config.d_lazy ? want : p->config.d_lazy;
         for (size_t i = 0; i < n && i < want; i++) {
-                if (!router_writes(p, list[i]->peer, n_ids * (PUBSUB_ID_SIZE + 2)))
+                if (!router_writes(p, list[i]->peer, WRITE_GOSSIP, n_ids * (PUBSUB_ID_SIZE + 2)))
                         continue;
                 rpc_put_ihave(&list[i]->peer->gossip, t->name, ids, n_ids);
                 count_n(p, COUNT_IHAVE_SENT, n_ids);
@@ -145,7 +161,7 @@ static void serve(struct pubsub *p, struct router_peer *peer, const struct messa
 
         raw = cache_ask(p->cache, id, &peer->info.peer, &asked);
         if (!raw || asked > p->config.iwant_repeat || lazy_is_unwanted(peer, id) ||
-            !router_writes(p, peer, raw->len))
+            !router_writes(p, peer, WRITE_MESSAGE, raw->len))
                 return;
         rpc_put_message(&peer->out, refbuf_bytes(raw));
         count(p, COUNT_IWANT_SERVED);
@@ -170,11 +186,11 @@ void lazy_on_idontwant(struct pubsub *p, struct router_peer *peer,
         struct message_id id;
 
         for (size_t i = 0; i < idontwant->n_message_ids; i++) {
-                if (peer->n_unwanted_now >= UNWANTED_MAX)
+                /* Repeated ones count as well: each is looked for among all others. */
+                if (peer->n_unwanted_now++ >= UNWANTED_MAX)
                         return;
                 if (!id_of(&idontwant->message_ids[i], &id) || lazy_is_unwanted(peer, &id))
                         continue;
-                peer->n_unwanted_now++;
                 peer->unwanted =
                         xrealloc(peer->unwanted, (peer->n_unwanted + 1) * sizeof(*peer->unwanted));
                 peer->unwanted[peer->n_unwanted++] = (struct unwanted){ id, p->beat };
@@ -197,7 +213,7 @@ void lazy_idontwant(struct pubsub *p, struct topic *t, const struct message_id *
 
                 if (!m->in_mesh || m->peer->info.version < PUBSUB_V1_2 ||
                     peer_id_equal(&m->peer->info.peer, from) ||
-                    !router_writes(p, m->peer, PUBSUB_ID_SIZE + 4))
+                    !router_writes(p, m->peer, WRITE_GOSSIP, PUBSUB_ID_SIZE + 4))
                         continue;
                 rpc_put_idontwant(&m->peer->out, id, 1);
                 count(p, COUNT_IDONTWANT_SENT);

@@ -31,7 +31,7 @@ static void enter(struct pubsub *p, struct membership *m, nsec_t now) {
 }
 
 void mesh_add(struct pubsub *p, struct membership *m, nsec_t now) {
-        if (!router_writes(p, m->peer, PUBSUB_TOPIC_MAX))
+        if (!router_writes(p, m->peer, WRITE_CONTROL, PUBSUB_TOPIC_MAX))
                 return;
         enter(p, m, now);
         rpc_put_graft(&m->peer->out, m->topic->name);
@@ -64,7 +64,9 @@ static size_t exchange_peers(struct pubsub *p, const struct membership *leaving,
                         continue;
                 ret[done++] = (struct rpc_peer){
                         peer_id_bytes(&peer->info.peer),
-                        peer->record ? refbuf_bytes(peer->record) : BYTES_NONE,
+                        peer->record && peer->record->len <= PX_RECORD_MAX
+                                ? refbuf_bytes(peer->record)
+                                : BYTES_NONE,
                 };
         }
         return done;
@@ -78,7 +80,7 @@ static void say_prune(struct pubsub *p, struct membership *m, nsec_t backoff, bo
 
         if (exchange && p->config.peer_exchange && router_may(p, m->peer, 0, now))
                 n = exchange_peers(p, m, now, peers);
-        if (router_writes(p, m->peer, PUBSUB_TOPIC_MAX))
+        if (router_writes(p, m->peer, WRITE_CONTROL, PUBSUB_TOPIC_MAX + n * PX_RECORD_MAX))
                 rpc_put_prune(&m->peer->out, m->topic->name, peers, n, backoff / NSEC_PER_SEC);
         m->backoff_until = nsec_max(m->backoff_until, nsec_add(now, backoff));
 }
@@ -129,7 +131,6 @@ static void refuse_early(struct pubsub *p, struct membership *m, nsec_t now) {
 
         count(p, COUNT_GRAFT_BACKOFF);
         router_misbehaved(m->peer, now < nsec_add(pruned, 10 * NSEC_PER_SEC) ? 2 : 1);
-        m->backoff_until = now;
         say_prune(p, m, p->config.prune_backoff, false, now);
 }
 

@@ -6,6 +6,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/memory.h"
+#include "common/base/rate.h"
 
 /* One peer: its newest record, and the highest sequence when the record is gone. */
 struct entry {
@@ -15,13 +16,15 @@ struct entry {
         uint64_t sequence;
         nsec_t heard, age; /* age: how old it was when it came */
         bool is_denied;
+        struct rate rate;
 };
 
 struct offers {
         struct bytes network;
         size_t max;
         struct map *entries;
-        struct list order;
+        struct list order, denied; /* denied ones are never evicted: their list has a limit itself */
+        size_t n_denied;
         uint64_t evicted;
 };
 
@@ -32,6 +35,7 @@ struct offers *offers_new(const char *network, size_t max, uint64_t seed) {
         o->max = max;
         o->entries = map_new(seed);
         list_init(&o->order);
+        list_init(&o->denied);
         return o;
 }
 
@@ -39,6 +43,7 @@ static void entry_free(struct offers *o, struct entry *e) {
         (void) map_remove(o->entries, peer_id_bytes(&e->peer));
         list_remove(&e->link);
         capability_done(&e->record);
+        o->n_denied -= e->is_denied;
         free(e);
 }
 
@@ -47,6 +52,8 @@ struct offers *offers_free(struct offers *o) {
                 return NULL;
         while (!list_is_empty(&o->order))
                 entry_free(o, LIST_ENTRY(list_first(&o->order), struct entry, link));
+        while (!list_is_empty(&o->denied))
+                entry_free(o, LIST_ENTRY(list_first(&o->denied), struct entry, link));
         map_free(o->entries);
         free((void *) o->network.data);
         free(o);
@@ -68,7 +75,15 @@ int offers_would(const struct offers *o, const struct capability *c, nsec_t now,
                 return OFFERS_E_DENIED;
         if (e && c->sequence <= e->sequence)
                 return OFFERS_E_OLD;
-        return is_near(c->sequence, wall_ns) ? OFFERS_NEW : OFFERS_E_CLOCK;
+        if (!is_near(c->sequence, wall_ns))
+                return OFFERS_E_CLOCK;
+        return e && rate_next(&e->rate) > now ? OFFERS_E_RATE : OFFERS_NEW;
+}
+
+uint64_t offers_newest(const struct offers *o, const struct peer_id *peer) {
+        const struct entry *e = map_get(o->entries, peer_id_bytes(peer));
+
+        return e ? e->sequence : 0;
 }
 
 static struct entry *entry_make(struct offers *o, const struct peer_id *peer) {
@@ -76,13 +91,14 @@ static struct entry *entry_make(struct offers *o, const struct peer_id *peer) {
 
         if (e)
                 return e;
-        if (map_count(o->entries) >= o->max) {
+        if (map_count(o->entries) - o->n_denied >= o->max) {
                 entry_free(o, LIST_ENTRY(list_first(&o->order), struct entry, link));
                 o->evicted++;
         }
         e = xnew(struct entry);
         e->peer = *peer;
         list_init(&e->link);
+        rate_init(&e->rate, ORIGIN_BURST, ORIGIN_RATE);
         (void) map_set(o->entries, peer_id_bytes(peer), e);
         return e;
 }
@@ -94,6 +110,7 @@ int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall
         if (r)
                 return r;
         e = entry_make(o, &c->peer);
+        (void) rate_take(&e->rate, now);
         capability_done(&e->record);
         e->record = *c;
         *c = (struct capability){};
@@ -108,12 +125,17 @@ int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall
 void offers_deny(struct offers *o, const struct peer_id *peer, bool denied) {
         struct entry *e = denied ? entry_make(o, peer) : map_get(o->entries, peer_id_bytes(peer));
 
-        if (!e)
+        if (!e || e->is_denied == denied)
                 return;
-        e->is_denied = denied;
         capability_done(&e->record);
         list_remove(&e->link);
-        list_push_back(&o->order, &e->link);
+        if (denied) {
+                e->is_denied = true;
+                o->n_denied++;
+                list_push_back(&o->denied, &e->link);
+        } else {
+                entry_free(o, e);
+        }
 }
 
 /* ---- Ageing ---- */
@@ -123,7 +145,7 @@ static nsec_t age_of(const struct entry *e, nsec_t now) {
 }
 
 static bool is_present(const struct entry *e, nsec_t now) {
-        return e->record.raw && !e->is_denied && age_of(e, now) < PRESENCE_TTL;
+        return e->record.raw && age_of(e, now) < PRESENCE_TTL;
 }
 
 static bool is_offer(const struct entry *e, nsec_t now) {
@@ -134,8 +156,6 @@ void offers_expire(struct offers *o, nsec_t now) {
         LIST_FOREACH_SAFE (it, &o->order) {
                 struct entry *e = LIST_ENTRY(it, struct entry, link);
 
-                if (e->is_denied)
-                        continue;
                 if (nsec_sub(now, e->heard) >= SEQUENCE_KEPT)
                         entry_free(o, e);
                 else if (e->record.raw && !is_present(e, now))

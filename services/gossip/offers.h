@@ -17,6 +17,8 @@
 #define OFFER_FRESH   (20 * NSEC_PER_SEC)
 #define PRESENCE_TTL  (120 * NSEC_PER_SEC)
 #define SEQUENCE_SKEW (600 * NSEC_PER_SEC)  /* from our wall clock, either way */
+#define ORIGIN_BURST  8                     /* records of one peer */
+#define ORIGIN_RATE   2                     /* a second */
 #define SEQUENCE_KEPT (1200 * NSEC_PER_SEC) /* highest seen of a peer */
 
 struct offers;
@@ -27,6 +29,7 @@ enum offers_result {
         OFFERS_E_CLOCK,   /* too far from our clock */
         OFFERS_E_NETWORK, /* another network's */
         OFFERS_E_DENIED,
+        OFFERS_E_RATE, /* this peer said more than ORIGIN_RATE allows */
 };
 
 struct offers *offers_new(const char *network, size_t max, uint64_t seed);
@@ -38,6 +41,8 @@ DEFINE_CLEANUP(struct offers *, offers_free);
 int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall_ns);
 /* What offers_add() would answer, before the signature is paid for. */
 int offers_would(const struct offers *o, const struct capability *c, nsec_t now, uint64_t wall_ns);
+/* The highest sequence heard of this peer; 0: none. */
+uint64_t offers_newest(const struct offers *o, const struct peer_id *peer);
 void offers_deny(struct offers *o, const struct peer_id *peer, bool denied);
 void offers_expire(struct offers *o, nsec_t now);
 nsec_t offers_deadline(const struct offers *o); /* when the next record goes */

@@ -49,8 +49,17 @@ void gossip_size(struct gossip *g, double nodes, nsec_t now) {
         if (!g->is_started)
                 return;
         publish_shards(g, now);
-        if (bits != g->bits || both != g->in_both)
-                g->next_publication = g->next_members = now;
+        if (bits == g->bits && both == g->in_both)
+                return;
+        publish_soon(g, now);
+        g->next_members = now;
+}
+
+void publish_soon(struct gossip *g, nsec_t now) {
+        nsec_t at = nsec_max(now, nsec_add(g->last_publication, OWN_SPACING));
+
+        if (g->is_started)
+                g->next_publication = nsec_min(g->next_publication, at);
 }
 
 /* ---- The record ---- */
@@ -64,6 +73,9 @@ static void put_body(struct gossip *g, const Peers__Capability *offered, nsec_t 
         ProtobufCBinaryData addresses[GOSSIP_ADDRESSES_MAX];
         uint64_t wall = gossip_wall(g, now);
 
+        /* Of a time when the clock was wrong: others refuse it, and have forgotten it. */
+        if (nsec_sub(g->sequence, wall) > SEQUENCE_SKEW)
+                g->sequence = g->stored_sequence = wall;
         g->sequence = wall > g->sequence ? wall : g->sequence + 1;
         deny_store_sequence(g, now);
         c.peer = (ProtobufCBinaryData){ g->self.len, g->self.bytes };
@@ -89,12 +101,13 @@ static nsec_t interval(const struct gossip *g) {
         return g->offer ? g->config.offer_interval : g->config.presence_interval;
 }
 
-static void sign_record(struct gossip *g, nsec_t now) {
+/* One record for each shard, since the same bytes twice are one message. */
+static void sign_record(struct gossip *g, size_t shard, nsec_t now) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         CLEANUP(buffer_donep) struct buffer b = {};
         const Peers__Capability *offered = &no_offer;
 
-        g->next_publication = nsec_add(now, interval(g));
+        g->signing_shard = shard;
         if (g->offer && wire_unpack(&peers__capability__descriptor, refbuf_bytes(g->offer), NULL,
                                     &u) == UNPACK_OK)
                 offered = u.message;
@@ -107,20 +120,46 @@ static void sign_record(struct gossip *g, nsec_t now) {
         gossip_add(g, GOSSIP_SIGN_CAPABILITY, g->signing)->data = refbuf_ref(g->signing_body);
 }
 
+/* What others would refuse they would blame on those who pass it on: our neighbours. */
+static bool is_publishable(struct gossip *g, struct bytes record) {
+        CLEANUP(capability_donep) struct capability c = {};
+        struct gossip_action *a;
+
+        if (capability_read(record, &c) == CAPABILITY_OK)
+                return true;
+        g_count(g, GOSSIP_OWN_INVALID);
+        a = gossip_add(g, GOSSIP_EVENT, 0);
+        a->event = (struct gossip_event){
+                .name = "offer_invalid",
+                .text = "this node's record breaks a limit and is not published: shorten its name, "
+                        "groups, region or list of engines",
+                .value = record.len,
+                .is_warning = true,
+        };
+        return false;
+}
+
+static void publish_record(struct gossip *g, const struct membership_topic *t, nsec_t now) {
+        if (t->is_joined && pubsub_publish(g->router, gossip_next_id(g), t->topic,
+                                           refbuf_bytes(g->own_record), now) == PUBSUB_OK)
+                g_count(g, GOSSIP_PUBLISHED);
+}
+
 void publish_signed(struct gossip *g, struct bytes signature, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer b = {};
+        size_t shard = g->signing_shard;
 
         buffer_init(&b, 4096);
         capability_put(&b, refbuf_bytes(g->signing_body), signature);
         g->signing = 0;
         g->signing_body = refbuf_unref(g->signing_body);
+        if (!is_publishable(g, buffer_bytes(&b)))
+                return;
         refbuf_unref(g->own_record);
         g->own_record = refbuf_new(buffer_bytes(&b));
-        for (size_t i = 0; i < SHARDS_MAX; i++)
-                if (g->shards[i].is_joined &&
-                    pubsub_publish(g->router, gossip_next_id(g), g->shards[i].topic,
-                                   refbuf_bytes(g->own_record), now) == PUBSUB_OK)
-                        g_count(g, GOSSIP_PUBLISHED);
+        publish_record(g, &g->shards[shard], now);
+        if (shard > 0)
+                sign_record(g, shard - 1, now);
 }
 
 /* Crossed zero, doubled or halved: others decide by it. */
@@ -143,7 +182,7 @@ void gossip_offer(struct gossip *g, struct bytes capability, nsec_t now) {
         g->offer = refbuf_new(capability);
         g->offered_free = c->free_slots;
         if (is_first || matters(g->published_free, c->free_slots))
-                g->next_publication = now;
+                publish_soon(g, now);
 }
 
 /* ---- Neighbours: a mesh needs connections to members of the same shard ---- */
@@ -155,7 +194,8 @@ static size_t count_members(struct gossip *g, bool keep) {
 
         while (map_next(g->peers, &cursor, &key, &value)) {
                 struct known_peer *k = value;
-                bool counts = k->version > 0 && shard_has(&g->shards[0].shard, &k->peer);
+                bool counts = k->version > 0 && shard_has(&g->shards[0].shard, &k->peer) &&
+                              !gossip_is_blocked(g, &k->peer);
 
                 n += counts;
                 counts = counts && n <= MEMBERS_WANTED;
@@ -210,8 +250,17 @@ nsec_t publish_deadline(const struct gossip *g) {
 }
 
 void publish_expire(struct gossip *g, nsec_t now) {
-        if (now >= g->next_publication)
-                sign_record(g, now);
+        if (now >= g->next_publication) {
+                bool is_news = now < nsec_add(g->last_publication, interval(g));
+
+                g->last_publication = now;
+                g->next_publication = nsec_add(now, interval(g));
+                /* The larger shard is for those whose estimate lags behind: what is not news
+                 * goes there half as often, or nodes near a border would have thrice the
+                 * traffic. */
+                g->n_publications++;
+                sign_record(g, g->in_both && (is_news || g->n_publications % 2) ? 1 : 0, now);
+        }
         if (now >= g->next_members)
                 find_members(g, now);
 }

@@ -44,6 +44,7 @@ static const char *const counter_names[_COUNT_N] = {
         [COUNT_PX_CONNECTS] = "px_connects",
         [COUNT_GRAYLISTED] = "graylisted",
         [COUNT_QUEUE_DROPS] = "queue_drops",
+        [COUNT_STUCK] = "stuck",
         [COUNT_PENDING_DROPS] = "pending_drops",
         [COUNT_TOPICS_REFUSED] = "topics_refused",
 };
@@ -89,7 +90,8 @@ struct pubsub *pubsub_new(const struct pubsub_config *config, const struct peer_
         struct map **const maps[] = { &p->peers,   &p->topics,   &p->pending,  &p->pending_numbers,
                                       &p->signing, &p->promised, &p->colocated };
         struct list *const lists[] = { &p->peer_order, &p->topic_order, &p->dirty,
-                                       &p->outputs,    &p->promises,    &p->deferred };
+                                       &p->outputs,    &p->promises,    &p->deferred,
+                                       &p->remembered };
 
         p->config = *config;
         p->self = *self;
@@ -218,6 +220,7 @@ static struct router_peer *peer_make(struct pubsub *p, const struct peer_id *id)
         peer = xnew(struct router_peer);
         peer->info.peer = *id;
         list_init(&peer->dirty);
+        list_init(&peer->remembered);
         list_init(&peer->memberships);
         rpc_writer_init(&peer->out);
         rpc_writer_init(&peer->gossip);
@@ -232,21 +235,44 @@ static void say_subscriptions(struct pubsub *p, struct router_peer *peer) {
         LIST_FOREACH (it, &p->topic_order) {
                 const struct topic *t = LIST_ENTRY(it, struct topic, link);
 
-                if (t->is_joined && router_writes(p, peer, PUBSUB_TOPIC_MAX))
+                if (t->is_joined && router_writes(p, peer, WRITE_CONTROL, PUBSUB_TOPIC_MAX))
                         rpc_put_subscription(&peer->out, t->name, true);
         }
+}
+
+/* Those who left are kept for their bad names and back-offs: no more than may be up at once, or
+ * strangers who come, misbehave and go would fill our memory. */
+static void remember(struct pubsub *p, struct router_peer *peer, nsec_t now) {
+        if (!peer->is_denied && list_is_empty(&peer->remembered)) {
+                list_push_back(&p->remembered, &peer->remembered);
+                p->n_remembered++;
+        }
+        if (p->n_remembered > p->config.peers_max)
+                router_peer_free(
+                        p, LIST_ENTRY(list_first(&p->remembered), struct router_peer, remembered),
+                        now);
+}
+
+static void forget_remembered(struct pubsub *p, struct router_peer *peer) {
+        if (list_is_empty(&peer->remembered))
+                return;
+        list_remove(&peer->remembered);
+        p->n_remembered--;
 }
 
 void pubsub_peer_up(struct pubsub *p, const struct pubsub_peer_info *info, nsec_t now) {
         struct router_peer *peer = router_peer(p, &info->peer);
 
-        if (peer_id_equal(&info->peer, &p->self) || (peer && peer->is_up) ||
-            (!peer && map_count(p->peers) >= p->config.peers_max))
+        if (peer_id_equal(&info->peer, &p->self) || (peer && (peer->is_up || peer->is_denied)) ||
+            p->n_up >= p->config.peers_max)
                 return;
         peer = peer_make(p, &info->peer);
+        forget_remembered(p, peer);
         peer->info = *info;
         peer->record = info->record ? refbuf_ref(info->record) : NULL;
+        peer->info.record = NULL;
         peer->is_up = true;
+        peer->is_stuck = false;
         peer->queued = 0;
         p->n_up++;
         colocate(p, info, 1);
@@ -280,12 +306,20 @@ static void peer_down(struct pubsub *p, struct router_peer *peer, nsec_t now) {
 void pubsub_peer_down(struct pubsub *p, const struct peer_id *id, nsec_t now) {
         struct router_peer *peer = router_peer(p, id);
 
-        if (peer)
-                peer_down(p, peer, now);
+        if (!peer || !peer->is_up)
+                return;
+        peer_down(p, peer, now);
+        remember(p, peer, now);
+}
+
+void router_drop(struct pubsub *p, struct router_peer *peer, nsec_t now) {
+        router_output(p, PUBSUB_DROP, NULL)->peer = peer->info.peer;
+        pubsub_peer_down(p, &peer->info.peer, now);
 }
 
 void router_peer_free(struct pubsub *p, struct router_peer *peer, nsec_t now) {
         peer_down(p, peer, now);
+        forget_remembered(p, peer);
         LIST_FOREACH_SAFE (it, &peer->memberships) {
                 struct membership *m = PEER_MEMBERSHIP(it);
 
@@ -315,9 +349,14 @@ void pubsub_deny(struct pubsub *p, const struct peer_id *id, bool denied, nsec_t
                 return;
         if (denied && peer->is_up)
                 router_output(p, PUBSUB_DROP, NULL)->peer = *id;
-        if (denied)
+        if (denied) {
                 peer_down(p, peer, now);
+                forget_remembered(p, peer);
+        }
         peer->is_denied = denied;
+        peer->down_since = now;
+        if (!denied)
+                remember(p, peer, now);
 }
 
 void pubsub_appraise(struct pubsub *p, const struct peer_id *id, double score, nsec_t now) {
@@ -334,7 +373,7 @@ void pubsub_appraise(struct pubsub *p, const struct peer_id *id, double score, n
 static void on_subscription(struct pubsub *p, struct router_peer *peer,
                             const Gossipsub__RPC__SubOpts *in, nsec_t now) {
         struct bytes name = BYTES_STR(in->topicid ? in->topicid : "");
-        struct topic *t = in->subscribe ? router_topic_make(p, name) : router_topic(p, name);
+        struct topic *t = in->subscribe ? router_topic_make(p, name, false) : router_topic(p, name);
         struct membership *m;
 
         if (!t)
@@ -387,6 +426,7 @@ void pubsub_receive(struct pubsub *p, const struct peer_id *from, struct bytes r
         struct router_peer *peer = router_peer(p, from);
         const Gossipsub__RPC *in;
 
+        p->now = now;
         if (!peer || !peer->is_up || !admits(p, peer, rpc, now))
                 return;
         if (!rpc_read(rpc, &u)) {
@@ -409,14 +449,14 @@ static void announce(struct pubsub *p, const char *topic, bool subscribe) {
         LIST_FOREACH (it, &p->peer_order) {
                 struct router_peer *peer = LIST_ENTRY(it, struct router_peer, link);
 
-                if (peer->is_up && router_writes(p, peer, PUBSUB_TOPIC_MAX))
+                if (peer->is_up && router_writes(p, peer, WRITE_CONTROL, PUBSUB_TOPIC_MAX))
                         rpc_put_subscription(&peer->out, topic, subscribe);
         }
 }
 
 int pubsub_subscribe(struct pubsub *p, const char *topic, const struct pubsub_topic_params *params,
                      nsec_t now) {
-        struct topic *t = router_topic_make(p, BYTES_STR(topic));
+        struct topic *t = router_topic_make(p, BYTES_STR(topic), true);
 
         if (!t)
                 return PUBSUB_E_TOPIC;
@@ -468,8 +508,8 @@ bool pubsub_output(struct pubsub *p, struct pubsub_output *ret) {
                 struct queued_output *q = LIST_ENTRY(link, struct queued_output, link);
 
                 *ret = q->output;
-                free(q);
                 keep_topic(p, ret);
+                free(q);
                 return true;
         }
         while (!list_is_empty(&p->dirty)) {
@@ -515,7 +555,7 @@ size_t pubsub_mesh_size(const struct pubsub *p, const char *topic) {
 double pubsub_score(const struct pubsub *p, const struct peer_id *id) {
         const struct router_peer *peer = router_peer(p, id);
 
-        return peer ? peer->score : 0;
+        return peer ? router_score_now(p, peer, p->now) : 0;
 }
 
 size_t pubsub_counters(const struct pubsub *p, const struct pubsub_counter **ret) {

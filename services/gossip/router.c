@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/base/text.h"
 
 /* ---- Looking up ---- */
 
@@ -15,13 +16,17 @@ struct topic *router_topic(const struct pubsub *p, struct bytes name) {
         return map_get(p->topics, name);
 }
 
-struct topic *router_topic_make(struct pubsub *p, struct bytes name) {
+static bool is_topic_name(struct bytes name) {
+        return name.len > 0 && name.len <= PUBSUB_TOPIC_MAX &&
+               !memchr(name.data, '\0', name.len) && utf8_is_valid(name);
+}
+
+struct topic *router_topic_make(struct pubsub *p, struct bytes name, bool ours) {
         struct topic *t = router_topic(p, name);
 
         if (t)
                 return t;
-        if (name.len == 0 || name.len > PUBSUB_TOPIC_MAX || memchr(name.data, '\0', name.len) ||
-            map_count(p->topics) >= TOPICS_MAX) {
+        if (!is_topic_name(name) || map_count(p->topics) >= TOPICS_MAX + (ours ? TOPICS_OURS : 0)) {
                 count(p, COUNT_TOPICS_REFUSED);
                 return NULL;
         }
@@ -37,7 +42,8 @@ struct topic *router_topic_make(struct pubsub *p, struct bytes name) {
 void router_topic_release(struct pubsub *p, struct topic *t) {
         if (t->is_joined || t->fanout_until > 0 || t->n_members > 0 || t->n_pending > 0)
                 return;
-        cache_forget_topic(p->cache, t->name);
+        if (t->is_cached) /* walks the whole cache: not for every topic a peer makes up */
+                cache_forget_topic(p->cache, t->name);
         (void) map_remove(p->topics, BYTES_STR(t->name));
         list_remove(&t->link);
         free(t);
@@ -135,11 +141,11 @@ static double behaviour(const struct pubsub *p, const struct router_peer *peer) 
         return excess > 0 ? p->score.behaviour_weight * excess * excess : 0;
 }
 
-double router_score(struct pubsub *p, struct router_peer *peer, nsec_t now) {
+double router_score_now(const struct pubsub *p, const struct router_peer *peer, nsec_t now) {
         double sum = 0;
 
-        if (peer->is_score_fresh)
-                return peer->score;
+        if (p->config.without_scores)
+                return 0;
         LIST_FOREACH (it, &peer->memberships) {
                 const struct membership *m = PEER_MEMBERSHIP(it);
 
@@ -147,8 +153,12 @@ double router_score(struct pubsub *p, struct router_peer *peer, nsec_t now) {
         }
         if (sum > p->score.topic_cap)
                 sum = p->score.topic_cap;
-        sum += p->score.app_weight * peer->app + colocation(p, peer) + behaviour(p, peer);
-        peer->score = p->config.without_scores ? 0 : sum;
+        return sum + p->score.app_weight * peer->app + colocation(p, peer) + behaviour(p, peer);
+}
+
+double router_score(struct pubsub *p, struct router_peer *peer, nsec_t now) {
+        if (!peer->is_score_fresh)
+                peer->score = router_score_now(p, peer, now);
         peer->is_score_fresh = true;
         return peer->score;
 }
@@ -181,13 +191,26 @@ void router_invalid(struct pubsub *p, struct topic *t, const struct peer_id *fro
 
 /* ---- What goes out ---- */
 
-bool router_writes(struct pubsub *p, struct router_peer *peer, size_t n) {
-        size_t held = rpc_writer_size(&peer->out) + rpc_writer_size(&peer->gossip);
+static size_t waiting(const struct router_peer *peer) {
+        return peer->queued + rpc_writer_size(&peer->out) + rpc_writer_size(&peer->gossip);
+}
+
+bool router_writes(struct pubsub *p, struct router_peer *peer, enum write_kind kind, size_t n) {
+        const size_t limits[] = {
+                [WRITE_GOSSIP] = p->config.queue_bytes_max / 2,
+                [WRITE_MESSAGE] = p->config.queue_bytes_max,
+                [WRITE_CONTROL] = p->config.queue_bytes_max + CONTROL_RESERVE,
+        };
 
         if (!peer->is_up || peer->is_denied)
                 return false;
-        if (peer->queued + held + n > p->config.queue_bytes_max) {
+        if (waiting(peer) + n > limits[kind] && kind != WRITE_GOSSIP) {
+                rpc_writer_done(&peer->gossip);
+                rpc_writer_init(&peer->gossip);
+        }
+        if (waiting(peer) + n > limits[kind]) {
                 count(p, COUNT_QUEUE_DROPS);
+                peer->is_stuck |= kind == WRITE_CONTROL;
                 return false;
         }
         list_remove(&peer->dirty);

@@ -19,6 +19,9 @@
 #include "services/gossip/score.h"
 
 #define TOPICS_MAX        4096 /* known to us, theirs and ours */
+#define TOPICS_OURS       64   /* beside those: nobody can keep us from our own */
+#define CONTROL_RESERVE   (64 * 1024) /* of a queue that is full otherwise */
+#define PX_RECORD_MAX     2048
 #define PENDING_MAX       1024 /* messages that wait for their validator */
 #define PENDING_BYTES_MAX (8 * 1024 * 1024)
 #define SIGNING_MAX       64
@@ -61,6 +64,7 @@ enum router_counter {
         COUNT_PX_CONNECTS,
         COUNT_GRAYLISTED, /* RPCs dropped */
         COUNT_QUEUE_DROPS,
+        COUNT_STUCK, /* peers let go of: not even control fitted */
         COUNT_PENDING_DROPS,
         COUNT_TOPICS_REFUSED,
         _COUNT_N,
@@ -69,7 +73,7 @@ enum router_counter {
 struct topic {
         struct list link;
         char name[PUBSUB_TOPIC_MAX + 1];
-        bool is_joined;
+        bool is_joined, is_cached; /* is_cached: bodies of its messages may be in the cache */
         struct pubsub_topic_params params;
         struct list members; /* struct membership, of peers that are subscribed or remembered */
         size_t n_members, n_mesh, n_pending;
@@ -93,9 +97,11 @@ struct unwanted {
 
 struct router_peer {
         struct list link, dirty;
+        struct list remembered; /* when it is down and not denied: who left first goes first */
         struct pubsub_peer_info info;
         struct refbuf *record; /* its signed peer record, or NULL */
         bool is_up, is_denied, broke_promise;
+        bool is_stuck; /* lost a piece of control: only a new stream heals that */
         nsec_t down_since;
         struct list memberships;
         size_t n_memberships;
@@ -118,6 +124,7 @@ struct pending {
         struct message_id id;
         struct topic *topic;
         struct refbuf *raw;
+        size_t data_len;
         struct peer_id from;
         struct peer_id *others; /* who has it, too: sent it to us, or got it */
         size_t n_others;
@@ -137,7 +144,8 @@ struct promise {
         struct list link;
         struct message_id id;
         struct peer_id peer;
-        nsec_t until;
+        nsec_t until, asked;
+        unsigned times;
 };
 
 struct queued_output {
@@ -155,8 +163,9 @@ struct pubsub {
         void *verify_userdata;
         uint64_t next_sequence, next_number;
         struct map *peers, *topics, *pending, *pending_numbers, *signing, *promised, *colocated;
-        struct list peer_order, topic_order, dirty, outputs, promises, deferred;
-        size_t n_up;
+        struct list peer_order, topic_order, dirty, outputs, promises, deferred, remembered;
+        size_t n_up, n_remembered;
+        nsec_t now; /* of the latest heartbeat or RPC */
         size_t pending_bytes;
         struct cache *cache;
         nsec_t next_heartbeat;
@@ -175,8 +184,8 @@ struct pubsub {
 
 struct router_peer *router_peer(const struct pubsub *p, const struct peer_id *id); /* NULL */
 struct topic *router_topic(const struct pubsub *p, struct bytes name);             /* NULL */
-/* NULL: not a name, or no room. */
-struct topic *router_topic_make(struct pubsub *p, struct bytes name);
+/* NULL: not a name, or no room. ours: we named it, there is room kept for that. */
+struct topic *router_topic_make(struct pubsub *p, struct bytes name, bool ours);
 void router_topic_release(struct pubsub *p, struct topic *t); /* if nobody needs it */
 /* With its memberships, whatever they remember. */
 void router_peer_free(struct pubsub *p, struct router_peer *peer, nsec_t now);
@@ -186,14 +195,19 @@ struct membership *router_membership_make(struct pubsub *p, struct topic *t,
 /* Drops what nobody needs any more: neither subscribed, nor with a score or back-off. */
 void router_membership_release(struct pubsub *p, struct membership *m, nsec_t now);
 double router_score(struct pubsub *p, struct router_peer *peer, nsec_t now);
+double router_score_now(const struct pubsub *p, const struct router_peer *peer, nsec_t now);
 void router_score_changed(struct router_peer *peer);
 /* Up, not denied, score not below the threshold. */
 bool router_may(struct pubsub *p, struct router_peer *peer, double threshold, nsec_t now);
 void router_misbehaved(struct router_peer *peer, double n);
 void router_invalid(struct pubsub *p, struct topic *t, const struct peer_id *from);
-/* Something was written for this peer: it is flushed with the next output. False: its queue is
- * full or it is not up; nothing may be written. is_gossip: may go when it gets tight. */
-bool router_writes(struct pubsub *p, struct router_peer *peer, size_t n);
+/* Something is written for this peer: it is flushed with the next output. False: its queue is full
+ * or it is not up; nothing may be written. Gossip gets half of the queue and goes when messages
+ * need the place; control has a reserve. */
+enum write_kind { WRITE_GOSSIP = 0, WRITE_MESSAGE, WRITE_CONTROL };
+bool router_writes(struct pubsub *p, struct router_peer *peer, enum write_kind kind, size_t n);
+/* The peer's streams are to be closed: it is down from now on. */
+void router_drop(struct pubsub *p, struct router_peer *peer, nsec_t now);
 /* topic: copied, or NULL. */
 struct pubsub_output *router_output(struct pubsub *p, enum pubsub_output_type type,
                                     const char *topic);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/wire/varint.h"
 
 /* Field numbers (proto/libp2p/gossipsub.proto); all written here are wire type 2 or 0. */
@@ -19,9 +20,10 @@ enum {
         MESSAGE_KEY
 };
 
-#define BUFFER_MAX  (2 * 1024 * 1024)
-#define WIRE_VARINT 0
-#define WIRE_BYTES  2
+#define BUFFER_MAX   (2 * 1024 * 1024)
+#define ENVELOPE_MAX 16 /* tags and lengths around one field */
+#define WIRE_VARINT  0
+#define WIRE_BYTES   2
 
 static void put_bytes(struct buffer *b, unsigned field, struct bytes v) {
         buffer_put_varint(b, field << 3 | WIRE_BYTES);
@@ -36,22 +38,63 @@ static void put_number(struct buffer *b, unsigned field, uint64_t v) {
 /* ---- Writing RPCs ---- */
 
 void rpc_writer_init(struct rpc_writer *w) {
+        *w = (struct rpc_writer){};
         buffer_init(&w->plain, BUFFER_MAX);
         buffer_init(&w->control, BUFFER_MAX);
+}
+
+static void forget_full(struct rpc_writer *w) {
+        while (w->taken < w->n_full)
+                refbuf_unref(w->full[w->taken++]);
+        free(w->full);
+        w->full = NULL;
+        w->n_full = w->taken = w->full_bytes = 0;
 }
 
 void rpc_writer_done(struct rpc_writer *w) {
         buffer_done(&w->plain);
         buffer_done(&w->control);
+        forget_full(w);
+}
+
+static size_t unsealed(const struct rpc_writer *w) {
+        return w->plain.len + w->control.len;
 }
 
 size_t rpc_writer_size(const struct rpc_writer *w) {
-        return w->plain.len + w->control.len;
+        return unsealed(w) + w->full_bytes;
+}
+
+static struct refbuf *seal(struct rpc_writer *w) {
+        struct refbuf *ret;
+
+        if (w->control.len > 0)
+                put_bytes(&w->plain, RPC_CONTROL, buffer_bytes(&w->control));
+        ret = refbuf_new(buffer_bytes(&w->plain));
+        /* Not kept: hundreds of writers with the memory of their fullest moment add up. */
+        buffer_done(&w->plain);
+        buffer_done(&w->control);
+        buffer_init(&w->plain, BUFFER_MAX);
+        buffer_init(&w->control, BUFFER_MAX);
+        return ret;
+}
+
+/* For n more bytes: what would grow too large for others is closed. */
+static void make_room(struct rpc_writer *w, size_t n) {
+        struct refbuf *rpc;
+
+        if (unsealed(w) == 0 || unsealed(w) + n + ENVELOPE_MAX <= RPC_OWN_MAX)
+                return;
+        rpc = seal(w);
+        w->full = xrealloc(w->full, (w->n_full + 1) * sizeof(struct refbuf *));
+        w->full[w->n_full++] = rpc;
+        w->full_bytes += rpc->len;
 }
 
 void rpc_put_subscription(struct rpc_writer *w, const char *topic, bool subscribe) {
         struct bytes name = BYTES_STR(topic);
 
+        make_room(w, name.len);
         buffer_put_varint(&w->plain, RPC_SUBSCRIPTIONS << 3 | WIRE_BYTES);
         buffer_put_varint(&w->plain, 2 + 1 + varint_size(name.len) + name.len);
         put_number(&w->plain, SUB_SUBSCRIBE, subscribe);
@@ -59,6 +102,7 @@ void rpc_put_subscription(struct rpc_writer *w, const char *topic, bool subscrib
 }
 
 void rpc_put_message(struct rpc_writer *w, struct bytes raw) {
+        make_room(w, raw.len);
         put_bytes(&w->plain, RPC_PUBLISH, raw);
 }
 
@@ -75,6 +119,7 @@ void rpc_put_ihave(struct rpc_writer *w, const char *topic, const struct message
                    size_t n) {
         struct bytes name = BYTES_STR(topic);
 
+        make_room(w, name.len + ids_size(n));
         buffer_put_varint(&w->control, CONTROL_IHAVE << 3 | WIRE_BYTES);
         buffer_put_varint(&w->control, 1 + varint_size(name.len) + name.len + ids_size(n));
         put_bytes(&w->control, IHAVE_TOPIC, name);
@@ -83,6 +128,7 @@ void rpc_put_ihave(struct rpc_writer *w, const char *topic, const struct message
 
 static void put_id_list(struct rpc_writer *w, unsigned field, const struct message_id *ids,
                         size_t n) {
+        make_room(w, ids_size(n));
         buffer_put_varint(&w->control, field << 3 | WIRE_BYTES);
         buffer_put_varint(&w->control, ids_size(n));
         put_ids(&w->control, IWANT_IDS, ids, n);
@@ -99,6 +145,7 @@ void rpc_put_idontwant(struct rpc_writer *w, const struct message_id *ids, size_
 void rpc_put_graft(struct rpc_writer *w, const char *topic) {
         struct bytes name = BYTES_STR(topic);
 
+        make_room(w, name.len);
         buffer_put_varint(&w->control, CONTROL_GRAFT << 3 | WIRE_BYTES);
         buffer_put_varint(&w->control, 1 + varint_size(name.len) + name.len);
         put_bytes(&w->control, GRAFT_TOPIC, name);
@@ -124,6 +171,7 @@ void rpc_put_prune(struct rpc_writer *w, const char *topic, const struct rpc_pee
         for (size_t i = 0; i < n; i++)
                 put_peer(&inner, &peers[i]);
         put_number(&inner, PRUNE_BACKOFF, backoff_s);
+        make_room(w, inner.len);
         put_bytes(&w->control, CONTROL_PRUNE, buffer_bytes(&inner));
         buffer_done(&inner);
 }
@@ -131,15 +179,12 @@ void rpc_put_prune(struct rpc_writer *w, const char *topic, const struct rpc_pee
 struct refbuf *rpc_take(struct rpc_writer *w) {
         struct refbuf *ret;
 
-        if (rpc_writer_size(w) == 0)
-                return NULL;
-        if (w->control.len > 0)
-                put_bytes(&w->plain, RPC_CONTROL, buffer_bytes(&w->control));
-        ret = refbuf_new(buffer_bytes(&w->plain));
-        /* Not kept: hundreds of writers with the memory of their fullest moment add up. */
-        buffer_done(&w->plain);
-        buffer_done(&w->control);
-        rpc_writer_init(w);
+        if (w->taken == w->n_full)
+                return unsealed(w) > 0 ? seal(w) : NULL;
+        ret = w->full[w->taken++];
+        w->full_bytes -= ret->len;
+        if (w->taken == w->n_full)
+                forget_full(w);
         return ret;
 }
 

@@ -23,6 +23,8 @@
 struct rpc_writer {
         struct buffer plain;   /* subscriptions and messages */
         struct buffer control; /* fields of the ControlMessage */
+        struct refbuf **full;  /* RPCs that are full, the oldest first, from `taken` on */
+        size_t n_full, taken, full_bytes;
 };
 void rpc_writer_init(struct rpc_writer *w);
 void rpc_writer_done(struct rpc_writer *w);
@@ -40,7 +42,8 @@ struct rpc_peer {
 };
 void rpc_put_prune(struct rpc_writer *w, const char *topic, const struct rpc_peer *peers, size_t n,
                    uint64_t backoff_s);
-/* The whole, without length; the writer is empty afterwards. NULL: nothing was written. */
+/* The next RPC, without length, at most RPC_OWN_MAX bytes but for one message that is larger. NULL:
+ * nothing is left. */
 struct refbuf *rpc_take(struct rpc_writer *w);
 
 /* Another's. Release with unpacked_done(); the message is a Gossipsub__RPC. False: malformed

@@ -108,24 +108,28 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
 
 /* ---- List ---- */
 
-static void add_known(struct answer *x, const struct known_peer *k) {
+static void add_known(struct gossip *g, struct answer *x, const struct known_peer *k) {
         size_t at = x->reply.n_known;
         Peers__KnownPeer *out = &x->contacts[at];
 
         peers__known_peer__init(out);
         out->peer = (ProtobufCBinaryData){ k->peer.len, (uint8_t *) k->peer.bytes };
         out->addresses = x->addresses[at];
-        for (size_t i = 0; i < k->n_addresses; i++)
+        x->bytes += 64;
+        for (size_t i = 0; i < k->n_addresses; i++) {
+                if (!gossip_may_dial(g, &k->addresses[i])) /* our neighbours' are no use to others */
+                        continue;
                 x->addresses[at][out->n_addresses++] =
                         (ProtobufCBinaryData){ k->addresses[i].len,
                                                (uint8_t *) k->addresses[i].bytes };
-        x->bytes += 64 + out->n_addresses * MULTIADDR_MAX / 4;
-        x->known[x->reply.n_known++] = out;
+                x->bytes += k->addresses[i].len + 4;
+        }
+        if (out->n_addresses > 0 && x->bytes <= ANSWER_BYTES)
+                x->known[x->reply.n_known++] = out;
 }
 
 /* Peers we are connected to and that sent no record. */
-static void add_silent(struct gossip *g, struct answer *x, const struct peer_id *after, size_t max,
-                       nsec_t now) {
+static void add_silent(struct gossip *g, struct answer *x, nsec_t now) {
         struct offer_view view;
         struct bytes key;
         size_t cursor = 0;
@@ -134,11 +138,11 @@ static void add_silent(struct gossip *g, struct answer *x, const struct peer_id 
         while (map_next(g->peers, &cursor, &key, &value)) {
                 const struct known_peer *k = value;
 
-                if (x->reply.n_known + x->reply.n_records >= max || x->bytes >= ANSWER_BYTES)
+                if (x->reply.n_known + x->reply.n_records >= LIST_MAX || x->bytes >= ANSWER_BYTES)
                         return;
-                if ((!after || peer_id_compare(&k->peer, after) > 0) && k->n_addresses > 0 &&
+                if (k->n_addresses > 0 && !gossip_is_blocked(g, &k->peer) &&
                     !offers_get(g->offers, &k->peer, now, &view))
-                        add_known(x, k);
+                        add_known(g, x, k);
         }
 }
 
@@ -155,7 +159,7 @@ static void serve_list(struct gossip *g, uint64_t id, const Peers__List *in, nse
                 continue;
         x->reply.truncated = i < n || n == max;
         if (!has_after) /* the first page: those without a record fit behind it, or are left out */
-                add_silent(g, x, NULL, LIST_MAX, now);
+                add_silent(g, x, now);
         send(g, id, x);
 }
 
