@@ -62,10 +62,14 @@ struct store_ops {
         int (*put)(struct record_store *s,
                    const struct stored_record *r); /* replaces (key, slot) */
         int (*remove)(struct record_store *s, const struct key *key, const uint8_t slot[32]);
+        /* The one value at (key, slot), or STORE_E_NONE. */
+        int (*one)(struct record_store *s, const struct key *key, const uint8_t slot[32],
+                   store_record_fn fn, void *userdata);
         /* All values under a key, by slot; views are valid during the call. */
         int (*each)(struct record_store *s, const struct key *key, store_record_fn fn,
                     void *userdata);
-        /* In key order, starting behind `after` (NULL: from the beginning): for replication. */
+        /* In key order, then by slot, starting behind `after` (NULL: from the beginning). Ends with
+         * the key that brings it to `max` values or more: no key is ever cut in two. */
         int (*walk)(struct record_store *s, const struct key *after, size_t max, store_record_fn fn,
                     void *userdata);
         uint64_t (*count_key)(struct record_store *s, const struct key *key);
