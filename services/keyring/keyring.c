@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "services/keyring/certificate.h"
+#include "services/keyring/permit.h"
 
 #define TRANSCRIPT_SHA256 32 /* bytes behind the prefix of a CertificateVerify */
 #define TRANSCRIPT_SHA384 48
@@ -41,7 +42,7 @@ void keyring_signed_done(struct keyring_signed *s) {
         buffer_done(&s->bytes);
 }
 
-static int refuse(struct keyring *k, int r) {
+int keyring_refuse(struct keyring *k, int r) {
         k->refused_n[r]++;
         return r;
 }
@@ -51,8 +52,8 @@ static bool has_prefix(struct bytes v, struct bytes prefix) {
 }
 
 /* The table's word on it. Nothing is signed without passing here. */
-static int permit(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
-                  struct bytes statement) {
+int keyring_permit(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
+                   struct bytes statement) {
         const struct keyring_rule *rule = &keyring_rules[what];
 
         if (ask->socket != rule->socket)
@@ -63,19 +64,19 @@ static int permit(struct keyring *k, const struct keyring_ask *ask, enum keyring
 }
 
 /* With the node's key, and only what its own row allows. */
-static int sign(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
-                struct bytes statement, struct signature *ret) {
+int keyring_sign(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
+                 struct bytes statement, struct signature *ret) {
         struct signature s;
         int r;
 
         check(keyring_rules[what].key == KEYRING_KEY_NODE);
-        r = permit(k, ask, what, statement);
+        r = keyring_permit(k, ask, what, statement);
         if (r)
-                return refuse(k, r);
+                return keyring_refuse(k, r);
         s = sign_make(&k->identity.sign_secret, statement);
         /* A bit flipped while signing would let others compute the key from the result. */
         if (!sign_verify(&k->identity.sign_public, statement, signature_bytes(&s)))
-                return refuse(k, KEYRING_E_FAULT);
+                return keyring_refuse(k, KEYRING_E_FAULT);
         k->signed_n[what]++;
         *ret = s;
         return KEYRING_OK;
@@ -97,8 +98,8 @@ static int finish(struct keyring *k, const struct keyring_ask *ask, enum keyring
         int r;
 
         if (encoded != STATEMENT_OK || bytes->failed)
-                return refuse(k, KEYRING_E_FIELD);
-        r = sign(k, ask, what, buffer_bytes(bytes), &ret->signature);
+                return keyring_refuse(k, KEYRING_E_FIELD);
+        r = keyring_sign(k, ask, what, buffer_bytes(bytes), &ret->signature);
         if (r)
                 return r;
         ret->bytes = *bytes;
@@ -112,7 +113,7 @@ int keyring_sign_dispatch(struct keyring *k, const struct keyring_ask *ask,
 
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_peer(s->host))
-                return refuse(k, KEYRING_E_FIELD);
+                return keyring_refuse(k, KEYRING_E_FIELD);
         return finish(k, ask, KEYRING_DISPATCH, dispatch_encode(s, &bytes), &bytes, ret);
 }
 
@@ -122,9 +123,9 @@ int keyring_sign_verdict(struct keyring *k, const struct keyring_ask *ask,
 
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_peer(s->host))
-                return refuse(k, KEYRING_E_FIELD);
+                return keyring_refuse(k, KEYRING_E_FIELD);
         if (is_self(k, s->host))
-                return refuse(k, KEYRING_E_FOREIGN); /* nobody is a judge of himself */
+                return keyring_refuse(k, KEYRING_E_FOREIGN); /* nobody is a judge of himself */
         return finish(k, ask, KEYRING_VERDICT, verdict_encode(s, &bytes), &bytes, ret);
 }
 
@@ -134,7 +135,7 @@ int keyring_sign_commit(struct keyring *k, const struct keyring_ask *ask,
 
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_self(k, s->host))
-                return refuse(k, KEYRING_E_FOREIGN);
+                return keyring_refuse(k, KEYRING_E_FOREIGN);
         return finish(k, ask, KEYRING_COMMIT, commit_encode(s, &bytes), &bytes, ret);
 }
 
@@ -158,14 +159,14 @@ int keyring_sign_peer_record(struct keyring *k, const struct keyring_ask *ask, u
         buffer_init(&payload, ENVELOPE_MAX);
         buffer_init(&statement, ENVELOPE_MAX);
         if (seq <= k->record_seq || !fill_record(&record, addrs, n_addrs))
-                return refuse(k, KEYRING_E_FIELD);
+                return keyring_refuse(k, KEYRING_E_FIELD);
         peer_record_put(&payload, &record);
         envelope_put_signed(&statement, PEER_RECORD_DOMAIN, PEER_RECORD_TYPE,
                             buffer_bytes(&payload));
         if (statement.failed)
-                return refuse(k, KEYRING_E_FIELD);
+                return keyring_refuse(k, KEYRING_E_FIELD);
 
-        r = sign(k, ask, KEYRING_PEER_RECORD, buffer_bytes(&statement), &signature);
+        r = keyring_sign(k, ask, KEYRING_PEER_RECORD, buffer_bytes(&statement), &signature);
         if (r)
                 return r;
         k->record_seq = seq;
@@ -183,15 +184,15 @@ int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum cert
 
         buffer_init(&statement, 512);
         if (type >= _CERTKEY_N || !k->tls[type])
-                return refuse(k, KEYRING_E_KEY);
+                return keyring_refuse(k, KEYRING_E_KEY);
         binding.spki = certkey_spki(k->tls[type]);
         public_key_put_ed25519(&key, &k->identity.sign_public);
         buffer_put_bytes(&statement, keyring_rules[KEYRING_TLS_BINDING].prefix);
         buffer_put_bytes(&statement, binding.spki);
         if (statement.failed)
-                return refuse(k, KEYRING_E_FIELD);
+                return keyring_refuse(k, KEYRING_E_FIELD);
 
-        r = sign(k, ask, KEYRING_TLS_BINDING, buffer_bytes(&statement), &binding.signature);
+        r = keyring_sign(k, ask, KEYRING_TLS_BINDING, buffer_bytes(&statement), &binding.signature);
         if (r)
                 return r;
         *ret = binding;
@@ -223,14 +224,14 @@ static enum keyring_statement verify_row(struct bytes content) {
 static int sign_with_tls(struct keyring *k, const struct keyring_ask *ask, struct certkey *key,
                          enum keyring_statement what, struct bytes input,
                          struct certkey_signature *ret) {
-        int r = permit(k, ask, what, input);
+        int r = keyring_permit(k, ask, what, input);
 
         if (r)
-                return refuse(k, r);
+                return keyring_refuse(k, r);
         r = what == KEYRING_TLS_DIGEST ? certkey_sign_digest(key, input, ret)
                                        : certkey_sign(key, input, ret);
         if (r)
-                return refuse(k, r == CERTKEY_E_FORM ? KEYRING_E_FIELD : KEYRING_E_FAULT);
+                return keyring_refuse(k, r == CERTKEY_E_FORM ? KEYRING_E_FIELD : KEYRING_E_FAULT);
         k->signed_n[what]++;
         return KEYRING_OK;
 }
@@ -242,9 +243,9 @@ int keyring_sign_tls(struct keyring *k, const struct keyring_ask *ask,
         enum keyring_statement what = by_digest ? KEYRING_TLS_DIGEST : verify_row(request->content);
 
         if (!key)
-                return refuse(k, KEYRING_E_FOREIGN);
+                return keyring_refuse(k, KEYRING_E_FOREIGN);
         if (what == _KEYRING_STATEMENT_N || (by_digest && request->content.len > 0))
-                return refuse(k, KEYRING_E_FIELD);
+                return keyring_refuse(k, KEYRING_E_FIELD);
         return sign_with_tls(k, ask, key, what, by_digest ? request->digest : request->content,
                              ret);
 }
@@ -255,10 +256,10 @@ int keyring_sign_certificate(struct keyring *k, const struct keyring_ask *ask, s
         struct bytes inside;
 
         if (!key)
-                return refuse(k, KEYRING_E_FOREIGN);
+                return keyring_refuse(k, KEYRING_E_FOREIGN);
         if (!certificate_tbs_key(tbs, &inside))
-                return refuse(k, KEYRING_E_FIELD);
+                return keyring_refuse(k, KEYRING_E_FIELD);
         if (!bytes_equal(inside, spki))
-                return refuse(k, KEYRING_E_FOREIGN);
+                return keyring_refuse(k, KEYRING_E_FOREIGN);
         return sign_with_tls(k, ask, key, KEYRING_CERTIFICATE, tbs, ret);
 }

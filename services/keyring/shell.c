@@ -27,6 +27,8 @@ struct shell {
         struct requester_service requester;
         struct host_service host;
         struct admin_service admin;
+        struct dht_service dht;
+        struct gossip_service gossip;
         struct rpc_server *servers[_KEYRING_SOCKET_N];
         struct seqpacket_server *listeners[_KEYRING_SOCKET_N];
         struct loop_source *confine;
@@ -47,6 +49,10 @@ static const struct metric metrics[] = {
         METRIC_ARRAY("dispatch", signed_n, KEYRING_DISPATCH, "dispatch statements signed"),
         METRIC_ARRAY("verdict", signed_n, KEYRING_VERDICT, "verdicts signed"),
         METRIC_ARRAY("commit", signed_n, KEYRING_COMMIT, "commits signed"),
+        METRIC_ARRAY("record", signed_n, KEYRING_DHT_RECORD, "records of the DHT signed"),
+        METRIC_ARRAY("pubsub_message", signed_n, KEYRING_MESSAGE, "pubsub messages signed"),
+        METRIC_ARRAY("capability", signed_n, KEYRING_CAPABILITY, "capability records signed"),
+        METRIC_ARRAY("letter", signed_n, KEYRING_LETTER, "letters signed"),
         METRIC_ARRAY("refused_field", refused_n, KEYRING_E_FIELD, "requests with a bad field"),
         METRIC_ARRAY("refused_rate", refused_n, KEYRING_E_RATE, "requests above their rate"),
         METRIC_ARRAY("refused_foreign", refused_n, KEYRING_E_FOREIGN, "for others or other keys"),
@@ -128,6 +134,8 @@ static const ProtobufCService *service_of(struct shell *s, enum keyring_socket s
                 [KEYRING_REQUESTER] = &s->requester.service.base,
                 [KEYRING_HOST] = &s->host.service.base,
                 [KEYRING_ADMIN] = &s->admin.service.base,
+                [KEYRING_DHT] = &s->dht.service.base,
+                [KEYRING_GOSSIP] = &s->gossip.service.base,
         };
 
         return services[socket];
@@ -154,6 +162,8 @@ static int serve_all(struct shell *s, struct loop *loop) {
         s->requester = (struct requester_service){ keyring_requester_service, &s->rpc };
         s->host = (struct host_service){ keyring_host_service, &s->rpc };
         s->admin = (struct admin_service){ keyring_admin_service, &s->rpc };
+        s->dht = (struct dht_service){ keyring_dht_service, &s->rpc };
+        s->gossip = (struct gossip_service){ keyring_gossip_service, &s->rpc };
         for (unsigned i = 0; i < _KEYRING_SOCKET_N; i++) {
                 r = serve(s, loop, i);
                 if (r < 0)

@@ -380,7 +380,7 @@ static void test_table(void **state) {
                 assert_true(a->burst > 0 && a->per_second > 0);
                 if (a->key != KEYRING_KEY_NODE)
                         continue;
-                assert_true(a->prefix.len >= 16);
+                assert_true(a->prefix.len >= 14);
                 for (size_t j = 0; j < _KEYRING_STATEMENT_N; j++) {
                         const struct keyring_rule *b = &keyring_rules[j];
                         size_t n = a->prefix.len < b->prefix.len ? a->prefix.len : b->prefix.len;
