@@ -22,8 +22,9 @@
 
 #define LETTER_PREFIX   BYTES_LIT("quorate/1/letter\0")
 #define LETTER_TEXT_MAX 15872
-#define LETTER_BOX_MAX  (16 * 1024 - 64) /* leaves room for what storing nodes see (dht/mailbox.h) \
-                                          */
+#define LETTER_BOX_MAX                                                             \
+        (16 * 1024 - 64) /* leaves room for what storing nodes see (dht/mailbox.h) \
+                          */
 
 struct letter_key {
         struct peer_id peer; /* recipient */
