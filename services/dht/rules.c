@@ -34,7 +34,8 @@ static const char *check_tombstone(struct bytes payload) {
 
 /* A publisher's quota falls from what everybody needs to what floods: names and topics
  * cannot take the place of an endpoint. */
-/* kind, namespace, key, writer, kad, payload min and max, TTL and longest (h), per publisher and key */
+/* kind, namespace, key, writer, kad, payload min and max, TTL and longest (h), per publisher, key
+ */
 static const struct record_rule table[] = {
         ROW(ENDPOINT, "endpoint", PEER, KEY_OWNER, true, 2, 2048, 48, 48, 256, 1, check_endpoint),
         ROW(PROFILE, "profile", PEER, KEY_OWNER, true, 33, 700, 48, 48, 256, 1, check_profile),

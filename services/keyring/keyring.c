@@ -2,7 +2,7 @@
 
 #include "common/base/error.h"
 #include "services/keyring/certificate.h"
-#include "services/keyring/sign.h"
+#include "services/keyring/permit.h"
 
 #define TRANSCRIPT_SHA256 32 /* bytes behind the prefix of a CertificateVerify */
 #define TRANSCRIPT_SHA384 48
@@ -52,8 +52,8 @@ static bool has_prefix(struct bytes v, struct bytes prefix) {
 }
 
 /* The table's word on it. Nothing is signed without passing here. */
-static int permit(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
-                  struct bytes statement) {
+int keyring_permit(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
+                   struct bytes statement) {
         const struct keyring_rule *rule = &keyring_rules[what];
 
         if (ask->socket != rule->socket)
@@ -64,13 +64,13 @@ static int permit(struct keyring *k, const struct keyring_ask *ask, enum keyring
 }
 
 /* With the node's key, and only what its own row allows. */
-static int sign(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
-                struct bytes statement, struct signature *ret) {
+int keyring_sign(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
+                 struct bytes statement, struct signature *ret) {
         struct signature s;
         int r;
 
         check(keyring_rules[what].key == KEYRING_KEY_NODE);
-        r = permit(k, ask, what, statement);
+        r = keyring_permit(k, ask, what, statement);
         if (r)
                 return keyring_refuse(k, r);
         s = sign_make(&k->identity.sign_secret, statement);
@@ -93,13 +93,13 @@ static bool is_peer(struct bytes peer) {
 }
 
 /* Signs what an encoder wrote, or passes on that it refused. Takes the bytes over. */
-int keyring_finish(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
-                   int encoded, struct buffer *bytes, struct keyring_signed *ret) {
+static int finish(struct keyring *k, const struct keyring_ask *ask, enum keyring_statement what,
+                  int encoded, struct buffer *bytes, struct keyring_signed *ret) {
         int r;
 
         if (encoded != STATEMENT_OK || bytes->failed)
                 return keyring_refuse(k, KEYRING_E_FIELD);
-        r = sign(k, ask, what, buffer_bytes(bytes), &ret->signature);
+        r = keyring_sign(k, ask, what, buffer_bytes(bytes), &ret->signature);
         if (r)
                 return r;
         ret->bytes = *bytes;
@@ -114,7 +114,7 @@ int keyring_sign_dispatch(struct keyring *k, const struct keyring_ask *ask,
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_peer(s->host))
                 return keyring_refuse(k, KEYRING_E_FIELD);
-        return keyring_finish(k, ask, KEYRING_DISPATCH, dispatch_encode(s, &bytes), &bytes, ret);
+        return finish(k, ask, KEYRING_DISPATCH, dispatch_encode(s, &bytes), &bytes, ret);
 }
 
 int keyring_sign_verdict(struct keyring *k, const struct keyring_ask *ask,
@@ -126,7 +126,7 @@ int keyring_sign_verdict(struct keyring *k, const struct keyring_ask *ask,
                 return keyring_refuse(k, KEYRING_E_FIELD);
         if (is_self(k, s->host))
                 return keyring_refuse(k, KEYRING_E_FOREIGN); /* nobody is a judge of himself */
-        return keyring_finish(k, ask, KEYRING_VERDICT, verdict_encode(s, &bytes), &bytes, ret);
+        return finish(k, ask, KEYRING_VERDICT, verdict_encode(s, &bytes), &bytes, ret);
 }
 
 int keyring_sign_commit(struct keyring *k, const struct keyring_ask *ask,
@@ -136,7 +136,7 @@ int keyring_sign_commit(struct keyring *k, const struct keyring_ask *ask,
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_self(k, s->host))
                 return keyring_refuse(k, KEYRING_E_FOREIGN);
-        return keyring_finish(k, ask, KEYRING_COMMIT, commit_encode(s, &bytes), &bytes, ret);
+        return finish(k, ask, KEYRING_COMMIT, commit_encode(s, &bytes), &bytes, ret);
 }
 
 static bool fill_record(struct peer_record *record, const struct bytes *addrs, size_t n_addrs) {
@@ -166,7 +166,7 @@ int keyring_sign_peer_record(struct keyring *k, const struct keyring_ask *ask, u
         if (statement.failed)
                 return keyring_refuse(k, KEYRING_E_FIELD);
 
-        r = sign(k, ask, KEYRING_PEER_RECORD, buffer_bytes(&statement), &signature);
+        r = keyring_sign(k, ask, KEYRING_PEER_RECORD, buffer_bytes(&statement), &signature);
         if (r)
                 return r;
         k->record_seq = seq;
@@ -192,7 +192,7 @@ int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum cert
         if (statement.failed)
                 return keyring_refuse(k, KEYRING_E_FIELD);
 
-        r = sign(k, ask, KEYRING_TLS_BINDING, buffer_bytes(&statement), &binding.signature);
+        r = keyring_sign(k, ask, KEYRING_TLS_BINDING, buffer_bytes(&statement), &binding.signature);
         if (r)
                 return r;
         *ret = binding;
@@ -224,7 +224,7 @@ static enum keyring_statement verify_row(struct bytes content) {
 static int sign_with_tls(struct keyring *k, const struct keyring_ask *ask, struct certkey *key,
                          enum keyring_statement what, struct bytes input,
                          struct certkey_signature *ret) {
-        int r = permit(k, ask, what, input);
+        int r = keyring_permit(k, ask, what, input);
 
         if (r)
                 return keyring_refuse(k, r);

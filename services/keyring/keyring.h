@@ -11,10 +11,12 @@
 
 #include "common/base/nsec.h"
 #include "common/base/rate.h"
+#include "common/canonical/record.h"
 #include "common/canonical/statement.h"
 #include "common/crypto/identity.h"
 #include "common/wire/envelope.h"
 #include "services/keyring/certkey.h"
+#include "services/keyring/letter.h"
 #include "services/keyring/rules.h"
 
 /* Also the codes of proto/keyring.proto. */
@@ -71,16 +73,6 @@ int keyring_sign_verdict(struct keyring *k, const struct keyring_ask *ask,
 int keyring_sign_commit(struct keyring *k, const struct keyring_ask *ask,
                         const struct commit_statement *s, struct keyring_signed *ret);
 
-/* A GossipSub message before it is signed, exactly from, data, seqno and topic; FOREIGN
- * unless it is from this node. What is signed is "libp2p-pubsub:" and these bytes. */
-#define KEYRING_MESSAGE_MAX 66000
-int keyring_sign_pubsub(struct keyring *k, const struct keyring_ask *ask, struct bytes message,
-                        struct keyring_signed *ret);
-/* What this node offers, a packed peers.Capability; FOREIGN unless it is about this node. */
-#define KEYRING_CAPABILITY_MAX 446
-int keyring_sign_capability(struct keyring *k, const struct keyring_ask *ask,
-                            struct bytes capability, struct keyring_signed *ret);
-
 /* The whole envelope goes to `ret`. seq above the last one. */
 int keyring_sign_peer_record(struct keyring *k, const struct keyring_ask *ask, uint64_t seq,
                              const struct bytes *addrs, size_t n_addrs, struct buffer *ret);
@@ -92,6 +84,27 @@ struct keyring_binding {
 };
 int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum certkey_type type,
                      struct keyring_binding *ret);
+
+/* A record of the DHT (common/canonical/record.h). The publisher is this node whatever the struct
+ * says; FOREIGN for a profile with an X25519 key that is not ours. */
+int keyring_sign_record(struct keyring *k, const struct keyring_ask *ask,
+                        const struct record_statement *s, struct keyring_signed *ret);
+
+/* A pubsub Message, packed, without signature and key, whose `from` is this node: FOREIGN else. */
+int keyring_sign_message(struct keyring *k, const struct keyring_ask *ask, struct bytes message,
+                         struct signature *ret);
+/* A peers.Capability, packed, whose peer is this node: FOREIGN else. */
+int keyring_sign_capability(struct keyring *k, const struct keyring_ask *ask, struct bytes body,
+                            struct signature *ret);
+
+/* profile: the recipient's signed profile record, which is verified and names the key. The box
+ * goes to `ret`. ephemeral: random, for this call alone. */
+int keyring_seal_mailbox(struct keyring *k, const struct keyring_ask *ask, struct bytes profile,
+                         struct bytes text, const uint8_t ephemeral[BOX_KEY_SIZE],
+                         struct buffer *ret);
+/* FOREIGN: not for this node, not whole, or not by the sender it names. ret->text is in `b`. */
+int keyring_open_mailbox(struct keyring *k, const struct keyring_ask *ask, struct bytes box,
+                         struct buffer *b, struct letter_opened *ret);
 
 /* content: the whole CertificateVerify content; digest: SHA-256 of it, P-256 only.
  * Exactly one of them. */

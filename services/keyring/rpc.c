@@ -1,6 +1,7 @@
 #include "services/keyring/rpc.h"
 
 #include "common/base/memory.h"
+#include "common/crypto/random.h"
 #include "common/daemon/log.h"
 #include "common/daemon/loop.h"
 #include "common/daemon/rpc.h"
@@ -264,40 +265,6 @@ static void host_sign_commit(Keyring__Host_Service *s, const Keyring__SignCommit
         reply_signed(r, &result, closure, closure_data);
 }
 
-/* ---- keyring/gossip ---- */
-
-static const struct keyring_rpc *of_gossip(const Keyring__Gossip_Service *s) {
-        return container_of(s, const struct gossip_service, service)->rpc;
-}
-
-static void gossip_identity(Keyring__Gossip_Service *s, const Types__Empty *in,
-                            Keyring__IdentityReply_Closure closure, void *closure_data) {
-        reply_identity(of_gossip(s), closure, closure_data);
-}
-
-static void gossip_sign_message(Keyring__Gossip_Service *s, const Keyring__SignMessageRequest *in,
-                                Keyring__SignedReply_Closure closure, void *closure_data) {
-        const struct keyring_rpc *rpc = of_gossip(s);
-        struct keyring_ask ask = ask_of(rpc, KEYRING_GOSSIP);
-        CLEANUP(keyring_signed_donep) struct keyring_signed out = {};
-        int r = keyring_sign_pubsub(rpc->keyring, &ask, bytes_of(&in->message), &out);
-
-        reply_signed(r, &out, closure, closure_data);
-}
-
-static void gossip_sign_capability(Keyring__Gossip_Service *s,
-                                   const Keyring__SignCapabilityRequest *in,
-                                   Keyring__SignedReply_Closure closure, void *closure_data) {
-        const struct keyring_rpc *rpc = of_gossip(s);
-        struct keyring_ask ask = ask_of(rpc, KEYRING_GOSSIP);
-        CLEANUP(keyring_signed_donep) struct keyring_signed out = {};
-        int r = keyring_sign_capability(rpc->keyring, &ask, bytes_of(&in->capability), &out);
-
-        reply_signed(r, &out, closure, closure_data);
-}
-
-const Keyring__Gossip_Service keyring_gossip_service = KEYRING__GOSSIP__INIT(gossip_);
-
 /* ---- keyring/admin ---- */
 
 static void admin_public_key(Keyring__Admin_Service *s, const Types__Empty *in,
@@ -306,7 +273,110 @@ static void admin_public_key(Keyring__Admin_Service *s, const Types__Empty *in,
                        closure_data);
 }
 
+static void admin_seal_mailbox(Keyring__Admin_Service *s, const Keyring__SealMailboxRequest *in,
+                               Keyring__SealMailboxReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = container_of(s, const struct admin_service, service)->rpc;
+        struct keyring_ask ask = ask_of(rpc, KEYRING_ADMIN);
+        Keyring__SealMailboxReply reply = KEYRING__SEAL_MAILBOX_REPLY__INIT;
+        CLEANUP(buffer_donep) struct buffer box;
+        uint8_t ephemeral[BOX_KEY_SIZE];
+        int r;
+
+        buffer_init(&box, LETTER_BOX_MAX);
+        random_bytes(ephemeral, sizeof(ephemeral));
+        r = keyring_seal_mailbox(rpc->keyring, &ask, bytes_of(&in->profile), bytes_of(&in->text),
+                                 ephemeral, &box);
+        crypto_wipe(ephemeral, sizeof(ephemeral));
+        if (r)
+                return fail(r, (ProtobufCClosure) closure, closure_data);
+        reply.box = binary_of(buffer_bytes(&box));
+        closure(&reply, closure_data);
+}
+
+static void admin_open_mailbox(Keyring__Admin_Service *s, const Keyring__OpenMailboxRequest *in,
+                               Keyring__OpenMailboxReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = container_of(s, const struct admin_service, service)->rpc;
+        struct keyring_ask ask = ask_of(rpc, KEYRING_ADMIN);
+        Keyring__OpenMailboxReply reply = KEYRING__OPEN_MAILBOX_REPLY__INIT;
+        CLEANUP(buffer_donep) struct buffer inside;
+        struct letter_opened opened;
+        int r;
+
+        buffer_init(&inside, LETTER_BOX_MAX);
+        r = keyring_open_mailbox(rpc->keyring, &ask, bytes_of(&in->box), &inside, &opened);
+        if (r)
+                return fail(r, (ProtobufCClosure) closure, closure_data);
+        reply.sender = binary_of(peer_id_bytes(&opened.sender));
+        reply.text = binary_of(opened.text);
+        closure(&reply, closure_data);
+}
+
+/* ---- keyring/dht ---- */
+
+static void dht_identity(Keyring__Dht_Service *s, const Types__Empty *in,
+                         Keyring__IdentityReply_Closure closure, void *closure_data) {
+        reply_identity(container_of(s, const struct dht_service, service)->rpc, closure,
+                       closure_data);
+}
+
+static void dht_sign_record(Keyring__Dht_Service *s, const Keyring__SignRecordRequest *in,
+                            Keyring__SignedReply_Closure closure, void *closure_data) {
+        CLEANUP(keyring_signed_donep) struct keyring_signed result = {};
+        const struct keyring_rpc *rpc = container_of(s, const struct dht_service, service)->rpc;
+        struct keyring_ask ask = ask_of(rpc, KEYRING_DHT);
+        struct record_statement statement = { .kind = (enum record_kind) in->kind,
+                                              .network = BYTES_STR(in->network),
+                                              .label = bytes_of(&in->label),
+                                              .sequence = in->sequence,
+                                              .created_us = in->created_us,
+                                              .ttl_s = in->ttl_s,
+                                              .payload = bytes_of(&in->payload) };
+
+        reply_signed(keyring_sign_record(rpc->keyring, &ask, &statement, &result), &result, closure,
+                     closure_data);
+}
+
+/* ---- keyring/gossip ---- */
+
+static void gossip_identity(Keyring__Gossip_Service *s, const Types__Empty *in,
+                            Keyring__IdentityReply_Closure closure, void *closure_data) {
+        reply_identity(container_of(s, const struct gossip_service, service)->rpc, closure,
+                       closure_data);
+}
+
+static void reply_packed(int r, const struct signature *s, Keyring__SignPackedReply_Closure closure,
+                         void *closure_data) {
+        Keyring__SignPackedReply reply = KEYRING__SIGN_PACKED_REPLY__INIT;
+
+        if (r)
+                return fail(r, (ProtobufCClosure) closure, closure_data);
+        reply.signature = binary_of(signature_bytes(s));
+        closure(&reply, closure_data);
+}
+
+static void gossip_sign_message(Keyring__Gossip_Service *s, const Keyring__SignPackedRequest *in,
+                                Keyring__SignPackedReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = container_of(s, const struct gossip_service, service)->rpc;
+        struct keyring_ask ask = ask_of(rpc, KEYRING_GOSSIP);
+        struct signature signature;
+        int r = keyring_sign_message(rpc->keyring, &ask, bytes_of(&in->message), &signature);
+
+        reply_packed(r, &signature, closure, closure_data);
+}
+
+static void gossip_sign_capability(Keyring__Gossip_Service *s, const Keyring__SignPackedRequest *in,
+                                   Keyring__SignPackedReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = container_of(s, const struct gossip_service, service)->rpc;
+        struct keyring_ask ask = ask_of(rpc, KEYRING_GOSSIP);
+        struct signature signature;
+        int r = keyring_sign_capability(rpc->keyring, &ask, bytes_of(&in->message), &signature);
+
+        reply_packed(r, &signature, closure, closure_data);
+}
+
 const Keyring__Transport_Service keyring_transport_service = KEYRING__TRANSPORT__INIT(transport_);
 const Keyring__Requester_Service keyring_requester_service = KEYRING__REQUESTER__INIT(requester_);
 const Keyring__Host_Service keyring_host_service = KEYRING__HOST__INIT(host_);
 const Keyring__Admin_Service keyring_admin_service = KEYRING__ADMIN__INIT(admin_);
+const Keyring__Dht_Service keyring_dht_service = KEYRING__DHT__INIT(dht_);
+const Keyring__Gossip_Service keyring_gossip_service = KEYRING__GOSSIP__INIT(gossip_);

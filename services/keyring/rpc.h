@@ -26,12 +26,16 @@ struct host_service {
         Keyring__Host_Service service;
         const struct keyring_rpc *rpc;
 };
-struct gossip_service {
-        Keyring__Gossip_Service service;
-        const struct keyring_rpc *rpc;
-};
 struct admin_service {
         Keyring__Admin_Service service;
+        const struct keyring_rpc *rpc;
+};
+struct dht_service {
+        Keyring__Dht_Service service;
+        const struct keyring_rpc *rpc;
+};
+struct gossip_service {
+        Keyring__Gossip_Service service;
         const struct keyring_rpc *rpc;
 };
 
@@ -39,5 +43,6 @@ struct admin_service {
 extern const Keyring__Transport_Service keyring_transport_service;
 extern const Keyring__Requester_Service keyring_requester_service;
 extern const Keyring__Host_Service keyring_host_service;
-extern const Keyring__Gossip_Service keyring_gossip_service;
 extern const Keyring__Admin_Service keyring_admin_service;
+extern const Keyring__Dht_Service keyring_dht_service;
+extern const Keyring__Gossip_Service keyring_gossip_service;

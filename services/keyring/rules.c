@@ -4,9 +4,8 @@
 #define SPACES_64 SPACES_16 SPACES_16 SPACES_16 SPACES_16
 
 const char *const keyring_socket_names[_KEYRING_SOCKET_N] = {
-        [KEYRING_TRANSPORT] = "transport", [KEYRING_REQUESTER] = "requester",
-        [KEYRING_HOST] = "host",           [KEYRING_GOSSIP] = "gossip",
-        [KEYRING_ADMIN] = "admin",
+        [KEYRING_TRANSPORT] = "transport", [KEYRING_DHT] = "dht",   [KEYRING_GOSSIP] = "gossip",
+        [KEYRING_REQUESTER] = "requester", [KEYRING_HOST] = "host", [KEYRING_ADMIN] = "admin",
 };
 
 /* statement, name, socket, key, burst, per second, exact prefix of what is signed */
@@ -30,6 +29,9 @@ const struct keyring_rule keyring_rules[_KEYRING_STATEMENT_N] = {
         ROW(DISPATCH, "dispatch", REQUESTER, NODE, 2048, 512, "quorate/1/dispatch\0"),
         ROW(VERDICT, "verdict", REQUESTER, NODE, 4096, 1024, "quorate/1/verdict\0"),
         ROW(COMMIT, "commit", HOST, NODE, 1024, 256, "quorate/1/commit\0"),
-        ROW(PUBSUB, "pubsub", GOSSIP, NODE, 64, 8, "libp2p-pubsub:"),
-        ROW(CAPABILITY, "capability", GOSSIP, NODE, 16, 2, "quorate/1/capability\0"),
+        ROW(DHT_RECORD, "record", DHT, NODE, 256, 4, "quorate/1/record\0"),
+        ROW(MESSAGE, "pubsub-message", GOSSIP, NODE, 256, 32, "libp2p-pubsub:"),
+        ROW(CAPABILITY, "capability", GOSSIP, NODE, 32, 4, "quorate/1/capability\0"),
+        ROW(LETTER, "letter", ADMIN, NODE, 64, 4, "quorate/1/letter\0"),
+        ROW(OPEN_LETTER, "open-letter", ADMIN, BOX, 256, 64, ""),
 };

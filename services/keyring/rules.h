@@ -10,9 +10,10 @@
 
 enum keyring_socket {
         KEYRING_TRANSPORT,
+        KEYRING_DHT,
+        KEYRING_GOSSIP,
         KEYRING_REQUESTER,
         KEYRING_HOST,
-        KEYRING_GOSSIP,
         KEYRING_ADMIN,
         _KEYRING_SOCKET_N,
 };
@@ -27,14 +28,18 @@ enum keyring_statement {
         KEYRING_DISPATCH,
         KEYRING_VERDICT,
         KEYRING_COMMIT,
-        KEYRING_PUBSUB,
+        KEYRING_DHT_RECORD,
+        KEYRING_MESSAGE,
         KEYRING_CAPABILITY,
+        KEYRING_LETTER,
+        KEYRING_OPEN_LETTER, /* signs nothing: the rate at which boxes are opened */
         _KEYRING_STATEMENT_N,
 };
 
 enum keyring_key {
         KEYRING_KEY_NODE, /* the Ed25519 identity */
         KEYRING_KEY_TLS,  /* a TLS key; never says anything about the node by itself */
+        KEYRING_KEY_BOX,  /* X25519: opens, and cannot sign */
 };
 
 struct keyring_rule {

@@ -26,8 +26,9 @@ struct shell {
         struct transport_service transport;
         struct requester_service requester;
         struct host_service host;
-        struct gossip_service gossip;
         struct admin_service admin;
+        struct dht_service dht;
+        struct gossip_service gossip;
         struct rpc_server *servers[_KEYRING_SOCKET_N];
         struct seqpacket_server *listeners[_KEYRING_SOCKET_N];
         struct loop_source *confine;
@@ -48,6 +49,10 @@ static const struct metric metrics[] = {
         METRIC_ARRAY("dispatch", signed_n, KEYRING_DISPATCH, "dispatch statements signed"),
         METRIC_ARRAY("verdict", signed_n, KEYRING_VERDICT, "verdicts signed"),
         METRIC_ARRAY("commit", signed_n, KEYRING_COMMIT, "commits signed"),
+        METRIC_ARRAY("record", signed_n, KEYRING_DHT_RECORD, "records of the DHT signed"),
+        METRIC_ARRAY("pubsub_message", signed_n, KEYRING_MESSAGE, "pubsub messages signed"),
+        METRIC_ARRAY("capability", signed_n, KEYRING_CAPABILITY, "capability records signed"),
+        METRIC_ARRAY("letter", signed_n, KEYRING_LETTER, "letters signed"),
         METRIC_ARRAY("refused_field", refused_n, KEYRING_E_FIELD, "requests with a bad field"),
         METRIC_ARRAY("refused_rate", refused_n, KEYRING_E_RATE, "requests above their rate"),
         METRIC_ARRAY("refused_foreign", refused_n, KEYRING_E_FOREIGN, "for others or other keys"),
@@ -128,8 +133,9 @@ static const ProtobufCService *service_of(struct shell *s, enum keyring_socket s
                 [KEYRING_TRANSPORT] = &s->transport.service.base,
                 [KEYRING_REQUESTER] = &s->requester.service.base,
                 [KEYRING_HOST] = &s->host.service.base,
-                [KEYRING_GOSSIP] = &s->gossip.service.base,
                 [KEYRING_ADMIN] = &s->admin.service.base,
+                [KEYRING_DHT] = &s->dht.service.base,
+                [KEYRING_GOSSIP] = &s->gossip.service.base,
         };
 
         return services[socket];
@@ -138,14 +144,12 @@ static const ProtobufCService *service_of(struct shell *s, enum keyring_socket s
 /* Returns 1 when the socket is served, 0 when none was handed down, or a fault. */
 static int serve(struct shell *s, struct loop *loop, enum keyring_socket socket) {
         CLEANUP(freep) char *name = xasprintf("keyring/%s", keyring_socket_names[socket]);
-        struct link_policy policy = {};
         int fd = listen_take(name), r;
 
         if (fd < 0)
                 return 0;
-        policy.capability = capability_find(name)->name;
         s->servers[socket] = rpc_server_new(loop, service_of(s, socket), 0);
-        r = seqpacket_server_new(loop, fd, &policy, s->servers[socket], PEERS_MAX,
+        r = seqpacket_server_new(loop, fd, NULL, s->servers[socket], PEERS_MAX,
                                  &s->listeners[socket]);
         return r < 0 ? error_fold(r) : 1;
 }
@@ -157,8 +161,9 @@ static int serve_all(struct shell *s, struct loop *loop) {
         s->transport = (struct transport_service){ keyring_transport_service, &s->rpc };
         s->requester = (struct requester_service){ keyring_requester_service, &s->rpc };
         s->host = (struct host_service){ keyring_host_service, &s->rpc };
-        s->gossip = (struct gossip_service){ keyring_gossip_service, &s->rpc };
         s->admin = (struct admin_service){ keyring_admin_service, &s->rpc };
+        s->dht = (struct dht_service){ keyring_dht_service, &s->rpc };
+        s->gossip = (struct gossip_service){ keyring_gossip_service, &s->rpc };
         for (unsigned i = 0; i < _KEYRING_SOCKET_N; i++) {
                 r = serve(s, loop, i);
                 if (r < 0)
@@ -174,11 +179,11 @@ static int serve_all(struct shell *s, struct loop *loop) {
 
 /* ---- the last doors ---- */
 
-/* Only what serving takes is left once the first turn begins: until then service_main()
- * itself needs more, to confine us. */
+/* Opening files is over once the first turn begins: until then service_main() itself
+ * needs it, to confine us. */
 static int on_confine(void *userdata) {
         (void) userdata;
-        return QUORATE_SANITIZED ? 0 : confine_serving(); /* sanitizers read files at exit */
+        return QUORATE_SANITIZED ? 0 : confine_files(); /* sanitizers read files at exit */
 }
 
 static int confine_soon(struct shell *s, struct loop *loop) {

@@ -113,59 +113,23 @@ static int sync_folder(const char *path) {
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Without a name, so that a crash leaves nothing behind; where the file system cannot do
- * that, with it. Returns a descriptor or -1 with errno. */
-static int open_new(const char *path, bool *ret_is_named) {
-        CLEANUP(freep) char *copy = xstrdup(path);
-        int fd = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, MODE_SECRET);
+int store_create(const char *path, struct bytes content, char error[STORE_ERROR_SIZE]) {
+        CLEANUP(fd_closep) int fd = -1;
+        ssize_t n;
 
-        *ret_is_named = fd < 0;
-        if (fd >= 0)
-                return fd;
-        return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, MODE_SECRET);
-}
-
-/* The umask does not count. */
-static int write_whole(int fd, struct bytes content) {
-        ssize_t n = write(fd, content.data, content.len);
-
-        if (n < 0 || fchmod(fd, MODE_SECRET) < 0 || fsync(fd) < 0)
-                return -errno;
-        return n == (ssize_t) content.len ? 0 : -ENOSPC;
-}
-
-/* Never over another file. */
-static int give_name(int fd, const char *path) {
-        char unnamed[64];
-
-        (void) snprintf(unnamed, sizeof(unnamed), "/proc/self/fd/%d", fd);
-        return linkat(AT_FDCWD, unnamed, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
-}
-
-static int refuse_new(char error[STORE_ERROR_SIZE], const char *path, int r) {
-        if (r == -EEXIST)
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, MODE_SECRET);
+        if (fd < 0 && errno == EEXIST)
                 return refuse(error, path,
                               "exists; a seed is never overwritten, choose a new name");
-        return refuse(error, path, strerror(-r));
-}
-
-int store_create(const char *path, struct bytes content, char error[STORE_ERROR_SIZE]) {
-        bool is_named;
-        CLEANUP(fd_closep) int fd = open_new(path, &is_named);
-        int r;
-
         if (fd < 0)
-                return refuse_new(error, path, -errno);
-        r = write_whole(fd, content);
-        if (r == 0 && !is_named) {
-                r = give_name(fd, path);
-                is_named = r == 0;
-        }
-        if (r == 0)
-                r = sync_folder(path);
-        if (r == 0)
-                return STORE_OK;
-        if (is_named)
+                return refuse(error, path, strerror(errno));
+        n = write(fd, content.data, content.len);
+        if (n != (ssize_t) content.len || fchmod(fd, MODE_SECRET) < 0 || fsync(fd) < 0 ||
+            sync_folder(path) < 0) {
+                int saved = errno;
+
                 (void) unlink(path); /* half a seed file is worse than none */
-        return refuse_new(error, path, r);
+                return refuse(error, path, n < 0 || saved ? strerror(saved) : "short write");
+        }
+        return STORE_OK;
 }

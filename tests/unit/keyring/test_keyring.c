@@ -3,9 +3,6 @@
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 
-#include "common/wire/unpack.h"
-#include "proto/libp2p/gossipsub.pb-c.h"
-#include "proto/peers.pb-c.h"
 #include "tests/support/test.h"
 
 #define SEC NSEC_PER_SEC
@@ -96,77 +93,6 @@ static void test_commit_is_for_self(void **state) {
                                            .signature = signature_bytes(&got.signature),
                                            .key = k->identity.sign_public };
         assert_true(commit_verify(&whole, &back));
-}
-
-/* ---- what gossip says ---- */
-
-static void put_message(struct buffer *b, const struct peer_id *from, bool with_key) {
-        Gossipsub__Message m = GOSSIPSUB__MESSAGE__INIT;
-        uint8_t seqno[8] = { 1 };
-
-        m.has_from = m.has_data = m.has_seqno = true;
-        m.from = (ProtobufCBinaryData){ from->len, (uint8_t *) from->bytes };
-        m.data = (ProtobufCBinaryData){ 4, (uint8_t *) "data" };
-        m.seqno = (ProtobufCBinaryData){ sizeof(seqno), seqno };
-        m.topic = (char *) "topic";
-        m.has_key = with_key;
-        buffer_clear(b);
-        wire_pack(b, &m.base);
-}
-
-static void test_pubsub(void **state) {
-        CLEANUP(keyring_signed_donep) struct keyring_signed got = {};
-        CLEANUP(buffer_donep) struct buffer b = {};
-        struct keyring *k = *state;
-        struct keyring_ask gossip = ask(KEYRING_GOSSIP), host = ask(KEYRING_HOST);
-        struct peer_id peer = other_peer();
-
-        buffer_init(&b, 1024);
-        put_message(&b, &peer, false);
-        assert_int_equal(keyring_sign_pubsub(k, &gossip, buffer_bytes(&b), &got),
-                         KEYRING_E_FOREIGN);
-        put_message(&b, &k->self, true);
-        assert_int_equal(keyring_sign_pubsub(k, &gossip, buffer_bytes(&b), &got), KEYRING_E_FIELD);
-        put_message(&b, &k->self, false);
-        assert_int_equal(keyring_sign_pubsub(k, &host, buffer_bytes(&b), &got), KEYRING_E_SOCKET);
-        assert_int_equal(keyring_sign_pubsub(k, &gossip, buffer_bytes(&b), &got), KEYRING_OK);
-        assert_memory_equal(got.bytes.data, "libp2p-pubsub:", 14);
-        assert_bytes_equal(BYTES(got.bytes.data + 14, got.bytes.len - 14), buffer_bytes(&b));
-        assert_true(sign_verify(&k->identity.sign_public, buffer_bytes(&got.bytes),
-                                signature_bytes(&got.signature)));
-
-        /* Nothing may travel along: unknown fields, cut ends, other encodings. */
-        for (size_t n = 0; n < b.len; n++)
-                assert_int_equal(keyring_sign_pubsub(k, &gossip, BYTES(b.data, n), &got),
-                                 KEYRING_E_FIELD);
-        buffer_put(&b, "\x3a\x01x", 3);
-        assert_int_equal(keyring_sign_pubsub(k, &gossip, buffer_bytes(&b), &got), KEYRING_E_FIELD);
-}
-
-static void test_capability(void **state) {
-        CLEANUP(keyring_signed_donep) struct keyring_signed got = {};
-        CLEANUP(buffer_donep) struct buffer b = {};
-        Peers__Capability c = PEERS__CAPABILITY__INIT;
-        struct keyring *k = *state;
-        struct keyring_ask gossip = ask(KEYRING_GOSSIP);
-        struct peer_id peer = other_peer();
-
-        buffer_init(&b, 1024);
-        c.sequence = 7;
-        c.network = (char *) "default";
-        c.peer = (ProtobufCBinaryData){ peer.len, peer.bytes };
-        wire_pack(&b, &c.base);
-        assert_int_equal(keyring_sign_capability(k, &gossip, buffer_bytes(&b), &got),
-                         KEYRING_E_FOREIGN);
-        c.peer = (ProtobufCBinaryData){ k->self.len, k->self.bytes };
-        buffer_clear(&b);
-        wire_pack(&b, &c.base);
-        assert_int_equal(keyring_sign_capability(k, &gossip, buffer_bytes(&b), &got), KEYRING_OK);
-        assert_memory_equal(got.bytes.data, "quorate/1/capability", 21);
-        assert_bytes_equal(BYTES(got.bytes.data + 21, got.bytes.len - 21), buffer_bytes(&b));
-        buffer_put(&b, "\xfa\x07\x01x", 4);
-        assert_int_equal(keyring_sign_capability(k, &gossip, buffer_bytes(&b), &got),
-                         KEYRING_E_FIELD);
 }
 
 static void test_verdict(void **state) {
@@ -454,7 +380,7 @@ static void test_table(void **state) {
                 assert_true(a->burst > 0 && a->per_second > 0);
                 if (a->key != KEYRING_KEY_NODE)
                         continue;
-                assert_true(a->prefix.len >= 14); /* "libp2p-pubsub:" */
+                assert_true(a->prefix.len >= 14);
                 for (size_t j = 0; j < _KEYRING_STATEMENT_N; j++) {
                         const struct keyring_rule *b = &keyring_rules[j];
                         size_t n = a->prefix.len < b->prefix.len ? a->prefix.len : b->prefix.len;
@@ -467,7 +393,6 @@ static void test_table(void **state) {
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-TEST_MAIN(T(test_dispatch), T(test_commit_is_for_self), T(test_pubsub), T(test_capability),
-          T(test_verdict), T(test_rate), T(test_peer_record), T(test_binding), T(test_tls_content),
-          T(test_tls_content_exact), T(test_tls_p256), T(test_certificate),
-          cmocka_unit_test(test_table))
+TEST_MAIN(T(test_dispatch), T(test_commit_is_for_self), T(test_verdict), T(test_rate),
+          T(test_peer_record), T(test_binding), T(test_tls_content), T(test_tls_content_exact),
+          T(test_tls_p256), T(test_certificate), cmocka_unit_test(test_table))

@@ -2,11 +2,8 @@
 
 #include "services/keyring/store.h"
 
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "services/keyring/seedfile.h"
@@ -163,27 +160,7 @@ static void test_never_overwrites(void **state) {
         assert_non_null(strstr(error, "never overwritten"));
 }
 
-/* Killed by the kernel in the middle of writing: no half file takes the name. */
-static void test_killed_while_writing(void **state) {
-        struct disk *d = *state;
-        int status;
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                const struct rlimit none_at_all = {};
-                char error[STORE_ERROR_SIZE];
-
-                (void) setrlimit(RLIMIT_FSIZE, &none_at_all);
-                (void) store_create(d->phrase, BYTES_LIT("seed"), error);
-                _exit(0);
-        }
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFSIGNALED(status));
-        assert_int_equal(WTERMSIG(status), SIGXFSZ);
-        assert_int_equal(access(d->phrase, F_OK), -1);
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 TEST_MAIN(T(test_modes), T(test_wrong_kinds), T(test_owner), T(test_passphrase),
-          T(test_never_overwrites), T(test_killed_while_writing))
+          T(test_never_overwrites))
