@@ -130,6 +130,10 @@ void dht_cancel(struct dht *d, uint64_t call, nsec_t now);
 
 /* ---- Looking ---- */
 
+/* From the table alone, nearest first; the caller releases each. */
+size_t dht_closest_known(const struct dht *d, const struct key *key, struct contact *ret,
+                         size_t max);
+
 struct dht_status {
         bool is_server;
         const char *mode_reason; /* static text */

@@ -8,6 +8,7 @@
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
 #include "common/daemon/loop.h"
+#include "quorate-config.h"
 
 #define CLOCK_EVERY (10 * NSEC_PER_SEC) /* wall clock, dht's estimate */
 

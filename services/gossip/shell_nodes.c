@@ -1,12 +1,9 @@
 #include "services/gossip/shell.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "common/base/error.h"
 #include "common/base/memory.h"
-#include "common/daemon/capability.h"
 #include "common/daemon/log.h"
+#include "common/streams/identity.h"
 #include "proto/dht.pb-c.h"
 #include "proto/keyring.pb-c.h"
 #include "services/gossip/core.h"
@@ -67,41 +64,10 @@ void shell_do_sign_capability(struct shell *s, struct gossip_action *a) {
                  waiting_new(s, a->id));
 }
 
-static int ask_identity(struct shell *s, const char *path) {
-        CLEANUP(seqpacket_caller_freep)
-        struct seqpacket_caller *caller = seqpacket_caller_new(path, &keyring__gossip__descriptor);
-        Types__Empty empty = TYPES__EMPTY__INIT;
-        nsec_t until = nsec_add(shell_now(s), s->config->keyring_wait);
-        const void *message;
-        int r;
-
-        do {
-                r = seqpacket_call(caller, "Identity", &empty, NSEC_PER_SEC, &message);
-                if (r == 0) {
-                        const Keyring__IdentityReply *reply = message;
-
-                        if (peer_id_parse(BYTES(reply->peer.data, reply->peer.len), &s->self))
-                                return 0;
-                        log_error("keyring says an identity that is no peer id");
-                        return error_origin(-EBADMSG);
-                }
-                (void) usleep(50000);
-        } while (shell_now(s) < until);
-        log_error("keyring does not answer on %s: is quorate-keyring running?", path);
-        return r < 0 ? r : error_origin(-ETIMEDOUT);
-}
-
 int shell_keyring_start(struct shell *s) {
-        char path[CAPABILITY_PATH_SIZE];
-        int r;
+        int r = identity_learn(s->ctx, "keyring/gossip", &keyring__gossip__descriptor,
+                               s->config->keyring_wait, &s->self, &s->keyring);
 
-        if (capability_path(s->ctx->runtime, "keyring/gossip", false, path)) {
-                log_error("runtime directory %s is too long", s->ctx->runtime);
-                return error_origin(-ENAMETOOLONG);
-        }
-        r = ask_identity(s, path);
-        if (!r)
-                r = seqpacket_connect(s->loop, path, &s->keyring);
         if (!r)
                 s->keyring_rpc =
                         rpc_client_new(seqpacket_link(s->keyring), &keyring__gossip__descriptor);

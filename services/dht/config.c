@@ -1,0 +1,60 @@
+#include "services/dht/config.h"
+
+#include <string.h>
+
+#include "common/daemon/log.h"
+
+#define INT(...)      CONFIG_INT(dht_options, __VA_ARGS__)
+#define SIZE(...)     CONFIG_SIZE(dht_options, __VA_ARGS__)
+#define DURATION(...) CONFIG_DURATION(dht_options, __VA_ARGS__)
+#define BOOL(...)     CONFIG_BOOL(dht_options, __VA_ARGS__)
+#define ENUM(...)     CONFIG_ENUM(dht_options, __VA_ARGS__)
+#define LIST(...)     CONFIG_LIST(dht_options, __VA_ARGS__)
+
+#define MIB           (UINT64_C(1) << 20)
+
+static const char *const modes[] = { "auto", "server", "client", NULL };
+
+const struct config_key dht_config_keys[] = {
+        LIST(bootstrap, "bootstrap", "where to begin: a multiaddr, peerid@host:port, or host:port"),
+        ENUM(mode, "mode", "auto", modes, "whether this node answers others"),
+        BOOL(passive, "passive", "no", "learn and ask only when asked to"),
+        BOOL(mdns, "mdns", "yes", "find and be found on the local network"),
+        INT(work, "work", "16", 0, 64, "proof of work of peers in the table"),
+        INT(records, "records", "100000", 0, 100000000, "kept for others"),
+        SIZE(store_size, "store-size", "128M", MIB, 1024 * 1024 * MIB, "of records for others"),
+        DURATION(keyring_wait, "keyring-wait", "30s", 0, 3600 * NSEC_PER_SEC,
+                 "how long to wait for keyring at start"),
+        {},
+};
+
+void dht_options_apply(const struct dht_options *o, struct dht_config *ret,
+                       struct store_limits *ret_limits) {
+        dht_config_default(ret);
+        ret->mode = (enum dht_mode) o->mode;
+        ret->is_passive = o->passive;
+        ret->pow_bits = (unsigned) o->work;
+        ret->is_private = o->work == 0;
+        ret->records_max = o->records;
+        ret->bytes_max = o->store_size;
+        *ret_limits = (struct store_limits){ o->records, o->store_size, o->records };
+}
+
+/* A name without a peer id is a peer to be met: whoever answers there. */
+int dht_options_bootstrap(const struct dht_options *o, size_t i, struct contact *ret) {
+        struct peer_id peer = {};
+        struct multiaddr a;
+
+        if (i >= o->bootstrap.n_items)
+                return -1;
+        if (multiaddr_from_config(BYTES_STR(o->bootstrap.items[i]), &a)) {
+                log_error("[dht] bootstrap: \"%s\" is neither a multiaddr, nor peerid@host:port, "
+                          "nor host:port",
+                          o->bootstrap.items[i]);
+                return 1;
+        }
+        if (multiaddr_peer(&a, &peer))
+                multiaddr_strip_peer(&a);
+        contact_init(ret, &peer, &a, 1);
+        return 0;
+}

@@ -1,0 +1,262 @@
+#include "services/dht/shell.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/daemon/log.h"
+#include "common/daemon/loop.h"
+#include "common/streams/identity.h"
+#include "proto/keyring.pb-c.h"
+
+#define CLOCK_EVERY (10 * NSEC_PER_SEC)
+
+/* ---- Actions ---- */
+
+static void do_nothing(struct shell *s, struct dht_action *a) {
+}
+
+static void do_event(struct shell *s, struct dht_action *a) {
+        char peer[PEER_ID_TEXT_SIZE];
+        struct log_fields fields = { .peer = peer_id_text(&a->event.peer, peer) };
+
+        log_with(a->event.is_warning ? LOG_WARNING : LOG_INFO, &fields, "%s %s%s%s", a->event.name,
+                 a->event.text ? a->event.text : "", peer[0] ? " peer " : "", peer);
+}
+
+static const shell_action_fn do_action[_DHT_ACTION_N] = {
+        [DHT_NONE] = do_nothing,
+        [DHT_ASK] = shell_do_ask,
+        [DHT_FORGET] = shell_do_forget,
+        [DHT_ANSWER] = shell_do_answer,
+        [DHT_REFUSE] = shell_do_refuse,
+        [DHT_CONNECT] = shell_do_connect,
+        [DHT_SIGN] = shell_do_sign,
+        [DHT_SERVE] = shell_do_serve,
+        [DHT_RESULT] = shell_do_result,
+        [DHT_DONE] = shell_do_done,
+        [DHT_EVENT] = do_event,
+};
+
+/* What the core wrote is committed before an answer leaves that rests on it: who was
+ * told "stored" finds it after kill -9. A disk that fails ends the process, since the
+ * core already counts on what was undone. */
+static bool commit(struct shell *s) {
+        if (!store_sqlite_is_dirty(&s->store))
+                return true;
+        s->n_commits++;
+        if (store_sqlite_commit(&s->store) == STORE_OK)
+                return true;
+        log_error("dht.db in %s: %s; make room on the disk", s->ctx->state,
+                  store_sqlite_error(&s->store));
+        loop_exit(s->loop, -EIO);
+        return false;
+}
+
+/* An action may tell the core something at once; what that wants is carried out by
+ * the round under way. */
+void shell_turn(struct shell *s) {
+        struct dht_action a;
+
+        if (s->is_turning || !s->core || !commit(s))
+                return;
+        s->is_turning = true;
+        while (dht_output(s->core, &a)) {
+                s->n_actions++;
+                if (commit(s))
+                        do_action[a.type](s, &a);
+                dht_action_done(&a);
+        }
+        s->is_turning = false;
+        (void) loop_timer_set(s->timer, dht_deadline(s->core));
+}
+
+static int on_timer(void *userdata) {
+        struct shell *s = userdata;
+
+        dht_expire(s->core, shell_now(s));
+        shell_turn(s);
+        return 0;
+}
+
+static int64_t wall_us(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_REALTIME, &t);
+        return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int on_clock(void *userdata) {
+        struct shell *s = userdata;
+
+        dht_clock(s->core, shell_now(s), wall_us());
+        shell_turn(s);
+        return loop_timer_set(s->clock, nsec_add(shell_now(s), CLOCK_EVERY));
+}
+
+/* ---- keyring ---- */
+
+struct signing {
+        struct shell *shell;
+        uint64_t id;
+};
+
+static void on_signed(void *userdata, const struct rpc_result *result) {
+        CLEANUP(freep) struct signing *g = userdata;
+        struct shell *s = g->shell;
+        const Keyring__SignedReply *in = result->message;
+
+        if (!s->core)
+                return;
+        if (result->code == RPC_OK) {
+                dht_signed(s->core, g->id, BYTES(in->statement.data, in->statement.len),
+                           BYTES(in->signature.data, in->signature.len), shell_now(s));
+        } else {
+                log_warning("keyring did not sign a record: %s", result->text);
+                dht_sign_failed(s->core, g->id, shell_now(s));
+        }
+        shell_turn(s);
+}
+
+void shell_do_sign(struct shell *s, struct dht_action *a) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct signing *g;
+
+        if (wire_unpack(&keyring__sign_record_request__descriptor, refbuf_bytes(a->data), NULL,
+                        &u)) {
+                log_error("a record to be signed is malformed");
+                dht_sign_failed(s->core, a->id, shell_now(s));
+                return;
+        }
+        g = xnew(struct signing);
+        g->shell = s;
+        g->id = a->id;
+        rpc_call(s->keyring_rpc, "SignRecord", u.message, 5 * NSEC_PER_SEC, on_signed, g);
+}
+
+static int start_keyring(struct shell *s) {
+        int r = identity_learn(s->ctx, "keyring/dht", &keyring__dht__descriptor,
+                               s->config->keyring_wait, &s->self, &s->keyring);
+
+        if (!r)
+                s->keyring_rpc =
+                        rpc_client_new(seqpacket_link(s->keyring), &keyring__dht__descriptor);
+        return r;
+}
+
+/* ---- Life ---- */
+
+static int start_timers(struct shell *s) {
+        int r = loop_add_timer(s->loop, on_timer, s, &s->timer);
+
+        if (!r)
+                r = loop_add_timer(s->loop, on_clock, s, &s->clock);
+        return r;
+}
+
+static int start_store(struct shell *s, const struct store_limits *limits) {
+        CLEANUP(freep) char *path = xasprintf("%s/dht.db", s->ctx->state);
+        char error[STORE_ERROR_SIZE];
+        int r = store_sqlite_open(path, limits, &s->store, error);
+
+        if (r == STORE_OPEN_OK)
+                return 0;
+        log_error("%s", error);
+        return r == STORE_OPEN_E_BAD ? service_refuse() : error_origin(-EIO);
+}
+
+static void begin_where_told(struct shell *s) {
+        struct contact c;
+        int r;
+
+        for (size_t i = 0; (r = dht_options_bootstrap(s->config, i, &c)) >= 0; i++) {
+                if (r > 0)
+                        continue;
+                dht_bootstrap(s->core, &c, BOOTSTRAP_CONFIG, shell_now(s));
+                contact_done(&c);
+        }
+}
+
+static int start_core(struct shell *s) {
+        struct rules_config rules = { .network = s->config->network,
+                                      .mailbox_bits = MAILBOX_WORK_BITS };
+        struct store_limits limits;
+        struct dht_config config;
+        uint64_t seed;
+        int r;
+
+        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+                return error_origin(-EIO);
+        dht_options_apply(s->config, &config, &limits);
+        r = start_store(s, &limits);
+        if (r)
+                return r;
+        s->rules = rules_new(&rules);
+        s->core = dht_new(&config, &s->self, &s->store, seed);
+        dht_rules(s->core, &shell_record_rules, s);
+        dht_clock(s->core, shell_now(s), wall_us());
+        return 0;
+}
+
+static int start_going(struct shell *s) {
+        begin_where_told(s);
+        dht_start(s->core, shell_now(s));
+        return on_clock(s);
+}
+
+/* Who we are and what we know first; only then those who ask. */
+static int (*const starts[])(struct shell *s) = {
+        start_timers, start_keyring, start_core, shell_mdns_start,
+        shell_peers_start, shell_serve, start_going,
+};
+
+int shell_start(struct service_context *ctx, void **ret) {
+        struct shell *s = xnew(struct shell);
+        int r = 0;
+
+        s->ctx = ctx;
+        s->loop = ctx->loop;
+        s->config = ctx->config;
+        s->calls = map_new(1);
+        s->remotes = map_new(2);
+        for (size_t i = 0; r == 0 && i < ELEMENTSOF(starts); i++)
+                r = starts[i](s);
+        if (r == 0)
+                r = monitor_new(ctx, &s->monitor);
+        if (r) {
+                shell_stop(ctx, s);
+                return r;
+        }
+        shell_turn(s);
+        *ret = s;
+        return 0;
+}
+
+void *shell_stop(struct service_context *ctx, void *userdata) {
+        struct shell *s = userdata;
+
+        if (!s)
+                return NULL;
+        s->is_turning = true; /* nothing is carried out any more */
+        if (s->core) {
+                dht_stop(s->core, shell_now(s));
+                (void) commit(s);
+        }
+        monitor_free(s->monitor);
+        shell_serve_stop(s);
+        shell_mdns_stop(s);
+        shell_peers_stop(s);
+        s->keyring_rpc = rpc_client_free(s->keyring_rpc);
+        s->keyring = seqpacket_free(s->keyring);
+        s->core = dht_free(s->core);
+        rules_free(s->rules);
+        store_sqlite_close(&s->store);
+        loop_source_free(s->timer);
+        loop_source_free(s->clock);
+        map_free(s->calls);
+        map_free(s->remotes);
+        free(s);
+        return NULL;
+}

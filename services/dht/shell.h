@@ -1,0 +1,122 @@
+#pragma once
+
+/* dht's process around its core: sockets, file and clocks. Carries out actions
+ * (action.h) and tells the core what came of them.
+ *
+ * shell.c        start, stop, turns with their transaction, timers, actions
+ * shell_peers.c  transport: questions and answers, who is connected, dials, mDNS
+ * rpc.c          one function per rpc of dht/lookup */
+
+#include "common/base/map.h"
+#include "common/daemon/bus.h"
+#include "common/daemon/monitor.h"
+#include "common/daemon/rpc.h"
+#include "common/daemon/seqpacket.h"
+#include "common/daemon/service.h"
+#include "common/wire/frame.h"
+#include "common/streams/exchange.h"
+#include "proto/dht.pb-c.h"
+#include "services/dht/config.h"
+#include "services/dht/dht.h"
+#include "services/dht/mdns.h"
+#include "services/dht/rules.h"
+#include "services/dht/store_sqlite.h"
+
+struct shell;
+
+struct lookup_service {
+        Dht__Lookup_Service base;
+        struct shell *shell;
+};
+extern const Dht__Lookup_Service dht_lookup_service;
+
+/* A call of dht/lookup or dht/records under way: what it has found. */
+struct pending_call {
+        struct call *call;
+        uint32_t max;
+        struct dht_result **results;
+        size_t n;
+        /* Ends the call; code: enum dht_code. */
+        void (*end)(struct shell *s, struct pending_call *p, unsigned code, const char *text);
+};
+
+struct shell {
+        struct service_context *ctx;
+        struct loop *loop;
+        const struct dht_options *config;
+        struct dht *core;
+        struct rules *rules;
+        struct store store;
+        struct peer_id self;
+        struct loop_source *timer, *clock;
+        bool is_turning;
+        struct monitor *monitor;
+
+        struct streams *streams;
+        struct exchange *exchange;
+        struct bus_client *peers_bus;
+        struct rpc_client *peers_rpc;
+        bool is_serving;
+        struct map *remotes; /* peer -> struct known_remote: what transport says of it */
+
+        struct mdns *mdns;
+        struct channel *mdns_channel;
+        struct frame_reader mdns_reader;
+        struct loop_source *mdns_timer;
+
+        struct seqpacket *keyring;
+        struct rpc_client *keyring_rpc;
+
+        struct bus_server *lookup_bus;
+        struct rpc_server *lookup_rpc;
+        struct lookup_service lookup;
+        struct map *calls; /* struct pending_call */
+        uint64_t next_call;
+
+        uint64_t n_actions, n_commits;
+};
+
+static inline nsec_t shell_now(const struct shell *s) {
+        return loop_now(s->loop);
+}
+/* After anything that was told to the core: carries out what it wants, once what it
+ * wrote is on disk. */
+void shell_turn(struct shell *s);
+
+int shell_start(struct service_context *ctx, void **ret);
+void *shell_stop(struct service_context *ctx, void *userdata);
+
+typedef void (*shell_action_fn)(struct shell *s, struct dht_action *a);
+
+/* shell.c */
+void shell_do_sign(struct shell *s, struct dht_action *a);
+
+/* shell_records.c: the record table as the core's hooks */
+extern const struct record_rules shell_record_rules;
+
+/* shell_peers.c */
+int shell_peers_start(struct shell *s);
+void shell_peers_stop(struct shell *s);
+void shell_do_ask(struct shell *s, struct dht_action *a);
+void shell_do_forget(struct shell *s, struct dht_action *a);
+void shell_do_answer(struct shell *s, struct dht_action *a);
+void shell_do_refuse(struct shell *s, struct dht_action *a);
+void shell_do_connect(struct shell *s, struct dht_action *a);
+void shell_do_serve(struct shell *s, struct dht_action *a);
+
+/* shell_mdns.c */
+int shell_mdns_start(struct shell *s);
+void shell_mdns_up(struct shell *s);   /* transport is there */
+void shell_mdns_down(struct shell *s);
+void shell_mdns_addresses(struct shell *s, const struct multiaddr *addrs, size_t n);
+void shell_mdns_stop(struct shell *s);
+
+/* rpc.c */
+int shell_serve(struct shell *s);
+void shell_serve_stop(struct shell *s);
+void shell_do_result(struct shell *s, struct dht_action *a);
+void shell_do_done(struct shell *s, struct dht_action *a);
+/* A call whose results are gathered until `end`; its number for the core. */
+uint64_t shell_pend(struct shell *s, struct call *call, uint32_t max,
+                    void (*end)(struct shell *s, struct pending_call *p, unsigned code,
+                                const char *text));
