@@ -1,7 +1,5 @@
 #include "services/dht/config.h"
 
-#include <string.h>
-
 #include "common/daemon/log.h"
 
 #define INT(...)      CONFIG_INT(dht_options, __VA_ARGS__)
@@ -25,16 +23,17 @@ const struct config_key dht_config_keys[] = {
         SIZE(store_size, "store-size", "128M", MIB, 1024 * 1024 * MIB, "of records for others"),
         DURATION(keyring_wait, "keyring-wait", "30s", 0, 3600 * NSEC_PER_SEC,
                  "how long to wait for keyring at start"),
+        NETWORK_ROWS(dht_options, network),
         {},
 };
 
-void dht_options_apply(const struct dht_options *o, struct dht_config *ret,
+void dht_options_apply(const struct dht_options *o, const struct network *n, struct dht_config *ret,
                        struct store_limits *ret_limits) {
         dht_config_default(ret);
         ret->mode = (enum dht_mode) o->mode;
         ret->is_passive = o->passive;
-        ret->pow_bits = (unsigned) o->work;
-        ret->is_private = o->work == 0;
+        ret->is_private = n->mode == NETWORK_PRIVATE;
+        ret->pow_bits = ret->is_private ? 0 : (unsigned) o->work;
         ret->records_max = o->records;
         ret->bytes_max = o->store_size;
         *ret_limits = (struct store_limits){ o->records, o->store_size, o->records };

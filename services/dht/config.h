@@ -1,23 +1,24 @@
 #pragma once
 
-/* Keys of dht: section [dht] and what all services share. */
+/* Keys of dht: sections [dht] and [network]. */
 
 #include "common/base/nsec.h"
 #include "common/daemon/config.h"
+#include "common/daemon/network.h"
 #include "services/dht/dht.h"
 #include "services/dht/store_memory.h"
 
 struct dht_options {
-        char *network;
         struct config_list bootstrap;
         int mode; /* enum dht_mode */
         bool passive, mdns;
         uint64_t work, records, store_size;
         nsec_t keyring_wait;
+        struct network_settings network;
 };
 extern const struct config_key dht_config_keys[];
 
-void dht_options_apply(const struct dht_options *o, struct dht_config *ret,
+void dht_options_apply(const struct dht_options *o, const struct network *n, struct dht_config *ret,
                        struct store_limits *ret_limits);
 /* Entry i of bootstrap as a contact, whose peer may be none. Returns 0, or 1 when that
  * entry is no address (logged, with the remedy). Past the end: -1. */

@@ -9,6 +9,7 @@
 #include "common/daemon/log.h"
 #include "common/daemon/loop.h"
 #include "common/streams/identity.h"
+#include "common/wire/unpack.h"
 #include "proto/keyring.pb-c.h"
 
 #define CLOCK_EVERY (10 * NSEC_PER_SEC)
@@ -27,16 +28,11 @@ static void do_event(struct shell *s, struct dht_action *a) {
 }
 
 static const shell_action_fn do_action[_DHT_ACTION_N] = {
-        [DHT_NONE] = do_nothing,
-        [DHT_ASK] = shell_do_ask,
-        [DHT_FORGET] = shell_do_forget,
-        [DHT_ANSWER] = shell_do_answer,
-        [DHT_REFUSE] = shell_do_refuse,
-        [DHT_CONNECT] = shell_do_connect,
-        [DHT_SIGN] = shell_do_sign,
-        [DHT_SERVE] = shell_do_serve,
-        [DHT_RESULT] = shell_do_result,
-        [DHT_DONE] = shell_do_done,
+        [DHT_NONE] = do_nothing,        [DHT_ASK] = shell_do_ask,
+        [DHT_FORGET] = shell_do_forget, [DHT_ANSWER] = shell_do_answer,
+        [DHT_REFUSE] = shell_do_refuse, [DHT_CONNECT] = shell_do_connect,
+        [DHT_SIGN] = shell_do_sign,     [DHT_SERVE] = shell_do_serve,
+        [DHT_RESULT] = shell_do_result, [DHT_DONE] = shell_do_done,
         [DHT_EVENT] = do_event,
 };
 
@@ -90,8 +86,12 @@ static int64_t wall_us(void) {
 
 static int on_clock(void *userdata) {
         struct shell *s = userdata;
+        struct dht_status status;
 
         dht_clock(s->core, shell_now(s), wall_us());
+        dht_status(s->core, &status);
+        if (status.size > 0) /* twice the share of k servers: estimates differ */
+                quota_region(s->quota, 2 * 20 / status.size);
         shell_turn(s);
         return loop_timer_set(s->clock, nsec_add(shell_now(s), CLOCK_EVERY));
 }
@@ -179,22 +179,43 @@ static void begin_where_told(struct shell *s) {
         }
 }
 
-static int start_core(struct shell *s) {
-        struct rules_config rules = { .network = s->config->network,
-                                      .mailbox_bits = MAILBOX_WORK_BITS };
-        struct store_limits limits;
-        struct dht_config config;
-        uint64_t seed;
+/* Nodes of other networks call their protocols otherwise. */
+static int start_network(struct shell *s) {
         int r;
 
-        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+        s->network = xnew(struct network);
+        r = network_load(&s->config->network, &s->config->bootstrap, s->network);
+        if (r)
+                return r;
+        network_wipe(s->network); /* only its fingerprint is needed here */
+        (void) network_protocol(s->network, "/kad/1.0.0", s->protocols[DHT_PROTOCOL_KAD]);
+        (void) network_protocol(s->network, "/record/1", s->protocols[DHT_PROTOCOL_RECORD]);
+        return 0;
+}
+
+static int start_core(struct shell *s) {
+        struct rules_config rules = { .network = s->network->name,
+                                      .mailbox_bits = MAILBOX_WORK_BITS };
+        struct quota_config quota;
+        struct store_limits limits;
+        struct dht_config config;
+        uint64_t seed[2];
+        struct key key;
+        int r;
+
+        if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
                 return error_origin(-EIO);
-        dht_options_apply(s->config, &config, &limits);
+        dht_options_apply(s->config, s->network, &config, &limits);
         r = start_store(s, &limits);
         if (r)
                 return r;
         s->rules = rules_new(&rules);
-        s->core = dht_new(&config, &s->self, &s->store, seed);
+        quota_config_default(&quota);
+        quota.records_max = config.records_max;
+        quota.bytes_max = config.bytes_max;
+        key = key_of_peer(&s->self);
+        s->quota = quota_new(&quota, &key, seed[1]);
+        s->core = dht_new(&config, &s->self, &s->store, seed[0]);
         dht_rules(s->core, &shell_record_rules, s);
         dht_clock(s->core, shell_now(s), wall_us());
         return 0;
@@ -208,8 +229,8 @@ static int start_going(struct shell *s) {
 
 /* Who we are and what we know first; only then those who ask. */
 static int (*const starts[])(struct shell *s) = {
-        start_timers, start_keyring, start_core, shell_mdns_start,
-        shell_peers_start, shell_serve, start_going,
+        start_network,    start_timers,      start_keyring, start_core,
+        shell_mdns_start, shell_peers_start, shell_serve,   start_going,
 };
 
 int shell_start(struct service_context *ctx, void **ret) {
@@ -252,11 +273,13 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         s->keyring = seqpacket_free(s->keyring);
         s->core = dht_free(s->core);
         rules_free(s->rules);
+        quota_free(s->quota);
         store_sqlite_close(&s->store);
         loop_source_free(s->timer);
         loop_source_free(s->clock);
         map_free(s->calls);
         map_free(s->remotes);
+        free(s->network);
         free(s);
         return NULL;
 }

@@ -5,6 +5,8 @@
  *
  * shell.c        start, stop, turns with their transaction, timers, actions
  * shell_peers.c  transport: questions and answers, who is connected, dials, mDNS
+ * shell_mdns.c   packets of the local network
+ * shell_records.c the record table as the core's hooks
  * rpc.c          one function per rpc of dht/lookup */
 
 #include "common/base/map.h"
@@ -13,12 +15,14 @@
 #include "common/daemon/rpc.h"
 #include "common/daemon/seqpacket.h"
 #include "common/daemon/service.h"
-#include "common/wire/frame.h"
 #include "common/streams/exchange.h"
+#include "common/wire/frame.h"
 #include "proto/dht.pb-c.h"
 #include "services/dht/config.h"
 #include "services/dht/dht.h"
+#include "services/dht/mailbox.h"
 #include "services/dht/mdns.h"
+#include "services/dht/quota.h"
 #include "services/dht/rules.h"
 #include "services/dht/store_sqlite.h"
 
@@ -44,8 +48,11 @@ struct shell {
         struct service_context *ctx;
         struct loop *loop;
         const struct dht_options *config;
+        struct network *network;
+        char protocols[_DHT_PROTOCOL_N][NETWORK_PROTOCOL_SIZE];
         struct dht *core;
         struct rules *rules;
+        struct quota *quota;
         struct store store;
         struct peer_id self;
         struct loop_source *timer, *clock;
@@ -106,7 +113,7 @@ void shell_do_serve(struct shell *s, struct dht_action *a);
 
 /* shell_mdns.c */
 int shell_mdns_start(struct shell *s);
-void shell_mdns_up(struct shell *s);   /* transport is there */
+void shell_mdns_up(struct shell *s); /* transport is there */
 void shell_mdns_down(struct shell *s);
 void shell_mdns_addresses(struct shell *s, const struct multiaddr *addrs, size_t n);
 void shell_mdns_stop(struct shell *s);

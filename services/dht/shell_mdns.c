@@ -1,5 +1,7 @@
 #include "services/dht/shell.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 #include "common/base/error.h"
@@ -104,6 +106,8 @@ int shell_mdns_start(struct shell *s) {
         if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
                 return error_origin(-EIO);
         mdns_config_default(&config);
+        (void) snprintf(config.service.text, sizeof(config.service.text), "%s",
+                        s->network->mdns_service);
         s->mdns = mdns_new(&config, &s->self, seed);
         return loop_add_timer(s->loop, on_timer, s, &s->mdns_timer);
 }
@@ -113,8 +117,7 @@ void shell_mdns_up(struct shell *s) {
                 return;
         frame_reader_done(&s->mdns_reader);
         frame_reader_init(&s->mdns_reader, PACKET_MAX);
-        s->mdns_channel =
-                channel_open(streams_link(s->streams), "mdns", BYTES_NONE, &mdns_side, s);
+        s->mdns_channel = channel_open(streams_link(s->streams), "mdns", BYTES_NONE, &mdns_side, s);
         mdns_wake(s->mdns, shell_now(s));
 }
 

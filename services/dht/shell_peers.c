@@ -56,7 +56,7 @@ static struct known_remote *remember(struct shell *s, const struct peer_id *peer
         }
         contact_done(&k->remote.contact);
         k->remote = (struct dht_remote){ .is_inbound = in->inbound,
-                                         .is_server = speaks(in, dht_protocol_names[DHT_PROTOCOL_KAD]),
+                                         .is_server = speaks(in, s->protocols[DHT_PROTOCOL_KAD]),
                                          .is_mdns = in->mdns,
                                          .pow_bits = in->work,
                                          .rtt = in->rtt_us * NSEC_PER_USEC };
@@ -109,8 +109,8 @@ static void on_self(void *userdata, const Transport__SelfReply *in) {
         size_t n = 0;
 
         for (size_t i = 0; i < in->n_listen && n < CONTACT_ADDRESSES_MAX; i++)
-                if (multiaddr_parse(BYTES(in->listen[i].data, in->listen[i].len),
-                                    &addresses[n]) == MULTIADDR_OK)
+                if (multiaddr_parse(BYTES(in->listen[i].data, in->listen[i].len), &addresses[n]) ==
+                    MULTIADDR_OK)
                         n++;
         dht_addresses(s->core, addresses, n, shell_now(s));
         shell_mdns_addresses(s, addresses, n);
@@ -147,16 +147,15 @@ void shell_do_ask(struct shell *s, struct dht_action *a) {
         struct multiaddr addresses[CONTACT_ADDRESSES_MAX];
         size_t n = contact_addresses(&a->contact, addresses, CONTACT_ADDRESSES_MAX);
 
-        exchange_ask(s->exchange,
-                     &(struct exchange_ask){ .id = a->id,
-                                             .peer = a->contact.peer,
-                                             .addresses = addresses,
-                                             .n_addresses = n,
-                                             .protocol = dht_protocol_names[a->protocol],
-                                             .frame = refbuf_bytes(a->data),
-                                             .answer_max = MESSAGE_MAX,
-                                             .timeout = ASK_TIMEOUT,
-                                             .wants_answer = a->n });
+        exchange_ask(s->exchange, &(struct exchange_ask){ .id = a->id,
+                                                          .peer = a->contact.peer,
+                                                          .addresses = addresses,
+                                                          .n_addresses = n,
+                                                          .protocol = s->protocols[a->protocol],
+                                                          .frame = refbuf_bytes(a->data),
+                                                          .answer_max = MESSAGE_MAX,
+                                                          .timeout = ASK_TIMEOUT,
+                                                          .wants_answer = a->n });
 }
 
 void shell_do_forget(struct shell *s, struct dht_action *a) {
@@ -270,9 +269,9 @@ static void on_withdrawn(void *userdata, size_t protocol, void *stream) {
 /* A client offers no protocol, so that nobody puts it into a table. */
 void shell_do_serve(struct shell *s, struct dht_action *a) {
         const struct streams_protocol protocols[] = {
-                [DHT_PROTOCOL_KAD] = { dht_protocol_names[DHT_PROTOCOL_KAD], 32, MESSAGE_MAX,
+                [DHT_PROTOCOL_KAD] = { s->protocols[DHT_PROTOCOL_KAD], 32, MESSAGE_MAX,
                                        &exchange_serving },
-                [DHT_PROTOCOL_RECORD] = { dht_protocol_names[DHT_PROTOCOL_RECORD], 16, MESSAGE_MAX,
+                [DHT_PROTOCOL_RECORD] = { s->protocols[DHT_PROTOCOL_RECORD], 16, MESSAGE_MAX,
                                           &exchange_serving },
         };
 

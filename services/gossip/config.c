@@ -8,7 +8,6 @@
 #define KIB           (UINT64_C(1) << 10)
 
 const struct config_key gossip_config_keys[] = {
-        STRING(network, "network", "public", "whose hosts and meshes these are"),
         STRING(name, "name", "", "how people see this node; at most 64 bytes"),
         INT(pow_bits, "work", "16", 0, 64, "proof of work of peers in meshes and lists"),
         INT(peers_max, "peers", "1024", 1, 65536, "peers in the router"),
@@ -16,14 +15,16 @@ const struct config_key gossip_config_keys[] = {
         SIZE(queue_size, "queue-size", "1M", 64 * KIB, 64 * 1024 * KIB, "waiting for one peer"),
         DURATION(keyring_wait, "keyring-wait", "30s", 0, 3600 * NSEC_PER_SEC,
                  "how long to wait for keyring at start"),
+        NETWORK_ROWS(gossip_options, network),
         {},
 };
 
-void gossip_options_apply(const struct gossip_options *o, struct gossip_config *ret) {
+void gossip_options_apply(const struct gossip_options *o, const struct network *n,
+                          struct gossip_config *ret) {
         gossip_config_default(ret);
-        ret->network = o->network;
-        ret->pow_bits = (unsigned) o->pow_bits;
-        ret->is_private = o->pow_bits == 0;
+        ret->network = n->name;
+        ret->is_private = n->mode == NETWORK_PRIVATE;
+        ret->pow_bits = ret->is_private ? 0 : (unsigned) o->pow_bits;
         ret->offers_max = o->offers_max;
         ret->pubsub.peers_max = (unsigned) o->peers_max;
         ret->pubsub.queue_bytes_max = o->queue_size;

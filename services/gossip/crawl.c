@@ -27,7 +27,7 @@ struct crawl {
         bool discover, capped;
         struct map *seen; /* peer -> index + 1 */
         struct sighted *list;
-        size_t checks; /* of signatures */
+        size_t checks;                           /* of signatures */
         size_t n, capacity, asked, failed, next; /* next: the first not asked yet */
 };
 

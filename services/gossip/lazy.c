@@ -87,8 +87,7 @@ static bool wants(struct pubsub *p, const struct message_id *id) {
 static void ask(struct pubsub *p, struct router_peer *peer, const struct message_id *ids,
                 size_t n) {
         for (size_t i = 0; i < n; i += IWANT_IDS_SENT)
-                rpc_put_iwant(&peer->out, ids + i,
-                              n - i < IWANT_IDS_SENT ? n - i : IWANT_IDS_SENT);
+                rpc_put_iwant(&peer->out, ids + i, n - i < IWANT_IDS_SENT ? n - i : IWANT_IDS_SENT);
         count_n(p, COUNT_IWANT_SENT, n);
 }
 

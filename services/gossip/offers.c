@@ -23,7 +23,8 @@ struct offers {
         struct bytes network;
         size_t max;
         struct map *entries;
-        struct list order, denied; /* denied ones are never evicted: their list has a limit itself */
+        struct list order,
+                denied; /* denied ones are never evicted: their list has a limit itself */
         size_t n_denied;
         uint64_t evicted;
 };

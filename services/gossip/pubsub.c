@@ -89,9 +89,8 @@ struct pubsub *pubsub_new(const struct pubsub_config *config, const struct peer_
         struct pubsub *p = xnew(struct pubsub);
         struct map **const maps[] = { &p->peers,   &p->topics,   &p->pending,  &p->pending_numbers,
                                       &p->signing, &p->promised, &p->colocated };
-        struct list *const lists[] = { &p->peer_order, &p->topic_order, &p->dirty,
-                                       &p->outputs,    &p->promises,    &p->deferred,
-                                       &p->remembered };
+        struct list *const lists[] = { &p->peer_order, &p->topic_order, &p->dirty,     &p->outputs,
+                                       &p->promises,   &p->deferred,    &p->remembered };
 
         p->config = *config;
         p->self = *self;

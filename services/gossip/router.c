@@ -17,8 +17,8 @@ struct topic *router_topic(const struct pubsub *p, struct bytes name) {
 }
 
 static bool is_topic_name(struct bytes name) {
-        return name.len > 0 && name.len <= PUBSUB_TOPIC_MAX &&
-               !memchr(name.data, '\0', name.len) && utf8_is_valid(name);
+        return name.len > 0 && name.len <= PUBSUB_TOPIC_MAX && !memchr(name.data, '\0', name.len) &&
+               utf8_is_valid(name);
 }
 
 struct topic *router_topic_make(struct pubsub *p, struct bytes name, bool ours) {

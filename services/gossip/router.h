@@ -18,8 +18,8 @@
 #include "services/gossip/rpc_message.h"
 #include "services/gossip/score.h"
 
-#define TOPICS_MAX        4096 /* known to us, theirs and ours */
-#define TOPICS_OURS       64   /* beside those: nobody can keep us from our own */
+#define TOPICS_MAX        4096        /* known to us, theirs and ours */
+#define TOPICS_OURS       64          /* beside those: nobody can keep us from our own */
 #define CONTROL_RESERVE   (64 * 1024) /* of a queue that is full otherwise */
 #define PX_RECORD_MAX     2048
 #define PENDING_MAX       1024 /* messages that wait for their validator */

@@ -117,7 +117,8 @@ static void add_known(struct gossip *g, struct answer *x, const struct known_pee
         out->addresses = x->addresses[at];
         x->bytes += 64;
         for (size_t i = 0; i < k->n_addresses; i++) {
-                if (!gossip_may_dial(g, &k->addresses[i])) /* our neighbours' are no use to others */
+                if (!gossip_may_dial(g,
+                                     &k->addresses[i])) /* our neighbours' are no use to others */
                         continue;
                 x->addresses[at][out->n_addresses++] =
                         (ProtobufCBinaryData){ k->addresses[i].len,

@@ -107,6 +107,19 @@ static int start_timers(struct shell *s) {
         return r;
 }
 
+/* Nodes of other networks call their protocols otherwise. */
+static int start_network(struct shell *s) {
+        int r;
+
+        s->network = xnew(struct network);
+        r = network_load(&s->config->network, NULL, s->network);
+        if (r)
+                return r;
+        network_wipe(s->network); /* only its fingerprint is needed here */
+        (void) network_protocol(s->network, "/peers/1", s->peers_protocol);
+        return 0;
+}
+
 static int start_core(struct shell *s) {
         CLEANUP(refbuf_unrefp) struct refbuf *stored = NULL;
         struct gossip_config config;
@@ -120,7 +133,7 @@ static int start_core(struct shell *s) {
                 r = state_file_read(s->state, &stored);
         if (r)
                 return r;
-        gossip_options_apply(s->config, &config);
+        gossip_options_apply(s->config, s->network, &config);
         config.version = QUORATE_VERSION;
         s->core = gossip_new(&config, &s->self, seed);
         gossip_clock(s->core, shell_now(s), wall_ns());
@@ -181,6 +194,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         loop_source_free(s->clock);
         map_free(s->outbound);
         map_free(s->calls);
+        free(s->network);
         free(s);
         return NULL;
 }

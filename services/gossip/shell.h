@@ -42,6 +42,8 @@ struct shell {
         struct service_context *ctx;
         struct loop *loop;
         const struct gossip_options *config;
+        struct network *network;
+        char peers_protocol[NETWORK_PROTOCOL_SIZE];
         struct gossip *core;
         struct peer_id self;
         struct loop_source *timer, *clock;

@@ -33,12 +33,12 @@ static struct waiting *waiting_new(struct shell *s, uint64_t id) {
 static void on_signed(void *userdata, const struct rpc_result *result) {
         CLEANUP(freep) struct waiting *w = userdata;
         struct shell *s = w->shell;
-        const Keyring__SignedReply *in = result->message;
+        const Keyring__SignPackedReply *in = result->message;
 
         if (!s->core)
                 return;
         if (result->code == RPC_OK) {
-                gossip_signed(s->core, w->id, BYTES(in->statement.data, in->statement.len),
+                gossip_signed(s->core, w->id, BYTES_NONE,
                               BYTES(in->signature.data, in->signature.len), shell_now(s));
         } else {
                 if (result->code != RPC_E_CANCELLED)
@@ -49,7 +49,7 @@ static void on_signed(void *userdata, const struct rpc_result *result) {
 }
 
 void shell_do_sign_message(struct shell *s, struct gossip_action *a) {
-        Keyring__SignMessageRequest request = KEYRING__SIGN_MESSAGE_REQUEST__INIT;
+        Keyring__SignPackedRequest request = KEYRING__SIGN_PACKED_REQUEST__INIT;
 
         request.message = (ProtobufCBinaryData){ a->data->len, a->data->data };
         rpc_call(s->keyring_rpc, "SignMessage", &request, SIGN_TIMEOUT, on_signed,
@@ -57,9 +57,9 @@ void shell_do_sign_message(struct shell *s, struct gossip_action *a) {
 }
 
 void shell_do_sign_capability(struct shell *s, struct gossip_action *a) {
-        Keyring__SignCapabilityRequest request = KEYRING__SIGN_CAPABILITY_REQUEST__INIT;
+        Keyring__SignPackedRequest request = KEYRING__SIGN_PACKED_REQUEST__INIT;
 
-        request.capability = (ProtobufCBinaryData){ a->data->len, a->data->data };
+        request.message = (ProtobufCBinaryData){ a->data->len, a->data->data };
         rpc_call(s->keyring_rpc, "SignCapability", &request, SIGN_TIMEOUT, on_signed,
                  waiting_new(s, a->id));
 }

@@ -14,7 +14,6 @@
 
 #define MESH_1_1      "/meshsub/1.1.0"
 #define MESH_1_2      "/meshsub/1.2.0"
-#define PEERS_ID      "/quorate/peers/1"
 #define OPEN_TIMEOUT  (5 * NSEC_PER_SEC)
 #define ASK_TIMEOUT   (2 * NSEC_PER_SEC)
 #define CALL_TIMEOUT  (10 * NSEC_PER_SEC)
@@ -208,7 +207,7 @@ static void on_peer(void *userdata, const Transport__PeerChange *in) {
         p.is_outbound = !in->inbound;
         p.pow_bits = in->work;
         p.version = speaks(in, MESH_1_2) ? PUBSUB_V1_2 : speaks(in, MESH_1_1) ? PUBSUB_V1_1 : 0;
-        p.speaks_peers = speaks(in, PEERS_ID);
+        p.speaks_peers = speaks(in, s->peers_protocol);
         p.record = BYTES(in->record.data, in->record.len);
         for (size_t i = 0; i < in->n_addresses && p.n_addresses < GOSSIP_ADDRESSES_MAX; i++)
                 if (multiaddr_parse(BYTES(in->addresses[i].data, in->addresses[i].len),
@@ -306,7 +305,7 @@ void shell_do_ask(struct shell *s, struct gossip_action *a) {
                                                           .peer = a->peer,
                                                           .addresses = a->addresses,
                                                           .n_addresses = a->n_addresses,
-                                                          .protocol = PEERS_ID,
+                                                          .protocol = s->peers_protocol,
                                                           .frame = refbuf_bytes(a->data),
                                                           .answer_max = REPLY_MAX,
                                                           .timeout = ASK_TIMEOUT,
@@ -331,10 +330,10 @@ static const struct streams_events streams_events = { .on_inbound = on_inbound,
                                                       .on_down = on_down };
 
 int shell_peers_start(struct shell *s) {
-        static const struct streams_protocol protocols[] = {
+        const struct streams_protocol protocols[] = {
                 [SERVED_MESH_1_2] = { MESH_1_2, 2, PUBSUB_RPC_MAX, &inbound },
                 [SERVED_MESH_1_1] = { MESH_1_1, 2, PUBSUB_RPC_MAX, &inbound },
-                [SERVED_PEERS] = { PEERS_ID, 8, REQUEST_MAX, &exchange_serving },
+                [SERVED_PEERS] = { s->peers_protocol, 8, REQUEST_MAX, &exchange_serving },
         };
         int r = streams_new(s->ctx, &streams_events, s, &s->streams);
 
