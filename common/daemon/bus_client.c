@@ -132,9 +132,10 @@ static int on_hello(struct path *p, const struct frame *f, const struct zsock_me
                 if (is_used(c, i) && !c->paths[i].is_greeted)
                         return 0;
         c->delay = 0;
-        link_came_up(&c->link, &c->who);
-        if (c->link.is_up && c->link.has_data && !c->channels)
+        /* First: whoever hears that the link is up may open a channel at once. */
+        if (c->link.has_data && !c->channels)
                 c->channels = channels_new(&c->link, c->acceptor);
+        link_came_up(&c->link, &c->who);
         return 0;
 }
 

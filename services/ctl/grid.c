@@ -1,6 +1,7 @@
 #include "services/ctl/grid.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -49,15 +50,23 @@ static int place(const struct node *base, size_t i, struct node *ret) {
         return GRID_OK;
 }
 
+/* Each knows the first alone, who knows nobody: the rest is discovery. A network of its
+ * own, so that it meets no other grid on this machine or its LAN; without proof of work. */
 static void write_config(FILE *f, const struct neighbour *all, size_t n, size_t self) {
+        char name[9] = "";
+
+        for (size_t i = 0; i < sizeof(name) - 1; i++) /* base58, but names are lower case */
+                name[i] = (char) tolower(all[0].peer[strlen(all[0].peer) - 8 + i]);
         fprintf(f,
                 "# Written by `quorate run --nodes` once; yours to edit.\n"
-                "[transport]\nlisten = /ip4/127.0.0.1/udp/%u/quic-v1\n",
-                all[self].port);
-        for (size_t i = 0; i < n; i++)
-                if (i != self)
-                        fprintf(f, "bootstrap = /ip4/127.0.0.1/udp/%u/quic-v1/p2p/%s\n",
-                                all[i].port, all[i].peer);
+                "[network]\nname = grid-%s\n"
+                "[transport]\nlisten = /ip4/127.0.0.1/udp/%u/quic-v1\n"
+                "[gossip]\nname = node-%zu\nwork = 0\n"
+                "[dht]\nwork = 0\n",
+                name, all[self].port, self + 1);
+        if (self > 0)
+                fprintf(f, "bootstrap = /ip4/127.0.0.1/udp/%u/quic-v1/p2p/%s\n", all[0].port,
+                        all[0].peer);
         /* All of them are the same person's: they may see each other's data. */
         fputs("[host]\ndata-class = sensitive\n", f);
 }

@@ -152,8 +152,8 @@ static int start_going(struct shell *s) {
 
 /* Who we are and what we know first; only then those who ask. */
 static int (*const starts[])(struct shell *s) = {
-        start_timers,      shell_keyring_start, start_core,  shell_dht_start,
-        shell_peers_start, shell_serve,         start_going,
+        start_network,   start_timers,      shell_keyring_start, start_core,
+        shell_dht_start, shell_peers_start, shell_serve,         start_going,
 };
 
 int shell_start(struct service_context *ctx, void **ret) {

@@ -144,12 +144,14 @@ static const ProtobufCService *service_of(struct shell *s, enum keyring_socket s
 /* Returns 1 when the socket is served, 0 when none was handed down, or a fault. */
 static int serve(struct shell *s, struct loop *loop, enum keyring_socket socket) {
         CLEANUP(freep) char *name = xasprintf("keyring/%s", keyring_socket_names[socket]);
+        struct link_policy policy = {};
         int fd = listen_take(name), r;
 
         if (fd < 0)
                 return 0;
+        policy.capability = capability_find(name)->name;
         s->servers[socket] = rpc_server_new(loop, service_of(s, socket), 0);
-        r = seqpacket_server_new(loop, fd, NULL, s->servers[socket], PEERS_MAX,
+        r = seqpacket_server_new(loop, fd, &policy, s->servers[socket], PEERS_MAX,
                                  &s->listeners[socket]);
         return r < 0 ? error_fold(r) : 1;
 }
