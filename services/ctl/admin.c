@@ -111,9 +111,18 @@ static void status_json(const Coordinator__AdminStatus *s, const Transport__Stat
                 }
                 fputs(t->n_listen ? "]" : "[]", stdout);
                 observed_json(t, &first);
+                json_member_string(stdout, "network", t->network, &first);
+                json_member_string(stdout, "mode", t->mode, &first);
+                json_member_string(stdout, "mdns", t->mdns, &first);
                 metrics_json("transport", t->metrics, t->n_metrics, &first);
         }
         fputs("}\n", stdout);
+}
+
+static void print_network(const Transport__StatusReply *t) {
+        printf("connections  %u (%u inbound)\n", t->connections, t->inbound);
+        printf("network      %s (%s)\n", t->network, t->mode);
+        printf("mdns         %s\n", t->mdns);
 }
 
 static void status_text(const struct command_context *ctx, const Coordinator__AdminStatus *s,
@@ -133,7 +142,7 @@ static void status_text(const struct command_context *ctx, const Coordinator__Ad
                        t->observed[i]->networks, t->observed[i]->networks == 1 ? "" : "s",
                        t->observed[i]->believed ? "" : ", not believed yet");
         if (t)
-                printf("connections  %u (%u inbound)\n", t->connections, t->inbound);
+                print_network(t);
         printf("workers      %u, %u of %u slots busy\n", s->workers, s->slots_busy, s->slots);
         printf("jobs         %u own, %u for others\n", s->jobs_own, s->jobs_served);
         printf("candidates   %u\n", s->candidates);

@@ -138,7 +138,7 @@ static void on_done(void *userdata, const struct rpc_result *result) {
         c->is_done = true;
 }
 
-static uint32_t call(struct streams_client *c, const char *method, const void *message) {
+uint32_t streams_call(struct streams_client *c, const char *method, const void *message) {
         c->is_done = false;
         (void) rpc_call(c->rpc, method, message, TIMEOUT, on_done, c);
         check(streams_wait(c->loop, &c->is_done, 2 * TIMEOUT));
@@ -153,7 +153,7 @@ uint32_t streams_serve(struct streams_client *c, const char *protocol) {
         p.id = (char *) protocol;
         request.protocols = list;
         request.n_protocols = protocol ? 1 : 0;
-        return call(c, "Serve", &request);
+        return streams_call(c, "Serve", &request);
 }
 
 uint32_t streams_keep(struct streams_client *c, const struct peer_id *peer, bool needed) {
@@ -161,7 +161,30 @@ uint32_t streams_keep(struct streams_client *c, const struct peer_id *peer, bool
 
         request.peer = (ProtobufCBinaryData){ peer->len, (uint8_t *) peer->bytes };
         request.needed = needed;
-        return call(c, "Keep", &request);
+        return streams_call(c, "Keep", &request);
+}
+
+uint32_t streams_deny(struct streams_client *c, const struct peer_id *peers, size_t n) {
+        Transport__DenyRequest request = TRANSPORT__DENY_REQUEST__INIT;
+        ProtobufCBinaryData list[STREAMS_DENY_MAX];
+
+        check(n <= STREAMS_DENY_MAX);
+        for (size_t i = 0; i < n; i++)
+                list[i] = (ProtobufCBinaryData){ peers[i].len, (uint8_t *) peers[i].bytes };
+        request.peers = list;
+        request.n_peers = n;
+        return streams_call(c, "Deny", &request);
+}
+
+uint32_t streams_found(struct streams_client *c, const struct peer_id *peer,
+                       const struct multiaddr *address) {
+        Transport__FoundRequest request = TRANSPORT__FOUND_REQUEST__INIT;
+        ProtobufCBinaryData binary = { address->len, (uint8_t *) address->bytes };
+
+        request.peer = (ProtobufCBinaryData){ peer->len, (uint8_t *) peer->bytes };
+        request.addresses = &binary;
+        request.n_addresses = 1;
+        return streams_call(c, "Found", &request);
 }
 
 struct test_stream *streams_open(struct streams_client *c, const struct peer_id *peer,

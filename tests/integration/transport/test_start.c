@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/daemon/service.h"
@@ -20,6 +21,11 @@ static void write_state(const struct test_node *n, const char *name, const char 
         (void) close(fd);
 }
 
+#define SOMEBODY "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy49tpPV95XdKu1BcvMA"
+#define PRIVATE  "[network]\nmode = private\nallow = " SOMEBODY "\n"
+#define SECRET   "000102030405060708090a0b0c0d0e0f"
+
+/* STATE in a configuration is the state directory of the node. */
 static const struct {
         const char *name, *config, *file, *content, *want;
         int code;
@@ -46,6 +52,25 @@ static const struct {
           "resolver: \"dns.example\" is no IPv4 address with a port", SERVICE_EXIT_CONFIG },
         { "not a peer to allow", "allow = everybody", NULL, NULL,
           "allow: \"everybody\" is no peer id", SERVICE_EXIT_CONFIG },
+        { "unknown network key", "[network]\nmod = private", NULL, NULL, "mod: unknown key",
+          SERVICE_EXIT_CONFIG },
+        { "private for nobody", "[network]\nmode = private\nname = lab", NULL, NULL,
+          "nobody is allowed in", SERVICE_EXIT_CONFIG },
+        { "private by the public name", PRIVATE "secret-file = STATE/secret", "secret", SECRET,
+          "the name is that of the public network", SERVICE_EXIT_CONFIG },
+        { "private without a secret", PRIVATE "name = lab", NULL, NULL, "there is no secret-file",
+          SERVICE_EXIT_CONFIG },
+        { "secret that is not there", PRIVATE "name = lab\nsecret-file = STATE/secret", NULL, NULL,
+          "secret: No such file or directory; keep it in", SERVICE_EXIT_CONFIG },
+        { "secret too short", PRIVATE "name = lab\nsecret-file = STATE/secret", "secret",
+          "00112233445566778899aabbccddee", "holds 120 bits, and 128 are the least",
+          SERVICE_EXIT_CONFIG },
+        { "secret in words", PRIVATE "name = lab\nsecret-file = STATE/secret", "secret",
+          "correct horse battery staple", "holds no 32 to 128 hex digits", SERVICE_EXIT_CONFIG },
+        { "public bootstrap of a private network",
+          "bootstrap = 192.0.2.1:4001\n" PRIVATE "name = lab\nsecret-file = STATE/secret", "secret",
+          SECRET, "bootstrap: \"192.0.2.1:4001\" is no peer of this private network",
+          SERVICE_EXIT_CONFIG },
         { "damaged addresses", "", "peers.sqlite", "this is not a database, whatever it is called",
           "move it away and start again", SERVICE_EXIT_CONFIG },
         { "damaged reset key", "", "reset.key", "short", "not 32 bytes; remove it",
@@ -60,6 +85,16 @@ static void expect(struct test_node *n, const char *want, int code) {
                 fail_msg("\"%s\" does not say \"%s\"", said, want);
 }
 
+static void set_config(struct test_node *n, const char *text) {
+        const char *at = strstr(text, "STATE");
+        CLEANUP(freep) char *whole = NULL;
+
+        whole = at ? xasprintf("%.*s%s/state/transport%s", (int) (at - text), text, n->folder,
+                               at + strlen("STATE"))
+                   : xstrdup(text);
+        test_node_set_config(n, whole);
+}
+
 static void test_table(void **state) {
         FOREACH_CASE (c, cases) {
                 struct test_node *n = test_node_prepare("");
@@ -67,7 +102,7 @@ static void test_table(void **state) {
                 print_message("# %s\n", c->name);
                 if (c->file)
                         write_state(n, c->file, c->content);
-                test_node_set_config(n, c->config);
+                set_config(n, c->config);
                 expect(n, c->want, c->code);
                 test_node_free(n);
         }
@@ -90,4 +125,18 @@ static void test_port_in_use(void **state) {
         test_node_free(n);
 }
 
-TEST_MAIN(cmocka_unit_test(test_table), cmocka_unit_test(test_port_in_use))
+/* A secret that everybody on the machine can read is none. */
+static void test_open_secret(void **state) {
+        struct test_node *n = test_node_prepare("");
+        char path[160];
+
+        (void) snprintf(path, sizeof(path), "%s/state/transport/secret", n->folder);
+        write_state(n, "secret", SECRET);
+        assert_int_equal(chmod(path, 0644), 0);
+        set_config(n, PRIVATE "name = lab\nsecret-file = STATE/secret");
+        expect(n, "is open to every user", SERVICE_EXIT_CONFIG);
+        test_node_free(n);
+}
+
+TEST_MAIN(cmocka_unit_test(test_open_secret), cmocka_unit_test(test_table),
+          cmocka_unit_test(test_port_in_use))

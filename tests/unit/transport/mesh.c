@@ -29,6 +29,12 @@ static void on_random(void *userdata, void *ret, size_t n) {
         rng_bytes(&node->mesh->rng, ret, n);
 }
 
+static void on_moved(void *userdata, const struct peer *peer) {
+        struct mesh_node *node = userdata;
+
+        node->n_moved++;
+}
+
 static void on_peer(void *userdata, const struct peer *peer, bool connected) {
         struct mesh_node *node = userdata;
 
@@ -54,6 +60,7 @@ static const struct transport_events events = {
         .random = on_random,
         .resolve = on_resolve,
         .on_peer = on_peer,
+        .on_moved = on_moved,
         .on_identified = on_identified,
 };
 

@@ -22,7 +22,7 @@ struct mesh_node {
         struct tls_local_signer *signer;
         struct endpoint address;
         bool is_down; /* neither sends nor receives */
-        size_t n_peers, n_identified;
+        size_t n_peers, n_identified, n_moved;
 };
 
 struct mesh {

@@ -348,6 +348,9 @@ static void test_simultaneous_dials(void **state) {
         assert_int_equal(b.n_connections, 2);
         assert_int_not_equal(connection_is_inbound(a.connection),
                              connection_is_inbound(b.connection));
+        assert_true(a.has_inbound && b.has_inbound);
+        assert_int_equal(p.a->n_peers, 1); /* told once of the peer, and once of the other one */
+        assert_int_equal(p.a->n_moved, 1);
         mesh_done(&p.mesh);
 }
 
