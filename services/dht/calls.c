@@ -254,8 +254,8 @@ static void on_told(struct dht *d, struct ask *a, const struct kad_message *answ
                 a->told(a->owner, &a->contact.peer, message, now);
 }
 
-bool dht_tell(struct dht *d, const struct contact *to, struct bytes message, bool is_asking,
-              dht_told_fn fn, void *userdata, nsec_t now) {
+bool dht_tell(struct dht *d, const struct contact *to, struct bytes message, dht_told_fn fn,
+              void *userdata, nsec_t now) {
         CLEANUP(refbuf_unrefp) struct refbuf *data = NULL;
         struct ask *a;
 
@@ -264,7 +264,7 @@ bool dht_tell(struct dht *d, const struct contact *to, struct bytes message, boo
             peer_is_denied(d, &to->key))
                 return false;
         data = refbuf_new(message);
-        a = ask_send(d, to, DHT_PROTOCOL_RECORD, data, is_asking);
+        a = ask_send(d, to, DHT_PROTOCOL_RECORD, data, fn != NULL);
         a->owner = userdata;
         a->told = fn;
         a->done = on_told;

@@ -17,9 +17,10 @@ typedef void (*dht_stored_fn)(void *userdata, unsigned n_copies, nsec_t now);
 /* False: too many lookups are under way; fn is not called. */
 bool dht_locate(struct dht *d, const struct key *key, dht_located_fn fn, void *userdata,
                 nsec_t now);
-/* One message of /quorate/record/1; is_asking: one comes back. */
-bool dht_tell(struct dht *d, const struct contact *to, struct bytes message, bool is_asking,
-              dht_told_fn fn, void *userdata, nsec_t now);
+/* One message of /quorate/record/1. With fn an answer is expected, without one sent is
+ * enough. False: too many requests are under way, or the peer is denied. */
+bool dht_tell(struct dht *d, const struct contact *to, struct bytes message, dht_told_fn fn,
+              void *userdata, nsec_t now);
 /* PUT_VALUE on every node responsible, whoever the value belongs to. */
 bool dht_put_again(struct dht *d, struct bytes name, struct bytes value, dht_stored_fn fn,
                    void *userdata, nsec_t now);

@@ -71,7 +71,7 @@ struct dht *dht_new(const struct dht_config *config, const struct peer_id *self,
         rng_init(&d->rng, seed);
         table_init(&d->table, &table, &d->self_key);
         seen_init(&d->seen, rng_u64(&d->rng));
-        health_init(&d->health, rng_u64(&d->rng));
+        health_init(&d->health);
         mode_init(&d->mode, config->mode);
         contact_init(&d->own, self, NULL, 0);
         list_init(&d->actions);
@@ -80,7 +80,6 @@ struct dht *dht_new(const struct dht_config *config, const struct peer_id *self,
         d->ask_ids = map_new(rng_u64(&d->rng));
         d->neighbours = map_new(rng_u64(&d->rng));
         d->denied = map_new(rng_u64(&d->rng));
-        d->rates = map_new(rng_u64(&d->rng));
         heap_init(&d->timers);
         heap_init(&d->operation_timers);
         rate_init(&d->verifications, VERIFY_BURST, VERIFY_RATE);
@@ -91,22 +90,15 @@ struct dht *dht_new(const struct dht_config *config, const struct peer_id *self,
         return d;
 }
 
-static void free_values(struct map *m) {
-        size_t cursor = 0;
-        void *value;
-
-        while (map_next(m, &cursor, NULL, &value))
-                free(value);
-        map_free(m);
-}
-
 static void free_neighbours(struct map *m) {
         size_t cursor = 0;
         void *value;
 
-        while (map_next(m, &cursor, NULL, &value))
+        while (map_next(m, &cursor, NULL, &value)) {
                 contact_done(&((struct neighbour *) value)->contact);
-        free_values(m);
+                free(value);
+        }
+        map_free(m);
 }
 
 struct dht *dht_free(struct dht *d) {
@@ -122,12 +114,10 @@ struct dht *dht_free(struct dht *d) {
                 dht_action_done(&a);
         table_done(&d->table);
         seen_done(&d->seen);
-        health_done(&d->health);
         peerstore_done(&d->peerstore);
         bootstrap_done(&d->bootstrap);
         map_free(d->ask_ids);
         map_free(d->denied);
-        free_values(d->rates);
         free_neighbours(d->neighbours);
         heap_done(&d->timers);
         heap_done(&d->operation_timers);

@@ -1,37 +1,27 @@
 #include "services/dht/health.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "common/base/memory.h"
 
-struct health_peer {
-        struct list link;
-        struct key key;
-        struct {
-                uint8_t failures, pending; /* pending: of a suspected outage, not charged yet */
-                nsec_t retry;
-        } families[_HEALTH_FAMILY_N];
-};
-
-void health_init(struct health *h, uint64_t seed) {
-        *h = (struct health){ .peers = map_new(seed) };
-        list_init(&h->by_age);
+void health_init(struct health *h) {
+        *h = (struct health){};
 }
 
-static void forget(struct health *h, struct health_peer *p) {
-        (void) map_remove(h->peers, key_bytes(&p->key));
-        list_remove(&p->link);
-        free(p);
+static void forget(struct health *h, size_t i) {
+        h->peers[i] = h->peers[--h->n_peers];
 }
 
-void health_done(struct health *h) {
-        health_forgive(h);
-        h->peers = map_free(h->peers);
+static size_t find(const struct health *h, const struct key *key) {
+        size_t i = 0;
+
+        while (i < h->n_peers && !key_equal(&h->peers[i].key, key))
+                i++;
+        return i;
 }
 
 void health_forgive(struct health *h) {
-        LIST_FOREACH_SAFE (link, &h->by_age)
-                forget(h, LIST_ENTRY(link, struct health_peer, link));
+        h->n_peers = 0;
         h->n_recent = 0;
         h->has_outage = false;
         h->hairpin_until = 0;
@@ -98,24 +88,21 @@ bool health_has_outage(const struct health *h, nsec_t now) {
 
 /* ---- Failures and answers ---- */
 
-static struct health_peer *peer_get(struct health *h, const struct key *key) {
-        struct health_peer *p = map_get(h->peers, key_bytes(key));
+static struct health_peer *peer_get(struct health *h, const struct key *key, nsec_t now) {
+        size_t i = find(h, key), oldest = 0;
 
-        if (p) {
-                list_remove(&p->link);
-                list_push_back(&h->by_age, &p->link);
-                return p;
-        }
-        if (map_count(h->peers) >= HEALTH_MAX) {
+        if (i == HEALTH_MAX) {
+                for (size_t j = 1; j < HEALTH_MAX; j++)
+                        if (h->peers[j].touched < h->peers[oldest].touched)
+                                oldest = j;
                 h->forgotten++;
-                forget(h, LIST_ENTRY(list_first(&h->by_age), struct health_peer, link));
+                forget(h, oldest);
+                i = h->n_peers;
         }
-        p = xnew(struct health_peer);
-        p->key = *key;
-        list_init(&p->link);
-        list_push_back(&h->by_age, &p->link);
-        (void) map_set(h->peers, key_bytes(key), p);
-        return p;
+        if (i == h->n_peers)
+                h->peers[h->n_peers++] = (struct health_peer){ .key = *key };
+        h->peers[i].touched = now;
+        return &h->peers[i];
 }
 
 static void charge(struct health_peer *p, unsigned family, nsec_t now) {
@@ -138,7 +125,7 @@ bool health_failed(struct health *h, const struct contact *c, nsec_t now) {
         has_outage = health_has_outage(h, now);
         h->outages += has_outage && !h->has_outage;
         h->has_outage = has_outage;
-        p = peer_get(h, &c->key);
+        p = peer_get(h, &c->key, now);
         for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++) {
                 if (!(families & 1u << f))
                         continue;
@@ -151,38 +138,46 @@ bool health_failed(struct health *h, const struct contact *c, nsec_t now) {
 }
 
 /* What was charged as the outage began was ours as well: forget its back-off. */
-static void recover(struct health *h) {
-        LIST_FOREACH_SAFE (link, &h->by_age) {
-                struct health_peer *p = LIST_ENTRY(link, struct health_peer, link);
-                bool is_pending = false;
+static bool was_ours(const struct health *h, const struct health_peer *p) {
+        for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
+                if (p->families[f].pending > 0)
+                        return true;
+        for (size_t i = 0; i < h->n_recent; i++)
+                if (key_equal(&h->recent[i].key, &p->key))
+                        return true;
+        return false;
+}
 
-                for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
-                        is_pending |= p->families[f].pending > 0;
-                for (size_t i = 0; i < h->n_recent; i++)
-                        is_pending |= key_equal(&h->recent[i].key, &p->key);
-                if (is_pending)
-                        forget(h, p);
-        }
+static void recover(struct health *h) {
+        for (size_t i = h->n_peers; i > 0; i--)
+                if (was_ours(h, &h->peers[i - 1]))
+                        forget(h, i - 1);
         h->recovered++;
+}
+
+static void clear(struct health *h, size_t i, enum health_family family) {
+        struct health_peer *p = &h->peers[i];
+        unsigned left = 0;
+
+        p->families[family] = (__typeof__(p->families[0])){};
+        for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
+                left += p->families[f].failures;
+        if (left == 0)
+                forget(h, i);
 }
 
 bool health_answered(struct health *h, const struct key *peer, const struct endpoint *e,
                      nsec_t now) {
-        struct health_peer *p = map_get(h->peers, key_bytes(peer));
         bool had_outage = h->has_outage;
-        unsigned left = 0, family = e->family == ENDPOINT_IP6   ? HEALTH_IP6
-                                    : e->family == ENDPOINT_IP4 ? HEALTH_IP4
-                                                                : HEALTH_RELAY;
+        size_t i = find(h, peer);
 
         if (had_outage)
                 recover(h);
-        else if (p) {
-                p->families[family] = (__typeof__(p->families[0])){};
-                for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
-                        left += p->families[f].failures;
-                if (left == 0)
-                        forget(h, p);
-        }
+        else if (i < h->n_peers)
+                clear(h, i,
+                      e->family == ENDPOINT_IP6   ? HEALTH_IP6
+                      : e->family == ENDPOINT_IP4 ? HEALTH_IP4
+                                                  : HEALTH_RELAY);
         h->answered = nsec_max(now, 1);
         h->n_recent = 0;
         h->has_outage = false;
@@ -190,14 +185,14 @@ bool health_answered(struct health *h, const struct key *peer, const struct endp
 }
 
 bool health_may_ask(const struct health *h, const struct contact *c, nsec_t now) {
-        const struct health_peer *p = map_get(h->peers, key_bytes(&c->key));
+        size_t i = find(h, &c->key);
         unsigned families;
 
-        if (!p)
+        if (i == h->n_peers)
                 return true;
         families = families_of(c);
         for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
-                if ((families & 1u << f) && p->families[f].retry <= now)
+                if ((families & 1u << f) && h->peers[i].families[f].retry <= now)
                         return true;
         return false;
 }

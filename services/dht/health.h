@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/base/list.h"
-#include "common/base/map.h"
 #include "common/base/nsec.h"
 #include "services/dht/contact.h"
 
@@ -25,12 +23,19 @@
 
 enum health_family { HEALTH_IP4 = 0, HEALTH_IP6, HEALTH_RELAY, _HEALTH_FAMILY_N };
 
-struct health_peer; /* health.c */
+struct health_peer {
+        struct key key;
+        nsec_t touched; /* its latest failure */
+        struct {
+                nsec_t retry;
+                uint8_t failures, pending; /* pending: of a suspected outage, not charged yet */
+        } families[_HEALTH_FAMILY_N];
+};
 
 struct health {
-        struct map *peers;  /* key -> struct health_peer */
-        struct list by_age; /* the one that failed longest ago first */
-        nsec_t answered;    /* the latest answer of anybody; 0: none yet */
+        struct health_peer peers[HEALTH_MAX]; /* an array: small, and walked whole */
+        size_t n_peers;
+        nsec_t answered; /* the latest answer of anybody; 0: none yet */
         struct {
                 struct key key;
                 nsec_t when;
@@ -41,8 +46,7 @@ struct health {
         bool has_outage;
 };
 
-void health_init(struct health *h, uint64_t seed);
-void health_done(struct health *h);
+void health_init(struct health *h);
 
 /* A request of this peer failed. Returns whether it counts against the peer; false
  * while our own network is in doubt. */

@@ -91,6 +91,12 @@ void maintain_start(struct dht *d, nsec_t now) {
         d->maintain_at = now;
 }
 
+static struct refbuf *find_self(const struct dht *d) {
+        struct kad_parts parts = { .type = KAD_FIND_NODE, .key = peer_id_bytes(&d->self) };
+
+        return kad_message_new(&parts);
+}
+
 /* ---- Joining ---- */
 
 static void on_joined(struct dht *d, struct ask *a, const struct kad_message *answer,
@@ -113,7 +119,7 @@ static void on_connected(struct dht *d, struct ask *a, const struct kad_message 
         there.key = key_of_peer(&there.peer);
         if (key_equal(&there.key, &d->self_key) || peer_is_denied(d, &there.key))
                 return;
-        request = ask_find_exact(&d->self_key);
+        request = find_self(d);
         ask_send(d, &there, DHT_PROTOCOL_KAD, request, true)->done = on_joined;
 }
 
@@ -148,10 +154,9 @@ static bool is_looking(const struct dht *d) {
 
 static void look_at_self(struct dht *d) {
         struct operation *o = operation_new(d, OPERATION_SELF, &d->self_key, d->now);
-        struct kad_parts parts = { .type = KAD_FIND_NODE, .key = peer_id_bytes(&d->self) };
 
         d->self_at = NSEC_NEVER;
-        o->request = kad_message_new(&parts);
+        o->request = find_self(d);
         operation_begin(d, o, d->now);
 }
 
@@ -262,22 +267,37 @@ static void on_probed(struct dht *d, struct ask *a, const struct kad_message *an
         learn_from(d, answer);
 }
 
+/* The id of some peer in that bucket: its hash lies there, which others understand too. */
+static struct refbuf *find_near(struct dht *d, unsigned bucket) {
+        const struct table_bucket *b = &d->table.buckets[bucket];
+        uint64_t at = rng_below(&d->rng, b->n_entries);
+        struct kad_parts parts = { .type = KAD_FIND_NODE };
+
+        LIST_FOREACH (link, &b->entries)
+                if (at-- == 0)
+                        parts.key = peer_id_bytes(
+                                &LIST_ENTRY(link, struct table_entry, link)->contact.peer);
+        return kad_message_new(&parts);
+}
+
 /* Neighbours are asked for our neighbourhood, others for the bucket that needs it most. */
 static struct refbuf *probe_message(struct dht *d, const struct table_entry *e) {
         const struct table_entry *near[TABLE_CLOSEST];
         size_t n = table_closest(&d->table, &d->self_key, NULL, near, d->config.k);
         unsigned bucket = e->bucket, last = deepest(d);
-        struct key target;
 
         if (n < d->config.k ||
             key_compare(&d->self_key, &e->contact.key, &near[n - 1]->contact.key) <= 0)
-                return ask_find_exact(&d->self_key);
-        for (unsigned i = 0; i < last; i++)
-                if (d->table.buckets[i].n_entries < d->config.k &&
-                    d->table.buckets[i].refreshed < d->table.buckets[bucket].refreshed)
+                return find_self(d);
+        for (unsigned i = 0; i < last; i++) {
+                const struct table_bucket *b = &d->table.buckets[i];
+
+                if (b->n_entries > 0 && b->n_entries < d->config.k &&
+                    b->refreshed < d->table.buckets[bucket].refreshed)
                         bucket = i;
+        }
         d->table.buckets[bucket].refreshed = d->now;
-        return ask_find_point(d, &target, bucket);
+        return find_near(d, bucket);
 }
 
 static void probe(struct dht *d, struct table_entry *e) {

@@ -2,11 +2,6 @@
 #include "common/base/memory.h"
 #include "services/dht/internal.h"
 
-struct peer_rate {
-        struct rate rate;
-        struct key key;
-};
-
 /* ---- Denied ---- */
 
 bool peer_is_denied(const struct dht *d, const struct key *key) {
@@ -36,24 +31,27 @@ void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now
 
 /* ---- Rates of those who ask ---- */
 
+/* Who asked least has the fullest bucket, and loses nothing by being forgotten. */
+static size_t rate_place(struct peer_rates *rates, const struct key *key) {
+        size_t fullest = 0;
+
+        for (size_t i = 0; i < rates->n; i++) {
+                if (key_equal(&rates->peers[i].key, key))
+                        return i;
+                if (rates->peers[i].rate.full < rates->peers[fullest].rate.full)
+                        fullest = i;
+        }
+        if (rates->n < SERVE_PEERS)
+                fullest = rates->n++;
+        rates->peers[fullest].key = *key;
+        rate_init(&rates->peers[fullest].rate, SERVE_BURST, SERVE_RATE);
+        return fullest;
+}
+
 bool peer_rate(struct dht *d, const struct peer_id *peer, unsigned units, nsec_t now) {
         struct key key = key_of_peer(peer);
-        struct peer_rate *r = map_get(d->rates, key_bytes(&key));
-        size_t cursor = 0;
-        void *oldest;
 
-        if (!r) {
-                if (map_count(d->rates) >= SERVE_PEERS &&
-                    map_next(d->rates, &cursor, NULL, &oldest)) {
-                        (void) map_remove(d->rates, key_bytes(&((struct peer_rate *) oldest)->key));
-                        free(oldest);
-                }
-                r = xnew(struct peer_rate);
-                r->key = key;
-                rate_init(&r->rate, SERVE_BURST, SERVE_RATE);
-                (void) map_set(d->rates, key_bytes(&key), r);
-        }
-        return rate_take_n(&r->rate, units, now);
+        return rate_take_n(&d->rates.peers[rate_place(&d->rates, &key)].rate, units, now);
 }
 
 /* ---- Subnets ---- */
@@ -184,13 +182,14 @@ static void on_verified(struct dht *d, struct ask *a, const struct kad_message *
 }
 
 void peer_verify(struct dht *d, const struct contact *c, nsec_t now) {
+        struct kad_parts parts = { .type = KAD_FIND_NODE, .key = peer_id_bytes(&d->self) };
         CLEANUP(refbuf_unrefp) struct refbuf *message = NULL;
 
         if (table_find(&d->table, &c->key) || !table_has_room(&d->table, &c->key) ||
             !peer_is_usable(d, c, now) || !health_may_ask(&d->health, c, now) ||
             !rate_take(&d->verifications, now))
                 return;
-        message = ask_find_exact(&d->self_key);
+        message = kad_message_new(&parts);
         ask_send(d, c, DHT_PROTOCOL_KAD, message, true)->done = on_verified;
 }
 

@@ -8,10 +8,10 @@
 #include "services/dht/message.h"
 #include "services/dht/table.h"
 
-#define SERVE_PEERS 256 /* whose rate is remembered */
-#define SERVE_RATE  16  /* units per second and peer … */
-#define SERVE_BURST 96  /* … a lookup asks a peer once or twice, a republish many times */
-#define SERVE_WRITE 4   /* units of what costs a signature check or a disk write */
+#define SERVE_PEERS 96 /* whose rate is remembered */
+#define SERVE_RATE  16 /* units per second and peer … */
+#define SERVE_BURST 96 /* … a lookup asks a peer once or twice, a republish many times */
+#define SERVE_WRITE 4  /* units of what costs a signature check or a disk write */
 
 struct serve {
         const struct table *table;

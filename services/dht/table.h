@@ -16,7 +16,7 @@
 #include "services/dht/contact.h"
 
 #define TABLE_BUCKETS    48 /* the last takes all that are closer: only ground ids are */
-#define TABLE_CACHE      8  /* waiting for a place, per bucket */
+#define TABLE_CACHE      6  /* waiting for a place, per bucket */
 #define TABLE_PER_BUCKET 3
 #define TABLE_PER_TABLE  8
 #define TABLE_PER_WIDE   64

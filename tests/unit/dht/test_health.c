@@ -28,7 +28,7 @@ static void backs_off_per_family(void **state) {
         struct health h;
         nsec_t now = SECOND;
 
-        health_init(&h, 1);
+        health_init(&h);
         for (unsigned i = 0; i < 14; i++) {
                 nsec_t pause = HEALTH_BACKOFF << (i < HEALTH_SHIFT_MAX ? i : HEALTH_SHIFT_MAX);
 
@@ -41,8 +41,7 @@ static void backs_off_per_family(void **state) {
         assert_false(health_may_ask(&h, &only6, now)); /* v4 says nothing about v6 */
         (void) health_answered(&h, &both.key, &ip6, now);
         assert_true(health_may_ask(&h, &only6, now));
-        assert_int_equal(map_count(h.peers), 0);
-        health_done(&h);
+        assert_int_equal(h.n_peers, 0);
         contact_done(&both);
         contact_done(&only6);
 }
@@ -52,7 +51,7 @@ static void our_own_outage_is_nobodys_fault(void **state) {
         struct contact c[8];
         nsec_t now = SECOND;
 
-        health_init(&h, 1);
+        health_init(&h);
         for (unsigned i = 0; i < 8; i++)
                 c[i] = contact(i, "/ip4/1.2.3.4/udp/1/quic-v1", NULL);
         (void) health_answered(&h, &c[0].key, &ip4, now);
@@ -72,7 +71,6 @@ static void our_own_outage_is_nobodys_fault(void **state) {
                 assert_true(health_failed(&h, &c[i], now));
                 (void) health_answered(&h, &c[7].key, &ip4, now);
         }
-        health_done(&h);
         for (unsigned i = 0; i < 8; i++)
                 contact_done(&c[i]);
 }
@@ -81,26 +79,24 @@ static void our_own_outage_is_nobodys_fault(void **state) {
 static void is_bounded(void **state) {
         struct health h;
 
-        health_init(&h, 1);
+        health_init(&h);
         for (unsigned i = 0; i < 10000; i++) {
                 struct contact c = contact(i, NULL, NULL);
 
                 (void) health_failed(&h, &c, i);
                 contact_done(&c);
         }
-        assert_int_equal(map_count(h.peers), HEALTH_MAX);
-        health_done(&h);
+        assert_int_equal(h.n_peers, HEALTH_MAX);
 }
 
 static void one_peer_alone_is_no_outage(void **state) {
         struct contact c = contact(1, NULL, NULL);
         struct health h;
 
-        health_init(&h, 1);
+        health_init(&h);
         (void) health_answered(&h, &c.key, &ip4, SECOND);
         for (unsigned i = 0; i < 10; i++)
                 assert_true(health_failed(&h, &c, (100 + i) * SECOND));
-        health_done(&h);
         contact_done(&c);
 }
 

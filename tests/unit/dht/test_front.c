@@ -1,0 +1,382 @@
+/* One dht alone: what it takes from others, and what it costs. */
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "services/dht/internal.h"
+#include "tests/support/test.h"
+
+#define SECOND NSEC_PER_SEC
+
+struct peer {
+        struct dht_remote remote;
+};
+
+static struct peer peer_number(unsigned i, bool is_server) {
+        struct sign_public key = { .bytes = { 9 } };
+        struct peer p = { .remote = { .is_server = is_server, .pow_bits = 16 } };
+        struct multiaddr address;
+        struct peer_id id;
+
+        store_be32(key.bytes + 1, i);
+        id = peer_id_from_ed25519(&key);
+        p.remote.endpoint = endpoint_ip4(
+                (uint8_t[4]){ (uint8_t) (11 + (i >> 16)), (uint8_t) (i >> 8), (uint8_t) i, 1 },
+                4001);
+        address = multiaddr_from_endpoint(&p.remote.endpoint);
+        contact_init(&p.remote.contact, &id, &address, 1);
+        return p;
+}
+
+static void peer_done(struct peer *p) {
+        contact_done(&p->remote.contact);
+}
+
+static struct dht *node_new(void (*adjust)(struct dht_config *)) {
+        struct dht_config config;
+        struct peer self = peer_number(0, true);
+        struct multiaddr own = multiaddr_from_endpoint(&self.remote.endpoint);
+        struct dht *d;
+
+        dht_config_default(&config);
+        config.mode = DHT_MODE_SERVER;
+        if (adjust)
+                adjust(&config);
+        d = dht_new(&config, &self.remote.contact.peer, NULL, 1);
+        dht_clock(d, SECOND, INT64_C(1790000000000000));
+        dht_addresses(d, &own, 1, SECOND);
+        dht_start(d, SECOND);
+        dht_expire(d, SECOND);
+        peer_done(&self);
+        return d;
+}
+
+static unsigned drain(struct dht *d, enum dht_action_type type, struct dht_action *ret_last) {
+        struct dht_action a;
+        unsigned n = 0;
+
+        while (dht_output(d, &a)) {
+                if (a.type != type) {
+                        dht_action_done(&a);
+                        continue;
+                }
+                n++;
+                if (ret_last) {
+                        dht_action_done(ret_last);
+                        *ret_last = a;
+                } else {
+                        dht_action_done(&a);
+                }
+        }
+        return n;
+}
+
+/* Answers the latest DHT_ASK to this peer with these contacts. */
+static void answer(struct dht *d, const struct dht_action *ask, const struct dht_remote *from,
+                   const struct contact *closer, size_t n) {
+        struct kad_parts parts = { .type = KAD_FIND_NODE, .closer = closer, .n_closer = n };
+        struct refbuf *message = kad_message_new(&parts);
+
+        dht_answered(d, ask->id, from, refbuf_bytes(message), 2 * SECOND);
+        refbuf_unref(message);
+}
+
+static bool is_in_table(const struct dht *d, const struct peer *p) {
+        return table_find(&d->table, &p->remote.contact.key) != NULL;
+}
+
+/* Only who answered, with proof of work, as a server. Weakness A5: a connection of theirs
+ * is not an answer. */
+static void only_answers_get_into_the_table(void **state) {
+        static const struct {
+                bool is_server, is_other, is_denied;
+                unsigned pow_bits, n_asked, n_entries;
+        } cases[] = {
+                { true, false, false, 16, 1, 1 }, { false, false, false, 16, 0, 0 },
+                { true, false, false, 15, 0, 0 }, { true, true, false, 16, 1, 0 },
+                { true, false, true, 16, 0, 0 },
+        };
+
+        FOREACH_CASE (c, cases) {
+                struct peer p = peer_number(7, c->is_server), other = peer_number(8, true);
+                struct dht_action ask = {};
+                struct dht *d = node_new(NULL);
+
+                p.remote.pow_bits = c->pow_bits;
+                if (c->is_denied)
+                        dht_deny(d, &p.remote.contact.peer, true, SECOND);
+                (void) drain(d, DHT_ASK, NULL);
+                dht_peer_identified(d, &p.remote, SECOND);
+                assert_false(is_in_table(d, &p));
+                assert_int_equal(drain(d, DHT_ASK, &ask), c->n_asked);
+                if (c->n_asked)
+                        answer(d, &ask, c->is_other ? &other.remote : &p.remote, NULL, 0);
+                assert_int_equal(d->table.n_entries, c->n_entries);
+                dht_action_done(&ask);
+                dht_free(d);
+                peer_done(&p);
+                peer_done(&other);
+        }
+}
+
+static void fill_table(struct dht *d, unsigned first, unsigned n) {
+        for (unsigned i = first; i < first + n; i++) {
+                struct peer p = peer_number(i, true);
+
+                peer_answered(d, &p.remote, NULL, 50 * NSEC_PER_MSEC, 2 * SECOND);
+                peer_done(&p);
+        }
+}
+
+static struct refbuf *ask_it(struct dht *d, const struct dht_remote *from, enum kad_type type,
+                             struct bytes key) {
+        struct kad_parts parts = { .type = type, .key = key };
+        struct refbuf *message = kad_message_new(&parts), *data = NULL;
+        struct dht_action a;
+
+        (void) drain(d, DHT_ANSWER, NULL);
+        dht_request(d, 77, from, DHT_PROTOCOL_KAD, refbuf_bytes(message), 3 * SECOND);
+        refbuf_unref(message);
+        while (dht_output(d, &a)) {
+                if (a.type == DHT_ANSWER && a.data)
+                        data = refbuf_ref(a.data);
+                dht_action_done(&a);
+        }
+        return data;
+}
+
+/* Never hearsay, never the asker, never ourselves; a doubted peer is left out. */
+static void answers_hold_only_what_answered_us(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer asker = peer_number(3, true), told = peer_number(900, true),
+                    teller = peer_number(901, true), dead = peer_number(5, true);
+        CLEANUP(kad_message_donep) struct kad_message m = {};
+        struct dht_action ask = {};
+        struct refbuf *data;
+
+        fill_table(d, 1, 15);
+        (void) drain(d, DHT_ASK, NULL);
+        dht_peer_identified(d, &teller.remote, 2 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+        answer(d, &ask, &teller.remote, &told.remote.contact, 1);
+        dht_action_done(&ask);
+        peer_failed(d, &dead.remote.contact, 2 * SECOND);
+
+        data = ask_it(d, &asker.remote, KAD_FIND_NODE, peer_id_bytes(&told.remote.contact.peer));
+        assert_non_null(data);
+        assert_int_equal(kad_message_read(refbuf_bytes(data), &m), KAD_OK);
+        assert_int_equal(m.n_closer, 14); /* 15 and the teller, without the asker and the dead */
+        for (size_t i = 0; i < m.n_closer; i++) {
+                assert_false(key_equal(&m.closer[i].key, &told.remote.contact.key));
+                assert_false(key_equal(&m.closer[i].key, &asker.remote.contact.key));
+                assert_false(key_equal(&m.closer[i].key, &dead.remote.contact.key));
+                assert_false(key_equal(&m.closer[i].key, &d->self_key));
+        }
+        refbuf_unref(data);
+        data = ask_it(d, &asker.remote, KAD_PING, BYTES_NONE);
+        assert_non_null(data);
+        refbuf_unref(data);
+        data = ask_it(d, &asker.remote, KAD_FIND_NODE, BYTES_NONE);
+        assert_null(data);
+        dht_free(d);
+        peer_done(&asker), peer_done(&told), peer_done(&teller), peer_done(&dead);
+}
+
+static void a_client_is_asked_nothing(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer asker = peer_number(3, false);
+        struct refbuf *data;
+
+        d->is_server = false;
+        data = ask_it(d, &asker.remote, KAD_PING, BYTES_NONE);
+        assert_null(data);
+        dht_free(d);
+        peer_done(&asker);
+}
+
+static void requests_are_rationed_per_peer(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer greedy = peer_number(3, false), other = peer_number(4, false);
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < 500; i++) {
+                struct refbuf *data = ask_it(d, &greedy.remote, KAD_FIND_NODE, BYTES_LIT("x"));
+
+                n += data != NULL;
+                refbuf_unref(data);
+        }
+        assert_int_equal(n, SERVE_BURST);
+        assert_int_equal(d->counters[COUNT_REQUESTS_LIMITED].value, 500 - SERVE_BURST);
+        struct refbuf *data = ask_it(d, &other.remote, KAD_FIND_NODE, BYTES_LIT("x"));
+        assert_non_null(data);
+        refbuf_unref(data);
+        for (unsigned i = 0; i < 3000; i++) { /* and what is remembered of them is bounded */
+                struct peer p = peer_number(10000 + i, false);
+
+                refbuf_unref(ask_it(d, &p.remote, KAD_PING, BYTES_NONE));
+                peer_done(&p);
+        }
+        assert_int_equal(d->rates.n, SERVE_PEERS);
+        dht_free(d);
+        peer_done(&greedy), peer_done(&other);
+}
+
+/* Weakness N1: a place to begin whose key nobody wrote down, with proof of work on. */
+static void begins_without_knowing_the_key(void **state) {
+        struct peer first = peer_number(50, true);
+        struct contact keyless;
+        struct multiaddr address = multiaddr_from_endpoint(&first.remote.endpoint);
+        struct dht_action a = {};
+        struct dht *d = node_new(NULL);
+
+        contact_init(&keyless, &(struct peer_id){}, &address, 1);
+        dht_bootstrap(d, &keyless, BOOTSTRAP_CONFIG, SECOND);
+        dht_expire(d, SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, &first.remote.contact.peer, SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &a), 1);
+        assert_true(peer_id_equal(&a.contact.peer, &first.remote.contact.peer));
+        answer(d, &a, &first.remote, NULL, 0);
+        assert_true(is_in_table(d, &first) && d->is_bootstrapped);
+        dht_action_done(&a);
+        contact_done(&keyless);
+        peer_done(&first);
+        dht_free(d);
+}
+
+static void denial_is_effective_at_once(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer bad = peer_number(5, true), asker = peer_number(90, false);
+        struct key key = bad.remote.contact.key;
+        struct dht_action a = {};
+
+        fill_table(d, 1, 10);
+        (void) drain(d, DHT_ASK, NULL);
+        dht_find_closest(d, 1, &key, 2 * SECOND); /* it is being asked */
+        dht_deny(d, &bad.remote.contact.peer, true, 2 * SECOND);
+        assert_false(is_in_table(d, &bad));
+        assert_null(ask_it(d, &bad.remote, KAD_PING, BYTES_NONE));
+        peer_answered(d, &bad.remote, NULL, 1, 3 * SECOND);
+        assert_false(is_in_table(d, &bad));
+        dht_find_peer(d, 2, &bad.remote.contact.peer, 3 * SECOND);
+        assert_int_equal(drain(d, DHT_DONE, &a), 1);
+        assert_int_equal(a.n, DHT_E_REFUSED);
+        dht_deny(d, &bad.remote.contact.peer, false, 3 * SECOND);
+        peer_answered(d, &bad.remote, NULL, 1, 3 * SECOND);
+        assert_true(is_in_table(d, &bad));
+        dht_action_done(&a);
+        peer_done(&bad), peer_done(&asker);
+        dht_free(d);
+}
+
+static void make_private(struct dht_config *c) {
+        c->is_private = true;
+}
+
+static unsigned local_entries(struct dht *d, bool is_mdns) {
+        for (unsigned i = 1; i <= 12; i++) {
+                struct peer p = peer_number(i, true);
+
+                p.remote.endpoint = endpoint_ip4((uint8_t[4]){ 10, 0, 0, (uint8_t) i }, 4001);
+                p.remote.is_mdns = is_mdns;
+                peer_answered(d, &p.remote, NULL, 1, 2 * SECOND);
+                peer_done(&p);
+        }
+        return (unsigned) d->table.n_entries;
+}
+
+/* network.md: exempt in private networks, for mDNS peers, and where this node has only
+ * such addresses; not else. */
+static void exemptions_are_those_of_the_design(void **state) {
+        struct multiaddr own;
+        struct endpoint e = endpoint_ip4((uint8_t[4]){ 10, 0, 0, 99 }, 4001);
+        struct dht *d = node_new(NULL);
+
+        assert_true(local_entries(d, false) <= TABLE_PER_TABLE);
+        dht_free(d);
+        d = node_new(NULL);
+        assert_int_equal(local_entries(d, true), 12);
+        dht_free(d);
+        d = node_new(make_private);
+        assert_int_equal(local_entries(d, false), 12);
+        dht_free(d);
+        d = node_new(NULL);
+        own = multiaddr_from_endpoint(&e);
+        dht_addresses(d, &own, 1, SECOND);
+        assert_int_equal(local_entries(d, false), 12);
+        dht_free(d);
+}
+
+static void calls_are_bounded(void **state) {
+        struct dht *d = node_new(NULL);
+        struct dht_action a = {};
+
+        fill_table(d, 1, 30);
+        (void) drain(d, DHT_ASK, NULL);
+        for (unsigned i = 0; i < 200; i++) {
+                struct key key = key_of(BYTES_OF(((uint32_t[]){ i })));
+
+                dht_find_closest(d, 100 + i, &key, 2 * SECOND);
+        }
+        assert_true(d->n_operations <= d->config.lookups_max);
+        assert_true(drain(d, DHT_DONE, &a) >= 200 - d->config.lookups_max);
+        assert_int_equal(a.n, DHT_E_BUSY);
+        dht_action_done(&a);
+        for (unsigned i = 0; i < 200; i++)
+                dht_cancel(d, 100 + i, 3 * SECOND);
+        assert_true(d->n_operations <= 1);
+        assert_true(drain(d, DHT_DONE, NULL) <= d->config.lookups_max);
+        dht_free(d);
+}
+
+/* Everybody silent at once: our own network. Nobody is thrown out for it. */
+static void an_outage_costs_nobody_its_place(void **state) {
+        struct dht *d = node_new(NULL);
+        nsec_t now = 2 * SECOND;
+        size_t n;
+
+        fill_table(d, 1, 60);
+        n = d->table.n_entries;
+        for (; now < 7200 * SECOND; now = nsec_max(now + 1, dht_deadline(d))) {
+                dht_expire(d, now);
+                (void) drain(d, DHT_ASK, NULL); /* nobody answers */
+        }
+        assert_true(d->table.n_entries + HEALTH_RECENT >= n);
+        assert_true(d->health.not_charged > 0);
+        fill_table(d, 500, 1);
+        assert_false(health_has_outage(&d->health, now));
+        dht_free(d);
+}
+
+/* A node of a network of 10,000, with everything it keeps at its fullest. */
+static void a_full_table_fits_100_kib(void **state) {
+        struct dht *d = node_new(NULL);
+        size_t before = mallinfo2().uordblks, used;
+
+        fill_table(d, 1, 10000);
+        for (unsigned i = 20000; i < 20300; i++) {
+                struct peer p = peer_number(i, true);
+
+                (void) health_failed(&d->health, &p.remote.contact, 2 * SECOND);
+                (void) peer_rate(d, &p.remote.contact.peer, 1, 2 * SECOND);
+                peer_done(&p);
+        }
+        (void) drain(d, DHT_ASK, NULL);
+        used = mallinfo2().uordblks - before + sizeof(*d);
+        print_message("# %zu entries, %zu bytes (struct dht %zu)\n", d->table.n_entries, used,
+                      sizeof(*d));
+        assert_true(d->table.n_entries > 180);
+#ifndef __SANITIZE_ADDRESS__
+        assert_in_range(used, 40 * 1024, 105 * 1024);
+#endif
+        dht_free(d);
+}
+
+TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
+          cmocka_unit_test(answers_hold_only_what_answered_us),
+          cmocka_unit_test(a_client_is_asked_nothing),
+          cmocka_unit_test(requests_are_rationed_per_peer),
+          cmocka_unit_test(begins_without_knowing_the_key),
+          cmocka_unit_test(denial_is_effective_at_once),
+          cmocka_unit_test(exemptions_are_those_of_the_design), cmocka_unit_test(calls_are_bounded),
+          cmocka_unit_test(an_outage_costs_nobody_its_place),
+          cmocka_unit_test(a_full_table_fits_100_kib))
