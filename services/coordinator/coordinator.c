@@ -214,6 +214,11 @@ void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory
         EACH_ROLE(c, capacity, now);
 }
 
+void coordinator_transport(struct coordinator *c, bool is_there, nsec_t now) {
+        c->core.is_cut_off = !is_there;
+        c->core.was_cut_off = now;
+}
+
 void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now) {
         governor_pause(&c->governor, now, drain);
         EACH_ROLE(c, capacity, now);

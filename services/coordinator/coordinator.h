@@ -131,6 +131,8 @@ void coordinator_candidates(struct coordinator *c, const struct candidate *list,
 /* All workers together, whenever one comes or goes. engines: class strings. */
 void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory,
                           const char *const *engines, size_t n_engines, nsec_t now);
+/* Our own transport came or went: that no host could be reached meanwhile says nothing of them. */
+void coordinator_transport(struct coordinator *c, bool is_there, nsec_t now);
 void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now);
 void coordinator_resume(struct coordinator *c, nsec_t now);
 

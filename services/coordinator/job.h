@@ -89,6 +89,7 @@ struct job {
         enum data_class data_class;
         struct plan plan;
         struct handle run, journal, receipt;
+        unsigned n_analyses;
         bool has_slot;
         uint64_t slot_memory;
 

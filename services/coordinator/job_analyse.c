@@ -7,7 +7,8 @@
 #include "common/wire/unpack.h"
 #include "services/coordinator/requester_core.h"
 
-#define WORKER_WAIT (5 * NSEC_PER_SEC) /* a node that has just started has none yet */
+#define WORKER_WAIT  (5 * NSEC_PER_SEC) /* a node that has just started has none yet */
+#define ANALYSES_MAX 3                  /* an executor may be killed; a query that kills it stops here */
 
 static const char *engine_of(const struct job *j) {
         const struct core *core = RQ_OF(j)->core;
@@ -37,7 +38,7 @@ void job_analysing_step(struct job *j, nsec_t now) {
         job_run_fill(j, &w, sources, pointers, &limits);
         w.mode = WORKER__JOB__MODE__ANALYSE;
         w.sql = j->request->sql;
-        (void) job_run_start(j, &w, now);
+        j->n_analyses += job_run_start(j, &w, now);
 }
 
 static enum comparison comparison_for(const struct job *j) {
@@ -247,12 +248,17 @@ void job_route(struct job *j, nsec_t now) {
         }
 }
 
+bool job_analyses_again(struct job *j) {
+        return j->stage == JOB_ANALYSING && j->n_analyses < ANALYSES_MAX;
+}
+
 /* An error of the statement, or of the executor. Own executor: its text is ours. */
 void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
         const Types__Problem *p = f->problem;
+        bool is_ours = !p || p->code == OUTCOME_INTERNAL || !outcome_name(p->code);
 
         job_run_end(j, ACTION_WORK_CANCEL);
-        if (j->stage >= JOB_CLOSING)
+        if (j->stage >= JOB_CLOSING || (is_ours && job_analyses_again(j)))
                 return;
         j->position = p ? p->position : -1;
         if (p)

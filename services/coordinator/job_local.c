@@ -196,6 +196,6 @@ void job_report(struct job *j, struct bytes report, nsec_t now) {
 
 void job_run_lost(struct job *j, nsec_t now) {
         job_run_end(j, ACTION_NONE);
-        if (j->stage < JOB_CLOSING)
+        if (j->stage < JOB_CLOSING && !job_analyses_again(j))
                 job_fail(j, OUTCOME_INTERNAL, "what=worker-lost", now);
 }

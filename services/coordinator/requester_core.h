@@ -51,6 +51,8 @@ void job_inputs_done(struct job *j);
 /* job_analyse.c */
 void job_analysing_step(struct job *j, nsec_t now);
 void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now);
+/* The executor was killed, not the statement refused: another one may have better luck. */
+bool job_analyses_again(struct job *j);
 void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now);
 void job_route(struct job *j, nsec_t now);
 uint64_t job_estimate_us(const struct job *j);

@@ -22,6 +22,8 @@ struct core {
         int64_t wall_offset_us; /* wall clock minus monotonic */
         char **engines;         /* class strings our workers run */
         size_t n_engines;
+        bool is_cut_off;    /* our own transport is gone */
+        nsec_t was_cut_off; /* when it was last; 0: never */
 };
 
 /* A new number of that role. */

@@ -191,12 +191,18 @@ void round_stop(struct job *j, nsec_t now) {
 #define LOST_AT_ONCE   (500 * NSEC_PER_MSEC) /* silent hosts take longer to fail */
 #define LOST_AGAIN_MAX 6
 
-/* Somebody could not be reached, and that was known at once: it may be our own transport
- * that is starting again. Hosts that say nothing have had their time to bid; but a job
+static bool was_cut_off(const struct job *j) {
+        const struct core *core = RQ_OF(j)->core;
+
+        return core->is_cut_off || core->was_cut_off > j->round.began;
+}
+
+/* Somebody could not be reached, and our own transport was gone meanwhile, or that was known at
+ * once: it may be starting again. Hosts that say nothing have had their time to bid; but a job
  * that was under way when we were restarted is not given up for what is slow then. */
 static bool has_lost_some(const struct job *j, nsec_t now) {
         if (j->rounds_failed >= LOST_AGAIN_MAX ||
-            (!j->is_restored && nsec_sub(now, j->round.began) > LOST_AT_ONCE))
+            (!j->is_restored && !was_cut_off(j) && nsec_sub(now, j->round.began) > LOST_AT_ONCE))
                 return false;
         FOREACH_REPLICA (r, j)
                 if (r->run == 0 && r->stage == REPLICA_OVER && r->problem == OUTCOME_TIMEOUT &&

@@ -342,6 +342,8 @@ static void on_up(void *userdata) {
         request.protocols = protocols;
         request.n_protocols = ELEMENTSOF(protocols);
         shell_data_link(s->data, bus_client_link(s->streams_bus));
+        if (s->core)
+                coordinator_transport(s->core, true, shell_now(s));
         rpc_call(s->streams_rpc, "Serve", &request, CALL_TIMEOUT, on_served, s);
         open_waiting(s);
         shell_candidates(s);
@@ -351,6 +353,8 @@ static void on_down(void *userdata) {
         struct shell *s = userdata;
 
         shell_data_link(s->data, NULL);
+        if (s->core)
+                coordinator_transport(s->core, false, shell_now(s));
 }
 
 int shell_streams_start(struct shell *s) {

@@ -414,7 +414,41 @@ static void test_asked(void **state) {
         drive_free(d);
 }
 
-TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_garbage_while_closing),
+/* Whoever kills the executor that reads the statement: the statement is read again, but
+ * one that kills its executor each time is not. */
+static unsigned analyses_begun(struct drive *d, uint64_t *ret_run) {
+        struct action a = {};
+        unsigned n = 0;
+
+        while (coordinator_output(d->c, &a)) {
+                if (a.type == ACTION_WORK) {
+                        *ret_run = a.id;
+                        n++;
+                }
+                action_done(&a);
+        }
+        return n;
+}
+
+static void test_analysis_lost(void **state) {
+        static const struct entropy entropy = { .nonce = { 7 } };
+        Coordinator__SubmitRequest r = COORDINATOR__SUBMIT_REQUEST__INIT;
+        struct drive *d = drive_new(drive_verify);
+        uint64_t run = 0;
+        unsigned n = 0;
+
+        r.sql = (char *) "SELECT 1";
+        r.prefer = (char *) "remote";
+        coordinator_submit(d->c, 100, &r, &entropy, d->now);
+        for (unsigned begun = analyses_begun(d, &run); begun > 0;
+             n += begun, begun = analyses_begun(d, &run))
+                coordinator_run_lost(d->c, run, d->now);
+        assert_int_equal(n, 3);
+        drive_free(d);
+}
+
+TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_analysis_lost),
+          cmocka_unit_test(test_garbage_while_closing),
           cmocka_unit_test(test_contradiction_with_last_rows),
           cmocka_unit_test(test_values_a_receipt_refuses), cmocka_unit_test(test_false_number),
           cmocka_unit_test(test_stale_rows), cmocka_unit_test(test_stale_for_ever),
