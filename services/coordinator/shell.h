@@ -53,7 +53,6 @@ struct coordinator_service {
 };
 
 #define JOB_PROTOCOL "/job/1" /* behind the prefix of the network, like DATA_PROTOCOL */
-
 struct shell {
         struct service_context *ctx;
         struct loop *loop;

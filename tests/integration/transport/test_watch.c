@@ -59,6 +59,14 @@ static unsigned work_of(const struct peer_id *peer) {
         return identity_work(&key);
 }
 
+static void wait_until_identified(struct pair *p) {
+        const bool never = false;
+
+        for (int i = 0; i < 100 && side_metric(&p->a, "identified") < 1; i++)
+                (void) streams_wait(p->loop, &never, 50 * MS);
+        assert_true(side_metric(&p->a, "identified") >= 1);
+}
+
 /* Whoever was there before the watcher is told first, with everything that is known. */
 static void test_who_is_there(void **state) {
         struct pair *p = *state;
@@ -66,6 +74,7 @@ static void test_who_is_there(void **state) {
         struct multiaddr at_b;
 
         assert_true(side_connect(&p->b, p->a.address));
+        wait_until_identified(p);
         watch_client_init(&p->watch, &p->a.streams);
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_identified, 5 * SEC));
         w = watch_find(&p->watch, &p->b.id);
