@@ -50,13 +50,35 @@ static void sqlite_class_name(char ret[ENGINE_CLASS_SIZE]) {
         memcpy(ret, class_name, ENGINE_CLASS_SIZE);
 }
 
+/* Options of a build whose answers are not those of other builds, so that it is no
+ * SQLite of ours: other rules of letters (ICU, LIKE), of substr(), of numbers. */
+const char *sqlite_foreign_option(int (*is_used)(const char *option)) {
+        static const char *const options[] = { "ENABLE_ICU", "CASE_SENSITIVE_LIKE",
+                                               "SUBSTR_COMPATIBILITY", "OMIT_FLOATING_POINT",
+                                               "EBCDIC" };
+
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                if (is_used(options[i]))
+                        return options[i];
+        }
+        return NULL;
+}
+
 /* Opens and closes an empty database, so that lazy initialisation is behind us. */
 static int sqlite_preload(void) {
+        const char *foreign = sqlite_foreign_option(sqlite3_compileoption_used);
         sqlite3 *db = NULL;
         int rc;
 
         if (class_name[0])
                 return 0;
+        if (foreign) {
+                (void) fprintf(stderr,
+                               "quorate-executor: this SQLite was built with %s and would "
+                               "answer otherwise than others; use another library\n",
+                               foreign);
+                return error_origin(-ENOTSUP);
+        }
         (void) setenv("TZ", "UTC0", 1);
         tzset();
         (void) setlocale(LC_ALL, "C");
