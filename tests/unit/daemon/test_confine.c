@@ -63,12 +63,12 @@ static void test_sandbox(void **state) {
         assert_int_equal(in_child(deny_all), 0);
 }
 
-static int call_unlisted(void) {
-        static const struct sandbox_call calls[] = {
-                { "exit_group", -1, 0, 0, false },
-                { "write", 0, 0xffffffff, 2, false },
-        };
+static const struct sandbox_call calls[] = {
+        { "exit_group", -1, 0, 0, false },
+        { "write", 0, 0xffffffff, 2, false },
+};
 
+static int call_unlisted(void) {
         if (sandbox_no_new_privs() != 0 ||
             sandbox_seccomp(calls, ELEMENTSOF(calls), SANDBOX_ALLOW, SANDBOX_KILL) != 0)
                 return 1;
@@ -81,6 +81,34 @@ static void test_allow_list(void **state) {
         if (QUORATE_SANITIZED)
                 skip();
         assert_int_equal(in_child(call_unlisted), 128 + SIGSYS);
+}
+
+/* Compiled here, loaded in two children. */
+static struct sandbox_filter filter;
+
+static int call_listed(void) {
+        if (sandbox_no_new_privs() != 0 || sandbox_filter_load(&filter) != 0)
+                return 1;
+        return write(2, "", 0) != 0;
+}
+
+static int call_other(void) {
+        if (call_listed() != 0)
+                return 1;
+        (void) !write(1, "", 0);
+        return 0;
+}
+
+static void test_compiled(void **state) {
+        if (QUORATE_SANITIZED)
+                skip();
+        assert_int_equal(sandbox_filter_compile(calls, ELEMENTSOF(calls), SANDBOX_ALLOW,
+                                                SANDBOX_KILL, &filter),
+                         0);
+        assert_true(filter.len > 0 && filter.len % 8 == 0);
+        assert_int_equal(in_child(call_listed), 0);
+        assert_int_equal(in_child(call_other), 128 + SIGSYS);
+        free(filter.code);
 }
 
 static int close_most(void) {
@@ -207,5 +235,6 @@ static void test_cgroup(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_sandbox), cmocka_unit_test(test_allow_list),
-          cmocka_unit_test(test_close), cmocka_unit_test(test_own_root),
-          cmocka_unit_test(test_namespace_text), cmocka_unit_test(test_cgroup))
+          cmocka_unit_test(test_compiled), cmocka_unit_test(test_close),
+          cmocka_unit_test(test_own_root), cmocka_unit_test(test_namespace_text),
+          cmocka_unit_test(test_cgroup))
