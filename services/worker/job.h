@@ -27,6 +27,11 @@ struct job {
         struct executor_begin begin;
 
         int executor_fd, pidfd;
+        struct {
+                int fd;
+                size_t input;
+        } watched[EXECUTOR_INPUTS_MAX]; /* files it reads while they lie on disk */
+        size_t n_watched;
         struct cgroup *group; /* NULL: none could be made */
         struct loop_source *io, *deadline;
         struct packets in;
