@@ -180,6 +180,8 @@ static void keep(struct inputs *i, struct bytes root, int fd, uint64_t length) {
         struct input_kept *k;
         int copy;
 
+        if (length > i->limit) /* would only push out all others */
+                return;
         while (i->used + length > i->limit) {
                 if (!evict_one(i))
                         return;

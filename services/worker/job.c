@@ -17,6 +17,7 @@
 #include "services/worker/job.h"
 
 #define KILL_GRACE     (500 * NSEC_PER_MSEC) /* the executor stops itself first */
+#define ZYGOTE_GRACE   (2 * NSEC_PER_SEC)    /* then its zygote says that it ended */
 #define PROGRESS_QUEUE (64u << 10)
 #define SPOOL_SMALL    (1u << 20) /* of a job without rows */
 
@@ -84,6 +85,7 @@ static void close_executor(struct job *j) {
 }
 
 static void kill_executor(struct job *j) {
+        j->is_doomed = true; /* also one whose fork we have not heard of yet */
         if (j->pidfd >= 0 && !j->was_killed) {
                 j->was_killed = true;
                 j->worker->stats.killed++;
@@ -135,9 +137,14 @@ bool jobs_are_done(const struct worker *w) {
 static int on_deadline(void *userdata) {
         struct job *j = userdata;
 
+        if (j->is_late) { /* killed, and still not reaped: the zygote hangs */
+                log_error("zygote %d does not answer; it is killed", (int) j->zygote->zygote->pid);
+                executor_zygote_kill(j->zygote->zygote);
+                return 0;
+        }
         j->is_late = true;
         kill_executor(j);
-        return 0;
+        return loop_timer_set(j->deadline, nsec_add(loop_now(j->worker->ctx->loop), ZYGOTE_GRACE));
 }
 
 /* ---- from the executor ---- */
@@ -343,6 +350,8 @@ void job_on_event(struct worker *w, struct executor_event *e) {
         } else {
                 j->pidfd = e->pidfd;
                 group_open(j, e->pid);
+                if (j->is_doomed)
+                        kill_executor(j);
         }
 }
 

@@ -38,7 +38,7 @@ struct job {
         struct buffer parts[2]; /* the job and its statement, on their way to the executor */
         size_t part, part_pos;
         struct unpacked last; /* the report that waits for the executor's end */
-        bool is_running, is_late, was_killed;
+        bool is_running, is_late, is_doomed, was_killed;
 
         struct spool spool;
         struct buffer out; /* frames on their way to the coordinator */

@@ -224,6 +224,7 @@ static int begin_job(struct zygote *z, const Worker__Begin *begin, struct bytes 
 
         z->children[z->n_children++] = (struct child){ begin->id, s.pid, s.pidfd, s.net };
         forked.id = begin->id;
+        forked.pid = (uint64_t) s.pid;
         forked.missing_layers = CONFINE_NAMESPACES & ~s.layers;
         m.body_case = WORKER__ZYGOTE_REPORT__BODY_FORKED;
         m.forked = &forked;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/canonical/outcome.h"
+#include "common/daemon/cgroup.h"
 #include "tests/support/worker_fixture.h"
 
 static struct coordinator *shared;
@@ -94,6 +95,11 @@ static void test_failures(void **state) {
                   "input" },
                 { { .sql = "SELECT 1", .path = "text", .length = 5 }, OUTCOME_REFUSED, "input" },
                 { { .sql = "ATTACH 'x' AS y" }, OUTCOME_REFUSED, "ATTACH" },
+                /* One instruction that never asks whether it is time: killed from outside. */
+                { { .sql = "SELECT instr(hex(zeroblob(500000)), hex(zeroblob(250000)) || 'x')",
+                    .wall_ms = 300 },
+                  OUTCOME_TIMEOUT,
+                  "stage=run" },
                 { { .sql = "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c) SELECT "
                            "count(*) FROM c",
                     .wall_ms = 300 },
@@ -146,11 +152,40 @@ static unsigned children_of(pid_t pid, pid_t *ret_last) {
         return n;
 }
 
+static pid_t first_child_of(pid_t pid) {
+        char path[64];
+        int child = 0;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int) pid, (int) pid);
+        f = fopen(path, "r");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%d", &child), 1);
+        (void) fclose(f);
+        return child;
+}
+
 static const struct wanted endless = {
         .sql = "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c) SELECT count(*) "
                "FROM c",
         .wall_ms = 60000,
 };
+
+/* Whether a process is in a group of its own, made by our worker. */
+static bool is_in_group(pid_t pid) {
+        char path[64], text[4096] = "", name[64];
+        size_t n;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/cgroup", (int) pid);
+        (void) snprintf(name, sizeof(name), "/quorate-job-%d-", (int) shared->pid);
+        f = fopen(path, "r");
+        assert_non_null(f);
+        n = fread(text, 1, sizeof(text) - 1, f);
+        (void) fclose(f);
+        text[n] = 0;
+        return strstr(text, name) != NULL;
+}
 
 /* A reset cancels: the executor is gone at once. */
 static void test_reset(void **state) {
@@ -161,6 +196,7 @@ static void test_reset(void **state) {
         submit(shared, &s, &endless);
         assert_true(wait_for(shared, &s.is_started));
         assert_int_equal(children_of(shared->pid, &executor), 2); /* zygote and executor */
+        assert_int_equal(is_in_group(executor), cgroup_mode() != CGROUP_NONE);
         channel_reset(s.channel, 1, "enough");
         for (int i = 0; i < 100 && !is_gone; i++) {
                 (void) loop_turn(shared->loop, 20 * NSEC_PER_MSEC);
@@ -357,6 +393,23 @@ static void test_large_replaced(void **state) {
         finish(shared, &s);
 }
 
+/* A zygote that hangs answers for nobody: the job ends all the same, and the next has
+ * another one. */
+static void test_zygote_hangs(void **state) {
+        struct wanted want = { .sql = "SELECT 42", .wall_ms = 300 };
+        pid_t zygote = first_child_of(shared->pid);
+        struct seen s;
+
+        assert_int_equal(kill(zygote, SIGSTOP), 0);
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_failed));
+        assert_int_equal(s.outcome, OUTCOME_TIMEOUT);
+        finish(shared, &s);
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_committed));
+        finish(shared, &s);
+}
+
 static int start(void **state) {
         return !(shared = coordinator_new());
 }
@@ -368,12 +421,12 @@ static int stop(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_rows),           cmocka_unit_test(test_stream),
-                cmocka_unit_test(test_failures),       cmocka_unit_test(test_reset),
-                cmocka_unit_test(test_slots),          cmocka_unit_test(test_zygote_killed),
-                cmocka_unit_test(test_large),          cmocka_unit_test(test_large_changed),
-                cmocka_unit_test(test_large_replaced), cmocka_unit_test(test_no_files),
-                cmocka_unit_test(test_no_groups),
+                cmocka_unit_test(test_rows),          cmocka_unit_test(test_stream),
+                cmocka_unit_test(test_failures),      cmocka_unit_test(test_reset),
+                cmocka_unit_test(test_slots),         cmocka_unit_test(test_zygote_killed),
+                cmocka_unit_test(test_zygote_hangs),  cmocka_unit_test(test_large),
+                cmocka_unit_test(test_large_changed), cmocka_unit_test(test_large_replaced),
+                cmocka_unit_test(test_no_files),      cmocka_unit_test(test_no_groups),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

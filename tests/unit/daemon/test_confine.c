@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -234,7 +235,58 @@ static void test_cgroup(void **state) {
         close(go[1]);
 }
 
-TEST_MAIN(cmocka_unit_test(test_sandbox), cmocka_unit_test(test_allow_list),
+static bool is_stale(const char *name) {
+        return strcmp(name, "quorate-stale-1") == 0;
+}
+
+/* What a killed process left is found by its name; one in use, or of others, stays. */
+static void test_stale_groups(void **state) {
+        const struct cgroup_limits limits = { .memory = 64 << 20 };
+        struct cgroup *stale = NULL, *other = NULL;
+        pid_t pid;
+
+        if (cgroup_new("quorate-stale-1", &limits, &stale) != 0)
+                skip();
+        assert_int_equal(cgroup_new("quorate-stale-2", &limits, &other), 0);
+        assert_true(cgroup_remove_stale(is_stale) >= 1);
+        assert_int_equal(cgroup_remove_stale(is_stale), 0);
+        pid = fork();
+        if (pid == 0) {
+                (void) pause();
+                _exit(0);
+        }
+        assert_true(cgroup_add(stale, pid) < 0);
+        assert_int_equal(cgroup_add(other, pid), 0); /* is still there */
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        cgroup_free(stale);
+        cgroup_free(other);
+}
+
+/* A machine without any, in a mount namespace of our own. */
+static int without_groups(void) {
+        const struct cgroup_limits limits = { .memory = 64 << 20 };
+        struct cgroup *c = NULL;
+
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return 77;
+        while (umount2("/sys/fs/cgroup", MNT_DETACH) == 0)
+                ;
+        if (cgroup_mode() != CGROUP_NONE)
+                return 1;
+        return cgroup_new("quorate-test", &limits, &c) == CGROUP_E_NONE && !c ? 0 : 2;
+}
+
+static void test_no_cgroup(void **state) {
+        int r = in_child(without_groups);
+
+        if (r == 77)
+                skip();
+        assert_int_equal(r, 0);
+}
+
+TEST_MAIN(cmocka_unit_test(test_no_cgroup), cmocka_unit_test(test_stale_groups),
+          cmocka_unit_test(test_sandbox), cmocka_unit_test(test_allow_list),
           cmocka_unit_test(test_compiled), cmocka_unit_test(test_close),
           cmocka_unit_test(test_own_root), cmocka_unit_test(test_namespace_text),
           cmocka_unit_test(test_cgroup))

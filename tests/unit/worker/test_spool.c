@@ -177,6 +177,14 @@ static void test_inputs(void **state) {
         assert_int_equal(in.used, 4); /* the older one made room */
         (void) close(fd);
 
+        in.limit = 3;
+        file = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+        assert_int_equal(write(file, "0", 1), 1);
+        (void) close(file);
+        assert_int_equal(inputs_open(&in, "a", BYTES_LIT("u"), 5, &fd), INPUTS_OK);
+        assert_int_equal(in.used, 4); /* what can never be kept makes nobody go */
+        (void) close(fd);
+
         assert_false(inputs_is_admitted(&in, BYTES_LIT("r")));
         inputs_admit(&in, BYTES_LIT("r"));
         assert_true(inputs_is_admitted(&in, BYTES_LIT("r")));
