@@ -57,7 +57,8 @@ void group_open(struct job *j, uint64_t pid) {
 void group_meter(const struct job *j, struct executor_event *e) {
         struct cgroup_usage usage = {};
 
-        if (j->group && cgroup_read(j->group, &usage) == 0 && usage.memory_peak > 0)
+        /* What the executor had touched before it was moved is charged elsewhere. */
+        if (j->group && cgroup_read(j->group, &usage) == 0 && usage.memory_peak > e->peak_memory)
                 e->peak_memory = usage.memory_peak;
 }
 

@@ -21,11 +21,9 @@ struct input_kept {
 };
 
 struct input_seen {
-        dev_t device;
-        ino_t inode;
-        off_t size;
-        nlink_t links;
-        struct timespec modified, changed;
+        uint32_t major, minor, links;
+        uint64_t inode, size;
+        struct statx_timestamp born, modified, changed;
 };
 
 void inputs_init(struct inputs *i, uint64_t limit) {
@@ -85,28 +83,44 @@ static int open_below(const struct inputs *i, const char *path) {
 
 /* ---- is it still the file that was checked? ---- */
 
-static struct input_seen seen_of(const struct stat *st) {
-        return (struct input_seen){ st->st_dev,   st->st_ino,  st->st_size,
-                                    st->st_nlink, st->st_mtim, st->st_ctim };
+static bool seen_of(int fd, struct input_seen *ret) {
+        struct statx st = {};
+
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
+                return false;
+        *ret = (struct input_seen){
+                st.stx_dev_major, st.stx_dev_minor, st.stx_nlink, st.stx_ino,
+                st.stx_size,      st.stx_btime,     st.stx_mtime, st.stx_ctime
+        };
+        return true;
 }
 
-static bool same_time(struct timespec a, struct timespec b) {
+static bool same_time(struct statx_timestamp a, struct statx_timestamp b) {
         return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Of one inode. Eviction takes a link away and so changes ctime, which a writer who
+/* The number of an inode alone comes back with the next file; its birth does not, where
+ * the file system keeps that. */
+static bool is_same_file(const struct input_seen *a, const struct input_seen *b) {
+        return a->major == b->major && a->minor == b->minor && a->inode == b->inode &&
+               same_time(a->born, b->born);
+}
+
+/* Of one file. Eviction takes a link away and so changes ctime, which a writer who
  * sets mtime back cannot keep. */
 static bool is_as_seen(const struct input_seen *was, const struct input_seen *now) {
         return was->size == now->size && same_time(was->modified, now->modified) &&
                (was->links != now->links || same_time(was->changed, now->changed));
 }
 
-static int see(struct inputs *i, struct bytes root, const struct stat *st) {
-        struct input_seen now = seen_of(st), *was = root.len ? map_get(i->seen, root) : NULL;
+static int see(struct inputs *i, struct bytes root, int fd) {
+        struct input_seen now, *was = root.len ? map_get(i->seen, root) : NULL;
 
         if (!root.len)
                 return INPUTS_OK;
-        if (was && was->device == now.device && was->inode == now.inode)
+        if (!seen_of(fd, &now))
+                return error_origin(-errno);
+        if (was && is_same_file(was, &now))
                 return is_as_seen(was, &now) ? INPUTS_OK : INPUTS_E_CHANGED;
         /* Another file: fetched again. Its content is not what was checked before. */
         (void) map_remove(i->admitted, root);
@@ -123,14 +137,10 @@ static int see(struct inputs *i, struct bytes root, const struct stat *st) {
 bool inputs_is_unchanged(const struct inputs *i, struct bytes root, int fd) {
         const struct input_seen *was = root.len ? map_get(i->seen, root) : NULL;
         struct input_seen now;
-        struct stat st;
 
         if (!was)
                 return root.len == 0;
-        if (fstat(fd, &st) < 0)
-                return false;
-        now = seen_of(&st);
-        return was->device == now.device && was->inode == now.inode && is_as_seen(was, &now);
+        return seen_of(fd, &now) && is_same_file(was, &now) && is_as_seen(was, &now);
 }
 
 static int copy_to_memory(int from, uint64_t length, int *ret) {
@@ -218,7 +228,7 @@ int inputs_open(struct inputs *i, const char *path, struct bytes root, uint64_t 
                 return INPUTS_E_NONE;
         if (length == 0 || (uint64_t) st.st_size != length)
                 return INPUTS_E_LENGTH;
-        r = see(i, root, &st);
+        r = see(i, root, file);
         if (r == INPUTS_OK && length > INPUT_SMALL_MAX) {
                 if (st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH))
                         return INPUTS_E_CHANGED;

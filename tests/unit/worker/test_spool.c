@@ -222,15 +222,19 @@ static void test_changed_input(void **state) {
         assert_true(inputs_is_admitted(&in, BYTES_LIT("r")));
         (void) close(file);
 
-        assert_int_equal(rename(path, link_path), 0);
-        file = open(path, O_CREAT | O_RDWR, 0600);
-        assert_int_equal(write(file, "12345", 5), 5);
-        (void) close(file);
-        assert_int_equal(inputs_open(&in, "a", BYTES_LIT("r"), 5, &fd), INPUTS_OK);
-        (void) close(fd);
-        assert_false(inputs_is_admitted(&in, BYTES_LIT("r")));
+        /* Often with the number of the inode that went. */
+        for (unsigned k = 0; k < 20; k++) {
+                inputs_admit(&in, BYTES_LIT("r"));
+                (void) usleep(5000);
+                assert_int_equal(unlink(path), 0);
+                file = open(path, O_CREAT | O_RDWR, 0600);
+                assert_int_equal(write(file, "12345", 5), 5);
+                (void) close(file);
+                assert_int_equal(inputs_open(&in, "a", BYTES_LIT("r"), 5, &fd), INPUTS_OK);
+                (void) close(fd);
+                assert_false(inputs_is_admitted(&in, BYTES_LIT("r")));
+        }
         inputs_done(&in);
-        assert_int_equal(unlink(link_path), 0);
         folder_free(&f);
 }
 
