@@ -315,6 +315,16 @@ static void ask_inputs(struct host_job *j, const Grid__Dispatch *in) {
         }
 }
 
+static void refuse_input(struct host_job *j, size_t i, unsigned code) {
+        char detail[8 + 2 * HASH_SIZE] = "root=";
+
+        hex_encode(hash_bytes(&j->descriptor.datasets[i].root), detail + strlen(detail));
+        if (code == OUTCOME_LIMIT)
+                host_refuse_for(j, OUTCOME_LIMIT, "which=data");
+        else
+                host_refuse_for(j, OUTCOME_DATA_UNAVAILABLE, detail);
+}
+
 void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *facts, unsigned code,
                 nsec_t now) {
         struct host_input *in = NULL;
@@ -325,8 +335,7 @@ void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *fa
         if (!in || in->is_ready)
                 return;
         if (!facts) {
-                host_refuse_for(j, code == OUTCOME_LIMIT ? OUTCOME_LIMIT : OUTCOME_DATA_UNAVAILABLE,
-                                code == OUTCOME_LIMIT ? "which=data" : "root=input");
+                refuse_input(j, (size_t) (in - j->inputs), code);
                 return;
         }
         in->is_ready = true;
