@@ -2,7 +2,9 @@
 
 /* Allocation that cannot fail: for small objects of a size we choose. Running
  * out of memory aborts; the supervisor restarts the process. Anything whose
- * size a peer chooses goes through budget.h first. libquorate never uses these. */
+ * size a peer chooses goes through budget.h first. libquorate uses them too, so it
+ * ends its caller's process then: with overcommit malloc() hardly ever says no, and a
+ * path that is never taken is never right. What a node says is bounded before. */
 
 #include <stddef.h>
 

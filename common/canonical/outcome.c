@@ -64,8 +64,9 @@ static const struct word errors[_OUTCOME_MAX] = {
               "listed type"),
         ERROR(LIMIT, 5, "the limit of {which} was reached; raise it or ask for less"),
         ERROR(DATA_UNAVAILABLE, 5,
-              "nobody of {asked} peers has dataset {root}; publish it again "
-              "or wait for its owner"),
+              "the data[set {root}][ ({what})] is not here[, nor at {asked} peers that were "
+              "asked]; "
+              "publish it again or wait for its owner"),
         ERROR(TIMEOUT, 5, "not done in time, in stage {stage}; try again or raise --timeout"),
         ERROR(CANCELLED, 5, "cancelled; nothing more is running"),
         ERROR(RESTARTED, 5,
@@ -178,7 +179,7 @@ static struct bytes fact_in(struct bytes detail, struct bytes name) {
                         end++;
                 return BYTES(detail.data + start, end - start);
         }
-        return BYTES_LIT("?");
+        return BYTES_NONE;
 }
 
 static struct bytes argument(const struct facts *facts, struct bytes name) {
@@ -202,27 +203,39 @@ static void append(struct text_out *o, const char *s, size_t n) {
         *o->at = 0;
 }
 
+/* Of the argument that begins there: "{name}". */
+static struct bytes name_at(const char *p) {
+        return BYTES(p + 1, strcspn(p, "}") - 1);
+}
+
+static const char *write_argument(struct text_out *out, const struct facts *facts, const char *p) {
+        struct bytes name = name_at(p), value = argument(facts, name);
+        char escaped[200];
+
+        text_escape(value.data ? value : BYTES_LIT("?"), escaped, sizeof(escaped));
+        append(out, escaped, strlen(escaped));
+        return p + name.len + 2;
+}
+
+/* What stands in [] is left out where its first argument is not known. */
 static char *write_text(unsigned error, const struct facts *facts, char *ret, size_t ret_size) {
         const struct word *e = &errors[error < _OUTCOME_MAX ? error : OUTCOME_INTERNAL];
         struct text_out out = { ret, ret_size };
-        char escaped[200];
 
         check(ret_size > 0);
         append(&out, e->name, strlen(e->name));
         append(&out, ": ", 2);
         for (const char *p = e->text; *p;) {
-                size_t n = strcspn(p, "{");
-                struct bytes value;
+                size_t n = strcspn(p, "{[]");
 
                 append(&out, p, n);
                 p += n;
-                if (*p != '{')
-                        continue;
-                n = strcspn(p, "}");
-                value = argument(facts, BYTES(p + 1, n - 1));
-                text_escape(value, escaped, sizeof(escaped));
-                append(&out, escaped, strlen(escaped));
-                p += n + 1;
+                if (*p == '{')
+                        p = write_argument(&out, facts, p);
+                else if (*p == '[' && !argument(facts, name_at(strchr(p, '{'))).data)
+                        p = strchr(p, ']') + 1;
+                else if (*p)
+                        p++;
         }
         return ret;
 }

@@ -17,7 +17,8 @@
 #include "common/crypto/random.h"
 #include "common/daemon/capability.h"
 
-#define CONNECT_WITHIN (2 * NSEC_PER_SEC)
+#define CONNECT_WITHIN (10 * NSEC_PER_SEC)
+#define CONNECT_SAYS   (500 * NSEC_PER_MSEC)
 #define CALL_WITHIN    (30 * NSEC_PER_SEC)
 
 static const char *const code_texts[] = {
@@ -120,7 +121,26 @@ static int probe(const char *path) {
         return errno == EACCES || errno == EPERM ? QUORATE_E_DENIED : QUORATE_E_NO_NODE;
 }
 
-static int connect_to(struct quorate *q, const char *runtime) {
+/* For the node behind a socket that somebody holds. */
+struct patience {
+        nsec_t within;
+        void (*waiting)(void *userdata, uint64_t waited_ms);
+        void *userdata;
+};
+
+static int wait_for_node(struct quorate *q, const struct patience *p) {
+        nsec_t began = loop_now(q->loop), end = nsec_add(began, p->within);
+
+        while (client_wait(q, &q->up, nsec_min(end, nsec_add(loop_now(q->loop), CONNECT_SAYS)))) {
+                if (loop_now(q->loop) >= end)
+                        return QUORATE_E_SILENT;
+                if (p->waiting)
+                        p->waiting(p->userdata, (loop_now(q->loop) - began) / NSEC_PER_MSEC);
+        }
+        return QUORATE_OK;
+}
+
+static int connect_to(struct quorate *q, const char *runtime, const struct patience *patience) {
         char path[CAPABILITY_PATH_SIZE], place[CAPABILITY_PATH_SIZE];
         struct bus_client_options options = { .path = path, .service = "client", .data = true };
         int r;
@@ -140,12 +160,20 @@ static int connect_to(struct quorate *q, const char *runtime) {
                 return QUORATE_E_NO_NODE;
         q->rpc = rpc_client_new(bus_client_link(q->bus), &coordinator__query__descriptor);
         rpc_client_watch(q->rpc, on_up, on_down, q);
-        return client_wait(q, &q->up, nsec_add(loop_now(q->loop), CONNECT_WITHIN)) == QUORATE_OK
-                       ? QUORATE_OK
-                       : QUORATE_E_SILENT;
+        return wait_for_node(q, patience);
 }
 
 int quorate_open(const char *runtime, struct quorate **ret) {
+        return quorate_open_within(runtime, CONNECT_WITHIN / NSEC_PER_MSEC, NULL, NULL, ret);
+}
+
+int quorate_open_within(const char *runtime, uint64_t timeout_ms,
+                        void (*waiting)(void *userdata, uint64_t waited_ms), void *userdata,
+                        struct quorate **ret) {
+        const uint64_t most = CONNECT_WITHIN / NSEC_PER_MSEC;
+        const struct patience patience = { .within = nsec_min(timeout_ms, most) * NSEC_PER_MSEC,
+                                           .waiting = waiting,
+                                           .userdata = userdata };
         struct quorate *q = calloc(1, sizeof(*q));
         int r;
 
@@ -154,7 +182,7 @@ int quorate_open(const char *runtime, struct quorate **ret) {
         if (!q)
                 return QUORATE_E_USAGE;
         q->wake_fd = -1;
-        r = connect_to(q, runtime);
+        r = connect_to(q, runtime, &patience);
         if (r != QUORATE_OK) {
                 quorate_close(q);
                 return r;

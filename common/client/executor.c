@@ -150,6 +150,10 @@ void executor_zygote_retire(struct executor_zygote *z) {
         z->fd = fd_close(z->fd);
 }
 
+void executor_zygote_kill(struct executor_zygote *z) {
+        (void) kill(z->pid, SIGKILL); /* not reaped before it is freed: still its pid */
+}
+
 struct executor_zygote *executor_zygote_free(struct executor_zygote *z) {
         if (!z)
                 return NULL;

@@ -47,6 +47,8 @@ int executor_zygote_spawn(const char *path, const char *engine, struct executor_
 int executor_zygote_wait(struct executor_zygote *z, nsec_t timeout);
 /* It ends by itself now; freeing it later need not wait for that. */
 void executor_zygote_retire(struct executor_zygote *z);
+/* One that hangs: SIGKILL. Its children end with it, executor_next_event() says _GONE. */
+void executor_zygote_kill(struct executor_zygote *z);
 /* Closes its socket, whereupon it ends with all its children; reaps it; always NULL. */
 struct executor_zygote *executor_zygote_free(struct executor_zygote *z);
 DEFINE_CLEANUP(struct executor_zygote *, executor_zygote_free);

@@ -11,7 +11,10 @@
  *
  * Calls block up to their timeout; quorate_wake() from a signal handler or another
  * thread makes the one under way return QUORATE_AGAIN. Otherwise one thread per
- * connection. Rows are provisional until quorate_next() says QUORATE_END. */
+ * connection. Rows are provisional until quorate_next() says QUORATE_END.
+ *
+ * When memory runs out the library ends the process (abort(), after one line on
+ * stderr): no path that handles it could be trusted. It ends it for no other reason. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,8 +46,14 @@ struct quorate;
 struct quorate_result;
 
 /* runtime NULL: $QUORATE_RUNTIME, then /run/quorate (root) or $XDG_RUNTIME_DIR/quorate.
- * Waits up to 2 s for the node. On any error *ret is NULL. */
+ * Where nobody holds the socket it fails at once; a node that is just restarting is
+ * waited for, up to 10 s. On any error *ret is NULL. */
 QUORATE_API int quorate_open(const char *runtime, struct quorate **ret);
+/* The same for at most timeout_ms, which is cut to those 10 s. `waiting` (or NULL) is told
+ * twice a second how long it has been so far. */
+QUORATE_API int quorate_open_within(const char *runtime, uint64_t timeout_ms,
+                                    void (*waiting)(void *userdata, uint64_t waited_ms),
+                                    void *userdata, struct quorate **ret);
 /* Without a node: `executor` is the path of quorate-executor, which answers in its sandbox on
  * this machine. Every answer is LOCAL and says why; jobs end with the connection. */
 QUORATE_API int quorate_open_private(const char *executor, struct quorate **ret);

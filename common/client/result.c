@@ -15,6 +15,7 @@
 /* A reset by the coordinator with this code: it has no such job. Codes of the link
  * itself begin at LINK_CODES. */
 #define CLIENT_RESULT_NO_JOB 1
+#define CLIENT_RESULT_ENDED  2
 #define LINK_CODES           RPC_E_TIMEOUT
 
 static const struct unpack_limits frame_limits = {
@@ -72,6 +73,7 @@ static void on_data(struct channel *c, void *userdata, struct bytes data) {
                 r->malformed = true;
         r->arrived = r->arrived || r->malformed;
         r->owed++;
+        r->is_known = true;
         if (r->n_frames < RESULT_FRAMES_MAX)
                 return_credit(r);
 }
@@ -109,18 +111,18 @@ static void say_reconnecting(struct quorate_result *r) {
 
 static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
         struct quorate_result *r = userdata;
-        char shown[256];
+        char shown[448];
 
         r->channel = NULL;
         r->owed = 0;
         r->arrived = true;
         r->lost_since = loop_now(r->q->loop);
-        if (code == CLIENT_RESULT_NO_JOB && r->attached) {
+        if ((code == CLIENT_RESULT_NO_JOB || code == CLIENT_RESULT_ENDED) && r->is_known) {
                 end_restarted(r);
         } else if (code != 0 &&
                    code < LINK_CODES) { /* the coordinator's own answer, not the link's */
-                r->refused = true;
-                (void) client_fail(r->q, QUORATE_E_LOST, "%s",
+                r->refused = code == CLIENT_RESULT_ENDED ? QUORATE_E_REFUSED : QUORATE_E_LOST;
+                (void) client_fail(r->q, r->refused, "%s",
                                    *text ? text_escape(BYTES_STR(text), shown, sizeof(shown))
                                          : "the node does not know this job");
         } else if (code >= LINK_CODES && !r->end_came) {
@@ -128,14 +130,7 @@ static void on_end(struct channel *c, void *userdata, uint32_t code, const char 
         }
 }
 
-static void on_accepted(struct channel *c, void *userdata, struct bytes metadata) {
-        struct quorate_result *r = userdata;
-
-        r->attached = true;
-}
-
 static const struct channel_handler handler = {
-        .on_accepted = on_accepted,
         .on_data = on_data,
         .on_end = on_end,
 };
@@ -215,7 +210,10 @@ int quorate_query(struct quorate *q, const struct quorate_question *question,
         m = reply.message;
         if (m->job.len != HASH_SIZE)
                 return client_fail(q, QUORATE_E_PROTOCOL, "the node gave no job id");
-        return quorate_attach(q, m->job.data, 0, ret);
+        r = quorate_attach(q, m->job.data, 0, ret);
+        if (r == QUORATE_OK)
+                (*ret)->is_known = true;
+        return r;
 }
 
 int quorate_cancel(struct quorate_result *r) {
@@ -361,7 +359,7 @@ static int await_frame(struct quorate_result *r, nsec_t deadline) {
                 if (r->malformed)
                         return client_fail(q, QUORATE_E_PROTOCOL, "malformed result from the node");
                 if (r->refused)
-                        return QUORATE_E_LOST;
+                        return r->refused;
                 if (!r->channel && q->up)
                         (void) open_channel(r);
                 if (!r->channel) {

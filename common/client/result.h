@@ -23,8 +23,9 @@ struct quorate_result {
         size_t n_frames;
         unsigned owed; /* units whose credit we hold back */
         bool arrived;  /* a frame, or the loss of the channel */
-        bool malformed, refused, ended;
-        bool attached; /* the coordinator knew the job */
+        bool malformed, ended;
+        int refused;   /* enum quorate_code of the node's own no; 0: none */
+        bool is_known; /* the node had the job: we submitted it, or it sent some of it */
         bool end_came; /* its last frame is queued or taken */
         nsec_t lost_since;
 

@@ -15,11 +15,13 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/daemon/cgroup_paths.h"
 
-#define PERIOD_US     100000
-#define KILL_ROUNDS   200
-#define REMOVE_ROUNDS 100
-#define LEAF          "quorate-worker" /* where our own process goes, cgroup v2 */
+#define PERIOD_US      100000
+#define KILL_ROUNDS    200
+#define REMOVE_ROUNDS  100
+#define MOUNT_LINE_MAX (4 * PATH_MAX)
+#define LEAF           "quorate-worker" /* where our own process goes, cgroup v2 */
 
 /* Hierarchies; in v2 all are one. CPUACCT only counts. */
 enum controller { MEMORY, CPU, PIDS, CPUACCT, N_CONTROLLERS };
@@ -92,65 +94,15 @@ static bool read_number(const char *folder, const char *name, const char *word, 
 
 /* ---- what the host has ---- */
 
-/* "memory" in "rw,memory,cpu". */
-static bool has_word(const char *list, const char *word, const char *separators) {
-        size_t n = strlen(word);
-
-        for (const char *p = list; *p; p += strspn(p, separators)) {
-                size_t len = strcspn(p, separators);
-
-                if (len == n && strncmp(p, word, n) == 0)
-                        return true;
-                p += len;
-        }
-        return false;
-}
-
-/* Our path in the hierarchy of `controller` ("" for v2) from /proc/self/cgroup. */
-static bool own_path(const char *controller, char ret[PATH_MAX]) {
-        CLEANUP(freep) char *text = xmalloc(1 << 16);
-        char *save = NULL;
-
-        if (!read_file("/proc/self", "cgroup", text, 1 << 16))
-                return false;
-        for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-                char *list = strchr(l, ':'), *path = list ? strchr(list + 1, ':') : NULL;
-
-                if (!path)
-                        continue;
-                *path++ = 0;
-                if (*controller ? !has_word(list + 1, controller, ",") : list[1] != 0)
-                        continue;
-                (void) snprintf(ret, PATH_MAX, "%s", path);
-                return true;
-        }
-        return false;
-}
-
-/* mountinfo(5): id parent dev root point options - type source super-options. */
-static char *folder_from(const char *line, const char *type, const char *controller) {
-        char root[PATH_MAX], point[PATH_MAX], found[64], super[512], path[PATH_MAX];
-        const char *tail = strstr(line, " - ");
-
-        if (!tail || sscanf(line, "%*d %*d %*s %4095s %4095s", root, point) != 2 ||
-            sscanf(tail, " - %63s %*s %511s", found, super) != 2)
-                return NULL;
-        if (strcmp(found, type) != 0 || (*controller && !has_word(super, controller, ",")) ||
-            !own_path(controller, path))
-                return NULL;
-        /* A mount of a subtree shows paths without that subtree's own. */
-        if (strcmp(root, "/") != 0 && strncmp(path, root, strlen(root)) == 0)
-                return xasprintf("%s%s", point, path + strlen(root));
-        return xasprintf("%s%s", point, path[1] ? path : "");
-}
-
 static char *find_folder(const char *type, const char *controller) {
+        CLEANUP(freep) char *own = xmalloc(1 << 16), *line = xmalloc(MOUNT_LINE_MAX);
         FILE *f = fopen("/proc/self/mountinfo", "re");
-        char line[2 * PATH_MAX];
         char *folder = NULL;
 
-        while (f && !folder && fgets(line, sizeof(line), f))
-                folder = folder_from(line, type, controller);
+        if (!read_file("/proc/self", "cgroup", own, 1 << 16))
+                own[0] = 0;
+        while (f && !folder && fgets(line, MOUNT_LINE_MAX, f))
+                folder = cgroup_folder(own, line, type, controller);
         if (f)
                 (void) fclose(f);
         return folder;
@@ -169,7 +121,7 @@ static bool detect_v2(void) {
             !read_file(folder, "cgroup.controllers", controllers, sizeof(controllers)))
                 return false;
         for (size_t i = MEMORY; i <= PIDS; i++) {
-                if (!has_word(controllers, controller_names[i], " \n"))
+                if (!cgroup_has_word(controllers, controller_names[i], " \n"))
                         continue;
                 host.own[i] = xstrdup(folder);
                 any = true;
@@ -259,18 +211,27 @@ static int limit_pids(const char *folder, const struct cgroup_limits *l) {
         return write_number(folder, "pids.max", l->pids);
 }
 
+/* Each hierarchy of v1 costs a folder and a move. Who limits no CPU has it from wait4(). */
+static bool is_wanted(enum controller i, const struct cgroup_limits *l) {
+        const bool wanted[] = {
+                [MEMORY] = l->memory > 0,
+                [CPU] = l->cpu_percent > 0,
+                [PIDS] = l->pids > 0,
+                [CPUACCT] = l->cpu_percent > 0,
+        };
+
+        return wanted[i];
+}
+
 static void apply(struct cgroup *c, const struct cgroup_limits *l) {
         static int (*const limiters[])(const char *, const struct cgroup_limits *) = {
                 [MEMORY] = limit_memory,
                 [CPU] = limit_cpu,
                 [PIDS] = limit_pids,
         };
-        const bool wanted[] = {
-                [MEMORY] = l->memory > 0, [CPU] = l->cpu_percent > 0, [PIDS] = l->pids > 0
-        };
 
         for (size_t i = 0; i < ELEMENTSOF(limiters); i++)
-                if (c->folders[i] && wanted[i])
+                if (c->folders[i] && is_wanted((enum controller) i, l))
                         c->enforced[i] = limiters[i](c->folders[i], l) == 0;
 }
 
@@ -288,7 +249,8 @@ int cgroup_new(const char *name, const struct cgroup_limits *limits, struct cgro
         if (cgroup_mode() == CGROUP_NONE)
                 return CGROUP_E_NONE;
         for (size_t i = 0; i < N_CONTROLLERS; i++) {
-                if (!host.own[i])
+                if (!host.own[i] ||
+                    (host.mode == CGROUP_V1 && !is_wanted((enum controller) i, limits)))
                         continue;
                 if (host.mode == CGROUP_V2 && i <= PIDS)
                         hand_down(i);
@@ -415,6 +377,30 @@ static void remove_folder(const char *folder) {
                         return;
                 pause_ms(1);
         }
+}
+
+static unsigned remove_stale_in(const char *folder, bool (*is_stale)(const char *name)) {
+        DIR *d = opendir(folder);
+        unsigned n = 0;
+        struct dirent *e;
+
+        while (d && (e = readdir(d))) {
+                if (is_name(e->d_name) && is_stale(e->d_name))
+                        n += unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) == 0;
+        }
+        if (d)
+                (void) closedir(d);
+        return n;
+}
+
+unsigned cgroup_remove_stale(bool (*is_stale)(const char *name)) {
+        unsigned n = 0;
+
+        if (cgroup_mode() == CGROUP_NONE)
+                return 0;
+        for (size_t i = 0; i < N_CONTROLLERS; i++)
+                n += host.own[i] ? remove_stale_in(host.own[i], is_stale) : 0;
+        return n;
 }
 
 struct cgroup *cgroup_free(struct cgroup *c) {

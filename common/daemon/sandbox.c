@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,7 +39,8 @@ int sandbox_drop_capabilities(void) {
         (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
         /* Without CAP_SETPCAP the bounding set stays; no_new_privs makes it useless. */
         for (unsigned long cap = 0; cap < CAP_COUNT; cap++)
-                (void) prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+                if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+                        break; /* may not, or there is none of that number */
         return syscall(SYS_capset, &header, data) < 0 ? error_origin(-errno) : 0;
 }
 
@@ -100,6 +105,18 @@ static void filter_releasep(scmp_filter_ctx *ctx) {
                 seccomp_release(*ctx);
 }
 
+static int build_filter(scmp_filter_ctx ctx, const struct sandbox_call *calls, size_t n,
+                        enum sandbox_verdict listed) {
+        for (size_t i = 0; i < n; i++) {
+                int r = add_row(ctx, &calls[i], action(listed));
+
+                /* Rows for pseudo system calls of other architectures fail with EDOM. */
+                if (r < 0 && r != -EDOM)
+                        return error_origin(r);
+        }
+        return 0;
+}
+
 int sandbox_seccomp(const struct sandbox_call *calls, size_t n, enum sandbox_verdict listed,
                     enum sandbox_verdict otherwise) {
         CLEANUP(filter_releasep) scmp_filter_ctx ctx = seccomp_init(action(otherwise));
@@ -107,17 +124,56 @@ int sandbox_seccomp(const struct sandbox_call *calls, size_t n, enum sandbox_ver
 
         if (!ctx)
                 return error_origin(-ENOMEM);
-        for (size_t i = 0; i < n; i++) {
-                r = add_row(ctx, &calls[i], action(listed));
-                /* Rows for pseudo system calls of other architectures fail with EDOM. */
-                if (r < 0 && r != -EDOM)
-                        return error_origin(r);
-        }
+        r = build_filter(ctx, calls, n, listed);
+        if (r < 0)
+                return r;
         /* Threads there are get it too. */
         r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
         if (r == 0)
                 r = seccomp_load(ctx);
         return r < 0 ? error_origin(r) : 0;
+}
+
+static int read_code(int fd, struct sandbox_filter *ret) {
+        CLEANUP(freep) uint8_t *code = NULL;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return error_origin(-errno);
+        if (st.st_size == 0 || st.st_size % (off_t) sizeof(struct sock_filter) != 0 ||
+            st.st_size / (off_t) sizeof(struct sock_filter) > BPF_MAXINSNS)
+                return error_origin(-EINVAL);
+        code = xmalloc((size_t) st.st_size);
+        if (pread(fd, code, (size_t) st.st_size, 0) != st.st_size)
+                return error_origin(-EIO);
+        *ret = (struct sandbox_filter){ TAKE(code), (size_t) st.st_size };
+        return 0;
+}
+
+int sandbox_filter_compile(const struct sandbox_call *calls, size_t n, enum sandbox_verdict listed,
+                           enum sandbox_verdict otherwise, struct sandbox_filter *ret) {
+        CLEANUP(filter_releasep) scmp_filter_ctx ctx = seccomp_init(action(otherwise));
+        CLEANUP(fd_closep) int fd = memfd_create("filter", MFD_CLOEXEC);
+        int r;
+
+        if (!ctx || fd < 0)
+                return error_origin(-ENOMEM);
+        r = build_filter(ctx, calls, n, listed);
+        if (r < 0)
+                return r;
+        r = seccomp_export_bpf(ctx, fd);
+        return r < 0 ? error_origin(r) : read_code(fd, ret);
+}
+
+int sandbox_filter_load(const struct sandbox_filter *f) {
+        const struct sock_fprog program = {
+                .len = (unsigned short) (f->len / sizeof(struct sock_filter)),
+                .filter = (struct sock_filter *) (void *) f->code,
+        };
+
+        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
+                return error_origin(-errno);
+        return 0;
 }
 
 /* No service ever needs these; each has been a way out of a confined process. */

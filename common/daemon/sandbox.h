@@ -81,5 +81,14 @@ enum sandbox_verdict {
 int sandbox_seccomp(const struct sandbox_call *calls, size_t n, enum sandbox_verdict listed,
                     enum sandbox_verdict otherwise);
 
+/* The same in two steps: compiled once, loaded in many processes. One owner. */
+struct sandbox_filter {
+        uint8_t *code; /* BPF instructions of 8 bytes; NULL: none */
+        size_t len;
+};
+int sandbox_filter_compile(const struct sandbox_call *calls, size_t n, enum sandbox_verdict listed,
+                           enum sandbox_verdict otherwise, struct sandbox_filter *ret);
+int sandbox_filter_load(const struct sandbox_filter *f);
+
 /* Closes every descriptor but those in `keep` (sorted ascending). */
 int sandbox_close_others(const int *keep, size_t n);

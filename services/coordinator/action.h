@@ -46,7 +46,8 @@ enum action_type {
 
         /* Durable before anything after it is sent; id != 0: acknowledge by
          * coordinator_journalled(). hash = job, n = enum journal_kind. */
-        ACTION_JOURNAL, /* data: the record */
+        ACTION_JOURNAL, /* data: the record; offset: the time that its retention goes by, 0: now */
+        ACTION_RECALL,  /* id; hash, n: the newest record; answered by coordinator_recalled() */
         ACTION_RECEIPT, /* hash = job; data: the bundle; acknowledged in the same way */
 
         /* The requester's own spool, of jobs whose rows wait for the set digest. */
@@ -68,8 +69,12 @@ enum action_type {
  * each record back to its owner. Bytes of the records: proto/journal.proto. */
 enum journal_kind {
         JOURNAL_NONE = 0,
-        JOURNAL_HOST = 1,       /* journal.HostRecord */
-        JOURNAL_HOST_DROP = 3,  /* dropped, nothing signed: withdraws the HOST with these bytes */
+        JOURNAL_HOST = 1,         /* journal.HostRecord of run 0; offset: its job time */
+        JOURNAL_HOST_DROP = 3,    /* nothing was signed: withdraws the HOST with these bytes */
+        JOURNAL_HOST_HORIZON = 7, /* journal.HostHorizon; offset: the same. HOST up to it may go */
+        JOURNAL_RECHECK = 9,      /* as the three above, of run 1 */
+        JOURNAL_RECHECK_DROP = 11,
+        JOURNAL_RECHECK_HORIZON = 13,
         JOURNAL_HEARD = 5,      /* journal.HeardVerdict: what others said of our commits */
         JOURNAL_SUBMITTED = 2,  /* journal.Submitted */
         JOURNAL_RECORD = 4,     /* journal.Step of a job under way */

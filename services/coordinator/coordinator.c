@@ -190,6 +190,10 @@ void coordinator_journal_failed(struct coordinator *c, uint64_t id, nsec_t now) 
         TO_OWNER(c, id, journalled, false, now);
 }
 
+void coordinator_recalled(struct coordinator *c, uint64_t id, struct bytes record, nsec_t now) {
+        host_recalled(c->role[ROLE_HOST], id, record, now);
+}
+
 void coordinator_spool_data(struct coordinator *c, uint64_t spool, struct bytes data, nsec_t now) {
         requester_spool(c->role[ROLE_REQUESTER], spool, data, now);
 }

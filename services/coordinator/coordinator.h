@@ -120,6 +120,8 @@ void coordinator_input_failed(struct coordinator *c, uint64_t fetch, unsigned co
 
 void coordinator_journalled(struct coordinator *c, uint64_t id, nsec_t now);
 void coordinator_journal_failed(struct coordinator *c, uint64_t id, nsec_t now);
+/* What ACTION_RECALL asked for; BYTES_NONE: there is none. */
+void coordinator_recalled(struct coordinator *c, uint64_t id, struct bytes record, nsec_t now);
 void coordinator_spool_data(struct coordinator *c, uint64_t spool, struct bytes data, nsec_t now);
 void coordinator_spool_failed(struct coordinator *c, uint64_t spool, nsec_t now);
 

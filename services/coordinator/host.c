@@ -180,11 +180,11 @@ static void drop_record(struct host_job *j) {
 
         if (!record)
                 return;
-        record->job = NULL;
+        record->busy = NULL;
         if (record->state == RECORD_SIGNING)
-                record->state = RECORD_LOST;
+                record_lose(j->host->records, record);
         else if (record->state == RECORD_WRITING || record->state == RECORD_OPEN) {
-                host_journal(j->host, record, JOURNAL_HOST_DROP, 0);
+                host_journal(j->host, record, true, 0);
                 j->host->counters.records_dropped++;
                 records_drop(j->host->records, record);
         }
@@ -202,6 +202,8 @@ void host_job_stop(struct host_job *j) {
         drop_record(j);
         host_forget_id(j->host, &j->journal);
         host_forget_id(j->host, &j->request);
+        host_forget_id(j->host, &j->recall);
+        host_unhear(j);
         buffer_done(&j->descriptor_bytes);
         buffer_done(&j->sql);
         budget_give(&j->peer->memory, j->charged + j->rows_charged);
@@ -277,21 +279,12 @@ static void on_timer(struct host_job *j, nsec_t now) {
         host_next_waiting(h, now);
 }
 
-void host_refuse_before(struct host *h, int64_t time_us) {
-        h->created_us = time_us > h->created_us ? time_us : h->created_us;
-}
-
-void host_forget_signed(struct host *h, int64_t time_us) {
-        host_refuse_before(
-                h, time_us + (int64_t) (h->core->settings.host.run_max_age / NSEC_PER_USEC));
-}
-
 void host_expire_records(struct host *h, nsec_t now) {
         size_t before = records_count(h->records);
-        int64_t newest = records_expire(h->records, core_wall_us(h->core, now));
 
-        if (newest)
-                host_forget_signed(h, newest);
+        for (uint32_t run = 0; run < RECORD_RUNS; run++)
+                if (records_expire(h->records, run, core_wall_us(h->core, now)))
+                        host_journal_horizon(h, run, now);
         h->counters.records_expired += before - records_count(h->records);
 }
 
@@ -375,6 +368,20 @@ static void on_input(void *role, uint64_t fetch, const struct input_facts *facts
         settle(j, now);
 }
 
+void host_recalled(void *role, uint64_t id, struct bytes record, nsec_t now) {
+        struct host *h = role;
+        struct host_job *j = map_get_u64(h->ids, id);
+
+        if (!j || j->recall != id)
+                return;
+        host_forget_id(h, &j->recall);
+        if (j->state == HOST_RECALLING)
+                host_commit_recalled(j, record, now);
+        else
+                host_heard_recalled(j, record, now);
+        settle(j, now);
+}
+
 static void on_journalled(void *role, uint64_t id, bool ok, nsec_t now) {
         struct host *h = role;
         struct host_job *j = map_get_u64(h->ids, id);
@@ -413,6 +420,10 @@ static void on_capacity(void *role, nsec_t now) {
 
 /* ---- Life ---- */
 
+static int64_t kept_for(nsec_t max_age) {
+        return (int64_t) (max_age / NSEC_PER_USEC) + RECORD_MARGIN_US;
+}
+
 static void *host_new(struct core *core, uint64_t seed) {
         const struct host_settings *s = &core->settings.host;
         struct host *h = xnew(struct host);
@@ -422,7 +433,9 @@ static void *host_new(struct core *core, uint64_t seed) {
                                            .burst = s->offer_burst,
                                            .memory = &h->memory };
         const struct records_config records = {
-                { s->commits_max, s->requester_commits, s->subnet_commits }, &h->commits
+                { s->commits_max, s->requester_commits, s->subnet_commits },
+                { kept_for(s->run_max_age), kept_for(s->recheck_max_age) },
+                &h->commits,
         };
         const struct shares_config streams = { s->jobs_max, s->requester_jobs, s->subnet_jobs };
         const struct shares_config runs = { 0, s->requester_runs, s->subnet_runs };
@@ -465,12 +478,11 @@ static void host_free(void *role) {
 /* Without a memory of what was signed before, nothing from before may be signed. */
 static void start(void *role, nsec_t now) {
         struct host *h = role;
-        struct record birth = { .time_us = core_wall_us(h->core, now) };
 
         if (h->created_us)
                 return;
-        h->created_us = birth.time_us;
-        host_journal(h, &birth, JOURNAL_HOST, 0);
+        h->created_us = core_wall_us(h->core, now);
+        host_journal_birth(h, now);
 }
 
 const struct host_counters *host_counters(const void *role) {

@@ -7,7 +7,8 @@
  * host_streams.c  streams, which message may come when
  * host_offer.c    admission, bids
  * host_dispatch.c tickets, what was offered against what came, inputs, start
- * host_run.c      reports of the worker, journal, signature, commit
+ * host_run.c      reports of the worker, signature, commit
+ * host_journal.c  records written and read back
  * host_rows.c     rows to the requester, Hold, Release
  * host_verdict.c  what requesters say of our commits
  * host_restore.c  what the journal says after a restart */
@@ -37,15 +38,10 @@ void host_refuse_for(struct host_job *j, enum outcome_error code, const char *de
 void host_job_free(struct host_job *j, nsec_t now);
 void host_reset(struct host_job *j, nsec_t now); /* the stream, and the job with it */
 void host_touch(struct host_job *j, nsec_t now);
-void host_timer(struct host_job *j);               /* after a change of state or times */
-uint64_t host_id(struct host_job *j);              /* a new action id that leads to j */
-void host_forget_id(struct host *h, uint64_t *id); /* and sets it 0 */
-/* Jobs of before are STALE. */
-void host_refuse_before(struct host *h, int64_t time_us);
-/* What was signed at that time is forgotten, and not signed again even if the clock is
- * set back: a job may be as far ahead of the clock as STALE allows. */
-void host_forget_signed(struct host *h, int64_t time_us);
-void host_expire_records(struct host *h, nsec_t now); /* those a day old; cheap when none is */
+void host_timer(struct host_job *j);                  /* after a change of state or times */
+uint64_t host_id(struct host_job *j);                 /* a new action id that leads to j */
+void host_forget_id(struct host *h, uint64_t *id);    /* and sets it 0 */
+void host_expire_records(struct host *h, nsec_t now); /* cheap when none is old enough */
 void host_next_waiting(struct host *h, nsec_t now);
 void host_event(struct host *h, enum event_level level, const char *name, const struct host_job *j);
 
@@ -81,8 +77,17 @@ void host_journalled(struct host_job *j, bool ok, nsec_t now);
 void host_signed(struct host_job *j, struct bytes statement, struct bytes signature, nsec_t now);
 void host_ask_signature(struct host_job *j, nsec_t now); /* when result and journal are there */
 void host_send_recorded(struct host_job *j, nsec_t now);
-/* As what the record's state says: JOURNAL_HOST, or with it JOURNAL_HOST_DROP. */
-void host_journal(struct host *h, const struct record *record, enum journal_kind kind, uint64_t id);
+/* The record as its state says, or its withdrawal. */
+void host_journal(struct host *h, const struct record *record, bool is_dropped, uint64_t id);
+void host_journal_birth(struct host *h, nsec_t now);
+void host_journal_horizon(struct host *h, uint32_t run, nsec_t now);
+/* The commit of that record is asked of the journal: j->recall. */
+void host_recall(struct host_job *j, const struct record_key *key);
+/* A journalled record into its commit; false: there is none, or it is of another key. */
+bool host_read_commit(struct bytes record, const struct record_key *key, struct buffer *ret,
+                      struct hash_value *ret_statement);
+/* RECALLING: it came, or BYTES_NONE. */
+void host_commit_recalled(struct host_job *j, struct bytes record, nsec_t now);
 /* Why this requester may have no record now (enum shares_result, not OK): refuses. */
 void host_refuse_record(struct host_job *j, int why);
 
@@ -96,6 +101,9 @@ void host_pump(struct host_job *j, nsec_t now); /* the window opened */
 /* host_verdict.c */
 void host_on_verdict(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
 void host_heard(struct host_job *j, bool ok, nsec_t now); /* journalled, or not */
+/* The commit it judges came, or BYTES_NONE. */
+void host_heard_recalled(struct host_job *j, struct bytes record, nsec_t now);
+void host_unhear(struct host_job *j); /* what waited for it is let go */
 
 /* host_restore.c: a row of host_role */
 int host_restore(void *role, enum journal_kind kind, struct bytes bytes, nsec_t now);

@@ -140,6 +140,50 @@ static bool is_stale(const struct host_job *j, nsec_t now) {
         return age > past || age < -ahead || j->descriptor.time_us < h->created_us;
 }
 
+/* It may have been signed and forgotten, as the clock of then said that it was old. */
+static bool is_forgotten(const struct host_job *j) {
+        return j->descriptor.time_us <= records_horizon(j->host->records, j->offer.run);
+}
+
+static void refuse_forgotten(struct host_job *j, nsec_t now) {
+        struct host *h = j->host;
+        int64_t ahead = records_horizon(h->records, j->offer.run) - core_wall_us(h->core, now);
+        struct host_problem p = { .code = OUTCOME_STALE,
+                                  .detail = "why=forgotten",
+                                  .position = -1 };
+        char text[256];
+
+        if (ahead > 0) {
+                snprintf(
+                        text, sizeof(text),
+                        "the clock of this host was ahead once: it takes no job from before %lld s "
+                        "from now; ask another host, or submit the query again then",
+                        (long long) (ahead / 1000000 + 1));
+                p.retry_ms = ahead < 3600000000 ? (uint32_t) (ahead / 1000) + 1 : 3600000;
+        } else {
+                snprintf(text, sizeof(text),
+                         "this host no longer knows what it signed for jobs of that time; submit "
+                         "the query again: it gets a new job time");
+        }
+        if (ahead > 0 && !h->warned_of_clock)
+                host_event(h, EVENT_WARNING, "host_clock_was_ahead", j);
+        h->warned_of_clock = ahead > 0;
+        p.text = BYTES_STR(text);
+        host_refuse(j, &p);
+}
+
+/* Of another time than may be signed now: refused. */
+static bool is_too_old(struct host_job *j, nsec_t now) {
+        if (!is_stale(j, now) && !is_forgotten(j))
+                return false;
+        j->host->counters.stale++;
+        if (is_stale(j, now))
+                host_refuse_for(j, OUTCOME_STALE, "why=job_time");
+        else
+                refuse_forgotten(j, now);
+        return true;
+}
+
 /* ---- Keeping what came ---- */
 
 static bool keep(struct host_job *j, const Grid__Dispatch *in) {
@@ -175,7 +219,7 @@ static void take_over(struct host_job *j, struct host_job *old, nsec_t now) {
         struct host *h = j->host;
 
         j->record = TAKE(old->record);
-        j->record->job = j;
+        j->record->busy = j;
         j->salt = old->salt;
         j->answer = old->answer;
         j->metering = old->metering;
@@ -202,6 +246,22 @@ static void take_over(struct host_job *j, struct host_job *old, nsec_t now) {
                 host_send_recorded(j, now);
 }
 
+/* What was signed is said again, from memory or from the journal. */
+static void hold_again(struct host_job *j, struct record *record, nsec_t now) {
+        struct record_key key = record_key(record);
+
+        j->record = record;
+        record->busy = j;
+        j->read = now;
+        if (record->commit) {
+                j->state = HOST_HELD;
+                host_send_recorded(j, now);
+        } else {
+                j->state = HOST_RECALLING;
+                host_recall(j, &key);
+        }
+}
+
 /* True when a record answered it: this dispatch was seen before. */
 static bool is_repeated(struct host_job *j, nsec_t now) {
         struct record_key key = key_of(j);
@@ -209,22 +269,19 @@ static bool is_repeated(struct host_job *j, nsec_t now) {
 
         if (!record)
                 return false;
-        if (record->job && record->job->state < HOST_COMMITTING) {
-                host_reset(record->job, now);
+        if (record->busy && record->busy->state < HOST_COMMITTING) {
+                host_reset(record->busy, now);
                 return false;
         }
         j->host->counters.repeated++;
-        if (record->job) {
-                take_over(j, record->job, now);
-        } else if (record->state == RECORD_SIGNED) {
-                j->record = record;
-                record->job = j;
-                j->state = HOST_HELD;
-                j->read = now;
-                host_send_recorded(j, now);
-        } else {
+        if (record->busy && record->busy->state == HOST_RECALLING)
+                host_reset(record->busy, now);
+        if (record->busy)
+                take_over(j, record->busy, now);
+        else if (record->state == RECORD_SIGNED)
+                hold_again(j, record, now);
+        else
                 host_refuse_for(j, OUTCOME_STALE, "why=perhaps_signed_before_restart");
-        }
         return true;
 }
 
@@ -258,6 +315,16 @@ static void ask_inputs(struct host_job *j, const Grid__Dispatch *in) {
         }
 }
 
+static void refuse_input(struct host_job *j, size_t i, unsigned code) {
+        char detail[8 + 2 * HASH_SIZE] = "root=";
+
+        hex_encode(hash_bytes(&j->descriptor.datasets[i].root), detail + strlen(detail));
+        if (code == OUTCOME_LIMIT)
+                host_refuse_for(j, OUTCOME_LIMIT, "which=data");
+        else
+                host_refuse_for(j, OUTCOME_DATA_UNAVAILABLE, detail);
+}
+
 void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *facts, unsigned code,
                 nsec_t now) {
         struct host_input *in = NULL;
@@ -268,8 +335,7 @@ void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *fa
         if (!in || in->is_ready)
                 return;
         if (!facts) {
-                host_refuse_for(j, code == OUTCOME_LIMIT ? OUTCOME_LIMIT : OUTCOME_DATA_UNAVAILABLE,
-                                code == OUTCOME_LIMIT ? "which=data" : "root=input");
+                refuse_input(j, (size_t) (in - j->inputs), code);
                 return;
         }
         in->is_ready = true;
@@ -405,20 +471,19 @@ static void consume_ticket(struct host_job *j) {
         j->is_promised = false;
 }
 
-static bool open_record(struct host_job *j, nsec_t now) {
+static bool open_record(struct host_job *j) {
         struct record_key key = key_of(j);
         int r = records_room(j->host->records, &j->peer->id, &j->subnet);
 
         if (!r)
-                j->record = records_add(j->host->records, &key, &j->subnet,
-                                        core_wall_us(j->host->core, now));
+                j->record = records_add(j->host->records, &key, &j->subnet, j->descriptor.time_us);
         if (!j->record) {
                 host_refuse_record(j, r ? r : SHARES_E_FULL);
                 return false;
         }
-        j->record->job = j;
+        j->record->busy = j;
         j->journal = host_id(j);
-        host_journal(j->host, j->record, JOURNAL_HOST, j->journal);
+        host_journal(j->host, j->record, false, j->journal);
         return true;
 }
 
@@ -439,12 +504,7 @@ void host_on_dispatch(struct host_job *j, const Grid__JobMessage *m, nsec_t now)
                 host_executor_done(j);
                 return;
         }
-        if (is_stale(j, now)) {
-                j->host->counters.stale++;
-                host_refuse_for(j, OUTCOME_STALE, "why=job_time");
-                return;
-        }
-        if (!open_record(j, now))
+        if (is_too_old(j, now) || !open_record(j))
                 return;
         j->state = HOST_FETCHING;
         j->said = now;

@@ -31,6 +31,7 @@ enum host_state {
         HOST_WAITING,  /* all is there but a slot */
         HOST_RUNNING,
         HOST_COMMITTING, /* result known; journal or signature under way */
+        HOST_RECALLING,  /* dispatched again; its commit is being read back */
         HOST_HELD,       /* commit sent; rows may be asked for */
         HOST_OVER,       /* refused, failed or released: only the stream is left */
         _HOST_STATE_N,
@@ -91,11 +92,13 @@ struct host_job {
         struct record *record;     /* whose job this is; or NULL */
         uint64_t journal, request; /* action ids under way, 0: none */
         bool is_journalled;
+        uint64_t recall; /* action id: the commit of this job, or of what is heard */
         struct heard {
                 struct record_key key;
                 struct hash_value digest;
-        } heard;                              /* HEARING: the verdict on its way to disk */
-        char engine[DESCRIPTOR_TEXT_MAX + 1]; /* that ran it */
+                struct buffer statement, signature; /* while the commit is read back; charged */
+        } heard;                                    /* the verdict on its way to disk */
+        char engine[DESCRIPTOR_TEXT_MAX + 1];       /* that ran it */
         struct answer answer;
         struct worker_metering {
                 uint64_t cpu_us, wall_us, peak_memory, rows, bytes;
@@ -123,6 +126,7 @@ struct host {
         struct heap timers;
         nsec_t retry_at;    /* while jobs wait for a slot */
         int64_t created_us; /* wall clock: our journal knows nothing before; 0: not yet known */
+        bool warned_of_clock;
         struct host_counters counters;
         struct faults faults;
 };

@@ -159,15 +159,16 @@ static struct host_problem record_problem(int why) {
         static const struct {
                 const char *detail, *text;
         } rows[] = {
-                [SHARES_E_FULL] = { "which=commits",
-                                    "this host keeps as many signed answers as it can, each for a "
-                                    "day; ask another host" },
+                [SHARES_E_FULL] = { "which=commits", "this host remembers as many signed answers "
+                                                     "as it can, each for "
+                                                     "an hour; ask another host" },
                 [SHARES_E_REQUESTER] = { "which=commits_of_requester",
-                                         "this host keeps your share of signed answers, each for a "
-                                         "day; ask another host, or again later" },
+                                         "this host remembers your share of signed answers, each "
+                                         "for an "
+                                         "hour; ask another host, or again later" },
                 [SHARES_E_SUBNET] = { "which=commits_of_subnet",
-                                      "this host keeps your subnet's share of signed answers, each "
-                                      "for a day; ask another host, or again later" },
+                                      "this host remembers your subnet's share of signed answers, "
+                                      "each for an hour; ask another host, or again later" },
         };
 
         return (struct host_problem){ .code = OUTCOME_LIMIT,

@@ -16,33 +16,7 @@ static const struct unpack_limits report_limits = {
         .depth = 6, .fields = 4096, .unknown = 16, .memory = LANE_BATCH_MAX + (1u << 20)
 };
 
-/* ---- Journal ---- */
-
-void host_journal(struct host *h, const struct record *record, enum journal_kind kind,
-                  uint64_t id) {
-        const struct record_key *key = &record->key;
-        Journal__HostRecord out = JOURNAL__HOST_RECORD__INIT;
-        struct refbuf *packed;
-        struct action *a;
-
-        if (!peer_id_is_none(&key->requester)) {
-                out.requester = (ProtobufCBinaryData){ key->requester.len,
-                                                       (uint8_t *) key->requester.bytes };
-                out.job = (ProtobufCBinaryData){ HASH_SIZE, (uint8_t *) key->job.bytes };
-        }
-        out.run = key->run;
-        out.time_us = record->time_us;
-        if (record->state == RECORD_SIGNED)
-                out.commit = (ProtobufCBinaryData){ record->commit.len, record->commit.data };
-        out.subnet = (ProtobufCBinaryData){ record->subnet.len, (uint8_t *) record->subnet.bytes };
-        packed = refbuf_alloc(journal__host_record__get_packed_size(&out));
-        journal__host_record__pack(&out, packed->data);
-        a = actions_add(h->core->actions, ACTION_JOURNAL, id);
-        a->hash = key->job;
-        a->n = kind;
-        a->data = packed;
-}
-
+/* ---- The commit ---- */
 void host_journalled(struct host_job *j, bool ok, nsec_t now) {
         if (!ok) {
                 host_refuse_for(j, OUTCOME_LIMIT, "which=disk");
@@ -53,8 +27,6 @@ void host_journalled(struct host_job *j, bool ok, nsec_t now) {
                 j->record->state = RECORD_OPEN;
         host_ask_signature(j, now);
 }
-
-/* ---- The commit ---- */
 
 /* Signs once: the record leaves RECORD_OPEN here and never comes back to it. */
 static void ask(struct host_job *j, const struct answer *a) {
@@ -106,9 +78,10 @@ static void fill_commit(const struct host_job *j, Grid__Commit *out, Types__Mete
 }
 
 /* Packed as it goes to the requester, so that a repeated dispatch gets the same bytes. */
-static bool record_commit(struct host_job *j, struct bytes statement, struct bytes signature) {
+static bool keep_commit(struct host_job *j, struct bytes statement, struct bytes signature) {
         Types__Metering metering = TYPES__METERING__INIT;
         Grid__Commit out = GRID__COMMIT__INIT;
+        struct hash_value digest;
         struct buffer b;
         bool ok;
 
@@ -117,7 +90,8 @@ static bool record_commit(struct host_job *j, struct bytes statement, struct byt
         out.signature = (ProtobufCBinaryData){ signature.len, (uint8_t *) signature.data };
         buffer_init(&b, RECORD_MAX);
         wire_pack(&b, &out.base);
-        ok = !b.failed && record_sign(j->host->records, j->record, buffer_bytes(&b));
+        digest = statement_digest(statement);
+        ok = !b.failed && record_sign(j->host->records, j->record, buffer_bytes(&b), &digest);
         buffer_done(&b);
         return ok;
 }
@@ -140,7 +114,7 @@ void host_send_recorded(struct host_job *j, nsec_t now) {
                 send_garbage(j);
                 return;
         }
-        check(!wire_unpack(&grid__commit__descriptor, buffer_bytes(&j->record->commit), NULL, &u));
+        check(!wire_unpack(&grid__commit__descriptor, record_commit(j->record), NULL, &u));
         commit = u.message;
         j->answer.batches = commit->batches;
         host_message_init(&m, GRID__JOB_MESSAGE__BODY_COMMIT);
@@ -166,11 +140,11 @@ void host_signed(struct host_job *j, struct bytes statement, struct bytes signat
                 host_refuse_for(j, OUTCOME_INTERNAL, "what=keyring");
                 return;
         }
-        if (!record_commit(j, statement, signature)) {
+        if (!keep_commit(j, statement, signature)) {
                 host_refuse_for(j, OUTCOME_LIMIT, "which=commits");
                 return;
         }
-        host_journal(j->host, j->record, JOURNAL_HOST, 0);
+        host_journal(j->host, j->record, false, 0);
         j->state = HOST_HELD;
         j->read = now;
         j->host->counters.commits++;

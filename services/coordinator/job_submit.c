@@ -169,7 +169,8 @@ void job_input_ready(struct job_input *in, const struct input_facts *facts, unsi
 
         if (!facts) {
                 hex_encode(hash_bytes(&in->root), hex);
-                (void) snprintf(detail, sizeof(detail), "root=%s asked=0", hex);
+                (void) snprintf(detail, sizeof(detail), "root=%s", hex);
+                actions_add(ACTIONS(j), ACTION_INPUT_CANCEL, in->handle.id);
                 handle_close(RQ_OF(j), &in->handle);
                 job_fail(j, code == OUTCOME_LIMIT ? OUTCOME_LIMIT : OUTCOME_DATA_UNAVAILABLE,
                          code == OUTCOME_LIMIT ? "which=data" : detail, now);

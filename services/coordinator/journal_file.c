@@ -7,9 +7,10 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 
-#define DAY_US     (24 * 3600 * INT64_C(1000000))
-#define ENDED_KEPT 1000
-#define HEARD_KEPT 20000
+#define DAY_US         (24 * 3600 * INT64_C(1000000))
+#define ENDED_KEPT     1000
+#define HEARD_KEPT     20000
+#define FORGET_AT_ONCE 10000 /* about 50 ms */
 
 enum statement_index {
         ADD,
@@ -21,6 +22,9 @@ enum statement_index {
         ROLLBACK,
         ALL,
         LATEST,
+        FIND,
+        REPLACE,
+        FORGET,
         _STATEMENT_N
 };
 
@@ -32,7 +36,14 @@ static const char *const statements[_STATEMENT_N] = {
         [BEGIN] = "BEGIN IMMEDIATE",
         [COMMIT] = "COMMIT",
         [ROLLBACK] = "ROLLBACK",
-        [ALL] = "SELECT kind, data FROM record ORDER BY id",
+        [ALL] = "SELECT kind, data FROM record WHERE kind NOT IN (7, 13) ORDER BY id",
+        [FIND] = "SELECT kind, data FROM record WHERE job = ?1 AND kind = ?2"
+                 " ORDER BY id DESC LIMIT 1",
+        [REPLACE] = "DELETE FROM record WHERE kind = ?1",
+        /* The birth of the journal, of no job, is for ever. */
+        [FORGET] = "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE kind = ?1"
+                   " AND time_us <= (SELECT max(time_us) FROM record WHERE kind = ?2)"
+                   " AND job <> zeroblob(32) ORDER BY time_us LIMIT ?3)",
         [LATEST] = "SELECT kind, data FROM record WHERE kind = ?1 ORDER BY id DESC LIMIT ?2",
 };
 
@@ -43,12 +54,27 @@ static const char *const migrations[] = {
         "CREATE INDEX record_job ON record(job);"
         "CREATE INDEX record_kind ON record(kind, id);",
         "CREATE INDEX record_age ON record(kind, time_us);",
+        /* From here on a host record goes by its job time, which is at most an hour after it
+         * was written, and re-checks are a kind of their own: field 3 of the message is 1,
+         * behind a peer id of 38 bytes and the job. */
+        "UPDATE record SET time_us = time_us + 3600000000,"
+        " kind = CASE WHEN substr(data, 75, 2) = x'1801' THEN 9 ELSE 1 END"
+        " WHERE kind = 1 AND job <> zeroblob(32);",
 };
 
 /* Kinds that only take back a record with the same bytes. */
 static const enum journal_kind withdraws[] = {
         [JOURNAL_HOST_DROP] = JOURNAL_HOST,
+        [JOURNAL_RECHECK_DROP] = JOURNAL_RECHECK,
         [JOURNAL_OWED_DROP] = JOURNAL_OWED,
+};
+
+/* Kinds of which only the last is kept, and what may go once it is on disk. */
+static const struct horizon {
+        enum journal_kind kind, covers;
+} horizons[] = {
+        { JOURNAL_HOST_HORIZON, JOURNAL_HOST },
+        { JOURNAL_RECHECK_HORIZON, JOURNAL_RECHECK },
 };
 
 struct journal_file {
@@ -206,7 +232,18 @@ static int walk(sqlite3_stmt *s, journal_file_fn fn, void *userdata) {
 }
 
 int journal_file_walk(struct journal_file *j, journal_file_fn fn, void *userdata) {
-        return walk(j->statement[ALL], fn, userdata);
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(horizons) && r == 0; i++)
+                r = journal_file_latest(j, horizons[i].kind, 1, fn, userdata);
+        return r ? r : walk(j->statement[ALL], fn, userdata);
+}
+
+int journal_file_find(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+                      journal_file_fn fn, void *userdata) {
+        sqlite3_bind_blob(j->statement[FIND], 1, job->bytes, HASH_SIZE, SQLITE_TRANSIENT);
+        sqlite3_bind_int(j->statement[FIND], 2, kind);
+        return walk(j->statement[FIND], fn, userdata);
 }
 
 int journal_file_latest(struct journal_file *j, enum journal_kind kind, size_t max,
@@ -236,9 +273,38 @@ static int withdraw(struct journal_file *j, enum journal_kind kind, const struct
         return r;
 }
 
-static int add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
-               struct bytes data, int64_t wall_us) {
+static int forget(struct journal_file *j, const struct horizon *h) {
+        sqlite3_bind_int(j->statement[FORGET], 1, h->covers);
+        sqlite3_bind_int(j->statement[FORGET], 2, h->kind);
+        sqlite3_bind_int(j->statement[FORGET], 3, FORGET_AT_ONCE);
+        return run(j, FORGET);
+}
+
+static const struct horizon *horizon_of(enum journal_kind kind) {
+        for (size_t i = 0; i < ELEMENTSOF(horizons); i++)
+                if (horizons[i].kind == kind)
+                        return &horizons[i];
+        return NULL;
+}
+
+static int insert(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+                  struct bytes data, int64_t time_us) {
         sqlite3_stmt *s = j->statement[ADD];
+        int r;
+
+        sqlite3_bind_int(s, 1, kind);
+        sqlite3_bind_blob(s, 2, job->bytes, HASH_SIZE, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 3, time_us);
+        sqlite3_bind_blob64(s, 4, data.len ? (const void *) data.data : "", data.len,
+                            SQLITE_STATIC);
+        r = run(j, ADD);
+        sqlite3_clear_bindings(s);
+        return r;
+}
+
+static int add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+               struct bytes data, int64_t time_us) {
+        const struct horizon *h = horizon_of(kind);
         int r = SQLITE_OK;
 
         if ((size_t) kind < ELEMENTSOF(withdraws) && withdraws[kind])
@@ -248,24 +314,21 @@ static int add(struct journal_file *j, enum journal_kind kind, const struct hash
                                   SQLITE_STATIC);
                 r = run(j, DROP_EARLIER);
         }
-        if (r != SQLITE_OK)
-                return r;
-        sqlite3_bind_int(s, 1, kind);
-        sqlite3_bind_blob(s, 2, job->bytes, HASH_SIZE, SQLITE_STATIC);
-        sqlite3_bind_int64(s, 3, wall_us);
-        sqlite3_bind_blob64(s, 4, data.len ? (const void *) data.data : "", data.len,
-                            SQLITE_STATIC);
-        r = run(j, ADD);
-        sqlite3_clear_bindings(s);
-        return r;
+        if (h) {
+                sqlite3_bind_int(j->statement[REPLACE], 1, kind);
+                r = run(j, REPLACE);
+        }
+        if (r == SQLITE_OK)
+                r = insert(j, kind, job, data, time_us);
+        return r == SQLITE_OK && h ? forget(j, h) : r;
 }
 
 int journal_file_add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
-                     struct bytes data, int64_t wall_us) {
+                     struct bytes data, int64_t time_us) {
         if (!j->is_dirty && run(j, BEGIN) != SQLITE_OK)
                 return failed(j);
         j->is_dirty = true;
-        return add(j, kind, job, data, wall_us) == SQLITE_OK ? JOURNAL_OK : failed(j);
+        return add(j, kind, job, data, time_us) == SQLITE_OK ? JOURNAL_OK : failed(j);
 }
 
 bool journal_file_is_dirty(const struct journal_file *j) {
@@ -288,8 +351,9 @@ static const struct retention {
         enum journal_kind kind;
         int days, count;
 } retentions[] = {
-        { JOURNAL_HOST, 1, 0 },           { JOURNAL_HEARD, 30, HEARD_KEPT },
-        { JOURNAL_ENDED, 0, ENDED_KEPT }, { JOURNAL_VERDICT, 60, 0 },
+        { JOURNAL_HEARD, 30, HEARD_KEPT },
+        { JOURNAL_ENDED, 0, ENDED_KEPT },
+        { JOURNAL_VERDICT, 60, 0 },
         { JOURNAL_OWED, 1, 0 },
 };
 
@@ -297,10 +361,8 @@ static int prune_kind(struct journal_file *j, const struct retention *r, int64_t
         char sql[512];
         int result = SQLITE_OK;
 
-        /* The birth of the journal, of no job, is for ever. */
-        snprintf(sql, sizeof(sql),
-                 "DELETE FROM record WHERE kind = %d AND time_us < %lld AND job <> zeroblob(32)",
-                 r->kind, (long long) (wall_us - r->days * DAY_US));
+        snprintf(sql, sizeof(sql), "DELETE FROM record WHERE kind = %d AND time_us < %lld", r->kind,
+                 (long long) (wall_us - r->days * DAY_US));
         if (r->days)
                 result = exec(j, sql);
         snprintf(sql, sizeof(sql),
@@ -315,6 +377,9 @@ static int prune_kind(struct journal_file *j, const struct retention *r, int64_t
 int journal_file_prune(struct journal_file *j, int64_t wall_us) {
         for (size_t i = 0; i < ELEMENTSOF(retentions); i++)
                 if (prune_kind(j, &retentions[i], wall_us) != SQLITE_OK)
+                        return JOURNAL_E_DISK;
+        for (size_t i = 0; i < ELEMENTSOF(horizons); i++)
+                if (forget(j, &horizons[i]) != SQLITE_OK)
                         return JOURNAL_E_DISK;
         return JOURNAL_OK;
 }

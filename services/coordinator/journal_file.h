@@ -27,24 +27,31 @@ int journal_file_open(const char *path, struct journal_file **ret, char error[JO
 struct journal_file *journal_file_free(struct journal_file *j); /* what was not committed is lost */
 DEFINE_CLEANUP(struct journal_file *, journal_file_free);
 
-/* All records in order. `fn` answers 0; anything else ends the walk and is returned. */
+/* All records in order, horizons before all others. `fn` answers 0; anything else ends the walk and
+ * is returned. */
 typedef int (*journal_file_fn)(void *userdata, enum journal_kind kind, struct bytes data);
 int journal_file_walk(struct journal_file *j, journal_file_fn fn, void *userdata);
 
 /* JOURNAL_ENDED drops the job's earlier SUBMITTED and RECORD; the kinds that withdraw drop the
- * equal record and are not kept themselves. JOURNAL_OK or JOURNAL_E_DISK. */
+ * equal record and are not kept themselves; a horizon replaces the one before, and the oldest of
+ * the records it covers go. `time_us`: what retention goes by, wall clock; of a horizon and what
+ * it covers the job time. JOURNAL_OK or JOURNAL_E_DISK. */
 int journal_file_add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
-                     struct bytes data, int64_t wall_us);
+                     struct bytes data, int64_t time_us);
 bool journal_file_is_dirty(const struct journal_file *j);
 /* JOURNAL_OK: durable. JOURNAL_E_DISK: rolled back, as if never added. */
 int journal_file_commit(struct journal_file *j);
 
-/* Forgets what is too old to matter: host records and verdicts owed after a day, ended
- * jobs beyond the latest 1,000, verdicts of ours after 60 days, those of others after 30
- * or beyond the latest 20,000. Commits, unless a transaction is under way. */
+/* Forgets what is too old to matter: host records up to their horizon (some thousands at
+ * a time), verdicts owed after a day, ended jobs beyond the latest 1,000, verdicts of ours after 60
+ * days, those of others after 30 or beyond the latest 20,000. Commits, unless a transaction is
+ * under way. */
 int journal_file_prune(struct journal_file *j, int64_t wall_us);
 uint64_t journal_file_count(struct journal_file *j, enum journal_kind kind);
 
+/* The newest of this kind and job. */
+int journal_file_find(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
+                      journal_file_fn fn, void *userdata);
 /* The latest records of one kind, newest first. */
 int journal_file_latest(struct journal_file *j, enum journal_kind kind, size_t max,
                         journal_file_fn fn, void *userdata);

@@ -71,7 +71,7 @@ static bool find_common(const struct job *j, struct common *ret) {
 }
 
 void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
-        char detail[DETAIL_MAX], root[2 * HASH_SIZE + 1] = "?";
+        char detail[DETAIL_MAX], root[8 + 2 * HASH_SIZE] = "";
         struct common c;
 
         if (!find_common(j, &c)) {
@@ -80,12 +80,12 @@ void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
                 return;
         }
         if (j->n_inputs == 1)
-                hex_encode(hash_bytes(&j->inputs[0].root), root);
+                hex_encode(hash_bytes(&j->inputs[0].root), strcpy(root, "root=") + 5);
         if (c.reason->argument)
                 (void) snprintf(detail, sizeof(detail), "%s=%s have=%u need=%u", c.reason->argument,
                                 c.word, have, need);
         else
-                (void) snprintf(detail, sizeof(detail), "root=%s asked=%u have=%u need=%u", root,
+                (void) snprintf(detail, sizeof(detail), "%s asked=%u have=%u need=%u", root,
                                 c.hosts, have, need);
         job_fail(j, c.reason->code, detail, now);
 }

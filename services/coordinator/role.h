@@ -67,3 +67,6 @@ struct role {
 
 extern const struct role requester_role; /* requester.c */
 extern const struct role host_role;      /* host.c */
+
+/* host.c: the answer to ACTION_RECALL, which only the host asks. */
+void host_recalled(void *role, uint64_t id, struct bytes record, nsec_t now);

@@ -223,7 +223,7 @@ static int add_served(void *userdata, enum journal_kind kind, struct bytes data)
         coordinator__job_summary__init(out);
         out->job = in->job;
         out->requester = in->requester;
-        out->started_us = in->time_us;
+        out->started_us = in->job_time_us ? in->job_time_us : in->time_us;
         out->served = true;
         out->state = in->commit.len ? committed : open;
         return 0;
@@ -242,6 +242,9 @@ static void admin_job_list(Coordinator__Admin_Service *service,
                 add_running(s, l);
         (void) journal_file_latest(s->journal, in->served ? JOURNAL_HOST : JOURNAL_ENDED,
                                    l->max - l->n, in->served ? add_served : add_job, l);
+        if (in->served)
+                (void) journal_file_latest(s->journal, JOURNAL_RECHECK, l->max - l->n, add_served,
+                                           l);
         out.jobs = l->items;
         out.n_jobs = l->n;
         call_reply(call, &out);

@@ -54,13 +54,12 @@ struct host_settings {
         nsec_t held_unread_max; /* held but not read */
         nsec_t run_max_age;     /* run 0: job time to our clock */
         nsec_t recheck_max_age; /* run 1 */
-        nsec_t commit_keep;     /* journalled (requester, job, run) */
         uint64_t price;
         /* What peers may make us keep and do. */
         uint32_t peers_max, jobs_max, commits_max;
         uint64_t commits_bytes;
         /* Percent of what is free that one may hold (host_shares.h): of streams, of
-         * promised and queued runs, of commits kept for a day. */
+         * promised and queued runs, of records of commits. */
         uint32_t requester_jobs, subnet_jobs, requester_runs, subnet_runs;
         uint32_t requester_commits, subnet_commits;
         uint32_t offer_rate, offer_burst; /* per peer: each second, at once */

@@ -58,6 +58,7 @@ static const shell_action_fn do_action[_ACTION_N] = {
         [ACTION_INPUT] = do_input,
         [ACTION_INPUT_CANCEL] = do_input_cancel,
         [ACTION_JOURNAL] = shell_do_journal,
+        [ACTION_RECALL] = shell_do_recall,
         [ACTION_RECEIPT] = shell_do_receipt,
         [ACTION_SPOOL_WRITE] = shell_do_spool_write,
         [ACTION_SPOOL_READ] = shell_do_spool_read,

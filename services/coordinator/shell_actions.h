@@ -18,6 +18,7 @@ void shell_do_work_consumed(struct shell *s, struct action *a);
 void shell_do_work_release(struct shell *s, struct action *a);
 void shell_do_work_cancel(struct shell *s, struct action *a);
 void shell_do_journal(struct shell *s, struct action *a);
+void shell_do_recall(struct shell *s, struct action *a);
 void shell_do_receipt(struct shell *s, struct action *a);
 void shell_do_spool_write(struct shell *s, struct action *a);
 void shell_do_spool_read(struct shell *s, struct action *a);

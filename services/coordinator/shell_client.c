@@ -1,13 +1,25 @@
 #include "services/coordinator/shell_actions.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "common/canonical/outcome.h"
 #include "common/daemon/log.h"
 #include "common/wire/unpack.h"
 #include "services/coordinator/shell_outbox.h"
 
 #define RESULTS_PER_LINK 64
+
+/* Why a result channel was ended by us; common/client/result.c knows them. */
+#define RESULT_NO_JOB 1
+#define RESULT_ENDED  2
+
+struct ended {
+        char state[64];
+};
 
 /* One result channel of a client. */
 struct client {
@@ -56,6 +68,41 @@ static const struct channel_handler client_handler = { .on_data = on_data,
                                                        .on_writable = on_writable,
                                                        .on_end = on_end };
 
+/* What became of a job that nobody can be attached to any more. */
+static int note_ended(void *userdata, enum journal_kind kind, struct bytes data) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct ended *e = userdata;
+
+        if (!wire_unpack(&coordinator__job_summary__descriptor, data, NULL, &u))
+                (void) snprintf(e->state, sizeof(e->state), "%s",
+                                ((const Coordinator__JobSummary *) u.message)->state);
+        return 0;
+}
+
+static void say_no_job(struct shell *s, struct channel *c, struct bytes job) {
+        CLEANUP(freep) char *path = NULL;
+        char hex[2 * HASH_SIZE + 1], text[512];
+        struct ended e = {};
+        struct hash_value id;
+
+        if (job.len == HASH_SIZE) {
+                memcpy(id.bytes, job.data, HASH_SIZE);
+                (void) journal_file_find(s->journal, JOURNAL_ENDED, &id, note_ended, &e);
+        }
+        if (!*e.state) {
+                channel_reset(c, RESULT_NO_JOB,
+                              "no such job: it ended long ago, or was never here");
+                return;
+        }
+        hex_encode(job, hex);
+        path = xasprintf("%s/%s.receipt", s->receipts_path, hex);
+        (void) snprintf(text, sizeof(text), "this job has ended: %s; %s%s", e.state,
+                        access(path, F_OK) == 0 ? "see `quorate receipt show` with its receipt "
+                                                : "it has no receipt; run the query again",
+                        access(path, F_OK) == 0 ? path : "");
+        channel_reset(c, RESULT_ENDED, text);
+}
+
 static void open_result(struct shell *s, struct channel *c, struct bytes metadata) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Coordinator__ResultOpen *in;
@@ -80,7 +127,7 @@ static void open_result(struct shell *s, struct channel *c, struct bytes metadat
                                shell_now(s))) {
                 coordinator_client_credit(s->core, x->id, OUTBOX_WINDOW, shell_now(s));
         } else {
-                channel_reset(c, 1, "no such job: it ended long ago, or was never here");
+                say_no_job(s, c, BYTES(in->job.data, in->job.len));
                 client_free(x);
         }
         shell_turn(s);

@@ -12,6 +12,7 @@
 #include "common/daemon/log.h"
 
 #define SPOOL_READ_MAX (18u << 20)
+#define RECALL_MAX     (64u << 10)
 #define PRUNE_EVERY    (3600 * NSEC_PER_SEC)
 
 /* ---- Journal: all records of a turn are one transaction, then all are told ---- */
@@ -60,9 +61,25 @@ static int on_commit(void *userdata) {
 
 void shell_do_journal(struct shell *s, struct action *a) {
         (void) journal_file_add(s->journal, (enum journal_kind) a->n, &a->hash,
-                                refbuf_bytes(a->data), shell_wall_us());
+                                refbuf_bytes(a->data),
+                                a->offset ? (int64_t) a->offset : shell_wall_us());
         s->gauges.verdicts_kept += a->n == JOURNAL_HEARD;
         want_commit(s, a->id, false);
+}
+
+static int keep_copy(void *userdata, enum journal_kind kind, struct bytes data) {
+        return buffer_put_bytes(userdata, data), 0;
+}
+
+void shell_do_recall(struct shell *s, struct action *a) {
+        CLEANUP(buffer_donep) struct buffer record = {};
+
+        buffer_init(&record, RECALL_MAX);
+        if (journal_file_find(s->journal, (enum journal_kind) a->n, &a->hash, keep_copy, &record))
+                log_warning("a record of the journal cannot be read: check the disk of %s",
+                            s->ctx->state);
+        coordinator_recalled(s->core, a->id, record.failed ? BYTES_NONE : buffer_bytes(&record),
+                             shell_now(s));
 }
 
 static int restore_one(void *userdata, enum journal_kind kind, struct bytes data) {

@@ -107,8 +107,30 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
         return check_data(ctx, ret);
 }
 
-int ask_connect(const struct command_context *ctx, struct quorate **ret) {
-        int r = quorate_open(ctx->common.runtime, ret);
+static void show_waiting(void *userdata, uint64_t waited_ms) {
+        const struct quorate_progress what = { .stage = "waiting",
+                                               .note = "for the node, which is just starting",
+                                               .elapsed_us = waited_ms * 1000 };
+
+        progress_show(userdata, &what);
+}
+
+/* A node that is just restarting is waited for, as long as --timeout allows. */
+static int open_node(const struct command_context *ctx, const struct ask_options *o,
+                     struct quorate **ret) {
+        uint64_t within = o->timeout ? o->timeout / NSEC_PER_MSEC : UINT64_MAX;
+        struct progress progress;
+        int r;
+
+        progress_init(&progress, o->quiet || ctx->common.json);
+        r = quorate_open_within(ctx->common.runtime, within, show_waiting, &progress, ret);
+        progress_clear(&progress);
+        return r;
+}
+
+int ask_connect(const struct command_context *ctx, const struct ask_options *o,
+                struct quorate **ret) {
+        int r = open_node(ctx, o, ret);
 
         if (r == QUORATE_OK)
                 return EXIT_OK;
@@ -118,9 +140,9 @@ int ask_connect(const struct command_context *ctx, struct quorate **ret) {
                         quorate_code_text(r));
 }
 
-int ask_open(const struct command_context *ctx, struct quorate **ret) {
+int ask_open(const struct command_context *ctx, const struct ask_options *o, struct quorate **ret) {
         char executor[PATH_MAX];
-        int r = quorate_open(ctx->common.runtime, ret);
+        int r = open_node(ctx, o, ret);
 
         if (r == QUORATE_E_NO_NODE && node_binary("executor", executor))
                 r = quorate_open_private(executor, ret);
@@ -302,7 +324,6 @@ static bool says_end(const struct showing *s, const struct quorate_end *e) {
 static int show_end(struct showing *s) {
         const struct quorate_end *e = quorate_end(s->r);
         bool first = true;
-        char text[512];
 
         progress_clear(&s->progress);
         if (s->rows && rows_file_finish(s->rows, s->r))
@@ -318,8 +339,6 @@ static int show_end(struct showing *s) {
         }
         if (*e->state)
                 format_end(s->format, s->r);
-        if (!*e->state && s->o->explain_error && s->o->explain_error(s->ctx, text))
-                return complain(s->ctx, e->exit_code, "%s", text);
         if (says_end(s, e)) {
                 if (!*e->state)
                         fputs("quorate: ", stderr);
@@ -329,14 +348,6 @@ static int show_end(struct showing *s) {
 }
 
 #define CANCEL_WAIT_MS 5000
-
-static int complain_lost(const struct showing *s) {
-        char text[512];
-
-        if (s->o->explain_error && s->o->explain_error(s->ctx, text))
-                return complain(s->ctx, EXIT_OTHER, "%s", text);
-        return complain(s->ctx, EXIT_OTHER, "%s", quorate_error(s->q));
-}
 
 static int show_all(struct showing *s) {
         int cancelled = 0;
@@ -351,7 +362,7 @@ static int show_all(struct showing *s) {
                 else if (c == QUORATE_END)
                         return show_end(s);
                 else if (c != QUORATE_AGAIN)
-                        return complain_lost(s);
+                        return complain(s->ctx, EXIT_OTHER, "%s", quorate_error(s->q));
                 else if (cancelled && interrupts < 2)
                         return complain(s->ctx, EXIT_OTHER,
                                         "cancelled; the node did not confirm it in time");

@@ -15,8 +15,6 @@ struct ask_options {
         uint64_t replicas, quorum, max_replicas, max_rows, max_bytes, max_memory;
         nsec_t timeout, cpu;
         bool meta, no_rewrite, quiet;
-        /* No option: a better text than the node's "no", into ret; NULL: none is known. */
-        bool (*explain_error)(const struct command_context *ctx, char ret[512]);
 };
 #define ASK_OPTION(kind_, letter_, name_, member_, value_, help_) \
         { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, help_ }
@@ -58,9 +56,10 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                  struct quorate_input *inputs, struct quorate_question *ret);
 /* Connects to the node, or with none running to a private executor of our own, which
  * answers LOCAL. Complains when neither will do. */
-int ask_open(const struct command_context *ctx, struct quorate **ret);
+int ask_open(const struct command_context *ctx, const struct ask_options *o, struct quorate **ret);
 /* Connects; complains when nobody is there. */
-int ask_connect(const struct command_context *ctx, struct quorate **ret);
+int ask_connect(const struct command_context *ctx, const struct ask_options *o,
+                struct quorate **ret);
 /* After quorate_query() and its kind answered `c`, no OK: complains, returns the exit code. */
 int ask_complain(const struct command_context *ctx, const struct quorate *q, int c);
 /* Reads all of r, shows rows, progress and meta; Ctrl-C cancels. Returns the exit code. */

@@ -105,7 +105,7 @@ static int run(const struct command_context *ctx) {
 
         if (ctx->operands.n_items != 1)
                 return complain(ctx, EXIT_USAGE, "explain: give one statement in quotes");
-        code = ask_open(ctx, &q);
+        code = ask_open(ctx, ctx->options, &q);
         if (code)
                 return code;
         code = explain(ctx, q, ctx->operands.items[0]);

@@ -13,8 +13,6 @@
 #include "services/ctl/colour.h"
 #include "services/ctl/json.h"
 
-#define JOBS_SEEN_MAX 1000 /* more than the node lists */
-
 static const struct call_target admin = { "coordinator/admin", &coordinator__admin__descriptor, 0 };
 static const struct call_target query = { "coordinator/query", &coordinator__query__descriptor, 0 };
 
@@ -110,56 +108,8 @@ static int job_cancel(const struct command_context *ctx) {
         return code;
 }
 
-/* The receipt of a job, "" when the node keeps none. */
-static void receipt_path(const struct command_context *ctx, const uint8_t job[HASH_SIZE],
-                         char ret[300]) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Coordinator__JobListRequest request = COORDINATOR__JOB_LIST_REQUEST__INIT;
-        const Coordinator__ReceiptListReply *reply;
-        char why[256];
-
-        ret[0] = 0;
-        request.limit = JOBS_SEEN_MAX;
-        if (ctl_try(ctx, &admin, "ReceiptList", &request, &u, why))
-                return;
-        reply = u.message;
-        for (size_t i = 0; i < reply->n_receipts; i++)
-                if (reply->receipts[i]->job.len == HASH_SIZE &&
-                    memcmp(reply->receipts[i]->job.data, job, HASH_SIZE) == 0)
-                        (void) snprintf(ret, 300, "%s", reply->receipts[i]->path);
-}
-
-/* Why a job cannot be taken up, if that is because it has ended. */
-static bool explain_ended(const struct command_context *ctx, char ret[512]) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Coordinator__JobListRequest request = COORDINATOR__JOB_LIST_REQUEST__INIT;
-        const Coordinator__JobListReply *reply;
-        char path[300], why[256];
-        uint8_t job[HASH_SIZE];
-
-        request.limit = JOBS_SEEN_MAX;
-        if (!job_of(ctx, job) || ctl_try(ctx, &admin, "JobList", &request, &u, why))
-                return false;
-        reply = u.message;
-        for (size_t i = 0; i < reply->n_jobs; i++) {
-                const Coordinator__JobSummary *j = reply->jobs[i];
-
-                if (j->job.len != HASH_SIZE || memcmp(j->job.data, job, HASH_SIZE) != 0 ||
-                    strcmp(j->state, "running") == 0)
-                        continue;
-                receipt_path(ctx, job, path);
-                (void) snprintf(ret, 512, "this job has ended: %.40s; %s%s", j->state,
-                                *path ? "see `quorate receipt show` with its receipt "
-                                      : "it has no receipt; run the query again",
-                                path);
-                return true;
-        }
-        return false;
-}
-
 static int job_attach(const struct command_context *ctx) {
-        struct job_options with_reason = *(const struct job_options *) ctx->options;
-        const struct job_options *o = &with_reason;
+        const struct job_options *o = ctx->options;
         struct quorate_result *r;
         uint8_t job[HASH_SIZE];
         struct quorate *q;
@@ -168,8 +118,7 @@ static int job_attach(const struct command_context *ctx) {
         if (!job_of(ctx, job))
                 return complain(ctx, EXIT_USAGE,
                                 "job attach: give a job id of 64 hex digits (`quorate job list`)");
-        with_reason.ask.explain_error = explain_ended;
-        code = ask_connect(ctx, &q);
+        code = ask_connect(ctx, &o->ask, &q);
         if (code)
                 return code;
         if (quorate_attach(q, job, o->from, &r) == QUORATE_OK) {

@@ -39,7 +39,7 @@ static int run(const struct command_context *ctx) {
                 return complain(ctx, EXIT_USAGE,
                                 "query: give one statement in quotes, or - to read it");
         sql = read_sql(ctx->operands.items[0]);
-        code = ask_open(ctx, &q);
+        code = ask_open(ctx, o, &q);
         if (code)
                 return code;
         code = ask_once(ctx, o, q, sql);

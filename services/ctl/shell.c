@@ -20,7 +20,7 @@ static const struct option options[] = {
 };
 
 int shell_connect(struct shell *s) {
-        return s->q ? EXIT_OK : ask_open(s->ctx, &s->q);
+        return s->q ? EXIT_OK : ask_open(s->ctx, &s->ask, &s->q);
 }
 
 static void ask(struct shell *s, const char *sql) {

@@ -1,6 +1,7 @@
 #include "services/worker/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -15,6 +16,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/daemon/namespace.h"
 #include "common/daemon/sandbox.h"
 #include "quorate-config.h"
 
@@ -90,6 +92,63 @@ static const struct sandbox_call calls[] = {
 #endif
 };
 
+/* ---- network namespaces, of one executor at a time ---- */
+
+#define NETS_IDLE_MAX 8
+
+static struct {
+        bool is_possible; /* we own our user namespace, and so those made in it */
+        int idle[NETS_IDLE_MAX];
+        size_t n_idle;
+} nets;
+
+static int net_make(void) {
+        if (unshare(CLONE_NEWNET) < 0)
+                return -1;
+        return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+static bool own_namespaces(void) {
+        unsigned got = 0;
+
+        return namespace_enter(NAMESPACE_USER | NAMESPACE_NET, &got) == 0 &&
+               got == (NAMESPACE_USER | NAMESPACE_NET);
+}
+
+/* A child tries it first: half way in there would be no namespaces for executors at all. */
+static bool may_own_namespaces(void) {
+        int status = -1;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(own_namespaces() && net_make() >= 0 ? 0 : 1);
+        return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* We are in it, and so will be the next child. -1: the child has to make its own. */
+static int net_take(void) {
+        int net;
+
+        if (!nets.is_possible)
+                return -1;
+        if (nets.n_idle == 0)
+                return net_make();
+        net = nets.idle[--nets.n_idle];
+        return setns(net, CLONE_NEWNET) == 0 ? net : fd_close(net);
+}
+
+int confine_net_give(int net, bool ended_well) {
+        if (net < 0)
+                return -1;
+        if (!ended_well || nets.n_idle == NETS_IDLE_MAX)
+                return fd_close(net);
+        nets.idle[nets.n_idle++] = net;
+        return -1;
+}
+
+/* Depends on no job: compiled before the first, loaded by each. */
+static struct sandbox_filter filter;
+
 int confine_prepare(void) {
         struct sandbox_limit core = { RLIMIT_CORE, 0 };
 
@@ -98,6 +157,14 @@ int confine_prepare(void) {
                 return error_origin(-errno);
         (void) signal(SIGXFSZ, SIG_IGN); /* a full spool is EFBIG, and so a typed answer */
         (void) signal(SIGPIPE, SIG_IGN);
+        nets.is_possible = may_own_namespaces() && own_namespaces();
+        if (!filter.code) {
+                int r = sandbox_filter_compile(calls, ELEMENTSOF(calls), SANDBOX_ALLOW,
+                                               SANDBOX_KILL, &filter);
+
+                if (r < 0)
+                        return r;
+        }
         return sandbox_limits(&core, 1);
 }
 
@@ -113,13 +180,15 @@ static pid_t fork_with(uint64_t flags, int *pidfd) {
 
 /* All together, then (where user namespaces are refused, but we are root) without
  * a user namespace, then plainly: the caller reports what is missing. */
-pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers) {
+pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers, int *ret_net) {
         uint64_t all = 0;
         unsigned layers = 0;
+        int net = net_take();
         pid_t pid;
 
         for (size_t i = 0; i < ELEMENTSOF(namespaces); i++) {
-                all |= namespaces[i].flag;
+                if (namespaces[i].layer != CONFINE_NET || net < 0)
+                        all |= namespaces[i].flag;
                 layers |= namespaces[i].layer;
         }
         *ret_layers = layers;
@@ -129,10 +198,17 @@ pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers) {
                 pid = fork_with(all & ~(uint64_t) CLONE_NEWUSER, ret_pidfd);
         }
         if (pid < 0) {
-                *ret_layers = 0;
+                *ret_layers = net >= 0 ? CONFINE_NET : 0;
                 pid = fork_with(0, ret_pidfd);
         }
-        return pid < 0 ? -errno : pid;
+        if (pid < 0) {
+                int r = -errno;
+
+                *ret_net = confine_net_give(net, true);
+                return r;
+        }
+        *ret_net = net;
+        return pid;
 }
 
 static int enter_limits(const struct confine_limits *l) {
@@ -187,7 +263,7 @@ int confine_late(const struct confine_limits *limits, unsigned wanted, unsigned 
                 *layers |= CONFINE_LIMITS;
         }
         if (r == 0 && (wanted & CONFINE_SECCOMP)) {
-                r = sandbox_seccomp(calls, ELEMENTSOF(calls), SANDBOX_ALLOW, SANDBOX_KILL);
+                r = sandbox_filter_load(&filter);
                 *layers |= CONFINE_SECCOMP;
         }
         return r;
@@ -204,8 +280,8 @@ int confine_enter(const struct confine_limits *limits, unsigned wanted, unsigned
 unsigned confine_probe(void) {
         const struct confine_limits limits = { .memory = 1 << 20, .cpu_ms = 1000, .spool = 1 };
         unsigned namespaces_got = 0, got = 0;
-        int pidfd = -1, status = 0;
-        pid_t pid = confine_fork(&pidfd, &namespaces_got);
+        int pidfd = -1, net = -1, status = 0;
+        pid_t pid = confine_fork(&pidfd, &namespaces_got, &net);
 
         if (pid == 0) {
                 int r = confine_enter(&limits, CONFINE_ALL, &got);
@@ -215,7 +291,10 @@ unsigned confine_probe(void) {
         if (pid < 0)
                 return 0;
         fd_close(pidfd);
-        if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+        if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status)) {
+                (void) confine_net_give(net, false);
                 return 0;
+        }
+        (void) confine_net_give(net, true);
         return namespaces_got | (unsigned) WEXITSTATUS(status) << 6;
 }

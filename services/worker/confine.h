@@ -3,6 +3,7 @@
 /* The executor's prison: everything between fork and the first foreign byte.
  * Layers and what each stops: README.md. Entered once, never left. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,8 +36,13 @@ struct confine_limits {
 };
 
 /* Forks into as many namespaces as we may; 0 in the child. In the parent *ret_pidfd
- * is the child's, *ret_layers what was entered. A negative errno: not forked. */
-pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers);
+ * is the child's, *ret_layers what was entered, *ret_net its network namespace or -1:
+ * goes to confine_net_give() when the child is reaped. A negative errno: not forked. */
+pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers, int *ret_net);
+/* Making a network namespace is most of what a fork costs, and it cannot be changed by who
+ * is in it without rights over it; so one whose executor ended by itself serves the next.
+ * No two executors are in one at a time. Always -1. */
+int confine_net_give(int net, bool ended_well);
 
 /* In the child, with the descriptors in their places. `wanted`: all of CONFINE_LANDLOCK
  * and above; tests leave some out to show that the others hold alone. Returns 0 or a
@@ -48,7 +54,8 @@ int confine_enter(const struct confine_limits *limits, unsigned wanted, unsigned
 int confine_early(unsigned wanted, unsigned *layers);
 int confine_late(const struct confine_limits *limits, unsigned wanted, unsigned *layers);
 
-/* Once, before the first fork: another user when we are root, nothing inheritable. */
+/* Once, before the first fork: another user when we are root, nothing inheritable, a user
+ * namespace of our own where there may be one (confine_net_give() needs it). */
 int confine_prepare(void);
 
 /* Enters everything in a child that ends at once: the layers there are here. */

@@ -29,6 +29,8 @@ static void probe_libm(struct hash *h) {
         }
 }
 
+#define REHEARSAL_MEMORY (16u << 20)
+
 static char class_name[ENGINE_CLASS_SIZE];
 
 static void make_class_name(void) {
@@ -50,30 +52,18 @@ static void sqlite_class_name(char ret[ENGINE_CLASS_SIZE]) {
         memcpy(ret, class_name, ENGINE_CLASS_SIZE);
 }
 
-/* Opens and closes an empty database, so that lazy initialisation is behind us. */
-static int sqlite_preload(void) {
-        sqlite3 *db = NULL;
-        int rc;
+/* Options of a build whose answers are not those of other builds, so that it is no
+ * SQLite of ours: other rules of letters (ICU, LIKE), of substr(), of numbers. */
+const char *sqlite_foreign_option(int (*is_used)(const char *option)) {
+        static const char *const options[] = { "ENABLE_ICU", "CASE_SENSITIVE_LIKE",
+                                               "SUBSTR_COMPATIBILITY", "OMIT_FLOATING_POINT",
+                                               "EBCDIC" };
 
-        if (class_name[0])
-                return 0;
-        (void) setenv("TZ", "UTC0", 1);
-        tzset();
-        (void) setlocale(LC_ALL, "C");
-        rc = sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
-        if (rc == SQLITE_OK)
-                rc = sqlite3_initialize();
-        if (rc == SQLITE_OK)
-                rc = sqlite_vfs_register();
-        if (rc == SQLITE_OK)
-                rc = sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE, SQLITE_VFS_NAME);
-        if (rc == SQLITE_OK)
-                rc = sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
-        (void) sqlite3_close(db);
-        if (rc != SQLITE_OK)
-                return error_origin(-ENOTSUP);
-        make_class_name();
-        return 0;
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                if (is_used(options[i]))
+                        return options[i];
+        }
+        return NULL;
 }
 
 static void sqlite_close(struct engine_session *s) {
@@ -113,6 +103,52 @@ static int sqlite_open(const struct engine_job *job, struct engine_session **ret
         sqlite_lock_close(s);
         *ret = s;
         return ENGINE_OK;
+}
+
+/* A whole job of nothing, so that what is lazy (the linker, SQLite, the C library) is
+ * behind us when the first one comes. */
+static bool rehearse(void) {
+        CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+        const struct engine_job job = { .memory = REHEARSAL_MEMORY };
+        struct engine_session *s = NULL;
+        struct engine_problem p = {};
+        bool ok = sqlite_open(&job, &s, &p) == ENGINE_OK;
+
+        ok = ok && sqlite_analyse(s, BYTES_LIT("SELECT 42 ORDER BY 1"), false, &a, &p) == ENGINE_OK;
+        ok = ok && sqlite3_prepare_v2(s->db, a.rewrite, -1, &s->stmt, NULL) == SQLITE_OK &&
+             sqlite3_step(s->stmt) == SQLITE_ROW && sqlite3_column_int(s->stmt, 0) == 42;
+        if (s)
+                sqlite_close(s);
+        (void) sqlite3_memory_highwater(1); /* is reported of a job */
+        return ok;
+}
+
+/* In the zygote, once. */
+static int sqlite_preload(void) {
+        const char *foreign = sqlite_foreign_option(sqlite3_compileoption_used);
+        int rc;
+
+        if (class_name[0])
+                return 0;
+        if (foreign) {
+                (void) fprintf(stderr,
+                               "quorate-executor: this SQLite was built with %s and would "
+                               "answer otherwise than others; use another library\n",
+                               foreign);
+                return error_origin(-ENOTSUP);
+        }
+        (void) setenv("TZ", "UTC0", 1);
+        tzset();
+        (void) setlocale(LC_ALL, "C");
+        rc = sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_initialize();
+        if (rc == SQLITE_OK)
+                rc = sqlite_vfs_register();
+        if (rc != SQLITE_OK || !rehearse())
+                return error_origin(-ENOTSUP);
+        make_class_name();
+        return 0;
 }
 
 /* 1-based ?N and ? in the order of the statement; every one must be given. */

@@ -294,6 +294,17 @@ static bool may_run_as(const struct run *r, const struct engine_analysis *a) {
                (a->is_ordered || r->job->form == ANSWER_SET);
 }
 
+/* Some build of this engine has read the statement, or it would not be compared among
+ * builds: that this one cannot is a difference between builds, and no answer. */
+static int unread(struct run *r, int result) {
+        if (result != ENGINE_E_SQL || strcmp(r->job->comparison, "engine") != 0)
+                return result;
+        r->problem.outcome = OUTCOME_CLASS_MISMATCH;
+        (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "class=none code=%s",
+                        sql_error_name(r->problem.sql_error));
+        return ENGINE_E_PROBLEM;
+}
+
 static int prepare(struct run *r) {
         CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
         struct bytes parameters[PARAMETERS_MAX];
@@ -310,7 +321,7 @@ static int prepare(struct run *r) {
                 parameters[i] = BYTES(r->text->parameters[i].data, r->text->parameters[i].len);
         result = r->task->engine->analyse(r->session, sql_of(r), true, &a, &r->problem);
         if (result)
-                return result;
+                return unread(r, result);
         if (!may_run_as(r, &a)) {
                 (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_CLASS_MISMATCH, 0,
                                           -1, a.n_findings ? a.findings[0].why : "");

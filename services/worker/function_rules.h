@@ -7,11 +7,15 @@
 
 enum function_effect {
         FUNCTION_EXACT,   /* equal on every build */
-        FUNCTION_NUMERIC, /* equal on every build unless a REAL goes in */
+        FUNCTION_NUMERIC, /* arithmetic: equal on every build unless a REAL goes in, or a text */
+        FUNCTION_TEXT,    /* of text: equal on every build unless a REAL goes in */
+        FUNCTION_TIME,    /* equal on every build for some times only */
         FUNCTION_FLOAT,   /* arithmetic or text of REAL, or the job's randomness */
         FUNCTION_TIES,    /* depends on how ties are ordered: one build only */
         FUNCTION_REFUSED, /* depends on what no verifier can repeat */
 };
+
+#define FUNCTION_WHY_JSON "reads JSON by rules that builds have changed"
 
 struct function_rule {
         const char *name;

@@ -2,10 +2,15 @@
  * see (pages touched, kernel memory) is bounded and measured too. Without one, the
  * kernel's account of the process is what is reported. */
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/daemon/cgroup.h"
+#include "common/daemon/log.h"
 #include "services/worker/job.h"
 
 #define SPARE_MEMORY (256ull << 20) /* rows and digests on their way, the program */
@@ -14,11 +19,33 @@ bool group_is_possible(void) {
         return cgroup_mode() != CGROUP_NONE;
 }
 
+#define PREFIX "quorate-job-"
+
+/* PREFIX, the worker's pid, a number. */
+static bool is_of_the_dead(const char *name) {
+        char *end;
+        long pid;
+
+        if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+                return false;
+        pid = strtol(name + strlen(PREFIX), &end, 10);
+        return *end == '-' && pid > 0 &&
+               (pid == getpid() || (kill((pid_t) pid, 0) < 0 && errno == ESRCH));
+}
+
+/* Left by a worker that was killed; a group with processes stays. */
+void groups_clean(void) {
+        unsigned n = cgroup_remove_stale(is_of_the_dead);
+
+        if (n > 0)
+                log_info("removed %u control groups of a worker that is gone", n);
+}
+
 void group_open(struct job *j, uint64_t pid) {
         const struct cgroup_limits limits = { .memory = j->limits.memory + SPARE_MEMORY };
         char name[64];
 
-        (void) snprintf(name, sizeof(name), "quorate-job-%d-%llu", (int) getpid(),
+        (void) snprintf(name, sizeof(name), PREFIX "%d-%llu", (int) getpid(),
                         (unsigned long long) j->id);
         if (pid == 0 || cgroup_new(name, &limits, &j->group) != CGROUP_OK)
                 return;
@@ -30,7 +57,8 @@ void group_open(struct job *j, uint64_t pid) {
 void group_meter(const struct job *j, struct executor_event *e) {
         struct cgroup_usage usage = {};
 
-        if (j->group && cgroup_read(j->group, &usage) == 0 && usage.memory_peak > 0)
+        /* What the executor had touched before it was moved is charged elsewhere. */
+        if (j->group && cgroup_read(j->group, &usage) == 0 && usage.memory_peak > e->peak_memory)
                 e->peak_memory = usage.memory_peak;
 }
 

@@ -17,6 +17,7 @@
 #include "services/worker/job.h"
 
 #define KILL_GRACE     (500 * NSEC_PER_MSEC) /* the executor stops itself first */
+#define ZYGOTE_GRACE   (2 * NSEC_PER_SEC)    /* then its zygote says that it ended */
 #define PROGRESS_QUEUE (64u << 10)
 #define SPOOL_SMALL    (1u << 20) /* of a job without rows */
 
@@ -84,6 +85,7 @@ static void close_executor(struct job *j) {
 }
 
 static void kill_executor(struct job *j) {
+        j->is_doomed = true; /* also one whose fork we have not heard of yet */
         if (j->pidfd >= 0 && !j->was_killed) {
                 j->was_killed = true;
                 j->worker->stats.killed++;
@@ -103,6 +105,8 @@ static void job_free(struct job *j) {
                 w->stats.running--;
         (void) map_remove_u64(w->by_id, j->id);
         j->deadline = loop_source_free(j->deadline);
+        for (size_t i = 0; i < j->n_watched; i++)
+                fd_close(j->watched[i].fd);
         spool_done(&j->spool);
         unpacked_done(&j->message);
         packets_done(&j->in);
@@ -133,9 +137,14 @@ bool jobs_are_done(const struct worker *w) {
 static int on_deadline(void *userdata) {
         struct job *j = userdata;
 
+        if (j->is_late) { /* killed, and still not reaped: the zygote hangs */
+                log_error("zygote %d does not answer; it is killed", (int) j->zygote->zygote->pid);
+                executor_zygote_kill(j->zygote->zygote);
+                return 0;
+        }
         j->is_late = true;
         kill_executor(j);
-        return 0;
+        return loop_timer_set(j->deadline, nsec_add(loop_now(j->worker->ctx->loop), ZYGOTE_GRACE));
 }
 
 /* ---- from the executor ---- */
@@ -229,6 +238,27 @@ static void meter(const struct executor_event *e, Types__Metering *m) {
                 m->peak_memory = e->peak_memory;
 }
 
+static void fail_changed(struct job *j, const Worker__Source *s) {
+        log_error("input %s was written to after it was checked, or may be: no job uses it. "
+                  "Remove the dataset, and it is fetched anew",
+                  s->path);
+        job_fail(j, OUTCOME_DATA_UNAVAILABLE, "what=input", s->name);
+}
+
+/* What was read while the job ran is what was there when it began. */
+static bool inputs_hold(struct job *j) {
+        for (size_t i = 0; i < j->n_watched; i++) {
+                const Worker__Source *s = j->job->inputs[j->watched[i].input];
+
+                if (inputs_is_unchanged(&j->worker->inputs, BYTES(s->root.data, s->root.len),
+                                        j->watched[i].fd))
+                        continue;
+                fail_changed(j, s);
+                return false;
+        }
+        return true;
+}
+
 static void finish_committed(struct job *j, Worker__Report *m) {
         struct worker *w = j->worker;
 
@@ -250,6 +280,8 @@ static void finish_committed(struct job *j, Worker__Report *m) {
 static void finish_last(struct job *j, const struct executor_event *e) {
         Worker__Report *m = j->last.message;
 
+        if (!inputs_hold(j)) /* whatever it says, it says of bytes nobody vouches for */
+                return;
         if (m->body_case == WORKER__REPORT__BODY_COMMITTED) {
                 meter(e, m->committed->metering);
                 finish_committed(j, m);
@@ -318,6 +350,8 @@ void job_on_event(struct worker *w, struct executor_event *e) {
         } else {
                 j->pidfd = e->pidfd;
                 group_open(j, e->pid);
+                if (j->is_doomed)
+                        kill_executor(j);
         }
 }
 
@@ -388,6 +422,13 @@ static bool wants_file(const struct job *j, const Worker__Source *s) {
         return s->path[0] && (j->job->mode != WORKER__JOB__MODE__ANALYSE || s->schema.len == 0);
 }
 
+static void watch(struct job *j, size_t input, size_t n) {
+        if (j->begin.input_lengths[n] <= INPUT_SMALL_MAX)
+                return;
+        j->watched[j->n_watched].input = input;
+        j->watched[j->n_watched++].fd = fcntl(j->begin.input_fds[n], F_DUPFD_CLOEXEC, 0);
+}
+
 /* False: the job has failed and was told so. */
 static bool open_inputs(struct job *j) {
         struct worker *w = j->worker;
@@ -405,12 +446,17 @@ static bool open_inputs(struct job *j) {
                 r = n < EXECUTOR_INPUTS_MAX ? inputs_open(&w->inputs, s->path, root, s->length,
                                                           &j->begin.input_fds[n])
                                             : INPUTS_E_NONE;
+                if (r == INPUTS_E_CHANGED) {
+                        fail_changed(j, s);
+                        return false;
+                }
                 if (r) {
                         job_fail(j, OUTCOME_DATA_UNAVAILABLE, "what=input", s->name);
                         return false;
                 }
                 j->begin.input_lengths[n] = s->length;
                 j->begin.n_inputs++;
+                watch(j, i, n);
         }
         return true;
 }

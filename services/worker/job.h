@@ -27,13 +27,18 @@ struct job {
         struct executor_begin begin;
 
         int executor_fd, pidfd;
+        struct {
+                int fd;
+                size_t input;
+        } watched[EXECUTOR_INPUTS_MAX]; /* files it reads while they lie on disk */
+        size_t n_watched;
         struct cgroup *group; /* NULL: none could be made */
         struct loop_source *io, *deadline;
         struct packets in;
         struct buffer parts[2]; /* the job and its statement, on their way to the executor */
         size_t part, part_pos;
         struct unpacked last; /* the report that waits for the executor's end */
-        bool is_running, is_late, was_killed;
+        bool is_running, is_late, is_doomed, was_killed;
 
         struct spool spool;
         struct buffer out; /* frames on their way to the coordinator */

@@ -163,6 +163,7 @@ int shell_start(struct service_context *ctx, void **ret) {
         metrics_register(ctx->metrics, NULL, metrics, &w->stats);
         *ret = w;
         find_executor(w);
+        groups_clean();
         r = open_state(w);
         if (r == 0)
                 r = pool_start(w); /* before ZeroMQ has threads */

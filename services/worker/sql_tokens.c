@@ -75,15 +75,29 @@ static bool skip_quoted(struct scan *s, uint8_t end) {
         return false;
 }
 
+/* SQLite reads such digits as REAL. The smallest integer, a sign and 2^63, is no
+ * exception here: whether the sign belongs to it is for a parser to say. */
+static bool is_beyond_int64(const uint8_t *digits, size_t n) {
+        static const char max[] = "9223372036854775807";
+
+        while (n > 0 && *digits == '0') {
+                digits++;
+                n--;
+        }
+        return n > sizeof(max) - 1 || (n == sizeof(max) - 1 && memcmp(digits, max, n) > 0);
+}
+
 static enum sql_token_type scan_number(struct scan *s) {
         enum sql_token_type type = SQL_INTEGER;
-        size_t start;
+        size_t start = s->pos;
 
         if (peek(s, 0) == '0' && (peek(s, 1) | 0x20) == 'x' && is_hex(peek(s, 2))) {
                 for (s->pos += 2; is_hex(peek(s, 0));)
                         s->pos++;
         } else {
                 skip_digits(s);
+                if (is_beyond_int64(s->p + start, s->pos - start))
+                        type = SQL_FLOAT;
                 if (peek(s, 0) == '.') {
                         type = SQL_FLOAT;
                         s->pos++;

@@ -12,24 +12,10 @@
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
 #include "services/worker/function_rules.h"
-#include "services/worker/sql_shape.h"
-#include "services/worker/sqlite_columns.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite_analyser.h"
 
-struct analyser {
-        struct engine_session *s;
-        sqlite3_stmt *stmt;
-        struct sql_tokens tokens;
-        struct sql_shape shape;
-        bool is_view;  /* the tokens are those of a view, not of the statement */
-        bool is_flat;  /* one SELECT, no views: names in it are columns of tables */
-        bool may_real; /* some column it reads may hold REAL */
-        bool collates; /* texts may be equal that are not the same */
-        struct engine_analysis *out;
-};
-
-static void find(struct analyser *a, enum engine_class class, size_t from, size_t to,
-                 const char *why) {
+void analyser_find(struct analyser *a, enum engine_class class, size_t from, size_t to,
+                   const char *why) {
         struct engine_analysis *out = a->out;
         struct engine_finding *f = &out->findings[out->n_findings];
         const struct sql_tokens *t = &a->tokens;
@@ -51,15 +37,17 @@ static void find(struct analyser *a, enum engine_class class, size_t from, size_
         out->n_findings++;
 }
 
+#define LOOKUPS_MAX 1000000 /* tenths of a second; then names are taken for the worst */
+
 static void find_named(struct analyser *a, enum engine_class class, const char *name,
                        const char *why) {
         struct engine_finding *f = &a->out->findings[a->out->n_findings];
 
         if (a->out->n_findings < ENGINE_FINDINGS_MAX) {
-                find(a, class, 0, 0, why);
+                analyser_find(a, class, 0, 0, why);
                 (void) text_escape(BYTES_STR(name), f->expression, sizeof(f->expression));
         } else {
-                find(a, class, 0, 0, why);
+                analyser_find(a, class, 0, 0, why);
         }
 }
 
@@ -91,220 +79,32 @@ static void check_functions(struct analyser *a) {
                 const struct function_rule *rule = value;
                 size_t at;
 
-                if (rule->effect == FUNCTION_EXACT || rule->effect == FUNCTION_NUMERIC)
+                if (rule->effect < FUNCTION_FLOAT) /* decided where it is called */
                         continue;
                 at = find_call(a, rule->name);
                 if (at < a->shape.end)
-                        find(a, classes[rule->effect], at, at + 1, rule->why);
+                        analyser_find(a, classes[rule->effect], at, at + 1, rule->why);
                 else
                         find_named(a, classes[rule->effect], rule->name, rule->why);
         }
 }
 
-/* ---- where REAL may come in ---- */
+/* json_each() and json_tree(): what is JSON, and `id`, changed between versions. */
+static void check_table_functions(struct analyser *a) {
+        static const char *const names[] = { "json_each", "json_tree" };
 
-/* The worst kind among columns of that name which the statement reads. */
-static enum column_kind kind_of_name(const struct analyser *a, size_t i) {
-        enum column_kind worst = COLUMN_UNKNOWN;
-        char name[128];
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                for (size_t k = 0; k < a->s->n_reads; k++) {
+                        size_t at = find_call(a, names[i]);
 
-        sql_token_name(&a->tokens, i, name, sizeof(name));
-        for (size_t k = 0; k < a->s->n_reads; k++) {
-                const struct sqlite_read *r = &a->s->reads[k];
-                enum column_kind kind;
-
-                if (strcasecmp(r->column, name) != 0)
-                        continue;
-                kind = sqlite_column_kind(a->s, r->database, r->table, r->column);
-                worst = kind > worst ? kind : worst;
-        }
-        return worst;
-}
-
-/* Whether a token may bring in REAL; of arithmetic also text, which may look like one. */
-static bool brings_real(const struct analyser *a, size_t i, bool arithmetic) {
-        switch (a->tokens.tokens[i].type) {
-        case SQL_FLOAT:
-        case SQL_VARIABLE:
-                return true;
-        case SQL_STRING:
-        case SQL_BLOB:
-                return arithmetic;
-        case SQL_WORD:
-        case SQL_QUOTED:
-                if (sql_token_is(&a->tokens, i + 1, "(") ||
-                    sql_is_expression_keyword(&a->tokens, i))
-                        return false;
-                return kind_of_name(a, i) > (arithmetic ? COLUMN_INTEGER : COLUMN_NO_REAL);
-        default:
-                return false;
-        }
-}
-
-static bool range_brings_real(const struct analyser *a, struct sql_range r, bool arithmetic) {
-        for (size_t i = r.from; i < r.to; i++) {
-                if (sql_token_is(&a->tokens, i, "count") && sql_token_is(&a->tokens, i + 1, "("))
-                        i = a->tokens.tokens[i + 1].match;
-                else if (brings_real(a, i, arithmetic))
-                        return true;
-        }
-        return false;
-}
-
-/* The operand that ends before, or begins at, a token: a name, a literal, a call. */
-static struct sql_range operand(const struct analyser *a, size_t at, bool before) {
-        const struct sql_tokens *t = &a->tokens;
-
-        if (before) {
-                size_t from = at - 1;
-
-                if (sql_token_is(t, from, "not") && from > 0)
-                        from--;
-                if (sql_token_is(t, from, ")"))
-                        from = t->tokens[from].match;
-                return (struct sql_range){ from, at };
-        }
-        while (sql_token_is(t, at, "-") || sql_token_is(t, at, "+") || sql_token_is(t, at, "~"))
-                at++;
-        if (sql_token_is(t, at + 1, "."))
-                at += 2;
-        if (at < t->n && sql_token_is(t, at, "("))
-                return (struct sql_range){ at, t->tokens[at].match };
-        if (sql_token_is(t, at + 1, "("))
-                return (struct sql_range){ at, t->tokens[at + 1].match };
-        return (struct sql_range){ at, at < t->n ? at + 1 : at };
-}
-
-/* A sign or a star, not an operator between two values. */
-static bool is_prefix(const struct analyser *a, size_t i) {
-        const struct sql_tokens *t = &a->tokens;
-
-        if (i == 0 || i + 1 >= a->shape.end)
-                return true;
-        if (t->tokens[i - 1].type == SQL_OPERATOR)
-                return !sql_token_is(t, i - 1, ")");
-        return t->tokens[i - 1].type == SQL_WORD && sql_is_expression_keyword(t, i - 1) &&
-               !sql_token_is(t, i - 1, "end") && !sql_token_is(t, i - 1, "null");
-}
-
-/* Operators that make text of their operands. */
-static bool is_textual(const struct analyser *a, size_t i) {
-        static const char *const operators[] = { "||", "like", "glob", "->", "->>" };
-
-        for (size_t k = 0; k < ELEMENTSOF(operators); k++) {
-                if (sql_token_is(&a->tokens, i, operators[k]))
-                        return i > 0 && !sql_token_is(&a->tokens, i + 1, "(");
-        }
-        return false;
-}
-
-static bool is_arithmetic(const struct analyser *a, size_t i) {
-        static const char *const operators[] = { "+", "-", "*", "/", "%" };
-
-        for (size_t k = 0; k < ELEMENTSOF(operators); k++) {
-                if (sql_token_is(&a->tokens, i, operators[k]))
-                        return !is_prefix(a, i);
-        }
-        return is_textual(a, i);
-}
-
-static const char computes[] = "computes with a value that may be REAL";
-
-static void check_operator(struct analyser *a, size_t i) {
-        bool text = is_textual(a, i);
-        struct sql_range left = operand(a, i, true), right = operand(a, i + 1, false);
-
-        if (range_brings_real(a, left, !text) || range_brings_real(a, right, !text) ||
-            (!a->is_flat && a->may_real))
-                find(a, ENGINE_FLOAT, left.from, right.to < a->shape.end ? right.to : a->shape.end,
-                     computes);
-}
-
-static bool is_sum(const struct analyser *a, size_t i) {
-        return sql_token_is(&a->tokens, i, "sum") || sql_token_is(&a->tokens, i, "abs");
-}
-
-static void check_numeric_call(struct analyser *a, size_t i) {
-        const struct function_rule *rule;
-        struct sql_range inside;
-        char name[32];
-
-        if (a->tokens.tokens[i].type != SQL_WORD || !sql_token_is(&a->tokens, i + 1, "("))
-                return;
-        rule = function_rule_of(sql_token_name(&a->tokens, i, name, sizeof(name)));
-        if (!rule || rule->effect != FUNCTION_NUMERIC)
-                return;
-        inside = (struct sql_range){ i + 2, a->tokens.tokens[i + 1].match };
-        if (range_brings_real(a, inside, is_sum(a, i)) || (!a->is_flat && a->may_real))
-                find(a, ENGINE_FLOAT, i, inside.to + 1, rule->why ? rule->why : computes);
-}
-
-/* CAST(x AS …) between numbers and text goes by the build's own rules for REAL. */
-static void check_cast(struct analyser *a, size_t i) {
-        struct sql_range inside, type;
-        size_t close;
-        char name[32];
-
-        if (!sql_token_is(&a->tokens, i, "cast") || !sql_token_is(&a->tokens, i + 1, "("))
-                return;
-        close = a->tokens.tokens[i + 1].match;
-        if (!sql_is_cast(&a->tokens, (struct sql_range){ i, close + 1 }, &type))
-                return;
-        inside = (struct sql_range){ i + 2, type.from - 1 };
-        sql_token_name(&a->tokens, type.from, name, sizeof(name));
-        if (sqlite_affinity(name) == CELL_REAL)
-                find(a, ENGINE_FLOAT, i, close + 1, "a CAST to REAL");
-        else if (range_brings_real(a, inside, false) || (!a->is_flat && a->may_real))
-                find(a, ENGINE_FLOAT, i, close + 1, "a CAST of a value that may be REAL");
-}
-
-#define SAFE_DIGITS 15
-
-/* Up to 15 digits every reader of decimals finds the same nearest double. */
-static void check_literal(struct analyser *a, size_t i) {
-        struct bytes text = sql_token_text(&a->tokens, i);
-
-        if (a->tokens.tokens[i].type == SQL_FLOAT &&
-            (text.len > SAFE_DIGITS + 1 || memchr(text.data, 'e', text.len) ||
-             memchr(text.data, 'E', text.len)))
-                find(a, ENGINE_FLOAT, i, i + 1, "a REAL that builds may read differently");
-}
-
-/* strftime('%J') writes a REAL. */
-static void check_format(struct analyser *a, size_t i) {
-        struct bytes text = sql_token_text(&a->tokens, i);
-
-        if (a->tokens.tokens[i].type == SQL_STRING && memmem(text.data, text.len, "%J", 2) &&
-            map_get(a->s->functions, BYTES_LIT("strftime")))
-                find(a, ENGINE_FLOAT, i, i + 1, "writes a REAL as text");
-}
-
-/* RANGE and GROUPS take rows of equal order together, ROWS counts them. */
-static void check_frame(struct analyser *a, size_t i) {
-        const struct sql_tokens *t = &a->tokens;
-
-        if (!sql_token_is(t, i, "rows") || t->tokens[i].depth == 0 || i + 1 >= t->n)
-                return;
-        for (size_t k = i + 1; k < a->shape.end && t->tokens[k].depth >= t->tokens[i].depth; k++) {
-                if (!sql_token_is(t, k, "preceding") && !sql_token_is(t, k, "following") &&
-                    !sql_token_is(t, k, "current"))
-                        continue;
-                find(a, ENGINE_FLOAT, i, i + 1,
-                     "a ROWS frame depends on how rows that are equal in its order are placed");
-                return;
-        }
-}
-
-static void check_reals(struct analyser *a) {
-        for (size_t i = 0; i < a->shape.end; i++) {
-                check_literal(a, i);
-                check_format(a, i);
-                check_frame(a, i);
-                if (is_arithmetic(a, i))
-                        check_operator(a, i);
-                else
-                        check_numeric_call(a, i);
-                check_cast(a, i);
+                        if (strcasecmp(a->s->reads[k].table, names[i]) != 0)
+                                continue;
+                        if (at < a->shape.end)
+                                analyser_find(a, ENGINE_FLOAT, at, at + 1, FUNCTION_WHY_JSON);
+                        else
+                                find_named(a, ENGINE_FLOAT, names[i], FUNCTION_WHY_JSON);
+                        break;
+                }
         }
 }
 
@@ -328,7 +128,7 @@ static void on_fault(void *userdata, enum sql_fault fault, size_t token) {
         };
         struct analyser *a = userdata;
 
-        find(a, faults[fault].class, token, token + 1, faults[fault].why);
+        analyser_find(a, faults[fault].class, token, token + 1, faults[fault].why);
 }
 
 static bool has_collate(const struct analyser *a) {
@@ -350,23 +150,73 @@ static void check_collations(struct analyser *a) {
                 size_t at = find_call(a, choosers[i]);
 
                 if (at < a->shape.end) {
-                        find(a, ENGINE_FLOAT, at, at + 1,
-                             "chooses among texts that only a collation holds for equal");
+                        analyser_find(a, ENGINE_FLOAT, at, at + 1,
+                                      "chooses among texts that only a collation holds for equal");
                         return;
                 }
         }
 }
 
+/* Builds differ in which operand's collation IN (…) takes, and in whether what is no
+ * table has a rowid. */
+static void check_names(struct analyser *a) {
+        static const char *const rowids[] = { "rowid", "oid", "_rowid_" };
+        const struct sql_tokens *t = &a->tokens;
+
+        for (size_t i = 1; i < a->shape.end; i++) {
+                char name[16];
+
+                if (sql_token_is(t, i, "in") && sql_token_is(t, i + 1, "(")) {
+                        size_t close = t->tokens[i + 1].match,
+                               at = sql_find(t, i, close, t->tokens[i].depth + 1, "collate");
+
+                        if (at < close)
+                                analyser_find(a, ENGINE_FLOAT, at, at + 2,
+                                              "a collation inside IN (…): builds differ in "
+                                              "whether it counts");
+                }
+                if (a->is_flat || !values_end_operand(a, i))
+                        continue;
+                sql_token_name(t, i, name, sizeof(name));
+                for (size_t k = 0; k < ELEMENTSOF(rowids); k++) {
+                        if (!strcasecmp(name, rowids[k]))
+                                analyser_find(a, ENGINE_FLOAT, i, i + 1,
+                                              "a rowid, perhaps of what is no table: builds "
+                                              "differ in whether there is one");
+                }
+        }
+}
+
 static void check_tokens(struct analyser *a) {
-        check_reals(a);
+        reals_check(a);
+        check_names(a);
         check_collations(a);
         sql_faults_find(&a->tokens, a->shape.end, on_fault, a);
 }
 
 /* The text of a view stands for what the statement says of it. */
-static void check_view(struct analyser *outer, const struct sqlite_table *view) {
+static void check_view(struct analyser *outer, struct analyser *view) {
+        size_t as = sql_find(&view->tokens, 0, view->shape.end, 0, "as");
+
+        outer->shape.is_compound = outer->shape.is_compound || view->shape.is_compound;
+        if (view->shape.limit < view->shape.end && as < view->shape.end)
+                analyser_find(view, view->shape.order.n ? ENGINE_FLOAT : ENGINE_REFUSED,
+                              view->shape.limit, view->shape.limit + 1, "a LIMIT inside a view");
+        view->collates = view->collates || has_collate(view);
+        check_tokens(view);
+}
+
+/* What a view says by itself may come out under any name. */
+static void add_view(struct analyser *outer, struct analyser *view) {
+        values_add_tokens(view);
+        outer->may_real = view->may_real;
+        outer->may_overflow = view->may_overflow;
+        outer->worst = view->may_real ? COLUMN_MAY_BE_REAL : view->worst;
+}
+
+static void read_view(struct analyser *outer, const struct sqlite_table *view,
+                      void (*fn)(struct analyser *outer, struct analyser *view)) {
         struct analyser a = *outer;
-        size_t as;
 
         if (sql_tokens_read(BYTES_STR(view->sql), &a.tokens) != SQL_TOKENS_OK) {
                 find_named(outer, ENGINE_REFUSED, "view", "a view too long to be analysed");
@@ -375,38 +225,26 @@ static void check_view(struct analyser *outer, const struct sqlite_table *view) 
         a.is_view = true;
         a.is_flat = false;
         sql_shape_read(&a.tokens, &a.shape);
-        as = sql_find(&a.tokens, 0, a.shape.end, 0, "as");
-        outer->shape.is_compound = outer->shape.is_compound || a.shape.is_compound;
-        if (a.shape.limit < a.shape.end && as < a.shape.end)
-                find(&a, a.shape.order.n ? ENGINE_FLOAT : ENGINE_REFUSED, a.shape.limit,
-                     a.shape.limit + 1, "a LIMIT inside a view");
-        a.collates = a.collates || has_collate(&a);
-        check_tokens(&a);
+        fn(outer, &a);
         sql_shape_done(&a.shape);
         sql_tokens_done(&a.tokens);
 }
 
-static void check_views(struct analyser *a) {
-        size_t cursor = 0;
+/* How many views the statement uses; `fn` may be NULL. */
+static size_t each_view(struct analyser *a,
+                        void (*fn)(struct analyser *outer, struct analyser *view)) {
+        size_t cursor = 0, n = 0;
         struct bytes key;
         void *value;
 
         while (map_next(a->s->tables, &cursor, &key, &value)) {
-                if (((struct sqlite_table *) value)->is_used)
-                        check_view(a, value);
+                if (!((struct sqlite_table *) value)->is_used)
+                        continue;
+                n++;
+                if (fn)
+                        read_view(a, value, fn);
         }
-}
-
-static bool uses_a_view(const struct analyser *a) {
-        size_t cursor = 0;
-        struct bytes key;
-        void *value;
-
-        while (map_next(a->s->tables, &cursor, &key, &value)) {
-                if (((struct sqlite_table *) value)->is_used)
-                        return true;
-        }
-        return false;
+        return n;
 }
 
 /* ---- result columns ---- */
@@ -461,9 +299,9 @@ static void check_column(struct analyser *a, size_t i, struct sql_range item, en
                                    "no column of a STRICT table, so without a type: may hold REAL");
                 return;
         }
-        if (a->is_flat && item.from < item.to ? range_brings_real(a, item, false) : a->may_real)
-                find(a, ENGINE_FLOAT, item.from, item.to,
-                     "a result without a type that may be REAL; CAST it");
+        if (a->is_flat && item.from < item.to ? values_bring_real(a, item, false) : a->may_real)
+                analyser_find(a, ENGINE_FLOAT, item.from, item.to,
+                              "a result without a type that may be REAL; CAST it");
 }
 
 static void write_schema(struct analyser *a) {
@@ -497,23 +335,13 @@ static void check_order(struct analyser *a, bool no_rewrite) {
                 a->out->is_ordered = true;
         }
         if (s->limit < s->end && s->order.n == 0)
-                find(a, ENGINE_REFUSED, s->limit, s->limit + 1,
-                     "LIMIT without ORDER BY picks any rows");
+                analyser_find(a, ENGINE_REFUSED, s->limit, s->limit + 1,
+                              "LIMIT without ORDER BY picks any rows");
         else if (s->limit < s->end && !a->out->is_ordered)
-                find(a, ENGINE_REFUSED, s->limit, s->limit + 1,
-                     "LIMIT cuts between rows of equal order; drop --no-rewrite");
+                analyser_find(a, ENGINE_REFUSED, s->limit, s->limit + 1,
+                              "LIMIT cuts between rows of equal order; drop --no-rewrite");
         if (a->out->class == ENGINE_EXACT && a->out->is_ordered)
                 a->out->class = ENGINE_ORDERED;
-}
-
-static bool may_read_real(struct engine_session *s) {
-        for (size_t i = 0; i < s->n_reads; i++) {
-                const struct sqlite_read *r = &s->reads[i];
-
-                if (sqlite_column_kind(s, r->database, r->table, r->column) == COLUMN_MAY_BE_REAL)
-                        return true;
-        }
-        return s->too_many_reads;
 }
 
 static bool reads_collation(struct engine_session *s) {
@@ -527,20 +355,20 @@ static bool reads_collation(struct engine_session *s) {
 static void analyse(struct analyser *a, bool no_rewrite) {
         for (size_t i = 0; i < a->tokens.n; i++) {
                 if (a->tokens.tokens[i].type == SQL_ILLEGAL)
-                        find(a, ENGINE_REFUSED, i, i + 1, "not a token of the SQL we know");
+                        analyser_find(a, ENGINE_REFUSED, i, i + 1,
+                                      "not a token of the SQL we know");
         }
-        a->is_flat = a->shape.n_selects == 1 && !uses_a_view(a);
-        a->may_real = may_read_real(a->s);
-        for (size_t i = 0; !a->is_flat && i < a->shape.end; i++)
-                a->may_real = a->may_real || a->tokens.tokens[i].type == SQL_FLOAT ||
-                              a->tokens.tokens[i].type == SQL_VARIABLE;
+        a->is_flat = a->shape.n_selects == 1 && each_view(a, NULL) == 0;
+        values_prepare(a);
+        each_view(a, add_view);
         a->collates = has_collate(a) || reads_collation(a->s);
+        check_table_functions(a);
         if (a->s->reads_catalogue)
                 find_named(a, ENGINE_REFUSED, "sqlite_schema",
                            "tells about the file, not about its data");
         check_functions(a);
         check_tokens(a);
-        check_views(a);
+        (void) each_view(a, check_view);
         write_schema(a);
         check_order(a, no_rewrite);
 }
@@ -564,7 +392,8 @@ static int check_rewrite(struct analyser *a, struct bytes sql, struct engine_pro
 
 int sqlite_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
                    struct engine_analysis *ret, struct engine_problem *p) {
-        struct analyser a = { .s = s, .out = ret };
+        size_t lookups_left = LOOKUPS_MAX;
+        struct analyser a = { .s = s, .out = ret, .lookups_left = &lookups_left };
         int r;
 
         sqlite_recorded_clear(s);

@@ -34,6 +34,13 @@ static bool read_metadata(struct engine_session *s, const char *database, const 
                                              &ret->primary_key, &ret->autoincrement) == SQLITE_OK;
 }
 
+bool sqlite_has_column(struct engine_session *s, const char *database, const char *table,
+                       const char *column) {
+        struct metadata m;
+
+        return read_metadata(s, database, table, column, &m);
+}
+
 static bool is_rowid(const char *column) {
         return !strcasecmp(column, "rowid") || !strcasecmp(column, "oid") ||
                !strcasecmp(column, "_rowid_");
@@ -42,8 +49,9 @@ static bool is_rowid(const char *column) {
 static enum column_kind kind_of_strict(const char *type) {
         if (!strcasecmp(type, "INT") || !strcasecmp(type, "INTEGER"))
                 return COLUMN_INTEGER;
-        return !strcasecmp(type, "TEXT") || !strcasecmp(type, "BLOB") ? COLUMN_NO_REAL
-                                                                      : COLUMN_MAY_BE_REAL;
+        if (!strcasecmp(type, "TEXT"))
+                return COLUMN_TEXT;
+        return !strcasecmp(type, "BLOB") ? COLUMN_NO_REAL : COLUMN_MAY_BE_REAL;
 }
 
 /* json_each() and json_tree(): `value` and `atom` hold what the text says. */

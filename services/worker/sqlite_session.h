@@ -54,6 +54,10 @@ struct sqlite_table {
 const struct sqlite_table *sqlite_table_of(const struct engine_session *s, const char *database,
                                            const char *name);
 
+/* ---- engine_sqlite.c ---- */
+/* NULL: none. `is_used` is sqlite3_compileoption_used(), but in tests. */
+const char *sqlite_foreign_option(int (*is_used)(const char *option));
+
 /* ---- sqlite_vfs.c: the job's files, clock and randomness ---- */
 #define SQLITE_VFS_NAME "quorate"
 int sqlite_vfs_register(void); /* becomes the default; sqlite3 result */

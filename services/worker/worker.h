@@ -65,6 +65,7 @@ struct zygote_use *pool_take(struct worker *w);
 
 /* ---- group.c ---- */
 bool group_is_possible(void);
+void groups_clean(void); /* at start: what an earlier worker left */
 void group_reaped(struct worker *w, uint64_t id);
 void groups_done(struct worker *w);
 

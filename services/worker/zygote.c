@@ -28,13 +28,13 @@
 struct child {
         uint64_t id;
         pid_t pid;
-        int pidfd;
+        int pidfd, net;
 };
 
 /* A child that waits for its job: all that a fork costs was paid before. */
 struct spare {
         pid_t pid; /* 0: none */
-        int pidfd, socket;
+        int pidfd, net, socket;
         unsigned layers;
 };
 
@@ -160,6 +160,7 @@ static void spare_drop(struct zygote *z) {
         (void) kill(z->spare.pid, SIGKILL);
         (void) waitpid(z->spare.pid, NULL, 0);
         fd_close(z->spare.pidfd);
+        (void) confine_net_give(z->spare.net, false);
         fd_close(z->spare.socket);
         z->spare = (struct spare){};
 }
@@ -174,7 +175,7 @@ static int spare_make(struct zygote *z) {
                 return error_origin(-errno);
         ours = pair[0];
         theirs = pair[1];
-        s.pid = confine_fork(&s.pidfd, &s.layers);
+        s.pid = confine_fork(&s.pidfd, &s.layers, &s.net);
         if (s.pid == 0)
                 spare_main(z, theirs, s.layers);
         if (s.pid < 0)
@@ -221,8 +222,9 @@ static int begin_job(struct zygote *z, const Worker__Begin *begin, struct bytes 
         if (r < 0)
                 return refuse(z, begin->id, -r);
 
-        z->children[z->n_children++] = (struct child){ begin->id, s.pid, s.pidfd };
+        z->children[z->n_children++] = (struct child){ begin->id, s.pid, s.pidfd, s.net };
         forked.id = begin->id;
+        forked.pid = (uint64_t) s.pid;
         forked.missing_layers = CONFINE_NAMESPACES & ~s.layers;
         m.body_case = WORKER__ZYGOTE_REPORT__BODY_FORKED;
         m.forked = &forked;
@@ -262,6 +264,7 @@ static int on_child(struct zygote *z, size_t i) {
                        (uint64_t) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
         ended.peak_memory = (uint64_t) usage.ru_maxrss * 1024;
         fd_close(z->children[i].pidfd);
+        (void) confine_net_give(z->children[i].net, status == 0);
         z->children[i] = z->children[--z->n_children];
         m.body_case = WORKER__ZYGOTE_REPORT__BODY_ENDED;
         m.ended = &ended;

@@ -27,6 +27,9 @@ static void answer(struct run *x, const struct action *a) {
         case ACTION_JOURNAL:
                 host_role.journalled(x->host, a->id, true, x->now);
                 break;
+        case ACTION_RECALL:
+                host_recalled(x->host, a->id, BYTES_NONE, x->now);
+                break;
         case ACTION_SIGN:
                 host_role.answered(x->host, a->id, refbuf_bytes(a->data), BYTES_OF(signature),
                                    x->now);

@@ -67,9 +67,31 @@ static void do_journal(struct sim_node *n, const struct action *a) {
 
         journal_sync(n, a->id);
         r->kind = (enum journal_kind) a->n;
+        r->job = a->hash;
         r->data = refbuf_ref(a->data);
         r->durable = n->synced;
         list_push_back(&n->journal, &r->link);
+}
+
+static void fire_recalled(struct sim *s, struct sim_event *e) {
+        struct sim_node *n = &s->nodes[e->node];
+
+        coordinator_recalled(n->core, e->id, e->data ? refbuf_bytes(e->data) : BYTES_NONE, s->now);
+        sim_drain(n);
+}
+
+static void do_recall(struct sim_node *n, const struct action *a) {
+        struct sim_event *e = sim_after(n->sim, n->index, SPOOL_TIME, fire_recalled);
+
+        e->id = a->id;
+        LIST_FOREACH (it, &n->journal) {
+                const struct sim_record *r = LIST_ENTRY(it, struct sim_record, link);
+
+                if (r->kind == (enum journal_kind) a->n && hash_equal(&r->job, &a->hash)) {
+                        refbuf_unref(e->data);
+                        e->data = refbuf_ref(r->data);
+                }
+        }
 }
 
 static void do_receipt(struct sim_node *n, const struct action *a) {
@@ -149,25 +171,16 @@ static void do_nothing(struct sim_node *n, const struct action *a) {
 }
 
 static void (*const doers[_ACTION_N])(struct sim_node *, const struct action *) = {
-        [ACTION_OPEN] = sim_link_open,
-        [ACTION_SEND] = sim_link_send,
-        [ACTION_CONSUMED] = sim_link_consumed,
-        [ACTION_FINISH] = sim_link_finish,
-        [ACTION_RESET] = sim_link_reset,
-        [ACTION_SIGN] = do_sign,
-        [ACTION_WORK] = sim_worker_start,
-        [ACTION_WORK_FETCH] = sim_worker_fetch,
-        [ACTION_WORK_CONSUMED] = do_nothing,
-        [ACTION_WORK_RELEASE] = do_work_end,
-        [ACTION_WORK_CANCEL] = do_work_end,
-        [ACTION_JOURNAL] = do_journal,
-        [ACTION_RECEIPT] = do_receipt,
-        [ACTION_SPOOL_WRITE] = do_spool_write,
-        [ACTION_SPOOL_READ] = do_spool_read,
-        [ACTION_SPOOL_DROP] = do_spool_drop,
-        [ACTION_REPLY] = do_reply,
-        [ACTION_CLIENT] = do_client,
-        [ACTION_CLIENT_FINISH] = do_nothing,
+        [ACTION_OPEN] = sim_link_open,         [ACTION_SEND] = sim_link_send,
+        [ACTION_CONSUMED] = sim_link_consumed, [ACTION_FINISH] = sim_link_finish,
+        [ACTION_RESET] = sim_link_reset,       [ACTION_SIGN] = do_sign,
+        [ACTION_WORK] = sim_worker_start,      [ACTION_WORK_FETCH] = sim_worker_fetch,
+        [ACTION_WORK_CONSUMED] = do_nothing,   [ACTION_WORK_RELEASE] = do_work_end,
+        [ACTION_WORK_CANCEL] = do_work_end,    [ACTION_JOURNAL] = do_journal,
+        [ACTION_RECALL] = do_recall,           [ACTION_RECEIPT] = do_receipt,
+        [ACTION_SPOOL_WRITE] = do_spool_write, [ACTION_SPOOL_READ] = do_spool_read,
+        [ACTION_SPOOL_DROP] = do_spool_drop,   [ACTION_REPLY] = do_reply,
+        [ACTION_CLIENT] = do_client,           [ACTION_CLIENT_FINISH] = do_nothing,
         [ACTION_EVENT] = do_nothing,
 };
 
@@ -233,6 +246,18 @@ static void set_clock(struct sim_node *n, int64_t behind_us) {
                           SIM_WALL_US - behind_us + (int64_t) ((s->now + n->skew) / NSEC_PER_USEC));
 }
 
+static void restore(struct sim_node *n, bool horizons) {
+        LIST_FOREACH (it, &n->journal) {
+                struct sim_record *r = LIST_ENTRY(it, struct sim_record, link);
+                bool is_horizon =
+                        r->kind == JOURNAL_HOST_HORIZON || r->kind == JOURNAL_RECHECK_HORIZON;
+
+                if (is_horizon == horizons)
+                        check(!coordinator_restore(n->core, r->kind, refbuf_bytes(r->data),
+                                                   n->sim->now));
+        }
+}
+
 void sim_node_boot(struct sim_node *n) {
         static const char *const engines[] = { "sim/1/model" };
         struct coordinator_settings settings = n->sim->settings.coordinator;
@@ -248,11 +273,8 @@ void sim_node_boot(struct sim_node *n) {
         if (!s->settings.real_signatures)
                 coordinator_verifier(n->core, hash_verify);
         set_clock(n, list_is_empty(&n->journal) ? JOURNAL_AGE_US : 0);
-        LIST_FOREACH (it, &n->journal) {
-                struct sim_record *r = LIST_ENTRY(it, struct sim_record, link);
-
-                check(coordinator_restore(n->core, r->kind, refbuf_bytes(r->data), s->now) == 0);
-        }
+        restore(n, true);
+        restore(n, false);
         coordinator_capacity(n->core, 8, UINT64_C(8) << 30, engines, 1, s->now);
         coordinator_start(n->core, s->now);
         set_clock(n, 0);

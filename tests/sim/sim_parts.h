@@ -7,6 +7,7 @@
 struct sim_record {
         struct list link;
         enum journal_kind kind;
+        struct hash_value job;
         struct refbuf *data;
         nsec_t durable; /* from then on a crash keeps it */
 };

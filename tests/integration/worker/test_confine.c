@@ -200,7 +200,7 @@ static int run_confined(int (*attempt)(void), unsigned wanted, bool *ret_all_lay
                                                        .cpu_ms = 2000,
                                                        .spool = 1 << 20 };
                 unsigned namespaces = 0, layers = 0;
-                int pidfd = -1, writer;
+                int pidfd = -1, net = -1, writer;
                 char path[64];
                 pid_t pid;
 
@@ -208,7 +208,7 @@ static int run_confined(int (*attempt)(void), unsigned wanted, bool *ret_all_lay
                 writer = open(path, O_WRONLY | O_CLOEXEC);
                 if (confine_prepare() < 0)
                         _exit(100);
-                pid = confine_fork(&pidfd, &namespaces);
+                pid = confine_fork(&pidfd, &namespaces, &net);
                 if (pid == 0) {
                         int high = fcntl(pipes[1], F_DUPFD, 20),
                             high_spool = fcntl(writer, F_DUPFD, 20);
@@ -275,6 +275,108 @@ static void test_inside_without_seccomp(void **state) {
         }
 }
 
+/* ---- two executors of one zygote ---- */
+
+#define SIBLING_PORT 4711 /* of netlink, as of a process with that number */
+
+static const struct sockaddr_un sibling_name = { .sun_family = AF_UNIX,
+                                                 .sun_path = "\0quorate-sibling" };
+static const struct sockaddr_nl sibling_port = { .nl_family = AF_NETLINK, .nl_pid = SIBLING_PORT };
+
+static _Noreturn void be_reachable(int ready) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0),
+            netlink = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+
+        if (bind(fd, (const struct sockaddr *) &sibling_name, 2 + 16) < 0 || listen(fd, 1) < 0 ||
+            bind(netlink, (const struct sockaddr *) &sibling_port, sizeof(sibling_port)) < 0 ||
+            write(ready, "r", 1) != 1)
+                _exit(1);
+        (void) pause();
+        _exit(0);
+}
+
+/* 0: neither by name, nor by netlink, nor by addresses. */
+static int reach(void) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0),
+            netlink = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+
+        if (fd < 0 || netlink < 0)
+                return 1;
+        if (connect(fd, (const struct sockaddr *) &sibling_name, 2 + 16) == 0)
+                return 2;
+        if (sendto(netlink, "x", 1, 0, (const struct sockaddr *) &sibling_port,
+                   sizeof(sibling_port)) == 1)
+                return 3;
+        return try_tcp() && try_udp() ? 0 : 4;
+}
+
+static ino_t net_of(int net) {
+        struct stat st = {};
+
+        return fstat(net, &st) == 0 ? st.st_ino : 0;
+}
+
+static pid_t fork_sibling(int (*fn)(void), int ready, int *ret_net) {
+        unsigned layers = 0;
+        int pidfd = -1;
+        pid_t pid = confine_fork(&pidfd, &layers, ret_net);
+
+        if (pid == 0) {
+                if (!fn)
+                        be_reachable(ready);
+                _exit(fn());
+        }
+        (void) close(pidfd);
+        return layers == CONFINE_NAMESPACES ? pid : -1;
+}
+
+/* Namespaces alone: no filter, no Landlock. One that lives is in another network than the
+ * next; one that ended by itself leaves its network, with nothing in it, to the next. */
+static int as_zygote(void) {
+        int ready[2], nets[3] = { -1, -1, -1 }, status = 0;
+        pid_t first, second, third;
+        ino_t net;
+        char c;
+
+        if (confine_prepare() < 0 || pipe(ready) < 0)
+                return 10;
+        first = fork_sibling(NULL, ready[1], &nets[0]);
+        if (first < 0 || read(ready[0], &c, 1) != 1)
+                return 11;
+        second = fork_sibling(reach, -1, &nets[1]);
+        if (second < 0 || waitpid(second, &status, 0) != second || status != 0)
+                return 12;
+        if (nets[1] < 0) /* no user namespace of our own here: each makes its own network */
+                return 0;
+        net = net_of(nets[1]);
+        if (net == 0 || net == net_of(nets[0]))
+                return 13;
+        (void) confine_net_give(nets[1], true);
+        third = fork_sibling(reach, -1, &nets[2]);
+        if (third < 0 || waitpid(third, &status, 0) != third || status != 0)
+                return 14;
+        if (net_of(nets[2]) != net)
+                return 15;
+        (void) kill(first, SIGKILL);
+        (void) waitpid(first, &status, 0);
+        net = net_of(nets[0]);
+        (void) confine_net_give(nets[0], false); /* a killed one's is not used again */
+        third = fork_sibling(reach, -1, &nets[0]);
+        (void) waitpid(third, &status, 0);
+        return status != 0 ? 16 : 0;
+}
+
+static void test_siblings(void **state) {
+        int status = 0;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(as_zygote());
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static int listen_somewhere(void **state) {
         struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "\0quorate-escape" };
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -301,6 +403,7 @@ int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_inside),
                 cmocka_unit_test(test_inside_without_seccomp),
+                cmocka_unit_test(test_siblings),
                 cmocka_unit_test(test_as_ordinary_user),
         };
 

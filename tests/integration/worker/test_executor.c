@@ -165,42 +165,44 @@ static void test_describe(void **state) {
 }
 
 /* Declared schemas, casts, and the errors that are answers. */
+static const struct {
+        const char *sql;
+        uint8_t type;
+        const char *comparison, *class_name;
+        uint32_t outcome, error;
+        int32_t position;
+} commits[] = {
+        { "SELECT age FROM people", CELL_INTEGER, "engine", "", 0, 0, 0 },
+        { "SELECT age FROM people", CELL_DECIMAL, "engine", "", 0, 0, 0 },
+        { "SELECT age FROM people", CELL_REAL, "engine", "", 0, 0, 0 },
+        { "SELECT name FROM people", CELL_INTEGER, "engine", "", 0, SQL_ENCODING, 0 },
+        { "SELECT age FROM people", CELL_TEXT, "engine", "", 0, SQL_ENCODING, 0 },
+        { "SELECT date(age, 'unixepoch') FROM people", CELL_DATE, "engine", "", 0, 0, 0 },
+        { "SELECT name FROM people", CELL_DATE, "engine", "", 0, SQL_ENCODING, 0 },
+        { "SELECT 9223372036854775807 + id FROM people", CELL_ANY, "engine", "", 0, SQL_OVERFLOW,
+          0 },
+        { "SELECT nothere FROM people", CELL_ANY, "class", "", 0, SQL_UNKNOWN_NAME, 7 },
+        { "SELECT nothere FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0, 7 },
+        { "SELECT unheard_of(age) FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0,
+          7 },
+        { "SELECT name FRM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0, 16 },
+        { "SELECT name FRM people", CELL_ANY, "class", "", 0, SQL_PARSE, 16 },
+        { "SELECT 1e999", CELL_ANY, "class", "", 0, SQL_ENCODING, 0 },
+        { "SELECT nothere FROM people", CELL_ANY, "portable", "", OUTCOME_SQL_ERROR, 0, 7 },
+        { "SELECT avg(age) FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0, -1 },
+        { "SELECT avg(age) FROM people", CELL_ANY, "class", "", 0, 0, 0 },
+        { "SELECT age FROM people", CELL_ANY, "class", "FLOAT", OUTCOME_CLASS_MISMATCH, 0, -1 },
+        { "SELECT age FROM people", CELL_ANY, "portable", "", OUTCOME_CLASS_MISMATCH, 0, -1 },
+        { "SELECT age, id FROM people", CELL_ANY, "engine", "", OUTCOME_MISMATCH, 0, -1 },
+        { "SELECT ?", CELL_ANY, "class", "", OUTCOME_USAGE, 0, -1 },
+};
+
 static void test_commits(void **state) {
-        static const struct {
-                const char *sql;
-                uint8_t type;
-                const char *comparison, *class_name;
-                uint32_t outcome, error;
-                int32_t position;
-        } cases[] = {
-                { "SELECT age FROM people", CELL_INTEGER, "engine", "", 0, 0, 0 },
-                { "SELECT age FROM people", CELL_DECIMAL, "engine", "", 0, 0, 0 },
-                { "SELECT age FROM people", CELL_REAL, "engine", "", 0, 0, 0 },
-                { "SELECT name FROM people", CELL_INTEGER, "engine", "", 0, SQL_ENCODING, 0 },
-                { "SELECT age FROM people", CELL_TEXT, "engine", "", 0, SQL_ENCODING, 0 },
-                { "SELECT date(age, 'unixepoch') FROM people", CELL_DATE, "engine", "", 0, 0, 0 },
-                { "SELECT name FROM people", CELL_DATE, "engine", "", 0, SQL_ENCODING, 0 },
-                { "SELECT 9223372036854775807 + id FROM people", CELL_ANY, "engine", "", 0,
-                  SQL_OVERFLOW, 0 },
-                { "SELECT nothere FROM people", CELL_ANY, "engine", "", 0, SQL_UNKNOWN_NAME, 7 },
-                { "SELECT name FRM people", CELL_ANY, "class", "", 0, SQL_PARSE, 16 },
-                { "SELECT 1e999", CELL_ANY, "class", "", 0, SQL_ENCODING, 0 },
-                { "SELECT nothere FROM people", CELL_ANY, "portable", "", OUTCOME_SQL_ERROR, 0, 7 },
-                { "SELECT avg(age) FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0,
-                  -1 },
-                { "SELECT avg(age) FROM people", CELL_ANY, "class", "", 0, 0, 0 },
-                { "SELECT age FROM people", CELL_ANY, "class", "FLOAT", OUTCOME_CLASS_MISMATCH, 0,
-                  -1 },
-                { "SELECT age FROM people", CELL_ANY, "portable", "", OUTCOME_CLASS_MISMATCH, 0,
-                  -1 },
-                { "SELECT age, id FROM people", CELL_ANY, "engine", "", OUTCOME_MISMATCH, 0, -1 },
-                { "SELECT ?", CELL_ANY, "class", "", OUTCOME_USAGE, 0, -1 },
-        };
         CLEANUP(executor_zygote_freep) struct executor_zygote *z = zygote_of(executor_path);
         uint64_t length;
         int image = image_of(people, &length);
 
-        FOREACH_CASE (c, cases) {
+        FOREACH_CASE (c, commits) {
                 uint8_t schema[] = { 1, CELL_TEXT, 1, 'x', c->type, 38, 2 };
                 struct asked a = {
                         .sql = c->sql,

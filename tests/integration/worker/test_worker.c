@@ -3,354 +3,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sqlite3.h>
+#include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <zstd.h>
-
-#include "common/base/error.h"
-#include "common/canonical/answer.h"
 #include "common/canonical/outcome.h"
-#include "common/daemon/bus.h"
-#include "common/daemon/channel.h"
-#include "common/daemon/listen.h"
-#include "common/daemon/loop.h"
-#include "common/wire/frame.h"
-#include "common/wire/unpack.h"
-#include "proto/coordinator.pb-c.h"
-#include "proto/worker.pb-c.h"
-#include "tests/support/test.h"
-
-#define WAIT (20 * NSEC_PER_SEC)
-
-struct coordinator {
-        Coordinator__Jobs_Service base;
-        char folder[64];
-        struct loop *loop;
-        struct rpc_server *rpc;
-        struct bus_server *bus;
-        struct link *worker;
-        pid_t pid;
-        char engine[96];
-        unsigned missing, slots;
-};
-
-/* One job as the coordinator sees it. */
-struct seen {
-        struct channel *channel;
-        struct frame_reader frames;
-        bool is_accepted, is_ended, is_finished, is_started, is_committed, is_failed, has_end;
-        uint32_t end_code, outcome, error;
-        char detail[128];
-        struct answer answer;
-        uint64_t cpu_us, peak_memory, next_batch;
-        unsigned n_progress, n_batches, n_compressed;
-        struct answer_checker checker;
-        bool checks;
-        uint8_t digests[64 * HASH_SIZE];
-        size_t n_digests;
-        int check_result;
-};
-
-static void jobs_enlist(Coordinator__Jobs_Service *base, const Coordinator__WorkerHello *in,
-                        Coordinator__WorkerWelcome_Closure closure, void *data) {
-        struct coordinator *c = (struct coordinator *) base;
-        Coordinator__WorkerWelcome reply = COORDINATOR__WORKER_WELCOME__INIT;
-        struct call *call = call_begin(data, (ProtobufCClosure) closure);
-        char datasets[96];
-
-        c->worker = call_link(call);
-        (void) snprintf(c->engine, sizeof(c->engine), "%s", in->engines[0]);
-        c->missing = (unsigned) in->n_missing_layers;
-        c->slots = in->slots;
-        (void) snprintf(datasets, sizeof(datasets), "%s/datasets", c->folder);
-        reply.datasets = datasets;
-        call_reply(call, &reply);
-}
-
-static const Coordinator__Jobs_Service jobs = COORDINATOR__JOBS__INIT(jobs_);
-
-static void in_folder(const struct coordinator *c, const char *name, char ret[160]) {
-        (void) snprintf(ret, 160, "%s/%s", c->folder, name);
-}
-
-static void make_dataset(const struct coordinator *c) {
-        char path[160];
-        sqlite3 *db = NULL;
-
-        in_folder(c, "datasets/people.db", path);
-        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-        assert_int_equal(
-                sqlite3_exec(db,
-                             "CREATE TABLE n(i INTEGER PRIMARY KEY, t TEXT) STRICT;"
-                             "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c WHERE "
-                             "i < 20000) INSERT INTO n SELECT i, 'row number ' || i FROM c",
-                             NULL, NULL, NULL),
-                SQLITE_OK);
-        (void) sqlite3_close(db);
-}
-
-static uint64_t dataset_length(const struct coordinator *c, const char *name) {
-        char path[160];
-        struct stat st;
-
-        in_folder(c, name, path);
-        assert_int_equal(stat(path, &st), 0);
-        return (uint64_t) st.st_size;
-}
-
-static void serve(struct coordinator *c) {
-        char path[160], data[170];
-        struct bus_server_options o = { .path = path, .service = "coordinator" };
-
-        in_folder(c, "coordinator/jobs", path);
-        (void) snprintf(data, sizeof(data), "%s.data", path);
-        o.fd = listen_create(path, CAPABILITY_BUS, 0600);
-        o.data_fd = listen_create(data, CAPABILITY_BUS, 0600);
-        assert_true(o.fd >= 0 && o.data_fd >= 0);
-        c->rpc = rpc_server_new(c->loop, &c->base.base, 0);
-        o.rpc = c->rpc;
-        assert_int_equal(bus_server_new(c->loop, &o, &c->bus), 0);
-}
-
-static void spawn_worker(struct coordinator *c) {
-        extern char **environ;
-        char state[160];
-        char *argv[] = { (char *) "quorate-worker",
-                         (char *) "--runtime",
-                         c->folder,
-                         (char *) "--state",
-                         state,
-                         NULL };
-        sigset_t none;
-        posix_spawnattr_t a;
-
-        in_folder(c, "state", state);
-        (void) sigemptyset(&none);
-        (void) posix_spawnattr_init(&a);
-        (void) posix_spawnattr_setsigmask(&a, &none);
-        (void) posix_spawnattr_setflags(&a, POSIX_SPAWN_SETSIGMASK);
-        assert_int_equal(posix_spawn(&c->pid, getenv("QUORATE_WORKER"), NULL, &a, argv, environ),
-                         0);
-        (void) posix_spawnattr_destroy(&a);
-}
-
-static bool wait_for(struct coordinator *c, const bool *flag) {
-        nsec_t until = loop_now(c->loop) + WAIT;
-
-        while (!*flag && loop_now(c->loop) < until)
-                assert_true(loop_turn(c->loop, 100 * NSEC_PER_MSEC) >= 0);
-        return *flag;
-}
-
-static struct coordinator *coordinator_new(void) {
-        static const char *const folders[] = { "coordinator", "datasets", "state", "outside" };
-        struct coordinator *c = xnew(struct coordinator);
-        nsec_t until;
-        char path[160];
-
-        c->base = jobs;
-        strcpy(c->folder, "/tmp/quorate-test-XXXXXX");
-        assert_non_null(mkdtemp(c->folder));
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
-                in_folder(c, folders[i], path);
-                assert_int_equal(mkdir(path, 0700), 0);
-        }
-        (void) setenv("QUORATE_WORKER_SLOTS", "2", 1);
-        make_dataset(c);
-        assert_int_equal(loop_new(&c->loop), 0);
-        serve(c);
-        spawn_worker(c);
-        until = loop_now(c->loop) + WAIT;
-        while (!c->worker && loop_now(c->loop) < until)
-                (void) loop_turn(c->loop, 100 * NSEC_PER_MSEC);
-        assert_non_null(c->worker);
-        print_message("# %s, %u slots, %u layers missing\n", c->engine, c->slots, c->missing);
-        return c;
-}
-
-static void coordinator_free(struct coordinator *c) {
-        char command[128];
-        int status = -1;
-
-        assert_int_equal(kill(c->pid, SIGTERM), 0);
-        for (int i = 0; i < 200 && waitpid(c->pid, &status, WNOHANG) == 0; i++)
-                (void) loop_turn(c->loop, 50 * NSEC_PER_MSEC);
-        assert_int_equal(status, 0);
-        bus_server_free(c->bus);
-        rpc_server_free(c->rpc);
-        loop_free(c->loop);
-        (void) snprintf(command, sizeof(command), "rm -rf %s", c->folder);
-        assert_int_equal(system(command), 0);
-        free(c);
-}
-
-/* ---- a job's channel ---- */
-
-static void on_batch(struct seen *s, const Worker__Batch *b) {
-        uint8_t *plain = xmalloc(b->length ? b->length : 1);
-        struct bytes batch = BYTES(b->data.data, b->data.len);
-
-        if (b->codec == 1) {
-                assert_int_equal(ZSTD_decompress(plain, b->length, b->data.data, b->data.len),
-                                 b->length);
-                batch = BYTES(plain, b->length);
-                s->n_compressed++;
-        }
-        s->n_batches++;
-        if (s->checks)
-                s->check_result |= answer_check_batch(&s->checker, batch);
-        free(plain);
-}
-
-static void on_report(struct seen *s, const Worker__Report *m) {
-        switch (m->body_case) {
-        case WORKER__REPORT__BODY_STARTED:
-                s->is_started = true;
-                break;
-        case WORKER__REPORT__BODY_PROGRESS:
-                s->n_progress++;
-                break;
-        case WORKER__REPORT__BODY_COMMITTED:
-                s->is_committed = true;
-                s->error = m->committed->error;
-                s->cpu_us = m->committed->metering->cpu_us;
-                s->peak_memory = m->committed->metering->peak_memory;
-                s->answer.form = (enum answer_form) m->committed->form;
-                memcpy(s->answer.hash.bytes, m->committed->answer.data, HASH_SIZE);
-                memcpy(s->answer.sequence_root.bytes, m->committed->sequence_root.data, HASH_SIZE);
-                s->answer.batches = m->committed->batches;
-                s->answer.rows = m->committed->rows;
-                s->answer.bytes = m->committed->bytes;
-                break;
-        case WORKER__REPORT__BODY_FAILED:
-                s->is_failed = true;
-                s->outcome = m->failed->problem->code;
-                (void) snprintf(s->detail, sizeof(s->detail), "%s", m->failed->problem->detail);
-                print_message("# failed: %u %s\n", s->outcome, s->detail);
-                break;
-        case WORKER__REPORT__BODY_DIGESTS:
-                memcpy(s->digests + s->n_digests, m->digests->digests.data,
-                       m->digests->digests.len);
-                s->n_digests += m->digests->digests.len;
-                break;
-        case WORKER__REPORT__BODY_BATCH:
-                on_batch(s, m->batch);
-                break;
-        case WORKER__REPORT__BODY_END:
-                s->has_end = true;
-                s->next_batch = m->end->next_batch;
-                break;
-        default:
-                fail_msg("report %d", (int) m->body_case);
-        }
-}
-
-static void on_accepted(struct channel *c, void *userdata, struct bytes metadata) {
-        ((struct seen *) userdata)->is_accepted = true;
-}
-
-static void on_data(struct channel *c, void *userdata, struct bytes data) {
-        struct seen *s = userdata;
-        struct bytes frame;
-
-        while (frame_reader_next(&s->frames, &data, &frame) == FRAME_OK) {
-                CLEANUP(unpacked_donep) struct unpacked u = {};
-                const struct unpack_limits limits = { 4, 1024, 0, 20 << 20 };
-
-                assert_int_equal(wire_unpack(&worker__report__descriptor, frame, &limits, &u), 0);
-                on_report(s, u.message);
-        }
-        channel_consumed(c, 1);
-}
-
-static void on_finish(struct channel *c, void *userdata) {
-        ((struct seen *) userdata)->is_finished = true;
-}
-
-static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
-        struct seen *s = userdata;
-
-        s->is_ended = true;
-        s->end_code = code;
-        s->channel = NULL;
-}
-
-static const struct channel_handler handler = {
-        .on_accepted = on_accepted,
-        .on_data = on_data,
-        .on_finish = on_finish,
-        .on_end = on_end,
-};
-
-struct wanted {
-        const char *sql, *path;
-        uint64_t length, wall_ms;
-        uint32_t form;
-        bool stream;
-};
-
-static const uint8_t schema_any[] = { 1, 0x30, 1, 'x', 0xff };
-
-static void submit(struct coordinator *c, struct seen *s, const struct wanted *want) {
-        Worker__Job job = WORKER__JOB__INIT;
-        Worker__Source source = WORKER__SOURCE__INIT, *sources = &source;
-        Types__Limits limits = TYPES__LIMITS__INIT;
-        uint8_t seed[32] = {}, root[32] = {};
-
-        *s = (struct seen){};
-        frame_reader_init(&s->frames, 20 << 20);
-        job.engine = c->engine;
-        job.sql = (char *) want->sql;
-        limits.wall_ms = want->wall_ms;
-        job.limits = &limits;
-        job.seed = (ProtobufCBinaryData){ sizeof(seed), seed };
-        job.schema = (ProtobufCBinaryData){ sizeof(schema_any), (uint8_t *) schema_any };
-        job.form = want->form ? want->form : ANSWER_SET;
-        job.comparison = (char *) "class";
-        job.stream = want->stream;
-        if (want->path) {
-                source.name = (char *) "main";
-                source.format = (char *) "sqlite";
-                source.path = (char *) want->path;
-                source.length = want->length;
-                memcpy(root, want->path, strlen(want->path) < 32 ? strlen(want->path) : 32);
-                source.root = (ProtobufCBinaryData){ sizeof(root), root };
-                job.inputs = &sources;
-                job.n_inputs = 1;
-        }
-        s->channel = channel_open_message(c->worker, "job", &job, &handler, s);
-        assert_non_null(s->channel);
-}
-
-static void fetch(struct seen *s, uint64_t from, uint64_t count, bool digests) {
-        Worker__Fetch m = WORKER__FETCH__INIT;
-        CLEANUP(buffer_donep) struct buffer packed = {}, framed = {};
-
-        m.from_batch = from;
-        m.count = count;
-        m.digests = digests;
-        buffer_init(&packed, 1024);
-        buffer_init(&framed, 1024);
-        wire_pack(&packed, &m.base);
-        frame_put(&framed, buffer_bytes(&packed));
-        s->has_end = false;
-        assert_int_equal(channel_send(s->channel, buffer_bytes(&framed)), CHANNEL_OK);
-}
-
-static void finish(struct coordinator *c, struct seen *s) {
-        if (s->channel) { /* data overtakes the acceptance */
-                assert_true(wait_for(c, &s->is_accepted));
-                assert_int_equal(channel_finish(s->channel), CHANNEL_OK);
-        }
-        assert_true(wait_for(c, &s->is_ended));
-        frame_reader_done(&s->frames);
-}
-
-/* ---- tests ---- */
+#include "common/daemon/cgroup.h"
+#include "tests/support/worker_fixture.h"
 
 static struct coordinator *shared;
 
@@ -370,7 +30,7 @@ static void test_rows(void **state) {
         assert_int_equal(s.answer.batches, 5);
         assert_true(s.cpu_us > 0 && s.peak_memory > 0);
 
-        assert_int_equal(schema_decode(BYTES_OF(schema_any), &schema), SCHEMA_OK);
+        assert_int_equal(schema_decode(BYTES_OF(worker_schema_any), &schema), SCHEMA_OK);
         answer_check_begin(&s.checker, &s.answer, schema, true, NULL);
         s.checks = true;
         fetch(&s, 0, 2, true);
@@ -435,6 +95,11 @@ static void test_failures(void **state) {
                   "input" },
                 { { .sql = "SELECT 1", .path = "text", .length = 5 }, OUTCOME_REFUSED, "input" },
                 { { .sql = "ATTACH 'x' AS y" }, OUTCOME_REFUSED, "ATTACH" },
+                /* One instruction that never asks whether it is time: killed from outside. */
+                { { .sql = "SELECT instr(hex(zeroblob(500000)), hex(zeroblob(250000)) || 'x')",
+                    .wall_ms = 300 },
+                  OUTCOME_TIMEOUT,
+                  "stage=run" },
                 { { .sql = "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c) SELECT "
                            "count(*) FROM c",
                     .wall_ms = 300 },
@@ -487,21 +152,55 @@ static unsigned children_of(pid_t pid, pid_t *ret_last) {
         return n;
 }
 
+/* Zygotes: the one in use, and those that are about to go. */
+static void stop_children_of(pid_t pid) {
+        char path[64], text[4096] = "", *save = NULL;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int) pid, (int) pid);
+        f = fopen(path, "r");
+        assert_true(f && fgets(text, sizeof(text), f));
+        (void) fclose(f);
+        for (char *t = strtok_r(text, " ", &save); t; t = strtok_r(NULL, " ", &save))
+                (void) kill(atoi(t), SIGSTOP);
+}
+
 static const struct wanted endless = {
         .sql = "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM c) SELECT count(*) "
                "FROM c",
         .wall_ms = 60000,
 };
 
+/* Whether a process is in a group of its own, made by our worker. */
+static bool is_in_group(pid_t pid) {
+        char path[64], text[4096] = "", name[64];
+        size_t n;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/cgroup", (int) pid);
+        (void) snprintf(name, sizeof(name), "/quorate-job-%d-", (int) shared->pid);
+        f = fopen(path, "r");
+        assert_non_null(f);
+        n = fread(text, 1, sizeof(text) - 1, f);
+        (void) fclose(f);
+        text[n] = 0;
+        return strstr(text, name) != NULL;
+}
+
 /* A reset cancels: the executor is gone at once. */
 static void test_reset(void **state) {
         struct seen s;
         pid_t executor = 0, last;
-        bool is_gone = false;
+        bool is_gone = false, is_grouped = false;
 
         submit(shared, &s, &endless);
         assert_true(wait_for(shared, &s.is_started));
         assert_int_equal(children_of(shared->pid, &executor), 2); /* zygote and executor */
+        /* It says that it started before the worker may have heard of its process. */
+        for (int i = 0; i < 100 && cgroup_mode() != CGROUP_NONE && !is_grouped; i++) {
+                (void) loop_turn(shared->loop, 20 * NSEC_PER_MSEC);
+                is_grouped = is_in_group(executor);
+        }
         channel_reset(s.channel, 1, "enough");
         for (int i = 0; i < 100 && !is_gone; i++) {
                 (void) loop_turn(shared->loop, 20 * NSEC_PER_MSEC);
@@ -510,6 +209,7 @@ static void test_reset(void **state) {
                         assert_true(children_of(shared->pid, &last) <= 2);
         }
         assert_true(is_gone);
+        assert_int_equal(is_grouped, cgroup_mode() != CGROUP_NONE);
         frame_reader_done(&s.frames);
 }
 
@@ -587,6 +287,134 @@ static void test_zygote_killed(void **state) {
         finish(shared, &s);
 }
 
+/* ---- inputs that stay on disk ---- */
+
+#define LARGE_LENGTH (70u << 20)
+
+/* A database of more than 64 MiB, as the coordinator's cache has them: 0444. */
+static uint64_t make_large(void) {
+        char path[160];
+        sqlite3 *db = NULL;
+        uint64_t length;
+
+        in_folder(shared, "datasets/large.db", path);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(
+                sqlite3_exec(
+                        db,
+                        "PRAGMA synchronous=off; CREATE TABLE b(i INTEGER PRIMARY KEY, v BLOB) "
+                        "STRICT; WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM "
+                        "c WHERE i < 71) INSERT INTO b SELECT i, zeroblob(1048000) FROM c",
+                        NULL, NULL, NULL),
+                SQLITE_OK);
+        (void) sqlite3_close(db);
+        assert_int_equal(chmod(path, 0444), 0);
+        length = dataset_length(shared, "datasets/large.db");
+        assert_true(length > LARGE_LENGTH);
+        return length;
+}
+
+/* Somebody with more rights than the worker has. */
+static void change_large(off_t at, uint8_t value) {
+        char path[160];
+        int fd;
+
+        in_folder(shared, "datasets/large.db", path);
+        assert_int_equal(chmod(path, 0644), 0);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, &value, 1, at), 1);
+        (void) close(fd);
+        assert_int_equal(chmod(path, 0444), 0);
+}
+
+/* Takes its time, then reads every byte. */
+static const char slow_sum[] =
+        "WITH RECURSIVE c(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM c WHERE i < 4000000) "
+        "SELECT (SELECT count(*) FROM c) + (SELECT sum(length(v) + instr(v, x'01')) FROM b)";
+
+/* Read where it lies: the job's memory does not grow with it. */
+static void test_large(void **state) {
+        struct wanted want = { .sql = "SELECT count(*) + sum(instr(v, x'01')) FROM b",
+                               .path = "large.db",
+                               .length = make_large(),
+                               .memory = 16 << 20 };
+        struct seen s;
+
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_committed));
+        assert_int_equal(s.error, 0);
+        assert_int_equal(s.answer.rows, 1);
+        print_message("# peak %lu MiB, the input's pages included\n",
+                      (unsigned long) (s.peak_memory >> 20));
+        assert_true(s.peak_memory > 2 << 20); /* more than what came after it was grouped */
+        assert_true(s.peak_memory < want.length + (32 << 20));
+        finish(shared, &s);
+}
+
+/* A byte that changes under a job, or between two, is never part of an answer. */
+static void test_large_changed(void **state) {
+        struct wanted want = { .sql = slow_sum,
+                               .path = "large.db",
+                               .length = dataset_length(shared, "datasets/large.db") };
+        struct wanted next = want;
+        struct seen s;
+
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_started));
+        change_large(LARGE_LENGTH / 2 + 100, 1); /* inside a value */
+        assert_true(wait_for(shared, &s.is_failed));
+        assert_false(s.is_committed);
+        assert_int_equal(s.outcome, OUTCOME_DATA_UNAVAILABLE);
+        finish(shared, &s);
+
+        next.sql = "SELECT count(*) FROM b";
+        submit(shared, &s, &next);
+        assert_true(wait_for(shared, &s.is_failed));
+        assert_int_equal(s.outcome, OUTCOME_DATA_UNAVAILABLE);
+        finish(shared, &s);
+}
+
+/* Evicted while a job reads it: that job has it to the end. Fetched again: another file,
+ * checked anew. One that may be written is not taken. */
+static void test_large_replaced(void **state) {
+        char path[160];
+        struct wanted want = { .sql = slow_sum, .path = "large.db" };
+        struct seen s;
+
+        in_folder(shared, "datasets/large.db", path);
+        assert_int_equal(unlink(path), 0);
+        want.length = make_large();
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_started));
+        assert_int_equal(unlink(path), 0);
+        assert_true(wait_for(shared, &s.is_committed));
+        finish(shared, &s);
+
+        want.sql = "SELECT count(*) FROM b";
+        want.length = make_large();
+        assert_int_equal(chmod(path, 0644), 0);
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_failed));
+        assert_int_equal(s.outcome, OUTCOME_DATA_UNAVAILABLE);
+        finish(shared, &s);
+}
+
+/* A zygote that hangs answers for nobody: the job ends all the same, and the next has
+ * another one. */
+static void test_zygote_hangs(void **state) {
+        struct wanted want = { .sql = "SELECT 42", .wall_ms = 300 };
+        struct seen s;
+
+        stop_children_of(shared->pid);
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_failed));
+        assert_int_equal(s.outcome, OUTCOME_TIMEOUT);
+        finish(shared, &s);
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_committed));
+        finish(shared, &s);
+}
+
 static int start(void **state) {
         return !(shared = coordinator_new());
 }
@@ -598,10 +426,12 @@ static int stop(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_rows),     cmocka_unit_test(test_stream),
-                cmocka_unit_test(test_failures), cmocka_unit_test(test_reset),
-                cmocka_unit_test(test_slots),    cmocka_unit_test(test_zygote_killed),
-                cmocka_unit_test(test_no_files), cmocka_unit_test(test_no_groups),
+                cmocka_unit_test(test_rows),          cmocka_unit_test(test_stream),
+                cmocka_unit_test(test_failures),      cmocka_unit_test(test_reset),
+                cmocka_unit_test(test_slots),         cmocka_unit_test(test_zygote_killed),
+                cmocka_unit_test(test_zygote_hangs),  cmocka_unit_test(test_large),
+                cmocka_unit_test(test_large_changed), cmocka_unit_test(test_large_replaced),
+                cmocka_unit_test(test_no_files),      cmocka_unit_test(test_no_groups),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

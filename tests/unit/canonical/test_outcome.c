@@ -16,7 +16,7 @@ static void test_tables_are_full(void **state) {
         for (unsigned i = 0; i < _OUTCOME_MAX; i++) {
                 assert_non_null(outcome_name(i));
                 outcome_text(i, NULL, 0, text, sizeof(text));
-                assert_null(strchr(text, '{'));
+                assert_null(strpbrk(text, "{}[]"));
                 assert_null(strchr(text, '\n'));
         }
         assert_null(result_state_name(_STATE_MAX));
@@ -63,6 +63,12 @@ static const struct {
         { OUTCOME_ENCODING, "column=a = b type=INF", "column a = b holds INF" },
         { OUTCOME_ENCODING, "xcolumn=1 column=2", "column 2 holds ?" },
         { OUTCOME_ENCODING, "column", "column ? holds ?" },
+        { OUTCOME_DATA_UNAVAILABLE, "root=ab asked=3",
+          ": the dataset ab is not here, nor at 3 peers that were asked; publish it" },
+        { OUTCOME_DATA_UNAVAILABLE, "root=ab", ": the dataset ab is not here; publish it" },
+        { OUTCOME_DATA_UNAVAILABLE, "what=rows", ": the data (rows) is not here; publish it" },
+        { OUTCOME_DATA_UNAVAILABLE, "asked=3", ": the data is not here, nor at 3 peers that" },
+        { OUTCOME_DATA_UNAVAILABLE, "", ": the data is not here; publish it" },
 };
 
 static void test_detail(void **state) {

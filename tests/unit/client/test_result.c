@@ -33,6 +33,7 @@ struct script {
                 WRONG_BATCH,
                 NO_SCHEMA,
                 FORGOT,
+                ENDED,
                 WITHDRAWN,
                 DIES_AT_SUBMIT
         } fault;
@@ -183,6 +184,11 @@ static void on_open(struct channel *c, void *userdata, const char *name, struct 
 
         s->script = script_now;
         buffer_init(&s->out, 4 << 20);
+        if (s->script.fault == ENDED) { /* as the coordinator does it: accepted first */
+                (void) channel_accept(c, BYTES_NONE, &sending, s);
+                channel_reset(c, 2, "this job has ended: VERIFIED; see its receipt x.receipt");
+                return;
+        }
         if (s->script.fault == FORGOT || strcmp(name, "result") != 0 ||
             wire_unpack(&coordinator__result_open__descriptor, metadata, NULL, &u)) {
                 channel_reset(c, 5, "the node does not know this job");
@@ -463,14 +469,63 @@ static void test_calls(void **state) {
         }
 }
 
+static void count_waits(void *userdata, uint64_t waited_ms) {
+        assert_true(waited_ms >= 500);
+        ++*(unsigned *) userdata;
+}
+
+static void *serve_later(void *userdata) {
+        static const struct script script = {};
+
+        sleep(3);
+        serve(userdata, &script);
+        return NULL;
+}
+
+/* Its supervisor holds the sockets, and the node comes after some seconds. */
+static void test_node_is_restarting(void **state) {
+        struct fixture *f = *state;
+        unsigned n_waits = 0;
+        pthread_t later;
+
+        assert_int_equal(pthread_create(&later, NULL, serve_later, f), 0);
+        assert_int_equal(quorate_open_within(f->folder, UINT64_MAX, count_waits, &n_waits, &f->q),
+                         QUORATE_OK);
+        assert_int_equal(pthread_join(later, NULL), 0);
+        assert_in_range(n_waits, 4, 12);
+}
+
+/* Taking up a job that has ended says so; for one that was ours it is a restart. */
+static void test_ended(void **state) {
+        const struct script script = { .fault = ENDED };
+        struct fixture *f = *state;
+        int code;
+
+        serve(f, &script);
+        assert_int_equal(quorate_open(f->folder, &f->q), QUORATE_OK);
+        assert_int_equal(quorate_attach(f->q, job_id, 0, &f->r), QUORATE_OK);
+        assert_int_equal(quorate_next(f->r, 10000), QUORATE_E_REFUSED);
+        assert_string_equal(quorate_error(f->q),
+                            "this job has ended: VERIFIED; see its receipt x.receipt");
+        hang_up(f);
+        ask(f);
+        while ((code = quorate_next(f->r, 10000)) == QUORATE_PROGRESS)
+                continue;
+        assert_int_equal(code, QUORATE_END);
+        assert_string_equal(quorate_end(f->r)->error, "RESTARTED");
+}
+
 /* Nobody, or somebody who never answers. */
 static void test_nobody(void **state) {
         struct fixture *f = *state;
+        unsigned n_waits = 0;
         struct quorate *q;
 
         assert_int_equal(quorate_open("/nonexistent", &q), QUORATE_E_NO_NODE);
         assert_null(q);
-        assert_int_equal(quorate_open(f->folder, &q), QUORATE_E_SILENT);
+        assert_int_equal(quorate_open_within(f->folder, 1200, count_waits, &n_waits, &q),
+                         QUORATE_E_SILENT);
+        assert_in_range(n_waits, 1, 2);
         fd_close(f->fds[0]);
         fd_close(f->fds[1]);
         f->fds[0] = f->fds[1] = -1;
@@ -480,4 +535,4 @@ static void test_nobody(void **state) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 TEST_MAIN(TEST(test_splits), TEST(test_faults), TEST(test_reattach), TEST(test_resubmit),
-          TEST(test_calls), TEST(test_nobody))
+          TEST(test_calls), TEST(test_ended), TEST(test_nobody), TEST(test_node_is_restarting))

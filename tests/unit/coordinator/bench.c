@@ -76,6 +76,7 @@ static void core_down(struct bench *b) {
         list_clear(&b->work);
         list_clear(&b->fetch);
         list_clear(&b->input);
+        list_clear(&b->recall);
         for (size_t i = 0; i < b->n_streams; i++)
                 buffer_done(&b->streams[i].bytes);
         b->n_streams = 0;
@@ -87,12 +88,23 @@ void bench_done(struct bench *b) {
                 bench_disk_drop(b);
 }
 
+static bool is_horizon(enum journal_kind kind) {
+        return kind == JOURNAL_HOST_HORIZON || kind == JOURNAL_RECHECK_HORIZON;
+}
+
+static void restore(struct bench *b, size_t i) {
+        check(!host_role.restore(b->host, b->disk[i].kind, refbuf_bytes(b->disk[i].data), b->now));
+}
+
 void bench_restart(struct bench *b) {
         core_down(b);
         core_up(b);
+        for (size_t i = 0; i < b->n_disk; i++) /* horizons first, as journal_file.h says */
+                if (is_horizon(b->disk[i].kind))
+                        restore(b, i);
         for (size_t i = 0; i < b->n_disk; i++)
-                check(!host_role.restore(b->host, b->disk[i].kind, refbuf_bytes(b->disk[i].data),
-                                         b->now));
+                if (!is_horizon(b->disk[i].kind))
+                        restore(b, i);
         host_role.start(b->host, b->now);
         bench_pump(b);
 }
@@ -120,11 +132,19 @@ static __typeof__(((struct bench *) 0)->streams[0]) *stream_of(struct bench *b, 
 void bench_disk_put(struct bench *b, const struct action *record) {
         check(b->n_disk < BENCH_MAX);
         b->disk[b->n_disk].kind = (enum journal_kind) record->n;
+        b->disk[b->n_disk].job = record->hash;
         b->disk[b->n_disk++].data = refbuf_ref(record->data);
 }
 
 void bench_disk_drop(struct bench *b) {
         refbuf_unref(b->disk[--b->n_disk].data);
+}
+
+void bench_disk_forget(struct bench *b, size_t from, size_t n) {
+        for (size_t i = from; i < from + n; i++)
+                refbuf_unref(b->disk[i].data);
+        memmove(&b->disk[from], &b->disk[from + n], (b->n_disk - from - n) * sizeof(b->disk[0]));
+        b->n_disk -= n;
 }
 
 void bench_answer_journal(struct bench *b, size_t i, bool ok) {
@@ -159,6 +179,20 @@ static void answer_input(struct bench *b, size_t i) {
                         b->now);
 }
 
+void bench_answer_recall(struct bench *b, size_t i) {
+        CLEANUP(action_donep) struct action a = b->recall.items[i];
+        struct bytes found = BYTES_NONE;
+
+        b->recall.items[i] = (struct action){};
+        bench_list_drop(&b->recall, i);
+        for (size_t k = 0; k < b->n_disk; k++)
+                if (b->disk[k].kind == (enum journal_kind) a.n &&
+                    hash_equal(&b->disk[k].job, &a.hash))
+                        found = refbuf_bytes(b->disk[k].data);
+        b->n_recalled++;
+        host_recalled(b->host, a.id, found, b->now);
+}
+
 static bool answer_one(struct bench *b) {
         if (b->is_manual)
                 return false;
@@ -168,6 +202,8 @@ static bool answer_one(struct bench *b) {
                 bench_answer_sign(b, 0, true);
         else if (b->input.n > 0)
                 answer_input(b, 0);
+        else if (b->recall.n > 0)
+                bench_answer_recall(b, 0);
         else
                 return false;
         return true;
@@ -186,6 +222,9 @@ static void carry_out(struct bench *b, struct action *a) {
                 break;
         case ACTION_JOURNAL:
                 keep(&b->journal, a);
+                break;
+        case ACTION_RECALL:
+                keep(&b->recall, a);
                 break;
         case ACTION_SIGN:
                 keep(&b->sign, a);

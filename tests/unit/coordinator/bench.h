@@ -13,7 +13,7 @@
 #include "tests/support/test.h"
 
 #define BENCH_PEERS  8
-#define BENCH_MAX    512
+#define BENCH_MAX    640
 #define BENCH_WALL   INT64_C(1800000000000000) /* µs */
 #define BENCH_ENGINE "sqlite-test"
 
@@ -41,9 +41,10 @@ struct bench {
         uint64_t next_stream;
         bool is_manual; /* answers wait for bench_answer_*() */
 
-        struct bench_list journal, sign, work, fetch, input;
+        struct bench_list journal, sign, work, fetch, input, recall;
         struct {
                 enum journal_kind kind;
+                struct hash_value job;
                 struct refbuf *data;
         } disk[BENCH_MAX]; /* records that were synced */
         size_t n_disk;
@@ -61,7 +62,7 @@ struct bench {
                 bool reset, finished;
         } streams[BENCH_MAX];
         size_t n_streams;
-        size_t n_cancelled, n_released, n_input_cancelled;
+        size_t n_cancelled, n_released, n_input_cancelled, n_recalled;
 };
 
 struct bench_job {
@@ -113,7 +114,9 @@ void bench_started(struct bench *b, uint64_t run);
 /* value: what the answer is derived from. One batch. */
 void bench_committed(struct bench *b, uint64_t run, unsigned value);
 void bench_answer_journal(struct bench *b, size_t i, bool ok);
+void bench_answer_recall(struct bench *b, size_t i);
 void bench_answer_sign(struct bench *b, size_t i, bool ok);
 void bench_disk_put(struct bench *b, const struct action *record);
 void bench_disk_drop(struct bench *b); /* the newest */
+void bench_disk_forget(struct bench *b, size_t from, size_t n);
 void bench_list_drop(struct bench_list *l, size_t i);

@@ -233,7 +233,7 @@ static void test_rate(void **state) {
         struct bench *b = fresh();
         unsigned n_bids = 0, n_rate = 0;
 
-        for (unsigned i = 0; i < 250; i++) {
+        for (unsigned i = 0; i < 560; i++) {
                 struct bench_job j;
                 uint64_t stream = bench_open(b, 0);
                 const Grid__JobMessage *m;
@@ -249,8 +249,8 @@ static void test_rate(void **state) {
                 }
                 bench_close(b, stream);
         }
-        assert_int_equal(n_bids, 200);
-        assert_int_equal(n_rate, 50);
+        assert_int_equal(n_bids, 500);
+        assert_int_equal(n_rate, 60);
         bench_done(b);
 }
 
@@ -497,7 +497,7 @@ static void test_more_records_than_room(void **state) {
         stream = bench_begin(b, &jobs[2]);
         m = bench_expect(b, stream, BODY(FAILURE));
         assert_non_null(m);
-        assert_problem(m->failure->problem, OUTCOME_STALE, "why=job_time");
+        assert_problem(m->failure->problem, OUTCOME_STALE, "why=forgotten");
         bench_done(b);
 }
 

@@ -198,12 +198,68 @@ static void test_two_of_one_commit(void **state) {
         done(s);
 }
 
+/* The commit it judges is in the journal alone. */
+static void test_commit_is_read_back(void **state) {
+        for (unsigned found = 0; found < 2; found++) {
+                struct coordinator_settings settings = settings_default;
+                static struct bench b;
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                const Journal__HeardVerdict *kept;
+                struct bench_verdict verdict;
+                const Grid__JobMessage *m;
+                struct bench_job jobs[2];
+                uint64_t stream = 0;
+
+                settings.host.commits_bytes = 6u << 10;
+                bench_init(&b, &settings);
+                for (unsigned i = 0; i < 2; i++) {
+                        bench_job_init(&b, &jobs[i], 0, i);
+                        stream = bench_begin(&b, &jobs[i]);
+                        bench_committed(&b, b.work.items[0].id, 1);
+                        m = bench_expect(&b, stream, BODY(COMMIT));
+                        assert_non_null(m);
+                        if (i == 0)
+                                bench_verdict(&b, &jobs[0], m->commit, VERDICT_CORRECT, &verdict);
+                        bench_close(&b, stream);
+                        bench_advance(&b, 31 * NSEC_PER_SEC);
+                }
+                b.is_manual = true;
+                stream = bench_open(&b, 0);
+                bench_say_verdict(&b, stream, &verdict);
+                host_role.finished(b.host, stream, b.now);
+                assert_int_equal(b.recall.n, 1);
+                while (!found && b.n_disk > 0)
+                        bench_disk_drop(&b);
+                bench_answer_recall(&b, 0);
+                bench_pump(&b);
+                assert_int_equal(b.journal.n, found);
+                assert_int_equal(host_counters(b.host)->verdicts_kept, found);
+                assert_int_equal(host_counters(b.host)->verdicts_unknown, !found);
+                assert_int_equal(bench_was_finished(&b, stream), !found);
+                if (found) {
+                        bench_answer_journal(&b, 0, true);
+                        bench_pump(&b);
+                        assert_true(bench_was_finished(&b, stream));
+                        assert_int_equal(wire_unpack(&journal__heard_verdict__descriptor,
+                                                     refbuf_bytes(b.disk[b.n_disk - 1].data), NULL,
+                                                     &u),
+                                         0);
+                        kept = u.message;
+                        assert_true(kept->commit.len > 0);
+                        assert_bytes_equal(BYTES(kept->statement.data, kept->statement.len),
+                                           buffer_bytes(&verdict.statement));
+                }
+                buffer_done(&verdict.statement);
+                bench_done(&b);
+        }
+}
+
 static void test_rate(void **state) {
         struct scene *s = committed();
         struct bench *b = &s->bench;
         unsigned n_reset = 0;
 
-        for (unsigned i = 0; i < 260; i++) {
+        for (unsigned i = 0; i < 560; i++) {
                 uint64_t stream = bench_open(b, 0);
 
                 bench_say_verdict(b, stream, &s->verdict);
@@ -211,11 +267,12 @@ static void test_rate(void **state) {
                 if (!bench_was_reset(b, stream))
                         bench_close(b, stream);
         }
-        assert_in_range(n_reset, 55, 62); /* 200 at once, one offer before */
+        assert_in_range(n_reset, 55, 62); /* 500 at once, one offer before */
         done(s);
 }
 
 TEST_MAIN(cmocka_unit_test(test_kept_verbatim), cmocka_unit_test(test_once_and_after_a_restart),
           cmocka_unit_test(test_on_a_stream_of_its_own), cmocka_unit_test(test_disk_full),
           cmocka_unit_test(test_bad), cmocka_unit_test(test_unknown),
-          cmocka_unit_test(test_two_of_one_commit), cmocka_unit_test(test_rate))
+          cmocka_unit_test(test_two_of_one_commit), cmocka_unit_test(test_rate),
+          cmocka_unit_test(test_commit_is_read_back))

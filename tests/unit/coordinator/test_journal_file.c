@@ -98,12 +98,94 @@ static void test_prune(void **state) {
         assert_int_equal(
                 journal_file_add(j, JOURNAL_HOST, &birth, BYTES_LIT("birth"), WALL - 90 * DAY),
                 JOURNAL_OK);
-        add(j, JOURNAL_HOST, 1, "old", WALL - DAY - 1);
-        add(j, JOURNAL_HOST, 2, "new", WALL - DAY + 1);
+        add(j, JOURNAL_HOST, 1, "old", WALL - 90 * DAY);
+        add(j, JOURNAL_OWED, 1, "owed", WALL - DAY - 1);
+        add(j, JOURNAL_OWED, 2, "owe", WALL - DAY + 1);
         add(j, JOURNAL_VERDICT, 1, "verdict", WALL - 61 * DAY);
         assert_int_equal(journal_file_commit(j), JOURNAL_OK);
         assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
-        assert_content(j, "1birth 1new ");
+        assert_content(j, "1birth 1old 10owe "); /* host records go by their horizon alone */
+        journal_file_free(j);
+}
+
+static void add_of_no_job(struct journal_file *j, enum journal_kind kind, const char *text,
+                          int64_t time) {
+        static const struct hash_value none;
+
+        assert_int_equal(journal_file_add(j, kind, &none, BYTES_STR(text), time), JOURNAL_OK);
+}
+
+/* The core says what it forgot; only then does that go, each kind by its own horizon. */
+static void test_horizon(void **state) {
+        struct journal_file *j = open_it();
+
+        add_of_no_job(j, JOURNAL_HOST, "birth", 1);
+        add(j, JOURNAL_HOST, 1, "a", 10);
+        add(j, JOURNAL_HOST, 2, "b", 20);
+        add(j, JOURNAL_HOST, 2, "B", 20);
+        add(j, JOURNAL_HOST, 3, "c", 21);
+        add(j, JOURNAL_RECHECK, 1, "r", 10);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        add_of_no_job(j, JOURNAL_HOST_HORIZON, "h", 10);
+        add_of_no_job(j, JOURNAL_HOST_HORIZON, "H", 20);
+        assert_content(j, "7H 1birth 1c 9r ");
+        journal_file_free(j); /* not committed: all is there, and no horizon */
+
+        j = open_it();
+        assert_content(j, "1birth 1a 1b 1B 1c 9r ");
+        add_of_no_job(j, JOURNAL_HOST_HORIZON, "H", 20);
+        add(j, JOURNAL_HOST, 4, "late", 15); /* its commit, when the job took so long */
+        add_of_no_job(j, JOURNAL_RECHECK_HORIZON, "R", 9);
+        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_content(j, "7H 13R 1birth 1c 9r 1late "); /* horizons first */
+        assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
+        journal_file_free(j);
+        j = open_it();
+        assert_content(j, "7H 13R 1birth 1c 9r ");
+        journal_file_free(j);
+}
+
+static void test_find(void **state) {
+        struct journal_file *j = open_it();
+        const struct hash_value id = job(2), other = job(9);
+        struct seen s = {};
+
+        add(j, JOURNAL_HOST, 2, "a", WALL);
+        add(j, JOURNAL_HOST, 2, "b", WALL);
+        add(j, JOURNAL_RECHECK, 2, "c", WALL);
+        assert_int_equal(journal_file_find(j, JOURNAL_HOST, &id, note, &s), 0);
+        assert_int_equal(journal_file_find(j, JOURNAL_HOST, &other, note, &s), 0);
+        assert_string_equal(s.text, "1b ");
+        journal_file_free(j);
+}
+
+#define ZEROS_32 "0000000000000000000000000000000000000000000000000000000000000000"
+#define RECORD_HEAD                    \
+        "0a26" ZEROS_32 "000000000000" \
+        "1220" ZEROS_32
+
+/* Of the second version: re-checks were of the same kind, times those of writing. */
+static void test_migration_of_host_records(void **state) {
+        static const char sql[] = "PRAGMA user_version = 2; DELETE FROM record;"
+                                  "INSERT INTO record(kind, job, time_us, data) VALUES"
+                                  " (1, zeroblob(32), 5, x'2005'),"
+                                  " (1, x'01', 1000, x'" RECORD_HEAD "20e807'),"
+                                  " (1, x'01', 1000, x'" RECORD_HEAD "180120e807')";
+        struct journal_file *j = open_it();
+        sqlite3 *db;
+
+        journal_file_free(j);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        j = open_it();
+        assert_int_equal(journal_file_count(j, JOURNAL_HOST), 2);
+        assert_int_equal(journal_file_count(j, JOURNAL_RECHECK), 1);
+        add_of_no_job(j, JOURNAL_HOST_HORIZON, "h", 3600000999);
+        assert_int_equal(journal_file_count(j, JOURNAL_HOST), 2);
+        add_of_no_job(j, JOURNAL_HOST_HORIZON, "h", 3600001000);
+        assert_int_equal(journal_file_count(j, JOURNAL_HOST), 1); /* the birth */
+        assert_int_equal(journal_file_count(j, JOURNAL_RECHECK), 1);
         journal_file_free(j);
 }
 
@@ -268,7 +350,8 @@ static void test_disk_full(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-TEST_MAIN(TEST(test_order_and_commit), TEST(test_prune), TEST(test_withdrawn),
+TEST_MAIN(TEST(test_order_and_commit), TEST(test_prune), TEST(test_horizon), TEST(test_find),
+          TEST(test_migration_of_host_records), TEST(test_withdrawn),
           TEST(test_heard_are_kept_a_month), TEST(test_migration), TEST(test_ended),
           TEST(test_not_a_journal), TEST(test_damaged), TEST(test_locked), TEST(test_newer),
           TEST(test_disk_full))

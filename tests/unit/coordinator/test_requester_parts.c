@@ -1,6 +1,7 @@
 /* The small parts of the requester: planner, retry budget, voters. */
 
 #include "common/base/text.h"
+#include "services/coordinator/coordinator.h"
 #include "services/coordinator/planner.h"
 #include "services/coordinator/retry.h"
 #include "services/coordinator/voter.h"
@@ -136,5 +137,60 @@ static void test_voters(void **state) {
         }
 }
 
-TEST_MAIN(cmocka_unit_test(test_planner), cmocka_unit_test(test_retry_budget),
-          cmocka_unit_test(test_retry_pause), cmocka_unit_test(test_voters))
+/* ---- Inputs: the shell keeps one, with its pin, until it hears ACTION_INPUT_CANCEL ---- */
+
+struct inputs {
+        uint64_t asked[2], cancelled[2];
+        size_t n_asked, n_cancelled;
+};
+
+static void pump(struct coordinator *c, struct inputs *ret) {
+        struct action a = {};
+
+        while (coordinator_output(c, &a)) {
+                if (a.type == ACTION_INPUT && ret->n_asked < 2)
+                        ret->asked[ret->n_asked++] = a.id;
+                if (a.type == ACTION_INPUT_CANCEL) {
+                        assert_true(ret->n_cancelled < 2);
+                        ret->cancelled[ret->n_cancelled++] = a.id;
+                }
+                if (a.type == ACTION_JOURNAL && a.id)
+                        coordinator_journalled(c, a.id, NSEC_PER_SEC);
+                action_done(&a);
+        }
+}
+
+static void test_a_failed_input_is_let_go(void **state) {
+        static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
+        static const struct peer_id self = { .len = 38, .bytes = { 0, 36, 8, 1, 18, 32 } };
+        Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+        Types__Input inputs[2] = { TYPES__INPUT__INIT, TYPES__INPUT__INIT };
+        Types__Input *list[2] = { &inputs[0], &inputs[1] };
+        struct hash_value roots[2] = { { { 1 } }, { { 2 } } };
+        struct input_facts facts = { .format = "sqlite", .path = "x", .length = 1 };
+        struct coordinator *c = coordinator_new(&settings_default, &self, 1);
+        struct inputs seen = {};
+
+        for (unsigned i = 0; i < 2; i++) {
+                inputs[i].name = (char *) (i ? "b" : "a");
+                inputs[i].root = (ProtobufCBinaryData){ HASH_SIZE, roots[i].bytes };
+        }
+        request.sql = (char *) "SELECT 1";
+        request.inputs = list;
+        request.n_inputs = 2;
+        coordinator_clock(c, NSEC_PER_SEC, INT64_C(1790000000000000));
+        coordinator_start(c, NSEC_PER_SEC);
+        coordinator_submit(c, 1, &request, &entropy, NSEC_PER_SEC);
+        pump(c, &seen);
+        assert_int_equal(seen.n_asked, 2);
+        coordinator_input_ready(c, seen.asked[0], &facts, NSEC_PER_SEC);
+        coordinator_input_failed(c, seen.asked[1], OUTCOME_DATA_UNAVAILABLE, NSEC_PER_SEC);
+        pump(c, &seen);
+        assert_int_equal(seen.n_cancelled, 2); /* each once */
+        assert_int_equal(seen.cancelled[0] + seen.cancelled[1], seen.asked[0] + seen.asked[1]);
+        coordinator_free(c);
+}
+
+TEST_MAIN(cmocka_unit_test(test_planner), cmocka_unit_test(test_a_failed_input_is_let_go),
+          cmocka_unit_test(test_retry_budget), cmocka_unit_test(test_retry_pause),
+          cmocka_unit_test(test_voters))

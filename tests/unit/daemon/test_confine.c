@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -63,12 +64,12 @@ static void test_sandbox(void **state) {
         assert_int_equal(in_child(deny_all), 0);
 }
 
-static int call_unlisted(void) {
-        static const struct sandbox_call calls[] = {
-                { "exit_group", -1, 0, 0, false },
-                { "write", 0, 0xffffffff, 2, false },
-        };
+static const struct sandbox_call calls[] = {
+        { "exit_group", -1, 0, 0, false },
+        { "write", 0, 0xffffffff, 2, false },
+};
 
+static int call_unlisted(void) {
         if (sandbox_no_new_privs() != 0 ||
             sandbox_seccomp(calls, ELEMENTSOF(calls), SANDBOX_ALLOW, SANDBOX_KILL) != 0)
                 return 1;
@@ -81,6 +82,34 @@ static void test_allow_list(void **state) {
         if (QUORATE_SANITIZED)
                 skip();
         assert_int_equal(in_child(call_unlisted), 128 + SIGSYS);
+}
+
+/* Compiled here, loaded in two children. */
+static struct sandbox_filter filter;
+
+static int call_listed(void) {
+        if (sandbox_no_new_privs() != 0 || sandbox_filter_load(&filter) != 0)
+                return 1;
+        return write(2, "", 0) != 0;
+}
+
+static int call_other(void) {
+        if (call_listed() != 0)
+                return 1;
+        (void) !write(1, "", 0);
+        return 0;
+}
+
+static void test_compiled(void **state) {
+        if (QUORATE_SANITIZED)
+                skip();
+        assert_int_equal(sandbox_filter_compile(calls, ELEMENTSOF(calls), SANDBOX_ALLOW,
+                                                SANDBOX_KILL, &filter),
+                         0);
+        assert_true(filter.len > 0 && filter.len % 8 == 0);
+        assert_int_equal(in_child(call_listed), 0);
+        assert_int_equal(in_child(call_other), 128 + SIGSYS);
+        free(filter.code);
 }
 
 static int close_most(void) {
@@ -206,6 +235,58 @@ static void test_cgroup(void **state) {
         close(go[1]);
 }
 
-TEST_MAIN(cmocka_unit_test(test_sandbox), cmocka_unit_test(test_allow_list),
-          cmocka_unit_test(test_close), cmocka_unit_test(test_own_root),
-          cmocka_unit_test(test_namespace_text), cmocka_unit_test(test_cgroup))
+static bool is_stale(const char *name) {
+        return strcmp(name, "quorate-stale-1") == 0;
+}
+
+/* What a killed process left is found by its name; one in use, or of others, stays. */
+static void test_stale_groups(void **state) {
+        const struct cgroup_limits limits = { .memory = 64 << 20 };
+        struct cgroup *stale = NULL, *other = NULL;
+        pid_t pid;
+
+        if (cgroup_new("quorate-stale-1", &limits, &stale) != 0)
+                skip();
+        assert_int_equal(cgroup_new("quorate-stale-2", &limits, &other), 0);
+        assert_true(cgroup_remove_stale(is_stale) >= 1);
+        assert_int_equal(cgroup_remove_stale(is_stale), 0);
+        pid = fork();
+        if (pid == 0) {
+                (void) pause();
+                _exit(0);
+        }
+        assert_true(cgroup_add(stale, pid) < 0);
+        assert_int_equal(cgroup_add(other, pid), 0); /* is still there */
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        cgroup_free(stale);
+        cgroup_free(other);
+}
+
+/* A machine without any, in a mount namespace of our own. */
+static int without_groups(void) {
+        const struct cgroup_limits limits = { .memory = 64 << 20 };
+        struct cgroup *c = NULL;
+
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return 77;
+        while (umount2("/sys/fs/cgroup", MNT_DETACH) == 0)
+                ;
+        if (cgroup_mode() != CGROUP_NONE)
+                return 1;
+        return cgroup_new("quorate-test", &limits, &c) == CGROUP_E_NONE && !c ? 0 : 2;
+}
+
+static void test_no_cgroup(void **state) {
+        int r = in_child(without_groups);
+
+        if (r == 77)
+                skip();
+        assert_int_equal(r, 0);
+}
+
+TEST_MAIN(cmocka_unit_test(test_no_cgroup), cmocka_unit_test(test_stale_groups),
+          cmocka_unit_test(test_sandbox), cmocka_unit_test(test_allow_list),
+          cmocka_unit_test(test_compiled), cmocka_unit_test(test_close),
+          cmocka_unit_test(test_own_root), cmocka_unit_test(test_namespace_text),
+          cmocka_unit_test(test_cgroup))

@@ -11,13 +11,17 @@ static const char *const creates[] = {
         "CREATE TABLE g(id INTEGER PRIMARY KEY, t TEXT, h TEXT AS (t || 1.5)) STRICT",
         "CREATE VIEW v AS SELECT id, a FROM s WHERE a > 3",
         "CREATE VIEW vlimit AS SELECT id FROM s LIMIT 3",
+        "CREATE TABLE w(name INTEGER, b INT) STRICT",
+        "CREATE VIEW vsum AS SELECT a * b AS m FROM s",
+        "CREATE VIEW vtext AS SELECT name AS nn FROM s",
+        "CREATE VIEW vreal AS SELECT 1.5 AS p",
         "CREATE VIEW vunion AS SELECT a FROM s UNION ALL SELECT price FROM s",
         NULL,
 };
 
 #define STARTS "a column beside aggregates"
 
-static const struct {
+static const struct decision {
         const char *sql;
         enum engine_class class;
         const char *why;        /* part of some finding; NULL: none at all */
@@ -68,8 +72,55 @@ static const struct {
         { "SELECT id FROM s WHERE price BETWEEN 0.5 AND 12.25", ENGINE_EXACT, NULL },
         { "SELECT upper(name), length(name), substr(name, 2, 3) FROM s WHERE price > 1",
           ENGINE_EXACT, NULL },
-        { "SELECT strftime('%Y-%m', name), count(*) FROM s GROUP BY 1", ENGINE_EXACT, NULL },
+        { "SELECT strftime('%Y-%m %d %H:%M:%S %j %w %W %s %%', a, 'unixepoch') FROM s",
+          ENGINE_EXACT, NULL },
+        { "SELECT date(a + 3600, 'unixepoch', '+1 month', 'start of year', 'weekday 6') FROM s",
+          ENGINE_EXACT, NULL },
+        { "SELECT unixepoch('2024-02-28 23:59:59', '-12 hours'), time('now', 'localtime')",
+          ENGINE_EXACT, NULL },
+        { "SELECT substr(name, instr(name, 'x') + 1, length(name) - 2) FROM s", ENGINE_EXACT,
+          NULL },
+        { "SELECT substr(name, -3, 9) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT length(name) + instr(name, 'x') * 2 FROM s", ENGINE_EXACT, NULL },
+        { "SELECT 'row ' || (length(name) + 1), hex(-1) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT CAST(a + b AS INTEGER) || '' FROM s", ENGINE_EXACT, NULL },
+        { "SELECT sum(n) FROM (SELECT count(*) AS n FROM s GROUP BY name)", ENGINE_EXACT, NULL },
+        { "WITH c AS (SELECT name, a + 1 AS n FROM s) SELECT name, n + 1 FROM c", ENGINE_EXACT,
+          NULL },
+        { "SELECT x + 1 FROM (SELECT length(name) AS x FROM s)", ENGINE_EXACT, NULL },
+        { "SELECT id FROM s WHERE a = 5 AND name = 'x' AND b IN (1, 2, '3')", ENGINE_EXACT, NULL },
+        { "SELECT s.id FROM s JOIN n USING (id) WHERE s.name = n.t", ENGINE_EXACT, NULL },
+        { "SELECT a FROM s WHERE a = (SELECT max(b) FROM s WHERE name = 'x')", ENGINE_EXACT, NULL },
+        { "SELECT id FROM s WHERE price > -0.5", ENGINE_EXACT, NULL },
+        { "SELECT a & 3, a | b, a << 2, ~a, -a FROM s", ENGINE_EXACT, NULL },
+        { "SELECT 9223372036854775807, 0x7fffffffffffffff, 0xffffffffffffffff", ENGINE_EXACT,
+          NULL },
+        { "SELECT 00000000000000000000000000000001", ENGINE_EXACT, NULL },
+        { "SELECT iif(a > 1, name, 'none'), coalesce(name, 'x'), nullif(a, b) FROM s", ENGINE_EXACT,
+          NULL },
+        { "SELECT name FROM s WHERE name GLOB 'a*' OR name LIKE '%b' ESCAPE 'x'", ENGINE_EXACT,
+          NULL },
+        { "SELECT replace(name, 'a', 'b'), trim(name, 'x'), hex(raw), quote(name) FROM s",
+          ENGINE_EXACT, NULL },
+        { "SELECT typeof(price), typeof(a + b), likely(a), sign(a) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT unicode(name), char(a, 65), zeroblob(3), abs(a) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT count(*) OVER (ORDER BY a GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE "
+          "TIES) FROM s",
+          ENGINE_EXACT, NULL },
+        { "SELECT dense_rank() OVER w FROM s WINDOW w AS (PARTITION BY name ORDER BY a)",
+          ENGINE_EXACT, NULL },
+        { "SELECT CAST(name AS INTEGER), CAST(name AS BLOB) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT a IS DISTINCT FROM b, a IS NOT NULL FROM s", ENGINE_EXACT, NULL },
+        { "SELECT name FROM s INTERSECT SELECT name FROM s EXCEPT SELECT name FROM l", ENGINE_EXACT,
+          NULL },
+        { "SELECT rowid FROM s WHERE id IN (SELECT id FROM s)", ENGINE_FLOAT, "a rowid", "rowid" },
+        { "SELECT rowid FROM s", ENGINE_EXACT, NULL },
+        { "SELECT count(DISTINCT name) FILTER (WHERE a > 1) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT CASE WHEN a > 1 THEN 'x' ELSE 'y' END || 'z' FROM s", ENGINE_EXACT, NULL },
+        { "SELECT name LIKE ('a%') FROM s", ENGINE_EXACT, NULL },
+        { "SELECT max(length(name)), min(name) FROM s GROUP BY a", ENGINE_EXACT, NULL },
         { "SELECT name NOT LIKE 'a%' FROM s", ENGINE_EXACT, NULL },
+        { "SELECT sum(a) FROM s WHERE name || 'x' = 'yx'", ENGINE_EXACT, NULL },
 
         /* ordered */
         { "SELECT a, name FROM s ORDER BY a", ENGINE_ORDERED, NULL, NULL,
@@ -80,6 +131,14 @@ static const struct {
         { "SELECT a FROM s UNION SELECT b FROM s ORDER BY 1", ENGINE_ORDERED, NULL },
         { "SELECT a FROM s ORDER BY (SELECT max(b) FROM s) LIMIT 2 OFFSET 1", ENGINE_ORDERED, NULL,
           NULL, "SELECT a FROM s ORDER BY (SELECT max(b) FROM s), 1 LIMIT 2 OFFSET 1" },
+        { "SELECT a FROM s ORDER BY a DESC NULLS LAST LIMIT 5", ENGINE_ORDERED, NULL, NULL,
+          "SELECT a FROM s ORDER BY a DESC NULLS LAST, 1 LIMIT 5" },
+        { "SELECT DISTINCT a FROM s ORDER BY 1 NULLS FIRST LIMIT 5", ENGINE_ORDERED, NULL },
+        { "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < 9) SELECT n "
+          "FROM c ORDER BY n LIMIT 3",
+          ENGINE_ORDERED, NULL, NULL,
+          "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < 9) SELECT n "
+          "FROM c ORDER BY n, 1 LIMIT 3" },
         { "SELECT t FROM n ORDER BY t", ENGINE_ORDERED, NULL, NULL,
           "SELECT t FROM n ORDER BY t, 1 COLLATE BINARY" },
         { "SELECT name, count(*) AS n FROM s GROUP BY name ORDER BY n DESC", ENGINE_ORDERED, NULL,
@@ -123,7 +182,7 @@ static const struct {
           "equal in the window's order" },
         { "SELECT first_value(a) OVER (ORDER BY b) FROM s", ENGINE_FLOAT,
           "equal in the window's order" },
-        { "SELECT json_array(price) FROM s", ENGINE_FLOAT, "puts numbers into text" },
+        { "SELECT json_array(price) FROM s", ENGINE_FLOAT, "reads JSON" },
         { "SELECT x + 1 FROM (SELECT price AS x FROM s)", ENGINE_FLOAT, "computes with" },
         { "SELECT * FROM vunion", ENGINE_FLOAT, "may be REAL" },
         { "SELECT DISTINCT t FROM n", ENGINE_FLOAT, "collation" },
@@ -133,7 +192,7 @@ static const struct {
           "inner LIMIT may cut" },
         { "SELECT avg(a) FROM s ORDER BY 1", ENGINE_FLOAT, "always computes" },
         { "SELECT h FROM g", ENGINE_FLOAT, "may hold REAL" },
-        { "SELECT value FROM json_each('[1]')", ENGINE_FLOAT, "may hold REAL" },
+        { "SELECT value FROM json_each('[1]')", ENGINE_FLOAT, "reads JSON" },
 
         { "SELECT count(*) FROM s WHERE length(price) > 3", ENGINE_FLOAT, "text by the build's" },
         { "SELECT id FROM s WHERE price LIKE '0.3%'", ENGINE_FLOAT, "computes with",
@@ -142,8 +201,138 @@ static const struct {
         { "SELECT id FROM s WHERE price > 0.1000000000000000055", ENGINE_FLOAT,
           "may read differently" },
         { "SELECT id FROM s WHERE price > 1e-3", ENGINE_FLOAT, "may read differently" },
-        { "SELECT strftime('%J', 'now')", ENGINE_FLOAT, "writes a REAL" },
-        { "SELECT date(price) FROM s", ENGINE_FLOAT, "computes with REAL" },
+        { "SELECT strftime('%J', 'now')", ENGINE_FLOAT, "a format that", "'%J'" },
+        { "SELECT date(price) FROM s", ENGINE_FLOAT, "reads a time out of text", "price" },
+
+        /* times: what builds read, change and write alike is a closed list */
+        { "SELECT strftime('%Y-%m', name), count(*) FROM s GROUP BY 1", ENGINE_FLOAT,
+          "reads a time out of text", "name" },
+        { "SELECT strftime(name, 'now') FROM s", ENGINE_FLOAT, "a format that", "name" },
+        { "SELECT strftime('%Y' || '%m', 'now')", ENGINE_FLOAT, "a format that", "'%Y' || '%m'" },
+        { "SELECT strftime('%f', 'now')", ENGINE_FLOAT, "a format that", "'%f'" },
+        { "SELECT strftime('%e', 'now')", ENGINE_FLOAT, "a format that", "'%e'" },
+        { "SELECT strftime('%G-%V', 'now')", ENGINE_FLOAT, "a format that" },
+        { "SELECT strftime('%Y%', 'now')", ENGINE_FLOAT, "a format that" },
+        { "SELECT \"strftime\"('%J', 'now')", ENGINE_FLOAT, "a format that" },
+        { "SELECT date('2024-02-31')", ENGINE_FLOAT, "reads a time", "'2024-02-31'" },
+        { "SELECT time('24:00:00')", ENGINE_FLOAT, "reads a time" },
+        { "SELECT datetime('2024-01-01 23:59:59.9996')", ENGINE_FLOAT, "reads a time" },
+        { "SELECT date('subsec')", ENGINE_FLOAT, "reads a time", "'subsec'" },
+        { "SELECT unixepoch('now', 'subsec')", ENGINE_FLOAT, "a modifier that", "'subsec'" },
+        { "SELECT date('now', 'floor')", ENGINE_FLOAT, "a modifier that" },
+        { "SELECT date('now', '+1.5 days')", ENGINE_FLOAT, "a modifier that" },
+        { "SELECT date('now', '+9999999 days')", ENGINE_FLOAT, "a modifier that" },
+        { "SELECT date('now', '+0001-01-01')", ENGINE_FLOAT, "a modifier that" },
+        { "SELECT date('now', a || ' days') FROM s", ENGINE_FLOAT, "a modifier that" },
+        { "SELECT date(a, 'auto') FROM s", ENGINE_FLOAT, "a modifier that", "'auto'" },
+        { "SELECT date(a) FROM s", ENGINE_FLOAT, "reads a time", "a" },
+        { "SELECT date(name, 'unixepoch') FROM s", ENGINE_FLOAT, "reads a time", "name" },
+        { "SELECT date(x, 'unixepoch') FROM (SELECT name AS x FROM s)", ENGINE_FLOAT,
+          "reads a time", "x" },
+        { "SELECT date(?)", ENGINE_FLOAT, "reads a time" },
+
+        /* integers that become REAL */
+        { "SELECT 9223372036854775808", ENGINE_FLOAT, "may read differently" },
+        { "SELECT id FROM s WHERE a < 9223372036854775808", ENGINE_FLOAT, "may read differently",
+          "9223372036854775808" },
+        { "SELECT 18446744073709551616 % 3", ENGINE_FLOAT, "computes with" },
+        { "SELECT a * b || '' FROM s", ENGINE_FLOAT, "computes with", "a * b || ''" },
+        { "SELECT (a * b) || 'x' FROM s", ENGINE_FLOAT, "integers that overflow",
+          "(a * b) || 'x'" },
+        { "SELECT CAST(a + b AS TEXT) FROM s", ENGINE_FLOAT, "integers that overflow" },
+        { "SELECT length(a * 3) FROM s", ENGINE_FLOAT, "integers that overflow", "length(a * 3)" },
+        { "SELECT quote(-a), hex(a - b) FROM s", ENGINE_FLOAT, "integers that overflow" },
+        { "SELECT id FROM s WHERE a + b LIKE '1%'", ENGINE_FLOAT, "integers that overflow" },
+        { "SELECT 'n' || n FROM (SELECT a + 1 AS n FROM s)", ENGINE_FLOAT,
+          "integers that overflow" },
+        { "SELECT 'n' || n FROM (SELECT a + 1 n FROM s)", ENGINE_FLOAT, "integers that overflow" },
+        { "WITH c(n) AS (SELECT a + 1 FROM s) SELECT upper(n) FROM c", ENGINE_FLOAT,
+          "integers that overflow" },
+        { "SELECT upper(m) FROM vsum", ENGINE_FLOAT, "integers that overflow" },
+        { "SELECT substr('abc', a) FROM s", ENGINE_FLOAT, "beyond 31 bits", "a" },
+        { "SELECT substr(name, 1, 4294967297) FROM s", ENGINE_FLOAT, "beyond 31 bits" },
+        { "SELECT substring(name, length(name) * 9) FROM s", ENGINE_FLOAT, "beyond 31 bits" },
+
+        /* REAL under another name, in other words */
+        { "SELECT \"sum\"(price) FROM s", ENGINE_FLOAT, "a sum of REAL" },
+        { "SELECT s.'price' || '' FROM s", ENGINE_FLOAT, "computes with" },
+        { "SELECT id, price AS p FROM s WHERE length(p) > 3", ENGINE_FLOAT, "text by the build's",
+          "length(p)" },
+        { "SELECT id, price p FROM s WHERE p || '' = '1'", ENGINE_FLOAT, "computes with" },
+        { "SELECT count(*) FROM s WHERE price || ('x') = '0.3x'", ENGINE_FLOAT, "computes with" },
+        { "SELECT id FROM s WHERE price LIKE ('0.3%')", ENGINE_FLOAT, "computes with" },
+        { "SELECT id FROM s WHERE CASE WHEN a > 1 THEN price ELSE 1 END || '' = '1'", ENGINE_FLOAT,
+          "computes with" },
+        { "SELECT id FROM s WHERE '' || CASE a WHEN 1 THEN price END = '1'", ENGINE_FLOAT,
+          "computes with" },
+        { "SELECT id FROM s WHERE price COLLATE NOCASE || '' = '1'", ENGINE_FLOAT,
+          "computes with" },
+        { "SELECT -name FROM s", ENGINE_FLOAT, "computes with", "-name" },
+        { "SELECT name | 1, '3.5' << 1 FROM s", ENGINE_FLOAT, "computes with", "name | 1" },
+        { "SELECT current_date - 1", ENGINE_FLOAT, "computes with" },
+        { "SELECT x + 1 FROM (SELECT name AS x FROM s)", ENGINE_FLOAT, "computes with" },
+        { "SELECT a + 1 FROM (SELECT name AS a FROM s)", ENGINE_FLOAT, "computes with" },
+        { "WITH c(x) AS (SELECT name FROM s) SELECT sum(x) FROM c", ENGINE_FLOAT, "a sum of" },
+        { "SELECT sum(nn) FROM vtext", ENGINE_FLOAT, "a sum of" },
+        { "SELECT p || 'x' FROM vreal", ENGINE_FLOAT, "computes with" },
+        { "SELECT p FROM vreal", ENGINE_FLOAT, "may be REAL" },
+        { "SELECT CAST(name AS NUMERIC) FROM s", ENGINE_FLOAT, "a CAST of" },
+        { "SELECT CAST('0.1' AS DECIMAL(10,2))", ENGINE_FLOAT, "a CAST of" },
+        { "SELECT (SELECT max(price) FROM s) || ''", ENGINE_FLOAT, "computes with" },
+        { "SELECT upper(x) FROM (SELECT * FROM (SELECT price AS x FROM s))", ENGINE_FLOAT,
+          "text by the build's" },
+        { "VALUES (1.5)", ENGINE_FLOAT, "may be REAL" },
+        { "SELECT ?", ENGINE_FLOAT, "may be REAL" },
+        { "SELECT hex(price), quote(price), typeof(price || '') FROM s", ENGINE_FLOAT,
+          "text by the build's" },
+        { "SELECT count(*) FROM s GROUP BY upper(price)", ENGINE_FLOAT, "text by the build's" },
+        { "SELECT sum(price) OVER (ORDER BY id) FROM s", ENGINE_FLOAT, "a sum of REAL" },
+        { "SELECT sum(x) FROM l", ENGINE_FLOAT, "a sum of REAL" },
+
+        /* numbers beside text */
+        { "SELECT id FROM s WHERE a = name", ENGINE_FLOAT, "compares a number with text",
+          "a = name" },
+        { "SELECT id FROM s WHERE name < price", ENGINE_FLOAT, "compares a number with text" },
+        { "SELECT id FROM s WHERE name IN (SELECT a FROM s)", ENGINE_FLOAT,
+          "compares a number with text" },
+        { "SELECT id FROM s WHERE price = '0.10000000000000000555'", ENGINE_FLOAT,
+          "compares a number with text" },
+        { "SELECT id FROM s WHERE price BETWEEN '0' AND '1e-1'", ENGINE_FLOAT,
+          "compares a number with text" },
+        { "SELECT id FROM s WHERE upper(name) = a", ENGINE_FLOAT, "compares a number with text" },
+        { "SELECT s.id FROM s JOIN w USING (name)", ENGINE_FLOAT, "compares a number with text",
+          "name" },
+        { "SELECT count(*) FROM s NATURAL JOIN w", ENGINE_FLOAT, "columns that are not named",
+          "NATURAL" },
+
+        /* builds, not data */
+        { "SELECT id FROM l WHERE name LIKE 'a%'", ENGINE_FLOAT, "may be a BLOB",
+          "name LIKE 'a%'" },
+        { "SELECT id FROM s WHERE raw GLOB 'a*'", ENGINE_FLOAT, "may be a BLOB" },
+        { "SELECT like('a%', raw) FROM s", ENGINE_FLOAT, "may be a BLOB", "like('a%', raw)" },
+        { "SELECT id FROM l WHERE CAST(name AS TEXT) LIKE 'a%'", ENGINE_EXACT, NULL },
+        { "SELECT name IN ('A' COLLATE NOCASE) FROM s", ENGINE_FLOAT, "a collation inside IN",
+          "COLLATE NOCASE" },
+        { "SELECT _rowid_ FROM (SELECT a FROM s)", ENGINE_FLOAT, "a rowid", "_rowid_" },
+        { "SELECT json(name) FROM s", ENGINE_FLOAT, "reads JSON", "json" },
+        { "SELECT name -> '$.a' FROM s", ENGINE_FLOAT, "reads JSON", "->" },
+        { "SELECT name ->> 0 FROM s", ENGINE_FLOAT, "reads JSON", "->>" },
+        { "SELECT json_valid('{a:1}'), json_extract(name, '$[-1]') FROM s", ENGINE_FLOAT,
+          "reads JSON", "json_valid" },
+        { "SELECT key FROM json_each('[1]')", ENGINE_FLOAT, "reads JSON", "json_each" },
+        { "SELECT count(*) FROM s, json_tree(name)", ENGINE_FLOAT, "reads JSON", "json_tree" },
+        { "SELECT json_quote(name) FROM s", ENGINE_FLOAT, "reads JSON" },
+        { "SELECT format('%g', a), printf('%f', a) FROM s", ENGINE_FLOAT, "formats numbers" },
+        { "SELECT randomblob(4)", ENGINE_FLOAT, "job's seed" },
+        { "SELECT pi(), ceil(a), trunc(a), mod(a, 2), degrees(a) FROM s", ENGINE_FLOAT,
+          "mathematics library" },
+        { "SELECT percent_rank() OVER (ORDER BY a) FROM s", ENGINE_FLOAT,
+          "always computes with REAL" },
+        { "SELECT ntile(3) OVER (ORDER BY a), lag(a) OVER (ORDER BY b) FROM s", ENGINE_FLOAT,
+          "equal in the window's order" },
+        { "SELECT t FROM n UNION SELECT name FROM s", ENGINE_FLOAT, "collation" },
+        { "SELECT max(t) FROM n", ENGINE_FLOAT, "collation" },
+        { "SELECT name COLLATE RTRIM, count(*) FROM s GROUP BY 1", ENGINE_FLOAT, "collation" },
 
         { "SELECT sum(a) OVER (ORDER BY b ROWS 1 PRECEDING) FROM s", ENGINE_FLOAT, "a ROWS frame" },
         { "SELECT sum(a) OVER w FROM s WINDOW w AS (ORDER BY b ROWS BETWEEN 1 PRECEDING AND "
@@ -164,6 +353,18 @@ static const struct {
         { "SELECT *, count(*) FROM s", ENGINE_REFUSED, STARTS, "*" },
         { "SELECT count(*) FROM s GROUP BY name HAVING a > 1", ENGINE_REFUSED, STARTS, "a" },
         { "SELECT name, count(*) FROM s GROUP BY name ORDER BY a", ENGINE_REFUSED, STARTS, "a" },
+        { "SELECT total_changes(), last_insert_rowid()", ENGINE_REFUSED, "about the connection" },
+        { "SELECT sqlite_compileoption_used('ENABLE_ICU'), sqlite_source_id()", ENGINE_REFUSED,
+          "about the host" },
+        { "SELECT subtype(name) FROM s", ENGINE_REFUSED, "inner state" },
+        { "SELECT group_concat(name, ',') OVER (ORDER BY a) FROM s", ENGINE_REFUSED,
+          "an order that cannot be given" },
+        { "SELECT json_group_object(name, a) FROM s", ENGINE_REFUSED,
+          "an order that cannot be given" },
+        { "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c LIMIT 5) SELECT n FROM "
+          "c",
+          ENGINE_REFUSED, "an inner LIMIT without" },
+        { "SELECT a, max(b), min(b) FROM s", ENGINE_REFUSED, STARTS, "a" },
         { "SELECT changes()", ENGINE_REFUSED, "about the connection" },
         { "SELECT sqlite_version()", ENGINE_REFUSED, "about the host" },
         { "SELECT name FROM sqlite_schema", ENGINE_REFUSED, "about the file" },
@@ -179,8 +380,15 @@ static bool has_finding(const struct engine_analysis *a, const char *why, const 
         return false;
 }
 
+static bool is_as_said(const struct decision *c, int r, const struct engine_analysis *a) {
+        return r == ENGINE_OK && a->class == c->class && !a->schema.failed &&
+               (c->why ? has_finding(a, c->why, c->expression) : a->n_findings == 0) &&
+               (!c->rewrite || !strcmp(a->rewrite, c->rewrite));
+}
+
 static void test_classes(void **state) {
         struct fixture f = {};
+        size_t n_wrong = 0;
 
         fixture_input(&f, "main", creates);
         fixture_open(&f);
@@ -189,19 +397,18 @@ static void test_classes(void **state) {
                 struct engine_problem p = {};
                 int r = engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p);
 
-                print_message("# %s -> %d %s, %s\n", c->sql, r, p.text, engine_class_name(a.class));
+                if (is_as_said(c, r, &a))
+                        continue;
+                n_wrong++;
+                print_message("# %s -> %d %s, %s, not %s [%s] %s\n# %s\n", c->sql, r, p.text,
+                              engine_class_name(a.class), engine_class_name(c->class),
+                              c->expression ? c->expression : "", c->why ? c->why : "",
+                              a.rewrite ? a.rewrite : "");
                 for (size_t i = 0; i < a.n_findings; i++)
                         print_message("#   [%s] %s\n", a.findings[i].expression, a.findings[i].why);
-                assert_int_equal(r, ENGINE_OK);
-                assert_string_equal(engine_class_name(a.class), engine_class_name(c->class));
-                if (c->why)
-                        assert_true(has_finding(&a, c->why, c->expression));
-                else
-                        assert_int_equal(a.n_findings, 0);
-                if (c->rewrite)
-                        assert_string_equal(a.rewrite, c->rewrite);
-                assert_false(a.schema.failed);
         }
+        print_message("# %zu statements, %zu wrong\n", ELEMENTSOF(cases), n_wrong);
+        assert_int_equal(n_wrong, 0);
         fixture_done(&f);
 }
 

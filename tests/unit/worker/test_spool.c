@@ -177,6 +177,14 @@ static void test_inputs(void **state) {
         assert_int_equal(in.used, 4); /* the older one made room */
         (void) close(fd);
 
+        in.limit = 3;
+        file = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+        assert_int_equal(write(file, "0", 1), 1);
+        (void) close(file);
+        assert_int_equal(inputs_open(&in, "a", BYTES_LIT("u"), 5, &fd), INPUTS_OK);
+        assert_int_equal(in.used, 4); /* what can never be kept makes nobody go */
+        (void) close(fd);
+
         assert_false(inputs_is_admitted(&in, BYTES_LIT("r")));
         inputs_admit(&in, BYTES_LIT("r"));
         assert_true(inputs_is_admitted(&in, BYTES_LIT("r")));
@@ -184,5 +192,52 @@ static void test_inputs(void **state) {
         folder_free(&f);
 }
 
-TEST_MAIN(cmocka_unit_test(test_index), cmocka_unit_test(test_again), cmocka_unit_test(test_quota),
-          cmocka_unit_test(test_lies), cmocka_unit_test(test_inputs))
+/* A file is the one that was seen first, whoever touches it; another inode is another. */
+static void test_changed_input(void **state) {
+        static const struct timespec old[2] = { { 1, 0 }, { 1, 0 } };
+        struct folder f = folder_new();
+        struct inputs in;
+        char path[96], link_path[96];
+        int fd = -1, file;
+
+        (void) snprintf(path, sizeof(path), "%s/a", f.path);
+        (void) snprintf(link_path, sizeof(link_path), "%s/b", f.path);
+        file = open(path, O_CREAT | O_RDWR, 0600);
+        assert_int_equal(write(file, "12345", 5), 5);
+        assert_int_equal(futimens(file, old), 0);
+        inputs_init(&in, 4); /* nothing is kept */
+        assert_int_equal(inputs_directory(&in, f.path), 0);
+        assert_int_equal(inputs_open(&in, "a", BYTES_LIT("r"), 5, &fd), INPUTS_OK);
+        fd = fd_close(fd);
+        inputs_admit(&in, BYTES_LIT("r"));
+        assert_int_equal(link(path, link_path), 0); /* links come and go */
+        assert_true(inputs_is_unchanged(&in, BYTES_LIT("r"), file));
+        assert_int_equal(unlink(link_path), 0);
+
+        (void) usleep(20000); /* file systems count time in ticks */
+        assert_int_equal(pwrite(file, "x", 1, 2), 1);
+        assert_int_equal(futimens(file, old), 0); /* hides mtime, not ctime */
+        assert_false(inputs_is_unchanged(&in, BYTES_LIT("r"), file));
+        assert_int_equal(inputs_open(&in, "a", BYTES_LIT("r"), 5, &fd), INPUTS_E_CHANGED);
+        assert_true(inputs_is_admitted(&in, BYTES_LIT("r")));
+        (void) close(file);
+
+        /* Often with the number of the inode that went. */
+        for (unsigned k = 0; k < 20; k++) {
+                inputs_admit(&in, BYTES_LIT("r"));
+                (void) usleep(5000);
+                assert_int_equal(unlink(path), 0);
+                file = open(path, O_CREAT | O_RDWR, 0600);
+                assert_int_equal(write(file, "12345", 5), 5);
+                (void) close(file);
+                assert_int_equal(inputs_open(&in, "a", BYTES_LIT("r"), 5, &fd), INPUTS_OK);
+                (void) close(fd);
+                assert_false(inputs_is_admitted(&in, BYTES_LIT("r")));
+        }
+        inputs_done(&in);
+        folder_free(&f);
+}
+
+TEST_MAIN(cmocka_unit_test(test_changed_input), cmocka_unit_test(test_index),
+          cmocka_unit_test(test_again), cmocka_unit_test(test_quota), cmocka_unit_test(test_lies),
+          cmocka_unit_test(test_inputs))

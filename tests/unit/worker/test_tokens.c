@@ -15,6 +15,8 @@ static const struct {
         { "\"a\"\"b\" [c d] `e``f`", "QQQ" },
         { "x'00' X'ff' x", "BBW" },
         { "1 1.5 .5 1e3 1e 0x1F 1.e2 1a", "IFFFXIFX" },
+        { "9223372036854775807 9223372036854775808 09223372036854775807", "IFI" },
+        { "18446744073709551616 0xffffffffffffffff 0000000000000000000000001", "FII" },
         { "? ?12 :n @v $w", "VVVVV" },
         { "$a::b(c)", "XOOWOWO" },
         { "a||b->>c->d<=e<>f", "WOWOWOWOWOW" },
