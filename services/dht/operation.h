@@ -38,8 +38,9 @@ enum operation_kind {
         OPERATION_PROVIDE,
         OPERATION_PROVIDERS,
         OPERATION_LOCATE,
-        OPERATION_SELF, /* maintenance: our own neighbourhood */
-        OPERATION_FILL, /* maintenance: one bucket */
+        OPERATION_SELF,   /* maintenance, from here on: our own neighbourhood */
+        OPERATION_SAMPLE, /* a point we drew: for the estimate */
+        OPERATION_FILL,   /* one bucket */
         _OPERATION_N,
 };
 

@@ -232,7 +232,7 @@ void operation_found(struct dht *d, struct operation *o, nsec_t now) {
                 [OPERATION_PUT] = found_put,         [OPERATION_GET] = found_get,
                 [OPERATION_PROVIDE] = found_provide, [OPERATION_PROVIDERS] = found_providers,
                 [OPERATION_LOCATE] = found_located,  [OPERATION_SELF] = found_maintained,
-                [OPERATION_FILL] = found_maintained,
+                [OPERATION_FILL] = found_maintained, [OPERATION_SAMPLE] = found_maintained,
         };
 
         ends[o->kind](d, o, now);

@@ -126,7 +126,7 @@ static void remembers_whom_it_trusted_and_trusts_less(void **state) {
         r = reader_of(buffer_bytes(&b));
         assert_true(peerstore_unpack(&again, &r));
         assert_true(peer_id_equal(&again.peers[0].contact.peer, &p.peers[0].contact.peer));
-        assert_int_equal(again.peers[0].trust, p.peers[0].trust / 2);
+        assert_int_equal(again.peers[0].trust, p.peers[0].trust / 2 + 1);
 
         struct key first = again.peers[0].contact.key; /* fades when it does not answer */
         for (unsigned i = 0; i < 10; i++)
