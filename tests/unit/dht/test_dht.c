@@ -178,6 +178,15 @@ static void providers_are_found(void **state) {
         assert_int_equal(o.code, DHT_OK);
         assert_int_equal(o.n, 3);
         dhts_outcome_done(&o);
+        for (size_t i = 0; i < 20; i++) /* whom the others deny they do not name */
+                dht_deny(net->nodes[i].dht, &net->nodes[2].peer, true, net->now);
+        for (size_t i = 21; i < 30; i++)
+                dht_deny(net->nodes[i].dht, &net->nodes[2].peer, true, net->now);
+        o = dhts_call(net, 20, begin_providers, NULL);
+        for (size_t i = 0; i < o.n; i++)
+                assert_false(peer_id_equal(&o.contacts[i].peer, &net->nodes[2].peer));
+        assert_int_equal(o.n, 2);
+        dhts_outcome_done(&o);
         dhts_free(net);
 }
 

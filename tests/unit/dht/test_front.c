@@ -342,6 +342,31 @@ static void a_refusal_is_not_a_failure(void **state) {
         peer_done(&p);
 }
 
+static const char *accept(void *userdata, struct bytes name, struct bytes value, int64_t now_us,
+                          struct stored_record *ret) {
+        return NULL;
+}
+
+/* Other libraries go by SHA-256 of `key`: it must be the record's, not our point. */
+static void a_lookup_for_a_record_names_it(void **state) {
+        static const struct record_rules rules = { .validate = accept };
+        CLEANUP(kad_message_donep) struct kad_message m = {};
+        struct dht_action ask = {};
+        struct dht *d = node_new(NULL);
+
+        fill_table(d, 1, 3);
+        dht_rules(d, &rules, NULL);
+        (void) drain(d, DHT_ASK, NULL);
+        assert_true(dht_put_again(d, BYTES_LIT("/t/a"), BYTES_LIT("value"), NULL, NULL, SECOND));
+        assert_int_equal(drain(d, DHT_ASK, &ask), 3);
+        assert_int_equal(kad_message_read(refbuf_bytes(ask.data), &m), KAD_OK);
+        assert_int_equal(m.type, KAD_FIND_NODE);
+        assert_bytes_equal(m.key, BYTES_LIT("/t/a"));
+        assert_false(m.has_target);
+        dht_action_done(&ask);
+        dht_free(d);
+}
+
 static void make_private(struct dht_config *c) {
         c->is_private = true;
 }
@@ -454,6 +479,7 @@ TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(serves_once_two_subnets_reached_it),
           cmocka_unit_test(peers_behind_our_own_router),
           cmocka_unit_test(a_refusal_is_not_a_failure),
+          cmocka_unit_test(a_lookup_for_a_record_names_it),
           cmocka_unit_test(exemptions_are_those_of_the_design), cmocka_unit_test(calls_are_bounded),
           cmocka_unit_test(an_outage_costs_nobody_its_place),
           cmocka_unit_test(a_full_table_fits_100_kib))
