@@ -10,7 +10,7 @@
 #define MINUTE     (60 * SECOND)
 #define NODES      1000
 #define SESSION    (30 * MINUTE)
-#define IDENTITIES 2200
+#define IDENTITIES 1800
 
 /* As many are up at any time; who comes is a stranger, or was away for half an hour. */
 static void churn(struct dhts *net, struct rng *rng, size_t *up, size_t *next, nsec_t duration) {
@@ -76,7 +76,7 @@ static void traffic_and_success_under_churn(void **state) {
         struct dhts *net;
         struct rng rng;
         unsigned good = 0, bracketed = 0, entries = 0;
-        const double minutes = 15;
+        const double minutes = 10;
         size_t up[NODES], next = NODES;
         double sizes[NODES];
         double rate;
@@ -90,7 +90,7 @@ static void traffic_and_success_under_churn(void **state) {
                 dhts_start(net, up[i] = i, NULL, 0);
                 dhts_run(net, 100 * NSEC_PER_MSEC);
         }
-        churn(net, &rng, up, &next, 15 * MINUTE);
+        churn(net, &rng, up, &next, 10 * MINUTE);
         before = sum_of(net);
         churn(net, &rng, up, &next, (nsec_t) minutes * MINUTE);
         after = sum_of(net);

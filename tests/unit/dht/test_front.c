@@ -118,6 +118,22 @@ static void only_answers_get_into_the_table(void **state) {
         }
 }
 
+/* Found by a lookup, not by its connection: the same rules. */
+static void told_peers_are_judged_the_same(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer weak = peer_number(7, true), denied = peer_number(8, true);
+
+        weak.remote.pow_bits = 15;
+        peer_answered(d, &weak.remote, NULL, 1, 2 * SECOND);
+        assert_false(is_in_table(d, &weak));
+        assert_int_equal(d->counters[COUNT_PEERS_WEAK].value, 1);
+        dht_deny(d, &denied.remote.contact.peer, true, SECOND);
+        peer_answered(d, &denied.remote, NULL, 1, 2 * SECOND);
+        assert_false(is_in_table(d, &denied));
+        dht_free(d);
+        peer_done(&weak), peer_done(&denied);
+}
+
 static void fill_table(struct dht *d, unsigned first, unsigned n) {
         for (unsigned i = first; i < first + n; i++) {
                 struct peer p = peer_number(i, true);
@@ -471,6 +487,7 @@ static void a_full_table_fits_100_kib(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
+          cmocka_unit_test(told_peers_are_judged_the_same),
           cmocka_unit_test(answers_hold_only_what_answered_us),
           cmocka_unit_test(a_client_is_asked_nothing),
           cmocka_unit_test(requests_are_rationed_per_peer),

@@ -60,6 +60,8 @@ static void our_own_outage_is_nobodys_fault(void **state) {
                 assert_int_equal(health_failed(&h, &c[i], now), i < HEALTH_RECENT - 1);
         assert_true(health_has_outage(&h, now));
         assert_int_equal(h.outages, 1);
+        assert_true(health_may_ask(&h, &c[7], now)); /* not charged */
+        assert_false(health_may_ask(&h, &c[0], now));
         assert_true(health_answered(&h, &c[7].key, &ip4, now));
         assert_false(health_has_outage(&h, now));
         for (unsigned i = HEALTH_RECENT; i < 8; i++)
