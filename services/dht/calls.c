@@ -218,6 +218,7 @@ void dht_find_providers(struct dht *d, uint64_t call, struct bytes multihash, un
         o->max = max > 0 && max < 256 ? max : 256;
         o->providers = map_new(rng_u64(&d->rng));
         o->request = request_of(KAD_GET_PROVIDERS, multihash);
+        operation_add_providers(d, o);
         operation_begin(d, o, now);
 }
 
@@ -338,7 +339,8 @@ const struct store *dht_store(const struct dht *d) {
 size_t dht_closest_known(const struct dht *d, const struct key *key, struct contact *ret,
                          size_t max) {
         const struct table_entry *near[TABLE_CLOSEST];
-        size_t n = table_closest(&d->table, key, NULL, near, max < TABLE_CLOSEST ? max : TABLE_CLOSEST);
+        size_t n = table_closest(&d->table, key, NULL, near,
+                                 max < TABLE_CLOSEST ? max : TABLE_CLOSEST);
 
         for (size_t i = 0; i < n; i++)
                 ret[i] = contact_ref(&near[i]->contact);

@@ -178,6 +178,7 @@ void serve_for(const struct dht *d, struct serve *ret, nsec_t now) {
                                .store = &d->store,
                                .rules = d->rules,
                                .userdata = d->rules_userdata,
+                               .denied = d->denied,
                                .self = &d->self,
                                .self_key = d->self_key,
                                .k = d->config.k,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define Z_95              1.6449 /* standard normal */
+#define SETTLED           4      /* samples: our own and the first three that a node draws */
 #define MEDIAN_EFFICIENCY 0.6    /* of a median against a mean: 2/pi */
 
 static bool make_sample(struct estimate_sample *ret, double distance, unsigned n, bool is_all) {
@@ -46,10 +47,27 @@ static double gamma_quantile(double shape, double z) {
         return root > 0 ? root * root * root : 0;
 }
 
+/* What order statistics do not know of: lookups that miss somebody under churn, and more
+ * so those of a node that has just come. As relative variances; tests/sim/scenario_kad.c. */
+static double shape_of(double total, double most, double size, size_t n) {
+        /* Samples of a small network see the same nodes again: no more evidence than nodes. */
+        double shape = fmax(most, MEDIAN_EFFICIENCY * fmin(total, size));
+
+        shape = fmin(shape, fmax(most, size)) * (n == 1 ? 1 : MEDIAN_EFFICIENCY);
+        return 1 / (1 / shape + (n < SETTLED ? 0.08 : 0.02));
+}
+
+/* One sample may be polluted: with few, the lower one counts. */
+static double median(const struct estimate_sample *sorted, size_t n) {
+        const struct estimate_sample *middle = &sorted[(n - 1) / 2];
+
+        return n >= SETTLED && n % 2 == 0 ? (middle[0].size + middle[1].size) / 2 : middle->size;
+}
+
 struct estimate_value estimate_get(const struct estimate *e) {
-        struct estimate_sample sorted[ESTIMATE_SAMPLES + 1], *middle;
+        struct estimate_sample sorted[ESTIMATE_SAMPLES + 1];
         size_t n = estimate_samples(e);
-        double shape, most = 0, total = 0;
+        double shape, size, most = 0, total = 0;
 
         if (n == 0)
                 return (struct estimate_value){ 1, 1, 1 };
@@ -61,15 +79,12 @@ struct estimate_value estimate_get(const struct estimate *e) {
                 most = fmax(most, sorted[i].n);
         }
         qsort(sorted, n, sizeof(*sorted), by_size);
-        middle = &sorted[(n - 1) / 2];
-        if (middle->is_all) /* somebody may have been away */
-                return (struct estimate_value){ middle->size, fmax(1, middle->size * 0.9 - 1),
-                                                middle->size * 1.1 + 1 };
-        /* Samples of a small network see the same nodes again: no more evidence than nodes. */
-        shape = fmax(most, MEDIAN_EFFICIENCY * fmin(total, middle->size));
-        shape = fmin(shape, fmax(most, middle->size)) * (n == 1 ? 1 : MEDIAN_EFFICIENCY);
-        return (struct estimate_value){ middle->size, middle->size * gamma_quantile(shape, -Z_95),
-                                        middle->size * gamma_quantile(shape, Z_95) };
+        size = median(sorted, n);
+        if (sorted[(n - 1) / 2].is_all) /* somebody may have been away */
+                return (struct estimate_value){ size, fmax(1, size * 0.9 - 1), size * 1.1 + 1 };
+        shape = shape_of(total, most, size, n);
+        return (struct estimate_value){ size, size * gamma_quantile(shape, -Z_95),
+                                        size * gamma_quantile(shape, Z_95) };
 }
 
 double estimate_radius(const struct estimate *e, unsigned n) {

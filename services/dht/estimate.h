@@ -5,7 +5,7 @@
  * With N uniform ids the distance d of the n-th closest is Gamma distributed, N·d ~
  * Gamma(n), so (n−1)/d estimates N without bias, and its quantiles bound it (order
  * statistics; David and Nagaraja, 2003, 2.1). Of several samples at keys that we
- * drew, the lower median counts: ids planted near some keys move only those
+ * drew, the median counts (the lower one of few): ids planted near some keys move only those
  * samples, and planting can only raise one. Pure. */
 
 #include <stdbool.h>

@@ -77,6 +77,7 @@ struct dht {
         const char *mode_reason;
         struct rate verifications;
         nsec_t tick_at, self_at, self_pause, sample_at, save_at, maintain_at;
+        unsigned n_samples;       /* drawn so far */
         uint64_t self_neighbours; /* fingerprint of the k closest */
         struct dht_counter counters[_COUNT_N];
 };

@@ -6,8 +6,6 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 
-#define NOBODY 0
-
 struct lookup *lookup_new(const struct lookup_config *config, const struct key *target,
                           const struct key *self) {
         struct lookup *l = xnew(struct lookup);
@@ -63,13 +61,6 @@ struct candidate *lookup_find(const struct lookup *l, const struct key *who) {
                        : NULL;
 }
 
-static struct candidate *by_serial(const struct lookup *l, unsigned serial) {
-        for (size_t i = 0; serial != NOBODY && i < l->n_candidates; i++)
-                if (l->candidates[i]->serial == serial)
-                        return l->candidates[i];
-        return NULL;
-}
-
 static void take_out(struct lookup *l, size_t i) {
         free_candidate(l->candidates[i]);
         l->n_candidates--;
@@ -100,7 +91,7 @@ static bool make_room(struct lookup *l, const struct key *key) {
         return true;
 }
 
-static void add(struct lookup *l, const struct contact *contact, const struct candidate *teller,
+static void add(struct lookup *l, const struct contact *contact, struct candidate *teller,
                 unsigned path) {
         struct candidate *c;
         size_t at;
@@ -111,8 +102,7 @@ static void add(struct lookup *l, const struct contact *contact, const struct ca
         c = xnew(struct candidate);
         c->contact = contact_ref(contact);
         c->distance = key_distance(&l->target, &contact->key);
-        c->serial = ++l->last_serial;
-        c->teller = teller ? teller->serial : NOBODY;
+        c->teller = teller;
         c->hops = teller ? (uint8_t) (teller->hops + (teller->hops < UINT8_MAX)) : 1;
         c->seen_by = (uint8_t) (1u << path);
         memmove(&l->candidates[at + 1], &l->candidates[at],
@@ -122,7 +112,7 @@ static void add(struct lookup *l, const struct contact *contact, const struct ca
 }
 
 /* Told again, by somebody else: no longer one teller's word alone. */
-static void hear(struct lookup *l, const struct contact *contact, const struct candidate *teller) {
+static void hear(struct lookup *l, const struct contact *contact, struct candidate *teller) {
         struct candidate *c = lookup_find(l, &contact->key);
 
         if (!c) {
@@ -130,19 +120,19 @@ static void hear(struct lookup *l, const struct contact *contact, const struct c
                 return;
         }
         c->seen_by |= (uint8_t) (1u << teller->path);
-        if (c->teller == NOBODY || c->teller == teller->serial)
+        if (!c->teller || c->teller == teller)
                 return;
         if (c->state == CANDIDATE_ASKED) { /* the first one is still judged by it */
                 return;
         }
-        c->teller = NOBODY;
+        c->teller = NULL;
         if (c->state == CANDIDATE_DROPPED)
                 c->state = CANDIDATE_NEW;
 }
 
 void lookup_seed(struct lookup *l, const struct contact *c) {
         if (!lookup_find(l, &c->key))
-                add(l, c, NULL, l->last_serial % l->config.paths);
+                add(l, c, NULL, l->n_seeds++ % l->config.paths);
 }
 
 /* ---- Tellers ---- */
@@ -161,7 +151,7 @@ static bool is_held_back(const struct lookup *l, const struct candidate *teller)
 }
 
 static void judge(struct lookup *l, struct candidate *c, bool is_real) {
-        struct candidate *teller = by_serial(l, c->teller);
+        struct candidate *teller = c->teller;
 
         if (!teller)
                 return;
@@ -172,7 +162,7 @@ static void judge(struct lookup *l, struct candidate *c, bool is_real) {
         if (!is_unbelieved(l, teller))
                 return;
         for (size_t i = 0; i < l->n_candidates; i++)
-                if (l->candidates[i]->teller == teller->serial &&
+                if (l->candidates[i]->teller == teller &&
                     l->candidates[i]->state == CANDIDATE_NEW) {
                         l->candidates[i]->state = CANDIDATE_DROPPED;
                         l->n_dropped++;
@@ -228,7 +218,7 @@ static struct candidate *next_of(const struct lookup *l, unsigned path, bool *re
                 if (c->state == CANDIDATE_ANSWERED)
                         continue;
                 *ret_waits = true;
-                if (c->state == CANDIDATE_NEW && !is_held_back(l, by_serial(l, c->teller)))
+                if (c->state == CANDIDATE_NEW && !is_held_back(l, c->teller))
                         return c;
         }
         return NULL;
@@ -248,7 +238,7 @@ static bool next_main(struct lookup *l, struct lookup_ask *ret) {
                 c = next_of(l, path, &waits);
                 if (!c)
                         continue;
-                teller = by_serial(l, c->teller);
+                teller = c->teller;
                 if (teller)
                         teller->n_doubted++;
                 c->state = CANDIDATE_ASKED;
@@ -374,7 +364,7 @@ bool lookup_next(struct lookup *l, struct lookup_ask *ret) {
         last = is_idle(l) ? last_resort(l) : NULL;
         if (last) {
                 last->state = CANDIDATE_NEW;
-                last->teller = NOBODY;
+                last->teller = NULL;
                 l->n_revived++;
                 return next_main(l, ret);
         }
@@ -438,7 +428,7 @@ void lookup_failed(struct lookup *l, const struct key *who, int edge) {
 }
 
 void lookup_skip(struct lookup *l, const struct key *who, int edge) {
-        struct candidate *c = settle(l, who, edge), *teller = c ? by_serial(l, c->teller) : NULL;
+        struct candidate *c = settle(l, who, edge), *teller = c ? c->teller : NULL;
 
         if (!c || edge != LOOKUP_MAIN)
                 return;

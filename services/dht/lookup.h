@@ -35,7 +35,8 @@ enum candidate_state {
 struct candidate {
         struct contact contact;
         double distance;
-        unsigned serial, teller; /* teller: serial of who told of it; 0: several, or the table */
+        struct candidate
+                *teller; /* who told of it; NULL: several, or the table. Stays: it answered */
         unsigned n_real, n_unreal, n_doubted; /* of what it told: answered, failed, in flight */
         uint8_t state, path, seen_by, hops, edges; /* seen_by: a bit per path; edges: asked for */
         uint8_t mark;                              /* the owner's */
@@ -51,7 +52,7 @@ struct lookup {
         struct key target, self;
         struct candidate *candidates[LOOKUP_CANDIDATES_MAX]; /* by distance */
         size_t n_candidates;
-        unsigned in_flight[LOOKUP_PATHS_MAX], edges_in_flight, n_edge_asks, last_serial;
+        unsigned in_flight[LOOKUP_PATHS_MAX], edges_in_flight, n_edge_asks, n_seeds;
         struct key edges[LOOKUP_EDGES];
         bool is_edging, has_overflow;
         unsigned n_asked, n_answered, n_failed, n_dropped, n_revived;

@@ -134,13 +134,21 @@ void operation_settle(struct dht *d, struct operation *o, nsec_t now) {
                 operation_free(d, o);
 }
 
+/* Peers of other libraries hash what stands in `key`. */
+static struct refbuf *find_named(struct bytes name) {
+        struct kad_parts parts = { .type = KAD_FIND_NODE, .key = name };
+
+        return kad_message_new(&parts);
+}
+
 void operation_begin(struct dht *d, struct operation *o, nsec_t now) {
         const struct table_entry *near[TABLE_CLOSEST];
         size_t n = table_closest(&d->table, &o->lookup->target, NULL, near, 2 * d->config.k);
         struct lookup_ask ask;
 
         if (!o->request)
-                o->request = ask_find_exact(&o->lookup->target);
+                o->request = o->name ? find_named(refbuf_bytes(o->name))
+                                     : ask_find_exact(&o->lookup->target);
         for (size_t i = 0; i < n; i++)
                 lookup_seed(o->lookup, &near[i]->contact);
         while (lookup_next(o->lookup, &ask))

@@ -38,8 +38,9 @@ enum operation_kind {
         OPERATION_PROVIDE,
         OPERATION_PROVIDERS,
         OPERATION_LOCATE,
-        OPERATION_SELF, /* maintenance: our own neighbourhood */
-        OPERATION_FILL, /* maintenance: one bucket */
+        OPERATION_SELF,   /* maintenance, from here on: our own neighbourhood */
+        OPERATION_SAMPLE, /* a point we drew: for the estimate */
+        OPERATION_FILL,   /* one bucket */
         _OPERATION_N,
 };
 
@@ -92,6 +93,7 @@ void operation_settle(struct dht *d, struct operation *o, nsec_t now);
 void operation_expire(struct dht *d, nsec_t now);
 void operation_heard(struct dht *d, struct operation *o, struct candidate *c,
                      const struct kad_message *answer, nsec_t now);
+void operation_add_providers(struct dht *d, struct operation *o); /* this node's own */
 void operation_found(struct dht *d, struct operation *o, nsec_t now);
 void operation_done(struct dht *d, struct operation *o, enum dht_code code, nsec_t now);
 void operation_store(struct dht *d, struct operation *o, const struct contact *to,

@@ -58,17 +58,36 @@ static void heard_value(struct dht *d, struct operation *o, struct candidate *c,
         count_value(o, c, answer->value, &record);
 }
 
-static void heard_providers(struct dht *d, struct operation *o, const struct kad_message *answer) {
+static void heard_provider(struct dht *d, struct operation *o, const struct contact *p) {
         static char mark;
 
-        for (size_t i = 0; i < answer->n_providers && o->n_results < o->max; i++) {
-                const struct contact *p = &answer->providers[i];
+        if (o->n_results >= o->max || peer_is_denied(d, &p->key) ||
+            map_get(o->providers, key_bytes(&p->key)))
+                return;
+        (void) map_set(o->providers, key_bytes(&p->key), &mark);
+        result_new(d, o)->contact = contact_ref(p);
+}
 
-                if (peer_is_denied(d, &p->key) || map_get(o->providers, key_bytes(&p->key)))
-                        continue;
-                (void) map_set(o->providers, key_bytes(&p->key), &mark);
-                result_new(d, o)->contact = contact_ref(p);
-        }
+struct own_providers {
+        struct dht *dht;
+        struct operation *operation;
+};
+
+static bool on_own_provider(void *userdata, const struct stored_provider *p) {
+        struct own_providers *own = userdata;
+
+        if (bytes_equal(p->name, refbuf_bytes(own->operation->name)) &&
+            p->expires_us > dht_wall_us(own->dht, own->dht->now))
+                heard_provider(own->dht, own->operation, &p->contact);
+        return true;
+}
+
+void operation_add_providers(struct dht *d, struct operation *o) {
+        struct own_providers own = { d, o };
+
+        if (d->store.ops)
+                (void) d->store.ops->providers(d->store.self, &o->lookup->target, on_own_provider,
+                                               &own);
 }
 
 void operation_heard(struct dht *d, struct operation *o, struct candidate *c,
@@ -76,7 +95,8 @@ void operation_heard(struct dht *d, struct operation *o, struct candidate *c,
         if (o->kind == OPERATION_GET)
                 heard_value(d, o, c, answer, now);
         else if (o->kind == OPERATION_PROVIDERS)
-                heard_providers(d, o, answer);
+                for (size_t i = 0; i < answer->n_providers; i++)
+                        heard_provider(d, o, &answer->providers[i]);
         if (o->kind == OPERATION_PEER && key_equal(&c->contact.key, &o->lookup->target)) {
                 result_new(d, o)->contact = contact_ref(&c->contact);
                 operation_done(d, o, DHT_OK, now);
@@ -232,7 +252,7 @@ void operation_found(struct dht *d, struct operation *o, nsec_t now) {
                 [OPERATION_PUT] = found_put,         [OPERATION_GET] = found_get,
                 [OPERATION_PROVIDE] = found_provide, [OPERATION_PROVIDERS] = found_providers,
                 [OPERATION_LOCATE] = found_located,  [OPERATION_SELF] = found_maintained,
-                [OPERATION_FILL] = found_maintained,
+                [OPERATION_FILL] = found_maintained, [OPERATION_SAMPLE] = found_maintained,
         };
 
         ends[o->kind](d, o, now);

@@ -93,7 +93,7 @@ void peerstore_pack(const struct peerstore *p, struct buffer *b) {
 
 static bool unpack_one(struct peerstore *p, struct reader *r) {
         struct bytes id = reader_prefixed(r);
-        uint32_t trust = reader_u32(r) / 2;
+        uint32_t trust = reader_u32(r) / 2 + 1; /* the least trusted fail before they fade */
         struct reader addresses = reader_of(reader_prefixed(r));
         struct multiaddr addrs[CONTACT_ADDRESSES_MAX];
         struct contact c;
@@ -105,7 +105,7 @@ static bool unpack_one(struct peerstore *p, struct reader *r) {
         while (n < CONTACT_ADDRESSES_MAX && reader_left(&addresses) > 0 && !addresses.failed)
                 n += multiaddr_parse(reader_prefixed(&addresses), &addrs[n]) == MULTIADDR_OK;
         contact_init(&c, &peer, addrs, n);
-        if (trust > 0 && n > 0)
+        if (n > 0)
                 insert(p, &c, trust < PEERSTORE_TRUST_MAX ? trust : PEERSTORE_TRUST_MAX);
         contact_done(&c);
         return true;

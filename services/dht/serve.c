@@ -197,7 +197,8 @@ struct providers {
 static bool on_provider(void *userdata, const struct stored_provider *p) {
         struct providers *all = userdata;
 
-        if (bytes_equal(p->name, all->name) && p->expires_us > all->serve->wall_us)
+        if (bytes_equal(p->name, all->name) && p->expires_us > all->serve->wall_us &&
+            !map_get(all->serve->denied, key_bytes(&p->contact.key)))
                 all->list[all->n++] = contact_ref(&p->contact);
         return all->n < KAD_PEERS_MAX;
 }

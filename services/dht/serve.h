@@ -4,6 +4,7 @@
  * itself: contacts of the table, which answered us, and values that passed the
  * record table. Pure; the caller rations requests before it reads them. */
 
+#include "common/base/map.h"
 #include "services/dht/dht.h"
 #include "services/dht/message.h"
 #include "services/dht/table.h"
@@ -20,6 +21,7 @@ struct serve {
         void *userdata;
         const struct peer_id *self;
         struct key self_key;
+        const struct map *denied;    /* by key; named to nobody */
         const struct contact *exact; /* the very peer asked for, when it is connected; or NULL */
         unsigned k;
         int64_t wall_us, provider_life_us;

@@ -50,7 +50,7 @@ static struct dht_remote remote(unsigned n) {
 
         r.endpoint = endpoint_ip4((uint8_t[4]){ 11, (uint8_t) n, 1, 1 }, 4001);
         address = multiaddr_from_endpoint(&r.endpoint);
-        contact_init(&r.contact, &id, &address, n % 3);
+        contact_init(&r.contact, &id, &address, n % 3 > 0);
         return r;
 }
 

@@ -10,7 +10,7 @@
 #define MINUTE     (60 * SECOND)
 #define NODES      1000
 #define SESSION    (30 * MINUTE)
-#define IDENTITIES 2500
+#define IDENTITIES 1800
 
 /* As many are up at any time; who comes is a stranger, or was away for half an hour. */
 static void churn(struct dhts *net, struct rng *rng, size_t *up, size_t *next, nsec_t duration) {
@@ -47,6 +47,12 @@ static struct sums sum_of(const struct dhts *net) {
         return s;
 }
 
+static int by_value(const void *a, const void *b) {
+        double x = *(const double *) a, y = *(const double *) b;
+
+        return (x > y) - (x < y);
+}
+
 static void print_counters(const struct dhts *net) {
         const struct dht_counter *c;
         uint64_t sums[_COUNT_N] = {};
@@ -70,8 +76,9 @@ static void traffic_and_success_under_churn(void **state) {
         struct dhts *net;
         struct rng rng;
         unsigned good = 0, bracketed = 0, entries = 0;
-        const double minutes = 30;
+        const double minutes = 10;
         size_t up[NODES], next = NODES;
+        double sizes[NODES];
         double rate;
 
         dhts_config_default(&config);
@@ -83,7 +90,7 @@ static void traffic_and_success_under_churn(void **state) {
                 dhts_start(net, up[i] = i, NULL, 0);
                 dhts_run(net, 100 * NSEC_PER_MSEC);
         }
-        churn(net, &rng, up, &next, 30 * MINUTE);
+        churn(net, &rng, up, &next, 10 * MINUTE);
         before = sum_of(net);
         churn(net, &rng, up, &next, (nsec_t) minutes * MINUTE);
         after = sum_of(net);
@@ -103,8 +110,12 @@ static void traffic_and_success_under_churn(void **state) {
                 dht_status(net->nodes[up[i]].dht, &s);
                 bracketed += s.size_low <= NODES && s.size_high >= NODES;
                 entries += s.peers;
+                sizes[i] = s.size;
         }
+        qsort(sizes, NODES, sizeof(*sizes), by_value);
         print_counters(net);
+        print_message("# size: 5 %% below %.0f, median %.0f, 5 %% above %.0f\n", sizes[NODES / 20],
+                      sizes[NODES / 2], sizes[NODES - NODES / 20]);
         print_message("# %.2f KiB/s per node, %.2f handshakes and %.2f requests a minute\n", rate,
                       (double) (after.handshakes - before.handshakes) / NODES / minutes,
                       (double) (after.requests - before.requests) / NODES / minutes);

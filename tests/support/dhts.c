@@ -8,7 +8,14 @@
 
 #define IDLE (30 * NSEC_PER_SEC)
 
-enum event_type { EVENT_REQUEST, EVENT_ANSWER, EVENT_FAILED, EVENT_CONNECTED, EVENT_IDLE };
+enum event_type {
+        EVENT_REQUEST,
+        EVENT_ANSWER,
+        EVENT_FAILED,
+        EVENT_CONNECTED,
+        EVENT_IDENTIFIED,
+        EVENT_IDLE,
+};
 
 struct event {
         struct heap_entry entry;
@@ -152,8 +159,6 @@ static struct dht_remote remote_of(struct dhts_node *from, const struct dhts_nod
                                     .rtt = 50 * NSEC_PER_MSEC };
 }
 
-static void settle(struct dhts_node *n);
-
 static void connect_one(struct dhts_node *at, struct dhts_node *to, bool is_dialler) {
         struct dhts_connection *c = xnew(struct dhts_connection);
 
@@ -164,13 +169,6 @@ static void connect_one(struct dhts_node *at, struct dhts_node *to, bool is_dial
         at->bytes_in += DHTS_HANDSHAKE / 2;
         at->n_handshakes++;
         event_at(at->net, at->net->now + IDLE, EVENT_IDLE, to->index, at->index);
-}
-
-static void tell_identified(struct dhts_node *at, struct dhts_node *of) {
-        struct dht_remote remote = remote_of(of, at);
-
-        dht_peer_identified(at->dht, &remote, at->net->now);
-        settle(at);
 }
 
 /* Returns how much later a first message goes out because of the handshake. */
@@ -187,9 +185,8 @@ static nsec_t connect_to(struct dhts *net, struct dhts_node *a, struct dhts_node
         connect_one(b, a, false);
         ((struct dhts_connection *) map_get_u64(a->connections, b->index + 1))->ready =
                 net->now + pause;
-        tell_identified(b, a);
-        if (a->is_up)
-                tell_identified(a, b);
+        event_at(net, net->now + pause, EVENT_IDENTIFIED, a->index, b->index);
+        event_at(net, net->now + pause, EVENT_IDENTIFIED, b->index, a->index);
         return pause;
 }
 
@@ -428,6 +425,8 @@ static void deliver(struct dhts *net, struct event *e) {
                 dht_connected(to->dht, e->id,
                               e->is_there ? &net->nodes[e->from].peer : &(struct peer_id){},
                               net->now);
+        else if (e->type == EVENT_IDENTIFIED)
+                dht_peer_identified(to->dht, &remote, net->now);
         else
                 on_idle(net, e->to, e->from);
         settle(to);

@@ -101,8 +101,8 @@ static void values_are_kept_and_the_newest_wins(void **state) {
         o = dhts_put(net, 57, "/t/a", 6); /* a client's */
         assert_int_equal(o.code, DHT_OK);
         dhts_outcome_done(&o);
-        o = dhts_put(net, 9, "/t/a", 4); /* older: nobody takes it */
-        assert_int_equal(o.code, DHT_E_NO_PEERS);
+        o = dhts_put(net, 9, "/t/a", 4); /* older: who has the newer one does not take it */
+        assert_true(o.n <= 1);
         dhts_outcome_done(&o);
         o = dhts_get(net, 58, "/t/a");
         assert_int_equal(load_be64(o.value->data), 6);
@@ -163,6 +163,7 @@ static void providers_are_found(void **state) {
         struct dhts *net;
 
         dhts_config_default(&config);
+        config.n_clients = 1;
         net = dhts_new(&config);
         dhts_start_all(net, SECOND);
         dhts_run(net, 2 * MINUTE);
@@ -178,6 +179,56 @@ static void providers_are_found(void **state) {
         assert_int_equal(o.code, DHT_OK);
         assert_int_equal(o.n, 3);
         dhts_outcome_done(&o);
+        for (size_t i = 0; i < 29; i++) /* whom all who keep it deny, they do not name */
+                dht_deny(net->nodes[i].dht, &net->nodes[2].peer, true, net->now);
+        o = dhts_call(net, 29, begin_providers, NULL);
+        for (size_t i = 0; i < o.n; i++)
+                assert_false(peer_id_equal(&o.contacts[i].peer, &net->nodes[2].peer));
+        assert_int_equal(o.n, 2);
+        dhts_outcome_done(&o);
+        dhts_free(net);
+}
+
+/* Overlay weaknesses N13 and A14: what was known before is enough to begin with. */
+static void a_restart_needs_nobody_to_begin_with(void **state) {
+        struct dhts_config config;
+        struct dht_status s;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        config.n = 60;
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        dhts_run(net, 5 * MINUTE);
+        dhts_kill(net, 33);
+        dhts_run(net, 10 * MINUTE);
+        dhts_start(net, 33, &(size_t){ 0 }, 0);
+        dhts_run(net, 2 * SECOND);
+        dht_status(net->nodes[33].dht, &s);
+        assert_true(s.is_bootstrapped && s.peers >= 8);
+        assert_true(s.seen_day >= 40);
+        dhts_free(net);
+}
+
+/* Everybody goes, and one comes back: it is found again without a restart. */
+static void comes_back_when_others_do(void **state) {
+        struct dhts_config config;
+        struct dht_status s;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        config.n = 10;
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        dhts_run(net, 5 * MINUTE);
+        for (size_t i = 0; i < 9; i++)
+                dhts_kill(net, i);
+        dhts_run(net, 60 * MINUTE);
+        for (size_t i = 0; i < 9; i++)
+                dhts_start(net, i, NULL, 0);
+        dhts_run(net, 5 * MINUTE);
+        dht_status(net->nodes[9].dht, &s);
+        assert_int_equal(s.peers, 9);
         dhts_free(net);
 }
 
@@ -207,4 +258,5 @@ static void alone_is_an_answer(void **state) {
 TEST_MAIN(cmocka_unit_test(same_seed_same_actions), cmocka_unit_test(finds_the_closest),
           cmocka_unit_test(values_are_kept_and_the_newest_wins),
           cmocka_unit_test(clients_stay_out_but_can_ask), cmocka_unit_test(providers_are_found),
-          cmocka_unit_test(alone_is_an_answer))
+          cmocka_unit_test(a_restart_needs_nobody_to_begin_with),
+          cmocka_unit_test(comes_back_when_others_do), cmocka_unit_test(alone_is_an_answer))

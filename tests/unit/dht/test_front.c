@@ -118,6 +118,22 @@ static void only_answers_get_into_the_table(void **state) {
         }
 }
 
+/* Found by a lookup, not by its connection: the same rules. */
+static void told_peers_are_judged_the_same(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer weak = peer_number(7, true), denied = peer_number(8, true);
+
+        weak.remote.pow_bits = 15;
+        peer_answered(d, &weak.remote, NULL, 1, 2 * SECOND);
+        assert_false(is_in_table(d, &weak));
+        assert_int_equal(d->counters[COUNT_PEERS_WEAK].value, 1);
+        dht_deny(d, &denied.remote.contact.peer, true, SECOND);
+        peer_answered(d, &denied.remote, NULL, 1, 2 * SECOND);
+        assert_false(is_in_table(d, &denied));
+        dht_free(d);
+        peer_done(&weak), peer_done(&denied);
+}
+
 static void fill_table(struct dht *d, unsigned first, unsigned n) {
         for (unsigned i = first; i < first + n; i++) {
                 struct peer p = peer_number(i, true);
@@ -268,6 +284,105 @@ static void denial_is_effective_at_once(void **state) {
         dht_free(d);
 }
 
+static void decide_itself(struct dht_config *c) {
+        c->mode = DHT_MODE_AUTO;
+}
+
+static void serves_once_two_subnets_reached_it(void **state) {
+        struct dht *d = node_new(decide_itself);
+        struct peer a = peer_number(5, true), b = peer_number(6, true);
+        struct dht_action serve = {};
+        struct dht_status s;
+
+        (void) drain(d, DHT_SERVE, NULL);
+        a.remote.is_inbound = b.remote.is_inbound = true;
+        dht_peer_identified(d, &a.remote, 2 * SECOND);
+        dht_expire(d, 10 * SECOND);
+        assert_int_equal(drain(d, DHT_SERVE, &serve), 0);
+        dht_peer_identified(d, &b.remote, 11 * SECOND);
+        dht_expire(d, 20 * SECOND);
+        assert_int_equal(drain(d, DHT_SERVE, &serve), 1);
+        assert_int_equal(serve.n, 1);
+        dht_expire(d, 3700 * SECOND);
+        assert_int_equal(drain(d, DHT_SERVE, &serve), 1);
+        assert_int_equal(serve.n, 0);
+        dht_status(d, &s);
+        assert_string_equal(s.mode_reason, "nobody dialled us within the last hour");
+        dht_action_done(&serve);
+        dht_free(d);
+        peer_done(&a), peer_done(&b);
+}
+
+/* Our own public address with another port, and no way back through our router. */
+static void peers_behind_our_own_router(void **state) {
+        struct endpoint e = endpoint_ip4((uint8_t[4]){ 11, 0, 0, 1 }, 9999); /* node_new()'s */
+        struct multiaddr address = multiaddr_from_endpoint(&e);
+        struct peer other = peer_number(44, true), someone = peer_number(45, true);
+        struct contact c;
+        struct dht *d = node_new(NULL);
+
+        contact_init(&c, &other.remote.contact.peer, &address, 1);
+        assert_true(peer_is_usable(d, &c, SECOND));
+        peer_failed(d, &c, 2 * SECOND);
+        assert_false(peer_is_usable(d, &c, 3 * SECOND));
+        assert_true(peer_is_usable(d, &someone.remote.contact, 3 * SECOND));
+        assert_true(peer_is_usable(d, &c, 2 * SECOND + HEALTH_HAIRPIN_LIFE)); /* tried again */
+        other.remote.endpoint = e;
+        peer_answered(d, &other.remote, NULL, 1, 4 * SECOND);
+        assert_true(peer_is_usable(d, &c, 4 * SECOND));
+        contact_done(&c);
+        dht_free(d);
+        peer_done(&other), peer_done(&someone);
+}
+
+/* A PUT refused by a reset says nothing about whether the peer lives. */
+static void a_refusal_is_not_a_failure(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer p = peer_number(5, true);
+        struct refbuf *message = refbuf_new(BYTES_LIT("x"));
+        struct ask *a;
+
+        fill_table(d, 5, 1);
+        a = ask_send(d, &p.remote.contact, DHT_PROTOCOL_KAD, message, true);
+        a->is_store = true;
+        dht_failed(d, a->id, DHT_RESET, 3 * SECOND);
+        assert_int_equal(table_find(&d->table, &p.remote.contact.key)->failures, 0);
+        a = ask_send(d, &p.remote.contact, DHT_PROTOCOL_KAD, message, true);
+        dht_failed(d, a->id, DHT_SILENT, 3 * SECOND);
+        assert_int_equal(table_find(&d->table, &p.remote.contact.key)->failures, 1);
+        a = ask_send(d, &p.remote.contact, DHT_PROTOCOL_KAD, message, true);
+        dht_failed(d, a->id, DHT_NO_PROTOCOL, 3 * SECOND);
+        assert_false(is_in_table(d, &p)); /* it became a client */
+        refbuf_unref(message);
+        dht_free(d);
+        peer_done(&p);
+}
+
+static const char *accept(void *userdata, struct bytes name, struct bytes value, int64_t now_us,
+                          struct stored_record *ret) {
+        return NULL;
+}
+
+/* Other libraries go by SHA-256 of `key`: it must be the record's, not our point. */
+static void a_lookup_for_a_record_names_it(void **state) {
+        static const struct record_rules rules = { .validate = accept };
+        CLEANUP(kad_message_donep) struct kad_message m = {};
+        struct dht_action ask = {};
+        struct dht *d = node_new(NULL);
+
+        fill_table(d, 1, 3);
+        dht_rules(d, &rules, NULL);
+        (void) drain(d, DHT_ASK, NULL);
+        assert_true(dht_put_again(d, BYTES_LIT("/t/a"), BYTES_LIT("value"), NULL, NULL, SECOND));
+        assert_int_equal(drain(d, DHT_ASK, &ask), 3);
+        assert_int_equal(kad_message_read(refbuf_bytes(ask.data), &m), KAD_OK);
+        assert_int_equal(m.type, KAD_FIND_NODE);
+        assert_bytes_equal(m.key, BYTES_LIT("/t/a"));
+        assert_false(m.has_target);
+        dht_action_done(&ask);
+        dht_free(d);
+}
+
 static void make_private(struct dht_config *c) {
         c->is_private = true;
 }
@@ -372,11 +487,16 @@ static void a_full_table_fits_100_kib(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
+          cmocka_unit_test(told_peers_are_judged_the_same),
           cmocka_unit_test(answers_hold_only_what_answered_us),
           cmocka_unit_test(a_client_is_asked_nothing),
           cmocka_unit_test(requests_are_rationed_per_peer),
           cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(denial_is_effective_at_once),
+          cmocka_unit_test(serves_once_two_subnets_reached_it),
+          cmocka_unit_test(peers_behind_our_own_router),
+          cmocka_unit_test(a_refusal_is_not_a_failure),
+          cmocka_unit_test(a_lookup_for_a_record_names_it),
           cmocka_unit_test(exemptions_are_those_of_the_design), cmocka_unit_test(calls_are_bounded),
           cmocka_unit_test(an_outage_costs_nobody_its_place),
           cmocka_unit_test(a_full_table_fits_100_kib))

@@ -60,6 +60,8 @@ static void our_own_outage_is_nobodys_fault(void **state) {
                 assert_int_equal(health_failed(&h, &c[i], now), i < HEALTH_RECENT - 1);
         assert_true(health_has_outage(&h, now));
         assert_int_equal(h.outages, 1);
+        assert_true(health_may_ask(&h, &c[7], now)); /* not charged */
+        assert_false(health_may_ask(&h, &c[0], now));
         assert_true(health_answered(&h, &c[7].key, &ip4, now));
         assert_false(health_has_outage(&h, now));
         for (unsigned i = HEALTH_RECENT; i < 8; i++)
@@ -126,7 +128,7 @@ static void remembers_whom_it_trusted_and_trusts_less(void **state) {
         r = reader_of(buffer_bytes(&b));
         assert_true(peerstore_unpack(&again, &r));
         assert_true(peer_id_equal(&again.peers[0].contact.peer, &p.peers[0].contact.peer));
-        assert_int_equal(again.peers[0].trust, p.peers[0].trust / 2);
+        assert_int_equal(again.peers[0].trust, p.peers[0].trust / 2 + 1);
 
         struct key first = again.peers[0].contact.key; /* fades when it does not answer */
         for (unsigned i = 0; i < 10; i++)

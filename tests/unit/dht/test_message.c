@@ -127,7 +127,9 @@ static void refuses_what_is_too_big(void **state) {
         assert_int_equal(read_it(&b), KAD_E_INVALID);
         buffer_put(&b, (uint8_t[]){ 0x12, 9, 'x' }, 3); /* cut short */
         assert_int_equal(read_it(&b), KAD_E_INVALID);
-        assert_int_equal(kad_message_read(BYTES_OF(recursion), &(struct kad_message){}), KAD_OK);
+        buffer_put(&b, recursion,
+                   sizeof(recursion)); /* an unknown field, not a message in itself */
+        assert_int_equal(read_it(&b), KAD_OK);
 }
 
 TEST_MAIN(cmocka_unit_test(reads_the_published_form), cmocka_unit_test(what_is_written_is_read),
