@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Seed corpora of fuzz_record and fuzz_record_messages, from the vectors of the unit tests."""
+import hashlib
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "unit" / "dht" / "vectors"))
+import make_vectors as m  # noqa: E402
+
+
+def put(name, inputs):
+    folder = HERE / "corpus" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for v in inputs:
+        (folder / hashlib.sha1(v).hexdigest()[:16]).write_bytes(v)
+
+
+def field(number, v):
+    return m.varint(number << 3 | 2) + m.sized(v)
+
+
+def number(n, v):
+    return m.varint(n << 3) + m.varint(v)
+
+
+CASES = [(name, value, slot) for name, value, slot, _ in m.cases()]
+TOMBSTONE = m.tombstone(4, CASES[5][2])
+put("record", [bytes([len(n)]) + n + v for n, v, _ in CASES] + [b"\0" + TOMBSTONE, b"\x0a/topic/abc"])
+STORES = [field(1, field(1, n) + field(2, v)) for n, v, _ in CASES]
+put("record_messages", STORES + [
+    field(2, field(1, CASES[3][0]) + field(2, CASES[3][2]) + number(3, 5)),
+    field(3, b""), field(3, field(1, bytes(32)) + number(2, 1)),
+    field(4, field(1, TOMBSTONE)),
+    field(5, field(1, m.peer(4)) + field(2, CASES[5][2]) + field(2, bytes(32))),
+    number(1, 2) + field(2, CASES[3][1]) + field(3, bytes(32)),
+    field(4, field(1, bytes(32)) + number(2, 1)) + field(4, field(1, bytes(32)) + field(3, TOMBSTONE)),
+])
