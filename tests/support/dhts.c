@@ -105,7 +105,11 @@ struct dhts *dhts_free(struct dhts *net) {
         struct heap_entry *entry;
 
         for (size_t i = 0; i < net->config.n; i++) {
-                dht_free(net->nodes[i].dht);
+                if (net->nodes[i].dht) {
+                        dht_free(net->nodes[i].dht);
+                        if (net->config.records)
+                                net->config.records->stop(&net->nodes[i]);
+                }
                 free_values(net->nodes[i].connections);
                 dhts_store_done(&net->nodes[i].store);
                 contact_done(&net->nodes[i].contact);
