@@ -185,11 +185,16 @@ static const char *keep_providing(struct dht *d, struct bytes multihash, bool on
                                      .name = multihash,
                                      .contact = d->own,
                                      .received_us = wall,
-                                     .expires_us = on ? wall + life : wall,
+                                     .expires_us = wall + life,
                                      .class = STORE_OWN };
 
         if (!d->store.ops)
                 return "no providers are kept here";
+        if (!on)
+                return d->store.ops->provider_remove(d->store.self, &p.key, &d->self) ==
+                                       STORE_E_FAILED
+                               ? "the store failed"
+                               : NULL;
         return d->store.ops->provider_put(d->store.self, &p) ? "the store is full or failed" : NULL;
 }
 
@@ -323,6 +328,15 @@ bool dht_is_responsible(const struct dht *d, const struct key *key) {
         size_t n = table_closest(&d->table, key, NULL, near, d->config.k);
 
         return n < d->config.k || key_compare(key, &d->self_key, &near[n - 1]->contact.key) < 0;
+}
+
+size_t dht_rank(const struct dht *d, const struct key *key, const struct key *except) {
+        const struct table_entry *near[TABLE_CLOSEST];
+        size_t n = table_closest(&d->table, key, except, near, d->config.k), rank = 0;
+
+        while (rank < n && key_compare(key, &near[rank]->contact.key, &d->self_key) < 0)
+                rank++;
+        return rank;
 }
 
 int64_t dht_wall_us(const struct dht *d, nsec_t now) {

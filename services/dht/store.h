@@ -72,16 +72,21 @@ struct store_ops {
          * the key that brings it to `max` values or more: no key is ever cut in two. */
         int (*walk)(struct record_store *s, const struct key *after, size_t max, store_record_fn fn,
                     void *userdata);
+        /* The STORE_OWN ones, in no order. */
+        int (*own)(struct record_store *s, store_record_fn fn, void *userdata);
+        int (*own_providers)(struct record_store *s, store_provider_fn fn, void *userdata);
         uint64_t (*count_key)(struct record_store *s, const struct key *key);
         uint64_t (*count_publisher)(struct record_store *s, const uint8_t publisher[32]);
         uint64_t (*count_subnet)(struct record_store *s, const struct subnet *subnet);
 
         int (*provider_put)(struct record_store *s, const struct stored_provider *p);
+        int (*provider_remove)(struct record_store *s, const struct key *key,
+                               const struct peer_id *peer);
         int (*providers)(struct record_store *s, const struct key *key, store_provider_fn fn,
                          void *userdata);
         uint64_t (*count_provider)(struct record_store *s, const struct peer_id *peer);
 
-        /* Removes what expired; at most `max` rows, returns how many. */
+        /* Removes what expired, but nothing of our own; at most `max` rows, returns how many. */
         size_t (*expire)(struct record_store *s, int64_t now_us, size_t max);
         void (*counts)(struct record_store *s, struct store_counts *ret);
 

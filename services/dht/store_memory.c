@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/heap.h"
+#include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/memory.h"
 #include "common/base/rng.h"
@@ -17,8 +18,9 @@ const struct store_limits store_limits_default = { .records = 100000,
 
 /* A record or a provider: both are found by (key, what tells them apart), and expire. */
 struct item {
-        struct order_node node; /* key and slot, or key and SHA-256 of the provider's id */
-        struct heap_entry expiry;
+        struct order_node node;   /* key and slot, or key and SHA-256 of the provider's id */
+        struct heap_entry expiry; /* of others' */
+        struct list own;          /* in the list of own ones */
         union {
                 struct stored_record record; /* name and value stand in `data` */
                 struct stored_provider provider;
@@ -30,6 +32,7 @@ struct record_store {
         struct store_limits limits;
         struct order records, providers;
         struct heap record_expiry, provider_expiry;
+        struct list own_records, own_providers;
         struct map *keys, *publishers, *subnets, *peers; /* counts */
         struct map *state;                               /* name -> struct refbuf */
         struct store_counts counts;
@@ -78,6 +81,7 @@ static void drop_record(struct record_store *s, struct item *item) {
         count_record(s, &item->record, -1);
         order_remove(&s->records, &item->node);
         heap_remove(&s->record_expiry, &item->expiry);
+        list_remove(&item->own);
         free(item->data);
         free(item);
 }
@@ -114,7 +118,11 @@ static int memory_put(struct record_store *s, const struct stored_record *r) {
         if (old)
                 drop_record(s, old); /* after the copy: the caller may put what he was shown */
         order_insert(&s->records, &item->node);
-        heap_set(&s->record_expiry, &item->expiry, (nsec_t) r->expires_us);
+        list_init(&item->own);
+        if (item->record.class == STORE_OWN)
+                list_push_back(&s->own_records, &item->own);
+        else
+                heap_set(&s->record_expiry, &item->expiry, (nsec_t) r->expires_us);
         count_record(s, &item->record, 1);
         return STORE_OK;
 }
@@ -172,6 +180,13 @@ static int memory_walk(struct record_store *s, const struct key *after, size_t m
         return STORE_OK;
 }
 
+static int memory_own(struct record_store *s, store_record_fn fn, void *userdata) {
+        LIST_FOREACH_SAFE (it, &s->own_records)
+                if (!fn(userdata, &LIST_ENTRY(it, struct item, own)->record))
+                        break;
+        return STORE_OK;
+}
+
 static uint64_t memory_count_key(struct record_store *s, const struct key *key) {
         return get_count(s->keys, key_bytes(key));
 }
@@ -191,6 +206,7 @@ static void drop_provider(struct record_store *s, struct item *item) {
         count(s->peers, peer_id_bytes(&item->provider.contact.peer), -1);
         order_remove(&s->providers, &item->node);
         heap_remove(&s->provider_expiry, &item->expiry);
+        list_remove(&item->own);
         contact_done(&item->provider.contact);
         free(item->data);
         free(item);
@@ -213,7 +229,11 @@ static int memory_provider_put(struct record_store *s, const struct stored_provi
         if (old)
                 drop_provider(s, old);
         order_insert(&s->providers, &item->node);
-        heap_set(&s->provider_expiry, &item->expiry, (nsec_t) p->expires_us);
+        list_init(&item->own);
+        if (item->provider.class == STORE_OWN)
+                list_push_back(&s->own_providers, &item->own);
+        else
+                heap_set(&s->provider_expiry, &item->expiry, (nsec_t) p->expires_us);
         count(s->peers, peer_id_bytes(&p->contact.peer), 1);
         s->counts.providers++;
         return STORE_OK;
@@ -229,6 +249,25 @@ static int memory_providers(struct record_store *s, const struct key *key, store
                 if (!fn(userdata, &item_of(node)->provider))
                         return STORE_OK;
         return n > 0 ? STORE_OK : STORE_E_NONE;
+}
+
+static int memory_provider_remove(struct record_store *s, const struct key *key,
+                                  const struct peer_id *peer) {
+        struct key id_key = key_of_peer(peer);
+        struct order_id id = order_id_of(key, id_key.bytes);
+        struct item *item = item_of(order_find(&s->providers, &id));
+
+        if (!item)
+                return STORE_E_NONE;
+        drop_provider(s, item);
+        return STORE_OK;
+}
+
+static int memory_own_providers(struct record_store *s, store_provider_fn fn, void *userdata) {
+        LIST_FOREACH_SAFE (it, &s->own_providers)
+                if (!fn(userdata, &LIST_ENTRY(it, struct item, own)->provider))
+                        break;
+        return STORE_OK;
 }
 
 static uint64_t memory_count_provider(struct record_store *s, const struct peer_id *peer) {
@@ -278,10 +317,13 @@ static const struct store_ops memory_ops = {
         .one = memory_one,
         .each = memory_each,
         .walk = memory_walk,
+        .own = memory_own,
+        .own_providers = memory_own_providers,
         .count_key = memory_count_key,
         .count_publisher = memory_count_publisher,
         .count_subnet = memory_count_subnet,
         .provider_put = memory_provider_put,
+        .provider_remove = memory_provider_remove,
         .providers = memory_providers,
         .count_provider = memory_count_provider,
         .expire = memory_expire,
@@ -296,6 +338,8 @@ struct store store_memory_new(const struct store_limits *limits, uint64_t seed) 
         s->limits = *limits;
         order_init(&s->records, seed);
         order_init(&s->providers, seed + 1);
+        list_init(&s->own_records);
+        list_init(&s->own_providers);
         heap_init(&s->record_expiry);
         heap_init(&s->provider_expiry);
         s->keys = map_new(seed);
@@ -308,17 +352,16 @@ struct store store_memory_new(const struct store_limits *limits, uint64_t seed) 
 
 void store_memory_free(struct store *store) {
         struct record_store *s = store->self;
-        struct heap_entry *e;
         size_t cursor = 0;
         struct bytes name;
         void *value;
 
         if (!s)
                 return;
-        while ((e = heap_first(&s->record_expiry)))
-                drop_record(s, item_by_expiry(e));
-        while ((e = heap_first(&s->provider_expiry)))
-                drop_provider(s, item_by_expiry(e));
+        while (s->records.root)
+                drop_record(s, item_of(s->records.root));
+        while (s->providers.root)
+                drop_provider(s, item_of(s->providers.root));
         while (map_next(s->state, &cursor, &name, &value))
                 refbuf_unref(value);
         heap_done(&s->record_expiry);

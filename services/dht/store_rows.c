@@ -31,12 +31,16 @@ const char *const store_rows_statements[_STATEMENT_N] = {
                          " UPDATE SET name = ?4, addresses = ?5, class = max(class, ?6),"
                          " received = ?7, expires = ?8",
         [PROVIDER_HEAD] = "SELECT class FROM provider WHERE key = ?1 AND id = ?2",
-        [PROVIDERS] = "SELECT id, peer, name, addresses, class, received, expires FROM provider"
-                      " WHERE key = ?1 ORDER BY id",
+        [PROVIDERS] = "SELECT id, peer, name, addresses, class, received, expires, key"
+                      " FROM provider WHERE key = ?1 ORDER BY id",
         [PROVIDER_REMOVE] = "DELETE FROM provider WHERE key = ?1 AND id = ?2",
-        [EXPIRED_RECORD] = "SELECT key, slot FROM record WHERE expires <= ?1"
+        [OWN] = "SELECT " COLUMNS " FROM record WHERE class = 1",
+        [OWN_PROVIDERS] = "SELECT id, peer, name, addresses, class, received, expires, key"
+                          " FROM provider WHERE class = 1",
+        [EXPIRED_RECORD] = "SELECT key, slot FROM record WHERE class = 0 AND expires <= ?1"
                            " ORDER BY expires LIMIT 1",
-        [EXPIRED_PROVIDER] = "SELECT key, id, peer FROM provider WHERE expires <= ?1"
+        [EXPIRED_PROVIDER] = "SELECT key, id, peer FROM provider WHERE class = 0 AND"
+                             " expires <= ?1"
                              " ORDER BY expires LIMIT 1",
         [STATE_PUT] = "INSERT INTO state(name, value) VALUES(?1, ?2)"
                       " ON CONFLICT(name) DO UPDATE SET value = ?2",
@@ -314,6 +318,12 @@ static int sqlite_one(struct record_store *s, const struct key *key, const uint8
         return r == STORE_OK && n == 0 ? STORE_E_NONE : r;
 }
 
+static int sqlite_own(struct record_store *s, store_record_fn fn, void *userdata) {
+        size_t n;
+
+        return show(s, s->statement[OWN], SIZE_MAX, fn, userdata, &n);
+}
+
 static int sqlite_each(struct record_store *s, const struct key *key, store_record_fn fn,
                        void *userdata) {
         size_t n;
@@ -384,22 +394,20 @@ static bool read_provider(sqlite3_stmt *st, struct stored_provider *ret) {
         ret->received_us = sqlite3_column_int64(st, 5);
         ret->expires_us = sqlite3_column_int64(st, 6);
         if (!column_copy(st, 0, ret->contact.key.bytes, KEY_SIZE) ||
+            !column_copy(st, 7, ret->key.bytes, KEY_SIZE) ||
             !peer_id_parse(column(st, 1), &ret->contact.peer))
                 return false;
         ret->contact.addresses = addresses.len ? refbuf_new(addresses) : NULL;
         return true;
 }
 
-static int sqlite_providers(struct record_store *s, const struct key *key, store_provider_fn fn,
-                            void *userdata) {
-        sqlite3_stmt *st = s->statement[PROVIDERS];
+static int show_providers(struct record_store *s, sqlite3_stmt *st, store_provider_fn fn,
+                          void *userdata, size_t *ret_n) {
         bool good = true, go_on = true;
-        size_t n = 0;
         int r = SQLITE_ROW;
 
-        bind_bytes(st, 1, key_bytes(key));
-        for (; good && go_on && (r = sqlite3_step(st)) == SQLITE_ROW; n++) {
-                struct stored_provider p = { .key = *key };
+        for (*ret_n = 0; good && go_on && (r = sqlite3_step(st)) == SQLITE_ROW; (*ret_n)++) {
+                struct stored_provider p = {};
 
                 good = read_provider(st, &p);
                 if (good)
@@ -407,9 +415,23 @@ static int sqlite_providers(struct record_store *s, const struct key *key, store
                 contact_done(&p.contact);
         }
         rest(st);
-        if (!good || (r != SQLITE_ROW && r != SQLITE_DONE))
-                return failed(s);
-        return n > 0 ? STORE_OK : STORE_E_NONE;
+        return good && (r == SQLITE_ROW || r == SQLITE_DONE) ? STORE_OK : failed(s);
+}
+
+static int sqlite_providers(struct record_store *s, const struct key *key, store_provider_fn fn,
+                            void *userdata) {
+        size_t n;
+        int r;
+
+        bind_bytes(s->statement[PROVIDERS], 1, key_bytes(key));
+        r = show_providers(s, s->statement[PROVIDERS], fn, userdata, &n);
+        return r == STORE_OK && n == 0 ? STORE_E_NONE : r;
+}
+
+static int sqlite_own_providers(struct record_store *s, store_provider_fn fn, void *userdata) {
+        size_t n;
+
+        return show_providers(s, s->statement[OWN_PROVIDERS], fn, userdata, &n);
 }
 
 /* ---- what expires ---- */
@@ -444,6 +466,15 @@ static int remove_provider(struct record_store *s, const struct key *key, const 
         if (!e)
                 e = count(s, TOTAL, TOTAL_PROVIDERS, -1);
         return e ? e : count(s, BY_PROVIDER, peer_id_bytes(peer), -1);
+}
+
+static int sqlite_provider_remove(struct record_store *s, const struct key *key,
+                                  const struct peer_id *peer) {
+        struct key id = key_of_peer(peer);
+
+        if (provider_class(s, key, &id) < 0)
+                return STORE_E_NONE;
+        return remove_provider(s, key, id.bytes, peer);
 }
 
 static size_t sqlite_expire(struct record_store *s, int64_t now_us, size_t max) {
@@ -493,10 +524,13 @@ const struct store_ops store_rows_ops = {
         .one = sqlite_one,
         .each = sqlite_each,
         .walk = sqlite_walk,
+        .own = sqlite_own,
+        .own_providers = sqlite_own_providers,
         .count_key = sqlite_count_key,
         .count_publisher = sqlite_count_publisher,
         .count_subnet = sqlite_count_subnet,
         .provider_put = sqlite_provider_put,
+        .provider_remove = sqlite_provider_remove,
         .providers = sqlite_providers,
         .count_provider = sqlite_count_provider,
         .expire = sqlite_expire,

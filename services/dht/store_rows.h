@@ -25,6 +25,8 @@ enum statement_index {
         PROVIDER_HEAD,
         PROVIDERS,
         PROVIDER_REMOVE,
+        OWN,
+        OWN_PROVIDERS,
         EXPIRED_RECORD,
         EXPIRED_PROVIDER,
         STATE_PUT,

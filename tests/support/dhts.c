@@ -105,7 +105,11 @@ struct dhts *dhts_free(struct dhts *net) {
         struct heap_entry *entry;
 
         for (size_t i = 0; i < net->config.n; i++) {
-                dht_free(net->nodes[i].dht);
+                if (net->nodes[i].dht) {
+                        dht_free(net->nodes[i].dht);
+                        if (net->config.records)
+                                net->config.records->stop(&net->nodes[i]);
+                }
                 free_values(net->nodes[i].connections);
                 dhts_store_done(&net->nodes[i].store);
                 contact_done(&net->nodes[i].contact);
@@ -334,6 +338,8 @@ static void carry_out(struct dhts_node *n, struct dht_action *a) {
                 on_connect(n, a);
         else if (a->type == DHT_ANSWER || a->type == DHT_REFUSE)
                 on_reply(n, a, a->type == DHT_REFUSE);
+        else if (a->type == DHT_SIGN && n->net->config.records)
+                n->net->config.records->sign(n, a->id, refbuf_bytes(a->data));
         else if (a->type == DHT_SERVE)
                 n->is_serving = a->n;
         else if (a->type == DHT_RESULT || a->type == DHT_DONE)
@@ -355,7 +361,8 @@ static void settle(struct dhts_node *n) {
 void dhts_start(struct dhts *net, size_t i, const size_t *at, size_t n_at) {
         struct dhts_node *n = &net->nodes[i];
         struct dht_config config = net->config.dht;
-        struct store store = dhts_store(n);
+        const struct dhts_records *records = net->config.records;
+        struct store store = records ? records->store(n) : dhts_store(n);
         struct multiaddr address = multiaddr_from_endpoint(&n->endpoint);
         const size_t first = 0;
 
@@ -365,7 +372,10 @@ void dhts_start(struct dhts *net, size_t i, const size_t *at, size_t n_at) {
         n->connections = map_new(i + 1);
         n->is_up = true;
         n->born = net->now;
-        dht_rules(n->dht, &dhts_rules, NULL);
+        if (records)
+                records->start(n);
+        else
+                dht_rules(n->dht, &dhts_rules, NULL);
         dht_clock(n->dht, net->now, DHTS_WALL_US + (int64_t) (net->now / NSEC_PER_USEC));
         dht_addresses(n->dht, &address, 1, net->now);
         if (!at && i > 0)
@@ -388,6 +398,8 @@ void dhts_kill(struct dhts *net, size_t i) {
 
         heap_remove(&net->timers, &n->timer);
         n->dht = dht_free(n->dht);
+        if (net->config.records)
+                net->config.records->stop(n);
         free_values(n->connections);
         n->connections = NULL;
         n->is_up = n->is_serving = false;

@@ -21,12 +21,22 @@
 struct dhts_config {
         uint64_t seed;
         size_t n;
-        nsec_t latency_min, latency_max; /* one way */
-        double loss;                     /* share of requests that are never answered */
-        unsigned per_subnet;             /* nodes in one v4 /24 */
-        struct dht_config dht;           /* mode: the others are as configured */
-        size_t n_clients;                /* the last ones are clients */
+        nsec_t latency_min, latency_max;    /* one way */
+        double loss;                        /* share of requests that are never answered */
+        unsigned per_subnet;                /* nodes in one v4 /24 */
+        struct dht_config dht;              /* mode: the others are as configured */
+        size_t n_clients;                   /* the last ones are clients */
+        const struct dhts_records *records; /* or NULL */
 };
+struct dhts_node;
+/* Another record half than the small one here. */
+struct dhts_records {
+        struct store (*store)(struct dhts_node *n);
+        void (*start)(struct dhts_node *n); /* n->dht is there and has not started */
+        void (*stop)(struct dhts_node *n);  /* n->dht is gone */
+        void (*sign)(struct dhts_node *n, uint64_t id, struct bytes request); /* dht_signed() */
+};
+
 void dhts_config_default(struct dhts_config *ret);
 
 struct dhts;
@@ -34,6 +44,7 @@ struct dhts_node {
         struct dhts *net;
         size_t index;
         unsigned epoch;
+        void *records; /* of config.records */
         struct dht *dht;
         struct peer_id peer;
         struct contact contact;

@@ -127,7 +127,48 @@ static bool note_provider(void *userdata, const struct stored_provider *p) {
         return true;
 }
 
-enum operation { PUT, REMOVE, ONE, EACH, WALK, COUNTS, PROVIDER_PUT, PROVIDERS, EXPIRE, STATE, _N };
+enum operation {
+        PUT,
+        REMOVE,
+        ONE,
+        EACH,
+        WALK,
+        OWN,
+        COUNTS,
+        PROVIDER_PUT,
+        PROVIDER_REMOVE,
+        PROVIDERS,
+        EXPIRE,
+        STATE,
+        _N,
+};
+
+/* Shown in no order: a sum of what is shown. */
+static bool sum_record(void *userdata, const struct stored_record *r) {
+        CLEANUP(buffer_donep) struct buffer b;
+
+        buffer_init(&b, 1 << 16);
+        (void) note_record(&b, r);
+        *(uint64_t *) userdata += load_be64(key_of(buffer_bytes(&b)).bytes);
+        return true;
+}
+
+static bool sum_provider(void *userdata, const struct stored_provider *p) {
+        CLEANUP(buffer_donep) struct buffer b;
+
+        buffer_init(&b, 1 << 16);
+        (void) note_provider(&b, p);
+        *(uint64_t *) userdata += load_be64(key_of(buffer_bytes(&b)).bytes);
+        return true;
+}
+
+static void do_own(const struct store *s, struct buffer *ret) {
+        uint64_t sum = 0;
+
+        assert_int_equal(s->ops->own(s->self, sum_record, &sum), STORE_OK);
+        assert_int_equal(s->ops->own_providers(s->self, sum_provider, &sum), STORE_OK);
+        buffer_put_u64(ret, sum);
+}
 
 static void do_state(const struct store *s, struct rng *rng, struct buffer *ret) {
         CLEANUP(refbuf_unrefp) struct refbuf *got = NULL;
@@ -179,6 +220,7 @@ static void do_counts(const struct store *s, struct rng *rng, struct buffer *ret
 static void operate(const struct store *s, struct rng rng, struct buffer *ret) {
         struct stored_record r = random_record(&rng);
         enum operation what = rng_below(&rng, _N + 6); /* PUT more often than others */
+        struct peer_id peer;
         int answer = 0;
 
         buffer_clear(ret);
@@ -195,6 +237,13 @@ static void operate(const struct store *s, struct rng rng, struct buffer *ret) {
         case WALK:
                 answer = s->ops->walk(s->self, rng_chance(&rng, 0.3) ? NULL : &r.key,
                                       rng_below(&rng, 9), note_record, ret);
+                break;
+        case OWN:
+                do_own(s, ret);
+                break;
+        case PROVIDER_REMOVE:
+                peer = peer_no(rng_below(&rng, PEERS));
+                answer = s->ops->provider_remove(s->self, &r.key, &peer);
                 break;
         case COUNTS:
                 do_counts(s, &rng, ret);

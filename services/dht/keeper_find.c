@@ -1,0 +1,208 @@
+/* Reading what many may write: topics, mailboxes, receipts. */
+
+#include <string.h>
+
+#include "common/base/map.h"
+#include "common/base/memory.h"
+#include "services/dht/keeper_internal.h"
+
+#define VALUES_MAX 1024 /* of one call */
+
+/* Takes a value over if it is new or better; false: it is not one. */
+static bool take_value(struct pending *p, struct bytes value, nsec_t now) {
+        struct keeper *k = p->keeper;
+        struct bytes name = refbuf_bytes(p->name);
+        struct stored_record r;
+        struct refbuf *held;
+
+        if (rules_validate(k->rules, name, value, dht_wall_us(k->dht, now), &r))
+                return false;
+        held = map_get(p->values, BYTES_OF(r.slot));
+        if (held ? rules_select(name, refbuf_bytes(held), value) <= 0
+                 : map_count(p->values) >= VALUES_MAX)
+                return true;
+        refbuf_unref(map_set(p->values, BYTES_OF(r.slot), refbuf_new(value)));
+        return true;
+}
+
+/* The clock of the call: what is read was asked for a moment ago. */
+struct reading {
+        struct pending *pending;
+        nsec_t now;
+};
+
+static bool take_own(void *userdata, const struct stored_record *r) {
+        struct reading *reading = userdata;
+
+        if (r->kind != RECORD_TOMBSTONE)
+                (void) take_value(reading->pending, r->value, reading->now);
+        return true;
+}
+
+static void show_all(struct pending *p, nsec_t now) {
+        size_t cursor = 0;
+        struct stored_record r;
+        struct bytes slot;
+        void *value;
+
+        while (map_next(p->values, &cursor, &slot, &value))
+                if (!rules_validate(p->keeper->rules, refbuf_bytes(p->name), refbuf_bytes(value),
+                                    dht_wall_us(p->keeper->dht, now), &r))
+                        p->found(p->userdata, &r);
+}
+
+static void on_read(void *userdata, const struct errand_sum *sum, nsec_t now) {
+        struct pending *p = userdata;
+        bool is_there = map_count(p->values) > 0 || sum->n_answered > 0;
+
+        show_all(p, now);
+        keeper_end(p, is_there ? KEEPER_OK : KEEPER_E_NOBODY, NULL, sum, now);
+}
+
+/* One bad value, and no more is read of that node: to check costs us. */
+static bool take_page(struct pending *p, const Record__Reply *reply) {
+        nsec_t now = p->began;
+
+        for (size_t i = 0; i < reply->n_values; i++)
+                if (!take_value(p, record_bytes(reply->values[i]), now))
+                        return false;
+        return reply->next.len > 0 && reply->n_values > 0;
+}
+
+static struct refbuf *heard_find(void *userdata, const Record__Reply *reply) {
+        CLEANUP(buffer_donep) struct buffer next;
+        struct pending *p = userdata;
+
+        if (!take_page(p, reply))
+                return NULL;
+        buffer_init(&next, RECORD_MESSAGE_MAX);
+        record_put_find(&next, refbuf_bytes(p->name), record_bytes(reply->next), 0);
+        return refbuf_new(buffer_bytes(&next));
+}
+
+static struct refbuf *heard_list(void *userdata, const Record__Reply *reply) {
+        CLEANUP(buffer_donep) struct buffer next;
+
+        if (!take_page(userdata, reply))
+                return NULL;
+        buffer_init(&next, RECORD_MESSAGE_MAX);
+        record_put_list(&next, record_bytes(reply->next), 0);
+        return refbuf_new(buffer_bytes(&next));
+}
+
+static const struct errand_calls find_calls = { .heard = heard_find, .done = on_read };
+static const struct errand_calls list_calls = { .heard = heard_list, .done = on_read };
+
+static struct pending *begin_reading(struct keeper *k, struct refbuf *name, keeper_value_fn found,
+                                     keeper_done_fn done, void *userdata, nsec_t now) {
+        struct pending *p = keeper_begin(k, done, userdata, now);
+        const struct store *store = dht_store(k->dht);
+        struct reading reading = { .pending = p, .now = now };
+        struct key key;
+
+        if (!p) {
+                refbuf_unref(name);
+                return NULL;
+        }
+        p->began = now;
+        p->name = name;
+        p->found = found;
+        p->values = map_new(k->seed);
+        key = key_of(refbuf_bytes(name));
+        if (store->ops)
+                (void) store->ops->each(store->self, &key, take_own, &reading);
+        return p;
+}
+
+void keeper_find(struct keeper *k, struct bytes name, keeper_value_fn found, keeper_done_fn done,
+                 void *userdata, nsec_t now) {
+        struct pending *p = begin_reading(k, refbuf_new(name), found, done, userdata, now);
+        CLEANUP(buffer_donep) struct buffer message;
+        struct record_name parsed;
+
+        buffer_init(&message, RECORD_MESSAGE_MAX);
+        if (!p)
+                return;
+        if (!record_name_read(name, &parsed) || parsed.rule->kind != RECORD_TOPIC) {
+                keeper_end(p, KEEPER_E_INVALID, "not the name of a topic", NULL, now);
+                return;
+        }
+        record_put_find(&message, name, BYTES_NONE, 0);
+        keeper_tell(p, buffer_bytes(&message), &find_calls, now);
+}
+
+void keeper_mailbox(struct keeper *k, keeper_value_fn found, keeper_done_fn done, void *userdata,
+                    nsec_t now) {
+        struct pending *p =
+                begin_reading(k, keeper_mailbox_name(&k->self), found, done, userdata, now);
+        CLEANUP(buffer_donep) struct buffer message;
+
+        buffer_init(&message, RECORD_MESSAGE_MAX);
+        if (!p)
+                return;
+        record_put_list(&message, BYTES_NONE, 0);
+        keeper_tell(p, buffer_bytes(&message), &list_calls, now);
+}
+
+/* ---- receipts ---- */
+
+static bool names_slot(struct bytes payload, const uint8_t slot[32]) {
+        for (size_t at = 0; at + 32 <= payload.len; at += 32)
+                if (memcmp(payload.data + at, slot, 32) == 0)
+                        return true;
+        return false;
+}
+
+/* Only the recipient's own signature is believed. */
+static struct refbuf *heard_status(void *userdata, const Record__Reply *reply) {
+        struct pending *p = userdata;
+        struct keeper *k = p->keeper;
+        struct record_parts parts;
+
+        for (size_t i = 0; i < reply->n_states && map_count(p->values) == 0; i++) {
+                struct bytes value = record_bytes(reply->states[i]->tombstone);
+
+                if (value.len &&
+                    !rules_open(k->rules, RECORD_TOMBSTONE, value, dht_wall_us(k->dht, p->began),
+                                &parts) &&
+                    peer_id_equal(&parts.fields.publisher, &p->recipient) &&
+                    names_slot(parts.fields.payload, p->slot))
+                        (void) map_set(p->values, BYTES_OF(p->slot), refbuf_new(value));
+        }
+        return NULL;
+}
+
+static void on_status(void *userdata, const struct errand_sum *sum, nsec_t now) {
+        struct pending *p = userdata;
+        struct refbuf *value = map_get(p->values, BYTES_OF(p->slot));
+        struct stored_record r = { .kind = RECORD_TOMBSTONE, .name = refbuf_bytes(p->name) };
+
+        if (value) {
+                r.value = refbuf_bytes(value);
+                memcpy(r.slot, p->slot, sizeof(r.slot));
+                p->found(p->userdata, &r);
+        }
+        keeper_told(p, sum, now);
+}
+
+static const struct errand_calls status_calls = { .heard = heard_status, .done = on_status };
+
+void keeper_receipt(struct keeper *k, const struct peer_id *recipient, const uint8_t slot[32],
+                    keeper_value_fn found, keeper_done_fn done, void *userdata, nsec_t now) {
+        struct pending *p = keeper_begin(k, done, userdata, now);
+        CLEANUP(buffer_donep) struct buffer message;
+        uint8_t slots[1][32];
+
+        buffer_init(&message, RECORD_MESSAGE_MAX);
+        if (!p)
+                return;
+        memcpy(slots[0], slot, 32);
+        memcpy(p->slot, slot, 32);
+        p->began = now;
+        p->recipient = *recipient;
+        p->found = found;
+        p->values = map_new(k->seed);
+        p->name = keeper_mailbox_name(recipient);
+        record_put_status(&message, peer_id_bytes(recipient), slots, 1);
+        keeper_tell(p, buffer_bytes(&message), &status_calls, now);
+}

@@ -1,0 +1,53 @@
+#pragma once
+
+/* What keeper's files share. */
+
+#include "common/base/list.h"
+#include "services/dht/errand.h"
+#include "services/dht/keeper.h"
+#include "services/dht/mailbox.h"
+#include "services/dht/record_serve.h"
+
+#define KEEPER_PENDING_MAX 64 /* calls under way */
+
+struct keeper {
+        struct keeper_config config;
+        char network[RECORD_NETWORK_MAX + 1];
+        struct dht *dht;
+        struct peer_id self;
+        uint64_t seed;
+        struct rules *rules;
+        struct quota *quota;
+        struct replicate *replicate;
+        struct list pending, errands;
+        size_t n_pending;
+};
+
+/* A call of the shell that is under way. */
+struct pending {
+        struct list link;
+        struct keeper *keeper;
+        uint64_t sign_id; /* 0: signed already */
+        enum record_kind kind;
+        struct refbuf *name;
+        uint64_t sequence;
+        keeper_done_fn done;
+        keeper_value_fn found; /* reading */
+        nsec_t began;
+        void *userdata;
+        struct map *values; /* slot -> struct refbuf */
+        struct peer_id recipient;
+        uint8_t slot[32];
+};
+
+/* NULL: too many; `done` was called. */
+struct pending *keeper_begin(struct keeper *k, keeper_done_fn done, void *userdata, nsec_t now);
+/* Calls `done` and frees. */
+void keeper_end(struct pending *p, enum keeper_code code, const char *text,
+                const struct errand_sum *sum, nsec_t now);
+/* The message to all that are responsible for p->name; `calls` with p as its userdata. */
+void keeper_tell(struct pending *p, struct bytes message, const struct errand_calls *calls,
+                 nsec_t now);
+/* done of a call that only tells */
+void keeper_told(void *userdata, const struct errand_sum *sum, nsec_t now);
+struct refbuf *keeper_mailbox_name(const struct peer_id *peer);

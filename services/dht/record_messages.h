@@ -1,0 +1,51 @@
+#pragma once
+
+/* Messages of /quorate/record/1 (proto/record.proto), bounded before anything is
+ * unpacked: 64 KiB, 256 fields, one level of messages within. Pure. */
+
+#include <stdbool.h>
+
+#include "common/base/bytes.h"
+#include "common/wire/unpack.h"
+#include "proto/record.pb-c.h"
+
+#define RECORD_MESSAGE_MAX (64 * 1024)
+#define RECORD_PAGE_BYTES  (48 * 1024) /* of values in one reply; one letter always fits */
+#define RECORD_PAGE_MAX    32
+#define RECORD_STATES_MAX  16
+
+/* A message read; views live as long as it. */
+struct record_request {
+        struct unpacked unpacked;
+        const Record__Request *in; /* its body is set, slots have 32 bytes or are empty */
+};
+struct record_reply {
+        struct unpacked unpacked;
+        const Record__Reply *in;
+};
+
+/* False: not such a message, or over the limits. Release with _done(). */
+bool record_request_read(struct bytes in, struct record_request *ret);
+bool record_reply_read(struct bytes in, struct record_reply *ret);
+static inline void record_request_donep(struct record_request *r) {
+        unpacked_done(&r->unpacked);
+}
+static inline void record_reply_donep(struct record_reply *r) {
+        unpacked_done(&r->unpacked);
+}
+
+/* Append a request. */
+void record_put_store(struct buffer *b, struct bytes name, struct bytes value);
+void record_put_find(struct buffer *b, struct bytes name, struct bytes after, uint32_t max);
+void record_put_list(struct buffer *b, struct bytes after, uint32_t max);
+void record_put_delete(struct buffer *b, struct bytes tombstone);
+/* n <= RECORD_STATES_MAX */
+void record_put_status(struct buffer *b, struct bytes recipient, const uint8_t (*slots)[32],
+                       size_t n);
+
+static inline struct bytes record_bytes(ProtobufCBinaryData v) {
+        return (struct bytes){ v.data, v.len };
+}
+static inline ProtobufCBinaryData record_binary(struct bytes v) {
+        return (ProtobufCBinaryData){ .len = v.len, .data = (uint8_t *) v.data };
+}

@@ -1,0 +1,21 @@
+#pragma once
+
+/* What this node answers on /quorate/record/1: it keeps announcements under topics
+ * and letters in mailboxes for others. Reading verifies nothing: what is in the store
+ * was verified when it came. Pure; the caller rations requests before. */
+
+#include "services/dht/dht.h"
+#include "services/dht/quota.h"
+#include "services/dht/record_messages.h"
+#include "services/dht/rules.h"
+
+struct record_serve {
+        struct rules *rules;
+        struct quota *quota;
+        const struct store *store;
+        int64_t now_us; /* wall clock */
+};
+
+/* Appends the reply; false: not a request, reset the stream. */
+bool record_serve(const struct record_serve *s, const struct dht_remote *from, struct bytes message,
+                  struct buffer *ret);

@@ -1,0 +1,391 @@
+#include <stdlib.h>
+
+#include "proto/keyring.pb-c.h"
+#include "services/dht/keeper.h"
+#include "services/dht/mailbox.h"
+#include "services/dht/store_memory.h"
+#include "tests/support/dhts.h"
+#include "tests/unit/dht/records.h"
+
+/* Whole dhts with their keepers on virtual time. Signatures are hashes: who may sign is
+ * not the question here, and 48 µs a check would be. */
+
+#define MINUTE (60 * NSEC_PER_SEC)
+#define HOURS  (60 * MINUTE)
+#define BITS   4
+
+static struct store stores[400]; /* survive a kill */
+static struct replicate_config replication;
+
+static struct signature fake_signature(const struct sign_public *key, struct bytes message) {
+        struct hash_value h = hash_of2("test.sign", sign_public_bytes(key), message);
+        struct signature s = {};
+
+        memcpy(s.bytes, h.bytes, HASH_SIZE);
+        return s;
+}
+
+static bool fake_verify(void *userdata, const struct sign_public *key, struct bytes message,
+                        struct bytes signature) {
+        struct signature s = fake_signature(key, message);
+
+        return bytes_equal(signature, signature_bytes(&s));
+}
+
+static struct store store_of(struct dhts_node *n) {
+        if (!stores[n->index].ops)
+                stores[n->index] = store_memory_new(&store_limits_default, n->index);
+        return stores[n->index];
+}
+
+static void start(struct dhts_node *n) {
+        struct keeper_config config;
+
+        keeper_config_default(&config);
+        config.rules.mailbox_bits = BITS;
+        config.replicate = replication;
+        dht_verifier(n->dht, fake_verify, NULL);
+        n->records = keeper_new(&config, n->dht, &n->peer, n->net->config.seed + n->index);
+        keeper_region(n->records, n->net->config.n > 40 ? 40.0 / (double) n->net->config.n : 1);
+}
+
+static void stop(struct dhts_node *n) {
+        n->records = keeper_free(n->records);
+}
+
+/* What keyring does. */
+static void sign(struct dhts_node *n, uint64_t id, struct bytes request) {
+        CLEANUP(unpacked_donep) struct unpacked unpacked = {};
+        CLEANUP(buffer_donep) struct buffer b;
+        const Keyring__SignRecordRequest *in;
+        struct record_statement s;
+        struct sign_public key;
+        struct signature signature;
+
+        buffer_init(&b, RECORD_BYTES_MAX);
+        assert_int_equal(
+                wire_unpack(&keyring__sign_record_request__descriptor, request, NULL, &unpacked),
+                UNPACK_OK);
+        in = unpacked.message;
+        s = (struct record_statement){ .kind = in->kind,
+                                       .network = BYTES_STR(in->network),
+                                       .label = BYTES(in->label.data, in->label.len),
+                                       .publisher = n->peer,
+                                       .sequence = in->sequence,
+                                       .created_us = in->created_us,
+                                       .ttl_s = in->ttl_s,
+                                       .payload = BYTES(in->payload.data, in->payload.len) };
+        assert_int_equal(record_encode(&s, &b), RECORD_OK);
+        assert_true(peer_id_ed25519(&n->peer, &key));
+        signature = fake_signature(&key, buffer_bytes(&b));
+        dht_signed(n->dht, id, buffer_bytes(&b), signature_bytes(&signature), n->net->now);
+}
+
+static const struct dhts_records records = {
+        .store = store_of, .start = start, .stop = stop, .sign = sign
+};
+
+static struct dhts *network(size_t n, uint64_t seed) {
+        struct dhts_config config;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        config.n = n;
+        config.seed = seed;
+        config.records = &records;
+        net = dhts_new(&config);
+        dhts_start_all(net, NSEC_PER_SEC);
+        dhts_run(net, 5 * MINUTE);
+        return net;
+}
+
+static void network_done(struct dhts *net) {
+        dhts_free(net);
+        for (size_t i = 0; i < ELEMENTSOF(stores); i++)
+                store_memory_free(&stores[i]);
+        replicate_config_default(&replication);
+}
+
+static int setup(void **state) {
+        replicate_config_default(&replication);
+        return 0;
+}
+
+/* ---- calls that end ---- */
+
+struct outcome {
+        bool is_done;
+        struct keeper_result result;
+        size_t n_found;
+        struct bytes expected;
+        size_t n_expected;
+};
+
+static void on_done(void *userdata, const struct keeper_result *result, nsec_t now) {
+        struct outcome *o = userdata;
+
+        o->is_done = true;
+        o->result = *result;
+}
+
+static void on_found(void *userdata, const struct stored_record *r) {
+        struct outcome *o = userdata;
+
+        o->n_found++;
+        o->n_expected += o->expected.len && r->value.len >= o->expected.len &&
+                         memmem(r->value.data, r->value.len, o->expected.data, o->expected.len);
+}
+
+/* The shell empties actions after each call; the harness does when time goes on. */
+static void wait_for(struct dhts *net, struct outcome *o) {
+        for (int i = 0; i < 100 && !o->is_done; i++)
+                dhts_run(net, NSEC_PER_SEC);
+        assert_true(o->is_done);
+}
+
+static struct outcome put(struct dhts *net, size_t node, enum record_kind kind, const char *label,
+                          struct bytes payload) {
+        struct outcome o = {};
+
+        keeper_put(net->nodes[node].records, kind, BYTES_STR(label), payload, 0, on_done, &o,
+                   net->now);
+        wait_for(net, &o);
+        return o;
+}
+
+static struct outcome find_topic(struct dhts *net, size_t node, const char *label) {
+        CLEANUP(buffer_donep) struct buffer name;
+        struct outcome o = {};
+
+        buffer_init(&name, RECORD_NAME_MAX);
+        keeper_find(net->nodes[node].records, name_for(&name, RECORD_TOPIC, NULL, BYTES_STR(label)),
+                    on_found, on_done, &o, net->now);
+        wait_for(net, &o);
+        return o;
+}
+
+static bool see_value(void *userdata, const struct stored_record *r) {
+        *(bool *) userdata |= r->kind != RECORD_TOMBSTONE;
+        return true;
+}
+
+/* How many of the k truly closest that are up hold something under the key. */
+static size_t holders(struct dhts *net, const struct key *key) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < net->config.n; i++) {
+                size_t closer = 0;
+                bool has = false;
+
+                if (!net->nodes[i].is_up)
+                        continue;
+                for (size_t j = 0; j < net->config.n; j++)
+                        closer +=
+                                net->nodes[j].is_up && key_compare(key, &net->nodes[j].contact.key,
+                                                                   &net->nodes[i].contact.key) < 0;
+                if (closer < 20)
+                        (void) stores[i].ops->each(stores[i].self, key, see_value, &has);
+                n += has;
+        }
+        return n;
+}
+
+static struct key key_for(enum record_kind kind, const struct peer_id *peer, const char *label) {
+        CLEANUP(buffer_donep) struct buffer name;
+
+        buffer_init(&name, RECORD_NAME_MAX);
+        return key_of(name_for(&name, kind, peer, BYTES_STR(label)));
+}
+
+static const uint8_t root[32] = { 7 };
+
+static void topics_are_found(void **state) {
+        struct dhts *net = network(60, 11);
+        struct outcome o;
+
+        for (size_t i = 0; i < 12; i++) {
+                o = put(net, i, RECORD_TOPIC, "chess", BYTES_LIT("here"));
+                assert_int_equal(o.result.code, KEEPER_OK);
+                assert_true(o.result.n_stored >= 18);
+        }
+        o = find_topic(net, 50, "chess");
+        assert_int_equal(o.result.code, KEEPER_OK);
+        assert_int_equal(o.n_found, 12);
+        assert_int_equal(find_topic(net, 50, "checkers").n_found, 0);
+        o = put(net, 3, RECORD_TOPIC, "bad\nlabel", BYTES_NONE);
+        assert_int_equal(o.result.code, KEEPER_E_INVALID);
+        o = put(net, 3, RECORD_NAME, "sales", BYTES_LIT("not a root"));
+        assert_int_equal(o.result.code, KEEPER_E_INVALID);
+        network_done(net);
+}
+
+static void names_are_versions(void **state) {
+        CLEANUP(buffer_donep) struct buffer name;
+        struct dhts *net = network(60, 12);
+        struct dhts_outcome got;
+        struct record_parts parts;
+        struct outcome first, second;
+
+        buffer_init(&name, RECORD_NAME_MAX);
+        first = put(net, 5, RECORD_NAME, "sales", BYTES_OF(root));
+        second = put(net, 5, RECORD_NAME, "sales", BYTES_OF(((uint8_t[32]){ 8 })));
+        assert_true(second.result.sequence > first.result.sequence);
+        (void) name_for(&name, RECORD_NAME, &net->nodes[5].peer, BYTES_LIT("sales"));
+        buffer_put_u8(&name, 0);
+        got = dhts_get(net, 40, (const char *) name.data);
+        assert_int_equal(got.code, DHT_OK);
+        assert_int_equal(record_split(refbuf_bytes(got.value), &parts), RECORD_OK);
+        assert_int_equal(parts.fields.payload.data[0], 8);
+        dhts_outcome_done(&got);
+        network_done(net);
+}
+
+/* Half of the nodes go within minutes, others come: the record is where it belongs again. */
+static void gaps_are_filled(void **state) {
+        struct dhts *net = network(120, 13);
+        struct key key = key_for(RECORD_NAME, &net->nodes[0].peer, "sales");
+        struct key topic = key_for(RECORD_TOPIC, NULL, "chess");
+        size_t before, after, after_topic;
+
+        assert_int_equal(put(net, 0, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
+        assert_int_equal(put(net, 0, RECORD_TOPIC, "chess", BYTES_NONE).result.code, KEEPER_OK);
+        dhts_run(net, 6 * MINUTE);
+        assert_true(holders(net, &key) >= 18);
+        for (size_t i = 1; i < 120; i += 2)
+                dhts_kill(net, i);
+        before = holders(net, &key);
+        dhts_run(net, 12 * MINUTE);
+        after = holders(net, &key);
+        after_topic = holders(net, &topic);
+        print_message("# of the 20 closest %zu had it, 12 minutes later %zu; the topic: %zu\n",
+                      before, after, after_topic);
+        assert_true(before < 16);
+        assert_true(after >= 18);
+        assert_true(after_topic >= 18);
+        network_done(net);
+}
+
+/* In a network at rest the checks grow rare: an hour apart, and nobody is told twice. */
+static void rest_costs_little(void **state) {
+        struct dhts *net = network(60, 14);
+        const struct replicate_stats *s = keeper_replication(net->nodes[0].records);
+        uint64_t checks, told;
+
+        assert_int_equal(put(net, 0, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
+        dhts_run(net, 2 * HOURS);
+        checks = s->checks;
+        told = s->told;
+        dhts_run(net, 6 * HOURS);
+        print_message("# checks in 6 h at rest: %zu, told: %zu\n", (size_t) (s->checks - checks),
+                      (size_t) (s->told - told));
+        assert_in_range(s->checks - checks, 4, 8);
+        assert_in_range(s->told - told, 0, 5);
+        network_done(net);
+}
+
+/* After 22 h it is signed anew, so that it is there after three days. */
+static void records_outlive_their_ttl(void **state) {
+        CLEANUP(buffer_donep) struct buffer name;
+        struct dhts *net = network(30, 15);
+        struct dhts_outcome got;
+
+        buffer_init(&name, RECORD_NAME_MAX);
+        assert_int_equal(put(net, 0, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
+        assert_int_equal(put(net, 1, RECORD_TOPIC, "chess", BYTES_NONE).result.code, KEEPER_OK);
+        dhts_run(net, 72 * HOURS);
+        (void) name_for(&name, RECORD_NAME, &net->nodes[0].peer, BYTES_LIT("sales"));
+        buffer_put_u8(&name, 0);
+        got = dhts_get(net, 20, (const char *) name.data);
+        assert_int_equal(got.code, DHT_OK);
+        dhts_outcome_done(&got);
+        assert_int_equal(find_topic(net, 20, "chess").n_found, 1);
+        assert_in_range(keeper_replication(net->nodes[0].records)->signed_again, 3, 4);
+        network_done(net);
+}
+
+/* The publisher is gone; newcomers are still given what belongs to them. */
+static void newcomers_are_given_theirs(void **state) {
+        struct dhts_config config;
+        struct dhts *net;
+        struct key key;
+        size_t left, n_given = 0;
+
+        dhts_config_default(&config);
+        config.n = 100;
+        config.seed = 16;
+        config.records = &records;
+        net = dhts_new(&config);
+        for (size_t i = 0; i < 50; i++) {
+                dhts_start(net, i, NULL, 0);
+                dhts_run(net, NSEC_PER_SEC);
+        }
+        dhts_run(net, 5 * MINUTE);
+        key = key_for(RECORD_NAME, &net->nodes[0].peer, "sales");
+        assert_int_equal(put(net, 0, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
+        dhts_kill(net, 0);
+        for (size_t i = 50; i < 100; i++) {
+                dhts_start(net, i, (size_t[]){ 1 }, 1);
+                dhts_run(net, 10 * NSEC_PER_SEC);
+        }
+        dhts_run(net, 10 * MINUTE);
+        left = holders(net, &key);
+        for (size_t i = 0; i < 100; i++)
+                if (net->nodes[i].is_up)
+                        n_given += keeper_replication(net->nodes[i].records)->handed_over;
+        print_message("# holders among the 20 closest: %zu; records handed over: %zu\n", left,
+                      n_given);
+        assert_true(left >= 17);
+        assert_in_range(n_given, 5, 200); /* not by each of the 20 */
+        network_done(net);
+}
+
+static void letters_are_delivered_once(void **state) {
+        CLEANUP(buffer_donep) struct buffer value;
+        struct dhts *net = network(60, 17);
+        struct dhts_node *from = &net->nodes[3], *to = &net->nodes[44];
+        struct letter l = { .recipient = to->peer, .sealed = BYTES_LIT("sealed by keyring") };
+        struct outcome o = { .expected = l.sealed }, sent = {}, receipt = {};
+        uint8_t slots[1][32];
+
+        buffer_init(&value, MAILBOX_LETTER_MAX);
+        l.hour = (uint32_t) (dht_wall_us(from->dht, net->now) / HOUR);
+        assert_true(letter_mine(&l, BITS, 1 << 16));
+        letter_put(&value, &l);
+        letter_slot(buffer_bytes(&value), slots[0]);
+        keeper_send(from->records, buffer_bytes(&value), on_done, &sent, net->now);
+        wait_for(net, &sent);
+        assert_int_equal(sent.result.code, KEEPER_OK);
+        assert_true(sent.result.n_stored >= 18);
+
+        dhts_kill(net, 3); /* the sender need not be there */
+        keeper_mailbox(to->records, on_found, on_done, &o, net->now);
+        wait_for(net, &o);
+        assert_int_equal(o.n_found, 1);
+        assert_int_equal(o.n_expected, 1);
+
+        o = (struct outcome){};
+        keeper_forget(to->records, slots, 1, on_done, &o, net->now);
+        wait_for(net, &o);
+        assert_int_equal(o.result.code, KEEPER_OK);
+        o = (struct outcome){};
+        keeper_mailbox(to->records, on_found, on_done, &o, net->now);
+        wait_for(net, &o);
+        assert_int_equal(o.n_found, 0);
+
+        dhts_start(net, 3, (size_t[]){ 0 }, 1);
+        dhts_run(net, 10 * MINUTE); /* it still had its copy: it does not send it again */
+        keeper_receipt(from->records, &to->peer, slots[0], on_found, on_done, &receipt, net->now);
+        wait_for(net, &receipt);
+        assert_int_equal(receipt.n_found, 1);
+        o = (struct outcome){};
+        keeper_mailbox(to->records, on_found, on_done, &o, net->now);
+        wait_for(net, &o);
+        assert_int_equal(o.n_found, 0);
+        network_done(net);
+}
+
+#define TEST(fn) cmocka_unit_test_setup(fn, setup)
+
+TEST_MAIN(TEST(topics_are_found), TEST(names_are_versions), TEST(gaps_are_filled),
+          TEST(rest_costs_little), TEST(records_outlive_their_ttl),
+          TEST(newcomers_are_given_theirs), TEST(letters_are_delivered_once))
