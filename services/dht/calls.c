@@ -352,7 +352,8 @@ const struct store *dht_store(const struct dht *d) {
 size_t dht_closest_known(const struct dht *d, const struct key *key, struct contact *ret,
                          size_t max) {
         const struct table_entry *near[TABLE_CLOSEST];
-        size_t n = table_closest(&d->table, key, NULL, near, max < TABLE_CLOSEST ? max : TABLE_CLOSEST);
+        size_t n = table_closest(&d->table, key, NULL, near,
+                                 max < TABLE_CLOSEST ? max : TABLE_CLOSEST);
 
         for (size_t i = 0; i < n; i++)
                 ret[i] = contact_ref(&near[i]->contact);
