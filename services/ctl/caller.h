@@ -11,6 +11,12 @@ struct call_target {
         const char *capability; /* "coordinator/admin" */
         const ProtobufCServiceDescriptor *service;
         nsec_t timeout; /* 0: 5 s */
+        /* The service's own answers in words with their remedy, by number; NULL: "answer 3". */
+        const char *const *answers;
+        size_t n_answers;
+        /* Called about four times a second while it waits: progress. NULL: nobody cares. */
+        void (*tick)(void *userdata, nsec_t elapsed);
+        void *userdata;
 };
 
 /* Complains by itself: no such socket, nobody answers, the answer is an error.
