@@ -24,24 +24,34 @@ struct calling {
         struct unpacked *reply;
 };
 
-/* In words where the service has them. */
-static const char *answer_of(const struct call_target *t, uint32_t code, char ret[32]) {
-        return code < t->n_answers && t->answers[code] ? t->answers[code]
-                                                       : rpc_status_text(code, ret);
+/* The service's text where it gave one, and the remedy. */
+static void explain_answer(struct calling *c, const struct rpc_result *result) {
+        const struct call_target *t = c->target;
+        const char *remedy = result->code < t->n_remedies ? t->remedies[result->code] : NULL;
+        char code[32], shown[200];
+
+        if (remedy && *result->text)
+                (void) snprintf(c->why, 256, "%s; %s",
+                                text_escape(BYTES_STR(result->text), shown, 150), remedy);
+        else
+                (void) snprintf(
+                        c->why, 256, "%s%s%s", rpc_status_text(result->code, code),
+                        *result->text ? ": "
+                        : remedy      ? "; "
+                                      : "",
+                        remedy ? remedy
+                               : text_escape(BYTES_STR(result->text), shown, sizeof(shown)));
 }
 
 /* The message is the loop's: keep it by packing it once more. */
 static void on_done(void *userdata, const struct rpc_result *result) {
         CLEANUP(buffer_donep) struct buffer b = {};
         struct calling *c = userdata;
-        char code[32], shown[200];
 
         c->done = true;
         c->code = result->code;
         if (result->code != RPC_OK) {
-                (void) snprintf(c->why, 256, "%s%s%s", answer_of(c->target, result->code, code),
-                                *result->text ? ": " : "",
-                                text_escape(BYTES_STR(result->text), shown, sizeof(shown)));
+                explain_answer(c, result);
                 return;
         }
         buffer_init(&b, BUS_MESSAGE_MAX);

@@ -11,9 +11,9 @@ struct call_target {
         const char *capability; /* "coordinator/admin" */
         const ProtobufCServiceDescriptor *service;
         nsec_t timeout; /* 0: 5 s */
-        /* The service's own answers in words with their remedy, by number; NULL: "answer 3". */
-        const char *const *answers;
-        size_t n_answers;
+        /* What to do after the service's own answers, by number; NULL: its text says it. */
+        const char *const *remedies;
+        size_t n_remedies;
         /* Called about four times a second while it waits: progress. NULL: nobody cares. */
         void (*tick)(void *userdata, nsec_t elapsed);
         void *userdata;

@@ -5,32 +5,26 @@
 #define GRACE (5 * NSEC_PER_SEC)
 
 /* By enum dht_code, proto/dht.proto. */
-static const char *const dht_answers[] = {
-        [1] = "not found; look again when more peers are known (`quorate peers`)",
-        [2] = "no peers to ask; add one with `bootstrap =` in the configuration",
-        [3] = "refused",
-        [4] = "timed out; give more with --timeout",
-        [5] = "too many lookups at once; run it again",
-        [6] = "not a name of a record; see `quorate record --help`",
-        [7] = "keyring did not sign; look with `quorate doctor`",
+static const char *const dht_remedies[] = {
+        [1] = "look again when more peers are known (`quorate peers`)",
+        [3] = "see `quorate record --help`",
+        [4] = "give more with --timeout",
+        [6] = "see `quorate record --help`",
+        [7] = "look with `quorate doctor`",
 };
-/* Of proto/gossip.proto: its texts say what to do. */
-static const char *const gossip_answers[] = {
-        [1] = "refused",
-        [2] = "no room",
-        [3] = "refused",
-        [4] = "refused",
+static const char *const gossip_remedies[] = {
+        [1] = "`quorate peers -v` lists them",
 };
 
-#define DHT(name, service)                                                      \
-        {                                                                       \
-                .capability = (name), .service = (service),                     \
-                .answers = dht_answers, .n_answers = ELEMENTSOF(dht_answers)    \
+#define DHT(name_, service_)                                                            \
+        {                                                                               \
+                .capability = (name_), .service = (service_), .remedies = dht_remedies, \
+                .n_remedies = ELEMENTSOF(dht_remedies)                                  \
         }
-#define GOSSIP(name, service)                                                      \
-        {                                                                          \
-                .capability = (name), .service = (service),                        \
-                .answers = gossip_answers, .n_answers = ELEMENTSOF(gossip_answers) \
+#define GOSSIP(name_, service_)                                                            \
+        {                                                                                  \
+                .capability = (name_), .service = (service_), .remedies = gossip_remedies, \
+                .n_remedies = ELEMENTSOF(gossip_remedies)                                  \
         }
 
 const struct call_target discovery_lookup = DHT("dht/lookup", &dht__lookup__descriptor);

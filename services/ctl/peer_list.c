@@ -202,8 +202,9 @@ static void row_cells(const struct command_context *ctx, struct table *t,
         char text[PEER_ID_TEXT_SIZE], shown[PEOPLE_SHORT_SIZE], age[PEOPLE_AGE_SIZE];
         const Gossip__Presence *p = r->presence;
 
-        table_cell(t, "%s", ctx->common.verbose ? people_peer(people_data(id), text)
-                                                : people_short(people_data(id), shown));
+        table_cell(t, "%s",
+                   ctx->common.verbose ? people_peer(people_data(id), text)
+                                       : people_short(people_data(id), shown));
         table_foreign(t, p && *p->name ? p->name : "-");
         table_foreign(t, p && *p->version ? p->version : "-");
         if (p)
@@ -214,9 +215,10 @@ static void row_cells(const struct command_context *ctx, struct table *t,
                 table_cell(t, "%.2f ms", (double) r->link->rtt_us / 1000);
         else
                 table_cell(t, "-");
-        table_cell(t, "%s", is_connected(r)  ? "now"
-                            : r->presence    ? people_age(p->age_ms, age)
-                                             : "-");
+        table_cell(t, "%s",
+                   is_connected(r) ? "now"
+                   : r->presence   ? people_age(p->age_ms, age)
+                                   : "-");
         table_foreign(t, peer_row_state(r));
         table_cell(t, "%s", via_of(r, shown));
         if (ctx->common.verbose)

@@ -10,9 +10,9 @@
 
 struct peer_row {
         struct peer_id peer;
-        const Transport__Peer *link;        /* NULL: transport does not know it */
-        const Gossip__Presence *presence;   /* NULL: it was not heard of */
-        bool is_told;                       /* the presence is what a peer told a crawl */
+        const Transport__Peer *link;      /* NULL: transport does not know it */
+        const Gossip__Presence *presence; /* NULL: it was not heard of */
+        bool is_told;                     /* the presence is what a peer told a crawl */
 };
 
 struct peer_list {

@@ -26,7 +26,7 @@ static const struct option peers_table[] = {
         { OPTION_FLAG, 0, "rpc", offsetof(struct peers_options, rpc), NULL,
           "ask peers whom they know; so does naming a PEER" },
         { OPTION_DEPTH, 0, "depth", offsetof(struct peers_options, depth), "N",
-          "--rpc: ask those found too, so far; -1: on and on [1]" },
+          "--rpc: ask those found too; -1: on and on [1]" },
         { OPTION_COUNT, 0, "max-peers", offsetof(struct peers_options, max_peers), "N",
           "--rpc: end with so many [1000]" },
         { OPTION_TIMEOUT, 't', "timeout", offsetof(struct peers_options, timeout), "TIME",
@@ -36,7 +36,9 @@ static const struct option peers_table[] = {
         {},
 };
 static const struct peers_options peers_defaults = {
-        .depth = 1, .max_peers = 1000, .timeout = 30 * NSEC_PER_SEC,
+        .depth = 1,
+        .max_peers = 1000,
+        .timeout = 30 * NSEC_PER_SEC,
 };
 
 static const struct call_target links = { .capability = "transport/peers",
@@ -100,9 +102,10 @@ static int show_known(const struct command_context *ctx) {
         if (ctx->common.json)
                 return EXIT_OK;
         if (l.n_rows == 0)
-                puts(o->gossip ? "nothing heard yet; look again in half a minute, or `quorate peers`"
-                               : "no peers; name one with `bootstrap =` in [transport] of the "
-                                 "configuration");
+                puts(o->gossip
+                             ? "nothing heard yet; look again in half a minute, or `quorate peers`"
+                             : "no peers; name one with `bootstrap =` in [transport] of the "
+                               "configuration");
         if (truncated)
                 puts("… and more");
         return EXIT_OK;

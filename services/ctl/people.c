@@ -32,8 +32,10 @@ const char *people_age(uint64_t ms, char ret[PEOPLE_AGE_SIZE]) {
                 uint64_t from, unit; /* ms */
                 const char *name;
         } units[] = {
-                { 48 * 3600000, 24 * 3600000, "d" }, { 2 * 3600000, 3600000, "h" },
-                { 2 * 60000, 60000, "min" },         { 1000, 1000, "s" },
+                { 48 * 3600000, 24 * 3600000, "d" },
+                { 2 * 3600000, 3600000, "h" },
+                { 2 * 60000, 60000, "min" },
+                { 1000, 1000, "s" },
                 { 0, 1, "ms" },
         };
         size_t i = 0;
@@ -128,6 +130,23 @@ const char *people_text(struct bytes v, char *ret, size_t size) {
         if (n < v.len)
                 (void) strcat(ret, "…");
         return ret;
+}
+
+void people_print(struct bytes v) {
+        char line[1024];
+
+        if (!is_text(v)) {
+                printf("  %s\n", people_text(v, line, sizeof(line)));
+                return;
+        }
+        while (v.len > 0) {
+                const uint8_t *end = memchr(v.data, '\n', v.len);
+                size_t n = end ? (size_t) (end - v.data) : v.len;
+
+                printf("  %s\n", text_escape(BYTES(v.data, n), line, sizeof(line)));
+                n += end != NULL;
+                v = BYTES(v.data + n, v.len - n);
+        }
 }
 
 int people_done(const struct command_context *ctx, int code, const char *format, ...) {

@@ -39,6 +39,8 @@ void people_json_addresses(const char *name, const ProtobufCBinaryData *list, si
 void people_json_bytes(const char *name, struct bytes v, bool *first);
 /* The same for people: escaped text or "hex:…", cut with "…" where it does not fit. */
 const char *people_text(struct bytes v, char *ret, size_t size);
+/* Text of others with its lines, each escaped and behind two blanks: it cannot look like ours. */
+void people_print(struct bytes v);
 
 /* "{"ok":true}" or the line for people. */
 int people_done(const struct command_context *ctx, int code, const char *format, ...)

@@ -1,8 +1,7 @@
 /* quorate why: what was tried with one peer, how it does, and where it was learnt from. */
 
-#include "common/base/memory.h"
 #include "common/base/text.h"
-#include "common/wire/multiaddr.h"
+#include "proto/transport.pb-c.h"
 #include "services/ctl/colour.h"
 #include "services/ctl/discovery.h"
 #include "services/ctl/json.h"
