@@ -12,6 +12,7 @@
 #include "services/ctl/discovery_status.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
+#include "services/ctl/people.h"
 #include "services/ctl/services_file.h"
 
 static const struct call_target admin = { "coordinator/admin", &coordinator__admin__descriptor, 0 };
@@ -97,29 +98,14 @@ static void status_json(const struct whole_status *w) {
         json_member_u64(stdout, "candidates", s->candidates, &first);
         json_member_u64(stdout, "cache_bytes", s->cache_bytes, &first);
         json_member_u64(stdout, "cache_quota", s->cache_quota, &first);
-        json_key(stdout, "engines", &first);
-        for (size_t i = 0; i < s->n_engines; i++) {
-                fputc(i ? ',' : '[', stdout);
-                json_string(stdout, s->engines[i]);
-        }
-        fputs(s->n_engines ? "]" : "[]", stdout);
-        json_key(stdout, "notes", &first);
-        for (size_t i = 0; i < s->n_notes; i++) {
-                fputc(i ? ',' : '[', stdout);
-                json_string(stdout, s->notes[i]);
-        }
-        fputs(s->n_notes ? "]" : "[]", stdout);
+        people_json_texts("engines", s->engines, s->n_engines, &first);
+        people_json_texts("notes", s->notes, s->n_notes, &first);
         services_json(&w->services, &first);
         discovery_status_json(&w->discovery, &first);
         metrics_json("coordinator", s->metrics, s->n_metrics, &first);
         if (t) {
                 json_member_u64(stdout, "connections", t->connections, &first);
-                json_key(stdout, "listen", &first);
-                for (size_t i = 0; i < t->n_listen; i++) {
-                        fputc(i ? ',' : '[', stdout);
-                        json_string(stdout, t->listen[i]);
-                }
-                fputs(t->n_listen ? "]" : "[]", stdout);
+                people_json_texts("listen", t->listen, t->n_listen, &first);
                 observed_json(t, &first);
                 json_member_string(stdout, "network", t->network, &first);
                 json_member_string(stdout, "mode", t->mode, &first);

@@ -24,23 +24,27 @@ struct calling {
         struct unpacked *reply;
 };
 
-/* The service's text where it gave one, and the remedy. */
+/* The service's own answers in its own words, with the remedy; of calls that failed what
+ * that means. */
 static void explain_answer(struct calling *c, const struct rpc_result *result) {
         const struct call_target *t = c->target;
         const char *remedy = result->code < t->n_remedies ? t->remedies[result->code] : NULL;
-        char code[32], shown[200];
+        const char *service = t->capability;
+        char code[32], shown[160];
 
-        if (remedy && *result->text)
-                (void) snprintf(c->why, 256, "%s; %s",
-                                text_escape(BYTES_STR(result->text), shown, 150), remedy);
+        (void) text_escape(BYTES_STR(result->text), shown, sizeof(shown));
+        if (result->code == RPC_E_TIMEOUT)
+                (void) snprintf(c->why, 256,
+                                "%.*s did not answer in time; ask again, or look with `quorate "
+                                "doctor`",
+                                (int) strcspn(service, "/"), service);
+        else if (result->code > RPC_E_TIMEOUT)
+                (void) snprintf(c->why, 256, "%s%s%s", rpc_status_text(result->code, code),
+                                *shown ? ": " : "", shown);
         else
-                (void) snprintf(
-                        c->why, 256, "%s%s%s", rpc_status_text(result->code, code),
-                        *result->text ? ": "
-                        : remedy      ? "; "
-                                      : "",
-                        remedy ? remedy
-                               : text_escape(BYTES_STR(result->text), shown, sizeof(shown)));
+                (void) snprintf(c->why, 256, "%s%s%s",
+                                *shown ? shown : rpc_status_text(result->code, code),
+                                remedy ? "; " : "", remedy ? remedy : "");
 }
 
 /* The message is the loop's: keep it by packing it once more. */

@@ -50,7 +50,7 @@ static void show_text(const struct command_context *ctx, const Dht__StatusReply 
                s->outage ? "; the network seems to be down" : "");
         printf("table      %u peers, %u of them servers, in %u buckets\n", s->peers, s->servers,
                s->buckets);
-        printf("network    %s\n", discovery_status_size(s, size));
+        printf("size       %s\n", discovery_status_size(s, size));
         printf("seen       %" PRIu64 " peers in the last hour, %" PRIu64 " in a day, %" PRIu64
                " in a week\n",
                s->seen_hour, s->seen_day, s->seen_week);

@@ -38,7 +38,7 @@ void discovery_status_text(const struct discovery_status *s) {
         char text[200], size[100];
 
         if (d)
-                printf("dht          %s: %s; %u peers in the table\nnetwork      %s\n",
+                printf("dht          %s: %s; %u peers in the table\nsize         %s\n",
                        d->server ? "server" : "client",
                        text_escape(BYTES_STR(d->mode_reason), text, sizeof(text)), d->peers,
                        discovery_status_size(d, size));

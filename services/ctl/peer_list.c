@@ -187,6 +187,15 @@ static void row_json(const struct peer_row *r) {
         fputs("}\n", stdout);
 }
 
+/* When it was seen by whoever says so; not known of those that a peer only names. */
+static const char *seen_of(const struct peer_row *r, char ret[PEOPLE_AGE_SIZE]) {
+        if (is_connected(r))
+                return "now";
+        if (!r->presence || (r->is_told && !r->presence->verified && r->presence->age_ms == 0))
+                return "-";
+        return people_age(r->presence->age_ms, ret);
+}
+
 /* How it is reached, or who says that it is there. */
 static const char *via_of(const struct peer_row *r, char ret[PEOPLE_SHORT_SIZE]) {
         if (is_connected(r))
@@ -215,10 +224,7 @@ static void row_cells(const struct command_context *ctx, struct table *t,
                 table_cell(t, "%.2f ms", (double) r->link->rtt_us / 1000);
         else
                 table_cell(t, "-");
-        table_cell(t, "%s",
-                   is_connected(r) ? "now"
-                   : r->presence   ? people_age(p->age_ms, age)
-                                   : "-");
+        table_cell(t, "%s", seen_of(r, age));
         table_foreign(t, peer_row_state(r));
         table_cell(t, "%s", via_of(r, shown));
         if (ctx->common.verbose)

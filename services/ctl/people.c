@@ -42,7 +42,8 @@ const char *people_age(uint64_t ms, char ret[PEOPLE_AGE_SIZE]) {
 
         while (ms < units[i].from)
                 i++;
-        (void) snprintf(ret, PEOPLE_AGE_SIZE, "%" PRIu64 "%s", ms / units[i].unit, units[i].name);
+        (void) snprintf(ret, PEOPLE_AGE_SIZE, "%" PRIu64 "%s",
+                        (ms + units[i].unit / 2) / units[i].unit, units[i].name);
         return ret;
 }
 

@@ -22,7 +22,7 @@ static inline ProtobufCBinaryData people_data(struct bytes v) {
 const char *people_peer(ProtobufCBinaryData peer, char ret[PEER_ID_TEXT_SIZE]);
 /* "…Xb7dQ2Wz", its last 8 letters: the first ones are the same of all. "" when it is none. */
 const char *people_short(ProtobufCBinaryData peer, char ret[PEOPLE_SHORT_SIZE]);
-/* "850ms", "12s", "5min", "3h", "2d": rounded down. */
+/* "850ms", "12s", "5min", "3h", "2d": rounded. */
 const char *people_age(uint64_t ms, char ret[PEOPLE_AGE_SIZE]);
 /* A multiaddr of others as text, "?" when it is none; returns ret. */
 const char *people_address(ProtobufCBinaryData address, char ret[1024]);
