@@ -1,6 +1,7 @@
 #include "common/streams/identity.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -12,15 +13,18 @@
 
 #define RETRY_US 50000
 
-static int take(const Keyring__IdentityReply *reply, struct peer_id *ret) {
-        if (peer_id_parse(BYTES(reply->peer.data, reply->peer.len), ret))
+static int take(const Keyring__IdentityReply *reply, struct own_identity *ret) {
+        if (peer_id_parse(BYTES(reply->peer.data, reply->peer.len), &ret->peer) &&
+            reply->x25519.len == X25519_SIZE) {
+                memcpy(ret->x25519, reply->x25519.data, X25519_SIZE);
                 return 0;
-        log_error("keyring says an identity that is no peer id");
+        }
+        log_error("keyring says an identity that is none");
         return error_origin(-EBADMSG);
 }
 
 static int ask(const struct loop *loop, const char *path, const ProtobufCServiceDescriptor *service,
-               nsec_t wait, struct peer_id *ret) {
+               nsec_t wait, struct own_identity *ret) {
         CLEANUP(seqpacket_caller_freep)
         struct seqpacket_caller *caller = seqpacket_caller_new(path, service);
         nsec_t until = nsec_add(loop_now(loop), wait);
@@ -39,7 +43,7 @@ static int ask(const struct loop *loop, const char *path, const ProtobufCService
 }
 
 int identity_learn(struct service_context *ctx, const char *capability,
-                   const ProtobufCServiceDescriptor *service, nsec_t wait, struct peer_id *ret,
+                   const ProtobufCServiceDescriptor *service, nsec_t wait, struct own_identity *ret,
                    struct seqpacket **ret_client) {
         char path[CAPABILITY_PATH_SIZE];
         int r;

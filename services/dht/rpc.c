@@ -53,7 +53,7 @@ void shell_do_done(struct shell *s, struct dht_action *a) {
         pending_free(p);
 }
 
-static bool failed(struct pending_call *p, unsigned code, const char *text) {
+bool shell_call_failed(struct pending_call *p, unsigned code, const char *text) {
         static const char *const texts[] = {
                 [DHT_E_NOT_FOUND] = "nobody who should have it has it",
                 [DHT_E_NO_PEERS] = "no peer is known yet; see `quorate status`",
@@ -110,7 +110,7 @@ static Dht__Contact **put_contacts(struct pending_call *p, size_t *ret_n) {
 static void end_peer(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
         Dht__FindPeerReply reply = DHT__FIND_PEER_REPLY__INIT;
 
-        if (failed(p, code, text))
+        if (shell_call_failed(p, code, text))
                 return;
         if (p->n == 0) {
                 call_fail(p->call, DHT_E_NOT_FOUND, "nobody knows where that peer is");
@@ -138,7 +138,7 @@ static void lookup_find_peer(Dht__Lookup_Service *service, const Dht__FindPeerRe
 static void end_closest(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
         Dht__FindClosestReply reply = DHT__FIND_CLOSEST_REPLY__INIT;
 
-        if (failed(p, code, text))
+        if (shell_call_failed(p, code, text))
                 return;
         reply.contacts = put_contacts(p, &reply.n_contacts);
         call_reply(p->call, &reply);
@@ -190,7 +190,7 @@ static void end_providers(struct shell *s, struct pending_call *p, unsigned code
                           const char *text) {
         Dht__FindProvidersReply reply = DHT__FIND_PROVIDERS_REPLY__INIT;
 
-        if (failed(p, code, text))
+        if (shell_call_failed(p, code, text))
                 return;
         reply.providers = put_contacts(p, &reply.n_providers);
         call_reply(p->call, &reply);
@@ -261,7 +261,9 @@ int shell_serve(struct shell *s) {
         s->lookup = (struct lookup_service){ dht_lookup_service, s };
         s->lookup_rpc = rpc_server_new(s->loop, &s->lookup.base.base, 0);
         r = bus_serve(s->ctx, "dht/lookup", s->lookup_rpc, NULL, &s->lookup_bus);
-        return r ? log_fault(r, "cannot serve dht/lookup") : 0;
+        if (r)
+                return log_fault(r, "cannot serve dht/lookup");
+        return shell_serve_records(s);
 }
 
 void shell_serve_stop(struct shell *s) {
@@ -275,6 +277,7 @@ void shell_serve_stop(struct shell *s) {
                 call_fail(p->call, RPC_E_GONE, "dht is stopping");
                 pending_free(p);
         }
+        shell_serve_records_stop(s);
         s->lookup_bus = bus_server_free(s->lookup_bus);
         s->lookup_rpc = rpc_server_free(s->lookup_rpc);
 }

@@ -1,6 +1,7 @@
 #include "services/dht/shell.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -10,6 +11,7 @@
 #include "common/daemon/loop.h"
 #include "common/streams/identity.h"
 #include "common/wire/unpack.h"
+#include "common/wire/varint.h"
 #include "proto/keyring.pb-c.h"
 
 #define CLOCK_EVERY (10 * NSEC_PER_SEC)
@@ -84,14 +86,62 @@ static int64_t wall_us(void) {
         return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* ---- Our own records: where we are, and what letters to us are sealed for ---- */
+
+void shell_moved(struct shell *s, const struct multiaddr *addrs, size_t n) {
+        s->n_own = n < RECORD_ADDRESSES_MAX ? n : RECORD_ADDRESSES_MAX;
+        memcpy(s->own, addrs, s->n_own * sizeof(*addrs));
+        s->is_located = false;
+}
+
+static void on_described(void *userdata, const struct keeper_result *r, nsec_t now) {
+        ((struct shell *) userdata)->is_described = r->code == KEEPER_OK;
+}
+
+static void on_located(void *userdata, const struct keeper_result *r, nsec_t now) {
+        ((struct shell *) userdata)->is_located = r->code == KEEPER_OK;
+}
+
+static void describe(struct shell *s) {
+        struct profile_payload profile = { .name = BYTES_NONE };
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        memcpy(profile.x25519, s->x25519, sizeof(profile.x25519));
+        buffer_init(&b, RECORD_PAYLOAD_MAX);
+        profile_payload_put(&b, &profile);
+        keeper_put(s->keeper, RECORD_PROFILE, BYTES_NONE, buffer_bytes(&b), 0, on_described, s,
+                   shell_now(s));
+}
+
+static void locate(struct shell *s) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, RECORD_PAYLOAD_MAX);
+        for (size_t i = 0; i < s->n_own; i++)
+                buffer_put_prefixed(&b, multiaddr_bytes(&s->own[i]));
+        keeper_put(s->keeper, RECORD_ENDPOINT, BYTES_NONE, buffer_bytes(&b), 0, on_located, s,
+                   shell_now(s));
+}
+
+/* Once somebody is there to keep them; what failed is tried again at the next tick. */
+static void publish(struct shell *s, const struct dht_status *status) {
+        if (!status->is_bootstrapped || status->peers == 0 || s->config->passive)
+                return;
+        if (!s->is_described)
+                describe(s);
+        if (!s->is_located && s->n_own > 0)
+                locate(s);
+}
+
 static int on_clock(void *userdata) {
         struct shell *s = userdata;
         struct dht_status status;
 
         dht_clock(s->core, shell_now(s), wall_us());
         dht_status(s->core, &status);
-        if (status.size > 0) /* twice the share of k servers: estimates differ */
-                quota_region(s->quota, 2 * 20 / status.size);
+        if (status.size > 0)
+                keeper_region(s->keeper, 20 / status.size);
+        publish(s, &status);
         shell_turn(s);
         return loop_timer_set(s->clock, nsec_add(shell_now(s), CLOCK_EVERY));
 }
@@ -137,13 +187,16 @@ void shell_do_sign(struct shell *s, struct dht_action *a) {
 }
 
 static int start_keyring(struct shell *s) {
+        struct own_identity self;
         int r = identity_learn(s->ctx, "keyring/dht", &keyring__dht__descriptor,
-                               s->config->keyring_wait, &s->self, &s->keyring);
+                               s->config->keyring_wait, &self, &s->keyring);
 
-        if (!r)
-                s->keyring_rpc =
-                        rpc_client_new(seqpacket_link(s->keyring), &keyring__dht__descriptor);
-        return r;
+        if (r)
+                return r;
+        s->self = self.peer;
+        memcpy(s->x25519, self.x25519, sizeof(s->x25519));
+        s->keyring_rpc = rpc_client_new(seqpacket_link(s->keyring), &keyring__dht__descriptor);
+        return 0;
 }
 
 /* ---- Life ---- */
@@ -194,13 +247,10 @@ static int start_network(struct shell *s) {
 }
 
 static int start_core(struct shell *s) {
-        struct rules_config rules = { .network = s->network->name,
-                                      .mailbox_bits = MAILBOX_WORK_BITS };
-        struct quota_config quota;
+        struct keeper_config keeper;
         struct store_limits limits;
         struct dht_config config;
         uint64_t seed[2];
-        struct key key;
         int r;
 
         if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
@@ -209,14 +259,12 @@ static int start_core(struct shell *s) {
         r = start_store(s, &limits);
         if (r)
                 return r;
-        s->rules = rules_new(&rules);
-        quota_config_default(&quota);
-        quota.records_max = config.records_max;
-        quota.bytes_max = config.bytes_max;
-        key = key_of_peer(&s->self);
-        s->quota = quota_new(&quota, &key, seed[1]);
+        keeper_config_default(&keeper);
+        keeper.rules.network = s->network->name;
+        keeper.quota.records_max = config.records_max;
+        keeper.quota.bytes_max = config.bytes_max;
         s->core = dht_new(&config, &s->self, &s->store, seed[0]);
-        dht_rules(s->core, &shell_record_rules, s);
+        s->keeper = keeper_new(&keeper, s->core, &s->self, seed[1]);
         dht_clock(s->core, shell_now(s), wall_us());
         return 0;
 }
@@ -240,6 +288,7 @@ int shell_start(struct service_context *ctx, void **ret) {
         s->ctx = ctx;
         s->loop = ctx->loop;
         s->config = ctx->config;
+        list_init(&s->gatherings);
         s->calls = map_new(1);
         s->remotes = map_new(2);
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(starts); i++)
@@ -272,8 +321,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         s->keyring_rpc = rpc_client_free(s->keyring_rpc);
         s->keyring = seqpacket_free(s->keyring);
         s->core = dht_free(s->core);
-        rules_free(s->rules);
-        quota_free(s->quota);
+        s->keeper = keeper_free(s->keeper);
         store_sqlite_close(&s->store);
         loop_source_free(s->timer);
         loop_source_free(s->clock);

@@ -6,10 +6,12 @@
  * shell.c        start, stop, turns with their transaction, timers, actions
  * shell_peers.c  transport: questions and answers, who is connected, dials, mDNS
  * shell_mdns.c   packets of the local network
- * shell_records.c the record table as the core's hooks
- * rpc.c          one function per rpc of dht/lookup */
+ * rpc.c          one function per rpc of dht/lookup
+ * rpc_records.c  and of dht/records */
 
+#include "common/base/list.h"
 #include "common/base/map.h"
+#include "common/canonical/record.h"
 #include "common/daemon/bus.h"
 #include "common/daemon/monitor.h"
 #include "common/daemon/rpc.h"
@@ -20,10 +22,8 @@
 #include "proto/dht.pb-c.h"
 #include "services/dht/config.h"
 #include "services/dht/dht.h"
-#include "services/dht/mailbox.h"
+#include "services/dht/keeper.h"
 #include "services/dht/mdns.h"
-#include "services/dht/quota.h"
-#include "services/dht/rules.h"
 #include "services/dht/store_sqlite.h"
 
 struct shell;
@@ -32,7 +32,12 @@ struct lookup_service {
         Dht__Lookup_Service base;
         struct shell *shell;
 };
+struct records_service {
+        Dht__Records_Service base;
+        struct shell *shell;
+};
 extern const Dht__Lookup_Service dht_lookup_service;
+extern const Dht__Records_Service dht_records_service;
 
 /* A call of dht/lookup or dht/records under way: what it has found. */
 struct pending_call {
@@ -51,10 +56,13 @@ struct shell {
         struct network *network;
         char protocols[_DHT_PROTOCOL_N][NETWORK_PROTOCOL_SIZE];
         struct dht *core;
-        struct rules *rules;
-        struct quota *quota;
+        struct keeper *keeper;
         struct store store;
         struct peer_id self;
+        uint8_t x25519[X25519_SIZE];
+        struct multiaddr own[RECORD_ADDRESSES_MAX];
+        size_t n_own;
+        bool is_described, is_located; /* profile and endpoint are out */
         struct loop_source *timer, *clock;
         bool is_turning;
         struct monitor *monitor;
@@ -74,10 +82,12 @@ struct shell {
         struct seqpacket *keyring;
         struct rpc_client *keyring_rpc;
 
-        struct bus_server *lookup_bus;
-        struct rpc_server *lookup_rpc;
+        struct bus_server *lookup_bus, *records_bus;
+        struct rpc_server *lookup_rpc, *records_rpc;
         struct lookup_service lookup;
-        struct map *calls; /* struct pending_call */
+        struct records_service records;
+        struct list gatherings; /* of dht/records, under way */
+        struct map *calls;      /* struct pending_call */
         uint64_t next_call;
 
         uint64_t n_actions, n_commits;
@@ -96,10 +106,8 @@ void *shell_stop(struct service_context *ctx, void *userdata);
 typedef void (*shell_action_fn)(struct shell *s, struct dht_action *a);
 
 /* shell.c */
+void shell_moved(struct shell *s, const struct multiaddr *addrs, size_t n);
 void shell_do_sign(struct shell *s, struct dht_action *a);
-
-/* shell_records.c: the record table as the core's hooks */
-extern const struct record_rules shell_record_rules;
 
 /* shell_peers.c */
 int shell_peers_start(struct shell *s);
@@ -120,6 +128,11 @@ void shell_mdns_stop(struct shell *s);
 
 /* rpc.c */
 int shell_serve(struct shell *s);
+/* rpc_records.c */
+int shell_serve_records(struct shell *s);
+void shell_serve_records_stop(struct shell *s);
+/* Ends a failed lookup or get; false: it did not fail. */
+bool shell_call_failed(struct pending_call *p, unsigned code, const char *text);
 void shell_serve_stop(struct shell *s);
 void shell_do_result(struct shell *s, struct dht_action *a);
 void shell_do_done(struct shell *s, struct dht_action *a);

@@ -114,6 +114,7 @@ static void on_self(void *userdata, const Transport__SelfReply *in) {
                         n++;
         dht_addresses(s->core, addresses, n, shell_now(s));
         shell_mdns_addresses(s, addresses, n);
+        shell_moved(s, addresses, n);
         shell_turn(s);
 }
 

@@ -65,13 +65,15 @@ void shell_do_sign_capability(struct shell *s, struct gossip_action *a) {
 }
 
 int shell_keyring_start(struct shell *s) {
+        struct own_identity self;
         int r = identity_learn(s->ctx, "keyring/gossip", &keyring__gossip__descriptor,
-                               s->config->keyring_wait, &s->self, &s->keyring);
+                               s->config->keyring_wait, &self, &s->keyring);
 
-        if (!r)
-                s->keyring_rpc =
-                        rpc_client_new(seqpacket_link(s->keyring), &keyring__gossip__descriptor);
-        return r;
+        if (r)
+                return r;
+        s->self = self.peer;
+        s->keyring_rpc = rpc_client_new(seqpacket_link(s->keyring), &keyring__gossip__descriptor);
+        return 0;
 }
 
 /* ---- dht ---- */

@@ -1,0 +1,455 @@
+/* dht/records: protobuf on one side, struct dht and its keeper on the other. One
+ * function per rpc. */
+
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/list.h"
+#include "common/base/memory.h"
+#include "common/canonical/record.h"
+#include "common/daemon/log.h"
+#include "services/dht/calls.h"
+#include "services/dht/mailbox.h"
+#include "services/dht/record.h"
+#include "services/dht/shell.h"
+
+#define GATHER_MAX  128
+#define LIST_MAX    200
+#define MINE_STEP   (UINT64_C(1) << 14) /* tries of a proof of work in one turn: about 4 ms */
+#define REPLY_BYTES (768 * 1024)        /* a reply on the bus is at most 1 MiB */
+
+static struct shell *shell_of(Dht__Records_Service *service) {
+        return ((struct records_service *) service)->shell;
+}
+
+static struct bytes bytes_of(ProtobufCBinaryData v) {
+        return BYTES(v.data, v.len);
+}
+
+/* ---- A call under way: values gather, then it ends ---- */
+
+struct gathering {
+        struct list link;
+        struct shell *shell;
+        struct call *call;
+        Dht__Record **records;
+        size_t n, max, bytes;
+        struct letter letter; /* Send: being mined */
+        struct refbuf *sealed;
+        struct loop_source *mining;
+};
+
+static struct gathering *gather(struct shell *s, struct call *call, size_t max) {
+        struct gathering *g = xnew(struct gathering);
+
+        g->shell = s;
+        g->call = call;
+        g->max = max > 0 && max < GATHER_MAX ? max : GATHER_MAX;
+        g->records = call_alloc(call, (g->max + 1) * sizeof(*g->records));
+        list_push_back(&s->gatherings, &g->link);
+        return g;
+}
+
+static void gathering_free(struct gathering *g) {
+        list_remove(&g->link);
+        loop_source_free(g->mining);
+        refbuf_unref(g->sealed);
+        free(g);
+}
+
+static ProtobufCBinaryData keep(struct call *call, struct bytes v) {
+        uint8_t *copy = call_alloc(call, v.len + 1);
+
+        if (v.len > 0)
+                memcpy(copy, v.data, v.len);
+        return (ProtobufCBinaryData){ v.len, copy };
+}
+
+static const char *kind_text(enum record_kind kind) {
+        static const char *const texts[] = {
+                [RECORD_ENDPOINT] = "endpoint",   [RECORD_PROFILE] = "profile",
+                [RECORD_TOPIC] = "topic",         [RECORD_NAME] = "name",
+                [RECORD_TOMBSTONE] = "tombstone", [RECORD_MAILBOX] = "mailbox",
+                [RECORD_PUBLIC_KEY] = "pk",
+        };
+
+        return (size_t) kind < ELEMENTSOF(texts) && texts[kind] ? texts[kind] : "";
+}
+
+/* What the publisher signed, taken apart; a letter's value as it is. */
+static void put_value(struct call *call, struct bytes value, Dht__Record *ret) {
+        struct record_parts parts;
+        struct letter letter;
+
+        ret->value = keep(call, value);
+        if (record_split(value, &parts)) {
+                ret->payload = letter_read(value, &letter) ? keep(call, letter.sealed) : ret->value;
+                return;
+        }
+        ret->kind = (char *) kind_text(parts.fields.kind);
+        ret->publisher = keep(call, peer_id_bytes(&parts.fields.publisher));
+        ret->sequence = parts.fields.sequence;
+        ret->payload = keep(call, parts.fields.payload);
+}
+
+static uint64_t ms_between(int64_t from_us, int64_t to_us) {
+        return to_us > from_us ? (uint64_t) (to_us - from_us) / 1000 : 0;
+}
+
+static Dht__Record *put_stored(struct call *call, const struct stored_record *r, int64_t now_us) {
+        Dht__Record *out = call_alloc(call, sizeof(*out));
+
+        dht__record__init(out);
+        put_value(call, r->value, out);
+        out->name = keep(call, r->name);
+        if (!out->kind[0])
+                out->kind = (char *) kind_text((enum record_kind) r->kind);
+        if (r->kind == RECORD_MAILBOX)
+                out->name = keep(call, BYTES(r->slot, sizeof(r->slot)));
+        out->age_ms = ms_between(r->received_us, now_us);
+        out->expires_ms = ms_between(now_us, r->expires_us);
+        out->own = r->class == STORE_OWN;
+        return out;
+}
+
+static void on_value(void *userdata, const struct stored_record *r) {
+        struct gathering *g = userdata;
+
+        if (g->n == g->max || g->bytes + r->value.len > REPLY_BYTES)
+                return;
+        g->bytes += 2 * r->value.len + 256;
+        g->records[g->n++] =
+                put_stored(g->call, r, dht_wall_us(g->shell->core, shell_now(g->shell)));
+}
+
+/* ---- Ends ---- */
+
+static bool keeper_failed(struct call *call, const struct keeper_result *r) {
+        static const struct {
+                enum dht_code code;
+                const char *text;
+        } answers[] = {
+                [KEEPER_E_BUSY] = { DHT_E_BUSY, "too much is under way; try again" },
+                [KEEPER_E_INVALID] = { DHT_E_REFUSED, "against the record table" },
+                [KEEPER_E_KEYRING] = { DHT_E_KEYRING, "keyring did not sign; see its log" },
+                [KEEPER_E_NOBODY] = { DHT_E_NO_PEERS, "no node answered; see `quorate status`" },
+        };
+
+        if (r->code == KEEPER_OK)
+                return false;
+        call_fail(call, (int) answers[r->code].code, "%s",
+                  r->text ? r->text : answers[r->code].text);
+        return true;
+}
+
+static void end_put(void *userdata, const struct keeper_result *r, nsec_t now) {
+        struct gathering *g = userdata;
+        Dht__PutReply reply = DHT__PUT_REPLY__INIT;
+
+        if (!keeper_failed(g->call, r)) {
+                reply.stored = (uint32_t) r->n_stored;
+                reply.asked = (uint32_t) r->n_asked;
+                reply.name = keep(g->call, r->name);
+                reply.sequence = r->sequence;
+                call_reply(g->call, &reply);
+        }
+        gathering_free(g);
+}
+
+static void end_get(void *userdata, const struct keeper_result *r, nsec_t now) {
+        struct gathering *g = userdata;
+        Dht__GetReply reply = DHT__GET_REPLY__INIT;
+
+        if (!keeper_failed(g->call, r)) {
+                reply.records = g->records;
+                reply.n_records = g->n;
+                reply.asked = (uint32_t) r->n_asked;
+                call_reply(g->call, &reply);
+        }
+        gathering_free(g);
+}
+
+static void end_empty(void *userdata, const struct keeper_result *r, nsec_t now) {
+        struct gathering *g = userdata;
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+
+        if (!keeper_failed(g->call, r))
+                call_reply(g->call, &reply);
+        gathering_free(g);
+}
+
+/* ---- Records of one value ---- */
+
+static enum record_kind kind_from(const char *text) {
+        for (unsigned kind = 1; kind < _RECORD_SIGNED_N; kind++)
+                if (kind != RECORD_TOMBSTONE && strcmp(text, kind_text(kind)) == 0)
+                        return kind;
+        return 0;
+}
+
+static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in,
+                        Dht__PutReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        enum record_kind kind = kind_from(in->kind);
+        struct shell *s = shell_of(service);
+
+        if (kind == 0) {
+                call_fail(call, DHT_E_REFUSED, "kinds are endpoint, profile, topic and name");
+                return;
+        }
+        keeper_put(s->keeper, kind, BYTES_STR(in->label), bytes_of(in->payload),
+                   (uint32_t) (in->ttl_ms / 1000), end_put, gather(s, call, 0), shell_now(s));
+        shell_turn(s);
+}
+
+/* A lookup by kad: results come as dht_result. */
+static void end_found(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
+        Dht__GetReply reply = DHT__GET_REPLY__INIT;
+
+        if (shell_call_failed(p, code, text))
+                return;
+        reply.records = call_alloc(p->call, (p->n + 1) * sizeof(*reply.records));
+        for (size_t i = 0; i < p->n; i++) {
+                const struct dht_result *r = p->results[i];
+                Dht__Record *out = call_alloc(p->call, sizeof(*out));
+
+                if (!r->value)
+                        continue;
+                dht__record__init(out);
+                put_value(p->call, refbuf_bytes(r->value), out);
+                out->name = r->name ? keep(p->call, refbuf_bytes(r->name)) : out->name;
+                out->age_ms = r->age / NSEC_PER_MSEC;
+                out->copies = r->copies;
+                reply.records[reply.n_records++] = out;
+        }
+        call_reply(p->call, &reply);
+}
+
+static void records_get(Dht__Records_Service *service, const Dht__GetRequest *in,
+                        Dht__GetReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+        struct record_name name;
+
+        if (!record_name_read(bytes_of(in->name), &name)) {
+                call_fail(call, DHT_E_BAD_KEY, "not a name of the record table");
+                return;
+        }
+        if (name.rule->is_kad)
+                dht_get(s->core, shell_pend(s, call, 1, end_found), bytes_of(in->name),
+                        shell_now(s));
+        else
+                keeper_find(s->keeper, bytes_of(in->name), on_value, end_get,
+                            gather(s, call, in->max), shell_now(s));
+        shell_turn(s);
+}
+
+static void end_unput(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+
+        if (!shell_call_failed(p, code, text))
+                call_reply(p->call, &reply);
+}
+
+static void records_unput(Dht__Records_Service *service, const Dht__GetRequest *in,
+                          Types__Empty_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+
+        dht_unput(s->core, shell_pend(s, call, 1, end_unput), bytes_of(in->name), shell_now(s));
+        shell_turn(s);
+}
+
+/* ---- Listing ---- */
+
+struct listing {
+        struct shell *shell;
+        struct call *call;
+        Dht__ListReply reply;
+        size_t max, bytes;
+        bool foreign;
+};
+
+static bool list_one(void *userdata, const struct stored_record *r) {
+        struct listing *l = userdata;
+
+        if (l->foreign != (r->class == STORE_FOREIGN))
+                return true;
+        if (l->reply.n_records == l->max || l->bytes > REPLY_BYTES) {
+                l->reply.truncated = true;
+                return false;
+        }
+        l->bytes += 2 * r->value.len + 256;
+        l->reply.records[l->reply.n_records++] =
+                put_stored(l->call, r, dht_wall_us(l->shell->core, shell_now(l->shell)));
+        return true;
+}
+
+static void records_list(Dht__Records_Service *service, const Dht__ListRequest *in,
+                         Dht__ListReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+        struct listing l = { .shell = s,
+                             .call = call,
+                             .reply = DHT__LIST_REPLY__INIT,
+                             .max = in->max > 0 && in->max < LIST_MAX ? in->max : LIST_MAX,
+                             .foreign = in->foreign };
+        struct key after = key_of(bytes_of(in->after));
+
+        l.reply.records = call_alloc(call, (l.max + 1) * sizeof(*l.reply.records));
+        if (in->foreign)
+                (void) s->store.ops->walk(s->store.self, in->after.len > 0 ? &after : NULL,
+                                          LIST_MAX * 16, list_one, &l);
+        else
+                (void) s->store.ops->own(s->store.self, list_one, &l);
+        call_reply(call, &l.reply);
+}
+
+/* ---- Providers ---- */
+
+static void end_provided(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
+        Dht__PutReply reply = DHT__PUT_REPLY__INIT;
+
+        if (!shell_call_failed(p, code, text))
+                call_reply(p->call, &reply);
+}
+
+static void records_provide(Dht__Records_Service *service, const Dht__ProvideRequest *in,
+                            Dht__PutReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+
+        dht_provide(s->core, shell_pend(s, call, 1, end_provided), bytes_of(in->name), in->on,
+                    shell_now(s));
+        shell_turn(s);
+}
+
+/* ---- Topics ---- */
+
+static void records_announce(Dht__Records_Service *service, const Dht__AnnounceRequest *in,
+                             Dht__PutReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        CLEANUP(buffer_donep) struct buffer name = {};
+        struct shell *s = shell_of(service);
+        const struct peer_id nobody = {};
+
+        if (in->on) {
+                keeper_put(s->keeper, RECORD_TOPIC, BYTES_STR(in->topic), bytes_of(in->payload), 0,
+                           end_put, gather(s, call, 0), shell_now(s));
+        } else {
+                buffer_init(&name, RECORD_NAME_MAX);
+                if (!record_name_put(&name, RECORD_TOPIC, &nobody, BYTES_STR(in->topic))) {
+                        call_fail(call, DHT_E_BAD_KEY, "a topic has 1 to 128 bytes");
+                        return;
+                }
+                dht_unput(s->core, shell_pend(s, call, 1, end_provided), buffer_bytes(&name),
+                          shell_now(s));
+        }
+        shell_turn(s);
+}
+
+static void records_find_topic(Dht__Records_Service *service, const Dht__GetRequest *in,
+                               Dht__GetReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+
+        keeper_find(s->keeper, bytes_of(in->name), on_value, end_get, gather(s, call, in->max),
+                    shell_now(s));
+        shell_turn(s);
+}
+
+/* ---- Letters ---- */
+
+static void deliver(struct gathering *g) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct shell *s = g->shell;
+
+        buffer_init(&b, MAILBOX_LETTER_MAX);
+        letter_put(&b, &g->letter);
+        keeper_send(s->keeper, buffer_bytes(&b), end_put, g, shell_now(s));
+        shell_turn(s);
+}
+
+/* A second of work, in steps between which others are served. */
+static int on_mine(void *userdata) {
+        struct gathering *g = userdata;
+
+        if (!letter_mine(&g->letter, MAILBOX_WORK_BITS, MINE_STEP))
+                return loop_defer(g->mining);
+        deliver(g);
+        return 0;
+}
+
+static void records_send(Dht__Records_Service *service, const Dht__SendRequest *in,
+                         Dht__PutReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+        struct gathering *g = gather(s, call, 0);
+
+        if (!peer_id_parse(bytes_of(in->recipient), &g->letter.recipient)) {
+                call_fail(call, DHT_E_BAD_KEY, "not a peer id");
+                gathering_free(g);
+                return;
+        }
+        g->sealed = refbuf_new(bytes_of(in->sealed));
+        g->letter.sealed = refbuf_bytes(g->sealed);
+        g->letter.hour = (uint32_t) (dht_wall_us(s->core, shell_now(s)) / INT64_C(3600000000));
+        if (loop_add_defer(s->loop, on_mine, g, &g->mining) || loop_defer(g->mining)) {
+                call_fail(call, DHT_E_BUSY, "no timer");
+                gathering_free(g);
+        }
+}
+
+static void records_mailbox(Dht__Records_Service *service, const Dht__MailboxRequest *in,
+                            Dht__GetReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+
+        keeper_mailbox(s->keeper, on_value, end_get, gather(s, call, in->max), shell_now(s));
+        shell_turn(s);
+}
+
+static void records_forget(Dht__Records_Service *service, const Dht__ForgetRequest *in,
+                           Types__Empty_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        uint8_t slots[MAILBOX_DELETES_MAX][32];
+        struct shell *s = shell_of(service);
+
+        if (in->n_names == 0 || in->n_names > MAILBOX_DELETES_MAX) {
+                call_fail(call, DHT_E_BAD_KEY, "1 to %d letters at a time", MAILBOX_DELETES_MAX);
+                return;
+        }
+        for (size_t i = 0; i < in->n_names; i++) {
+                if (in->names[i].len != sizeof(slots[i])) {
+                        call_fail(call, DHT_E_BAD_KEY, "a letter is named by 32 bytes");
+                        return;
+                }
+                memcpy(slots[i], in->names[i].data, sizeof(slots[i]));
+        }
+        keeper_forget(s->keeper, slots, in->n_names, end_empty, gather(s, call, 0), shell_now(s));
+        shell_turn(s);
+}
+
+const Dht__Records_Service dht_records_service = DHT__RECORDS__INIT(records_);
+
+/* ---- Life ---- */
+
+int shell_serve_records(struct shell *s) {
+        int r;
+
+        s->records = (struct records_service){ dht_records_service, s };
+        s->records_rpc = rpc_server_new(s->loop, &s->records.base.base, RPC_EFFECTS);
+        r = bus_serve(s->ctx, "dht/records", s->records_rpc, NULL, &s->records_bus);
+        return r ? log_fault(r, "cannot serve dht/records") : 0;
+}
+
+void shell_serve_records_stop(struct shell *s) {
+        LIST_FOREACH_SAFE (it, &s->gatherings) {
+                struct gathering *g = LIST_ENTRY(it, struct gathering, link);
+
+                call_fail(g->call, RPC_E_GONE, "dht is stopping");
+                gathering_free(g);
+        }
+        s->records_bus = bus_server_free(s->records_bus);
+        s->records_rpc = rpc_server_free(s->records_rpc);
+}
