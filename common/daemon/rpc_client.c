@@ -255,7 +255,7 @@ static int on_reply(struct rpc_client *c, struct frame *f) {
                 result.text = f->header->status->text;
         }
         if (result.code == RPC_OK) {
-                r = wire_unpack(p->method->output, f->body, NULL, &u);
+                r = wire_unpack(p->method->output, f->body, &unpack_limits_reply, &u);
                 if (r < 0)
                         return error_fold(r);
                 if (r > 0)
