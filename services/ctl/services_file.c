@@ -18,7 +18,7 @@ static bool member(const char *object, const char *name, char *ret, size_t size)
         if (!at)
                 return false;
         at += strlen(name);
-        end = at + strcspn(at, "\",}");
+        end = at + strcspn(at, at[-1] == '"' ? "\"" : ",}"); /* a text may have commas */
         (void) snprintf(ret, size, "%.*s", (int) (end - at), at);
         return true;
 }
