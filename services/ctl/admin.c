@@ -9,8 +9,10 @@
 #include "proto/transport.pb-c.h"
 #include "services/ctl/caller.h"
 #include "services/ctl/colour.h"
+#include "services/ctl/discovery_status.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
+#include "services/ctl/people.h"
 #include "services/ctl/services_file.h"
 
 static const struct call_target admin = { "coordinator/admin", &coordinator__admin__descriptor, 0 };
@@ -69,8 +71,16 @@ static void services_json(const struct services_file *f, bool *first) {
         fputc(']', stdout);
 }
 
-static void status_json(const Coordinator__AdminStatus *s, const Transport__StatusReply *t,
-                        const struct services_file *f) {
+struct whole_status {
+        const Coordinator__AdminStatus *coordinator;
+        const Transport__StatusReply *transport; /* NULL: does not answer */
+        struct services_file services;
+        struct discovery_status discovery;
+};
+
+static void status_json(const struct whole_status *w) {
+        const Coordinator__AdminStatus *s = w->coordinator;
+        const Transport__StatusReply *t = w->transport;
         char id[PEER_ID_TEXT_SIZE] = "";
         struct peer_id peer;
         bool first = true;
@@ -88,28 +98,14 @@ static void status_json(const Coordinator__AdminStatus *s, const Transport__Stat
         json_member_u64(stdout, "candidates", s->candidates, &first);
         json_member_u64(stdout, "cache_bytes", s->cache_bytes, &first);
         json_member_u64(stdout, "cache_quota", s->cache_quota, &first);
-        json_key(stdout, "engines", &first);
-        for (size_t i = 0; i < s->n_engines; i++) {
-                fputc(i ? ',' : '[', stdout);
-                json_string(stdout, s->engines[i]);
-        }
-        fputs(s->n_engines ? "]" : "[]", stdout);
-        json_key(stdout, "notes", &first);
-        for (size_t i = 0; i < s->n_notes; i++) {
-                fputc(i ? ',' : '[', stdout);
-                json_string(stdout, s->notes[i]);
-        }
-        fputs(s->n_notes ? "]" : "[]", stdout);
-        services_json(f, &first);
+        people_json_texts("engines", s->engines, s->n_engines, &first);
+        people_json_texts("notes", s->notes, s->n_notes, &first);
+        services_json(&w->services, &first);
+        discovery_status_json(&w->discovery, &first);
         metrics_json("coordinator", s->metrics, s->n_metrics, &first);
         if (t) {
                 json_member_u64(stdout, "connections", t->connections, &first);
-                json_key(stdout, "listen", &first);
-                for (size_t i = 0; i < t->n_listen; i++) {
-                        fputc(i ? ',' : '[', stdout);
-                        json_string(stdout, t->listen[i]);
-                }
-                fputs(t->n_listen ? "]" : "[]", stdout);
+                people_json_texts("listen", t->listen, t->n_listen, &first);
                 observed_json(t, &first);
                 json_member_string(stdout, "network", t->network, &first);
                 json_member_string(stdout, "mode", t->mode, &first);
@@ -125,8 +121,9 @@ static void print_network(const Transport__StatusReply *t) {
         printf("mdns         %s\n", t->mdns);
 }
 
-static void status_text(const struct command_context *ctx, const Coordinator__AdminStatus *s,
-                        const Transport__StatusReply *t, const struct services_file *f) {
+static void status_text(const struct command_context *ctx, const struct whole_status *w) {
+        const Coordinator__AdminStatus *s = w->coordinator;
+        const Transport__StatusReply *t = w->transport;
         bool verbose = ctx->common.verbose;
         char id[PEER_ID_TEXT_SIZE] = "?";
         struct peer_id peer;
@@ -152,7 +149,8 @@ static void status_text(const struct command_context *ctx, const Coordinator__Ad
                (double) s->cache_quota / (1 << 20));
         for (size_t i = 0; i < s->n_notes; i++)
                 printf("note         %s\n", s->notes[i]);
-        services_text(ctx, f);
+        discovery_status_text(&w->discovery);
+        services_text(ctx, &w->services);
         for (size_t i = 0; verbose && i < s->n_metrics; i++)
                 printf("  %-40s %.15g\n", s->metrics[i]->name, s->metrics[i]->value);
         for (size_t i = 0; verbose && t && i < t->n_metrics; i++)
@@ -163,7 +161,7 @@ static int run_status(const struct command_context *ctx) {
         CLEANUP(unpacked_donep) struct unpacked coordinator = {};
         CLEANUP(unpacked_donep) struct unpacked transport = {};
         Types__Empty empty = TYPES__EMPTY__INIT;
-        struct services_file services = {};
+        struct whole_status w = {};
         struct node node;
         char why[256];
         int code = ctl_call(ctx, &admin, "Status", &empty, &coordinator);
@@ -172,12 +170,16 @@ static int run_status(const struct command_context *ctx) {
                 return code;
         if (ctl_try(ctx, &peers, "Status", &empty, &transport, why) && !ctx->common.json)
                 printf("transport does not answer: %s\n", why);
+        discovery_status_ask(ctx, &w.discovery);
         if (node_find(&ctx->common, &node) == NODE_OK) /* with systemd there is none */
-                (void) services_file_read(node.runtime, &services);
+                (void) services_file_read(node.runtime, &w.services);
+        w.coordinator = coordinator.message;
+        w.transport = transport.message;
         if (ctx->common.json)
-                status_json(coordinator.message, transport.message, &services);
+                status_json(&w);
         else
-                status_text(ctx, coordinator.message, transport.message, &services);
+                status_text(ctx, &w);
+        discovery_status_done(&w.discovery);
         return EXIT_OK;
 }
 

@@ -11,6 +11,12 @@ struct call_target {
         const char *capability; /* "coordinator/admin" */
         const ProtobufCServiceDescriptor *service;
         nsec_t timeout; /* 0: 5 s */
+        /* What to do after the service's own answers, by number; NULL: its text says it. */
+        const char *const *remedies;
+        size_t n_remedies;
+        /* Called about four times a second while it waits: progress. NULL: nobody cares. */
+        void (*tick)(void *userdata, nsec_t elapsed);
+        void *userdata;
 };
 
 /* Complains by itself: no such socket, nobody answers, the answer is an error.

@@ -20,7 +20,8 @@ static const struct {
         { "warn", YELLOW },     { "fail", RED },          { "ready", GREEN },
         { "starting", YELLOW }, { "waiting", YELLOW },    { "stopping", YELLOW },
         { "ended", RED },       { "connected", GREEN },   { "dialling", YELLOW },
-        { "backing off", RED }, { "paused", YELLOW },
+        { "backing off", RED }, { "paused", YELLOW },     { "answered", GREEN },
+        { "told", YELLOW },     { "blocked", RED },
 };
 
 const char *colour_of(const char *word) {

@@ -34,6 +34,8 @@ struct doctor_check {
 extern const struct doctor_check doctor_node_checks[];    /* end with name NULL */
 extern const struct doctor_check doctor_machine_checks[]; /* likewise */
 
+void doctor_look_at_discovery(struct doctor *d, struct finding *f);
+
 void finding_set(struct finding *f, enum health health, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 void finding_detail(struct finding *f, const char *format, ...)

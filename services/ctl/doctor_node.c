@@ -17,8 +17,8 @@
 #include "services/ctl/config_check.h"
 #include "services/ctl/doctor.h"
 
-static const char *const programs[] = { "keyring", "transport", "coordinator", "worker",
-                                        "executor" };
+static const char *const programs[] = { "keyring",     "transport", "dht",     "gossip",
+                                        "coordinator", "worker",    "executor" };
 
 static void look_at_programs(struct doctor *d, struct finding *f) {
         char path[PATH_MAX], missing[128] = "";
@@ -201,8 +201,13 @@ static void look_at_sockets(struct doctor *d, struct finding *f) {
 }
 
 const struct doctor_check doctor_node_checks[] = {
-        { "programs", look_at_programs },   { "executor", look_at_executor },
-        { "config", look_at_config },       { "key", look_at_key },
-        { "node", look_at_node },           { "sockets", look_at_sockets },
-        { "isolation", look_at_isolation }, {},
+        { "programs", look_at_programs },
+        { "executor", look_at_executor },
+        { "config", look_at_config },
+        { "key", look_at_key },
+        { "node", look_at_node },
+        { "sockets", look_at_sockets },
+        { "discovery", doctor_look_at_discovery },
+        { "isolation", look_at_isolation },
+        {},
 };

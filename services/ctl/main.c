@@ -10,10 +10,33 @@
 #include "quorate-config.h"
 #include "services/ctl/command.h"
 
-static const struct command *const commands[] = {
-        &command_run,     &command_query, &command_shell,  &command_explain, &command_status,
-        &command_peers,   &command_why,   &command_pause,  &command_resume,  &command_job,
-        &command_receipt, &command_key,   &command_config, &command_doctor,
+/* In the order and with the few words of `quorate --help`. */
+static const struct {
+        const struct command *command;
+        const char *brief;
+} commands[] = {
+        { &command_run, "run a node" },
+        { &command_status, "what it is and does" },
+        { &command_query, "ask one question" },
+        { &command_shell, "ask one after another" },
+        { &command_explain, "how it would be checked" },
+        { &command_job, "list, resume, stop jobs" },
+        { &command_receipt, "prove an answer, offline" },
+        { &command_peers, "who is there" },
+        { &command_why, "what happened with one" },
+        { &command_find, "where a peer is" },
+        { &command_block, "nothing more with a peer" },
+        { &command_unblock, "lift a block" },
+        { &command_blocklist, "who is blocked, and why" },
+        { &command_record, "signed records" },
+        { &command_topic, "who takes part in what" },
+        { &command_mailbox, "letters to peers away" },
+        { &command_dht, "how discovery does" },
+        { &command_pause, "no more jobs of others" },
+        { &command_resume, "take them again" },
+        { &command_key, "make or show the key" },
+        { &command_config, "what services run with" },
+        { &command_doctor, "what is missing or wrong" },
 };
 
 static void help(FILE *f) {
@@ -21,7 +44,8 @@ static void help(FILE *f) {
               "SQL answers you can check, from a peer-to-peer grid.\n\n",
               f);
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-                fprintf(f, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+                fprintf(f, "  %-10s %-*s%s", commands[i].command->name, i % 2 ? 0 : 25,
+                        commands[i].brief, i % 2 || i + 1 == ELEMENTSOF(commands) ? "\n" : "");
         fputs("\neverywhere: --runtime DIR (sockets), --state DIR (what is kept), --config PATH,\n"
               "--json (one object per line), --no-color, -v, -h. COMMAND --help says more.\n"
               "exit codes: 0 verified, local or done; 2 usage; 3 unverified; 4 contested or\n"
@@ -49,8 +73,8 @@ static void help_exit_codes(FILE *f) {
 
 static const struct command *find(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-                if (strcmp(commands[i]->name, name) == 0)
-                        return commands[i];
+                if (strcmp(commands[i].command->name, name) == 0)
+                        return commands[i].command;
         return NULL;
 }
 

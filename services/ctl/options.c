@@ -46,6 +46,19 @@ bool options_is_choice(const char *choices, const char *v) {
         return false;
 }
 
+static bool store_depth(const char *v, int64_t *ret) {
+        uint64_t depth = 0;
+
+        if (strcmp(v, "-1") == 0) {
+                *ret = -1;
+                return true;
+        }
+        if (!text_parse_u64(v, 0, INT32_MAX, &depth))
+                return false;
+        *ret = (int64_t) depth;
+        return true;
+}
+
 static bool store(const struct option *o, void *values, const char *v) {
         void *to = (char *) values + o->offset;
         struct option_list *list = to;
@@ -63,6 +76,8 @@ static bool store(const struct option *o, void *values, const char *v) {
                 return text_parse_duration(v, to) && *(const nsec_t *) to >= NSEC_PER_MSEC;
         case OPTION_ROOM:
                 return text_parse_size(v, to) && *(const uint64_t *) to > 0;
+        case OPTION_DEPTH:
+                return store_depth(v, to);
         case OPTION_LIST:
                 if (list->n_items == OPTION_LIST_MAX)
                         return false;
@@ -87,6 +102,7 @@ static const char *expected(const struct option *o) {
                 [OPTION_COUNT] = "a whole number from 1 on",
                 [OPTION_TIMEOUT] = "a time with its unit, such as 250ms, 8s or 5min, from 1ms on",
                 [OPTION_ROOM] = "a size with its unit, such as 64M or 1G, above 0",
+                [OPTION_DEPTH] = "a whole number, or -1 for no limit",
                 [OPTION_LIST] = "at most 64 of them",
         };
 

@@ -1,172 +1,241 @@
-/* quorate peers and quorate why: who is there, and what happened with one of them. */
+/* quorate peers: who is there, as transport and gossip know them, or as peers tell. */
 
 #include <inttypes.h>
-#include <string.h>
 
-#include "common/base/text.h"
-#include "common/wire/peerid.h"
-#include "proto/transport.pb-c.h"
-#include "services/ctl/caller.h"
-#include "services/ctl/colour.h"
-#include "services/ctl/json.h"
+#include "common/base/cleanup.h"
+#include "common/wire/multiaddr.h"
+#include "services/ctl/discovery.h"
+#include "services/ctl/peer_list.h"
+#include "services/ctl/people.h"
+#include "services/ctl/progress.h"
 
-static const struct call_target target = { "transport/peers", &transport__peers__descriptor, 0 };
-
-static const char *id_text(ProtobufCBinaryData peer, char ret[PEER_ID_TEXT_SIZE]) {
-        struct peer_id id;
-
-        if (!peer_id_parse(BYTES(peer.data, peer.len), &id))
-                return strcpy(ret, "?");
-        return peer_id_text(&id, ret);
-}
-
-static void peer_json(const Transport__Peer *p) {
-        char id[PEER_ID_TEXT_SIZE];
-        bool first = true;
-
-        fputc('{', stdout);
-        json_member_string(stdout, "peer", id_text(p->peer, id), &first);
-        json_member_string(stdout, "state", p->state, &first);
-        json_member_bool(stdout, "connected", p->connected, &first);
-        json_member_bool(stdout, "inbound", p->inbound, &first);
-        json_member_string(stdout, "address", p->address, &first);
-        json_member_string(stdout, "agent", p->agent, &first);
-        json_member_ms(stdout, "rtt_ms", p->rtt_us, &first);
-        json_member_u64(stdout, "streams", p->streams, &first);
-        json_member_u64(stdout, "bytes_in", p->bytes_in, &first);
-        json_member_u64(stdout, "bytes_out", p->bytes_out, &first);
-        json_key(stdout, "protocols", &first);
-        for (size_t i = 0; i < p->n_protocols; i++) {
-                fputc(i ? ',' : '[', stdout);
-                json_string(stdout, p->protocols[i]);
-        }
-        fputs(p->n_protocols ? "]" : "[]", stdout);
-        fputs("}\n", stdout);
-}
-
-static void peer_text(const struct command_context *ctx, const Transport__Peer *p) {
-        char id[PEER_ID_TEXT_SIZE], state[32], address[64];
-
-        printf("%-52s  %s%-16s%s %7.2f ms  %-3s  %s\n", id_text(p->peer, id),
-               colour_begin(ctx, stdout, p->state),
-               text_escape(BYTES_STR(p->state), state, sizeof(state)),
-               colour_end(ctx, stdout, p->state), (double) p->rtt_us / 1000,
-               p->inbound ? "in" : "out",
-               text_escape(BYTES_STR(p->address), address, sizeof(address)));
-}
+#define PAGE      200 /* presences; a reply of the bus has bounded fields */
+#define PAGES_MAX 100
 
 struct peers_options {
-        bool all;
+        bool all, gossip, rpc, discover;
+        int64_t depth;
+        uint64_t max_peers;
+        nsec_t timeout;
 };
 static const struct option peers_table[] = {
         { OPTION_FLAG, 'a', "all", offsetof(struct peers_options, all), NULL,
           "also those known but not connected" },
+        { OPTION_FLAG, 0, "gossip", offsetof(struct peers_options, gossip), NULL,
+          "only those whose presence was heard" },
+        { OPTION_FLAG, 0, "rpc", offsetof(struct peers_options, rpc), NULL,
+          "ask peers whom they know; so does naming a PEER" },
+        { OPTION_DEPTH, 0, "depth", offsetof(struct peers_options, depth), "N",
+          "--rpc: ask those found too; -1: on and on [1]" },
+        { OPTION_COUNT, 0, "max-peers", offsetof(struct peers_options, max_peers), "N",
+          "--rpc: end with so many [1000]" },
+        { OPTION_TIMEOUT, 't', "timeout", offsetof(struct peers_options, timeout), "TIME",
+          "--rpc: end after it [30s]" },
+        { OPTION_FLAG, 0, "discover", offsetof(struct peers_options, discover), NULL,
+          "--rpc: hand what is found to this node's DHT" },
         {},
 };
+static const struct peers_options peers_defaults = {
+        .depth = 1,
+        .max_peers = 1000,
+        .timeout = 30 * NSEC_PER_SEC,
+};
 
-static int run_peers(const struct command_context *ctx) {
+static const struct call_target links = { .capability = "transport/peers",
+                                          .service = &transport__peers__descriptor };
+
+/* ---- what this node knows ---- */
+
+static int add_links(const struct command_context *ctx, struct peer_list *l, bool *ret_truncated) {
         const struct peers_options *o = ctx->options;
         CLEANUP(unpacked_donep) struct unpacked u = {};
         Transport__ListRequest request = TRANSPORT__LIST_REQUEST__INIT;
-        const Transport__ListReply *reply;
         int code;
 
         request.known = o->all;
-        code = ctl_call(ctx, &target, "List", &request, &u);
+        code = ctl_call(ctx, &links, "List", &request, &u);
         if (code)
                 return code;
-        reply = u.message;
-        for (size_t i = 0; i < reply->n_peers; i++)
-                if (ctx->common.json)
-                        peer_json(reply->peers[i]);
-                else
-                        peer_text(ctx, reply->peers[i]);
-        if (reply->n_peers == 0 && !ctx->common.json)
-                puts("no peers; name one with `bootstrap =` in [transport] of the configuration");
-        if (reply->truncated && !ctx->common.json)
+        *ret_truncated = ((const Transport__ListReply *) u.message)->truncated;
+        peer_list_add_links(l, &u);
+        return EXIT_OK;
+}
+
+/* All pages; 0, or -1 with why. */
+static int add_heard(const struct command_context *ctx, struct peer_list *l, char why[256]) {
+        Gossip__PeersRequest request = GOSSIP__PEERS_REQUEST__INIT;
+
+        request.max = PAGE;
+        for (unsigned i = 0; i < PAGES_MAX; i++) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                const Gossip__PeersReply *reply;
+                bool more;
+
+                if (ctl_try(ctx, &discovery_candidates, "Peers", &request, &u, why))
+                        return -1;
+                reply = u.message;
+                more = reply->truncated && reply->n_peers > 0;
+                if (more)
+                        request.after = reply->peers[reply->n_peers - 1]->peer;
+                peer_list_add_heard(l, &u); /* keeps what `after` points to */
+                if (!more)
+                        break;
+        }
+        return 0;
+}
+
+static int show_known(const struct command_context *ctx) {
+        const struct peers_options *o = ctx->options;
+        CLEANUP(peer_list_donep) struct peer_list l = {};
+        char why[256] = "cannot connect";
+        bool truncated = false;
+        int code = EXIT_OK;
+
+        if (!o->gossip)
+                code = add_links(ctx, &l, &truncated);
+        if (code)
+                return code;
+        if (add_heard(ctx, &l, why) && o->gossip)
+                return complain(ctx, EXIT_OTHER, "%s", why);
+        peer_list_merge(&l);
+        peer_list_show(ctx, &l);
+        if (ctx->common.json)
+                return EXIT_OK;
+        if (l.n_rows == 0)
+                puts(o->gossip
+                             ? "nothing heard yet; look again in half a minute, or `quorate peers`"
+                             : "no peers; name one with `bootstrap =` in [transport] of the "
+                               "configuration");
+        if (truncated)
                 puts("… and more");
         return EXIT_OK;
 }
 
-static void attempt_json(const Transport__Attempt *a, bool *first_of_all) {
-        bool first = true;
+/* ---- what peers tell ---- */
 
-        fputs(*first_of_all ? "{" : ",{", stdout);
-        *first_of_all = false;
-        json_member_u64(stdout, "age_ms", a->age_ms, &first);
-        json_member_ms(stdout, "took_ms", a->took_us, &first);
-        json_member_string(stdout, "direction", a->direction, &first);
-        json_member_string(stdout, "address", a->address, &first);
-        json_member_string(stdout, "outcome", a->outcome, &first);
-        fputc('}', stdout);
-}
+static bool check_begin(const struct command_context *ctx) {
+        for (size_t i = 0; i < ctx->operands.n_items; i++) {
+                const struct bytes text = BYTES_STR(ctx->operands.items[i]);
+                struct multiaddr a;
+                struct peer_id id;
 
-static void why_json(const Transport__WhyReply *reply) {
-        bool first = true, none = true;
-
-        fputc('{', stdout);
-        json_member_string(stdout, "state", reply->peer ? reply->peer->state : "", &first);
-        json_key(stdout, "attempts", &first);
-        fputc('[', stdout);
-        for (size_t i = 0; i < reply->n_attempts; i++)
-                attempt_json(reply->attempts[i], &none);
-        fputs("]}\n", stdout);
-}
-
-static void why_text(const struct command_context *ctx, const Transport__WhyReply *reply) {
-        char text[200];
-
-        if (reply->peer)
-                peer_text(ctx, reply->peer);
-        for (size_t i = 0; i < reply->n_addresses; i++)
-                printf("  address  %s\n",
-                       text_escape(BYTES_STR(reply->addresses[i]), text, sizeof(text)));
-        for (size_t i = 0; i < reply->n_attempts; i++) {
-                const Transport__Attempt *a = reply->attempts[i];
-
-                printf("  %8.1f s ago  %-3s  %8.1f ms  %s\n", (double) a->age_ms / 1000,
-                       a->direction, (double) a->took_us / 1000,
-                       text_escape(BYTES_STR(a->outcome), text, sizeof(text)));
+                if (peer_id_from_text(text, &id) ||
+                    (multiaddr_from_config(text, &a) == 0 && multiaddr_peer(&a, &id)))
+                        continue;
+                (void) complain(ctx, EXIT_USAGE,
+                                "peers: '%s' is nobody to ask; give a peer id, PEER@host:port, or "
+                                "a multiaddr with /p2p/",
+                                ctx->operands.items[i]);
+                return false;
         }
-        if (reply->n_attempts == 0)
-                puts("  nothing was tried yet");
+        return true;
 }
 
-static int run_why(const struct command_context *ctx) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Transport__WhyRequest request = TRANSPORT__WHY_REQUEST__INIT;
-        struct peer_id id;
+struct asking {
+        struct progress progress;
+        nsec_t timeout;
+};
+
+static void on_tick(void *userdata, nsec_t elapsed) {
+        struct asking *a = userdata;
+        char line[100];
+
+        (void) snprintf(line, sizeof(line), "asking peers whom they know  %.1f of %.0f s",
+                        (double) elapsed / NSEC_PER_SEC, (double) a->timeout / NSEC_PER_SEC);
+        progress_line(&a->progress, line);
+}
+
+static int crawl(const struct command_context *ctx, struct unpacked *ret) {
+        const struct peers_options *o = ctx->options;
+        struct call_target t = discovery_within(&discovery_candidates, o->timeout);
+        Gossip__CrawlRequest request = GOSSIP__CRAWL_REQUEST__INIT;
+        struct asking a = { .timeout = o->timeout };
+        char why[256] = "cannot connect";
+        int r;
+
+        request.from = (char **) ctx->operands.items;
+        request.n_from = ctx->operands.n_items;
+        request.depth = (int32_t) o->depth;
+        request.max_peers = o->max_peers < UINT32_MAX ? (uint32_t) o->max_peers : UINT32_MAX;
+        request.timeout_ms = discovery_ms(o->timeout);
+        request.discover = o->discover;
+        progress_init(&a.progress, ctx->common.json);
+        t.tick = on_tick;
+        t.userdata = &a;
+        r = ctl_try(ctx, &t, "Crawl", &request, ret, why);
+        progress_clear(&a.progress);
+        return r == 0 ? EXIT_OK : complain(ctx, EXIT_OTHER, "%s", why);
+}
+
+static void crawl_end_json(const Gossip__CrawlReply *m, size_t n) {
+        printf("{\"peers\":%zu,\"asked\":%u,\"failed\":%u,\"capped\":%s,\"timed_out\":%s}\n", n,
+               m->asked, m->failed, m->capped ? "true" : "false", m->timed_out ? "true" : "false");
+}
+
+static void crawl_end_text(const struct peers_options *o, const Gossip__CrawlReply *m, size_t n) {
+        fflush(stdout);
+        fprintf(stderr, "%zu peer%s; %u asked, %u of them did not answer\n", n, n == 1 ? "" : "s",
+                m->asked, m->failed);
+        if (m->capped)
+                fprintf(stderr,
+                        "quorate: warning: ended with %" PRIu64
+                        " peers, there are more; raise --max-peers\n",
+                        o->max_peers);
+        if (m->timed_out)
+                fprintf(stderr,
+                        "quorate: warning: ended after %.3g s, not all were asked; raise "
+                        "--timeout\n",
+                        (double) o->timeout / NSEC_PER_SEC);
+}
+
+static int show_told(const struct command_context *ctx) {
+        CLEANUP(peer_list_donep) struct peer_list l = {};
+        CLEANUP(unpacked_donep) struct unpacked told = {};
+        CLEANUP(unpacked_donep) struct unpacked linked = {};
+        Transport__ListRequest request = TRANSPORT__LIST_REQUEST__INIT;
+        const Gossip__CrawlReply *m;
+        char why[256];
         int code;
 
-        if (ctx->operands.n_items != 1 ||
-            !peer_id_from_text(BYTES_STR(ctx->operands.items[0]), &id))
-                return complain(ctx, EXIT_USAGE,
-                                "why: give one peer id (12D3KooW…; `quorate peers -a` lists them)");
-        request.peer = (ProtobufCBinaryData){ id.len, id.bytes };
-        code = ctl_call(ctx, &target, "Why", &request, &u);
+        if (!check_begin(ctx))
+                return EXIT_USAGE;
+        code = crawl(ctx, &told);
         if (code)
                 return code;
+        m = told.message;
+        peer_list_add_told(&l, &told); /* m lives on in it */
+        if (ctl_try(ctx, &links, "List", &request, &linked, why) == 0)
+                peer_list_add_links(&l, &linked); /* for the round-trip times */
+        peer_list_merge(&l);
+        peer_list_keep_presences(&l);
+        peer_list_show(ctx, &l);
         if (ctx->common.json)
-                why_json(u.message);
+                crawl_end_json(m, l.n_rows);
         else
-                why_text(ctx, u.message);
+                crawl_end_text(ctx->options, m, l.n_rows);
         return EXIT_OK;
+}
+
+static int run(const struct command_context *ctx) {
+        const struct peers_options *o = ctx->options;
+        bool asks = o->rpc || o->discover || o->depth != peers_defaults.depth ||
+                    ctx->operands.n_items > 0;
+
+        if (asks && (o->gossip || o->all))
+                return complain(ctx, EXIT_USAGE,
+                                "peers: --%s shows what this node knows, --rpc and PEER ask "
+                                "others; give one of them",
+                                o->gossip ? "gossip" : "all");
+        return asks ? show_told(ctx) : show_known(ctx);
 }
 
 const struct command command_peers = {
         .name = "peers",
-        .usage = "peers [--all]",
-        .summary = "List the peers this node is connected to",
-        .example = "quorate peers --all --json",
+        .usage = "peers [OPTIONS] [PEER…]",
+        .summary = "List the peers this node is connected to or has heard of; -v: whole ids",
+        .example = "quorate peers --depth 2 --discover",
         .options = peers_table,
         .options_size = sizeof(struct peers_options),
-        .run = run_peers,
-};
-
-const struct command command_why = {
-        .name = "why",
-        .usage = "why PEER",
-        .summary = "Say what was tried with one peer and how it ended",
-        .example = "quorate why 12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7",
-        .run = run_why,
+        .defaults = &peers_defaults,
+        .run = run,
 };

@@ -34,6 +34,14 @@ static void count_stages(const struct quorate_progress *what, char ret[128]) {
         }
 }
 
+void progress_line(struct progress *p, const char *text) {
+        if (!p->on)
+                return;
+        fprintf(stderr, "\r\033[K%.*s", (int) p->width - 1, text);
+        fflush(stderr);
+        p->is_shown = true;
+}
+
 void progress_show(struct progress *p, const struct quorate_progress *what) {
         char hosts[128], line[512];
 
@@ -44,11 +52,7 @@ void progress_show(struct progress *p, const struct quorate_progress *what) {
                  what->stage, *hosts ? " (" : "", hosts, *hosts ? ")" : "", what->rows,
                  (double) what->bytes / (1 << 20), (double) what->elapsed_us / 1e6,
                  *what->note ? "  " : "", what->note);
-        if (strlen(line) >= p->width)
-                line[p->width - 1] = 0;
-        fprintf(stderr, "\r\033[K%s", line);
-        fflush(stderr);
-        p->is_shown = true;
+        progress_line(p, line);
 }
 
 void progress_clear(struct progress *p) {

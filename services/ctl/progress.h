@@ -14,4 +14,5 @@ struct progress {
 
 void progress_init(struct progress *p, bool quiet);
 void progress_show(struct progress *p, const struct quorate_progress *what);
+void progress_line(struct progress *p, const char *text);
 void progress_clear(struct progress *p); /* before anything else is printed */

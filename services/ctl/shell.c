@@ -88,6 +88,14 @@ static void append(struct shell *s, struct buffer *statement, const char *line) 
         statement->len--; /* the 0 stands behind it */
 }
 
+static void take_word(struct shell *s, struct shell_input *in, const char *line) {
+        CLEANUP(freep) char *word = xasprintf("%s%s", line[0] == '.' ? "" : ".", line);
+
+        shell_input_remember(in, line);
+        shell_dot(s, word);
+        fflush(stdout);
+}
+
 static void loop(struct shell *s, struct shell_input *in) {
         CLEANUP(buffer_donep) struct buffer statement = {};
 
@@ -102,10 +110,8 @@ static void loop(struct shell *s, struct shell_input *in) {
                 }
                 if (kind == SHELL_END)
                         break;
-                if (statement.len == 0 && line[0] == '.') {
-                        shell_input_remember(in, line);
-                        shell_dot(s, line);
-                        fflush(stdout);
+                if (statement.len == 0 && (line[0] == '.' || shell_is_word(line))) {
+                        take_word(s, in, line);
                         continue;
                 }
                 append(s, &statement, line);

@@ -16,6 +16,8 @@ struct shell {
 
 /* ".peers" and the like. Unknown ones are complained about. */
 void shell_dot(struct shell *s, char *line);
+/* Whether a line is a dot command whose dot may be left out: "peers", "peers @PEER". */
+bool shell_is_word(const char *line);
 /* The n-th dot command that begins with these `len` characters; NULL: no more. */
 const char *shell_dot_name(const char *prefix, size_t len, size_t n);
 /* Opens the connection when there is none. EXIT_OK, or after complaining. */

@@ -118,12 +118,14 @@ static void run_command(struct shell *s, const struct command *c, const char *op
         s->code = code ? code : s->code;
 }
 
+/* "@PEER": whom that one knows. */
 static void dot_peers(struct shell *s, const char *argument) {
-        CLEANUP(freep) void *options = xcalloc(1, command_peers.options_size + 1);
-
-        if (command_peers.defaults)
-                memcpy(options, command_peers.defaults, command_peers.options_size);
-        run_command(s, &command_peers, NULL, options);
+        if (*argument && (*argument != '@' || !argument[1]))
+                s->code = complain(s->ctx, EXIT_USAGE,
+                                   "peers: give nothing, or @PEER to ask that one");
+        else
+                run_command(s, &command_peers, *argument ? argument + 1 : NULL,
+                            command_peers.defaults);
 }
 
 static void dot_status(struct shell *s, const char *argument) {
@@ -146,7 +148,8 @@ static const struct dot dots[] = {
         { ".meta", "on|off", "who answered what, after each answer", dot_meta },
         { ".mode", "M", "how answers are checked: quorum, unanimous, fast", dot_mode },
         { ".open", "[NAME=]FILE", "ask this SQLite file; without one: which are open", dot_open },
-        { ".peers", "", "nodes this one knows", dot_peers },
+        { ".peers", "[@PEER]", "nodes this one knows, or that peer; also without the dot",
+          dot_peers },
         { ".quit", "", "leave; so does Ctrl-D", dot_quit },
         { ".status", "", "what this node is and does", dot_status },
         { ".tables", "", "tables and views of the open files", dot_tables },
@@ -163,6 +166,13 @@ const char *shell_dot_name(const char *prefix, size_t len, size_t n) {
                 if (strncmp(dots[i].name, prefix, len) == 0 && n-- == 0)
                         return dots[i].name;
         return NULL;
+}
+
+bool shell_is_word(const char *line) {
+        const size_t n = strlen("peers");
+
+        return strncmp(line, "peers", n) == 0 && line[n + strspn(line + n, " \t")] != ';' &&
+               (line[n] == 0 || line[n] == ' ' || line[n] == '\t');
 }
 
 void shell_dot(struct shell *s, char *line) {

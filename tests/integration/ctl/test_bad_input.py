@@ -140,6 +140,76 @@ def command_table(p):
     ]
 
 
+def discovery_table(p):
+    """peers, find, record, topic, mailbox, dht, block: what is wrong before any node is asked."""
+    return [
+        ("depth that is none", ["peers", "--depth", "-2"], 2, "whole number, or -1 for no limit"),
+        ("no peers at most", ["peers", "--max-peers", "0"], 2, "whole number from 1 on"),
+        ("crawl without a unit", ["peers", "--rpc", "--timeout", "30"], 2, "time with its unit"),
+        ("begin at nobody", ["peers", "nobody"], 2, "'nobody' is nobody to ask; give"),
+        ("begin at an address of nobody", ["peers", "192.0.2.1:4001"], 2, "nobody to ask; give"),
+        ("hear and ask at once", ["peers", "--gossip", "--rpc"], 2, "give one of them"),
+        ("all and ask at once", ["peers", "--all", STRANGER], 2, "give one of them"),
+        ("peers, and no node", ["peers"], 5, "quorate run"),
+        ("crawl, and no node", ["peers", "--rpc"], 5, "quorate run"),
+        ("why whom", ["why"], 2, "give one peer id"),
+        ("why nonsense", ["why", "xyz"], 2, "'xyz' is no peer id; give one whole"),
+        ("find whom", ["find"], 2, "give one peer id"),
+        ("find a short id", ["find", "…eAto4Az7"], 2, "no peer id; give one whole"),
+        ("find in no time", ["find", "-t", "0s", STRANGER], 2, "from 1ms on"),
+        ("find, and no node", ["find", STRANGER], 5, "quorate run"),
+        ("block whom", ["block"], 2, "block: give one peer id"),
+        ("block two", ["block", STRANGER, STRANGER], 2, "block: give one peer id"),
+        ("block for no time", ["block", "--for", "0s", STRANGER], 2, "from 1ms on"),
+        ("block for a long reason", ["block", "--reason", "x" * 201, STRANGER], 2, "give at most 200 bytes"),
+        ("unblock nonsense", ["unblock", "xyz"], 2, "no peer id; give one whole"),
+        ("blocklist of somebody", ["blocklist", STRANGER], 2, "takes no operands; see"),
+        ("record what", ["record"], 2, "record: say get NAME"),
+        ("record with an unknown verb", ["record", "fetch", "/pk/x"], 2, "record: say get NAME"),
+        ("record get without a name", ["record", "get"], 2, "give a name"),
+        ("record get of what is no name", ["record", "get", "chess"], 2, "give a name"),
+        ("record get of half a digit", ["record", "get", "hex:0"], 2, "give a name"),
+        ("record rm without a name", ["record", "rm"], 2, "give a name"),
+        ("record put of nothing", ["record", "put"], 2, "give a kind"),
+        ("record put without a payload", ["record", "put", "name", "sales"], 2, "give its payload"),
+        ("record put of two payloads", ["record", "put", "name", "x", "--hex", "00", "--file", "-"], 2, "give its payload"),
+        ("record put of no digits", ["record", "put", "name", "x", "--hex", "0g"], 2, "give pairs of hex digits"),
+        ("record put of a file that is not there", ["record", "put", "name", "x", "--file", p.path("none")], 2,
+         "No such file.*give another"),
+        ("record put of a folder", ["record", "put", "name", "x", "--file", p.dir], 2, "Is a directory; give another"),
+        ("record put of too much", ["record", "put", "profile", "--file", p.path("large")], 2,
+         "longer than 15872 bytes; give less"),
+        ("record list of something", ["record", "list", "name"], 2, "takes no operands; see"),
+        ("topic what", ["topic"], 2, "topic: say"),
+        ("topic with an unknown verb", ["topic", "join", "chess"], 2, "not 'join'"),
+        ("topic without a name", ["topic", "find", ""], 2, "give a topic of 1 to 128 bytes"),
+        ("topic with a long name", ["topic", "find", "x" * 129], 2, "give a topic of 1 to 128 bytes"),
+        ("topic that says too much", ["topic", "announce", "x", "--file", p.path("large")], 2, "longer than 512 bytes"),
+        ("mailbox what", ["mailbox"], 2, "mailbox: say"),
+        ("letter to nobody", ["mailbox", "send"], 2, "give the peer id"),
+        ("letter to nonsense", ["mailbox", "send", "xyz"], 2, "no peer id; give one whole"),
+        ("letter without a text", ["mailbox", "send", STRANGER], 2, "the text is empty; give"),
+        ("letter that is too long", ["mailbox", "send", STRANGER, "--file", p.path("large")], 2, "longer than 15872"),
+        ("letter, and no node", ["mailbox", "send", STRANGER, "--file", p.path("text.txt")], 5, "quorate run"),
+        ("forget what", ["mailbox", "forget"], 2, "give 1 to 64 letters"),
+        ("forget all and one", ["mailbox", "forget", "--all", "hex:00"], 2, "give 1 to 64 letters"),
+        ("forget nonsense", ["mailbox", "forget", "xyz"], 2, "'xyz' is no letter; `quorate mailbox read` lists them"),
+        ("read something", ["mailbox", "read", "xyz"], 2, "takes no operands; see"),
+        ("dht what", ["dht"], 2, "dht: say stats"),
+        ("dht stats, and no node", ["dht", "stats"], 5, "quorate run"),
+    ]
+
+
+def test_discovery(tap):
+    p = Place()
+    try:
+        p.path("large").write_bytes(b"x" * 15873)
+        for name, arguments, code, wanted in discovery_table(p):
+            tell(tap, name, p.run(*arguments), code, wanted)
+    finally:
+        shutil.rmtree(p.dir)
+
+
 def test_commands(tap):
     p = Place()
     try:
@@ -337,5 +407,5 @@ def test_full_node(tap):
 
 
 if __name__ == "__main__":
-    sys.exit(Tap().run([test_commands, test_unreadable, test_key, test_large_data, test_node, test_corrupt_state, test_full_disk,
+    sys.exit(Tap().run([test_commands, test_discovery, test_unreadable, test_key, test_large_data, test_node, test_corrupt_state, test_full_disk,
                         test_full_node]))

@@ -20,7 +20,8 @@ def said_by(*arguments):
 
 
 code, top = help_of()
-verbs = re.findall(r"^  ([a-z]+) ", top, re.M)
+# two to a line
+verbs = [m[1] for line in top.splitlines() for part in (line[:38], line[38:]) if (m := re.match(r"  ([a-z]+) ", part))]
 texts = {"": (code, top)} | {verb: help_of(verb) for verb in verbs} | {"help exit-codes": said_by("help", "exit-codes")}
 print(f"1..{len(texts) + 1}")
 failed = 0
@@ -32,7 +33,7 @@ def tell(number, name, problems):
     print(f"{'not ok' if problems else 'ok'} {number} - {name}" + (": " + "; ".join(problems) if problems else ""))
 
 
-tell(1, "all verbs are listed", [] if len(verbs) >= 14 else [str(verbs)])
+tell(1, "all verbs are listed", [] if len(verbs) >= 22 else [str(verbs)])
 for i, (verb, (code, text)) in enumerate(texts.items(), 2):
     lines = text.splitlines()
     problems = [f"exit {code}"] if code else []

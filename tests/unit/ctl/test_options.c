@@ -7,6 +7,7 @@ struct values {
         const char *text, *choice;
         uint64_t number, size, count, room;
         nsec_t time, timeout;
+        int64_t depth;
         struct option_list list;
 };
 
@@ -21,6 +22,7 @@ static const struct option table[] = {
         { OPTION_COUNT, 'k', "count", offsetof(struct values, count), "N", "from 1 on" },
         { OPTION_ROOM, 0, "room", offsetof(struct values, room), "SIZE", "above 0" },
         { OPTION_TIMEOUT, 0, "timeout", offsetof(struct values, timeout), "TIME", "from 1ms on" },
+        { OPTION_DEPTH, 0, "depth", offsetof(struct values, depth), "N", "-1: no limit" },
         { OPTION_LIST, 'l', "list", offsetof(struct values, list), "X", "may repeat" },
         {},
 };
@@ -72,6 +74,19 @@ static void test_values(void **state) {
         assert_int_equal(operands.n_items, 1); /* "-" is standard input */
 }
 
+static void test_depth(void **state) {
+        const char *const limit[] = { "--depth", "3", NULL }, *const none[] = { "--depth=-1",
+                                                                                NULL };
+        struct operands operands;
+        struct values v;
+        char error[256];
+
+        assert_int_equal(parse(limit, &v, &operands, error), OPTIONS_OK);
+        assert_int_equal(v.depth, 3);
+        assert_int_equal(parse(none, &v, &operands, error), OPTIONS_OK);
+        assert_int_equal(v.depth, -1);
+}
+
 static const struct {
         const char *args[4];
         const char *want; /* part of the text */
@@ -90,6 +105,8 @@ static const struct {
         { { "--room", "0M" }, "above 0" },
         { { "--timeout", "0s" }, "from 1ms on" },
         { { "--timeout", "999us" }, "from 1ms on" },
+        { { "--depth", "-2" }, "or -1 for no limit" },
+        { { "--depth", "2147483648" }, "or -1 for no limit" },
         { { "--choice", "tw" }, "one|two|three" },
         { { "--choice", "" }, "one|two|three" },
         { { "--choice", "two|three" }, "one|two|three" },
@@ -127,5 +144,5 @@ static void test_list_is_bounded(void **state) {
         assert_non_null(strstr(error, "at most 64"));
 }
 
-TEST_MAIN(cmocka_unit_test(test_forms), cmocka_unit_test(test_values),
+TEST_MAIN(cmocka_unit_test(test_forms), cmocka_unit_test(test_values), cmocka_unit_test(test_depth),
           cmocka_unit_test(test_refused), cmocka_unit_test(test_list_is_bounded))

@@ -1,0 +1,301 @@
+/* quorate mailbox: letters between nodes, kept by the DHT while the other one is away.
+ * Sealed and opened by keyring: neither the key nor a foreign text comes to dht. */
+
+#include <inttypes.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/canonical/record.h"
+#include "proto/keyring.pb-c.h"
+#include "services/ctl/input_file.h"
+#include "services/ctl/json.h"
+#include "services/ctl/people.h"
+#include "services/ctl/record_view.h"
+
+#define LETTERS_MAX 64
+
+struct mailbox_options {
+        const char *file;
+        bool all;
+        nsec_t timeout;
+};
+static const struct option mailbox_table[] = {
+        { OPTION_STRING, 0, "file", offsetof(struct mailbox_options, file), "FILE",
+          "send: the text [standard input]" },
+        { OPTION_FLAG, 0, "all", offsetof(struct mailbox_options, all), NULL,
+          "forget: all that are there now" },
+        { OPTION_TIMEOUT, 't', "timeout", offsetof(struct mailbox_options, timeout), "TIME",
+          "for each lookup [30s]" },
+        {},
+};
+static const struct mailbox_options mailbox_defaults = { .timeout = 30 * NSEC_PER_SEC };
+
+/* By proto/keyring.proto. */
+static const char *const keyring_remedies[] = {
+        [1] = "give a text of 1 to 15872 bytes",
+        [2] = "run it again in a moment",
+        [3] = "see `quorate mailbox --help`",
+};
+static const struct call_target keyring = { .capability = "keyring/admin",
+                                            .service = &keyring__admin__descriptor,
+                                            .remedies = keyring_remedies,
+                                            .n_remedies = ELEMENTSOF(keyring_remedies) };
+
+static struct call_target records(const struct command_context *ctx) {
+        const struct mailbox_options *o = ctx->options;
+
+        return discovery_within(&discovery_records, o->timeout);
+}
+
+/* ---- send ---- */
+
+/* The recipient's signed profile, which names its key; it stays in *ret. */
+static int get_profile(const struct command_context *ctx, const struct peer_id *to,
+                       struct unpacked *ret) {
+        const struct mailbox_options *o = ctx->options;
+        const struct call_target t = records(ctx);
+        Dht__GetRequest request = DHT__GET_REQUEST__INIT;
+        char name[PEER_ID_TEXT_SIZE + 16] = "/profile/", why[256] = "cannot connect";
+        const Dht__GetReply *reply;
+
+        (void) peer_id_text(to, name + strlen(name));
+        request.name = people_data(BYTES_STR(name));
+        request.timeout_ms = discovery_ms(o->timeout);
+        if (ctl_try(ctx, &t, "Get", &request, ret, why))
+                return complain(ctx, EXIT_OTHER, "mailbox send: its profile: %s", why);
+        reply = ret->message;
+        if (reply->n_records == 0 || reply->records[0]->value.len == 0)
+                return complain(ctx, EXIT_OTHER,
+                                "mailbox send: that peer publishes no profile, so nobody can seal "
+                                "a letter for it; see that its dht runs");
+        return EXIT_OK;
+}
+
+static int seal(const struct command_context *ctx, const struct unpacked *profile,
+                struct bytes text, struct unpacked *ret) {
+        const Dht__GetReply *found = profile->message;
+        Keyring__SealMailboxRequest request = KEYRING__SEAL_MAILBOX_REQUEST__INIT;
+
+        request.profile = found->records[0]->value;
+        request.text = people_data(text);
+        return ctl_call(ctx, &keyring, "SealMailbox", &request, ret);
+}
+
+static int post(const struct command_context *ctx, const struct peer_id *to,
+                const struct unpacked *sealed, struct unpacked *ret) {
+        const Keyring__SealMailboxReply *box = sealed->message;
+        const struct call_target t = records(ctx);
+        Dht__SendRequest request = DHT__SEND_REQUEST__INIT;
+
+        request.recipient = people_data(peer_id_bytes(to));
+        request.sealed = box->box;
+        return ctl_call(ctx, &t, "Send", &request, ret);
+}
+
+static int mailbox_send(const struct command_context *ctx) {
+        const struct mailbox_options *o = ctx->options;
+        CLEANUP(unpacked_donep) struct unpacked profile = {};
+        CLEANUP(unpacked_donep) struct unpacked sealed = {};
+        CLEANUP(unpacked_donep) struct unpacked sent = {};
+        CLEANUP(buffer_donep) struct buffer text = {};
+        const Dht__PutReply *m;
+        struct peer_id to;
+        int code;
+
+        if (ctx->operands.n_items != 2)
+                return complain(ctx, EXIT_USAGE, "mailbox send: give the peer id of one recipient");
+        if (!people_peer_operand(ctx, "mailbox send", ctx->operands.items[1], &to))
+                return EXIT_USAGE;
+        buffer_init(&text, RECORD_PAYLOAD_MAX);
+        code = input_file_read(ctx, "mailbox send", o->file, &text);
+        if (code == EXIT_OK && text.len == 0)
+                code = complain(ctx, EXIT_USAGE,
+                                "mailbox send: the text is empty; give --file FILE");
+        if (code == EXIT_OK)
+                code = get_profile(ctx, &to, &profile);
+        if (code == EXIT_OK)
+                code = seal(ctx, &profile, buffer_bytes(&text), &sealed);
+        if (code == EXIT_OK)
+                code = post(ctx, &to, &sealed, &sent);
+        if (code)
+                return code;
+        m = sent.message;
+        if (ctx->common.json)
+                printf("{\"ok\":true,\"stored\":%u,\"asked\":%u}\n", m->stored, m->asked);
+        else
+                printf("sent, kept by %u of %u peers asked for 48 h or until it is read\n",
+                       m->stored, m->asked);
+        return EXIT_OK;
+}
+
+/* ---- read ---- */
+
+static int fetch(const struct command_context *ctx, struct unpacked *ret) {
+        const struct mailbox_options *o = ctx->options;
+        const struct call_target t = records(ctx);
+        Dht__MailboxRequest request = DHT__MAILBOX_REQUEST__INIT;
+
+        request.max = LETTERS_MAX;
+        request.timeout_ms = discovery_ms(o->timeout);
+        return ctl_call(ctx, &t, "Mailbox", &request, ret);
+}
+
+/* `opened` NULL: `why` not. */
+static void letter_json(const Dht__Record *r, const Keyring__OpenMailboxReply *opened,
+                        const char *why) {
+        char name[RECORD_VIEW_NAME_SIZE];
+        bool first = true;
+
+        fputc('{', stdout);
+        json_member_string(stdout, "letter", record_view_name_text(people_bytes(r->name), name),
+                           &first);
+        json_member_u64(stdout, "age_ms", r->age_ms, &first);
+        json_member_u64(stdout, "expires_ms", r->expires_ms, &first);
+        if (opened) {
+                people_json_peer("sender", opened->sender, &first);
+                people_json_bytes("text", people_bytes(opened->text), &first);
+        } else {
+                json_member_string(stdout, "error", why, &first);
+        }
+        fputs("}\n", stdout);
+}
+
+static void letter_text(const Dht__Record *r, const Keyring__OpenMailboxReply *opened,
+                        const char *why) {
+        char name[RECORD_VIEW_NAME_SIZE], age[PEOPLE_AGE_SIZE], id[PEER_ID_TEXT_SIZE];
+
+        printf("letter   %s\n", record_view_name_text(people_bytes(r->name), name));
+        printf("age      %s", people_age(r->age_ms, age));
+        printf(", expires in %s\n", people_age(r->expires_ms, age));
+        if (opened) {
+                printf("from     %s (it signed this)\n", people_peer(opened->sender, id));
+                people_print(people_bytes(opened->text));
+        } else {
+                printf("cannot be opened: %s\n", why);
+        }
+        putchar('\n');
+}
+
+static void show_letter(const struct command_context *ctx, const Dht__Record *r) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Keyring__OpenMailboxRequest request = KEYRING__OPEN_MAILBOX_REQUEST__INIT;
+        char why[256] = "cannot connect";
+
+        request.box = r->payload;
+        (void) ctl_try(ctx, &keyring, "OpenMailbox", &request, &u, why);
+        if (ctx->common.json)
+                letter_json(r, u.message, why);
+        else
+                letter_text(r, u.message, why);
+}
+
+static int mailbox_read(const struct command_context *ctx) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Dht__GetReply *reply;
+        int code;
+
+        if (ctx->operands.n_items > 1)
+                return complain(ctx, EXIT_USAGE, "mailbox read: takes no operands; see --help");
+        code = fetch(ctx, &u);
+        if (code)
+                return code;
+        reply = u.message;
+        for (size_t i = 0; i < reply->n_records; i++)
+                show_letter(ctx, reply->records[i]);
+        if (ctx->common.json)
+                return EXIT_OK;
+        if (reply->n_records == 0)
+                printf("no letters; %u peers were asked\n", reply->asked);
+        else
+                puts("`quorate mailbox forget LETTER…` (or --all) lets the network drop them");
+        return EXIT_OK;
+}
+
+/* ---- forget ---- */
+
+static int forget(const struct command_context *ctx, ProtobufCBinaryData *names, size_t n) {
+        const struct call_target t = records(ctx);
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Dht__ForgetRequest request = DHT__FORGET_REQUEST__INIT;
+
+        request.names = names;
+        request.n_names = n;
+        return people_done(ctx, ctl_call(ctx, &t, "Forget", &request, &u), "%zu forgotten", n);
+}
+
+static int forget_all(const struct command_context *ctx) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        ProtobufCBinaryData names[LETTERS_MAX];
+        const Dht__GetReply *reply;
+        size_t n = 0;
+        int code = fetch(ctx, &u);
+
+        if (code)
+                return code;
+        reply = u.message;
+        for (; n < reply->n_records && n < LETTERS_MAX; n++)
+                names[n] = reply->records[n]->name;
+        return n > 0 ? forget(ctx, names, n) : people_done(ctx, EXIT_OK, "no letters");
+}
+
+static int forget_named(const struct command_context *ctx) {
+        CLEANUP(buffer_donep) struct buffer text = {};
+        ProtobufCBinaryData names[LETTERS_MAX];
+        size_t n = ctx->operands.n_items - 1, ends[LETTERS_MAX];
+
+        buffer_init(&text, LETTERS_MAX * 256);
+        for (size_t i = 0; i < n; i++) {
+                if (!record_view_name(ctx->operands.items[i + 1], &text))
+                        return complain(ctx, EXIT_USAGE,
+                                        "mailbox forget: '%s' is no letter; `quorate mailbox read` "
+                                        "lists them",
+                                        ctx->operands.items[i + 1]);
+                ends[i] = text.len;
+        }
+        for (size_t i = 0; i < n; i++) {
+                size_t begin = i > 0 ? ends[i - 1] : 0;
+
+                names[i] = people_data(BYTES(text.data + begin, ends[i] - begin));
+        }
+        return forget(ctx, names, n);
+}
+
+static int mailbox_forget(const struct command_context *ctx) {
+        const struct mailbox_options *o = ctx->options;
+        size_t n = ctx->operands.n_items - 1;
+
+        if (o->all ? n > 0 : n == 0 || n > LETTERS_MAX)
+                return complain(ctx, EXIT_USAGE,
+                                "mailbox forget: give 1 to %d letters that `quorate mailbox read` "
+                                "lists, or --all",
+                                LETTERS_MAX);
+        return o->all ? forget_all(ctx) : forget_named(ctx);
+}
+
+static const struct {
+        const char *name;
+        int (*run)(const struct command_context *ctx);
+} mailbox_verbs[] = {
+        { "send", mailbox_send },
+        { "read", mailbox_read },
+        { "forget", mailbox_forget },
+};
+
+static int run(const struct command_context *ctx) {
+        for (size_t i = 0; i < ELEMENTSOF(mailbox_verbs) && ctx->operands.n_items > 0; i++)
+                if (strcmp(ctx->operands.items[0], mailbox_verbs[i].name) == 0)
+                        return mailbox_verbs[i].run(ctx);
+        return complain(ctx, EXIT_USAGE,
+                        "mailbox: say send PEER, read, or forget LETTER… (or --all)");
+}
+
+const struct command command_mailbox = {
+        .name = "mailbox",
+        .usage = "mailbox send PEER | read | forget LETTER…",
+        .summary = "Write to a peer that may be away, read what others wrote; end to end sealed",
+        .example = "quorate mailbox send 12D3KooW… --file letter.txt",
+        .options = mailbox_table,
+        .options_size = sizeof(struct mailbox_options),
+        .defaults = &mailbox_defaults,
+        .run = run,
+};
