@@ -14,13 +14,6 @@
 #include "common/daemon/rpc_body.h"
 #include "proto/bus.pb-c.h"
 
-const struct unpack_limits rpc_reply_limits = {
-        .depth = 8,
-        .fields = 64 << 10,
-        .unknown = 16,
-        .memory = 16 << 20,
-};
-
 struct event {
         struct list in_client;
         const char *name;
@@ -262,7 +255,7 @@ static int on_reply(struct rpc_client *c, struct frame *f) {
                 result.text = f->header->status->text;
         }
         if (result.code == RPC_OK) {
-                r = wire_unpack(p->method->output, f->body, &rpc_reply_limits, &u);
+                r = wire_unpack(p->method->output, f->body, &unpack_limits_reply, &u);
                 if (r < 0)
                         return error_fold(r);
                 if (r > 0)

@@ -22,6 +22,13 @@ const struct unpack_limits unpack_limits_default = {
         .memory = 4 << 20,
 };
 
+const struct unpack_limits unpack_limits_reply = {
+        .depth = 8,
+        .fields = 64 << 10,
+        .unknown = 16,
+        .memory = 16 << 20,
+};
+
 /* What the walk has used up so far. */
 struct scan {
         const struct unpack_limits *limits;

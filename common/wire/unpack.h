@@ -24,6 +24,9 @@ struct unpack_limits {
 };
 /* 8 levels, 4,096 fields, 16 unknown, 4 MiB. */
 extern const struct unpack_limits unpack_limits_default;
+/* Of what a service of one's own node replies, which may list a thousand peers; its link bounds
+ * the bytes. 8 levels, 65,536 fields, 16 unknown, 16 MiB. */
+extern const struct unpack_limits unpack_limits_reply;
 
 enum unpack_result {
         UNPACK_OK = 0,

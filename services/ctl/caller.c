@@ -60,7 +60,7 @@ static void on_done(void *userdata, const struct rpc_result *result) {
         }
         buffer_init(&b, BUS_MESSAGE_MAX);
         wire_pack(&b, result->message);
-        if (b.failed || wire_unpack(c->type, buffer_bytes(&b), &rpc_reply_limits, c->reply)) {
+        if (b.failed || wire_unpack(c->type, buffer_bytes(&b), &unpack_limits_reply, c->reply)) {
                 c->code = RPC_E_MALFORMED;
                 (void) strcpy(c->why, "malformed answer");
         }

@@ -68,7 +68,7 @@ static void on_told(void *userdata, const struct peer_id *from, const struct byt
 
 static bool ask(struct visit *v, struct bytes message, nsec_t now) {
         v->n_pages++;
-        return dht_tell(v->errand->dht, &v->node, message, true, on_told, v, now);
+        return dht_tell(v->errand->dht, &v->node, message, on_told, v, now);
 }
 
 static void visit_node(struct errand *e, const struct contact *node, nsec_t now) {

@@ -495,8 +495,8 @@ static void send_all(struct handover *h, nsec_t now) {
         LIST_FOREACH_SAFE (it, &h->messages) {
                 struct handed *handed = LIST_ENTRY(it, struct handed, link);
 
-                if (dht_tell(h->replicate->dht, &h->to->who, refbuf_bytes(handed->message), true,
-                             NULL, NULL, now))
+                if (dht_tell(h->replicate->dht, &h->to->who, refbuf_bytes(handed->message), NULL,
+                             NULL, now))
                         h->replicate->stats.handed_over++;
                 refbuf_unref(handed->message);
                 free(handed);

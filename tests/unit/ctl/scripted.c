@@ -105,9 +105,9 @@ static void invoke(ProtobufCService *service, unsigned index, const ProtobufCMes
                 return;
         }
         unpacked_done(&a->reply);
-        assert_int_equal(
-                wire_unpack(m->output, buffer_bytes(&script->packed), &rpc_reply_limits, &a->reply),
-                0);
+        assert_int_equal(wire_unpack(m->output, buffer_bytes(&script->packed), &unpack_limits_reply,
+                                     &a->reply),
+                         0);
         call_reply(call, a->reply.message);
 }
 
