@@ -31,6 +31,7 @@ enum job_stage {
         JOB_INPUTS = 0, /* datasets are looked up */
         JOB_RESTORED,   /* read from the journal, not yet decided about */
         JOB_ANALYSING,
+        JOB_FINDING, /* gossip is asked for more hosts */
         JOB_GRID,  /* offers, runs, votes */
         JOB_LOCAL, /* our own worker runs it */
         JOB_ROWS,
@@ -91,6 +92,12 @@ struct job {
         struct handle run, journal, receipt;
         bool has_slot;
         uint64_t slot_memory;
+
+        /* Hosts. */
+        struct handle find;
+        nsec_t find_until; /* find.id: not waited for longer; else: asked again */
+        struct found found;
+        bool has_found;
 
         /* Grid. */
         struct prospect prospects[JOB_PROSPECTS_MAX];
