@@ -248,6 +248,32 @@ static void admin_job_list(Coordinator__Admin_Service *service,
         job_list_done(l);
 }
 
+/* ---- One host ---- */
+
+static void admin_peer(Coordinator__Admin_Service *service, const Coordinator__PeerRef *in,
+                       Coordinator__PeerReply_Closure closure, void *closure_data) {
+        struct shell *s = shell_of(service);
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        Coordinator__PeerReply out = COORDINATOR__PEER_REPLY__INIT;
+        struct candidate c;
+        struct peer_id peer;
+        bool known;
+
+        if (!peer_id_parse(BYTES(in->peer.data, in->peer.len), &peer)) {
+                call_fail(call, ADMIN_E_NONE, "not a peer id");
+                return;
+        }
+        out.denied = coordinator_is_denied(s->core, &peer);
+        out.trust = coordinator_trust(s->core, &peer, shell_now(s), &known);
+        out.known = known;
+        if (shell_candidate_of(s, &peer, &c)) {
+                out.origin = (char *) candidate_origin_name(c.origin);
+                out.has_claims = c.claims.is_known;
+                out.free_slots = c.claims.free_slots;
+        }
+        call_reply(call, &out);
+}
+
 /* ---- Receipts ---- */
 
 static int read_receipt(struct shell *s, const char *name, struct buffer *ret) {

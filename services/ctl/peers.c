@@ -5,12 +5,15 @@
 
 #include "common/base/text.h"
 #include "common/wire/peerid.h"
+#include "proto/coordinator.pb-c.h"
 #include "proto/transport.pb-c.h"
 #include "services/ctl/caller.h"
 #include "services/ctl/colour.h"
 #include "services/ctl/json.h"
 
 static const struct call_target target = { "transport/peers", &transport__peers__descriptor, 0 };
+static const struct call_target hosts = { "coordinator/admin", &coordinator__admin__descriptor,
+                                          2 * NSEC_PER_SEC };
 
 static const char *id_text(ProtobufCBinaryData peer, char ret[PEER_ID_TEXT_SIZE]) {
         struct peer_id id;
@@ -101,11 +104,40 @@ static void attempt_json(const Transport__Attempt *a, bool *first_of_all) {
         fputc('}', stdout);
 }
 
-static void why_json(const Transport__WhyReply *reply) {
+static void host_json(const Coordinator__PeerReply *host, bool *first) {
+        char trust[32];
+
+        json_member_string(stdout, "origin", host->origin, first);
+        json_member_bool(stdout, "denied", host->denied, first);
+        json_member_bool(stdout, "known", host->known, first);
+        (void) snprintf(trust, sizeof(trust), "%.3f", host->trust);
+        json_member_string(stdout, "trust", trust, first);
+}
+
+static void host_text(const Coordinator__PeerReply *host) {
+        printf("  host     %s%s%s, own trust %.2f%s\n", *host->origin ? "named by " : "",
+               *host->origin ? host->origin : "not one this node would ask",
+               host->denied ? ", denied" : "", host->trust,
+               host->known ? "" : " (on probation)");
+}
+
+/* NULL: no coordinator to ask; transport alone has an answer too. */
+static const Coordinator__PeerReply *ask_host(const struct command_context *ctx,
+                                              ProtobufCBinaryData peer, struct unpacked *u) {
+        Coordinator__PeerRef request = COORDINATOR__PEER_REF__INIT;
+        char why[256];
+
+        request.peer = peer;
+        return ctl_try(ctx, &hosts, "Peer", &request, u, why) ? NULL : u->message;
+}
+
+static void why_json(const Transport__WhyReply *reply, const Coordinator__PeerReply *host) {
         bool first = true, none = true;
 
         fputc('{', stdout);
         json_member_string(stdout, "state", reply->peer ? reply->peer->state : "", &first);
+        if (host)
+                host_json(host, &first);
         json_key(stdout, "attempts", &first);
         fputc('[', stdout);
         for (size_t i = 0; i < reply->n_attempts; i++)
@@ -113,11 +145,14 @@ static void why_json(const Transport__WhyReply *reply) {
         fputs("]}\n", stdout);
 }
 
-static void why_text(const struct command_context *ctx, const Transport__WhyReply *reply) {
+static void why_text(const struct command_context *ctx, const Transport__WhyReply *reply,
+                     const Coordinator__PeerReply *host) {
         char text[200];
 
         if (reply->peer)
                 peer_text(ctx, reply->peer);
+        if (host)
+                host_text(host);
         for (size_t i = 0; i < reply->n_addresses; i++)
                 printf("  address  %s\n",
                        text_escape(BYTES_STR(reply->addresses[i]), text, sizeof(text)));
@@ -133,7 +168,8 @@ static void why_text(const struct command_context *ctx, const Transport__WhyRepl
 }
 
 static int run_why(const struct command_context *ctx) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
+        CLEANUP(unpacked_donep) struct unpacked u = {}, about = {};
+        const Coordinator__PeerReply *host;
         Transport__WhyRequest request = TRANSPORT__WHY_REQUEST__INIT;
         struct peer_id id;
         int code;
@@ -146,10 +182,11 @@ static int run_why(const struct command_context *ctx) {
         code = ctl_call(ctx, &target, "Why", &request, &u);
         if (code)
                 return code;
+        host = ask_host(ctx, request.peer, &about);
         if (ctx->common.json)
-                why_json(u.message);
+                why_json(u.message, host);
         else
-                why_text(ctx, u.message);
+                why_text(ctx, u.message, host);
         return EXIT_OK;
 }
 
