@@ -5,8 +5,10 @@
 
 const char *candidate_origin_name(enum candidate_origin o) {
         static const char *const names[_ORIGIN_N] = {
-                [ORIGIN_PINNED] = "pinned",       [ORIGIN_GOSSIP] = "gossip",
-                [ORIGIN_DHT] = "dht",             [ORIGIN_HISTORY] = "history",
+                [ORIGIN_PINNED] = "pinned",
+                [ORIGIN_GOSSIP] = "gossip",
+                [ORIGIN_DHT] = "dht",
+                [ORIGIN_HISTORY] = "history",
                 [ORIGIN_CONNECTED] = "connected",
         };
 

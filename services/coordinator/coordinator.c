@@ -4,6 +4,7 @@
 #include "common/base/memory.h"
 #include "services/coordinator/denied.h"
 #include "services/coordinator/governor.h"
+#include "services/coordinator/hosts.h"
 #include "services/coordinator/requester.h"
 #include "services/coordinator/role.h"
 
@@ -37,8 +38,8 @@ struct coordinator *coordinator_new(const struct coordinator_settings *settings,
         c->core.governor = &c->governor;
         rng_init(&c->core.rng, seed);
         governor_init(&c->governor, settings->host.served_slots, settings->host.overcommit);
-        c->core.denied = denied_new(rng_u64(&c->core.rng), settings->host.denied,
-                                    settings->host.n_denied);
+        c->core.denied =
+                denied_new(rng_u64(&c->core.rng), settings->host.denied, settings->host.n_denied);
         /* Ids differ between runs of one node, so that an old answer meets nobody. The
          * host's share the odd numbers with inbound streams, which count from 1. */
         c->core.next_id[ROLE_REQUESTER] = (rng_u64(&c->core.rng) >> 32 << 1) + 2;

@@ -15,6 +15,7 @@
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
 #include "services/coordinator/client.h"
+#include "services/coordinator/hosts.h"
 #include "services/coordinator/planner.h"
 #include "services/coordinator/quorum.h"
 #include "services/coordinator/replica.h"
@@ -32,8 +33,8 @@ enum job_stage {
         JOB_RESTORED,   /* read from the journal, not yet decided about */
         JOB_ANALYSING,
         JOB_FINDING, /* gossip is asked for more hosts */
-        JOB_GRID,  /* offers, runs, votes */
-        JOB_LOCAL, /* our own worker runs it */
+        JOB_GRID,    /* offers, runs, votes */
+        JOB_LOCAL,   /* our own worker runs it */
         JOB_ROWS,
         JOB_CLOSING, /* statements are signed, the receipt is stored */
         JOB_ENDED,   /* re-checks, statements to hosts, client's rest */

@@ -29,5 +29,4 @@ size_t pool_count(const struct pool *p, enum candidate_origin origin, nsec_t now
  * At most CANDIDATES_MAX. */
 size_t pool_list(struct pool *p, nsec_t now, struct candidate *ret);
 /* False: not there. */
-bool pool_find(const struct pool *p, const struct peer_id *peer, nsec_t now,
-               struct candidate *ret);
+bool pool_find(const struct pool *p, const struct peer_id *peer, nsec_t now, struct candidate *ret);

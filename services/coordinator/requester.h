@@ -3,6 +3,7 @@
 /* The requester role: this node's own queries. What coordinator.c may call
  * beside the table of role.h; each as its namesake in coordinator.h says. */
 
+#include "services/coordinator/hosts.h"
 #include "services/coordinator/role.h"
 
 /* entropy NULL: explain only. */

@@ -2,12 +2,12 @@
 
 /* What the files of the requester share; nobody else includes this. */
 
+#include "services/coordinator/find.h"
 #include "services/coordinator/job.h"
 #include "services/coordinator/verdicts.h"
 
 #define CANDIDATES_WAIT (3 * NSEC_PER_SEC) /* after a start, hosts become known one by one */
 #define DISCOVERY_WAIT  (5 * NSEC_PER_SEC) /* the same, where gossip looks for them */
-#define REASON_MAX      384
 
 struct requester {
         nsec_t started;
@@ -58,19 +58,10 @@ void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now);
 void job_plan(struct job *j); /* prospects of now, and what follows from them */
 void job_begin(struct job *j, nsec_t now);
 void job_route(struct job *j, nsec_t now);
-unsigned job_need(const struct job *j); /* fewest hosts that can give an answer */
+unsigned job_need(const struct job *j);      /* fewest hosts that can give an answer */
 bool job_would_be_grid(const struct job *j); /* if there were hosts enough */
 uint64_t job_estimate_us(const struct job *j);
 void job_answer_calls(struct job *j);
-
-/* find.c */
-size_t job_engines(const struct job *j, const char **ret); /* classes; DESCRIPTOR_CLASSES_MAX */
-bool job_wants_more(const struct job *j);
-void job_find(struct job *j, nsec_t now); /* begins JOB_FINDING */
-void job_finding_step(struct job *j, nsec_t now);
-/* "gossip: 7 known, 7 unusable for class …"; return ret. */
-const char *job_why_nobody(const struct job *j, char ret[DETAIL_MAX]);
-const char *job_reason(const struct job *j, char ret[REASON_MAX]); /* of the plan */
 
 void rows_pump(struct job *j);
 void rows_hold(struct job *j, nsec_t now);

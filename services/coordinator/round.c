@@ -106,7 +106,8 @@ static void take(struct job *j, struct choice *c, source_fn source, unsigned n, 
 void job_prospects(struct job *j) {
         static const source_fn each[] = { is_from_history, is_from_dht, is_pinned, is_from_gossip };
         static const source_fn rest[] = { is_from_history, is_pinned, is_from_gossip };
-        unsigned max = SET_OF(j)->candidates_max, enough = j->rule.replicas + SET_OF(j)->offer_extra;
+        unsigned max = SET_OF(j)->candidates_max,
+                 enough = j->rule.replicas + SET_OF(j)->offer_extra;
         CLEANUP(freep) struct choice *c = xnew(struct choice);
 
         max = max < JOB_PROSPECTS_MAX ? max : JOB_PROSPECTS_MAX;

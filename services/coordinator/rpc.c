@@ -16,7 +16,8 @@
 #include "common/wire/unpack.h"
 #include "proto/coordinator.pb-c.h"
 #include "proto/journal.pb-c.h"
-#include "services/coordinator/shell.h"
+#include "services/coordinator/shell_discovery.h"
+#include "services/coordinator/shell_workers.h"
 
 #define LIST_DEFAULT      20
 #define LIST_MAX          200

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
+#include "services/coordinator/shell_discovery.h"
 
 #define CLOCK_EVERY NSEC_PER_SEC /* wall clock, candidates */
 
@@ -204,9 +205,9 @@ static int start_core(struct shell *s) {
 
 /* Who we are and what we know first; only then those who ask. */
 static int (*const starts[])(struct shell *s) = {
-        start_network, start_timers,        shell_keyring_start, shell_files_start,   start_data,
-        start_core,    shell_discovery_start, shell_workers_start, shell_client_start,
-        shell_streams_start,
+        start_network,      start_timers,        shell_keyring_start,   shell_files_start,
+        start_data,         start_core,          shell_discovery_start, shell_workers_start,
+        shell_client_start, shell_streams_start,
 };
 
 int shell_start(struct service_context *ctx, void **ret) {

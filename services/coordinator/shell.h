@@ -121,11 +121,6 @@ void *shell_stop(struct service_context *ctx, void *userdata);
 int shell_streams_start(struct shell *s);
 void shell_streams_stop(struct shell *s);
 void shell_streams_expire(struct shell *s);
-int shell_discovery_start(struct shell *s);
-void shell_discovery_stop(struct shell *s);
-void shell_candidates(struct shell *s); /* asks who is there, then tells the core */
-bool shell_candidate_of(struct shell *s, const struct peer_id *peer, struct candidate *ret);
-void shell_offer_look(struct shell *s); /* tells gossip when what we offer has changed */
 int shell_workers_start(struct shell *s);
 void shell_workers_stop(struct shell *s);
 int shell_client_start(struct shell *s);
@@ -140,17 +135,6 @@ void shell_files_stop(struct shell *s);
 void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata);
 void shell_uploads_gone(struct shell *s, const struct link *link); /* lets go of their pins */
 void shell_uploads_stop(struct shell *s);
-/* A worker enlisted over this link; the old entry of the link goes. */
-struct worker_facts {
-        const char *name;
-        char *const *engines;
-        size_t n_engines;
-        uint32_t slots;
-        uint64_t memory;
-        char *const *missing;
-        size_t n_missing;
-};
-void shell_worker_enlist(struct shell *s, struct link *link, const struct worker_facts *facts);
 /* For Status: lines about what is not as it should be; strings are the shell's. */
 size_t shell_worker_notes(struct shell *s, const char **ret, size_t max);
 size_t shell_engines(struct shell *s, const char **ret, size_t max);

@@ -113,8 +113,8 @@ static void take_claims(const Gossip__HostOffer *in, struct candidate_claims *re
 /* The operator certificate is not taken over: unverified, it would split voters. */
 bool discovery_candidate(const Gossip__Candidate *in, nsec_t now, struct candidate *ret,
                          nsec_t *ret_until) {
-        nsec_t age = in->age_ms < OFFER_TTL / NSEC_PER_MSEC ? in->age_ms * NSEC_PER_MSEC
-                                                            : OFFER_TTL;
+        nsec_t age =
+                in->age_ms < OFFER_TTL / NSEC_PER_MSEC ? in->age_ms * NSEC_PER_MSEC : OFFER_TTL;
 
         *ret = (struct candidate){ .origin = ORIGIN_GOSSIP };
         *ret_until = nsec_add(now, OFFER_TTL - age);
@@ -154,8 +154,7 @@ static bool is_few(const struct shell *s) {
 }
 
 static bool is_idle(const struct shell *s) {
-        return !s->discovery->job_at ||
-               shell_now(s) > nsec_add(s->discovery->job_at, IDLE_AFTER);
+        return !s->discovery->job_at || shell_now(s) > nsec_add(s->discovery->job_at, IDLE_AFTER);
 }
 
 /* A pool that is warm: for hosts of our own engine classes, free or not. */
@@ -359,7 +358,8 @@ static void on_dht_down(void *userdata) {
 static void say_absent(struct shell *s) {
         struct discovery *d = s->discovery;
 
-        if (d->has_gossip || d->has_said_absent || shell_now(s) < nsec_add(d->started, ABSENT_AFTER))
+        if (d->has_gossip || d->has_said_absent ||
+            shell_now(s) < nsec_add(d->started, ABSENT_AFTER))
                 return;
         d->has_said_absent = true;
         log_notice("gossip does not answer below %s: hosts are peers of [query] and those that "
@@ -428,8 +428,7 @@ int shell_discovery_start(struct shell *s) {
         r = connect_to(s, "gossip/candidates", &gossip__candidates__descriptor, &d->gossip_bus,
                        &d->gossip_rpc);
         if (!r)
-                r = connect_to(s, "dht/lookup", &dht__lookup__descriptor, &d->dht_bus,
-                               &d->dht_rpc);
+                r = connect_to(s, "dht/lookup", &dht__lookup__descriptor, &d->dht_bus, &d->dht_rpc);
         if (!r)
                 r = shell_offer_start(s);
         if (!r)

@@ -6,6 +6,7 @@
 
 #include "common/base/rng.h"
 #include "proto/gossip.pb-c.h"
+#include "services/coordinator/hosts.h"
 #include "services/coordinator/offer.h"
 #include "services/coordinator/shell.h"
 
@@ -29,15 +30,20 @@ struct discovery {
 };
 
 /* shell_discovery.c */
+int shell_discovery_start(struct shell *s);
+void shell_discovery_stop(struct shell *s);
+void shell_candidates(struct shell *s); /* asks who is there, then tells the core */
+bool shell_candidate_of(struct shell *s, const struct peer_id *peer, struct candidate *ret);
 /* True: `ret` may be asked; false: no host at all. */
 bool discovery_candidate(const Gossip__Candidate *in, nsec_t now, struct candidate *ret,
                          nsec_t *ret_until);
 
 /* shell_offer.c */
+void shell_offer_look(struct shell *s); /* after a turn: has it changed? */
 int shell_offer_start(struct shell *s);
 void shell_offer_stop(struct shell *s);
-void shell_offer_again(struct shell *s);   /* gossip is there (again): it knows nothing */
-void shell_offer_tick(struct shell *s);    /* now and then */
+void shell_offer_again(struct shell *s); /* gossip is there (again): it knows nothing */
+void shell_offer_tick(struct shell *s);  /* now and then */
 /* shell_deny.c */
 int shell_deny_start(struct shell *s);
 void shell_deny_stop(struct shell *s);

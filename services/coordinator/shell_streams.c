@@ -8,6 +8,7 @@
 #include "common/daemon/log.h"
 #include "common/wire/unpack.h"
 #include "proto/transport.pb-c.h"
+#include "services/coordinator/shell_discovery.h"
 #include "services/coordinator/shell_outbox.h"
 
 #define CALL_TIMEOUT (5 * NSEC_PER_SEC)

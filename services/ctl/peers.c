@@ -117,8 +117,7 @@ static void host_json(const Coordinator__PeerReply *host, bool *first) {
 static void host_text(const Coordinator__PeerReply *host) {
         printf("  host     %s%s%s, own trust %.2f%s\n", *host->origin ? "named by " : "",
                *host->origin ? host->origin : "not one this node would ask",
-               host->denied ? ", denied" : "", host->trust,
-               host->known ? "" : " (on probation)");
+               host->denied ? ", denied" : "", host->trust, host->known ? "" : " (on probation)");
 }
 
 /* NULL: no coordinator to ask; transport alone has an answer too. */

@@ -11,6 +11,7 @@
 #include "proto/grid.pb-c.h"
 #include "proto/worker.pb-c.h"
 #include "services/coordinator/coordinator.h"
+#include "services/coordinator/hosts.h"
 #include "tests/support/test.h"
 
 #define ENGINE    "sim/1/model"

@@ -57,9 +57,8 @@ static void test_one_host_of_two_sources(void **state) {
                 assert_int_equal(is.claims.is_known, c->has_claims);
                 assert_int_equal(is.n_addresses, 2);
                 /* where the better source says it is comes first */
-                assert_true(multiaddr_equal(&is.addresses[0], c->is == c->second
-                                                                      ? &b.addresses[0]
-                                                                      : &a.addresses[0]));
+                assert_true(multiaddr_equal(
+                        &is.addresses[0], c->is == c->second ? &b.addresses[0] : &a.addresses[0]));
         }
 }
 
