@@ -38,7 +38,7 @@ static const char *const verdicts[_VERDICT_MAX] = {
 static const struct word errors[_OUTCOME_MAX] = {
         [OUTCOME_OK] = { "OK", 0, "" },
         ERROR(NO_CANDIDATES, 5,
-              "no host can run this; add peers (`quorate peers`) or run it with "
+              "no host can run this ({why}); add peers (`quorate peers`) or run it with "
               "--prefer local"),
         ERROR(TOO_FEW_HOSTS, 5,
               "{have} hosts took part, {need} are needed; add hosts, lower "

@@ -149,6 +149,7 @@ struct quorate_host {
         uint8_t answer[32];
         bool has_answer, counted;
         uint64_t elapsed_us;
+        const char *origin; /* who named it: pinned gossip dht history connected */
 };
 struct quorate_end {
         const char *state;   /* VERIFIED TRUSTED UNVERIFIED LOCAL CONTESTED CACHED, or "" */

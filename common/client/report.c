@@ -67,6 +67,7 @@ static void take_hosts(struct quorate_result *r, const Coordinator__ResultEnd *e
                         .engine = from->engine,
                         .address = from->address,
                         .voter = from->voter,
+                        .origin = from->origin,
                         .problem = from->problem
                                            ? client_problem_text(from->problem, r->problems[i],
                                                                  sizeof(r->problems[i]))

@@ -55,6 +55,10 @@ enum action_type {
         ACTION_SPOOL_READ,  /* id = spool; offset, n; answered by coordinator_spool_data() */
         ACTION_SPOOL_DROP,  /* id = spool, forgotten */
 
+        /* More hosts for a job: id; data: a packed gossip.DrawRequest. Answered by
+         * coordinator_found(). */
+        ACTION_FIND,
+
         /* Clients of coordinator/query. */
         ACTION_REPLY, /* id = call; data: packed SubmitReply or ExplainReply; none: n and event.text
                          (static) say why */

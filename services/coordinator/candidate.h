@@ -1,7 +1,9 @@
 #pragma once
 
 /* Hosts that may be asked, and what is known about them. The list comes from
- * outside (pinned and bootstrap peers; later gossip, DHT and history). Pure. */
+ * outside (pool.h). Records that gossip heard are signed by their hosts, and gossip
+ * has checked that; they are not checked again, for they decide nothing but who is
+ * asked: transport proves who answers, and every commit is signed. Pure. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,9 +16,30 @@
 #define CANDIDATES_MAX          256 /* known */
 #define CANDIDATES_PER_JOB      16
 #define CANDIDATE_ADDRESSES_MAX 4
+#define CANDIDATE_ENGINES_MAX   4
 #define OPERATOR_SIZE           32
 
-enum candidate_origin { ORIGIN_PINNED = 0, ORIGIN_GOSSIP, ORIGIN_DHT, ORIGIN_HISTORY, _ORIGIN_N };
+/* Who named a host to us. ORIGIN_CONNECTED: nobody; it is connected, and says that it
+ * serves jobs. */
+enum candidate_origin {
+        ORIGIN_PINNED = 0,
+        ORIGIN_GOSSIP,
+        ORIGIN_DHT,
+        ORIGIN_HISTORY,
+        ORIGIN_CONNECTED,
+        _ORIGIN_N,
+};
+const char *candidate_origin_name(enum candidate_origin o); /* "pinned", … */
+
+/* What it offers, as gossip heard it. */
+struct candidate_claims {
+        bool is_known;                           /* false: the rest is nothing */
+        uint64_t engines[CANDIDATE_ENGINES_MAX]; /* candidate_claim() of class strings */
+        size_t n_engines;
+        uint32_t free_slots;
+        uint32_t data_classes; /* bit n: enum data_class n */
+};
+uint64_t candidate_claim(struct bytes text); /* a short name for a claim; never 0 */
 
 struct candidate {
         struct peer_id peer;
@@ -27,4 +50,10 @@ struct candidate {
                                                 none */
         uint64_t claimed_region; /* hashes of claims, 0: none; they may merge, never split */
         uint64_t claimed_build;
+        struct candidate_claims claims;
 };
+
+/* Whether what it claims fits the job; a host that claims nothing always does. */
+bool candidate_may_run(const struct candidate *c, const uint64_t *engines, size_t n_engines,
+                       uint32_t data_class);
+struct candidate *candidate_find(struct candidate *list, size_t n, const struct peer_id *peer);

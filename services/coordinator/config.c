@@ -31,6 +31,7 @@ const struct config_key coordinator_config_keys[] = {
         CONFIG_SECTION("query"),
         STRING(network, "network", "",
                "jobs stay among nodes that say the same here; empty: the name in [network]"),
+        STRING(query_region, "region", "", "ask gossip for hosts of this region; empty: of any"),
         LIST(peers, "peers", "hosts to ask: a multiaddr, peerid@host:port, or a bare peer id"),
         INT(replicas, "replicas", "3", 1, 16, "hosts that run a job (k)"),
         INT(quorum, "quorum", "2", 1, 16, "equal answers needed (q)"),
@@ -81,6 +82,7 @@ const struct config_key coordinator_config_keys[] = {
         DURATION(held, "held", "5min", NSEC_PER_MSEC, 86400 * NSEC_PER_SEC,
                  "drop a result that is held but not read"),
         ENUM(data_class, "data-class", "public", data_classes, "most secret data admitted"),
+        STRING(region, "region", "", "where this node says it is, as [query] region asks for it"),
         LIST(groups, "groups", "groups this node belongs to"),
         LIST(deny, "deny", "peer ids that are refused"),
 
@@ -172,7 +174,13 @@ int coordinator_config_settings(const struct coordinator_config *c, const char *
                 log_error("[query] network or the --state directory is too long");
                 return service_refuse();
         }
+        if (strlen(c->query_region) >= sizeof(ret->query.region) ||
+            strlen(c->region) >= sizeof(ret->query.region)) {
+                log_error("[query] region and [host] region have at most 64 bytes");
+                return service_refuse();
+        }
         fill_query(c, &ret->query);
+        strcpy(ret->query.region, c->query_region);
         strcpy(ret->query.network, network);
         strcpy(ret->query.receipt_dir, receipts);
         fill_host(c, &ret->host);

@@ -17,7 +17,7 @@ struct coordinator_config {
         nsec_t keyring_wait;
 
         /* [query] */
-        char *network;
+        char *network, *query_region;
         struct config_list peers;
         uint64_t replicas, quorum, max_replicas, jobs_max;
         nsec_t dial_timeout, silence, attempt, job_timeout, local_below;
@@ -31,6 +31,7 @@ struct coordinator_config {
         uint64_t memory, rows, bytes, host_spool, host_spool_job, input_size, peer_memory;
         nsec_t cpu, wall, bid_valid, unread, held;
         int data_class;
+        char *region;
         struct config_list groups, deny;
 
         /* [trust] */

@@ -2,7 +2,9 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "services/coordinator/denied.h"
 #include "services/coordinator/governor.h"
+#include "services/coordinator/hosts.h"
 #include "services/coordinator/requester.h"
 #include "services/coordinator/role.h"
 
@@ -36,6 +38,8 @@ struct coordinator *coordinator_new(const struct coordinator_settings *settings,
         c->core.governor = &c->governor;
         rng_init(&c->core.rng, seed);
         governor_init(&c->governor, settings->host.served_slots, settings->host.overcommit);
+        c->core.denied =
+                denied_new(rng_u64(&c->core.rng), settings->host.denied, settings->host.n_denied);
         /* Ids differ between runs of one node, so that an old answer meets nobody. The
          * host's share the odd numbers with inbound streams, which count from 1. */
         c->core.next_id[ROLE_REQUESTER] = (rng_u64(&c->core.rng) >> 32 << 1) + 2;
@@ -59,6 +63,7 @@ struct coordinator *coordinator_free(struct coordinator *c) {
         for (int i = _ROLE_N - 1; i >= 0; i--)
                 roles[i]->free(c->role[i]);
         actions_free(c->core.actions);
+        denied_free(c->core.denied);
         engines_clear(&c->core);
         free(c);
         return NULL;
@@ -205,6 +210,68 @@ void coordinator_spool_failed(struct coordinator *c, uint64_t spool, nsec_t now)
 void coordinator_candidates(struct coordinator *c, const struct candidate *list, size_t n,
                             nsec_t now) {
         requester_candidates(c->role[ROLE_REQUESTER], list, n, now);
+}
+
+void coordinator_discovery(struct coordinator *c, bool is_there) {
+        requester_discovery(c->role[ROLE_REQUESTER], is_there);
+}
+
+void coordinator_found(struct coordinator *c, uint64_t id, const struct found *found, nsec_t now) {
+        requester_found(c->role[ROLE_REQUESTER], id, found, now);
+}
+
+size_t coordinator_history(const struct coordinator *c, struct peer_id *ret, size_t max) {
+        return requester_history(c->role[ROLE_REQUESTER], ret, max);
+}
+
+static void deny(struct coordinator *c, const struct peer_id *peer) {
+        struct event e = { .level = EVENT_WARNING, .name = "deny_list_full", .peer = *peer };
+
+        if (!denied_set(c->core.denied, peer, true))
+                actions_event(c->core.actions, &e);
+}
+
+void coordinator_deny(struct coordinator *c, const struct peer_id *peer, bool is_denied,
+                      nsec_t now) {
+        if (!is_denied) {
+                (void) denied_set(c->core.denied, peer, false);
+                return;
+        }
+        deny(c, peer);
+        EACH_ROLE(c, denied, now);
+}
+
+void coordinator_deny_list(struct coordinator *c, const struct peer_id *list, size_t n,
+                           nsec_t now) {
+        denied_clear(c->core.denied);
+        for (size_t i = 0; i < n; i++)
+                deny(c, &list[i]);
+        EACH_ROLE(c, denied, now);
+}
+
+bool coordinator_is_denied(const struct coordinator *c, const struct peer_id *peer) {
+        return denied_has(c->core.denied, peer);
+}
+
+double coordinator_trust(const struct coordinator *c, const struct peer_id *peer, nsec_t now,
+                         bool *ret_known) {
+        return requester_trust(c->role[ROLE_REQUESTER], peer, now, ret_known);
+}
+
+void coordinator_offered(const struct coordinator *c, struct offered *ret) {
+        const struct host_settings *s = &c->core.settings.host;
+        const struct governor *g = &c->governor;
+
+        *ret = (struct offered){ .is_paused = g->is_paused || !s->enabled,
+                                 .price = s->price,
+                                 .data_class = s->data_class,
+                                 .groups = s->groups,
+                                 .n_groups = s->n_groups };
+        if (ret->is_paused)
+                return;
+        ret->slots = governor_served_slots(g);
+        ret->free_slots = governor_free_slots(g);
+        ret->memory = g->slots ? g->memory / g->slots * ret->slots : 0;
 }
 
 void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory,

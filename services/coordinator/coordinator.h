@@ -127,9 +127,6 @@ void coordinator_spool_failed(struct coordinator *c, uint64_t spool, nsec_t now)
 
 /* ---- What is known from elsewhere ---- */
 
-/* Replaces the list; at most CANDIDATES_MAX are kept. */
-void coordinator_candidates(struct coordinator *c, const struct candidate *list, size_t n,
-                            nsec_t now);
 /* All workers together, whenever one comes or goes. engines: class strings. */
 void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory,
                           const char *const *engines, size_t n_engines, nsec_t now);

@@ -13,6 +13,7 @@ enum handle_kind {
         HANDLE_JOURNAL,    /* struct job: submitted is durable */
         HANDLE_RECEIPT,    /* struct job */
         HANDLE_SPOOL,      /* struct job */
+        HANDLE_FIND,       /* struct job: more hosts */
         _HANDLE_KIND_N,
 };
 

@@ -4,6 +4,7 @@
 #include "common/base/map.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "services/coordinator/denied.h"
 
 #define STREAM_IDLE (30 * NSEC_PER_SEC) /* a stream that says nothing and waits for nothing */
 #define SLOT_RETRY  (10 * NSEC_PER_MSEC)
@@ -418,6 +419,19 @@ static void on_capacity(void *role, nsec_t now) {
         host_next_waiting(h, now);
 }
 
+/* What they have under way here ends with their streams. */
+static void on_denied(void *role, nsec_t now) {
+        struct host *h = role;
+
+        LIST_FOREACH_SAFE (link, &h->jobs) {
+                struct host_job *j = LIST_ENTRY(link, struct host_job, in_host);
+
+                if (denied_has(h->core->denied, &j->peer->id))
+                        host_reset(j, now);
+        }
+        host_next_waiting(h, now);
+}
+
 /* ---- Life ---- */
 
 static int64_t kept_for(nsec_t max_age) {
@@ -509,4 +523,5 @@ const struct role host_role = {
         .input = on_input,
         .journalled = on_journalled,
         .capacity = on_capacity,
+        .denied = on_denied,
 };

@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "services/coordinator/denied.h"
 
 /* Order does not matter: the same set of classes or roots in another order is
  * another list, and a requester has no reason to reorder it. */
@@ -52,12 +53,8 @@ static bool rate_holds(struct admission *a) {
 }
 
 static bool peer_is_welcome(struct admission *a) {
-        const struct host_settings *s = settings_of(a);
-
-        for (size_t i = 0; i < s->n_denied; i++)
-                if (peer_id_equal(&s->denied[i], &a->job->peer->id))
-                        return refuse(a, OUTCOME_REFUSED, "rule=denied");
-        return true;
+        return !denied_has(a->job->host->core->denied, &a->job->peer->id) ||
+               refuse(a, OUTCOME_REFUSED, "rule=denied");
 }
 
 static bool is_taking_jobs(struct admission *a) {

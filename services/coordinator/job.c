@@ -41,6 +41,7 @@ struct job *job_free(struct job *j) {
         job_run_end(j, ACTION_WORK_CANCEL);
         job_inputs_done(j);
         handle_close(rq, &j->journal);
+        handle_close(rq, &j->find);
         handle_close(rq, &j->receipt);
         forget_names(j);
         for (unsigned i = 0; i < j->n_groups; i++)
@@ -89,6 +90,7 @@ static const struct {
         [JOB_INPUTS] = { "analysing", job_inputs_step },
         [JOB_RESTORED] = { "restored", job_restored_step },
         [JOB_ANALYSING] = { "analysing", job_analysing_step },
+        [JOB_FINDING] = { "planning", job_finding_step },
         [JOB_GRID] = { "running", job_grid_step },
         [JOB_LOCAL] = { "running", job_local_step },
         [JOB_ROWS] = { "rows", rows_step },

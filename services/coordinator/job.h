@@ -15,6 +15,7 @@
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
 #include "services/coordinator/client.h"
+#include "services/coordinator/hosts.h"
 #include "services/coordinator/planner.h"
 #include "services/coordinator/quorum.h"
 #include "services/coordinator/replica.h"
@@ -31,8 +32,9 @@ enum job_stage {
         JOB_INPUTS = 0, /* datasets are looked up */
         JOB_RESTORED,   /* read from the journal, not yet decided about */
         JOB_ANALYSING,
-        JOB_GRID,  /* offers, runs, votes */
-        JOB_LOCAL, /* our own worker runs it */
+        JOB_FINDING, /* gossip is asked for more hosts */
+        JOB_GRID,    /* offers, runs, votes */
+        JOB_LOCAL,   /* our own worker runs it */
         JOB_ROWS,
         JOB_CLOSING, /* statements are signed, the receipt is stored */
         JOB_ENDED,   /* re-checks, statements to hosts, client's rest */
@@ -92,6 +94,12 @@ struct job {
         unsigned n_analyses;
         bool has_slot;
         uint64_t slot_memory;
+
+        /* Hosts. */
+        struct handle find;
+        nsec_t find_until; /* find.id: not waited for longer; else: asked again */
+        struct found found;
+        bool has_found;
 
         /* Grid. */
         struct prospect prospects[JOB_PROSPECTS_MAX];

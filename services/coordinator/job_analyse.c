@@ -1,5 +1,6 @@
 /* From the text of a query to its descriptor and its route. */
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "common/base/memory.h"
@@ -130,7 +131,12 @@ uint64_t job_estimate_us(const struct job *j) {
         return 1000 + input_bytes(j) / 512;
 }
 
-static void plan(struct job *j) {
+unsigned job_need(const struct job *j) {
+        return j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum;
+}
+
+static struct plan plan_for(const struct job *j, unsigned candidates) {
+        struct plan plan;
         const struct planner_facts f = {
                 .prefer = job_prefer(j),
                 .mode = j->rule.mode,
@@ -138,13 +144,25 @@ static void plan(struct job *j) {
                 .is_refused = strcmp(j->class_name, "REFUSED") == 0,
                 .has_workers = RQ_OF(j)->core->n_engines > 0,
                 .has_private_data = j->data_class != DATA_PUBLIC,
-                .candidates = j->n_prospects,
-                .need = j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum,
+                .candidates = candidates,
+                .need = job_need(j),
                 .estimate_us = job_estimate_us(j),
                 .local_below_us = SET_OF(j)->local_below_us,
         };
 
-        planner_decide(&f, &j->plan);
+        planner_decide(&f, &plan);
+        return plan;
+}
+
+void job_plan(struct job *j) {
+        job_prospects(j);
+        j->plan = plan_for(j, j->n_prospects);
+}
+
+bool job_would_be_grid(const struct job *j) {
+        const struct plan plan = plan_for(j, UINT_MAX);
+
+        return !plan.is_local && !plan.error;
 }
 
 /* ---- What the worker said ---- */
@@ -181,7 +199,7 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         CLEANUP(freep)
         Coordinator__Reason **list = xnew_n(Coordinator__Reason *, a->n_findings + 1);
         Coordinator__ExplainReply reply = COORDINATOR__EXPLAIN_REPLY__INIT;
-        char reason[256];
+        char reason[REASON_MAX];
 
         for (size_t i = 0; i < a->n_findings; i++) {
                 coordinator__reason__init(&reasons[i]);
@@ -190,7 +208,7 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
                 reasons[i].why = a->findings[i]->why;
                 list[i] = &reasons[i];
         }
-        (void) snprintf(reason, sizeof(reason), "%s: %s", j->plan.reason, j->plan.sentence);
+        (void) job_reason(j, reason);
         reply.class_name = j->class_name;
         reply.n_reasons = a->n_findings;
         reply.reasons = list;
@@ -218,12 +236,16 @@ void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
         job_run_end(j, ACTION_WORK_RELEASE);
         if (j->stage != JOB_ANALYSING || !take_analysis(j, a, now))
                 return;
-        job_prospects(j);
-        plan(j);
-        if (j->is_explain) {
+        job_plan(j);
+        if (j->is_explain)
                 finish_explain(j, explain_reply(j, a));
-                return;
-        }
+        else if (job_wants_more(j))
+                job_find(j, now);
+        else
+                job_begin(j, now);
+}
+
+void job_begin(struct job *j, nsec_t now) {
         j->salt = job_salt(buffer_bytes(&j->descriptor));
         name_job(j, job_id(buffer_bytes(&j->descriptor)));
         journal_submitted(j);
@@ -231,11 +253,13 @@ void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
 }
 
 void job_route(struct job *j, nsec_t now) {
-        char detail[DETAIL_MAX];
+        char why[DETAIL_MAX], detail[DETAIL_MAX + 16];
 
         if (j->plan.error) {
-                (void) snprintf(detail, sizeof(detail), "expression=%s",
-                                j->plan.error == OUTCOME_NOT_VERIFIABLE ? "query" : "");
+                if (j->plan.error == OUTCOME_NO_CANDIDATES)
+                        (void) snprintf(detail, sizeof(detail), "why=%s", job_why_nobody(j, why));
+                else
+                        (void) snprintf(detail, sizeof(detail), "expression=query");
                 job_fail(j, j->plan.error, detail, now);
         } else if (j->plan.is_local) {
                 j->stage = JOB_LOCAL;
@@ -278,10 +302,10 @@ static const char *route_of(const struct job *j) {
 static struct refbuf *submit_reply(const struct job *j) {
         CLEANUP(buffer_donep) struct buffer b = {};
         Coordinator__SubmitReply reply = COORDINATOR__SUBMIT_REPLY__INIT;
-        char reason[256] = "";
+        char reason[REASON_MAX] = "";
 
         if (j->plan.reason)
-                (void) snprintf(reason, sizeof(reason), "%s: %s", j->plan.reason, j->plan.sentence);
+                (void) job_reason(j, reason);
         reply.job = (ProtobufCBinaryData){ HASH_SIZE, (uint8_t *) j->id.bytes };
         reply.route = (char *) route_of(j);
         reply.reason = reason;

@@ -50,6 +50,7 @@ static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
         h->counted = vote_behind(r)->is_counted;
         h->voter = (char *) r->voter.group;
         h->bid_us = nsec_sub(r->bid_at, r->offered) / NSEC_PER_USEC;
+        h->origin = (char *) candidate_origin_name(r->prospect->candidate.origin);
         h->address = multiaddr_text(&r->remote.address, ret->addresses[i]);
         types__metering__init(&ret->claims[i]);
         ret->claims[i].cpu_us = r->claimed.cpu_us;
@@ -149,9 +150,7 @@ void job_end_fill(const struct job *j, struct job_end *ret) {
         e->first_row_us = j->first_row ? nsec_sub(j->first_row, j->began) / NSEC_PER_USEC : 0;
         e->class_name = j->class_name ? j->class_name : (char *) "";
         if (j->plan.reason) {
-                (void) snprintf(ret->reason, sizeof(ret->reason), "%s: %s", j->plan.reason,
-                                j->plan.sentence);
-                e->reason = ret->reason;
+                e->reason = (char *) job_reason(j, ret->reason);
                 e->route = (char *) (j->plan.is_local ? "local" : j->plan.error ? "" : "grid");
         }
         if (!j->plan.is_local) {

@@ -35,6 +35,7 @@ struct prospect {
         unsigned attempts;
         bool is_busy;      /* has a replica under way, or has given its vote */
         bool is_out;       /* not to be asked again in this job */
+        bool is_spare;     /* asked when the others are not enough */
         nsec_t not_before; /* back-off after a failure */
 };
 

@@ -436,4 +436,5 @@ const struct role requester_role = {
         .input = on_input,
         .journalled = on_journalled,
         .capacity = on_capacity,
+        .denied = requester_denied,
 };

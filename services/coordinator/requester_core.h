@@ -2,14 +2,17 @@
 
 /* What the files of the requester share; nobody else includes this. */
 
+#include "services/coordinator/find.h"
 #include "services/coordinator/job.h"
 #include "services/coordinator/verdicts.h"
 
 #define CANDIDATES_WAIT (3 * NSEC_PER_SEC) /* after a start, hosts become known one by one */
+#define DISCOVERY_WAIT  (5 * NSEC_PER_SEC) /* the same, where gossip looks for them */
 
 struct requester {
         nsec_t started;
         bool is_started; /* candidates may be there: restored jobs go on */
+        bool has_discovery;
         struct core *core;
         struct rng rng;
         struct map *handles; /* id -> struct handle */
@@ -54,7 +57,11 @@ void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now);
 /* The executor was killed, not the statement refused: another one may have better luck. */
 bool job_analyses_again(struct job *j);
 void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now);
+void job_plan(struct job *j); /* prospects of now, and what follows from them */
+void job_begin(struct job *j, nsec_t now);
 void job_route(struct job *j, nsec_t now);
+unsigned job_need(const struct job *j);      /* fewest hosts that can give an answer */
+bool job_would_be_grid(const struct job *j); /* if there were hosts enough */
 uint64_t job_estimate_us(const struct job *j);
 void job_answer_calls(struct job *j);
 
@@ -116,7 +123,7 @@ struct job_end {
         Coordinator__AnswerGroup groups[QUORUM_VOTES_MAX], *group_list[QUORUM_VOTES_MAX];
         ProtobufCBinaryData voters[QUORUM_VOTES_MAX][QUORUM_VOTES_MAX];
         char addresses[QUORUM_VOTES_MAX][MULTIADDR_TEXT_SIZE];
-        char receipt[400], reason[256];
+        char receipt[400], reason[REASON_MAX];
 };
 void job_end_fill(const struct job *j, struct job_end *ret);
 

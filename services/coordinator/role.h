@@ -6,6 +6,7 @@
 #include "common/base/rng.h"
 #include "services/coordinator/coordinator.h"
 
+struct denied;
 struct governor;
 
 enum role_index { ROLE_REQUESTER = 0, ROLE_HOST = 1, _ROLE_N };
@@ -17,6 +18,7 @@ struct core {
         struct rng rng;
         struct actions *actions;
         struct governor *governor;
+        struct denied *denied;
         core_verify_fn verify; /* of commits; Ed25519 */
         uint64_t next_id[_ROLE_N];
         int64_t wall_offset_us; /* wall clock minus monotonic */
@@ -63,6 +65,7 @@ struct role {
                       nsec_t now); /* facts NULL: failed with code */
         void (*journalled)(void *role, uint64_t id, bool ok, nsec_t now);
         void (*capacity)(void *role, nsec_t now); /* the governor or the engines changed */
+        void (*denied)(void *role, nsec_t now);   /* more are denied: their streams end now */
 };
 
 extern const struct role requester_role; /* requester.c */

@@ -1,21 +1,38 @@
 /* Who is asked, and who of those that bid runs the job. */
 
 #include "common/base/memory.h"
+#include "services/coordinator/denied.h"
 #include "services/coordinator/requester_core.h"
 
 /* ---- Prospects: at most candidates_max of the hosts that are known ---- */
 
-static bool is_wanted(const struct job *j, const struct candidate *c) {
-        if (peer_id_equal(&c->peer, &RQ_OF(j)->core->self) ||
-            trust_is_proved_liar(RQ_OF(j)->trust, &c->peer))
-                return false;
+struct choice {
+        const struct job *job;
+        uint64_t engines[DESCRIPTOR_CLASSES_MAX];
+        size_t n_engines;
+        const struct candidate *list[CANDIDATES_MAX]; /* NULL: taken */
+        unsigned n;
+};
+
+static bool is_asked_for(const struct job *j, const struct peer_id *peer) {
         for (size_t i = 0; i < j->request->n_hosts; i++) {
                 const ProtobufCBinaryData *h = &j->request->hosts[i];
 
-                if (bytes_equal(BYTES(h->data, h->len), peer_id_bytes(&c->peer)))
+                if (bytes_equal(BYTES(h->data, h->len), peer_id_bytes(peer)))
                         return true;
         }
         return j->request->n_hosts == 0;
+}
+
+static bool is_wanted(const struct choice *c, const struct candidate *x) {
+        const struct requester *rq = RQ_OF(c->job);
+
+        return !peer_id_equal(&x->peer, &rq->core->self) &&
+               !trust_is_proved_liar(rq->trust, &x->peer) &&
+               !denied_has(rq->core->denied, &x->peer) &&
+               (c->n_engines == 0 ||
+                candidate_may_run(x, c->engines, c->n_engines, c->job->data_class)) &&
+               is_asked_for(c->job, &x->peer);
 }
 
 static void shuffle(struct rng *rng, unsigned *order, unsigned n) {
@@ -27,41 +44,82 @@ static void shuffle(struct rng *rng, unsigned *order, unsigned n) {
         }
 }
 
-static void add_prospect(struct job *j, const struct candidate *c) {
-        struct prospect *p = &j->prospects[j->n_prospects];
+static void list_wanted(const struct job *j, struct choice *c) {
+        const struct requester *rq = RQ_OF(j);
+        const char *engines[DESCRIPTOR_CLASSES_MAX];
+        unsigned order[CANDIDATES_MAX];
 
-        *p = (struct prospect){ .candidate = *c, .number = j->n_prospects };
-        j->n_prospects++;
+        *c = (struct choice){ .job = j, .n_engines = job_engines(j, engines) };
+        for (size_t i = 0; i < c->n_engines; i++)
+                c->engines[i] = candidate_claim(BYTES_STR(engines[i]));
+        for (unsigned i = 0; i < rq->n_candidates; i++)
+                if (is_wanted(c, &rq->candidates[i]))
+                        order[c->n++] = i;
+        shuffle(&RQ_OF(j)->rng, order, c->n);
+        for (unsigned i = 0; i < c->n; i++)
+                c->list[i] = &rq->candidates[order[i]];
 }
 
-/* One of each origin before the rest, so that no single source of candidates
- * (gossip, the DHT) chooses all voters. */
-static void take_origins(struct job *j, unsigned *order, unsigned n, unsigned max) {
-        bool has_origin[_ORIGIN_N] = {};
+/* ---- Sources: no single one chooses all voters ---- */
 
-        for (unsigned i = 0; i < n && j->n_prospects < max; i++) {
-                const struct candidate *c = &RQ_OF(j)->candidates[order[i]];
+static bool is_from_history(const struct job *j, const struct candidate *c) {
+        return c->origin == ORIGIN_HISTORY || trust_is_known(RQ_OF(j)->trust, &c->peer);
+}
+static bool is_from_dht(const struct job *j, const struct candidate *c) {
+        return c->origin == ORIGIN_DHT;
+}
+static bool is_pinned(const struct job *j, const struct candidate *c) {
+        return c->origin == ORIGIN_PINNED;
+}
+static bool is_connected(const struct job *j, const struct candidate *c) {
+        return c->origin == ORIGIN_CONNECTED;
+}
+static bool is_full(const struct job *j, const struct candidate *c) {
+        return c->claims.is_known && c->claims.free_slots == 0;
+}
+static bool is_from_gossip(const struct job *j, const struct candidate *c) {
+        return c->origin == ORIGIN_GOSSIP && !is_full(j, c);
+}
+static bool is_any(const struct job *j, const struct candidate *c) {
+        return !is_connected(j, c);
+}
 
-                if (has_origin[c->origin])
+typedef bool (*source_fn)(const struct job *j, const struct candidate *c);
+
+static void take(struct job *j, struct choice *c, source_fn source, unsigned n, bool is_spare,
+                 unsigned max) {
+        for (unsigned i = 0; i < c->n && n > 0 && j->n_prospects < max; i++) {
+                if (!c->list[i] || !source(j, c->list[i]))
                         continue;
-                has_origin[c->origin] = true;
-                add_prospect(j, c);
-                order[i] = CANDIDATES_MAX;
+                j->prospects[j->n_prospects] = (struct prospect){ .candidate = *c->list[i],
+                                                                  .number = j->n_prospects,
+                                                                  .is_spare = is_spare };
+                j->n_prospects++;
+                c->list[i] = NULL;
+                n--;
         }
 }
 
+/* One of each source; then all that is known to fit; what a look-up found may be no host
+ * at all, so only a quarter is that. Those without a free slot, and those that are merely
+ * connected to us, are asked last: whoever wants to be asked can connect. */
 void job_prospects(struct job *j) {
-        unsigned order[CANDIDATES_MAX], n = 0, max = SET_OF(j)->candidates_max;
+        static const source_fn each[] = { is_from_history, is_from_dht, is_pinned, is_from_gossip };
+        static const source_fn rest[] = { is_from_history, is_pinned, is_from_gossip };
+        unsigned max = SET_OF(j)->candidates_max,
+                 enough = j->rule.replicas + SET_OF(j)->offer_extra;
+        CLEANUP(freep) struct choice *c = xnew(struct choice);
 
-        for (unsigned i = 0; i < RQ_OF(j)->n_candidates; i++)
-                if (is_wanted(j, &RQ_OF(j)->candidates[i]))
-                        order[n++] = i;
-        shuffle(&RQ_OF(j)->rng, order, n);
         max = max < JOB_PROSPECTS_MAX ? max : JOB_PROSPECTS_MAX;
-        take_origins(j, order, n, max);
-        for (unsigned i = 0; i < n && j->n_prospects < max; i++)
-                if (order[i] < CANDIDATES_MAX)
-                        add_prospect(j, &RQ_OF(j)->candidates[order[i]]);
+        list_wanted(j, c);
+        j->n_prospects = 0;
+        for (size_t i = 0; i < ELEMENTSOF(each); i++)
+                take(j, c, each[i], 1, false, max);
+        take(j, c, is_from_dht, max / 4, false, max);
+        for (size_t i = 0; i < ELEMENTSOF(rest); i++)
+                take(j, c, rest[i], max, false, max);
+        take(j, c, is_any, max, true, max);
+        take(j, c, is_connected, max, true, enough < max ? enough : max);
 }
 
 /* ---- Asking ---- */
@@ -77,6 +135,29 @@ static void ask(struct job *j, unsigned n, nsec_t now) {
                 (void) replica_open(j, &j->prospects[o->order[o->next++]], 0, now);
 }
 
+static void move_to(unsigned *order, unsigned from, unsigned to) {
+        unsigned x = order[from];
+
+        memmove(&order[to + 1], &order[to], (from - to) * sizeof(*order));
+        order[to] = x;
+}
+
+/* One of each source that must have a voter is among the first; spare ones are last. */
+static void arrange(const struct job *j, struct round *o) {
+        static const source_fn first[] = { is_from_dht, is_from_history };
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < o->n_order; i++)
+                if (!j->prospects[o->order[i]].is_spare)
+                        move_to(o->order, i, n++);
+        for (size_t f = 0; f < ELEMENTSOF(first); f++)
+                for (unsigned i = 0; i < o->n_order; i++)
+                        if (first[f](j, &j->prospects[o->order[i]].candidate)) {
+                                move_to(o->order, i, 0);
+                                break;
+                        }
+}
+
 /* Returns how many hosts there are to ask; 0: no round was begun. */
 unsigned round_begin(struct job *j, unsigned want, unsigned fewest, nsec_t now) {
         struct round *o = &j->round;
@@ -86,6 +167,7 @@ unsigned round_begin(struct job *j, unsigned want, unsigned fewest, nsec_t now) 
                 if (may_be_asked(&j->prospects[i], now))
                         o->order[o->n_order++] = i;
         shuffle(&RQ_OF(j)->rng, o->order, o->n_order);
+        arrange(j, o);
         o->is_active = o->n_order > 0;
         if (o->is_active)
                 ask(j, want + SET_OF(j)->offer_extra, now);
@@ -154,6 +236,35 @@ static struct replica *best_of(const struct job *j, struct replica **bids, unsig
         return best;
 }
 
+/* A host of this source has the job, or has given its vote. */
+static bool has_voter(const struct job *j, source_fn source) {
+        FOREACH_REPLICA (r, j)
+                if (r->run == 0 && source(j, &r->prospect->candidate) && r->stage > REPLICA_BID &&
+                    (r->stage != REPLICA_OVER || r->is_vote))
+                        return true;
+        return false;
+}
+
+/* Own history and the DHT have a voter each where they have a bid: what gossip says
+ * then does not decide alone. */
+static struct replica *next_of(const struct job *j, struct replica **bids, unsigned n) {
+        static const source_fn sources[] = { is_from_history, is_from_dht };
+        struct replica *some[JOB_REPLICAS_MAX];
+
+        for (size_t s = 0; s < ELEMENTSOF(sources); s++) {
+                unsigned k = 0;
+
+                if (has_voter(j, sources[s]))
+                        continue;
+                for (unsigned i = 0; i < n; i++)
+                        if (sources[s](j, &bids[i]->prospect->candidate))
+                                some[k++] = bids[i];
+                if (k > 0)
+                        return best_of(j, some, k);
+        }
+        return best_of(j, bids, n);
+}
+
 /* The last one is drawn uniformly from all that are left, so that no claim about
  * speed or price buys every place. */
 static unsigned choose(struct job *j, nsec_t now) {
@@ -167,7 +278,7 @@ static unsigned choose(struct job *j, nsec_t now) {
                 if (n == 0)
                         break;
                 r = chosen + 1 == j->round.want ? bids[rng_below(&RQ_OF(j)->rng, n)]
-                                                : best_of(j, bids, n);
+                                                : next_of(j, bids, n);
                 if (!trust_is_known(RQ_OF(j)->trust, &r->prospect->candidate.peer))
                         j->has_strangers = true;
                 replica_dispatch(r, now);

@@ -16,7 +16,8 @@
 #include "common/wire/unpack.h"
 #include "proto/coordinator.pb-c.h"
 #include "proto/journal.pb-c.h"
-#include "services/coordinator/shell.h"
+#include "services/coordinator/shell_discovery.h"
+#include "services/coordinator/shell_workers.h"
 
 #define LIST_DEFAULT      20
 #define LIST_MAX          200
@@ -249,6 +250,32 @@ static void admin_job_list(Coordinator__Admin_Service *service,
         out.n_jobs = l->n;
         call_reply(call, &out);
         job_list_done(l);
+}
+
+/* ---- One host ---- */
+
+static void admin_peer(Coordinator__Admin_Service *service, const Coordinator__PeerRef *in,
+                       Coordinator__PeerReply_Closure closure, void *closure_data) {
+        struct shell *s = shell_of(service);
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        Coordinator__PeerReply out = COORDINATOR__PEER_REPLY__INIT;
+        struct candidate c;
+        struct peer_id peer;
+        bool known;
+
+        if (!peer_id_parse(BYTES(in->peer.data, in->peer.len), &peer)) {
+                call_fail(call, ADMIN_E_NONE, "not a peer id");
+                return;
+        }
+        out.denied = coordinator_is_denied(s->core, &peer);
+        out.trust = coordinator_trust(s->core, &peer, shell_now(s), &known);
+        out.known = known;
+        if (shell_candidate_of(s, &peer, &c)) {
+                out.origin = (char *) candidate_origin_name(c.origin);
+                out.has_claims = c.claims.is_known;
+                out.free_slots = c.claims.free_slots;
+        }
+        call_reply(call, &out);
 }
 
 /* ---- Receipts ---- */

@@ -38,6 +38,7 @@ struct query_settings {
         bool independence;                   /* voter groups by subnet and relay */
         char receipt_dir[256];               /* named in results; the shell writes there */
         char network[64];
+        char region[65]; /* hosts that gossip is asked for; "": any */
 };
 
 /* [host] */

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
+#include "services/coordinator/shell_discovery.h"
 
 #define CLOCK_EVERY NSEC_PER_SEC /* wall clock, candidates */
 
@@ -63,6 +64,7 @@ static const shell_action_fn do_action[_ACTION_N] = {
         [ACTION_SPOOL_WRITE] = shell_do_spool_write,
         [ACTION_SPOOL_READ] = shell_do_spool_read,
         [ACTION_SPOOL_DROP] = shell_do_spool_drop,
+        [ACTION_FIND] = shell_do_find,
         [ACTION_REPLY] = shell_do_reply,
         [ACTION_CLIENT] = shell_do_client,
         [ACTION_CLIENT_FINISH] = shell_do_client_finish,
@@ -83,6 +85,7 @@ void shell_turn(struct shell *s) {
                 action_done(&a);
         }
         s->is_turning = false;
+        shell_offer_look(s);
         (void) loop_timer_set(s->timer, coordinator_deadline(s->core));
 }
 
@@ -203,8 +206,9 @@ static int start_core(struct shell *s) {
 
 /* Who we are and what we know first; only then those who ask. */
 static int (*const starts[])(struct shell *s) = {
-        start_network, start_timers,        shell_keyring_start, shell_files_start,   start_data,
-        start_core,    shell_workers_start, shell_client_start,  shell_streams_start,
+        start_network,      start_timers,        shell_keyring_start,   shell_files_start,
+        start_data,         start_core,          shell_discovery_start, shell_workers_start,
+        shell_client_start, shell_streams_start,
 };
 
 int shell_start(struct service_context *ctx, void **ret) {
@@ -259,6 +263,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         shell_streams_stop(s);
         shell_client_stop(s);
         shell_workers_stop(s);
+        shell_discovery_stop(s);
         s->core = coordinator_free(s->core);
         shell_data_free(s->data);
         store_free(s->store);
@@ -297,6 +302,9 @@ static const struct metric counters[] = {
         COUNTER(journal_failures, "transactions that failed"),
         COUNTER(receipts, "receipts written"),
         COUNTER(events, "events of the core"),
+        COUNTER(draws, "times gossip was asked for hosts"),
+        COUNTER(look_ups, "times dht was asked for hosts near a random key"),
+        COUNTER(offers_told, "times gossip was told what this node offers"),
         {},
 };
 static const struct metric gauges[] = {

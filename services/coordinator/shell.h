@@ -4,7 +4,8 @@
  * out actions (action.h) and tells the core what came of them.
  *
  * shell.c          start, stop, turns, timers, the table of actions
- * shell_streams.c  /quorate/job/1 over transport/streams, candidates
+ * shell_streams.c  /quorate/job/1 over transport/streams
+ * shell_discovery.c, shell_offer.c, shell_deny.c  shell_discovery.h
  * shell_workers.c  coordinator/jobs: workers, runs
  * shell_client.c   coordinator/query: result channels
  * shell_upload.c   coordinator/query: uploads into the dataset store
@@ -25,11 +26,13 @@
 #include "services/coordinator/journal_file.h"
 #include "services/coordinator/shell_data.h"
 
+struct discovery;
 struct shell;
 
 struct shell_counters {
         uint64_t actions, streams_opened, streams_inbound, runs, clients, submits, uploads,
-                signatures, sign_failures, journal_commits, journal_failures, receipts, events;
+                signatures, sign_failures, journal_commits, journal_failures, receipts, events,
+                draws, look_ups, offers_told;
 };
 struct shell_gauges {
         uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, verdicts_kept;
@@ -84,6 +87,7 @@ struct shell {
         struct map *streams;
         uint64_t next_stream;
         size_t n_candidates;
+        struct discovery *discovery;
 
         struct bus_server *query_bus, *admin_bus, *jobs_bus;
         struct rpc_server *query_rpc, *admin_rpc, *jobs_rpc;
@@ -116,7 +120,6 @@ void *shell_stop(struct service_context *ctx, void *userdata);
 int shell_streams_start(struct shell *s);
 void shell_streams_stop(struct shell *s);
 void shell_streams_expire(struct shell *s);
-void shell_candidates(struct shell *s); /* asks transport, then tells the core */
 int shell_workers_start(struct shell *s);
 void shell_workers_stop(struct shell *s);
 int shell_client_start(struct shell *s);
@@ -131,17 +134,6 @@ void shell_files_stop(struct shell *s);
 void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata);
 void shell_uploads_gone(struct shell *s, const struct link *link); /* lets go of their pins */
 void shell_uploads_stop(struct shell *s);
-/* A worker enlisted over this link; the old entry of the link goes. */
-struct worker_facts {
-        const char *name;
-        char *const *engines;
-        size_t n_engines;
-        uint32_t slots;
-        uint64_t memory;
-        char *const *missing;
-        size_t n_missing;
-};
-void shell_worker_enlist(struct shell *s, struct link *link, const struct worker_facts *facts);
 /* For Status: lines about what is not as it should be; strings are the shell's. */
 size_t shell_worker_notes(struct shell *s, const char **ret, size_t max);
 size_t shell_engines(struct shell *s, const char **ret, size_t max);

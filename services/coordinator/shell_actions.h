@@ -23,6 +23,7 @@ void shell_do_receipt(struct shell *s, struct action *a);
 void shell_do_spool_write(struct shell *s, struct action *a);
 void shell_do_spool_read(struct shell *s, struct action *a);
 void shell_do_spool_drop(struct shell *s, struct action *a);
+void shell_do_find(struct shell *s, struct action *a);
 void shell_do_reply(struct shell *s, struct action *a);
 void shell_do_client(struct shell *s, struct action *a);
 void shell_do_client_finish(struct shell *s, struct action *a);

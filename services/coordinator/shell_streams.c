@@ -8,6 +8,7 @@
 #include "common/daemon/log.h"
 #include "common/wire/unpack.h"
 #include "proto/transport.pb-c.h"
+#include "services/coordinator/shell_discovery.h"
 #include "services/coordinator/shell_outbox.h"
 
 #define CALL_TIMEOUT (5 * NSEC_PER_SEC)
@@ -134,11 +135,14 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
                 return;
         }
         in = u.message;
+        remote_of(in->remote, &in->peer, &remote);
         if (strcmp(in->protocol, s->data_protocol) == 0) {
-                shell_data_inbound(s->data, c);
+                if (coordinator_is_denied(s->core, &remote.peer))
+                        channel_reset(c, 0, "denied");
+                else
+                        shell_data_inbound(s->data, c);
                 return;
         }
-        remote_of(in->remote, &in->peer, &remote);
         if (strcmp(in->protocol, s->job_protocol) != 0 || peer_id_is_none(&remote.peer)) {
                 channel_reset(c, RPC_E_MALFORMED, "not a protocol of ours");
                 return;
@@ -253,74 +257,6 @@ void shell_do_reset(struct shell *s, struct action *a) {
         if (x->channel)
                 channel_reset(x->channel, 0, "no longer needed");
         stream_free(x);
-}
-
-/* ---- Candidates: pinned peers, and connected ones that serve jobs ---- */
-
-static bool serves_jobs(const struct shell *s, const Transport__Peer *p) {
-        for (size_t i = 0; i < p->n_protocols; i++)
-                if (strcmp(p->protocols[i], s->job_protocol) == 0)
-                        return true;
-        return false;
-}
-
-static struct candidate *find(struct candidate *list, size_t n, const struct peer_id *peer) {
-        for (size_t i = 0; i < n; i++)
-                if (peer_id_equal(&list[i].peer, peer))
-                        return &list[i];
-        return NULL;
-}
-
-static size_t add_connected(struct candidate *list, size_t n, const Transport__Peer *p) {
-        struct peer_id peer;
-        struct candidate *c;
-        struct multiaddr a;
-
-        if (!peer_id_parse(BYTES(p->peer.data, p->peer.len), &peer))
-                return n;
-        c = find(list, n, &peer);
-        if (!c && n < CANDIDATES_MAX) {
-                c = &list[n++];
-                *c = (struct candidate){ .peer = peer, .origin = ORIGIN_GOSSIP };
-        }
-        if (c && c->n_addresses == 0 && !multiaddr_from_text(BYTES_STR(p->address), &a))
-                c->addresses[c->n_addresses++] = a;
-        return n;
-}
-
-/* Jobs from before a restart go on when there is somebody to ask; without
- * transport, when the call to it has timed out. */
-static void start_core(struct shell *s) {
-        if (s->is_started)
-                return;
-        s->is_started = true;
-        coordinator_start(s->core, shell_now(s));
-}
-
-static void on_peers(void *userdata, const struct rpc_result *result) {
-        CLEANUP(freep) struct candidate *list = xnew_n(struct candidate, CANDIDATES_MAX);
-        struct shell *s = userdata;
-        const Transport__ListReply *in = result->message;
-        size_t n;
-
-        if (!s->core)
-                return;
-        n = coordinator_config_peers(s->config, list, CANDIDATES_MAX);
-        if (result->code == RPC_OK)
-                for (size_t i = 0; i < in->n_peers; i++)
-                        if (serves_jobs(s, in->peers[i]))
-                                n = add_connected(list, n, in->peers[i]);
-        s->n_candidates = n;
-        coordinator_candidates(s->core, list, n, shell_now(s));
-        start_core(s);
-        shell_turn(s);
-}
-
-void shell_candidates(struct shell *s) {
-        Transport__ListRequest request = TRANSPORT__LIST_REQUEST__INIT;
-
-        if (s->peers_rpc)
-                rpc_call(s->peers_rpc, "List", &request, CALL_TIMEOUT, on_peers, s);
 }
 
 /* ---- Life ---- */

@@ -8,7 +8,9 @@
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
+#include "services/coordinator/hosts.h"
 #include "services/coordinator/lane.h"
+#include "services/coordinator/shell_workers.h"
 
 #define ENGINES_MAX 16
 #define NOTES_MAX   16

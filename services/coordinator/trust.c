@@ -151,3 +151,16 @@ bool trust_is_proved_liar(const struct trust *t, const struct peer_id *peer) {
 
         return h && h->is_proved_liar;
 }
+
+size_t trust_history(const struct trust *t, struct peer_id *ret, size_t max) {
+        size_t n = 0;
+
+        for (const struct list *l = t->recent.previous; l != &t->recent && n < max;
+             l = l->previous) {
+                const struct host_trust *h = LIST_ENTRY(l, struct host_trust, recent);
+
+                if (trust_is_known(t, &h->peer))
+                        ret[n++] = h->peer;
+        }
+        return n;
+}

@@ -42,5 +42,8 @@ double trust_score(const struct trust *t, const struct peer_id *peer, int64_t no
 bool trust_is_known(const struct trust *t, const struct peer_id *peer);
 bool trust_is_proved_liar(const struct trust *t, const struct peer_id *peer);
 
+/* Hosts that trust_is_known(), judged last first; returns how many. */
+size_t trust_history(const struct trust *t, struct peer_id *ret, size_t max);
+
 /* The formula alone. */
 double trust_wilson(double n, double s);

@@ -177,6 +177,7 @@ static void host_json(FILE *f, const struct quorate_host *h) {
         json_member_string(f, "engine", h->engine, &first);
         json_member_string(f, "address", h->address, &first);
         json_member_string(f, "voter", h->voter, &first);
+        json_member_string(f, "origin", h->origin, &first);
         if (*h->problem)
                 json_member_string(f, "problem", h->problem, &first);
         fputc('}', f);
@@ -223,8 +224,9 @@ static void hosts_text(FILE *f, const struct quorate_end *e) {
 
                 for (int b = 0; h->has_answer && b < 8; b++)
                         snprintf(answer + 2 * b, 3, "%02x", h->answer[b]);
-                fprintf(f, "  %-52s  %-16s  %-12s %8.1f ms%s%s\n", h->peer, answer, h->verdict,
-                        (double) h->elapsed_us / 1000, *h->problem ? "  " : "", h->problem);
+                fprintf(f, "  %-52s  %-16s  %-12s %8.1f ms  %-9s%s%s\n", h->peer, answer,
+                        h->verdict, (double) h->elapsed_us / 1000, h->origin,
+                        *h->problem ? "  " : "", h->problem);
         }
 }
 

@@ -2,6 +2,7 @@
  * happens next, then comes its argument. */
 
 #include "common/base/error.h"
+#include "services/coordinator/denied.h"
 #include "services/coordinator/governor.h"
 #include "services/coordinator/role.h"
 
@@ -101,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         x.core.actions = actions_new();
         x.core.governor = &x.governor;
+        x.core.denied = denied_new(1, NULL, 0);
         x.core.verify = accept_all;
         x.core.engines = engines;
         x.core.n_engines = 1;
@@ -119,5 +121,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         host_role.free(x.host);
         actions_free(x.core.actions);
+        denied_free(x.core.denied);
         return 0;
 }

@@ -10,6 +10,7 @@
 #include "proto/grid.pb-c.h"
 #include "proto/journal.pb-c.h"
 #include "proto/worker.pb-c.h"
+#include "services/coordinator/hosts.h"
 
 #define ENGINE "sim/1/model"
 #define CLIENT 1

@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "services/coordinator/hosts.h"
 #include "tests/sim/sim_parts.h"
 
 #define SIGN_TIME  (60 * NSEC_PER_USEC)

@@ -73,6 +73,10 @@ uint64_t store_used(const struct store *s) {
         return s->used;
 }
 
+size_t store_count(const struct store *s) {
+        return map_count(s->by_root);
+}
+
 uint64_t store_quota(const struct store *s) {
         return s->quota;
 }

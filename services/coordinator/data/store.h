@@ -37,6 +37,7 @@ DEFINE_CLEANUP(struct store *, store_free);
 const char *store_path(const struct store *s);
 uint64_t store_used(const struct store *s);
 uint64_t store_quota(const struct store *s);
+size_t store_count(const struct store *s); /* complete datasets */
 bool store_has(const struct store *s, const struct hash_value *root);
 /* The data file's name below store_path(), for a worker to open. */
 const char *store_name(const struct hash_value *root, char ret[STORE_NAME_SIZE]);

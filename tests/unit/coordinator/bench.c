@@ -4,6 +4,7 @@
 #include "common/canonical/schema.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
+#include "services/coordinator/denied.h"
 #include "services/coordinator/faults.h"
 #include "services/coordinator/lane.h"
 
@@ -47,6 +48,8 @@ static void core_up(struct bench *b) {
         governor_init(&b->governor, b->core.settings.host.served_slots,
                       b->core.settings.host.overcommit);
         governor_capacity(&b->governor, 2, UINT64_C(1) << 30);
+        b->core.denied =
+                denied_new(3, b->core.settings.host.denied, b->core.settings.host.n_denied);
         b->host = host_role.new(&b->core, 7);
 }
 
@@ -71,6 +74,7 @@ void bench_init(struct bench *b, const struct coordinator_settings *settings) {
 static void core_down(struct bench *b) {
         host_role.free(b->host);
         actions_free(b->core.actions);
+        denied_free(b->core.denied);
         list_clear(&b->journal);
         list_clear(&b->sign);
         list_clear(&b->work);

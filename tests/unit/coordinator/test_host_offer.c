@@ -1,5 +1,7 @@
 #include "tests/unit/coordinator/bench.h"
 
+#include "services/coordinator/denied.h"
+
 #define BODY(x) GRID__JOB_MESSAGE__BODY_##x
 
 static struct bench *fresh(void) {
@@ -187,6 +189,40 @@ static void test_ticket_is_used_once(void **state) {
         bench_done(b);
 }
 
+/* gossip's deny list: what is under way ends, what comes is refused, until it is lifted. */
+static void test_denied_while_it_runs(void **state) {
+        struct bench *b = fresh();
+        const Grid__JobMessage *m;
+        struct bench_job j, other;
+        uint64_t stream, kept;
+
+        bench_job_init(b, &j, 0, 1);
+        bench_job_init(b, &other, 1, 2);
+        stream = bench_begin(b, &j);
+        kept = bench_begin(b, &other);
+        assert_int_equal(b->work.n, 2);
+        assert_true(denied_set(b->core.denied, &b->peers[0], true));
+        host_role.denied(b->host, b->now);
+        bench_pump(b);
+        assert_true(bench_was_reset(b, stream));
+        assert_false(bench_was_reset(b, kept));
+        assert_int_equal(b->n_cancelled, 1);
+        assert_int_equal(b->governor.busy[GOVERNOR_SERVED], 1);
+
+        bench_job_init(b, &j, 0, 3);
+        stream = bench_open(b, 0);
+        bench_offer(b, stream, &j);
+        m = bench_expect(b, stream, BODY(REFUSAL));
+        assert_non_null(m);
+        assert_string_equal(m->refusal->problem->detail, "rule=denied");
+        assert_true(denied_set(b->core.denied, &b->peers[0], false));
+        stream = bench_open(b, 0);
+        bench_offer(b, stream, &j);
+        assert_non_null(bench_expect(b, stream, BODY(BID)));
+        bench_done(b);
+}
+
 TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_while_looking),
           cmocka_unit_test(test_fetching_is_not_silent), cmocka_unit_test(test_missing_data),
-          cmocka_unit_test(test_stale_edges), cmocka_unit_test(test_ticket_is_used_once))
+          cmocka_unit_test(test_stale_edges), cmocka_unit_test(test_ticket_is_used_once),
+          cmocka_unit_test(test_denied_while_it_runs))

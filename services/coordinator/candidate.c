@@ -1,0 +1,44 @@
+#include "services/coordinator/candidate.h"
+
+#include "common/base/memory.h"
+#include "common/crypto/hash.h"
+
+const char *candidate_origin_name(enum candidate_origin o) {
+        static const char *const names[_ORIGIN_N] = {
+                [ORIGIN_PINNED] = "pinned",
+                [ORIGIN_GOSSIP] = "gossip",
+                [ORIGIN_DHT] = "dht",
+                [ORIGIN_HISTORY] = "history",
+                [ORIGIN_CONNECTED] = "connected",
+        };
+
+        return o < _ORIGIN_N ? names[o] : "";
+}
+
+uint64_t candidate_claim(struct bytes text) {
+        struct hash_value h = hash_of("quorate.claim.1", text);
+
+        return load_be64(h.bytes) | 1;
+}
+
+bool candidate_may_run(const struct candidate *c, const uint64_t *engines, size_t n_engines,
+                       uint32_t data_class) {
+        const struct candidate_claims *claims = &c->claims;
+
+        if (!claims->is_known)
+                return true;
+        if (!(claims->data_classes >> data_class & 1))
+                return false;
+        for (size_t i = 0; i < n_engines; i++)
+                for (size_t k = 0; k < claims->n_engines; k++)
+                        if (claims->engines[k] == engines[i])
+                                return true;
+        return false;
+}
+
+struct candidate *candidate_find(struct candidate *list, size_t n, const struct peer_id *peer) {
+        for (size_t i = 0; i < n; i++)
+                if (peer_id_equal(&list[i].peer, peer))
+                        return &list[i];
+        return NULL;
+}

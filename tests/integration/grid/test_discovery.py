@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Nodes find each other: four know only the first, and no list of hosts is pinned anywhere. The first is killed for good; a newcomer
+joins through one of the others."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import grid as g
+from tap import Tap
+
+N = 6
+FIRST, NEWCOMER, DOOR = 1, 6, 3
+ORIGINS = {"gossip", "dht", "history", "connected"}
+
+
+class Apart(g.Grid):
+    """A supervisor for each node, so that one can end while the others go on. Started one by one."""
+
+    def __init__(self):
+        super().__init__(N, ready=False)
+        self.runs = {}
+
+    def _configure(self):
+        self._spawn()  # `run --nodes` plans ports, keys and configurations
+        g.wait_until("the plan", self._is_planned, 30)
+        super().stop()
+        for folder in (self.state, self.runtime):
+            folder.chmod(0o755)  # of a grid; each node is alone here, and opens only what is its own
+        for node in range(1, N + 1):
+            self.config_file(node).parent.mkdir()
+            self.config_file(node).write_text((self.state / f"node-{node}" / "quorate.conf").read_text())
+
+    def start(self):
+        pass
+
+    def config_file(self, node):
+        return self.dir / f"c-{node}" / "quorate.conf"
+
+    def launch(self, *nodes):
+        for node in nodes:
+            command = [g.QUORATE, "run", *self.place(node), "--config", str(self.config_file(node).parent), "--json"]
+            with open(self.dir / "log", "ab") as log, open(self.dir / f"events-{node}", "wb") as events:
+                self.runs[node] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=events, stderr=log, env=self.env,
+                                                   start_new_session=True, cwd="/")
+        for node in nodes:
+            g.wait_until(f"node {node} is ready", lambda: b'"ready"' in (self.dir / f"events-{node}").read_bytes(), 30)
+
+    def end(self, node):
+        """kill -9 of the supervisor and of all it started."""
+        run = self.runs.pop(node)
+        for pid in [run.pid, *g.descendants(run.pid)]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        run.wait()
+
+    def stop(self):
+        if self.process:
+            super().stop()
+        for node in list(self.runs):
+            run = self.runs.pop(node)
+            run.send_signal(signal.SIGINT)
+            try:
+                run.wait(20)
+            except subprocess.TimeoutExpired:
+                self.runs[node] = run
+                self.end(node)
+
+
+def ask_until_three(grid, node, seconds):
+    """The first answer of three hosts, and after how many seconds it was there."""
+    began = time.monotonic()
+    while True:
+        answer = grid.ask("SELECT 6 * 7 AS n", node=node)
+        took = time.monotonic() - began
+        agreeing = [h for h in answer.hosts if h["verdict"] == "correct"]
+        if answer.state == "VERIFIED" and len(agreeing) == 3 or took > seconds + 10:
+            return answer, took
+        time.sleep(0.1)
+
+
+def check_three(tap, grid, node, seconds, name, living):
+    answer, took = ask_until_three(grid, node, seconds)
+    tap.check(answer.state == "VERIFIED" and answer.rows == [(42,)], f"{name}: VERIFIED", answer)
+    tap.check(took <= seconds, f"{name}: by three hosts within {seconds} s", f"{took:.2f} s", answer)
+    tap.check({h["peer"] for h in answer.hosts if h["counted"]} <= {grid.peer(n) for n in living if n != node},
+              f"{name}: all of them other living nodes", answer)
+    tap.check({h["origin"] for h in answer.hosts} <= ORIGINS, f"{name}: none of them pinned", answer)
+    return answer
+
+
+def check_plan(tap, grid):
+    texts = {node: grid.config_file(node).read_text() for node in range(1, N + 1)}
+    tap.check("bootstrap" not in texts[FIRST] and not any(re.search(r"^peers", t, re.M) for t in texts.values()),
+              "the first knows nobody, and nobody pins hosts")
+    tap.check(all(t.count("bootstrap") == 1 and grid.peer(FIRST) in t for n, t in texts.items() if n != FIRST),
+              "the others know the first alone")
+
+
+def check_why(tap, grid):
+    for node in range(1, N):
+        grid_knows = [grid.ctl_json(node, "why", grid.peer(other)) for other in range(1, N) if other != node]
+        tap.check(all(lines and lines[0].get("origin") in ORIGINS for lines in grid_knows),
+                  f"node {node}: why says who named each host", grid_knows)
+    code, out, err = grid.ctl(2, "why", grid.peer(4))
+    tap.check(code == 0 and re.search(r"host +named by (gossip|dht|history|connected)", out), "why, for people", out, err)
+    code, out, err = grid.ctl(2, "query", "--prefer", "remote", "--meta", "SELECT 1")
+    tap.check(code == 0 and re.search(r"ms  (gossip|dht|history|connected)", err), "--meta says it of each host", err)
+
+
+def check_gossip(tap, grid):
+    """With gossip there, hosts come from it, and not only from connections."""
+    def is_heard():
+        lines = [grid.ctl_json(2, "why", grid.peer(n)) for n in (1, 3, 4, 5)]
+        return all(x and x[0]["origin"] in ("gossip", "dht", "history") for x in lines)
+    tap.check(g.wait_until("gossip has named all", is_heard, 20), "all the others are named by gossip or the DHT")
+
+
+def test_discovery(tap):
+    with Apart() as grid:
+        check_plan(tap, grid)
+        grid.launch(*range(1, N))
+        check_three(tap, grid, 4, 5, "five nodes", range(1, N))
+        for node in (1, 2, 5):
+            check_three(tap, grid, node, 5, f"node {node} asks", range(1, N))
+        check_gossip(tap, grid)
+        check_why(tap, grid)
+        grid.end(FIRST)
+        living = range(2, N)
+        check_three(tap, grid, 2, 5, "without the first", living)
+        text = grid.config_file(NEWCOMER).read_text()
+        line = re.search(r"listen = (\S+)", grid.config_file(DOOR).read_text()).group(1)
+        grid.config_file(NEWCOMER).write_text(re.sub(r"bootstrap = .*", f"bootstrap = {line}/p2p/{grid.peer(DOOR)}", text))
+        grid.launch(NEWCOMER)
+        check_three(tap, grid, NEWCOMER, 8, "the newcomer asks", [*living, NEWCOMER])
+        g.wait_until("the newcomer is known to one it never met",
+                     lambda: (w := grid.ctl_json(5, "why", grid.peer(NEWCOMER))) and w[0].get("origin"), 20)
+        tap.check(True, "the newcomer is known to one it never met")
+
+
+if __name__ == "__main__":
+    sys.exit(Tap().run([test_discovery]))
