@@ -279,6 +279,7 @@ static void bid(struct world *w, size_t i) {
 
 /* All that were asked bid at the same instant. */
 static void bid_all(struct world *w) {
+        wait(w, 10 * NSEC_PER_MSEC); /* else the third bid ends the round */
         for (size_t i = 0; i < w->n_asked; i++)
                 if (!w->asked[i].is_reset)
                         bid(w, i);
