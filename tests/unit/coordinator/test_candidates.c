@@ -247,6 +247,15 @@ static void submit(struct world *w, const char *prefer) {
         pump(w);
 }
 
+static enum candidate_origin origin_of(const struct world *w, const struct peer_id *peer) {
+        for (size_t i = 0; i < w->n_list; i++)
+                if (peer_id_equal(&w->list[i].peer, peer))
+                        return w->list[i].origin;
+        fail_msg("a host that is no candidate");
+        return 0;
+}
+
+/* The hosts that gossip names promise to be the fastest. */
 static void bid(struct world *w, size_t i) {
         CLEANUP(buffer_donep) struct buffer b = {}, frame = {};
         uint8_t ticket[16] = { (uint8_t) (i + 1) };
@@ -257,6 +266,7 @@ static void bid(struct world *w, size_t i) {
         bid.valid_ms = 5000;
         bid.engine = (char *) ENGINE;
         bid.free_slots = 1;
+        bid.estimate_us = origin_of(w, &w->asked[i].peer) == ORIGIN_GOSSIP ? 10 : 1000;
         m.body_case = GRID__JOB_MESSAGE__BODY_BID;
         m.bid = &bid;
         buffer_init(&b, 256);
@@ -269,18 +279,11 @@ static void bid(struct world *w, size_t i) {
 
 /* All that were asked bid at the same instant. */
 static void bid_all(struct world *w) {
+        wait(w, 10 * NSEC_PER_MSEC); /* else the third bid ends the round */
         for (size_t i = 0; i < w->n_asked; i++)
                 if (!w->asked[i].is_reset)
                         bid(w, i);
         wait(w, 100 * NSEC_PER_MSEC);
-}
-
-static enum candidate_origin origin_of(const struct world *w, const struct peer_id *peer) {
-        for (size_t i = 0; i < w->n_list; i++)
-                if (peer_id_equal(&w->list[i].peer, peer))
-                        return w->list[i].origin;
-        fail_msg("a host that is no candidate");
-        return 0;
 }
 
 static unsigned count_voters(const struct world *w, enum candidate_origin origin) {
@@ -518,9 +521,27 @@ static void test_denied_at_once(void **state) {
         end(w);
 }
 
+/* Not asked again either, though there is nobody else. */
+static void test_denied_for_good(void **state) {
+        struct world *w = begin(1);
+        struct peer_id denied;
+
+        add_many(w, ORIGIN_GOSSIP, 3);
+        tell(w);
+        submit(w, "remote");
+        bid_all(w);
+        assert_int_equal(w->n_voters, 3);
+        denied = w->voters[0];
+        coordinator_deny(w->c, &denied, true, w->now);
+        pump(w);
+        wait(w, 5 * NSEC_PER_SEC);
+        assert_int_equal(w->n_asked, 3);
+        end(w);
+}
+
 TEST_MAIN(cmocka_unit_test(test_no_source_chooses_all), cmocka_unit_test(test_sixteen),
           cmocka_unit_test(test_connected_when_there_is_nobody_else),
           cmocka_unit_test(test_claims_are_a_filter), cmocka_unit_test(test_asks_for_more),
           cmocka_unit_test(test_enough_are_known), cmocka_unit_test(test_small_and_local),
           cmocka_unit_test(test_nobody_is_found), cmocka_unit_test(test_no_answer),
-          cmocka_unit_test(test_denied_at_once))
+          cmocka_unit_test(test_denied_at_once), cmocka_unit_test(test_denied_for_good))
