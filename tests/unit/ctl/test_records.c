@@ -386,6 +386,49 @@ static void test_status(void **state) {
         assert_has(scripted_out(s), "\"dht\":{\"mode\":\"server\",\"mode_reason\":\"configured\",");
 }
 
+/* ---- doctor ---- */
+
+static const char *discovery_line(struct scripted *s) {
+        static char line[1024];
+        const char *at;
+
+        (void) RUN(s, "doctor", "--json"); /* what else it finds is this machine's */
+        at = strstr(scripted_out(s), "{\"check\":\"discovery\"");
+        assert_non_null(at);
+        (void) snprintf(line, sizeof(line), "%.*s", (int) strcspn(at, "\n"), at);
+        return line;
+}
+
+static void test_doctor(void **state) {
+        Dht__StatusReply lonely = DHT__STATUS_REPLY__INIT;
+        struct scripted *s = *state;
+        const char *line;
+
+        assert_has(discovery_line(s), "looked at when a node runs");
+        scripted_run_file(s);
+        line = discovery_line(s);
+        assert_has(line, "\"health\":\"fail\",\"found\":\"dht does not answer: ");
+        assert_has(line, "install quorate-dht, then start the node again");
+        scripted_serve(s, LOOKUP, &dht__lookup__descriptor);
+        scripted_reply(s, LOOKUP, "Status", &lonely);
+        assert_has(discovery_line(s), "gossip does not answer: ");
+        serve_gossip_status(s);
+        line = discovery_line(s);
+        assert_has(line, "\"health\":\"warn\",\"found\":\"no peer is in the table of dht\"");
+        assert_has(line, "name one with `bootstrap =` in [dht]");
+}
+
+static void test_doctor_well(void **state) {
+        struct scripted *s = *state;
+
+        scripted_run_file(s);
+        serve_dht_status(s);
+        serve_gossip_status(s);
+        assert_has(discovery_line(s),
+                   "\"health\":\"ok\",\"found\":\"dht is a server (configured), "
+                   "about 120 servers (90 %: 80 to 190); gossip hears 12 peers\"");
+}
+
 /* A node that runs without dht is told from no node at all. */
 static void test_no_dht(void **state) {
         struct scripted *s = *state;
@@ -410,4 +453,6 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_find, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_read, setup, teardown),
           cmocka_unit_test_setup_teardown(test_dht_stats, setup, teardown),
           cmocka_unit_test_setup_teardown(test_status, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_doctor, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_doctor_well, setup, teardown),
           cmocka_unit_test_setup_teardown(test_no_dht, setup, teardown))

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""The commands of discovery against real nodes: who is there, told by this node and by others, found, blocked."""
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import grid as g
+from tap import Tap
+
+N = 3
+
+
+def lines(out):
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def peers_of(grid, node, *options):
+    """By peer id; of a crawl its summary under None."""
+    code, out, err = grid.ctl(node, "peers", "--json", *options)
+    if code:
+        raise g.Timeout(f"peers: exit {code}: {err}")
+    return {row["peer"] if "peer" in row else None: row for row in lines(out)}
+
+
+def is_heard(grid, node):
+    others = {grid.peer(i) for i in range(1, N + 1) if i != node}
+    heard = peers_of(grid, node, "--gossip")
+    return heard if set(heard) == others else None
+
+
+def test_peers(tap):
+    with g.Grid(N) as grid:
+        heard = g.wait_until("all are heard", lambda: is_heard(grid, 2), 90, 1)
+        tap.check(all(row["version"] for row in heard.values()), "gossip: presence of all others", heard)
+        shown = peers_of(grid, 2)
+        tap.check(all(shown[p]["connected"] and "rtt_ms" in shown[p] and "version" in shown[p] for p in heard),
+                  "merged: one row each, with the connection and the presence", shown)
+        told = peers_of(grid, 2, "--depth", "2", "--discover")
+        tap.check(set(heard) <= set(told) and told[None]["asked"] >= N - 1 and not told[None]["timed_out"],
+                  "asked: peers tell of each other", told)
+        one = peers_of(grid, 2, grid.peer(1))
+        tap.check(grid.peer(3) in one and one[grid.peer(3)]["via"] in ("", grid.peer(1)), "asked: one peer alone", one)
+        capped = peers_of(grid, 2, "--rpc", "--max-peers", "1")
+        tap.check(capped[None]["capped"] and len(capped) == 2, "asked: ends with --max-peers", capped)
+        check_find(tap, grid)
+        check_block(tap, grid)
+        check_state(tap, grid)
+
+
+def check_find(tap, grid):
+    code, out, err = grid.ctl(2, "find", "--json", grid.peer(3))
+    found = lines(out)[0] if code == 0 else {}
+    tap.check(found.get("peer") == grid.peer(3) and found["verified"] and any("/udp/" in a for a in found["addresses"]),
+              "find: addresses of a peer that answered", code, out, err)
+    code, out, err = grid.ctl(2, "find", "-t", "10s", "12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7")
+    tap.check(code == 5 and len(err.splitlines()) == 1 and "; " in err, "find: a peer nobody knows: said, with what to do",
+              code, out, err)
+
+
+def check_block(tap, grid):
+    peer = grid.peer(3)
+    code, _, err = grid.ctl(2, "block", peer, "--for", "1h", "--reason", "a test")
+    tap.equal(code, 0, "block")
+    g.wait_until("the connection ends", lambda: not peers_of(grid, 2).get(peer, {}).get("connected"), 10)
+    code, out, err = grid.ctl(2, "why", "--json", peer)
+    tap.check(code == 0 and lines(out)[0]["blocked"]["reason"] == "a test", "why: blocked, and for what", out, err)
+    code, out, err = grid.ctl(2, "blocklist", "--json")
+    tap.check(code == 0 and [row["peer"] for row in lines(out)] == [peer], "blocklist", out, err)
+    tap.equal(grid.ctl(2, "unblock", peer)[0], 0, "unblock")
+    code, _, err = grid.ctl(2, "unblock", peer)
+    tap.check(code == 5 and "not blocked" in err, "unblock twice: said", code, err)
+    g.wait_until("it is connected again", lambda: peers_of(grid, 2).get(peer, {}).get("connected"), 60, 0.5)
+
+
+def check_state(tap, grid):
+    status = grid.status(2)
+    tap.check(status["dht"]["peers"] == N - 1 and status["gossip"]["peers"] >= 1, "status: dht and gossip", status)
+    code, out, err = grid.ctl(2, "dht", "stats", "--json")
+    tap.check(code == 0 and lines(out)[0]["mode"] in ("server", "client") and lines(out)[0]["mode_reason"],
+              "dht stats: mode and why", out, err)
+    _, out, err = grid.ctl(2, "doctor", "--json")
+    found = [row for row in lines(out) if row.get("check") == "discovery"]
+    tap.check(found and found[0]["health"] == "ok", "doctor: discovery is well", out, err)
+
+
+if __name__ == "__main__":
+    sys.exit(Tap().run([test_peers]))
