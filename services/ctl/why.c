@@ -1,6 +1,7 @@
 /* quorate why: what was tried with one peer, how it does, and where it was learnt from. */
 
 #include "common/base/text.h"
+#include "proto/coordinator.pb-c.h"
 #include "proto/transport.pb-c.h"
 #include "services/ctl/colour.h"
 #include "services/ctl/discovery.h"
@@ -14,7 +15,7 @@
 
 /* What each service says of it; a message is NULL where that service says nothing. */
 struct known {
-        struct unpacked link, found, heard, blocked;
+        struct unpacked link, found, heard, blocked, host;
         const Gossip__Presence *presence;
         const Gossip__Blocked *block;
         char found_why[256]; /* why dht found nothing */
@@ -25,6 +26,7 @@ static void known_done(struct known *k) {
         unpacked_done(&k->found);
         unpacked_done(&k->heard);
         unpacked_done(&k->blocked);
+        unpacked_done(&k->host);
 }
 
 static bool is_peer(ProtobufCBinaryData v, const struct peer_id *id) {
@@ -81,6 +83,18 @@ static void look_for_block(const struct command_context *ctx, const struct peer_
                         k->block = reply->peers[i];
 }
 
+/* As a host: who named it, and what its answers were worth. */
+static void look_for_host(const struct command_context *ctx, const struct peer_id *id,
+                          struct known *k) {
+        static const struct call_target hosts = { .capability = "coordinator/admin",
+                                                  .service = &coordinator__admin__descriptor };
+        Coordinator__PeerRef request = COORDINATOR__PEER_REF__INIT;
+        char why[256];
+
+        request.peer = people_data(peer_id_bytes(id));
+        (void) ctl_try(ctx, &hosts, "Peer", &request, &k->host, why);
+}
+
 static int ask_all(const struct command_context *ctx, const struct peer_id *id, struct known *k) {
         static const struct call_target links = { .capability = "transport/peers",
                                                   .service = &transport__peers__descriptor };
@@ -94,6 +108,7 @@ static int ask_all(const struct command_context *ctx, const struct peer_id *id, 
         look_up(ctx, id, k);
         look_for_presence(ctx, id, k);
         look_for_block(ctx, id, k);
+        look_for_host(ctx, id, k);
         return EXIT_OK;
 }
 
@@ -180,6 +195,20 @@ static void heard_json(const struct known *k, bool *first_of_all) {
         fputc('}', stdout);
 }
 
+static void host_json(const struct known *k, bool *first) {
+        const Coordinator__PeerReply *h = k->host.message;
+
+        if (!h)
+                return;
+        json_member_string(stdout, "origin", h->origin, first);
+        json_member_bool(stdout, "denied", h->denied, first);
+        json_member_bool(stdout, "known", h->known, first);
+        json_key(stdout, "trust", first);
+        printf("%.4f", h->trust);
+        if (h->has_claims)
+                json_member_u64(stdout, "free_slots", h->free_slots, first);
+}
+
 static void show_json(const struct peer_id *id, const struct known *k) {
         const Transport__WhyReply *r = k->link.message;
         const struct health h = health_of(r);
@@ -194,6 +223,7 @@ static void show_json(const struct peer_id *id, const struct known *k) {
         json_member_u64(stdout, "failed", h.bad, &first);
         found_json(k, &first);
         heard_json(k, &first);
+        host_json(k, &first);
         attempts_json(r, &first);
         fputs("}\n", stdout);
 }
@@ -263,6 +293,17 @@ static void heard_text(const struct command_context *ctx, const struct known *k)
                        k->block->left_ms ? people_age(k->block->left_ms, age) : "");
 }
 
+static void host_text(const struct known *k) {
+        const Coordinator__PeerReply *h = k->host.message;
+        char origin[32];
+
+        if (!h)
+                return;
+        printf("host     %s%s, %s, trust %.2f\n", h->origin[0] ? "named by " : "nobody names it",
+               text_escape(BYTES_STR(h->origin), origin, sizeof(origin)),
+               h->known ? "known" : "a stranger", h->trust);
+}
+
 static void show_text(const struct command_context *ctx, const struct peer_id *id,
                       const struct known *k) {
         const Transport__WhyReply *r = k->link.message;
@@ -273,6 +314,7 @@ static void show_text(const struct command_context *ctx, const struct peer_id *i
         health_text(r);
         found_text(k);
         heard_text(ctx, k);
+        host_text(k);
         for (size_t i = 0; i < r->n_addresses; i++)
                 printf("address  %s\n",
                        text_escape(BYTES_STR(r->addresses[i]), text, sizeof(text)));
