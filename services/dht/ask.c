@@ -108,7 +108,7 @@ static void fail(struct dht *d, struct ask *a) {
         finish(d, a, NULL, NULL);
 }
 
-void ask_expire(struct dht *d, nsec_t now) {
+void asks_expire(struct dht *d, nsec_t now) {
         struct heap_entry *e;
 
         while ((e = heap_pop_due(&d->timers, now))) {

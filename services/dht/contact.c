@@ -92,12 +92,12 @@ bool subnet_is_local(const struct endpoint *e) {
         return scope >= SCOPE_LOOPBACK && scope <= SCOPE_PRIVATE;
 }
 
-struct subnet subnet_of(const struct endpoint *e) {
+struct subnet subnet_counted(const struct endpoint *e) {
         return subnet_is_local(e) ? (struct subnet){} : subnet_exact(e);
 }
 
 struct subnet subnet_wide(const struct endpoint *e) {
-        struct subnet s = subnet_of(e);
+        struct subnet s = subnet_counted(e);
 
         if (s.family == ENDPOINT_IP6)
                 s.prefix[4] = s.prefix[5] = 0;

@@ -41,8 +41,8 @@ struct subnet {
 };
 /* Zero for loopback, RFC 1918, ULA and link-local addresses, which quotas do not
  * count, and for family none. */
-struct subnet subnet_of(const struct endpoint *e);    /* /24 or /48 */
-struct subnet subnet_wide(const struct endpoint *e);  /* v6 /32; v4: the same as subnet_of() */
+struct subnet subnet_counted(const struct endpoint *e); /* /24 or /48 */
+struct subnet subnet_wide(const struct endpoint *e);  /* v6 /32; v4: the same as subnet_counted() */
 struct subnet subnet_exact(const struct endpoint *e); /* /24 or /48, local ones too */
 bool subnet_is_local(const struct endpoint *e);
 static inline bool subnet_equal(const struct subnet *a, const struct subnet *b) {

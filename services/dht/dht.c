@@ -165,7 +165,7 @@ nsec_t dht_deadline(const struct dht *d) {
 
 void dht_expire(struct dht *d, nsec_t now) {
         d->now = now;
-        ask_expire(d, now);
+        asks_expire(d, now);
         operation_expire(d, now);
         if (d->tick_at <= now)
                 maintain_tick(d, now);

@@ -19,6 +19,7 @@
 #include "services/dht/contact.h"
 #include "services/dht/hooks.h"
 #include "services/dht/settings.h"
+#include "services/dht/status.h"
 #include "services/dht/store.h"
 
 struct dht;
@@ -127,28 +128,3 @@ void dht_provide(struct dht *d, uint64_t call, struct bytes multihash, bool on, 
 void dht_find_providers(struct dht *d, uint64_t call, struct bytes multihash, unsigned max,
                         nsec_t now);
 void dht_cancel(struct dht *d, uint64_t call, nsec_t now);
-
-/* ---- Looking ---- */
-
-/* From the table alone, nearest first; the caller releases each. */
-size_t dht_closest_known(const struct dht *d, const struct key *key, struct contact *ret,
-                         size_t max);
-
-struct dht_status {
-        bool is_server;
-        const char *mode_reason; /* static text */
-        unsigned peers, servers, buckets;
-        double size, size_low, size_high; /* estimate and its 90 % interval */
-        uint64_t seen_hour, seen_day, seen_week;
-        struct store_counts store;
-        unsigned lookups;
-        bool is_bootstrapped, has_outage;
-};
-void dht_status(const struct dht *d, struct dht_status *ret);
-
-/* Counters by name, in a fixed order: metrics and tests. */
-struct dht_counter {
-        const char *name;
-        uint64_t value;
-};
-size_t dht_counters(const struct dht *d, const struct dht_counter **ret);

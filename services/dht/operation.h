@@ -78,7 +78,7 @@ struct ask *ask_send(struct dht *d, const struct contact *to, enum dht_protocol 
                      struct refbuf *message, bool wants_answer);
 struct ask *ask_connect(struct dht *d, const struct contact *to);
 void ask_drop(struct dht *d, struct ask *a); /* no longer wanted: DHT_FORGET */
-void ask_expire(struct dht *d, nsec_t now);
+void asks_expire(struct dht *d, nsec_t now);
 /* A FIND_NODE for a point of the key space: with a key that hashes to its bucket if
  * one is found cheaply. *target becomes the point really asked for. */
 struct refbuf *ask_find_point(struct dht *d, struct key *target, unsigned prefix);

@@ -47,7 +47,7 @@ static void serve_store(const struct record_serve *s, const struct dht_remote *f
         if (rules_validate(s->rules, record_bytes(in->store->name), record_bytes(in->store->value),
                            s->now_us, &r))
                 return;
-        r.subnet = subnet_of(&from->endpoint);
+        r.subnet = subnet_counted(&from->endpoint);
         if (r.kind == RECORD_MAILBOX) /* the sender is hidden: who brings it is charged */
                 memcpy(r.publisher, from->contact.key.bytes, sizeof(r.publisher));
         reply->result = keep(s, &r);

@@ -148,7 +148,7 @@ static int keep(const struct serve *s, const struct dht_remote *from, struct sto
                 return SERVE_E_REFUSED;
         }
         record->class = STORE_FOREIGN;
-        record->subnet = subnet_of(&from->endpoint);
+        record->subnet = subnet_counted(&from->endpoint);
         record->received_us = s->wall_us;
         *ret_reason = s->rules->admit(s->userdata, s->store, record);
         if (*ret_reason)

@@ -85,7 +85,7 @@ static void groups_addresses(void **state) {
                 struct subnet near_a, near_b, wide_a, wide_b, none = {};
 
                 assert_true(endpoint_from_text(c->a, &a) && endpoint_from_text(c->b, &b));
-                near_a = subnet_of(&a), near_b = subnet_of(&b);
+                near_a = subnet_counted(&a), near_b = subnet_counted(&b);
                 wide_a = subnet_wide(&a), wide_b = subnet_wide(&b);
                 assert_int_equal(subnet_equal(&near_a, &near_b), c->same_near);
                 assert_int_equal(subnet_equal(&wide_a, &wide_b), c->same_wide);

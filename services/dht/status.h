@@ -1,0 +1,34 @@
+#pragma once
+
+/* What a dht tells of itself. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "services/dht/store.h"
+
+struct dht;
+
+/* From the table alone, nearest first; the caller releases each. */
+size_t dht_closest_known(const struct dht *d, const struct key *key, struct contact *ret,
+                         size_t max);
+
+struct dht_status {
+        bool is_server;
+        const char *mode_reason; /* static text */
+        unsigned peers, servers, buckets;
+        double size, size_low, size_high; /* estimate and its 90 % interval */
+        uint64_t seen_hour, seen_day, seen_week;
+        struct store_counts store;
+        unsigned lookups;
+        bool is_bootstrapped, has_outage;
+};
+void dht_status(const struct dht *d, struct dht_status *ret);
+
+/* Counters by name, in a fixed order: metrics and tests. */
+struct dht_counter {
+        const char *name;
+        uint64_t value;
+};
+size_t dht_counters(const struct dht *d, const struct dht_counter **ret);
