@@ -96,23 +96,24 @@ static void on_located(void *userdata, const struct contact *nodes, size_t n, ns
                 end(e, now);
 }
 
-bool errand_begin(struct list *owner, struct dht *d, const struct key *key, struct bytes message,
+bool errand_begin(struct errands *owner, const struct key *key, struct bytes message,
                   const struct errand_calls *calls, void *userdata, nsec_t now) {
         struct errand *e = xnew(struct errand);
 
-        *e = (struct errand){
-                .dht = d, .message = refbuf_new(message), .calls = calls, .userdata = userdata
-        };
+        *e = (struct errand){ .dht = owner->dht,
+                              .message = refbuf_new(message),
+                              .calls = calls,
+                              .userdata = userdata };
         list_init(&e->visits);
-        list_push_back(owner, &e->link);
-        if (dht_locate(d, key, on_located, e, now))
+        list_push_back(&owner->list, &e->link);
+        if (dht_locate(owner->dht, key, on_located, e, now))
                 return true;
         free_errand(e);
         return false;
 }
 
-void errands_drop(struct list *owner) {
-        LIST_FOREACH_SAFE (it, owner) {
+void errands_drop(struct errands *owner) {
+        LIST_FOREACH_SAFE (it, &owner->list) {
                 struct errand *e = LIST_ENTRY(it, struct errand, link);
 
                 LIST_FOREACH_SAFE (visit, &e->visits)

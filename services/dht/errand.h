@@ -21,9 +21,14 @@ struct errand_calls {
 
 #define ERRAND_PAGES_MAX 8 /* questions to one node */
 
-/* False: too much is under way; nothing is called. `calls` is static. `owner` lists those
- * that are under way. */
-bool errand_begin(struct list *owner, struct dht *d, const struct key *key, struct bytes message,
+/* Those of one owner that are under way. */
+struct errands {
+        struct dht *dht;
+        struct list list;
+};
+
+/* False: too much is under way; nothing is called. `calls` is static. */
+bool errand_begin(struct errands *owner, const struct key *key, struct bytes message,
                   const struct errand_calls *calls, void *userdata, nsec_t now);
 /* After dht_free(), which calls nobody: forgets all, without `done`. */
-void errands_drop(struct list *owner);
+void errands_drop(struct errands *owner);

@@ -8,6 +8,9 @@
 #include "proto/keyring.pb-c.h"
 #include "services/dht/keeper_internal.h"
 
+/* As long as a letter may come again. */
+#define READ_REMEMBERED_US ((MAILBOX_HOURS + MAILBOX_HOURS_AHEAD) * INT64_C(3600) * 1000000)
+
 /* ---- what the front asks ---- */
 
 /* What kad carries: one value a name. */
@@ -98,7 +101,8 @@ struct keeper *keeper_new(const struct keeper_config *config, struct dht *d,
         k->quota = quota_new(&k->config.quota, &key, seed);
         k->replicate = replicate_new(&k->config.replicate, d, k->rules, seed + 1);
         list_init(&k->pending);
-        list_init(&k->errands);
+        list_init(&k->errands.list);
+        k->errands.dht = d;
         dht_rules(d, &hooks, k);
         return k;
 }
@@ -112,6 +116,7 @@ static void free_pending(struct pending *p) {
                 refbuf_unref(value);
         map_free(p->values);
         refbuf_unref(p->name);
+        refbuf_unref(p->tombstone);
         list_remove(&p->link);
         p->keeper->n_pending--;
         free(p);
@@ -149,18 +154,17 @@ const struct replicate_stats *keeper_replication(const struct keeper *k) {
 
 /* ---- calls ---- */
 
-struct pending *keeper_begin(struct keeper *k, keeper_done_fn done, void *userdata, nsec_t now) {
+struct pending *keeper_begin(struct keeper *k, const struct keeper_call *call, nsec_t now) {
         static const struct keeper_result busy = { .code = KEEPER_E_BUSY };
         struct pending *p;
 
         if (k->n_pending >= KEEPER_PENDING_MAX) {
-                done(userdata, &busy, now);
+                call->done(call->userdata, &busy, now);
                 return NULL;
         }
         p = xnew(struct pending);
         p->keeper = k;
-        p->done = done;
-        p->userdata = userdata;
+        p->call = *call;
         list_push_back(&k->pending, &p->link);
         k->n_pending++;
         return p;
@@ -176,7 +180,7 @@ void keeper_end(struct pending *p, enum keeper_code code, const char *text,
                 result.n_asked = sum->n_asked;
                 result.n_stored = sum->n_ok;
         }
-        p->done(p->userdata, &result, now);
+        p->call.done(p->call.userdata, &result, now);
         free_pending(p);
 }
 
@@ -188,7 +192,7 @@ void keeper_tell(struct pending *p, struct bytes message, const struct errand_ca
                  nsec_t now) {
         struct key key = key_of(refbuf_bytes(p->name));
 
-        if (!errand_begin(&p->keeper->errands, p->keeper->dht, &key, message, calls, p, now))
+        if (!errand_begin(&p->keeper->errands, &key, message, calls, p, now))
                 keeper_end(p, KEEPER_E_BUSY, NULL, NULL, now);
 }
 
@@ -246,22 +250,23 @@ static void sign(struct pending *p, struct bytes label, struct bytes payload, ui
                 p->sign_id = dht_sign(p->keeper->dht, buffer_bytes(&b));
 }
 
-void keeper_put(struct keeper *k, enum record_kind kind, struct bytes label, struct bytes payload,
-                uint32_t ttl_s, keeper_done_fn done, void *userdata, nsec_t now) {
-        struct pending *p = keeper_begin(k, done, userdata, now);
+void keeper_put(struct keeper *k, const struct keeper_record *what, const struct keeper_call *call,
+                nsec_t now) {
+        struct pending *p = keeper_begin(k, call, now);
         uint8_t room[RECORD_NAME_MAX];
         struct buffer name = buffer_over(room, sizeof(room));
 
         if (!p)
                 return;
-        p->kind = kind;
-        if (kind >= _RECORD_SIGNED_N || !record_name_put(&name, kind, &k->self, label)) {
+        p->kind = what->kind;
+        if (what->kind >= _RECORD_SIGNED_N ||
+            !record_name_put(&name, what->kind, &k->self, what->label)) {
                 keeper_end(p, KEEPER_E_INVALID, "no such kind, or not a label for it", NULL, now);
                 return;
         }
         p->name = refbuf_new(buffer_bytes(&name));
-        p->sequence = next_sequence(k, kind, buffer_bytes(&name), now);
-        sign(p, label, payload, ttl_s, now);
+        p->sequence = next_sequence(k, what->kind, buffer_bytes(&name), now);
+        sign(p, what->label, what->payload, what->ttl_s, now);
 }
 
 static void on_stored(void *userdata, unsigned n_copies, nsec_t now) {
@@ -294,10 +299,31 @@ static void publish(struct pending *p, struct bytes value, nsec_t now) {
         }
 }
 
+/* So that a letter which somebody still hands on is not shown again (keeper_find.c). */
+static void remember_read(struct pending *p, struct bytes tombstone, nsec_t now) {
+        const struct store *store = dht_store(p->keeper->dht);
+        int64_t wall = dht_wall_us(p->keeper->dht, now);
+        struct stored_record r = { .kind = RECORD_TOMBSTONE,
+                                   .name = refbuf_bytes(p->name),
+                                   .value = tombstone,
+                                   .received_us = wall,
+                                   .expires_us = wall + READ_REMEMBERED_US };
+        struct record_parts parts;
+
+        if (!store->ops || record_split(tombstone, &parts) != RECORD_OK)
+                return;
+        r.key = key_of(r.name);
+        for (size_t at = 0; at + 32 <= parts.fields.payload.len; at += 32) {
+                memcpy(r.slot, parts.fields.payload.data + at, 32);
+                (void) store->ops->put(store->self, &r);
+        }
+}
+
 static void bury(struct pending *p, struct bytes tombstone, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer message;
 
         buffer_init(&message, RECORD_MESSAGE_MAX);
+        remember_read(p, tombstone, now);
         record_put_delete(&message, tombstone);
         keeper_tell(p, buffer_bytes(&message), &tell_calls, now);
 }
@@ -334,9 +360,9 @@ static void on_signed(void *userdata, uint64_t id, struct bytes statement, struc
 
 /* ---- mailboxes, writing ---- */
 
-void keeper_send(struct keeper *k, struct bytes letter, keeper_done_fn done, void *userdata,
+void keeper_send(struct keeper *k, struct bytes letter, const struct keeper_call *call,
                  nsec_t now) {
-        struct pending *p = keeper_begin(k, done, userdata, now);
+        struct pending *p = keeper_begin(k, call, now);
         struct letter l;
 
         if (!p)
@@ -350,9 +376,9 @@ void keeper_send(struct keeper *k, struct bytes letter, keeper_done_fn done, voi
         publish(p, letter, now);
 }
 
-void keeper_forget(struct keeper *k, const uint8_t (*slots)[32], size_t n, keeper_done_fn done,
-                   void *userdata, nsec_t now) {
-        struct pending *p = keeper_begin(k, done, userdata, now);
+void keeper_forget(struct keeper *k, const uint8_t (*slots)[32], size_t n,
+                   const struct keeper_call *call, nsec_t now) {
+        struct pending *p = keeper_begin(k, call, now);
 
         if (!p)
                 return;

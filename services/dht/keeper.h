@@ -47,25 +47,34 @@ typedef void (*keeper_done_fn)(void *userdata, const struct keeper_result *resul
 /* A value found; verified by the table. Views. */
 typedef void (*keeper_value_fn)(void *userdata, const struct stored_record *r);
 
+/* Where a call ends. `found` only for those that read. Copied. */
+struct keeper_call {
+        keeper_done_fn done;
+        keeper_value_fn found;
+        void *userdata;
+};
+
 /* A record of this node: signed through keyring, kept, published, and kept alive from then
- * on (dht_unput() ends that). ttl_s 0: the kind's own. Sequence: one above what we have of it. */
-void keeper_put(struct keeper *k, enum record_kind kind, struct bytes label, struct bytes payload,
-                uint32_t ttl_s, keeper_done_fn done, void *userdata, nsec_t now);
+ * on (dht_unput() ends that). Sequence: one above what we have of it, at least the clock. */
+struct keeper_record {
+        enum record_kind kind;
+        struct bytes label, payload;
+        uint32_t ttl_s; /* 0: the kind's own */
+};
+void keeper_put(struct keeper *k, const struct keeper_record *what, const struct keeper_call *call,
+                nsec_t now);
 
 /* Everybody under one name, ours and what this node keeps included; each publisher once. */
-void keeper_find(struct keeper *k, struct bytes name, keeper_value_fn found, keeper_done_fn done,
-                 void *userdata, nsec_t now);
+void keeper_find(struct keeper *k, struct bytes name, const struct keeper_call *call, nsec_t now);
 
 /* A letter whose work is done (mailbox.h). Kept by us too, until it is read or expires. */
-void keeper_send(struct keeper *k, struct bytes letter, keeper_done_fn done, void *userdata,
-                 nsec_t now);
+void keeper_send(struct keeper *k, struct bytes letter, const struct keeper_call *call, nsec_t now);
 /* The letters for this node; each once. */
-void keeper_mailbox(struct keeper *k, keeper_value_fn found, keeper_done_fn done, void *userdata,
-                    nsec_t now);
+void keeper_mailbox(struct keeper *k, const struct keeper_call *call, nsec_t now);
 /* Those were read: signs a tombstone and brings it to who keeps our mailbox. At most
  * MAILBOX_DELETES_MAX. */
-void keeper_forget(struct keeper *k, const uint8_t (*slots)[32], size_t n, keeper_done_fn done,
-                   void *userdata, nsec_t now);
+void keeper_forget(struct keeper *k, const uint8_t (*slots)[32], size_t n,
+                   const struct keeper_call *call, nsec_t now);
 /* Was our letter read? Found is called with the tombstone the recipient signed, if so. */
 void keeper_receipt(struct keeper *k, const struct peer_id *recipient, const uint8_t slot[32],
-                    keeper_value_fn found, keeper_done_fn done, void *userdata, nsec_t now);
+                    const struct keeper_call *call, nsec_t now);

@@ -8,6 +8,26 @@
 
 #define VALUES_MAX 1024 /* of one call */
 
+static bool copy_tombstone(void *userdata, const struct stored_record *r) {
+        if (r->kind == RECORD_TOMBSTONE)
+                *(struct refbuf **) userdata = refbuf_new(r->value);
+        return false;
+}
+
+/* We have read that letter: the tombstone is for who still shows it. */
+static bool is_read(struct pending *p, const struct stored_record *r) {
+        const struct store *store = dht_store(p->keeper->dht);
+        struct refbuf *tombstone = NULL;
+
+        if (store->ops)
+                (void) store->ops->one(store->self, &r->key, r->slot, copy_tombstone, &tombstone);
+        if (!tombstone)
+                return false;
+        refbuf_unref(p->tombstone);
+        p->tombstone = tombstone;
+        return true;
+}
+
 /* Takes a value over if it is new or better; false: it is not one. */
 static bool take_value(struct pending *p, struct bytes value, nsec_t now) {
         struct keeper *k = p->keeper;
@@ -17,6 +37,8 @@ static bool take_value(struct pending *p, struct bytes value, nsec_t now) {
 
         if (rules_validate(k->rules, name, value, dht_wall_us(k->dht, now), &r))
                 return false;
+        if (r.kind == RECORD_MAILBOX && is_read(p, &r))
+                return true;
         held = map_get(p->values, BYTES_OF(r.slot));
         if (held ? rules_select(name, refbuf_bytes(held), value) <= 0
                  : map_count(p->values) >= VALUES_MAX)
@@ -48,7 +70,7 @@ static void show_all(struct pending *p, nsec_t now) {
         while (map_next(p->values, &cursor, &slot, &value))
                 if (!rules_validate(p->keeper->rules, refbuf_bytes(p->name), refbuf_bytes(value),
                                     dht_wall_us(p->keeper->dht, now), &r))
-                        p->found(p->userdata, &r);
+                        p->call.found(p->call.userdata, &r);
 }
 
 static void on_read(void *userdata, const struct errand_sum *sum, nsec_t now) {
@@ -81,21 +103,28 @@ static struct refbuf *heard_find(void *userdata, const Record__Reply *reply) {
 }
 
 static struct refbuf *heard_list(void *userdata, const Record__Reply *reply) {
+        CLEANUP(refbuf_unrefp) struct refbuf *tombstone = NULL;
         CLEANUP(buffer_donep) struct buffer next;
+        struct pending *p = userdata;
 
-        if (!take_page(userdata, reply))
-                return NULL;
         buffer_init(&next, RECORD_MESSAGE_MAX);
-        record_put_list(&next, record_bytes(reply->next), 0);
+        if (take_page(p, reply)) {
+                record_put_list(&next, record_bytes(reply->next), 0);
+                return refbuf_new(buffer_bytes(&next));
+        }
+        tombstone = TAKE(p->tombstone);
+        if (!tombstone)
+                return NULL;
+        record_put_delete(&next, refbuf_bytes(tombstone));
         return refbuf_new(buffer_bytes(&next));
 }
 
 static const struct errand_calls find_calls = { .heard = heard_find, .done = on_read };
 static const struct errand_calls list_calls = { .heard = heard_list, .done = on_read };
 
-static struct pending *begin_reading(struct keeper *k, struct refbuf *name, keeper_value_fn found,
-                                     keeper_done_fn done, void *userdata, nsec_t now) {
-        struct pending *p = keeper_begin(k, done, userdata, now);
+static struct pending *begin_reading(struct keeper *k, struct refbuf *name,
+                                     const struct keeper_call *call, nsec_t now) {
+        struct pending *p = keeper_begin(k, call, now);
         const struct store *store = dht_store(k->dht);
         struct reading reading = { .pending = p, .now = now };
         struct key key;
@@ -106,7 +135,6 @@ static struct pending *begin_reading(struct keeper *k, struct refbuf *name, keep
         }
         p->began = now;
         p->name = name;
-        p->found = found;
         p->values = map_new(k->seed);
         key = key_of(refbuf_bytes(name));
         if (store->ops)
@@ -114,9 +142,8 @@ static struct pending *begin_reading(struct keeper *k, struct refbuf *name, keep
         return p;
 }
 
-void keeper_find(struct keeper *k, struct bytes name, keeper_value_fn found, keeper_done_fn done,
-                 void *userdata, nsec_t now) {
-        struct pending *p = begin_reading(k, refbuf_new(name), found, done, userdata, now);
+void keeper_find(struct keeper *k, struct bytes name, const struct keeper_call *call, nsec_t now) {
+        struct pending *p = begin_reading(k, refbuf_new(name), call, now);
         CLEANUP(buffer_donep) struct buffer message;
         struct record_name parsed;
 
@@ -131,10 +158,8 @@ void keeper_find(struct keeper *k, struct bytes name, keeper_value_fn found, kee
         keeper_tell(p, buffer_bytes(&message), &find_calls, now);
 }
 
-void keeper_mailbox(struct keeper *k, keeper_value_fn found, keeper_done_fn done, void *userdata,
-                    nsec_t now) {
-        struct pending *p =
-                begin_reading(k, keeper_mailbox_name(&k->self), found, done, userdata, now);
+void keeper_mailbox(struct keeper *k, const struct keeper_call *call, nsec_t now) {
+        struct pending *p = begin_reading(k, keeper_mailbox_name(&k->self), call, now);
         CLEANUP(buffer_donep) struct buffer message;
 
         buffer_init(&message, RECORD_MESSAGE_MAX);
@@ -180,7 +205,7 @@ static void on_status(void *userdata, const struct errand_sum *sum, nsec_t now) 
         if (value) {
                 r.value = refbuf_bytes(value);
                 memcpy(r.slot, p->slot, sizeof(r.slot));
-                p->found(p->userdata, &r);
+                p->call.found(p->call.userdata, &r);
         }
         keeper_told(p, sum, now);
 }
@@ -188,8 +213,8 @@ static void on_status(void *userdata, const struct errand_sum *sum, nsec_t now) 
 static const struct errand_calls status_calls = { .heard = heard_status, .done = on_status };
 
 void keeper_receipt(struct keeper *k, const struct peer_id *recipient, const uint8_t slot[32],
-                    keeper_value_fn found, keeper_done_fn done, void *userdata, nsec_t now) {
-        struct pending *p = keeper_begin(k, done, userdata, now);
+                    const struct keeper_call *call, nsec_t now) {
+        struct pending *p = keeper_begin(k, call, now);
         CLEANUP(buffer_donep) struct buffer message;
         uint8_t slots[1][32];
 
@@ -200,7 +225,6 @@ void keeper_receipt(struct keeper *k, const struct peer_id *recipient, const uin
         memcpy(p->slot, slot, 32);
         p->began = now;
         p->recipient = *recipient;
-        p->found = found;
         p->values = map_new(k->seed);
         p->name = keeper_mailbox_name(recipient);
         record_put_status(&message, peer_id_bytes(recipient), slots, 1);

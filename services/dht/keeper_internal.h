@@ -19,7 +19,8 @@ struct keeper {
         struct rules *rules;
         struct quota *quota;
         struct replicate *replicate;
-        struct list pending, errands;
+        struct list pending;
+        struct errands errands;
         size_t n_pending;
 };
 
@@ -31,17 +32,16 @@ struct pending {
         enum record_kind kind;
         struct refbuf *name;
         uint64_t sequence;
-        keeper_done_fn done;
-        keeper_value_fn found; /* reading */
-        nsec_t began;
-        void *userdata;
+        struct keeper_call call;
+        nsec_t began;       /* reading */
         struct map *values; /* slot -> struct refbuf */
         struct peer_id recipient;
         uint8_t slot[32];
+        struct refbuf *tombstone; /* of a letter that the node being read still has */
 };
 
 /* NULL: too many; `done` was called. */
-struct pending *keeper_begin(struct keeper *k, keeper_done_fn done, void *userdata, nsec_t now);
+struct pending *keeper_begin(struct keeper *k, const struct keeper_call *call, nsec_t now);
 /* Calls `done` and frees. */
 void keeper_end(struct pending *p, enum keeper_code code, const char *text,
                 const struct errand_sum *sum, nsec_t now);

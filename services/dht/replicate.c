@@ -47,7 +47,8 @@ struct replicate {
         struct rng rng;
         struct map *units;
         unsigned n_busy;
-        struct list arrivals, errands;
+        struct list arrivals;
+        struct errands errands;
         size_t n_arrivals;
         double radius;
         struct replicate_stats stats;
@@ -72,7 +73,8 @@ struct replicate *replicate_new(const struct replicate_config *config, struct dh
         rng_init(&r->rng, seed);
         r->units = map_new(seed);
         list_init(&r->arrivals);
-        list_init(&r->errands);
+        list_init(&r->errands.list);
+        r->errands.dht = d;
         return r;
 }
 
@@ -213,7 +215,7 @@ static void check_unit(struct unit *u, struct bytes message, nsec_t now) {
         struct replicate *r = u->owner;
 
         u->n_found = u->n_new = u->n_read = 0;
-        if (!errand_begin(&r->errands, r->dht, &u->key, message, &check_calls, u, now))
+        if (!errand_begin(&r->errands, &u->key, message, &check_calls, u, now))
                 return;
         r->stats.checks++;
         r->n_busy++;

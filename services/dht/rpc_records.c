@@ -197,8 +197,11 @@ static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in
                 call_fail(call, DHT_E_REFUSED, "kinds are endpoint, profile, topic and name");
                 return;
         }
-        keeper_put(s->keeper, kind, BYTES_STR(in->label), bytes_of(in->payload),
-                   (uint32_t) (in->ttl_ms / 1000), end_put, gather(s, call, 0), shell_now(s));
+        keeper_put(s->keeper,
+                   &(struct keeper_record){ kind, BYTES_STR(in->label), bytes_of(in->payload),
+                                            (uint32_t) (in->ttl_ms / 1000) },
+                   &(struct keeper_call){ .done = end_put, .userdata = gather(s, call, 0) },
+                   shell_now(s));
         shell_turn(s);
 }
 
@@ -239,8 +242,9 @@ static void records_get(Dht__Records_Service *service, const Dht__GetRequest *in
                 dht_get(s->core, shell_pend(s, call, 1, end_found), bytes_of(in->name),
                         shell_now(s));
         else
-                keeper_find(s->keeper, bytes_of(in->name), on_value, end_get,
-                            gather(s, call, in->max), shell_now(s));
+                keeper_find(s->keeper, bytes_of(in->name),
+                            &(struct keeper_call){ end_get, on_value, gather(s, call, in->max) },
+                            shell_now(s));
         shell_turn(s);
 }
 
@@ -334,8 +338,11 @@ static void records_announce(Dht__Records_Service *service, const Dht__AnnounceR
         const struct peer_id nobody = {};
 
         if (in->on) {
-                keeper_put(s->keeper, RECORD_TOPIC, BYTES_STR(in->topic), bytes_of(in->payload), 0,
-                           end_put, gather(s, call, 0), shell_now(s));
+                keeper_put(s->keeper,
+                           &(struct keeper_record){ RECORD_TOPIC, BYTES_STR(in->topic),
+                                                    bytes_of(in->payload), 0 },
+                           &(struct keeper_call){ .done = end_put, .userdata = gather(s, call, 0) },
+                           shell_now(s));
         } else {
                 buffer_init(&name, RECORD_NAME_MAX);
                 if (!record_name_put(&name, RECORD_TOPIC, &nobody, BYTES_STR(in->topic))) {
@@ -353,7 +360,8 @@ static void records_find_topic(Dht__Records_Service *service, const Dht__GetRequ
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
         struct shell *s = shell_of(service);
 
-        keeper_find(s->keeper, bytes_of(in->name), on_value, end_get, gather(s, call, in->max),
+        keeper_find(s->keeper, bytes_of(in->name),
+                    &(struct keeper_call){ end_get, on_value, gather(s, call, in->max) },
                     shell_now(s));
         shell_turn(s);
 }
@@ -366,7 +374,8 @@ static void deliver(struct gathering *g) {
 
         buffer_init(&b, MAILBOX_LETTER_MAX);
         letter_put(&b, &g->letter);
-        keeper_send(s->keeper, buffer_bytes(&b), end_put, g, shell_now(s));
+        keeper_send(s->keeper, buffer_bytes(&b),
+                    &(struct keeper_call){ .done = end_put, .userdata = g }, shell_now(s));
         shell_turn(s);
 }
 
@@ -405,7 +414,9 @@ static void records_mailbox(Dht__Records_Service *service, const Dht__MailboxReq
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
         struct shell *s = shell_of(service);
 
-        keeper_mailbox(s->keeper, on_value, end_get, gather(s, call, in->max), shell_now(s));
+        keeper_mailbox(s->keeper,
+                       &(struct keeper_call){ end_get, on_value, gather(s, call, in->max) },
+                       shell_now(s));
         shell_turn(s);
 }
 
@@ -426,7 +437,9 @@ static void records_forget(Dht__Records_Service *service, const Dht__ForgetReque
                 }
                 memcpy(slots[i], in->names[i].data, sizeof(slots[i]));
         }
-        keeper_forget(s->keeper, slots, in->n_names, end_empty, gather(s, call, 0), shell_now(s));
+        keeper_forget(s->keeper, slots, in->n_names,
+                      &(struct keeper_call){ .done = end_empty, .userdata = gather(s, call, 0) },
+                      shell_now(s));
         shell_turn(s);
 }
 

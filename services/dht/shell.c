@@ -109,8 +109,9 @@ static void describe(struct shell *s) {
         memcpy(profile.x25519, s->x25519, sizeof(profile.x25519));
         buffer_init(&b, RECORD_PAYLOAD_MAX);
         profile_payload_put(&b, &profile);
-        keeper_put(s->keeper, RECORD_PROFILE, BYTES_NONE, buffer_bytes(&b), 0, on_described, s,
-                   shell_now(s));
+        keeper_put(s->keeper,
+                   &(struct keeper_record){ .kind = RECORD_PROFILE, .payload = buffer_bytes(&b) },
+                   &(struct keeper_call){ .done = on_described, .userdata = s }, shell_now(s));
 }
 
 static void locate(struct shell *s) {
@@ -119,8 +120,9 @@ static void locate(struct shell *s) {
         buffer_init(&b, RECORD_PAYLOAD_MAX);
         for (size_t i = 0; i < s->n_own; i++)
                 buffer_put_prefixed(&b, multiaddr_bytes(&s->own[i]));
-        keeper_put(s->keeper, RECORD_ENDPOINT, BYTES_NONE, buffer_bytes(&b), 0, on_located, s,
-                   shell_now(s));
+        keeper_put(s->keeper,
+                   &(struct keeper_record){ .kind = RECORD_ENDPOINT, .payload = buffer_bytes(&b) },
+                   &(struct keeper_call){ .done = on_located, .userdata = s }, shell_now(s));
 }
 
 /* Once somebody is there to keep them; what failed is tried again at the next tick. */

@@ -140,6 +140,8 @@ static void on_found(void *userdata, const struct stored_record *r) {
                          memmem(r->value.data, r->value.len, o->expected.data, o->expected.len);
 }
 
+#define CALL(o) ((struct keeper_call){ .done = on_done, .found = on_found, .userdata = (o) })
+
 /* The shell empties actions after each call; the harness does when time goes on. */
 static void wait_for(struct dhts *net, struct outcome *o) {
         for (int i = 0; i < 100 && !o->is_done; i++)
@@ -151,8 +153,10 @@ static struct outcome put(struct dhts *net, size_t node, enum record_kind kind, 
                           struct bytes payload) {
         struct outcome o = {};
 
-        keeper_put(net->nodes[node].records, kind, BYTES_STR(label), payload, 0, on_done, &o,
-                   net->now);
+        keeper_put(net->nodes[node].records,
+                   &(struct keeper_record){
+                           .kind = kind, .label = BYTES_STR(label), .payload = payload },
+                   &CALL(&o), net->now);
         wait_for(net, &o);
         return o;
 }
@@ -163,7 +167,7 @@ static struct outcome find_topic(struct dhts *net, size_t node, const char *labe
 
         buffer_init(&name, RECORD_NAME_MAX);
         keeper_find(net->nodes[node].records, name_for(&name, RECORD_TOPIC, NULL, BYTES_STR(label)),
-                    on_found, on_done, &o, net->now);
+                    &CALL(&o), net->now);
         wait_for(net, &o);
         return o;
 }
@@ -356,33 +360,33 @@ static void letters_are_delivered_once(void **state) {
         assert_true(letter_mine(&l, BITS, 1 << 16));
         letter_put(&value, &l);
         letter_slot(buffer_bytes(&value), slots[0]);
-        keeper_send(from->records, buffer_bytes(&value), on_done, &sent, net->now);
+        keeper_send(from->records, buffer_bytes(&value), &CALL(&sent), net->now);
         wait_for(net, &sent);
         assert_int_equal(sent.result.code, KEEPER_OK);
         assert_true(sent.result.n_stored >= 18);
 
         dhts_kill(net, 3); /* the sender need not be there */
-        keeper_mailbox(to->records, on_found, on_done, &o, net->now);
+        keeper_mailbox(to->records, &CALL(&o), net->now);
         wait_for(net, &o);
         assert_int_equal(o.n_found, 1);
         assert_int_equal(o.n_expected, 1);
 
         o = (struct outcome){};
-        keeper_forget(to->records, slots, 1, on_done, &o, net->now);
+        keeper_forget(to->records, slots, 1, &CALL(&o), net->now);
         wait_for(net, &o);
         assert_int_equal(o.result.code, KEEPER_OK);
         o = (struct outcome){};
-        keeper_mailbox(to->records, on_found, on_done, &o, net->now);
+        keeper_mailbox(to->records, &CALL(&o), net->now);
         wait_for(net, &o);
         assert_int_equal(o.n_found, 0);
 
         dhts_start(net, 3, (size_t[]){ 0 }, 1);
         dhts_run(net, 10 * MINUTE); /* it still had its copy: it does not send it again */
-        keeper_receipt(from->records, &to->peer, slots[0], on_found, on_done, &receipt, net->now);
+        keeper_receipt(from->records, &to->peer, slots[0], &CALL(&receipt), net->now);
         wait_for(net, &receipt);
         assert_int_equal(receipt.n_found, 1);
         o = (struct outcome){};
-        keeper_mailbox(to->records, on_found, on_done, &o, net->now);
+        keeper_mailbox(to->records, &CALL(&o), net->now);
         wait_for(net, &o);
         assert_int_equal(o.n_found, 0);
         network_done(net);
