@@ -116,7 +116,7 @@ static void arm(struct exchange *x) {
         (void) loop_timer_set(x->timer, heap_when(&x->due));
 }
 
-void exchange_ask(struct exchange *x, const struct exchange_ask *in) {
+void exchange_begin(struct exchange *x, const struct exchange_ask *in) {
         struct framed_open open = { .peer = in->peer,
                                     .addresses = in->addresses,
                                     .n_addresses = in->n_addresses,

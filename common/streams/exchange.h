@@ -49,7 +49,7 @@ struct exchange_ask {
         nsec_t timeout;    /* from the question to the answer, the dial included */
         bool wants_answer; /* false: done when the frame has left */
 };
-void exchange_ask(struct exchange *x, const struct exchange_ask *a);
+void exchange_begin(struct exchange *x, const struct exchange_ask *a);
 void exchange_cancel(struct exchange *x, uint64_t id); /* no on_done() follows */
 
 /* For struct streams_protocol.handler and struct streams_events of those who serve. */

@@ -148,15 +148,15 @@ void shell_do_ask(struct shell *s, struct dht_action *a) {
         struct multiaddr addresses[CONTACT_ADDRESSES_MAX];
         size_t n = contact_addresses(&a->contact, addresses, CONTACT_ADDRESSES_MAX);
 
-        exchange_ask(s->exchange, &(struct exchange_ask){ .id = a->id,
-                                                          .peer = a->contact.peer,
-                                                          .addresses = addresses,
-                                                          .n_addresses = n,
-                                                          .protocol = s->protocols[a->protocol],
-                                                          .frame = refbuf_bytes(a->data),
-                                                          .answer_max = MESSAGE_MAX,
-                                                          .timeout = ASK_TIMEOUT,
-                                                          .wants_answer = a->n });
+        exchange_begin(s->exchange, &(struct exchange_ask){ .id = a->id,
+                                                            .peer = a->contact.peer,
+                                                            .addresses = addresses,
+                                                            .n_addresses = n,
+                                                            .protocol = s->protocols[a->protocol],
+                                                            .frame = refbuf_bytes(a->data),
+                                                            .answer_max = MESSAGE_MAX,
+                                                            .timeout = ASK_TIMEOUT,
+                                                            .wants_answer = a->n });
 }
 
 void shell_do_forget(struct shell *s, struct dht_action *a) {

@@ -2,7 +2,7 @@
 
 #include "common/base/memory.h"
 #include "common/wire/unpack.h"
-#include "services/gossip/core.h"
+#include "services/gossip/core_calls.h"
 
 /* Questions on /quorate/peers/1 and lookups, on behalf of draws and crawls. */
 
@@ -104,18 +104,17 @@ struct ask *ask_peer(struct gossip *g, struct call *call, const struct gossip_co
         return a;
 }
 
-struct ask *ask_lookup(struct gossip *g, struct call *call, const uint8_t key[32], size_t n,
-                       bool local, lookup_fn fn, nsec_t now) {
+struct ask *ask_lookup(struct gossip *g, struct call *call, const struct lookup *l, nsec_t now) {
         struct ask *a = ask_new(g, call, now);
         struct gossip_action *action;
 
         if (!a)
                 return NULL;
-        a->on_found = fn;
+        a->on_found = l->fn;
         action = gossip_add(g, GOSSIP_LOOKUP, a->id);
-        action->n = n;
-        action->local = local;
-        memcpy(action->key, key, sizeof(action->key));
+        action->n = l->n;
+        action->local = l->local;
+        memcpy(action->key, l->key, sizeof(action->key));
         g_count(g, GOSSIP_LOOKUPS);
         return a;
 }

@@ -65,35 +65,6 @@ struct queued_action {
         struct gossip_action action;
 };
 
-/* A question under way. */
-struct ask;
-typedef void (*ask_fn)(struct gossip *g, struct ask *a, const Peers__Reply *reply, nsec_t now);
-typedef void (*lookup_fn)(struct gossip *g, struct ask *a, const struct gossip_contact *list,
-                          size_t n, nsec_t now);
-struct ask {
-        struct list link;
-        uint64_t id;
-        nsec_t deadline;
-        struct call *call;
-        struct gossip_contact to;
-        ask_fn on_reply;    /* reply NULL: failed or timed out */
-        lookup_fn on_found; /* of a lookup instead */
-        uint64_t tag;       /* the call's own: a depth, a prefix */
-};
-
-enum call_kind { CALL_DRAW = 0, CALL_CRAWL };
-
-/* A draw or crawl, by the number its caller gave it. */
-struct call {
-        struct list link;
-        uint64_t number;
-        enum call_kind kind;
-        nsec_t deadline;
-        unsigned n_asks; /* under way */
-        bool is_over;
-        void *state; /* struct draw or struct crawl */
-};
-
 struct denied {
         struct peer_id peer;
         char reason[REASON_MAX + 1];
@@ -178,33 +149,6 @@ void publish_signed(struct gossip *g, struct bytes signature, nsec_t now);
 /* Enough members of our shards to be connected to. */
 void publish_members_found(struct gossip *g, const struct gossip_contact *list, size_t n,
                            nsec_t now);
-
-/* ---- ask.c ---- */
-
-/* Returns the question under way, or NULL when the call has too many. */
-struct ask *ask_peer(struct gossip *g, struct call *call, const struct gossip_contact *to,
-                     const Peers__Request *request, ask_fn fn, nsec_t now);
-struct ask *ask_lookup(struct gossip *g, struct call *call, const uint8_t key[32], size_t n,
-                       bool local, lookup_fn fn, nsec_t now);
-void ask_forget_call(struct gossip *g, struct call *call);
-void ask_expire(struct gossip *g, nsec_t now);
-nsec_t ask_deadline(const struct gossip *g);
-void ask_free(struct gossip *g, struct ask *a);
-/* NULL: too many calls. */
-struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, nsec_t deadline);
-void call_free(struct gossip *g, struct call *c);
-
-/* ---- draw.c, crawl.c: what a call does when its time is over, and what it owns ---- */
-
-void draw_end(struct gossip *g, struct call *c, nsec_t now);
-void draw_free(struct call *c);
-void crawl_end(struct gossip *g, struct call *c, nsec_t now);
-void crawl_free(struct call *c);
-
-/* ---- serve.c ---- */
-
-void serve(struct gossip *g, uint64_t id, struct known_peer *peer, struct bytes question,
-           nsec_t now);
 
 /* ---- deny.c ---- */
 

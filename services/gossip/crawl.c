@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
-#include "services/gossip/core.h"
+#include "services/gossip/core_calls.h"
 
 /* Who is there, for people: asks peers for the peers they know, and those for
  * theirs, breadth first. Each is asked once; a peer that lies about thousands

@@ -1,4 +1,4 @@
-#include "services/gossip/router.h"
+#include "services/gossip/router_parts.h"
 
 #include <string.h>
 
@@ -127,16 +127,14 @@ static void hand_over(struct pubsub *p, struct pending *x, const struct pubsub_m
         count(p, COUNT_DELIVERED);
 }
 
-static void first_copy(struct pubsub *p, struct topic *t, struct router_peer *peer,
-                       const struct pubsub_message *m, const struct message_id *id,
-                       struct bytes raw, nsec_t now) {
-        struct pending *x = pending_make(p, t, id, raw, &peer->info.peer, now);
-
+/* x is NULL when there is no room: another neighbour brings it. */
+static void first_copy(struct pubsub *p, struct pending *x, const struct pubsub_message *m,
+                       nsec_t now) {
         if (!x)
                 return;
         x->data_len = m->data.len;
-        (void) cache_see(p->cache, id, now);
-        if (lazy_kept(p, id))
+        (void) cache_see(p->cache, &x->id, now);
+        if (lazy_kept(p, &x->id))
                 count(p, COUNT_IWANT_DELIVERED);
         hand_over(p, x, m);
 }
@@ -171,7 +169,7 @@ void deliver_message(struct pubsub *p, struct router_peer *peer, struct bytes ra
         else if (!is_signed(p, &m, raw))
                 refuse(p, t, peer);
         else
-                first_copy(p, t, peer, &m, &id, raw, now);
+                first_copy(p, pending_make(p, t, &id, raw, &peer->info.peer, now), &m, now);
 }
 
 /* ---- Sending on ---- */

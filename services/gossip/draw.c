@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
-#include "services/gossip/core.h"
+#include "services/gossip/core_calls.h"
 
 /* Candidates for a job: a draw from random shards, each asked through one of its
  * members. Every shard has the same chance, so every host has nearly the same,
@@ -46,13 +46,13 @@ static void add(struct draw *d, const struct capability *c, nsec_t age, bool fro
 
 static void add_heard(struct gossip *g, struct draw *d, nsec_t now) {
         struct offer_view views[COUNT_MAX];
-        size_t unusable,
-                n = offers_draw(g->offers, &d->filter, &g->rng, now, views, d->count, &unusable);
+        struct offer_draw heard = { &d->filter, &g->rng, views, d->count };
 
-        for (size_t i = 0; i < n; i++)
+        offers_draw(g->offers, &heard, now);
+        for (size_t i = 0; i < heard.n; i++)
                 add(d, views[i].record, views[i].age, false);
-        d->known += n + unusable;
-        d->unusable += unusable;
+        d->known += heard.n + heard.unusable;
+        d->unusable += heard.unusable;
 }
 
 void draw_end(struct gossip *g, struct call *c, nsec_t now) {
@@ -162,14 +162,15 @@ static void on_members_known(struct gossip *g, struct ask *a, const struct gossi
                              size_t n, nsec_t now) {
         struct shard shard = { g->bits, (uint32_t) a->tag };
         const struct gossip_contact *member = member_of(g, &shard, list, n);
-        uint8_t key[32];
+        struct lookup l = { .n = MEMBERS_LOOKED };
         struct ask *again;
 
         if (member) {
                 ask_member(g, a->call, member, now);
         } else {
-                put_key(g, &shard, key);
-                again = ask_lookup(g, a->call, key, MEMBERS_LOOKED, false, on_members, now);
+                l.fn = on_members;
+                put_key(g, &shard, l.key);
+                again = ask_lookup(g, a->call, &l, now);
                 if (again)
                         again->tag = a->tag;
         }
@@ -179,13 +180,15 @@ static void on_members_known(struct gossip *g, struct ask *a, const struct gossi
 static bool visit(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
         struct shard shard = { g->bits, 0 };
-        uint8_t key[32];
+        struct lookup l = { .n = MEMBERS_LOOKED };
         struct ask *a;
 
         if (g->bits > 0)
                 shard.prefix = d->next << (32 - g->bits);
-        put_key(g, &shard, key);
-        a = ask_lookup(g, c, key, MEMBERS_LOOKED, true, on_members_known, now);
+        l.local = true;
+        l.fn = on_members_known;
+        put_key(g, &shard, l.key);
+        a = ask_lookup(g, c, &l, now);
         if (!a)
                 return false;
         a->tag = shard.prefix;

@@ -1,4 +1,4 @@
-#include "services/gossip/router.h"
+#include "services/gossip/router_parts.h"
 
 /* Once a second: scores fade, meshes are mended, what is new is told to those
  * outside them (gossipsub-v1.1, "Heartbeat"). */

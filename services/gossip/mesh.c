@@ -1,4 +1,4 @@
-#include "services/gossip/router.h"
+#include "services/gossip/router_parts.h"
 
 #include "common/base/memory.h"
 

@@ -205,23 +205,22 @@ static struct offer_view view_of(const struct entry *e, nsec_t now) {
 }
 
 /* Reservoir sampling (Vitter 1985, algorithm R): one pass, nothing set aside. */
-static size_t draw_some(const struct offers *o, const struct offer_filter *f, bool fresh,
-                        struct rng *rng, nsec_t now, struct offer_view *ret, size_t max) {
-        size_t seen = 0;
+static void draw_some(const struct offers *o, struct offer_draw *d, bool fresh, nsec_t now) {
+        size_t seen = 0, room = d->max - d->n;
 
         LIST_FOREACH (it, &o->order) {
                 const struct entry *e = LIST_ENTRY(it, struct entry, link);
                 size_t at;
 
                 if (!is_offer(e, now) || (age_of(e, now) < OFFER_FRESH) != fresh ||
-                    !offer_fits(&e->record, f))
+                    !offer_fits(&e->record, d->filter))
                         continue;
-                at = seen < max ? seen : rng_below(rng, seen + 1);
+                at = seen < room ? seen : rng_below(d->rng, seen + 1);
                 seen++;
-                if (at < max)
-                        ret[at] = view_of(e, now);
+                if (at < room)
+                        d->list[d->n + at] = view_of(e, now);
         }
-        return seen < max ? seen : max;
+        d->n += seen < room ? seen : room;
 }
 
 static size_t count_unusable(const struct offers *o, const struct offer_filter *f, nsec_t now) {
@@ -235,14 +234,11 @@ static size_t count_unusable(const struct offers *o, const struct offer_filter *
         return n;
 }
 
-size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng,
-                   nsec_t now, struct offer_view *ret, size_t max, size_t *ret_unusable) {
-        size_t n = draw_some(o, f, true, rng, now, ret, max);
-
-        if (n < max)
-                n += draw_some(o, f, false, rng, now, ret + n, max - n);
-        *ret_unusable = count_unusable(o, f, now);
-        return n;
+void offers_draw(const struct offers *o, struct offer_draw *d, nsec_t now) {
+        d->n = 0;
+        draw_some(o, d, true, now);
+        draw_some(o, d, false, now);
+        d->unusable = count_unusable(o, d->filter, now);
 }
 
 static int compare_views(const void *a, const void *b) {

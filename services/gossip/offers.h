@@ -63,9 +63,14 @@ struct offer_view {
 };
 /* A uniform draw without repetition of live offers that fit; those that missed a publication
  * (older than OFFER_FRESH) only when the others are not enough: most of them are gone.
- * ret_unusable: live offers that did not fit. */
-size_t offers_draw(const struct offers *o, const struct offer_filter *f, struct rng *rng,
-                   nsec_t now, struct offer_view *ret, size_t max, size_t *ret_unusable);
+ * unusable: live offers that did not fit. */
+struct offer_draw {
+        const struct offer_filter *filter;
+        struct rng *rng;
+        struct offer_view *list; /* room for max */
+        size_t max, n, unusable; /* n and unusable are filled in */
+};
+void offers_draw(const struct offers *o, struct offer_draw *d, nsec_t now);
 /* Live presence in order of peer id, behind `after` (NULL: from the beginning). */
 size_t offers_list(const struct offers *o, const struct peer_id *after, nsec_t now,
                    struct offer_view *ret, size_t max);

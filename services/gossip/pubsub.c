@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
-#include "services/gossip/router.h"
+#include "services/gossip/router_parts.h"
 
 #define SEEN_MAX        65536
 #define CACHE_BYTES_MAX (8 * 1024 * 1024)

@@ -15,6 +15,7 @@
 #include "common/base/rng.h"
 #include "services/gossip/cache.h"
 #include "services/gossip/pubsub.h"
+#include "services/gossip/router_counters.h"
 #include "services/gossip/rpc_message.h"
 #include "services/gossip/score.h"
 
@@ -32,43 +33,6 @@
 #define UNWANTED_MAX      512 /* ids one peer may say IDONTWANT to in a heartbeat */
 #define UNWANTED_BEATS    3
 #define BACKOFF_MAX       (3600 * NSEC_PER_SEC) /* asked for by others */
-
-enum router_counter {
-        COUNT_RPCS,
-        COUNT_RPC_INVALID,
-        COUNT_RPC_OVER_BUDGET,
-        COUNT_RECEIVED, /* messages, copies included */
-        COUNT_DUPLICATES,
-        COUNT_DELIVERED, /* first copies given to the validator */
-        COUNT_ACCEPTED,
-        COUNT_REJECTED,
-        COUNT_IGNORED,
-        COUNT_BAD_SIGNATURE,
-        COUNT_SIGNATURES, /* checks made */
-        COUNT_SIGNATURE_BUDGET,
-        COUNT_UNKNOWN_TOPIC,
-        COUNT_FORWARDED,
-        COUNT_PUBLISHED,
-        COUNT_IHAVE_SENT,
-        COUNT_IHAVE_RECEIVED,
-        COUNT_IHAVE_FLOOD,
-        COUNT_IWANT_SENT,
-        COUNT_IWANT_SERVED,
-        COUNT_IWANT_DELIVERED, /* messages that came because we asked */
-        COUNT_BROKEN_PROMISES,
-        COUNT_IDONTWANT_SENT,
-        COUNT_IDONTWANT_HONOURED,
-        COUNT_GRAFTS,
-        COUNT_PRUNES,
-        COUNT_GRAFT_BACKOFF, /* refused: asked in back-off */
-        COUNT_PX_CONNECTS,
-        COUNT_GRAYLISTED, /* RPCs dropped */
-        COUNT_QUEUE_DROPS,
-        COUNT_STUCK, /* peers let go of: not even control fitted */
-        COUNT_PENDING_DROPS,
-        COUNT_TOPICS_REFUSED,
-        _COUNT_N,
-};
 
 struct topic {
         struct list link;
@@ -179,85 +143,3 @@ struct pubsub {
 #define count_n(p, what, n) ((void) ((p)->counters[what].value += (n)))
 #define MEMBERSHIP(it)      LIST_ENTRY(it, struct membership, in_topic)
 #define PEER_MEMBERSHIP(it) LIST_ENTRY(it, struct membership, in_peer)
-
-/* ---- router.c ---- */
-
-struct router_peer *router_peer(const struct pubsub *p, const struct peer_id *id); /* NULL */
-struct topic *router_topic(const struct pubsub *p, struct bytes name);             /* NULL */
-/* NULL: not a name, or no room. ours: we named it, there is room kept for that. */
-struct topic *router_topic_make(struct pubsub *p, struct bytes name, bool ours);
-void router_topic_release(struct pubsub *p, struct topic *t); /* if nobody needs it */
-/* With its memberships, whatever they remember. */
-void router_peer_free(struct pubsub *p, struct router_peer *peer, nsec_t now);
-struct membership *router_membership(const struct topic *t, const struct router_peer *peer);
-struct membership *router_membership_make(struct pubsub *p, struct topic *t,
-                                          struct router_peer *peer);
-/* Drops what nobody needs any more: neither subscribed, nor with a score or back-off. */
-void router_membership_release(struct pubsub *p, struct membership *m, nsec_t now);
-double router_score(struct pubsub *p, struct router_peer *peer, nsec_t now);
-double router_score_now(const struct pubsub *p, const struct router_peer *peer, nsec_t now);
-void router_score_changed(struct router_peer *peer);
-/* Up, not denied, score not below the threshold. */
-bool router_may(struct pubsub *p, struct router_peer *peer, double threshold, nsec_t now);
-void router_misbehaved(struct router_peer *peer, double n);
-void router_invalid(struct pubsub *p, struct topic *t, const struct peer_id *from);
-/* Something is written for this peer: it is flushed with the next output. False: its queue is full
- * or it is not up; nothing may be written. Gossip gets half of the queue and goes when messages
- * need the place; control has a reserve. */
-enum write_kind { WRITE_GOSSIP = 0, WRITE_MESSAGE, WRITE_CONTROL };
-bool router_writes(struct pubsub *p, struct router_peer *peer, enum write_kind kind, size_t n);
-/* The peer's streams are to be closed: it is down from now on. */
-void router_drop(struct pubsub *p, struct router_peer *peer, nsec_t now);
-/* topic: copied, or NULL. */
-struct pubsub_output *router_output(struct pubsub *p, enum pubsub_output_type type,
-                                    const char *topic);
-/* Memberships of a topic in random order that `fits` accepts; ret holds at least n_members. */
-typedef bool (*membership_filter)(struct pubsub *p, struct membership *m, nsec_t now);
-size_t router_choose(struct pubsub *p, struct topic *t, membership_filter fits, nsec_t now,
-                     struct membership **ret);
-void router_shuffle(struct pubsub *p, struct membership **list, size_t n);
-
-/* ---- mesh.c ---- */
-
-void mesh_join(struct pubsub *p, struct topic *t, nsec_t now);
-void mesh_leave(struct pubsub *p, struct topic *t, nsec_t now);
-void mesh_add(struct pubsub *p, struct membership *m, nsec_t now); /* and says GRAFT */
-void mesh_remove(struct pubsub *p, struct membership *m);          /* says nothing */
-void mesh_prune(struct pubsub *p, struct membership *m, nsec_t backoff, bool exchange, nsec_t now);
-void mesh_on_graft(struct pubsub *p, struct router_peer *peer, struct bytes topic, nsec_t now);
-void mesh_on_prune(struct pubsub *p, struct router_peer *peer, const Gossipsub__ControlPrune *prune,
-                   nsec_t now);
-void mesh_beat(struct pubsub *p, struct topic *t, nsec_t now);
-void fanout_beat(struct pubsub *p, struct topic *t, nsec_t now);
-/* Those a message to a topic we have not joined goes to. */
-void fanout_fill(struct pubsub *p, struct topic *t, nsec_t now);
-
-/* ---- deliver.c ---- */
-
-void deliver_message(struct pubsub *p, struct router_peer *peer, struct bytes raw, nsec_t now);
-/* What was put off and is due. */
-void deliver_later(struct pubsub *p, nsec_t now);
-void pending_free(struct pubsub *p, struct pending *x);
-void signing_free(struct pubsub *p, struct signing *x);
-
-/* ---- lazy.c ---- */
-
-void lazy_on_ihave(struct pubsub *p, struct router_peer *peer, const Gossipsub__ControlIHave *ihave,
-                   nsec_t now);
-void lazy_on_iwant(struct pubsub *p, struct router_peer *peer, const Gossipsub__ControlIWant *iwant,
-                   nsec_t now);
-void lazy_on_idontwant(struct pubsub *p, struct router_peer *peer,
-                       const Gossipsub__ControlIDontWant *idontwant);
-bool lazy_is_unwanted(const struct router_peer *peer, const struct message_id *id);
-/* Tells the mesh that this message is here, before it is even validated. */
-void lazy_idontwant(struct pubsub *p, struct topic *t, const struct message_id *id,
-                    const struct peer_id *from);
-void lazy_gossip(struct pubsub *p, struct topic *t, nsec_t now);
-/* It came: whoever promised it, by whatever way. True: it had been asked for. */
-bool lazy_kept(struct pubsub *p, const struct message_id *id);
-void lazy_beat(struct pubsub *p, nsec_t now);
-void promise_free(struct pubsub *p, struct promise *x);
-
-/* ---- heartbeat.c ---- */
-
-void heartbeat(struct pubsub *p, nsec_t now);

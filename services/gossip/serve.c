@@ -2,7 +2,7 @@
 
 #include "common/base/memory.h"
 #include "common/wire/unpack.h"
-#include "services/gossip/core.h"
+#include "services/gossip/core_calls.h"
 
 /* /quorate/peers/1 for others: whom we know, and a draw of what we heard. The
  * answer holds records as their authors signed them; the asker checks each. */
@@ -88,11 +88,14 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
         struct bytes engines[CAPABILITY_ENGINES_MAX];
         struct offer_view views[SAMPLE_MAX];
         struct offer_filter filter;
-        size_t max = in->max > 0 ? in->max : SAMPLE_DEFAULT, n, unusable;
+        size_t max = in->max > 0 ? in->max : SAMPLE_DEFAULT, n;
+        struct offer_draw heard;
 
         (void) copy_filter(in, engines, &filter);
         max = max < SAMPLE_MAX ? max : SAMPLE_MAX;
-        n = offers_draw(g->offers, &filter, &g->rng, now, views, max, &unusable);
+        heard = (struct offer_draw){ &filter, &g->rng, views, max };
+        offers_draw(g->offers, &heard, now);
+        n = heard.n;
         if (own_fits(g, &filter, &own)) {
                 /* one of n + 1: it takes a random place, or the one that is free */
                 size_t at = n < max ? n++ : rng_below(&g->rng, n + 1);
@@ -102,7 +105,7 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
         }
         for (size_t i = 0; i < n && add_record(x, views[i].record); i++)
                 continue;
-        x->reply.unusable = (uint32_t) unusable;
+        x->reply.unusable = (uint32_t) heard.unusable;
         send(g, id, x);
 }
 

@@ -6,7 +6,7 @@
  * shell.c         start, stop, turns, timers, the table of actions
  * shell_peers.c   transport: who is connected, GossipSub streams, /quorate/peers/1
  * shell_nodes.c   the node's other services: keyring signs, dht finds
- * state_file.c    gossip.db
+ * shell_state.c    gossip.db
  * rpc.c           one function per rpc */
 
 #include "common/base/list.h"
@@ -20,7 +20,7 @@
 #include "proto/gossip.pb-c.h"
 #include "services/gossip/config.h"
 #include "services/gossip/gossip.h"
-#include "services/gossip/state_file.h"
+#include "services/gossip/shell_state.h"
 
 struct shell;
 

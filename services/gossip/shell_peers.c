@@ -301,15 +301,15 @@ static const struct exchange_events exchange_events = { .on_done = on_done,
                                                         .on_gone = on_gone };
 
 void shell_do_ask(struct shell *s, struct gossip_action *a) {
-        exchange_ask(s->exchange, &(struct exchange_ask){ .id = a->id,
-                                                          .peer = a->peer,
-                                                          .addresses = a->addresses,
-                                                          .n_addresses = a->n_addresses,
-                                                          .protocol = s->peers_protocol,
-                                                          .frame = refbuf_bytes(a->data),
-                                                          .answer_max = REPLY_MAX,
-                                                          .timeout = ASK_TIMEOUT,
-                                                          .wants_answer = true });
+        exchange_begin(s->exchange, &(struct exchange_ask){ .id = a->id,
+                                                            .peer = a->peer,
+                                                            .addresses = a->addresses,
+                                                            .n_addresses = a->n_addresses,
+                                                            .protocol = s->peers_protocol,
+                                                            .frame = refbuf_bytes(a->data),
+                                                            .answer_max = REPLY_MAX,
+                                                            .timeout = ASK_TIMEOUT,
+                                                            .wants_answer = true });
 }
 
 void shell_do_answer(struct shell *s, struct gossip_action *a) {

@@ -22,11 +22,12 @@ COMMON = {
     "wire": {"base", "crypto"},
     "canonical": {"base", "crypto", "wire"},
     "daemon": {"base", "crypto", "wire", "canonical"},
+    "streams": {"base", "crypto", "wire", "canonical", "daemon"},
     "client": {"base", "crypto", "wire", "canonical", "daemon"},
 }
 PURE = ("base", "crypto", "wire", "canonical")
 CORE_MAY = {"base", "crypto", "wire", "canonical"}
-SHELL_MAY = CORE_MAY | {"daemon", "client"}
+SHELL_MAY = CORE_MAY | {"daemon", "streams", "client"}
 # The parts of a service that meet the kernel; others are listed in exceptions.txt as `shell`.
 SHELL_FILE = re.compile(r"^(main|rpc|shell|config)(_\w+)?\.[ch]$")
 

@@ -93,7 +93,10 @@ static size_t n_offers(struct offers *o, nsec_t now) {
         size_t unusable;
 
         rng_init(&rng, 1);
-        return offers_draw(o, &all, &rng, now, v, 16, &unusable);
+        struct offer_draw d = { &all, &rng, v, 16 };
+
+        offers_draw(o, &d, now);
+        return d.n;
 }
 
 static void test_life(void **state) {
@@ -192,7 +195,12 @@ static void test_draw_is_uniform(void **state) {
                 assert_int_equal(add_made(o, i, WALL, i < 40 ? 10 + i : 1, 0), OFFERS_NEW);
         for (unsigned i = 0; i < 4000; i++) {
                 struct offer_view v[4];
-                size_t unusable, n = offers_draw(o, &some, &rng, 1, v, 4, &unusable);
+                struct offer_draw d = { &some, &rng, v, 4 };
+                size_t n, unusable;
+
+                offers_draw(o, &d, 1);
+                n = d.n;
+                unusable = d.unusable;
 
                 assert_int_equal(n, 4);
                 assert_int_equal(unusable, 40);

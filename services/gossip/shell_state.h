@@ -2,7 +2,7 @@
 
 /* gossip.db: what must outlive the process (proto/gossip.proto, State), as one row.
  * SQLite, WAL, synchronous FULL: written rarely, and a deny list that was answered
- * must hold. Migrations are numbered in state_file.c. */
+ * must hold. Migrations are numbered in shell_state.c. */
 
 #include "common/base/bytes.h"
 #include "common/base/cleanup.h"

@@ -1,4 +1,4 @@
-#include "services/gossip/state_file.h"
+#include "services/gossip/shell_state.h"
 
 #include <errno.h>
 #include <sqlite3.h>
