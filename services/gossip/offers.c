@@ -32,7 +32,7 @@ struct offers {
 struct offers *offers_new(const char *network, size_t max, uint64_t seed) {
         struct offers *o = xnew(struct offers);
 
-        o->network = BYTES_STR(xstrdup(network));
+        o->network = BYTES(xstrdup(network), strlen(network));
         o->max = max;
         o->entries = map_new(seed);
         list_init(&o->order);

@@ -1,0 +1,174 @@
+#include "tests/unit/gossip/core_bench.h"
+
+#include "common/base/error.h"
+#include "common/wire/unpack.h"
+#include "services/gossip/rpc_message.h"
+
+struct peer_id core_peer(unsigned n, struct sign_secret *ret_secret) {
+        uint8_t seed[SIGN_SEED_SIZE] = { 3, (uint8_t) n, (uint8_t) (n >> 8) };
+        struct sign_secret secret;
+        struct sign_public key;
+
+        sign_keypair(seed, ret_secret ? ret_secret : &secret, &key);
+        return peer_id_from_ed25519(&key);
+}
+
+struct multiaddr core_address(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+        uint8_t ip[4] = { a, b, c, d };
+        struct endpoint at = endpoint_ip4(ip, 4001);
+
+        return multiaddr_from_endpoint(&at);
+}
+
+void core_init(struct core_bench *c, const struct gossip_config *config) {
+        struct multiaddr own = core_address(8, 8, 8, 8);
+        struct gossip_config defaults;
+
+        *c = (struct core_bench){ .now = 100 * NSEC_PER_SEC, .signs = true };
+        gossip_config_default(&defaults);
+        defaults.pow_bits = 0;
+        c->self = core_peer(9999, &c->secret);
+        c->g = gossip_new(config ? config : &defaults, &c->self, 5);
+        gossip_clock(c->g, c->now, CORE_WALL);
+        gossip_addresses(c->g, &own, 1, c->now);
+        gossip_size(c->g, 10, c->now);
+}
+
+void core_forget(struct core_bench *c) {
+        struct gossip_action a = { .drawn = c->drawn, .crawled = c->crawled };
+
+        gossip_action_done(&a);
+        c->drawn = NULL;
+        c->crawled = NULL;
+        memset(c->n, 0, sizeof(c->n));
+        c->n_asked = 0;
+}
+
+void core_done(struct core_bench *c) {
+        core_forget(c);
+        refbuf_unref(c->stored);
+        refbuf_unref(c->statement);
+        refbuf_unref(c->answer);
+        gossip_free(c->g);
+}
+
+static void keep(struct refbuf **to, struct gossip_action *a) {
+        refbuf_unref(*to);
+        *to = TAKE(a->data);
+}
+
+static void sign(struct core_bench *c, struct gossip_action *a, struct bytes prefix) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct signature s;
+
+        c->sign_id = a->id;
+        if (!c->signs)
+                return;
+        buffer_init(&b, PUBSUB_MESSAGE_MAX + 2048);
+        buffer_put_bytes(&b, prefix);
+        buffer_put_bytes(&b, refbuf_bytes(a->data));
+        s = sign_make(&c->secret, buffer_bytes(&b));
+        gossip_signed(c->g, a->id, BYTES_NONE, signature_bytes(&s), c->now);
+}
+
+static void asked(struct core_bench *c, const struct gossip_action *a) {
+        c->asked_addresses =
+                a->n_addresses > c->asked_addresses ? a->n_addresses : c->asked_addresses;
+        if (c->n_asked == ELEMENTSOF(c->asked))
+                return;
+        c->asked_peers[c->n_asked] = a->peer;
+        c->asked[c->n_asked++] = a->id;
+}
+
+static void carry_out(struct core_bench *c, struct gossip_action *a) {
+        c->n[a->type]++;
+        for (size_t i = 0; i < a->n_addresses; i++)
+                c->private_dials += multiaddr_scope(&a->addresses[i]) != SCOPE_PUBLIC;
+        if (a->type == GOSSIP_ASK)
+                asked(c, a);
+        else if (a->type == GOSSIP_STORE)
+                keep(&c->stored, a);
+        else if (a->type == GOSSIP_ANSWER)
+                keep(&c->answer, a);
+        else if (a->type == GOSSIP_SIGN_MESSAGE)
+                sign(c, a, PUBSUB_PREFIX);
+        else if (a->type == GOSSIP_SIGN_CAPABILITY) {
+                c->stored_before_signing = c->n[GOSSIP_STORE] > 0;
+                sign(c, a, CAPABILITY_PREFIX);
+                keep(&c->statement, a);
+        }
+        if (a->drawn || a->crawled) {
+                struct gossip_action old = { .drawn = c->drawn, .crawled = c->crawled };
+
+                gossip_action_done(&old);
+                c->drawn = TAKE(a->drawn);
+                c->crawled = TAKE(a->crawled);
+        }
+}
+
+void core_drain(struct core_bench *c) {
+        struct gossip_action a;
+
+        while (gossip_output(c->g, &a)) {
+                carry_out(c, &a);
+                gossip_action_done(&a);
+        }
+}
+
+void core_run(struct core_bench *c, nsec_t time) {
+        nsec_t end = c->now + time;
+
+        while (gossip_deadline(c->g) <= end) {
+                c->now = nsec_max(c->now, gossip_deadline(c->g));
+                gossip_expire(c->g, c->now);
+                core_drain(c);
+        }
+        c->now = end;
+}
+
+void core_up(struct core_bench *c, unsigned n) {
+        struct multiaddr at = core_address(8, 9, (uint8_t) (n >> 8), (uint8_t) n);
+        struct gossip_peer p = { .peer = core_peer(n, NULL),
+                                 .version = PUBSUB_V1_2,
+                                 .speaks_peers = true,
+                                 .n_addresses = 1,
+                                 .addresses = &at };
+
+        gossip_peer_up(c->g, &p, c->now);
+        core_drain(c);
+}
+
+struct refbuf *core_record(unsigned n, uint64_t sequence, const char *name, bool is_right) {
+        CLEANUP(buffer_donep) struct buffer body = {}, form = {}, out = {};
+        Peers__Capability m = PEERS__CAPABILITY__INIT;
+        struct sign_secret secret;
+        struct peer_id peer = core_peer(n, &secret);
+        struct signature s;
+
+        m.peer = (ProtobufCBinaryData){ peer.len, peer.bytes };
+        m.sequence = sequence;
+        m.network = (char *) "default";
+        m.name = (char *) name;
+        m.slots = m.free_slots = 2;
+        buffer_init(&body, 1024);
+        buffer_init(&form, 1024);
+        buffer_init(&out, 1024);
+        wire_pack(&body, &m.base);
+        buffer_put_bytes(&form, CAPABILITY_PREFIX);
+        buffer_put_bytes(&form, buffer_bytes(&body));
+        s = sign_make(&secret, buffer_bytes(&form));
+        s.bytes[0] ^= !is_right;
+        capability_put(&out, buffer_bytes(&body), signature_bytes(&s));
+        return refbuf_new(buffer_bytes(&out));
+}
+
+uint64_t core_counter(const struct core_bench *c, const char *name) {
+        const struct pubsub_counter *x;
+        size_t n = gossip_counters(c->g, &x);
+
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(x[i].name, name) == 0)
+                        return x[i].value;
+        check(false);
+        return 0;
+}

@@ -1,0 +1,175 @@
+#include "common/wire/unpack.h"
+#include "proto/gossip.pb-c.h"
+#include "tests/unit/gossip/core_bench.h"
+
+static void test_at_once(void **state) {
+        struct peer_id peer = core_peer(1, NULL);
+        struct core_bench c;
+
+        (void) state;
+        core_init(&c, NULL);
+        core_up(&c, 1);
+        gossip_stream_opened(c.g, &peer, PUBSUB_V1_2, c.now);
+        core_drain(&c);
+        core_forget(&c);
+        assert_true(gossip_block(c.g, &peer, "rude", NSEC_NEVER, c.now));
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_BLOCK], 1);
+        assert_int_equal(c.n[GOSSIP_STORE], 1);
+        assert_int_equal(c.n[GOSSIP_STREAM_CLOSE], 1);
+        gossip_asked(c.g, 5, &peer, BYTES_NONE, c.now);
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_REFUSE], 1);
+        assert_true(gossip_unblock(c.g, &peer, c.now));
+        assert_false(gossip_unblock(c.g, &peer, c.now));
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_BLOCK], 2);
+        core_done(&c);
+}
+
+/* Blocked while its stream was being opened. */
+static void test_race(void **state) {
+        struct peer_id peer = core_peer(1, NULL);
+        struct gossip_status status;
+        struct core_bench c;
+
+        (void) state;
+        core_init(&c, NULL);
+        core_up(&c, 1);
+        assert_true(gossip_block(c.g, &peer, "", NSEC_NEVER, c.now));
+        gossip_stream_opened(c.g, &peer, PUBSUB_V1_2, c.now);
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_STREAM_CLOSE], 1);
+        gossip_status(c.g, &status);
+        assert_int_equal(status.streams, 0);
+        core_done(&c);
+}
+
+/* A boot later: another monotonic clock, the same wall clock. */
+static void test_restart(void **state) {
+        struct peer_id timed = core_peer(1, NULL), forever = core_peer(2, NULL);
+        struct gossip_blocked list[4];
+        struct core_bench c, d;
+
+        (void) state;
+        core_init(&c, NULL);
+        assert_true(gossip_block(c.g, &timed, "an hour", c.now + 3600 * NSEC_PER_SEC, c.now));
+        assert_true(gossip_block(c.g, &forever, "", NSEC_NEVER, c.now));
+        core_drain(&c);
+        for (unsigned boot = 0; boot < 3; boot++) {
+                core_init(&d, NULL);
+                d.now = 5 * NSEC_PER_SEC;
+                gossip_clock(d.g, d.now, CORE_WALL + (boot + 1) * 1000 * NSEC_PER_SEC);
+                assert_true(gossip_restore(d.g, refbuf_bytes(c.stored), d.now));
+                core_drain(&d);
+                assert_int_equal(d.n[GOSSIP_BLOCK], 2);
+                assert_int_equal(gossip_blocklist(d.g, list, 4), 2);
+                assert_string_equal(list[0].reason, "an hour");
+                assert_true(list[0].until == d.now + (3600 - (boot + 1) * 1000) * NSEC_PER_SEC);
+                assert_true(list[1].until == NSEC_NEVER);
+                /* `since` survives, although this boot began after it */
+                assert_true(gossip_unblock(d.g, &forever, d.now));
+                assert_true(gossip_block(d.g, &forever, "", NSEC_NEVER, d.now));
+                core_drain(&d);
+                refbuf_unref(c.stored);
+                c.stored = refbuf_ref(d.stored);
+                core_done(&d);
+        }
+        core_init(&d, NULL);
+        gossip_clock(d.g, d.now, CORE_WALL + 3601 * NSEC_PER_SEC);
+        assert_true(gossip_restore(d.g, refbuf_bytes(c.stored), d.now));
+        assert_int_equal(gossip_blocklist(d.g, list, 4), 1); /* over meanwhile */
+        core_done(&d);
+        core_done(&c);
+}
+
+static void test_since(void **state) {
+        struct peer_id peer = core_peer(1, NULL), other = core_peer(2, NULL);
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Gossip__State *s;
+        struct core_bench c, d;
+
+        (void) state;
+        core_init(&c, NULL);
+        assert_true(gossip_block(c.g, &peer, "", NSEC_NEVER, c.now));
+        core_drain(&c);
+        core_init(&d, NULL);
+        d.now = NSEC_PER_SEC;
+        gossip_clock(d.g, d.now, CORE_WALL + 1000 * NSEC_PER_SEC);
+        assert_true(gossip_restore(d.g, refbuf_bytes(c.stored), d.now));
+        assert_true(gossip_block(d.g, &other, "", NSEC_NEVER, d.now));
+        core_drain(&d);
+        assert_int_equal(wire_unpack(&gossip__state__descriptor, refbuf_bytes(d.stored), NULL, &u),
+                         UNPACK_OK);
+        s = u.message;
+        assert_true(s->denied[0]->since_us == (int64_t) (CORE_WALL / 1000));
+        core_done(&d);
+        core_done(&c);
+}
+
+static void test_hostile_file(void **state) {
+        Gossip__State s = GOSSIP__STATE__INIT;
+        Gossip__DeniedPeer one = GOSSIP__DENIED_PEER__INIT, *list = &one;
+        struct peer_id peer = core_peer(1, NULL);
+        const int64_t instants[] = { INT64_MIN, -1, 0, INT64_MAX };
+
+        (void) state;
+        one.peer = (ProtobufCBinaryData){ peer.len, peer.bytes };
+        s.denied = &list;
+        s.n_denied = 1;
+        s.sequence = INT64_MAX;
+        for (unsigned i = 0; i < 16; i++) {
+                CLEANUP(buffer_donep) struct buffer b = {};
+                struct core_bench c;
+
+                one.since_us = instants[i % 4];
+                one.until_us = instants[i / 4];
+                buffer_init(&b, 4096);
+                wire_pack(&b, &s.base);
+                core_init(&c, NULL);
+                (void) gossip_restore(c.g, buffer_bytes(&b), c.now);
+                gossip_start(c.g, c.now);
+                core_run(&c, 20 * NSEC_PER_SEC);
+                core_done(&c);
+        }
+}
+
+static void test_ends(void **state) {
+        struct peer_id peer = core_peer(1, NULL);
+        struct core_bench c;
+
+        (void) state;
+        core_init(&c, NULL);
+        assert_true(gossip_block(c.g, &peer, "", c.now + 10 * NSEC_PER_SEC, c.now));
+        core_run(&c, 9 * NSEC_PER_SEC);
+        assert_true(gossip_is_blocked(c.g, &peer));
+        core_run(&c, 2 * NSEC_PER_SEC);
+        assert_false(gossip_is_blocked(c.g, &peer));
+        assert_int_equal(c.n[GOSSIP_STORE], 2);
+        core_done(&c);
+}
+
+static void test_full(void **state) {
+        struct core_bench c;
+        struct peer_id peer;
+
+        (void) state;
+        core_init(&c, NULL);
+        for (unsigned i = 0; i < 200; i++) {
+                peer = core_peer(i, NULL);
+                assert_true(
+                        gossip_block(c.g, &peer,
+                                     "a reason that is longer than one hundred and twenty-eight "
+                                     "bytes and is cut, so that nobody can make our state file "
+                                     "as long as the reason of a block",
+                                     NSEC_NEVER, c.now));
+        }
+        core_drain(&c);
+        assert_true(c.stored->len < 200 * 256);
+        core_done(&c);
+}
+
+TEST_MAIN(cmocka_unit_test(test_at_once), cmocka_unit_test(test_race),
+          cmocka_unit_test(test_restart), cmocka_unit_test(test_since),
+          cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_ends),
+          cmocka_unit_test(test_full))
