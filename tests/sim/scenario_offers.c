@@ -1,6 +1,7 @@
 /* What hosts offer, in shards: how much traffic that is, how soon a requester has its
  * candidates, how many of them are dead, how fair the draw is.
- *   scenario_offers [--nodes N] [--draws N] [--seed S] */
+ *   scenario_offers [--runs N] [--nodes N] [--seed S]
+ * --runs: draws. */
 
 #include <stdlib.h>
 
@@ -64,6 +65,23 @@ static void kill_one(struct gossips *s, unsigned draw) {
                 gossips_kill(s, whom);
 }
 
+/* Who was drawn; returns how many of them are dead. */
+static unsigned count_drawn(struct gossips *s, const struct gossip_drawn *d, unsigned *drawn) {
+        unsigned dead = 0;
+
+        for (size_t k = 0; k < d->n; k++) {
+                CLEANUP(capability_donep) struct capability c = {};
+                unsigned whom;
+
+                assert_int_equal(capability_read(refbuf_bytes(d->list[k].record), &c), 0);
+                whom = gossips_find(s, &c.peer);
+                assert_true(s->nodes[whom].is_rare);
+                drawn[whom]++;
+                dead += !s->nodes[whom].is_up;
+        }
+        return dead;
+}
+
 /* Candidates of a class that one in twenty offers; nodes die meanwhile as in real
  * life. */
 static void test_draws(void **state) {
@@ -80,7 +98,7 @@ static void test_draws(void **state) {
         for (unsigned i = 0; i < n_nodes; i++)
                 n_rare += s.nodes[i].is_rare;
         for (unsigned i = 0; i < n_draws; i++) {
-                unsigned who = (unsigned) rng_below(&s.rng, n_nodes), dead = 0;
+                unsigned who = (unsigned) rng_below(&s.rng, n_nodes), dead;
                 nsec_t began;
                 struct gossips_node *n = &s.nodes[who];
 
@@ -95,18 +113,7 @@ static void test_draws(void **state) {
                 took[i] = (double) (n->ended - began) / 1e9;
                 found += (double) n->drawn->n;
                 asked += (double) n->drawn->asked;
-                for (size_t k = 0; k < n->drawn->n; k++) {
-                        struct capability c;
-                        unsigned whom;
-
-                        assert_int_equal(
-                                capability_read(refbuf_bytes(n->drawn->list[k].record), &c), 0);
-                        whom = gossips_find(&s, &c.peer);
-                        assert_true(s.nodes[whom].is_rare);
-                        drawn[whom]++;
-                        dead += !s.nodes[whom].is_up;
-                        capability_done(&c);
-                }
+                dead = count_drawn(&s, n->drawn, drawn);
                 worst_dead = dead > worst_dead ? dead : worst_dead;
                 with_dead += dead > 1;
                 gossips_forget(n);
@@ -145,7 +152,7 @@ int main(int argc, char **argv) {
         for (int i = 1; i + 1 < argc; i += 2) {
                 if (strcmp(argv[i], "--nodes") == 0)
                         n_nodes = (unsigned) atoi(argv[i + 1]);
-                else if (strcmp(argv[i], "--draws") == 0)
+                else if (strcmp(argv[i], "--draws") == 0 || strcmp(argv[i], "--runs") == 0)
                         n_draws = (unsigned) atoi(argv[i + 1]);
                 else if (strcmp(argv[i], "--seed") == 0)
                         seed = strtoull(argv[i + 1], NULL, 10);
