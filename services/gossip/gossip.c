@@ -201,18 +201,17 @@ size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, si
 }
 
 bool gossip_may_dial(const struct gossip *g, const struct multiaddr *a) {
-        enum endpoint_scope scope = multiaddr_scope(a), nearest = SCOPE_PUBLIC;
+        enum endpoint_scope scope = multiaddr_scope(a), nearest = SCOPE_PUBLIC, own;
 
         if (scope == SCOPE_PUBLIC || scope == SCOPE_UNUSABLE)
                 return scope == SCOPE_PUBLIC;
         if (g->config.is_private)
                 return true;
-        /* A node without a public address is on such a network itself. */
         for (size_t i = 0; i < g->n_own; i++) {
-                if (multiaddr_scope(&g->own[i]) == SCOPE_PUBLIC)
+                own = multiaddr_scope(&g->own[i]);
+                if (own == SCOPE_PUBLIC)
                         return false;
-                nearest = multiaddr_scope(&g->own[i]) < nearest ? multiaddr_scope(&g->own[i])
-                                                                : nearest;
+                nearest = own < nearest ? own : nearest;
         }
         return scope >= nearest && nearest >= SCOPE_LOOPBACK;
 }
@@ -280,9 +279,8 @@ static enum pubsub_verdict judge(struct gossip *g, const struct pubsub_output *o
                 return PUBSUB_REJECT;
         case OFFERS_E_CLOCK:
         case OFFERS_E_DENIED:
-                return PUBSUB_IGNORE; /* clocks and deny lists differ: nobody's fault */
         case OFFERS_E_RATE:
-                return PUBSUB_IGNORE;
+                return PUBSUB_IGNORE; /* clocks and deny lists differ: nobody's fault */
         case OFFERS_E_OLD:
                 return is_twin(g, &c) ? PUBSUB_ACCEPT : PUBSUB_IGNORE;
         default:
@@ -449,10 +447,8 @@ void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pub
         g->now = now;
         if (!k)
                 return;
-        if (gossip_is_blocked(g, peer)) { /* while it was being opened */
-                drop_peer(g, peer, now);
-                return;
-        }
+        if (gossip_is_blocked(g, peer)) /* while it was being opened */
+                return drop_peer(g, peer, now);
         k->wants_stream = false;
         k->has_stream = true;
         info = (struct pubsub_peer_info){
