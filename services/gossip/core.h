@@ -134,7 +134,8 @@ void gossip_set_addresses(struct gossip_action *a, const struct multiaddr *addrs
 /* A record from wherever: checked, verified, into the table. charge may be NULL. True: it is right,
  * new or not; ret (may be NULL) gets a reference of its bytes. */
 bool gossip_take_record(struct gossip *g, struct bytes record, nsec_t now, struct capability *ret);
-/* An address that a stranger told: a private one leads into whatever network we are in. */
+/* An address that a stranger told: a private one leads into whatever network we are in, so only a
+ * node without a public address, or of a private network, may. */
 bool gossip_may_dial(const struct gossip *g, const struct multiaddr *a);
 size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, size_t max);
 

@@ -214,9 +214,8 @@ static enum pubsub_verdict judge(struct gossip *g, const struct pubsub_output *o
                 return PUBSUB_REJECT;
         case OFFERS_E_CLOCK:
         case OFFERS_E_DENIED:
-                return PUBSUB_IGNORE; /* clocks and deny lists differ: nobody's fault */
         case OFFERS_E_RATE:
-                return PUBSUB_IGNORE;
+                return PUBSUB_IGNORE; /* clocks and deny lists differ: nobody's fault */
         case OFFERS_E_OLD:
                 return is_twin(g, &c) ? PUBSUB_ACCEPT : PUBSUB_IGNORE;
         default:
@@ -383,10 +382,8 @@ void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pub
         g->now = now;
         if (!k)
                 return;
-        if (gossip_is_blocked(g, peer)) { /* while it was being opened */
-                drop_peer(g, peer, now);
-                return;
-        }
+        if (gossip_is_blocked(g, peer)) /* while it was being opened */
+                return drop_peer(g, peer, now);
         k->wants_stream = false;
         k->has_stream = true;
         info = (struct pubsub_peer_info){
