@@ -264,6 +264,18 @@ const char *scripted_err(const struct scripted *s) {
         return s->err;
 }
 
+void assert_has(const char *text, const char *part) {
+        assert_non_null(text);
+        if (!strstr(text, part))
+                fail_msg("no '%s' in: %s", part, text);
+}
+
+void assert_lacks(const char *text, const char *part) {
+        assert_non_null(text);
+        if (strstr(text, part))
+                fail_msg("'%s' is in: %s", part, text);
+}
+
 /* ---- life ---- */
 
 struct scripted *scripted_new(void) {

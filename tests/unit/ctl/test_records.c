@@ -28,11 +28,6 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void assert_has(const char *text, const char *part) {
-        if (!strstr(text, part))
-                fail_msg("no '%s' in: %s", part, text);
-}
-
 static ProtobufCBinaryData text_data(const char *text) {
         return people_data(BYTES_STR(text));
 }
