@@ -13,6 +13,8 @@
 #include "services/ctl/record_view.h"
 
 #define LETTERS_MAX 64
+#define FORGET_MAX  8  /* in one call */
+#define LETTER_ID   32 /* bytes that name a letter */
 
 struct mailbox_options {
         const char *file;
@@ -140,15 +142,23 @@ static int fetch(const struct command_context *ctx, struct unpacked *ret) {
         return ctl_call(ctx, &t, "Mailbox", &request, ret);
 }
 
+/* As `forget` takes it: always digits, whatever the bytes look like. */
+static const char *letter_id(const Dht__Record *r, char ret[2 * LETTER_ID + 8]) {
+        size_t n = r->name.len < LETTER_ID ? r->name.len : LETTER_ID;
+
+        (void) strcpy(ret, "hex:");
+        hex_encode(BYTES(r->name.data, n), ret + 4);
+        return ret;
+}
+
 /* `opened` NULL: `why` not. */
 static void letter_json(const Dht__Record *r, const Keyring__OpenMailboxReply *opened,
                         const char *why) {
-        char name[RECORD_VIEW_NAME_SIZE];
+        char id[2 * LETTER_ID + 8];
         bool first = true;
 
         fputc('{', stdout);
-        json_member_string(stdout, "letter", record_view_name_text(people_bytes(r->name), name),
-                           &first);
+        json_member_string(stdout, "letter", letter_id(r, id), &first);
         json_member_u64(stdout, "age_ms", r->age_ms, &first);
         json_member_u64(stdout, "expires_ms", r->expires_ms, &first);
         if (opened) {
@@ -162,9 +172,9 @@ static void letter_json(const Dht__Record *r, const Keyring__OpenMailboxReply *o
 
 static void letter_text(const Dht__Record *r, const Keyring__OpenMailboxReply *opened,
                         const char *why) {
-        char name[RECORD_VIEW_NAME_SIZE], age[PEOPLE_AGE_SIZE], id[PEER_ID_TEXT_SIZE];
+        char name[2 * LETTER_ID + 8], age[PEOPLE_AGE_SIZE], id[PEER_ID_TEXT_SIZE];
 
-        printf("letter   %s\n", record_view_name_text(people_bytes(r->name), name));
+        printf("letter   %s\n", letter_id(r, name));
         printf("age      %s", people_age(r->age_ms, age));
         printf(", expires in %s\n", people_age(r->expires_ms, age));
         if (opened) {
@@ -215,12 +225,17 @@ static int mailbox_read(const struct command_context *ctx) {
 
 static int forget(const struct command_context *ctx, ProtobufCBinaryData *names, size_t n) {
         const struct call_target t = records(ctx);
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Dht__ForgetRequest request = DHT__FORGET_REQUEST__INIT;
+        int code = EXIT_OK;
 
-        request.names = names;
-        request.n_names = n;
-        return people_done(ctx, ctl_call(ctx, &t, "Forget", &request, &u), "%zu forgotten", n);
+        for (size_t i = 0; i < n && code == EXIT_OK; i += FORGET_MAX) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                Dht__ForgetRequest request = DHT__FORGET_REQUEST__INIT;
+
+                request.names = names + i;
+                request.n_names = n - i < FORGET_MAX ? n - i : FORGET_MAX;
+                code = ctl_call(ctx, &t, "Forget", &request, &u);
+        }
+        return people_done(ctx, code, "%zu forgotten", n);
 }
 
 static int forget_all(const struct command_context *ctx) {

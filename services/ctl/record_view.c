@@ -130,8 +130,12 @@ void record_view_text(const Dht__Record *r, uint32_t asked) {
         printf("name       %s\n", record_view_name_text(people_bytes(r->name), name));
         printf("kind       %s\n", text_escape(BYTES_STR(r->kind), kind, sizeof(kind)));
         printf("publisher  %s\n", r->publisher.len > 0 ? people_peer(r->publisher, id) : "-");
-        printf("sequence   %" PRIu64 ", %s old", r->sequence, people_age(r->age_ms, age));
-        printf(", expires in %s\n", people_age(r->expires_ms, age));
+        printf("sequence   %" PRIu64, r->sequence);
+        if (r->expires_ms > 0) { /* a lookup need not know */
+                printf(", %s old", people_age(r->age_ms, age));
+                printf(", expires in %s", people_age(r->expires_ms, age));
+        }
+        putchar('\n');
         if (asked > 0)
                 printf("copies     %u, of %u peers asked\n", r->copies, asked);
         payload_text(r);

@@ -44,8 +44,8 @@ def test_peers(tap):
         capped = peers_of(grid, 2, "--rpc", "--max-peers", "1")
         tap.check(capped[None]["capped"] and len(capped) == 2, "asked: ends with --max-peers", capped)
         check_find(tap, grid)
-        check_block(tap, grid)
         check_state(tap, grid)
+        check_block(tap, grid)
 
 
 def check_find(tap, grid):
@@ -74,8 +74,8 @@ def check_block(tap, grid):
 
 
 def check_state(tap, grid):
-    status = grid.status(2)
-    tap.check(status["dht"]["peers"] == N - 1 and status["gossip"]["peers"] >= 1, "status: dht and gossip", status)
+    status = g.wait_until("all are in the table", lambda: (s := grid.status(2)) and s["dht"]["peers"] == N - 1 and s, 60, 0.5)
+    tap.check(status["gossip"]["peers"] >= 1 and status["gossip"]["shard"], "status: dht and gossip", status)
     code, out, err = grid.ctl(2, "dht", "stats", "--json")
     tap.check(code == 0 and lines(out)[0]["mode"] in ("server", "client") and lines(out)[0]["mode_reason"],
               "dht stats: mode and why", out, err)

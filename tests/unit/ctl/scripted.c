@@ -20,6 +20,11 @@
 #define OUT_MAX     (1 << 20)
 #define NO_SCRIPT   999
 
+/* Not those of the caller, which the tests are about. */
+static const struct unpack_limits script_limits = {
+        .depth = 8, .fields = 1 << 20, .unknown = 16, .memory = 64 << 20
+};
+
 struct script {
         int code;
         char *text;
@@ -105,9 +110,9 @@ static void invoke(ProtobufCService *service, unsigned index, const ProtobufCMes
                 return;
         }
         unpacked_done(&a->reply);
-        assert_int_equal(wire_unpack(m->output, buffer_bytes(&script->packed), &unpack_limits_reply,
-                                     &a->reply),
-                         0);
+        assert_int_equal(
+                wire_unpack(m->output, buffer_bytes(&script->packed), &script_limits, &a->reply),
+                0);
         call_reply(call, a->reply.message);
 }
 
@@ -257,6 +262,18 @@ const char *scripted_out(const struct scripted *s) {
 
 const char *scripted_err(const struct scripted *s) {
         return s->err;
+}
+
+void assert_has(const char *text, const char *part) {
+        assert_non_null(text);
+        if (!strstr(text, part))
+                fail_msg("no '%s' in: %s", part, text);
+}
+
+void assert_lacks(const char *text, const char *part) {
+        assert_non_null(text);
+        if (strstr(text, part))
+                fail_msg("'%s' is in: %s", part, text);
 }
 
 /* ---- life ---- */

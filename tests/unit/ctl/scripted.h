@@ -36,3 +36,7 @@ const char *scripted_err(const struct scripted *s);
  * `input`, NULL: nothing. Returns its exit code, which the test may not ignore. */
 int scripted_run(struct scripted *s, const char *input, const char *const *words);
 #define RUN(s, ...) scripted_run((s), NULL, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* Shows all of the text where it fails. */
+void assert_has(const char *text, const char *part);
+void assert_lacks(const char *text, const char *part);

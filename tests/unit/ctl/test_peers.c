@@ -29,16 +29,6 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void assert_has(const char *text, const char *part) {
-        if (!strstr(text, part))
-                fail_msg("no '%s' in: %s", part, text);
-}
-
-static void assert_lacks(const char *text, const char *part) {
-        if (strstr(text, part))
-                fail_msg("'%s' is in: %s", part, text);
-}
-
 static ProtobufCBinaryData data_of(const struct peer_id *id) {
         return people_data(peer_id_bytes(id));
 }

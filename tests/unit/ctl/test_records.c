@@ -28,11 +28,6 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void assert_has(const char *text, const char *part) {
-        if (!strstr(text, part))
-                fail_msg("no '%s' in: %s", part, text);
-}
-
 static ProtobufCBinaryData text_data(const char *text) {
         return people_data(BYTES_STR(text));
 }
@@ -325,6 +320,24 @@ static void test_mailbox_read(void **state) {
         assert_bytes_equal(people_bytes(forget->names[0]), BYTES_LIT("\x01\x02\xfe"));
 }
 
+/* As many at a time as dht takes. */
+static void test_mailbox_forget_many(void **state) {
+        static const Types__Empty empty = TYPES__EMPTY__INIT;
+        const Dht__ForgetRequest *forget;
+        struct scripted *s = *state;
+
+        scripted_serve(s, RECORD, &dht__records__descriptor);
+        scripted_reply(s, RECORD, "Forget", &empty);
+        assert_int_equal(RUN(s, "mailbox", "forget", "hex:01", "hex:02", "hex:03", "hex:04",
+                             "hex:05", "hex:06", "hex:07", "hex:08", "hex:09"),
+                         0);
+        assert_int_equal(scripted_calls(s, RECORD, "Forget"), 2);
+        forget = scripted_request(s, RECORD, "Forget");
+        assert_int_equal(forget->n_names, 1);
+        assert_bytes_equal(people_bytes(forget->names[0]), BYTES_LIT("\x09"));
+        assert_has(scripted_out(s), "9 forgotten");
+}
+
 /* ---- dht, status ---- */
 
 static void serve_dht_status(struct scripted *s) {
@@ -451,6 +464,7 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_find, setup, teardown),
           cmocka_unit_test_setup_teardown(test_topic, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_send, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_read, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_mailbox_forget_many, setup, teardown),
           cmocka_unit_test_setup_teardown(test_dht_stats, setup, teardown),
           cmocka_unit_test_setup_teardown(test_status, setup, teardown),
           cmocka_unit_test_setup_teardown(test_doctor, setup, teardown),
