@@ -60,8 +60,7 @@ void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now);
 void job_plan(struct job *j); /* prospects of now, and what follows from them */
 void job_begin(struct job *j, nsec_t now);
 void job_route(struct job *j, nsec_t now);
-unsigned job_need(const struct job *j);      /* fewest hosts that can give an answer */
-bool job_would_be_grid(const struct job *j); /* if there were hosts enough */
+unsigned job_need(const struct job *j); /* fewest hosts that can give an answer */
 uint64_t job_estimate_us(const struct job *j);
 void job_answer_calls(struct job *j);
 

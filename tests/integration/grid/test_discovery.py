@@ -122,6 +122,25 @@ def check_gossip(tap, grid):
     tap.check(g.wait_until("gossip has named all", is_heard, 20), "all the others are named by gossip or the DHT")
 
 
+def check_deny(tap, grid, node, other):
+    """Denied: neither asked nor served, at once; and again welcome when it is lifted."""
+    peer, name = grid.peer(other), f"node {node} denies node {other}"
+    code, _, err = grid.ctl(node, "block", peer)
+    tap.check(code == 0, f"{name}: said", err)
+    why = g.wait_until("the coordinator knows", lambda: (x := grid.ctl_json(node, "why", peer)) and x[0].get("denied") and x, 5)
+    tap.check(why[0]["denied"] is True, f"{name}: why says so", why)
+    asked = [{h["peer"] for h in grid.ask("SELECT 1", node=node).hosts} for _ in range(5)]
+    tap.check(all(asked) and all(peer not in hosts for hosts in asked), f"{name}: it is not asked", asked)
+    answers = [grid.ask("SELECT 2", node=other) for _ in range(3)]
+    tap.check(all(a.state == "VERIFIED" and grid.peer(node) not in {h["peer"] for h in a.hosts if h["counted"]} for a in answers),
+              f"{name}: it is not served", *answers)
+    code, _, err = grid.ctl(node, "unblock", peer)
+    tap.check(code == 0, f"{name}: lifted", err)
+    g.wait_until("it is no longer denied", lambda: (x := grid.ctl_json(node, "why", peer)) and x[0].get("denied") is False, 5)
+    tap.check(g.wait_until("it is asked again", lambda: peer in {h["peer"] for h in grid.ask("SELECT 1", node=node).hosts}, 30),
+              f"{name}: asked again")
+
+
 def test_discovery(tap):
     with Apart() as grid:
         check_plan(tap, grid)
@@ -131,6 +150,7 @@ def test_discovery(tap):
             check_three(tap, grid, node, 5, f"node {node} asks", range(1, N))
         check_gossip(tap, grid)
         check_why(tap, grid)
+        check_deny(tap, grid, 2, 5)
         grid.end(FIRST)
         living = range(2, N)
         check_three(tap, grid, 2, 5, "without the first", living)
