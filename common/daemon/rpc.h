@@ -19,8 +19,6 @@
 #include "common/base/nsec.h"
 #include "common/daemon/link.h"
 
-struct unpack_limits;
-
 #define RPC_OUTSTANDING_MAX 512
 #define RPC_RECORDED_MAX    1024 /* answers kept per caller, RPC_EFFECTS */
 
@@ -101,9 +99,6 @@ uint64_t rpc_events_dropped(void);
 /* ---- client ---- */
 
 struct rpc_client;
-
-/* Of replies: a service of one's own node may list a thousand peers; the link bounds bytes. */
-extern const struct unpack_limits rpc_reply_limits;
 
 struct rpc_result {
         uint32_t code;    /* RPC_OK, the service's own answer, or enum rpc_status */

@@ -3,6 +3,7 @@
 /* The parts of the gossip core (gossip.h) as they see one another.
  *
  * gossip.c   life, peers and streams, the router's outputs
+ * heard.c    records of others
  * publish.c  what this node says about itself, in which shards
  * serve.c    /quorate/peers/1 for others
  * ask.c      questions to others, and lookups: one table of what is under way
@@ -17,6 +18,7 @@
 #include "common/crypto/identity.h"
 #include "common/wire/envelope.h"
 #include "proto/peers.pb-c.h"
+#include "services/gossip/counters.h"
 #include "services/gossip/gossip.h"
 #include "services/gossip/shard.h"
 
@@ -28,24 +30,6 @@
 #define REASON_MAX  128
 #define SHARDS_MAX  2
 #define OWN_SPACING NSEC_PER_SEC /* between publications, however often slots come and go */
-
-enum gossip_counter {
-        GOSSIP_OFFERS_HEARD,
-        GOSSIP_OFFERS_REFUSED,
-        GOSSIP_BAD_RECORDS,
-        GOSSIP_PUBLISHED,
-        GOSSIP_QUESTIONS,
-        GOSSIP_QUESTIONS_REFUSED,
-        GOSSIP_ASKED,
-        GOSSIP_ASK_FAILURES,
-        GOSSIP_BAD_ANSWERS,
-        GOSSIP_DRAWS,
-        GOSSIP_CRAWLS,
-        GOSSIP_LOOKUPS,
-        GOSSIP_CALLS_REFUSED,
-        GOSSIP_OWN_INVALID,
-        _GOSSIP_COUNTERS,
-};
 
 struct known_peer {
         struct peer_id peer;
@@ -124,7 +108,7 @@ struct gossip {
 
 #define g_count(g, what) ((void) (g)->counters[what].value++)
 
-/* ---- gossip.c ---- */
+/* ---- gossip.c, heard.c ---- */
 
 struct gossip_action *gossip_add(struct gossip *g, enum gossip_action_type type, uint64_t id);
 uint64_t gossip_next_id(struct gossip *g);
