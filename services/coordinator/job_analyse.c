@@ -8,7 +8,7 @@
 #include "services/coordinator/requester_core.h"
 
 #define WORKER_WAIT  (5 * NSEC_PER_SEC) /* a node that has just started has none yet */
-#define ANALYSES_MAX 3                  /* an executor may be killed; a query that kills it stops here */
+#define ANALYSES_MAX 3 /* an executor may be killed; a query that kills it stops here */
 
 static const char *engine_of(const struct job *j) {
         const struct core *core = RQ_OF(j)->core;
