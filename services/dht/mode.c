@@ -24,6 +24,8 @@ void mode_peer(struct mode *m, const struct endpoint *e, bool is_inbound, nsec_t
                 return;
         if (!subnet_is_local(e))
                 m->public_peer = nsec_max(now, 1);
+        else
+                m->local_peer = nsec_max(now, 1);
         if (!is_inbound)
                 return;
         m->diallers[at].subnet = subnet;
@@ -45,7 +47,8 @@ static unsigned recent_diallers(const struct mode *m, nsec_t now) {
 }
 
 bool mode_is_server(const struct mode *m, nsec_t now, const char **ret_reason) {
-        bool is_local = m->public_peer == 0 || !is_recent(m->public_peer, now);
+        bool is_local = m->local_peer && is_recent(m->local_peer, now) &&
+                        (m->public_peer == 0 || !is_recent(m->public_peer, now));
         unsigned n = recent_diallers(m, now);
 
         if (m->configured != DHT_MODE_AUTO) {
@@ -56,8 +59,8 @@ bool mode_is_server(const struct mode *m, nsec_t now, const char **ret_reason) {
                 *ret_reason = "peers of two subnets dialled us within the last hour";
                 return true;
         }
-        if (n == 1 && is_local) {
-                *ret_reason = "a peer dialled us, and all known peers are local";
+        if (is_local) {
+                *ret_reason = "all known peers are local";
                 return true;
         }
         *ret_reason = n ? "only peers of one subnet dialled us within the last hour"

@@ -2,7 +2,9 @@
 
 /* Server or client (network.md, Discovery): a server when configured, or when two
  * authenticated peers of different subnets dialled the listening socket within the
- * last hour; where all known peers are loopback or private, one is enough. Pure. */
+ * last hour. Where all known peers are loopback or private, knowing one is enough: who reaches
+ * them is on their network, and the last to join would wait for a dial that never comes.
+ * Behind another router it would be a server in vain, and tables drop it unheard. Pure. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +23,7 @@ struct mode {
                 nsec_t when;
         } diallers[MODE_DIALLERS]; /* different subnets, the latest of each */
         size_t n_diallers;
-        nsec_t public_peer; /* when one with a public address was last heard of; 0: never */
+        nsec_t public_peer, local_peer; /* when one was last heard of; 0: never */
 };
 
 void mode_init(struct mode *m, enum dht_mode configured);

@@ -196,7 +196,9 @@ static void mode_follows_the_rule(void **state) {
                 { DHT_MODE_AUTO, { "127.0.0.1:1" }, NULL, 0, true },
                 { DHT_MODE_AUTO, { "10.0.0.1:1" }, "1.2.3.4:1", 0, false },
                 { DHT_MODE_AUTO, { "10.0.0.1:1", "[2001:470::1]:1" }, NULL, 0, true },
-                { DHT_MODE_AUTO, { NULL }, "10.0.0.1:1", 0, false },
+                { DHT_MODE_AUTO, { NULL }, "10.0.0.1:1", 0, true },
+                { DHT_MODE_AUTO, { NULL }, "10.0.0.1:1", MODE_WITHIN, false },
+                { DHT_MODE_AUTO, { NULL }, "1.2.3.4:1", 0, false },
         };
 
         FOREACH_CASE (c, cases) {
