@@ -48,7 +48,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     result, failed = {}, False
-    for command in programs(args.build, args.only):
+    commands = programs(args.build, args.only)
+    if not commands:
+        names = sorted({pathlib.Path(x).stem for c in programs(args.build, None) for x in c if "bench_" in x})
+        sys.exit(f"run.py: no benchmark is called '{args.only}'; there are {', '.join(names)}")
+    for command in commands:
         rounds = [figures(command) for _ in range(args.rounds)]
         if None in rounds:
             failed = True

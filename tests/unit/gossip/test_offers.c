@@ -90,7 +90,6 @@ static size_t n_offers(struct offers *o, nsec_t now) {
         struct offer_filter all = {};
         struct offer_view v[16];
         struct rng rng;
-        size_t unusable;
 
         rng_init(&rng, 1);
         struct offer_draw d = { &all, &rng, v, 16 };
