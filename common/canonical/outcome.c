@@ -47,11 +47,11 @@ static const struct word errors[_OUTCOME_MAX] = {
               "{voters} voters gave {answers} answers and none leads by the quorum; the "
               "receipt says who answered what; ask again with more replicas"),
         ERROR(REFUSED, 5,
-              "the host's rule `{rule}` does not allow it; change the query or choose "
-              "other hosts"),
+              "the rule `{rule}` does not allow it; change the query, or ask other hosts "
+              "if it is a host's rule"),
         ERROR(NOT_VERIFIABLE, 5,
-              "`{expression}` can differ between hosts; rewrite it, add ORDER "
-              "BY, or use --verify fast"),
+              "`{expression}` can differ between hosts; `quorate explain` says where and "
+              "why; rewrite it, or use --verify fast"),
         ERROR(MISMATCH, 5,
               "the descriptor's {field} differs from the offer; update both nodes to "
               "the same version"),

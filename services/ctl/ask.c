@@ -237,10 +237,11 @@ void ask_end_text(const struct command_context *ctx, FILE *f, const struct quora
         fprintf(f, "%s%s%s", colour_begin(ctx, f, word), *e->state ? e->state : e->message,
                 colour_end(ctx, f, word));
         if (strcmp(e->state, "VERIFIED") == 0)
-                fprintf(f, ": %u of %u hosts agree", e->agreement, e->replicas);
+                fprintf(f, ": %u of %u hosts agree%s", e->agreement, e->replicas,
+                        e->quorum == 1 ? " (a quorum of one: its word alone)" : "");
         if (*e->state)
-                fprintf(f, ", %lu rows in %.1f ms", (unsigned long) e->rows,
-                        (double) e->elapsed_us / 1000);
+                fprintf(f, ", %lu row%s in %.1f ms", (unsigned long) e->rows,
+                        e->rows == 1 ? "" : "s", (double) e->elapsed_us / 1000);
         if (*e->state && *e->reason && strcmp(e->route, "local") == 0)
                 fprintf(f, " (%s)", e->reason);
         if (*e->state && *e->confidence)

@@ -65,6 +65,12 @@ static void dot_format(struct shell *s, const char *argument) {
 }
 
 static void dot_mode(struct shell *s, const char *argument) {
+        if (options_is_choice(FORMAT_NAMES, argument)) {
+                s->code = complain(s->ctx, EXIT_USAGE,
+                                   ".mode is how answers are checked; `.format %s` shows them so",
+                                   argument);
+                return;
+        }
         choose(s, "quorum|unanimous|fast", argument, &s->verify);
         s->ask.verify = s->verify;
 }
