@@ -35,7 +35,7 @@ void envelope_put_signed(struct buffer *b, struct bytes domain, struct bytes typ
 
 static int verify(const Envelope__Envelope *e, struct bytes domain, struct bytes type,
                   struct envelope *ret) {
-        CLEANUP(buffer_donep) struct buffer signed_bytes;
+        CLEANUP(buffer_donep) struct buffer signed_bytes = {};
 
         buffer_init(&signed_bytes, ENVELOPE_MAX + 256);
         if (!bytes_equal(bytes_of(&e->payload_type), type))

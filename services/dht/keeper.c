@@ -233,7 +233,7 @@ static void sign(struct pending *p, struct bytes label, struct bytes payload, ui
                  nsec_t now) {
         Keyring__SignRecordRequest request = KEYRING__SIGN_RECORD_REQUEST__INIT;
         const struct keeper *k = p->keeper;
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
 
         buffer_init(&b, RECORD_BYTES_MAX);
         request.kind = p->kind;
@@ -277,7 +277,7 @@ static void on_stored(void *userdata, unsigned n_copies, nsec_t now) {
 
 /* Kept by us from now on, whoever else takes it. */
 static void publish(struct pending *p, struct bytes value, nsec_t now) {
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
         struct keeper *k = p->keeper;
         const struct store *store = dht_store(k->dht);
         struct bytes name = refbuf_bytes(p->name);
@@ -320,7 +320,7 @@ static void remember_read(struct pending *p, struct bytes tombstone, nsec_t now)
 }
 
 static void bury(struct pending *p, struct bytes tombstone, nsec_t now) {
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
 
         buffer_init(&message, RECORD_MESSAGE_MAX);
         remember_read(p, tombstone, now);
@@ -340,7 +340,7 @@ static struct pending *pending_by_sign(struct keeper *k, uint64_t id) {
 
 static void on_signed(void *userdata, uint64_t id, struct bytes statement, struct bytes signature,
                       nsec_t now) {
-        CLEANUP(buffer_donep) struct buffer value;
+        CLEANUP(buffer_donep) struct buffer value = {};
         struct keeper *k = userdata;
         struct pending *p = pending_by_sign(k, id);
 

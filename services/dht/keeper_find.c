@@ -92,7 +92,7 @@ static bool take_page(struct pending *p, const Record__Reply *reply) {
 }
 
 static struct refbuf *heard_find(void *userdata, const Record__Reply *reply) {
-        CLEANUP(buffer_donep) struct buffer next;
+        CLEANUP(buffer_donep) struct buffer next = {};
         struct pending *p = userdata;
 
         if (!take_page(p, reply))
@@ -104,7 +104,7 @@ static struct refbuf *heard_find(void *userdata, const Record__Reply *reply) {
 
 static struct refbuf *heard_list(void *userdata, const Record__Reply *reply) {
         CLEANUP(refbuf_unrefp) struct refbuf *tombstone = NULL;
-        CLEANUP(buffer_donep) struct buffer next;
+        CLEANUP(buffer_donep) struct buffer next = {};
         struct pending *p = userdata;
 
         buffer_init(&next, RECORD_MESSAGE_MAX);
@@ -144,7 +144,7 @@ static struct pending *begin_reading(struct keeper *k, struct refbuf *name,
 
 void keeper_find(struct keeper *k, struct bytes name, const struct keeper_call *call, nsec_t now) {
         struct pending *p = begin_reading(k, refbuf_new(name), call, now);
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
         struct record_name parsed;
 
         buffer_init(&message, RECORD_MESSAGE_MAX);
@@ -160,7 +160,7 @@ void keeper_find(struct keeper *k, struct bytes name, const struct keeper_call *
 
 void keeper_mailbox(struct keeper *k, const struct keeper_call *call, nsec_t now) {
         struct pending *p = begin_reading(k, keeper_mailbox_name(&k->self), call, now);
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
 
         buffer_init(&message, RECORD_MESSAGE_MAX);
         if (!p)
@@ -215,7 +215,7 @@ static const struct errand_calls status_calls = { .heard = heard_status, .done =
 void keeper_receipt(struct keeper *k, const struct peer_id *recipient, const uint8_t slot[32],
                     const struct keeper_call *call, nsec_t now) {
         struct pending *p = keeper_begin(k, call, now);
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
         uint8_t slots[1][32];
 
         buffer_init(&message, RECORD_MESSAGE_MAX);

@@ -224,7 +224,7 @@ static void read_status(const struct record_serve *s, const Record__Request *in,
 bool record_serve(const struct record_serve *s, const struct dht_remote *from, struct bytes message,
                   struct buffer *ret) {
         CLEANUP(record_request_donep) struct record_request request = {};
-        CLEANUP(buffer_donep) struct buffer copies;
+        CLEANUP(buffer_donep) struct buffer copies = {};
         struct page page = { .serve = s, .copies = &copies };
         struct states states = { .copies = &copies };
         Record__Reply reply = RECORD__REPLY__INIT;

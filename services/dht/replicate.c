@@ -225,7 +225,7 @@ static void check_unit(struct unit *u, struct bytes message, nsec_t now) {
 /* The same again with a new date: its TTL counts from there. */
 static void sign_again(struct unit *u, const struct record_statement *s, nsec_t now) {
         Keyring__SignRecordRequest request = KEYRING__SIGN_RECORD_REQUEST__INIT;
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         char network[RECORD_NETWORK_MAX + 1] = "";
 
         buffer_init(&b, RECORD_BYTES_MAX);
@@ -261,7 +261,7 @@ static bool on_own_record(void *userdata, const struct stored_record *rec) {
         struct round *round = userdata;
         struct replicate *r = round->replicate;
         struct unit *u = see_unit(r, &rec->key, rec->slot, false, round->now);
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
         struct record_parts parts;
 
         if (u->is_busy)
@@ -331,7 +331,7 @@ static struct unit *unit_by_sign(struct replicate *r, uint64_t id) {
 
 bool replicate_signed(struct replicate *r, uint64_t id, struct bytes statement,
                       struct bytes signature, nsec_t now) {
-        CLEANUP(buffer_donep) struct buffer value;
+        CLEANUP(buffer_donep) struct buffer value = {};
         struct unit *u = unit_by_sign(r, id);
 
         if (!u)
@@ -449,7 +449,7 @@ static bool is_ours_to_give(const struct handover *h, const struct stored_record
 }
 
 static bool give(void *userdata, const struct stored_record *r) {
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
         struct handover *h = userdata;
         struct handed *handed;
 

@@ -109,7 +109,7 @@ static int finish(struct keyring *k, const struct keyring_ask *ask, enum keyring
 
 int keyring_sign_dispatch(struct keyring *k, const struct keyring_ask *ask,
                           const struct dispatch_statement *s, struct keyring_signed *ret) {
-        CLEANUP(buffer_donep) struct buffer bytes;
+        CLEANUP(buffer_donep) struct buffer bytes = {};
 
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_peer(s->host))
@@ -119,7 +119,7 @@ int keyring_sign_dispatch(struct keyring *k, const struct keyring_ask *ask,
 
 int keyring_sign_verdict(struct keyring *k, const struct keyring_ask *ask,
                          const struct verdict_statement *s, struct keyring_signed *ret) {
-        CLEANUP(buffer_donep) struct buffer bytes;
+        CLEANUP(buffer_donep) struct buffer bytes = {};
 
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_peer(s->host))
@@ -131,7 +131,7 @@ int keyring_sign_verdict(struct keyring *k, const struct keyring_ask *ask,
 
 int keyring_sign_commit(struct keyring *k, const struct keyring_ask *ask,
                         const struct commit_statement *s, struct keyring_signed *ret) {
-        CLEANUP(buffer_donep) struct buffer bytes;
+        CLEANUP(buffer_donep) struct buffer bytes = {};
 
         buffer_init(&bytes, STATEMENT_BYTES_MAX);
         if (!is_self(k, s->host))
@@ -151,7 +151,7 @@ static bool fill_record(struct peer_record *record, const struct bytes *addrs, s
 
 int keyring_sign_peer_record(struct keyring *k, const struct keyring_ask *ask, uint64_t seq,
                              const struct bytes *addrs, size_t n_addrs, struct buffer *ret) {
-        CLEANUP(buffer_donep) struct buffer payload, statement;
+        CLEANUP(buffer_donep) struct buffer payload = {}, statement = {};
         struct peer_record record = { .peer = k->self, .seq = seq };
         struct signature signature;
         int r;
@@ -177,7 +177,7 @@ int keyring_sign_peer_record(struct keyring *k, const struct keyring_ask *ask, u
 
 int keyring_bind_tls(struct keyring *k, const struct keyring_ask *ask, enum certkey_type type,
                      struct keyring_binding *ret) {
-        CLEANUP(buffer_donep) struct buffer statement;
+        CLEANUP(buffer_donep) struct buffer statement = {};
         struct keyring_binding binding;
         struct buffer key = buffer_over(binding.public_key, sizeof(binding.public_key));
         int r;

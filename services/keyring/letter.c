@@ -67,7 +67,7 @@ bool letter_seal(struct buffer *b, const struct letter_key *to,
 /* The inside, which whoever sealed it could write as he liked. */
 static bool read_inside(struct bytes inside, const struct letter_key *self,
                         const uint8_t *ephemeral_public, struct letter_opened *ret) {
-        CLEANUP(buffer_donep) struct buffer statement;
+        CLEANUP(buffer_donep) struct buffer statement = {};
         struct reader r = reader_of(inside);
         struct sign_public sender;
         struct bytes signature;

@@ -18,7 +18,7 @@ static bool is_foreign_profile(const struct keyring *k, const struct record_stat
 
 int keyring_sign_record(struct keyring *k, const struct keyring_ask *ask,
                         const struct record_statement *s, struct keyring_signed *ret) {
-        CLEANUP(buffer_donep) struct buffer bytes;
+        CLEANUP(buffer_donep) struct buffer bytes = {};
         struct record_statement own = *s;
         struct signature signature;
         int r;
@@ -41,7 +41,7 @@ int keyring_sign_record(struct keyring *k, const struct keyring_ask *ask,
 /* What others packed, behind the prefix of its row. */
 static int sign_packed(struct keyring *k, const struct keyring_ask *ask,
                        enum keyring_statement what, struct bytes message, struct signature *ret) {
-        CLEANUP(buffer_donep) struct buffer bytes;
+        CLEANUP(buffer_donep) struct buffer bytes = {};
         struct bytes prefix = keyring_rules[what].prefix;
 
         buffer_init(&bytes, prefix.len + message.len);
@@ -85,7 +85,7 @@ static bool read_profile(struct bytes profile, struct letter_key *ret) {
 int keyring_seal_mailbox(struct keyring *k, const struct keyring_ask *ask, struct bytes profile,
                          struct bytes text, const uint8_t ephemeral[BOX_KEY_SIZE],
                          struct buffer *ret) {
-        CLEANUP(buffer_donep) struct buffer statement;
+        CLEANUP(buffer_donep) struct buffer statement = {};
         uint8_t public[BOX_KEY_SIZE];
         struct signature signature;
         struct letter_key to;

@@ -135,7 +135,7 @@ static void transport_sign_peer_record(Keyring__Transport_Service *s,
         const struct keyring_rpc *rpc = of_transport(s);
         struct keyring_ask ask = ask_of(rpc, KEYRING_TRANSPORT);
         Keyring__SignPeerRecordReply reply = KEYRING__SIGN_PEER_RECORD_REPLY__INIT;
-        CLEANUP(buffer_donep) struct buffer envelope;
+        CLEANUP(buffer_donep) struct buffer envelope = {};
         struct bytes addrs[PEER_RECORD_ADDRS_MAX];
         size_t n = in->n_addrs;
         int r;
@@ -278,7 +278,7 @@ static void admin_seal_mailbox(Keyring__Admin_Service *s, const Keyring__SealMai
         const struct keyring_rpc *rpc = container_of(s, const struct admin_service, service)->rpc;
         struct keyring_ask ask = ask_of(rpc, KEYRING_ADMIN);
         Keyring__SealMailboxReply reply = KEYRING__SEAL_MAILBOX_REPLY__INIT;
-        CLEANUP(buffer_donep) struct buffer box;
+        CLEANUP(buffer_donep) struct buffer box = {};
         uint8_t ephemeral[BOX_KEY_SIZE];
         int r;
 
@@ -298,7 +298,7 @@ static void admin_open_mailbox(Keyring__Admin_Service *s, const Keyring__OpenMai
         const struct keyring_rpc *rpc = container_of(s, const struct admin_service, service)->rpc;
         struct keyring_ask ask = ask_of(rpc, KEYRING_ADMIN);
         Keyring__OpenMailboxReply reply = KEYRING__OPEN_MAILBOX_REPLY__INIT;
-        CLEANUP(buffer_donep) struct buffer inside;
+        CLEANUP(buffer_donep) struct buffer inside = {};
         struct letter_opened opened;
         int r;
 

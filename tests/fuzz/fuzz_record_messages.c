@@ -39,7 +39,7 @@ static struct node *the_node(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CLEANUP(record_reply_donep) struct record_reply reply = {};
-        CLEANUP(buffer_donep) struct buffer answer;
+        CLEANUP(buffer_donep) struct buffer answer = {};
         struct node *n = the_node();
         struct record_serve serve = {
                 .rules = n->rules, .quota = n->quota, .store = &n->store, .now_us = NOW

@@ -199,6 +199,15 @@ def unfinished(tree, exceptions):
                 yield f"{path}:{number}: unfinished work is an issue, not a comment"
 
 
+def cleanups(tree, exceptions):
+    """gcc's zero-initialising flag hides what clang, or another gcc, frees as garbage."""
+    bare = re.compile(r"^\s*CLEANUP\([a-z_0-9]+\) [^=]*;$")
+    for path in tree.sources(".c", ".h"):
+        for number, line in enumerate(tree.text(path).split("\n"), 1):
+            if bare.match(line):
+                yield f"{path}:{number}: what is cleaned up begins as something, = {{}} or = NULL"
+
+
 def formatting(tree, exceptions):
     program = shutil.which("clang-format-14") or shutil.which("clang-format")
     paths = [p for p in tree.sources(".c", ".h")]
@@ -286,7 +295,7 @@ def machine_paths(tree, exceptions):
 CHECKS = [
     ("layers", layers), ("purity", purity), ("names", names), ("function-length", function_length), ("file-length", file_length),
     ("parameters", parameters), ("nesting", nesting), ("headers", headers), ("unfinished", unfinished),
-    ("formatting", formatting), ("protos", protos), ("readme", readmes), ("machine-paths", machine_paths),
+    ("cleanups", cleanups), ("formatting", formatting), ("protos", protos), ("readme", readmes), ("machine-paths", machine_paths),
 ]
 
 

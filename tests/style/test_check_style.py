@@ -60,6 +60,8 @@ CASES = [
     ("headers", "common/base/a.h", GOOD, None),
     ("unfinished", "common/base/a.c", "// TO" + "DO: later\n", "unfinished work"),
     ("unfinished", "common/base/a.c", "/* no methodology */\n", None),
+    ("cleanups", "common/base/a.c", body(["CLEANUP(buffer_donep) struct buffer b;"]), "begins as something"),
+    ("cleanups", "common/base/a.c", body(["CLEANUP(buffer_donep) struct buffer b = {};"]), None),
     ("formatting", "common/base/a.c", "int  f( void ){return 1 ;}\n", "clang-format -i"),
     ("formatting", "common/base/a.c", "int f(void);\n", None),
     ("protos", "proto/a.proto", "package a;\nmessage M { repeated M children = 1; }\n", "a.M contains itself"),

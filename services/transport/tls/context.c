@@ -110,7 +110,7 @@ static struct bytes signed_key(const struct tls_signer *signer, struct buffer *c
 }
 
 static int set_extension(gnutls_x509_crt_t crt, const struct tls_signer *signer) {
-        CLEANUP(buffer_donep) struct buffer content, whole;
+        CLEANUP(buffer_donep) struct buffer content = {}, whole = {};
         struct bytes value;
 
         buffer_init(&content, TLS_CERTIFICATE_MAX);

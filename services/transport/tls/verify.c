@@ -167,7 +167,7 @@ static bool host_signed_spki(struct bytes spki, gnutls_sign_algorithm_t sign, st
 }
 
 static int check_host(const struct public_key *key, struct bytes spki, struct bytes signature) {
-        CLEANUP(buffer_donep) struct buffer message;
+        CLEANUP(buffer_donep) struct buffer message = {};
         struct bytes m;
         bool ok;
 

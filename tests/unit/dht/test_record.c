@@ -2,7 +2,7 @@
 #include "tests/unit/dht/vectors/vectors.h"
 
 static void vectors_are_read_and_written_alike(void **state) {
-        CLEANUP(buffer_donep) struct buffer name, value, again;
+        CLEANUP(buffer_donep) struct buffer name = {}, value = {}, again = {};
         size_t n_signed = 0;
 
         buffer_init(&name, RECORD_NAME_MAX);
@@ -31,7 +31,7 @@ static void vectors_are_read_and_written_alike(void **state) {
 
 /* Whatever bit is turned, it is no longer what its publisher signed. */
 static void every_bit_is_signed(void **state) {
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         struct record_parts parts;
 
         buffer_init(&b, RECORD_BYTES_MAX);
@@ -50,7 +50,7 @@ static void every_bit_is_signed(void **state) {
 
 static void fields_have_limits(void **state) {
         static const uint8_t much[RECORD_BYTES_MAX];
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         struct person p = person_no(1);
         struct record_statement good =
                 statement_by(&p, RECORD_TOPIC, BYTES_LIT("chess"), BYTES_LIT("here"));
@@ -103,7 +103,7 @@ static void names_have_one_form(void **state) {
                 "/pk/x",
                 "/profile/bafzaajaiaejcax3k5a5xkqj2nyvntvyqyhvrqwkb4cyxqypyo2lsgvlyhfo3k2vk",
         };
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         struct person p = person_no(1);
         struct record_name n;
 
@@ -124,7 +124,7 @@ static void names_have_one_form(void **state) {
 }
 
 static void payloads(void **state) {
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         struct multiaddr addrs[RECORD_ADDRESSES_MAX];
         struct profile_payload in = { .x25519 = { 1, 2, 3 }, .name = BYTES_LIT("Zoë") }, out;
         struct record_parts parts;

@@ -58,7 +58,7 @@ static void stop(struct dhts_node *n) {
 /* What keyring does. */
 static void sign(struct dhts_node *n, uint64_t id, struct bytes request) {
         CLEANUP(unpacked_donep) struct unpacked unpacked = {};
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         const Keyring__SignRecordRequest *in;
         struct record_statement s;
         struct sign_public key;
@@ -162,7 +162,7 @@ static struct outcome put(struct dhts *net, size_t node, enum record_kind kind, 
 }
 
 static struct outcome find_topic(struct dhts *net, size_t node, const char *label) {
-        CLEANUP(buffer_donep) struct buffer name;
+        CLEANUP(buffer_donep) struct buffer name = {};
         struct outcome o = {};
 
         buffer_init(&name, RECORD_NAME_MAX);
@@ -199,7 +199,7 @@ static size_t holders(struct dhts *net, const struct key *key) {
 }
 
 static struct key key_for(enum record_kind kind, const struct peer_id *peer, const char *label) {
-        CLEANUP(buffer_donep) struct buffer name;
+        CLEANUP(buffer_donep) struct buffer name = {};
 
         buffer_init(&name, RECORD_NAME_MAX);
         return key_of(name_for(&name, kind, peer, BYTES_STR(label)));
@@ -228,7 +228,7 @@ static void topics_are_found(void **state) {
 }
 
 static void names_are_versions(void **state) {
-        CLEANUP(buffer_donep) struct buffer name;
+        CLEANUP(buffer_donep) struct buffer name = {};
         struct dhts *net = network(60, 12);
         struct dhts_outcome got;
         struct record_parts parts;
@@ -293,7 +293,7 @@ static void rest_costs_little(void **state) {
 
 /* After 22 h it is signed anew, so that it is there after three days. */
 static void records_outlive_their_ttl(void **state) {
-        CLEANUP(buffer_donep) struct buffer name;
+        CLEANUP(buffer_donep) struct buffer name = {};
         struct dhts *net = network(22, 15);
         struct dhts_outcome got;
 
@@ -348,7 +348,7 @@ static void newcomers_are_given_theirs(void **state) {
 }
 
 static void letters_are_delivered_once(void **state) {
-        CLEANUP(buffer_donep) struct buffer value;
+        CLEANUP(buffer_donep) struct buffer value = {};
         struct dhts *net = network(60, 17);
         struct dhts_node *from = &net->nodes[3], *to = &net->nodes[44];
         struct letter l = { .recipient = to->peer, .sealed = BYTES_LIT("sealed by keyring") };

@@ -144,7 +144,7 @@ static void ttl_of_136_years(void **state) {
 }
 
 static void the_better_of_two(void **state) {
-        CLEANUP(buffer_donep) struct buffer x, y;
+        CLEANUP(buffer_donep) struct buffer x = {}, y = {};
         struct person p = person_no(1);
         struct record_statement s =
                 statement_by(&p, RECORD_TOPIC, BYTES_LIT("chess"), BYTES_LIT("a"));

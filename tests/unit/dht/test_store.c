@@ -145,7 +145,7 @@ enum operation {
 
 /* Shown in no order: a sum of what is shown. */
 static bool sum_record(void *userdata, const struct stored_record *r) {
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
 
         buffer_init(&b, 1 << 16);
         (void) note_record(&b, r);
@@ -154,7 +154,7 @@ static bool sum_record(void *userdata, const struct stored_record *r) {
 }
 
 static bool sum_provider(void *userdata, const struct stored_provider *p) {
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
 
         buffer_init(&b, 1 << 16);
         (void) note_provider(&b, p);
@@ -270,7 +270,7 @@ static void operate(const struct store *s, struct rng rng, struct buffer *ret) {
 static void both_stores_agree(void **state) {
         const struct store_limits limits = { .records = 30, .bytes = 4000, .providers = 20 };
         struct store disk = open_it(&limits), memory = store_memory_new(&limits, 3);
-        CLEANUP(buffer_donep) struct buffer a, b;
+        CLEANUP(buffer_donep) struct buffer a = {}, b = {};
         struct rng rng;
         size_t n_full = 0;
 

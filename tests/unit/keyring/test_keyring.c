@@ -139,7 +139,7 @@ static void test_rate(void **state) {
 /* ---- libp2p ---- */
 
 static void test_peer_record(void **state) {
-        CLEANUP(buffer_donep) struct buffer envelope;
+        CLEANUP(buffer_donep) struct buffer envelope = {};
         struct keyring *k = *state;
         struct keyring_ask transport = ask(KEYRING_TRANSPORT);
         static struct peer_record record;
@@ -165,7 +165,7 @@ static void test_peer_record(void **state) {
 
 static void check_binding(struct keyring *k, enum certkey_type type) {
         struct keyring_ask transport = ask(KEYRING_TRANSPORT);
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         struct keyring_binding binding;
         struct peer_id id;
 

@@ -43,7 +43,7 @@ static struct record_statement record_of(enum record_kind kind, struct bytes pay
 
 static void records_are_our_own(void **state) {
         CLEANUP(keyring_signed_donep) struct keyring_signed got = {};
-        CLEANUP(buffer_donep) struct buffer whole;
+        CLEANUP(buffer_donep) struct buffer whole = {};
         struct keyring *k = *state;
         struct keyring_ask dht = ask(KEYRING_DHT), gossip = ask(KEYRING_GOSSIP);
         struct record_statement s = record_of(RECORD_TOPIC, BYTES_LIT("here"));
@@ -85,7 +85,7 @@ static struct bytes own_profile(struct keyring *k, struct buffer *b) {
 
 static void a_profile_names_our_key(void **state) {
         CLEANUP(keyring_signed_donep) struct keyring_signed got = {};
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         struct keyring *k = *state;
         struct keyring_ask dht = ask(KEYRING_DHT);
         struct profile_payload p = { .x25519 = { 1 } };
@@ -134,7 +134,7 @@ static struct bytes put_message(struct buffer *b, struct bytes from) {
 }
 
 static void messages_speak_for_us(void **state) {
-        CLEANUP(buffer_donep) struct buffer b, signed_bytes;
+        CLEANUP(buffer_donep) struct buffer b = {}, signed_bytes = {};
         struct keyring *k = *state, *other = node(7);
         struct keyring_ask gossip = ask(KEYRING_GOSSIP), dht = ask(KEYRING_DHT);
         struct bytes self = peer_id_bytes(&k->self);
@@ -171,7 +171,7 @@ static void messages_speak_for_us(void **state) {
 }
 
 static void capabilities_speak_for_us(void **state) {
-        CLEANUP(buffer_donep) struct buffer b, signed_bytes;
+        CLEANUP(buffer_donep) struct buffer b = {}, signed_bytes = {};
         struct keyring *k = *state;
         struct keyring_ask gossip = ask(KEYRING_GOSSIP);
         struct signature s;
@@ -198,7 +198,7 @@ static const uint8_t ephemeral[BOX_KEY_SIZE] = { 5, 6, 7 };
 
 static struct bytes seal(struct keyring *from, struct keyring *to, struct bytes text,
                          struct buffer *box) {
-        CLEANUP(buffer_donep) struct buffer profile;
+        CLEANUP(buffer_donep) struct buffer profile = {};
         struct keyring_ask admin = ask(KEYRING_ADMIN);
 
         buffer_init(&profile, RECORD_BYTES_MAX);
@@ -218,7 +218,7 @@ static int open_with(struct keyring *k, struct bytes box, struct buffer *b,
 }
 
 static void the_vector_opens(void **state) {
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         struct keyring *k = *state, *sender = node(7);
         uint8_t box[sizeof(letter_vector) / 2];
         struct letter_opened opened;
@@ -233,7 +233,7 @@ static void the_vector_opens(void **state) {
 }
 
 static void letters_reach_one(void **state) {
-        CLEANUP(buffer_donep) struct buffer box, b;
+        CLEANUP(buffer_donep) struct buffer box = {}, b = {};
         struct keyring *k = *state, *sender = node(7), *third = node(8);
         struct letter_opened opened;
 
@@ -264,7 +264,7 @@ static void letters_reach_one(void **state) {
 
 /* N7: who sees the ciphertext, or even may read it, cannot make it his own. */
 static void nobody_can_sign_anothers_letter(void **state) {
-        CLEANUP(buffer_donep) struct buffer box, b, forged, inside;
+        CLEANUP(buffer_donep) struct buffer box = {}, b = {}, forged = {}, inside = {};
         struct keyring *k = *state, *sender = node(7), *thief = node(8);
         struct letter_key to_k = { .peer = k->self }, to_thief = { .peer = thief->self };
         struct letter_opened opened;
@@ -299,7 +299,7 @@ static void nobody_can_sign_anothers_letter(void **state) {
 }
 
 static void boxes_only_for_signed_keys(void **state) {
-        CLEANUP(buffer_donep) struct buffer profile, box;
+        CLEANUP(buffer_donep) struct buffer profile = {}, box = {};
         static const uint8_t text[LETTER_TEXT_MAX + 1];
         struct keyring *k = *state;
         struct keyring_ask admin = ask(KEYRING_ADMIN), dht = ask(KEYRING_DHT);

@@ -19,7 +19,7 @@ static void key_07(struct sign_secret *secret, struct sign_public *public) {
 }
 
 static void test_make(void **state) {
-        CLEANUP(buffer_donep) struct buffer payload, to_sign, whole;
+        CLEANUP(buffer_donep) struct buffer payload = {}, to_sign = {}, whole = {};
         static struct peer_record record;
         uint8_t want[512];
         struct sign_secret secret;

@@ -6,7 +6,7 @@
 
 /* Three frames (empty, short, one with a two-byte prefix) fed in pieces of every size. */
 static void test_pieces(void **state) {
-        CLEANUP(buffer_donep) struct buffer stream;
+        CLEANUP(buffer_donep) struct buffer stream = {};
         uint8_t big[200];
 
         memset(big, 'b', sizeof(big));

@@ -88,7 +88,7 @@ static void test_memory(void **state) {
 static void test_round_trip(void **state) {
         Identify__Identify out = IDENTIFY__IDENTIFY__INIT;
         CLEANUP(unpacked_donep) struct unpacked u = {};
-        CLEANUP(buffer_donep) struct buffer b;
+        CLEANUP(buffer_donep) struct buffer b = {};
         const Identify__Identify *in;
         char a[] = "/a/1", b2[] = "/b/2", agent[] = "quorate/0";
         char *protocols[] = { a, b2 };
