@@ -4,7 +4,7 @@
 
 #include "common/base/error.h"
 
-#define BUFFER_FIRST 64 /* first allocation; doubling from there */
+#define BUFFER_FIRST 64 /* first allocation; by half from there */
 
 bool bytes_equal(struct bytes a, struct bytes b) {
         return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
@@ -37,8 +37,9 @@ static bool buffer_grow(struct buffer *b, size_t want) {
         size_t capacity = b->capacity ? b->capacity : BUFFER_FIRST;
         uint8_t *data;
 
-        while (capacity < want)
-                capacity = capacity > want / 2 ? want : capacity * 2;
+        /* By half, so that many small puts stay linear. What is allocated is far from SIZE_MAX. */
+        if (capacity < want)
+                capacity = capacity + capacity / 2 > want ? capacity + capacity / 2 : want;
         if (capacity > b->max)
                 capacity = b->max;
         data = realloc(b->data, capacity);
