@@ -72,10 +72,12 @@ static void print_counters(const struct dhts *net) {
                         print_message("# %s %.1f\n", c[j].name, (double) sums[j] / n_nodes);
 }
 
-static bool is_long(void) {
+static void choose_size(void) {
         const char *value = getenv("QUORATE_LONG");
 
-        return value && strcmp(value, "1") == 0;
+        if (value && strcmp(value, "1") == 0)
+                n_nodes = NODES_MAX;
+        n_identities = n_nodes * 9 / 5;
 }
 
 static void traffic_and_success_under_churn(void **state) {
@@ -89,10 +91,8 @@ static void traffic_and_success_under_churn(void **state) {
         double sizes[NODES_MAX];
         double rate;
 
-        if (is_long())
-                n_nodes = NODES_MAX;
+        choose_size();
         next = n_nodes;
-        n_identities = n_nodes * 9 / 5;
         dhts_config_default(&config);
         config.n = n_identities;
         config.loss = 0.005;
