@@ -11,9 +11,11 @@
 
 #include "common/daemon/cgroup.h"
 #include "common/daemon/log.h"
+#include "quorate-config.h"
 #include "services/worker/job.h"
 
-#define SPARE_MEMORY (256ull << 20) /* rows and digests on their way, the program */
+/* Rows and digests on their way, the program; a sanitizer keeps what was freed, and shadows all. */
+#define SPARE_MEMORY (QUORATE_SANITIZED ? 2048ull << 20 : 256ull << 20)
 
 bool group_is_possible(void) {
         return cgroup_mode() != CGROUP_NONE;

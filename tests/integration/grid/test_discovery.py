@@ -30,6 +30,7 @@ class Apart(g.Grid):
         g.wait_until("the plan", self._is_planned, 30)
         super().stop()
         for folder in (self.state, self.runtime):
+            folder.mkdir(exist_ok=True)  # the supervisor was stopped before it made both, or took one away
             folder.chmod(0o755)  # of a grid; each node is alone here, and opens only what is its own
         for node in range(1, N + 1):
             self.config_file(node).parent.mkdir()

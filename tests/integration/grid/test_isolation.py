@@ -152,7 +152,7 @@ def works_by_uid_alone(tap):
         found = next(f for f in grid.ctl_json(1, "doctor") or json_lines(grid.ctl(1, "doctor", "--json")) if f.get("check") == "isolation")
         lines = {line.split()[0]: line for line in found["details"]}
         tap.check(set(lines) == set(uids) and all(f"uid {uids[n]}, namespaces none" in lines[n] for n in uids) and
-                  all(" seccomp" in line for line in lines.values()) == (not sanitized()), "doctor says for each what holds", found)
+                  all(", seccomp" in line for line in lines.values()) == (not sanitized()), "doctor says for each what holds", found)
         services = grid.status(1)["services"]
         tap.equal({s["service"]: s["uid"] for s in services}, uids, "so does status")
 
