@@ -8,6 +8,7 @@
 #include "common/daemon/bus.h"
 #include "common/daemon/channel.h"
 #include "common/daemon/log.h"
+#include "common/daemon/loop.h"
 #include "common/daemon/rpc.h"
 #include "common/daemon/service.h"
 #include "common/wire/frame.h"
@@ -16,6 +17,7 @@
 #define CALL_TIMEOUT     (5 * NSEC_PER_SEC)
 #define PROTOCOL_ID_SIZE 160
 #define CHANGE_MAX       (32 * 1024)
+#define WATCH_AGAIN      NSEC_PER_SEC /* after the channel was reset */
 
 struct streams {
         struct service_context *ctx;
@@ -30,7 +32,9 @@ struct streams {
         size_t n_protocols;
         struct channel *watch;
         struct frame_reader changes;
-        struct map *denied; /* peer -> itself */
+        struct map *told; /* set of peer: as connected */
+        struct loop_source *watch_again;
+        struct map *denied; /* set of peer */
 };
 
 /* ---- Serving ---- */
@@ -114,27 +118,68 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
 static void take_change(struct streams *s, struct bytes frame) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
 
-        if (wire_unpack(&transport__peer_change__descriptor, frame, NULL, &u) == UNPACK_OK)
-                s->events->on_peer(s->userdata, u.message);
-        else
+        const Transport__PeerChange *in;
+
+        if (wire_unpack(&transport__peer_change__descriptor, frame, NULL, &u)) {
                 log_error("transport told something about a peer that cannot be read");
+                return;
+        }
+        in = u.message;
+        if (in->connected)
+                (void) map_set(s->told, BYTES(in->peer.data, in->peer.len), s);
+        else
+                (void) map_remove(s->told, BYTES(in->peer.data, in->peer.len));
+        s->events->on_peer(s->userdata, in);
+}
+
+/* Whoever leaves while nobody tells of it would stay for ever: all are gone, and those that are
+ * still there are told of again. */
+static void forget_peers(struct streams *s) {
+        struct map *told = s->told;
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        s->told = map_new(1);
+        while (map_next(told, &cursor, &key, &value)) {
+                Transport__PeerChange gone = TRANSPORT__PEER_CHANGE__INIT;
+
+                gone.peer = (ProtobufCBinaryData){ key.len, (uint8_t *) key.data };
+                s->events->on_peer(s->userdata, &gone);
+        }
+        map_free(told);
+}
+
+static void watch_later(struct streams *s) {
+        (void) loop_timer_set(s->watch_again, nsec_add(loop_now(s->ctx->loop), WATCH_AGAIN));
 }
 
 static void on_changes(struct channel *c, void *userdata, struct bytes data) {
         struct streams *s = userdata;
         struct bytes frame;
 
-        while (frame_reader_next(&s->changes, &data, &frame) == FRAME_OK)
+        int r;
+
+        while ((r = frame_reader_next(&s->changes, &data, &frame)) == FRAME_OK)
                 take_change(s, frame);
-        channel_consumed(c, 1);
+        if (r == FRAME_E_MORE) {
+                channel_consumed(c, 1);
+                return;
+        }
+        log_error("transport told of its peers in frames that cannot be read");
+        s->watch = NULL;
+        channel_reset(c, RPC_E_MALFORMED, "not frames");
+        watch_later(s);
 }
 
 static void on_watch_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
         struct streams *s = userdata;
 
         s->watch = NULL;
-        if (code != RPC_E_GONE)
-                log_warning("transport no longer tells of its peers: %s", text);
+        if (code == RPC_E_GONE)
+                return; /* with its link, which comes again */
+        log_warning("transport no longer tells of its peers, asking again: %s", text);
+        watch_later(s);
 }
 
 static const struct channel_handler watch_side = { .on_data = on_changes, .on_end = on_watch_end };
@@ -145,6 +190,16 @@ static void watch_now(struct streams *s) {
         frame_reader_done(&s->changes);
         frame_reader_init(&s->changes, CHANGE_MAX);
         s->watch = channel_open(bus_client_link(s->bus), "watch", BYTES_NONE, &watch_side, s);
+}
+
+static int on_watch_again(void *userdata) {
+        struct streams *s = userdata;
+
+        if (!s->is_up || s->watch)
+                return 0;
+        forget_peers(s);
+        watch_now(s);
+        return 0;
 }
 
 /* ---- Ourselves ---- */
@@ -226,6 +281,8 @@ static void on_down(void *userdata) {
         struct streams *s = userdata;
 
         s->is_up = false;
+        map_free(s->told); /* on_down() says it of all at once */
+        s->told = map_new(1);
         if (s->events->on_down)
                 s->events->on_down(s->userdata);
 }
@@ -241,6 +298,10 @@ int streams_new(struct service_context *ctx, const struct streams_events *events
         s->acceptor = (struct channel_acceptor){ .on_open = on_inbound, .userdata = s };
         frame_reader_init(&s->changes, CHANGE_MAX);
         s->denied = map_new(1);
+        s->told = map_new(1);
+        r = loop_add_timer(ctx->loop, on_watch_again, s, &s->watch_again);
+        if (r)
+                return r;
         r = bus_connect(ctx, "transport/streams", &s->acceptor, &s->bus);
         if (r)
                 return log_fault(r, "cannot connect to transport below %s", ctx->runtime);
@@ -258,7 +319,9 @@ struct streams *streams_free(struct streams *s) {
                 channel_reset(s->watch, 0, "stopping");
         s->rpc = rpc_client_free(s->rpc);
         s->bus = bus_client_free(s->bus);
+        s->watch_again = loop_source_free(s->watch_again);
         frame_reader_done(&s->changes);
+        map_free(s->told);
         map_free(s->denied);
         free(s);
         return NULL;

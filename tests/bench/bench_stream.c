@@ -48,7 +48,8 @@ static double mb_s(uint64_t bytes, nsec_t took) {
 }
 
 static double move(struct loop *loop, struct side *a, struct side *b) {
-        struct test_stream *s = streams_open(&a->streams, &b->id, PROTOCOL, b->address), *other;
+        struct test_stream *s = streams_client_open(&a->streams, &b->id, PROTOCOL, b->address),
+                           *other;
         nsec_t began;
         double there, back;
 
@@ -73,7 +74,7 @@ static double openings(struct loop *loop, struct side *a, struct side *b) {
         nsec_t began = loop_now(loop);
 
         for (int i = 0; i < OPENINGS; i++) {
-                struct test_stream *s = streams_open(&a->streams, &b->id, PROTOCOL, NULL);
+                struct test_stream *s = streams_client_open(&a->streams, &b->id, PROTOCOL, NULL);
 
                 check(streams_wait(loop, &s->is_accepted, LONG));
                 test_stream_reset(s);
@@ -92,7 +93,7 @@ int main(void) {
         check(loop_new(&loop) == 0);
         side_init(a, loop);
         side_init(b, loop);
-        check(streams_serve(&b->streams, PROTOCOL) == 0);
+        check(streams_client_serve(&b->streams, PROTOCOL) == 0);
         rate = move(loop, a, b);
         open_us = openings(loop, a, b);
         peak = test_node_rss(a->node, true);

@@ -94,7 +94,7 @@ static int serve(struct streams_client *c, char **args) {
         struct loop_source *input;
 
         c->acceptor.on_open = on_open;
-        if (streams_serve(c, args[0])) {
+        if (streams_client_serve(c, args[0])) {
                 (void) printf("error %u\n", c->code);
                 return 1;
         }
@@ -112,8 +112,8 @@ static int open_one(struct streams_client *c, char **args) {
         struct peer_id peer;
 
         check(peer_id_from_text(BYTES_STR(args[0]), &peer));
-        check(streams_serve(c, NULL) == 0); /* also waits until the link is up */
-        s = streams_open(c, &peer, args[1], NULL);
+        check(streams_client_serve(c, NULL) == 0); /* also waits until the link is up */
+        s = streams_client_open(c, &peer, args[1], NULL);
         test_stream_send(s, n, false);
         if (!streams_wait_count(c->loop, &s->received, n, 30 * NSEC_PER_SEC) || s->is_wrong) {
                 (void) printf("error after %llu bytes: %s\n", (unsigned long long) s->received,

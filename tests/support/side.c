@@ -23,7 +23,7 @@ static void learn(struct side *s) {
         check(r && r->n_listen >= 1);
         check(peer_id_parse(BYTES(r->peer.data, r->peer.len), &s->id));
         (void) snprintf(s->address, sizeof(s->address), "%s", r->listen[0]);
-        check(streams_serve(&s->streams, NULL) == 0);
+        check(streams_client_serve(&s->streams, NULL) == 0);
 }
 
 static void connect_clients(struct side *s) {

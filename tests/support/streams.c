@@ -145,7 +145,7 @@ uint32_t streams_call(struct streams_client *c, const char *method, const void *
         return c->code;
 }
 
-uint32_t streams_serve(struct streams_client *c, const char *protocol) {
+uint32_t streams_client_serve(struct streams_client *c, const char *protocol) {
         Transport__ServeRequest request = TRANSPORT__SERVE_REQUEST__INIT;
         Transport__Protocol p = TRANSPORT__PROTOCOL__INIT;
         Transport__Protocol *list[] = { &p };
@@ -156,7 +156,7 @@ uint32_t streams_serve(struct streams_client *c, const char *protocol) {
         return streams_call(c, "Serve", &request);
 }
 
-uint32_t streams_keep(struct streams_client *c, const struct peer_id *peer, bool needed) {
+uint32_t streams_client_keep(struct streams_client *c, const struct peer_id *peer, bool needed) {
         Transport__KeepRequest request = TRANSPORT__KEEP_REQUEST__INIT;
 
         request.peer = (ProtobufCBinaryData){ peer->len, (uint8_t *) peer->bytes };
@@ -164,7 +164,7 @@ uint32_t streams_keep(struct streams_client *c, const struct peer_id *peer, bool
         return streams_call(c, "Keep", &request);
 }
 
-uint32_t streams_deny(struct streams_client *c, const struct peer_id *peers, size_t n) {
+uint32_t streams_client_deny(struct streams_client *c, const struct peer_id *peers, size_t n) {
         Transport__DenyRequest request = TRANSPORT__DENY_REQUEST__INIT;
         ProtobufCBinaryData list[STREAMS_DENY_MAX];
 
@@ -187,8 +187,8 @@ uint32_t streams_found(struct streams_client *c, const struct peer_id *peer,
         return streams_call(c, "Found", &request);
 }
 
-struct test_stream *streams_open(struct streams_client *c, const struct peer_id *peer,
-                                 const char *protocol, const char *address) {
+struct test_stream *streams_client_open(struct streams_client *c, const struct peer_id *peer,
+                                        const char *protocol, const char *address) {
         Transport__StreamOpen open = TRANSPORT__STREAM_OPEN__INIT;
         struct test_stream *s = next_stream(c);
         char *protocols[] = { (char *) protocol };

@@ -43,17 +43,17 @@ void streams_client_init(struct streams_client *c, struct loop *loop, const char
 void streams_client_done(struct streams_client *c);
 
 /* Serves one protocol instead of those before (NULL: none). Waits; the answer's code. */
-uint32_t streams_serve(struct streams_client *c, const char *protocol);
-uint32_t streams_keep(struct streams_client *c, const struct peer_id *peer, bool needed);
+uint32_t streams_client_serve(struct streams_client *c, const char *protocol);
+uint32_t streams_client_keep(struct streams_client *c, const struct peer_id *peer, bool needed);
 #define STREAMS_DENY_MAX 16
-uint32_t streams_deny(struct streams_client *c, const struct peer_id *peers, size_t n);
+uint32_t streams_client_deny(struct streams_client *c, const struct peer_id *peers, size_t n);
 uint32_t streams_found(struct streams_client *c, const struct peer_id *peer,
                        const struct multiaddr *address);
 /* Any method; waits; the answer's code. */
 uint32_t streams_call(struct streams_client *c, const char *method, const void *message);
 
-struct test_stream *streams_open(struct streams_client *c, const struct peer_id *peer,
-                                 const char *protocol, const char *address);
+struct test_stream *streams_client_open(struct streams_client *c, const struct peer_id *peer,
+                                        const char *protocol, const char *address);
 /* Sends n more bytes, then perhaps finishes. */
 void test_stream_send(struct test_stream *s, uint64_t n, bool finish);
 /* Gives back the credit of what was held, and holds no more. */

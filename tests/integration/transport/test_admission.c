@@ -63,7 +63,7 @@ static void test_denied(void **state) {
         assert_true(side_connect(&p->b, p->a.address));
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_connected, 5 * SEC));
         began = loop_now(p->loop);
-        assert_int_equal(streams_deny(&p->a.streams, &p->b.id, 1), 0);
+        assert_int_equal(streams_client_deny(&p->a.streams, &p->b.id, 1), 0);
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_gone, 5 * SEC));
         assert_true(loop_now(p->loop) - began < 2 * SEC);
 
@@ -74,7 +74,7 @@ static void test_denied(void **state) {
         assert_false(side_connect(&p->a, p->b.address)); /* the handshake tells who that is */
         assert_true(side_metric(&p->a, "peers_denied") == 1);
 
-        assert_int_equal(streams_deny(&p->a.streams, NULL, 0), 0);
+        assert_int_equal(streams_client_deny(&p->a.streams, NULL, 0), 0);
         assert_true(side_metric(&p->a, "peers_denied") == 0);
         assert_true(side_connect(&p->a, to_b));
         watch_client_done(&p->watch);
@@ -88,13 +88,13 @@ static void test_denied_is_not_dialled(void **state) {
 
         watch_client_init(&p->watch, &p->a.streams);
         assert_true(side_connect(&p->a, to_b));
-        assert_int_equal(streams_keep(&p->a.streams, &p->b.id, true), 0);
-        assert_int_equal(streams_deny(&p->a.streams, &p->b.id, 1), 0);
+        assert_int_equal(streams_client_keep(&p->a.streams, &p->b.id, true), 0);
+        assert_int_equal(streams_client_deny(&p->a.streams, &p->b.id, 1), 0);
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_gone, 5 * SEC));
         handshakes = side_metric(&p->b, "handshakes_in");
         wait_a_little(p, 3 * SEC);
         assert_true(side_metric(&p->b, "handshakes_in") == handshakes);
-        assert_int_equal(streams_deny(&p->a.streams, NULL, 0), 0);
+        assert_int_equal(streams_client_deny(&p->a.streams, NULL, 0), 0);
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_connected, 20 * SEC));
         watch_client_done(&p->watch);
 }
@@ -105,9 +105,9 @@ static void test_union_of_services(void **state) {
         struct streams_client other;
 
         streams_client_init(&other, p->loop, test_node_path(p->a.node, "transport/streams"));
-        assert_int_equal(streams_deny(&other, &p->b.id, 1), 0);
-        assert_int_equal(streams_deny(&p->a.streams, &p->b.id, 1), 0);
-        assert_int_equal(streams_deny(&p->a.streams, &p->a.id, 1), 0);
+        assert_int_equal(streams_client_deny(&other, &p->b.id, 1), 0);
+        assert_int_equal(streams_client_deny(&p->a.streams, &p->b.id, 1), 0);
+        assert_int_equal(streams_client_deny(&p->a.streams, &p->a.id, 1), 0);
         assert_false(side_connect(&p->b, p->a.address));
         streams_client_done(&other);
         for (int i = 0; i < 50 && side_metric(&p->a, "peers_denied") > 1; i++)
@@ -122,9 +122,9 @@ static void test_bad_lists(void **state) {
         struct peer_id list[2] = { { .len = 3, .bytes = { 1, 2, 3 } } };
         struct pair *p = *state;
 
-        assert_int_equal(streams_deny(&p->a.streams, &p->b.id, 1), 0);
+        assert_int_equal(streams_client_deny(&p->a.streams, &p->b.id, 1), 0);
         list[1] = p->b.id;
-        assert_int_equal(streams_deny(&p->a.streams, list, 2), 1);
+        assert_int_equal(streams_client_deny(&p->a.streams, list, 2), 1);
         assert_true(side_metric(&p->a, "peers_denied") == 1);
 }
 

@@ -298,7 +298,7 @@ static void test_two_nodes_find_each_other(void **state) {
         struct test_stream *s;
         struct multiaddr at;
 
-        assert_int_equal(streams_serve(&p->b.side.streams, PROTOCOL), 0);
+        assert_int_equal(streams_client_serve(&p->b.side.streams, PROTOCOL), 0);
         both_listen(p);
         assert_non_null(strstr(side_status(&p->a.side)->mdns, "on cable-a"));
         start_core(p, &p->a, 1);
@@ -309,7 +309,7 @@ static void test_two_nodes_find_each_other(void **state) {
 
         watch_client_init(&watch, &p->a.side.streams);
         assert_int_equal(streams_found(&p->a.side.streams, &found.peer, &at), 0);
-        s = streams_open(&p->a.side.streams, &found.peer, PROTOCOL, NULL);
+        s = streams_client_open(&p->a.side.streams, &found.peer, PROTOCOL, NULL);
         assert_true(streams_wait(p->loop, &s->is_accepted, 5 * SEC));
         assert_true(watch_wait(&watch, p->loop, &found.peer, found_here, 5 * SEC));
         test_stream_reset(s);

@@ -60,7 +60,7 @@ static int setup(void **state) {
         assert_int_equal(loop_new(&p->loop), 0);
         side_init(p, &p->a);
         side_init(p, &p->b);
-        assert_int_equal(streams_serve(&p->b.streams, PROTOCOL), 0);
+        assert_int_equal(streams_client_serve(&p->b.streams, PROTOCOL), 0);
         *state = p;
         return 0;
 }
@@ -76,7 +76,7 @@ static int teardown(void **state) {
 }
 
 static struct test_stream *open_stream(struct pair *p) {
-        return streams_open(&p->a.streams, &p->b.id, PROTOCOL, p->b.address);
+        return streams_client_open(&p->a.streams, &p->b.id, PROTOCOL, p->b.address);
 }
 
 static struct test_stream *latest(struct side *s) {
@@ -245,18 +245,19 @@ static void test_refusals_say_what_was_tried(void **state) {
         struct sign_public nobody = { .bytes = { 7 } };
         struct peer_id id = peer_id_from_ed25519(&nobody);
 
-        expect_refusal(p, streams_open(&p->a.streams, &p->b.id, "/no/such/1", p->b.address),
+        expect_refusal(p, streams_client_open(&p->a.streams, &p->b.id, "/no/such/1", p->b.address),
                        TRANSPORT__STREAM_ERROR__NO_PROTOCOL, "/no/such/1");
-        expect_refusal(p, streams_open(&p->a.streams, &id, PROTOCOL, NULL),
+        expect_refusal(p, streams_client_open(&p->a.streams, &id, PROTOCOL, NULL),
                        TRANSPORT__STREAM_ERROR__NO_ADDRESS, "no address known");
-        expect_refusal(p, streams_open(&p->a.streams, &id, PROTOCOL, p->b.address),
+        expect_refusal(p, streams_client_open(&p->a.streams, &id, PROTOCOL, p->b.address),
                        TRANSPORT__STREAM_ERROR__WRONG_PEER, "tried 127.0.0.1:");
         nobody.bytes[0] = 8;
         id = peer_id_from_ed25519(&nobody);
-        expect_refusal(p,
-                       streams_open(&p->a.streams, &id, PROTOCOL, "/ip4/127.0.0.1/udp/9/quic-v1"),
-                       TRANSPORT__STREAM_ERROR__UNREACHABLE, "127.0.0.1:9 no answer in 1s");
-        expect_refusal(p, streams_open(&p->a.streams, &id, PROTOCOL, NULL),
+        expect_refusal(
+                p,
+                streams_client_open(&p->a.streams, &id, PROTOCOL, "/ip4/127.0.0.1/udp/9/quic-v1"),
+                TRANSPORT__STREAM_ERROR__UNREACHABLE, "127.0.0.1:9 no answer in 1s");
+        expect_refusal(p, streams_client_open(&p->a.streams, &id, PROTOCOL, NULL),
                        TRANSPORT__STREAM_ERROR__BACKING_OFF, "failed lately");
         forget(p);
 }
@@ -266,8 +267,8 @@ static void test_a_protocol_has_one_server(void **state) {
         struct pair *p = *state;
 
         streams_client_init(&other, p->loop, test_node_path(p->b.node, "transport/streams"));
-        assert_int_equal(streams_serve(&other, PROTOCOL), 1);
-        assert_int_equal(streams_serve(&other, "/test/other/1"), 0);
+        assert_int_equal(streams_client_serve(&other, PROTOCOL), 1);
+        assert_int_equal(streams_client_serve(&other, "/test/other/1"), 0);
         streams_client_done(&other);
 }
 
@@ -312,7 +313,7 @@ static void test_peer_killed(void **state) {
         strcpy(old, p->b.address);
         test_node_start_transport(p->b.node);
         learn(&p->b);
-        assert_int_equal(streams_serve(&p->b.streams, PROTOCOL), 0);
+        assert_int_equal(streams_client_serve(&p->b.streams, PROTOCOL), 0);
         s = open_both(p);
         test_stream_reset(s);
         assert_string_not_equal(old, p->b.address);
@@ -353,13 +354,13 @@ static void test_kept_peers_stay(void **state) {
         bool never = false;
 
         assert_true(connects(p));
-        assert_int_equal(streams_keep(&p->a.streams, &p->b.id, true), 0);
+        assert_int_equal(streams_client_keep(&p->a.streams, &p->b.id, true), 0);
         assert_false(streams_wait(p->loop, &never, 4 * SEC));
         assert_true(is_connected(p));
         disconnect(p);
         assert_false(streams_wait(p->loop, &never, SEC));
         assert_true(is_connected(p));
-        assert_int_equal(streams_keep(&p->a.streams, &p->b.id, false), 0);
+        assert_int_equal(streams_client_keep(&p->a.streams, &p->b.id, false), 0);
         assert_false(streams_wait(p->loop, &never, 4 * SEC));
         assert_false(is_connected(p));
 }
@@ -394,7 +395,7 @@ static void test_addresses_survive(void **state) {
         r = peers_call(&p->a.peers, "Connect", &in, 10 * SEC);
         assert_non_null(r);
         assert_string_equal(r->address, p->b.address);
-        while (streams_serve(&p->a.streams, NULL)) /* until that link is up again, too */
+        while (streams_client_serve(&p->a.streams, NULL)) /* until that link is up again, too */
                 continue;
 }
 

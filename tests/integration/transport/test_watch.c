@@ -123,9 +123,9 @@ static void test_changes_are_told(void **state) {
         assert_true(side_connect(&p->b, p->a.address));
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_identified, 5 * SEC));
         assert_false(serves_it(watch_find(&p->watch, &p->b.id)));
-        assert_int_equal(streams_serve(&p->b.streams, PROTOCOL), 0);
+        assert_int_equal(streams_client_serve(&p->b.streams, PROTOCOL), 0);
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, serves_it, 5 * SEC));
-        assert_int_equal(streams_serve(&p->b.streams, NULL), 0);
+        assert_int_equal(streams_client_serve(&p->b.streams, NULL), 0);
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, serves_no_more, 5 * SEC));
         disconnect(p);
 }
@@ -148,7 +148,7 @@ static void test_slow_reader(void **state) {
         assert_int_equal(p->watch.n_held, CHANNEL_UNITS / 2); /* what a lone channel gets */
         assert_true(p->watch.n_changes < 2 * (uint64_t) rounds);
         assert_true(side_metric(&p->a, "watch_merged") > merged);
-        assert_int_equal(streams_serve(&p->b.streams, PROTOCOL), 0);
+        assert_int_equal(streams_client_serve(&p->b.streams, PROTOCOL), 0);
         (void) streams_wait(p->loop, &p->watch.has_ended, 2 * SEC); /* b has told a by then */
         assert_false(serves_it(watch_find(&p->watch, &p->b.id)));
         watch_client_release(&p->watch);
@@ -191,7 +191,7 @@ static void test_found_on_the_local_network(void **state) {
         struct multiaddr at_b;
         struct peer_id nobody = {};
 
-        assert_int_equal(streams_serve(&p->b.streams, PROTOCOL), 0);
+        assert_int_equal(streams_client_serve(&p->b.streams, PROTOCOL), 0);
         side_restart(&p->a, CONFIG); /* a knows nobody now */
         watch_client_init(&p->watch, &p->a.streams);
         assert_int_equal(multiaddr_from_text(BYTES_STR(p->b.address), &at_b), MULTIADDR_OK);
@@ -199,7 +199,7 @@ static void test_found_on_the_local_network(void **state) {
         assert_int_equal(streams_found(&p->a.streams, &p->b.id, &at_b), 0);
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, found_here, 5 * SEC));
         assert_false(watch_find(&p->watch, &p->b.id)->connected);
-        s = streams_open(&p->a.streams, &p->b.id, PROTOCOL, NULL);
+        s = streams_client_open(&p->a.streams, &p->b.id, PROTOCOL, NULL);
         assert_true(streams_wait(p->loop, &s->is_accepted, 5 * SEC));
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_identified, 5 * SEC));
         assert_true(watch_find(&p->watch, &p->b.id)->mdns);
