@@ -202,7 +202,8 @@ static void answer_record(struct dht *d, uint64_t id, const struct dht_remote *f
             !d->rules->request(d->rules_userdata, from, message, &b, d->now) || b.failed)
                 refuse(d, id, COUNT_REQUESTS_REFUSED, "the record table");
         else
-                dht_act(d, DHT_ANSWER, id)->data = b.len ? refbuf_new(buffer_bytes(&b)) : NULL;
+                /* Also without bytes: that is RESULT_OK. */
+                dht_act(d, DHT_ANSWER, id)->data = refbuf_new(buffer_bytes(&b));
         buffer_done(&b);
 }
 

@@ -293,6 +293,7 @@ static void on_reply(struct dhts_node *n, struct dht_action *a, bool is_refused)
         struct event *e;
 
         check(w);
+        is_refused |= w->wants_answer && !a->data; /* closed without one */
         e = event_at(net, net->now + latency(net), is_refused ? EVENT_FAILED : EVENT_ANSWER,
                      n->index, w->asker);
         e->epoch = w->epoch;

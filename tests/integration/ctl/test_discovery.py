@@ -45,7 +45,32 @@ def test_peers(tap):
         tap.check(capped[None]["capped"] and len(capped) == 2, "asked: ends with --max-peers", capped)
         check_find(tap, grid)
         check_state(tap, grid)
+        check_records(tap, grid)
         check_block(tap, grid)
+
+
+def check_records(tap, grid):
+    """What one node stores, another one finds; both others say that they keep it."""
+    code, out, err = grid.ctl(2, "topic", "announce", "chess")
+    tap.check(code == 0 and f"stored by {N - 1} of {N - 1} peers" in out, "topic announce: kept by all others", out, err)
+    code, out, err = grid.ctl(3, "topic", "find", "chess", "--json")
+    tap.check(code == 0 and [row["publisher"] for row in lines(out)] == [grid.peer(2)], "topic find, at another", out, err)
+    root = "0" * 63 + "7"
+    code, out, err = grid.ctl(2, "record", "put", "name", "sales", "--hex", root)
+    tap.check(code == 0 and f"stored by {N - 1} of {N - 1} peers" in out, "record put", out, err)
+    code, out, err = grid.ctl(3, "record", "get", f"/name/{grid.peer(2)}/sales")
+    tap.check(code == 0 and root in out, "record get, at another", out, err)
+    letter = grid.dir / "letter"
+    letter.write_text("hello there")
+    code, out, err = g.wait_until("a profile to seal for", lambda: (r := grid.ctl(2, "mailbox", "send", grid.peer(3), "--file", str(letter)))
+                                  and r[0] == 0 and r, 30, 1)
+    tap.check(f"kept by {N - 1} of {N - 1} peers" in out, "mailbox send", out, err)
+    code, out, err = grid.ctl(3, "mailbox", "read")
+    tap.check(code == 0 and "hello there" in out and grid.peer(2) in out, "mailbox read, by whom it is for", out, err)
+    code, out, err = grid.ctl(3, "mailbox", "forget", "--all")
+    tap.equal(code, 0, f"mailbox forget: {err}")
+    code, out, err = grid.ctl(3, "mailbox", "read")
+    tap.check(code == 0 and "hello there" not in out, "mailbox read: it was forgotten", out, err)
 
 
 def check_find(tap, grid):
