@@ -16,6 +16,7 @@
 #include "common/client/internal.h"
 #include "common/crypto/random.h"
 #include "common/daemon/capability.h"
+#include "common/daemon/runtime.h"
 
 #define CONNECT_WITHIN (10 * NSEC_PER_SEC)
 #define CONNECT_SAYS   (500 * NSEC_PER_MSEC)
@@ -35,6 +36,8 @@ static const char *const code_texts[] = {
         [QUORATE_E_PROTOCOL] = "the node sent something malformed",
         [QUORATE_E_SILENT] = "a node runs here but does not answer; look at `quorate doctor`",
         [QUORATE_E_DENIED] = "this node's sockets are not yours to use; ask its operator",
+        [QUORATE_E_FOREIGN] = "others could have put the sockets into the usual runtime directory; "
+                              "remove it, or name one with --runtime DIR",
 };
 
 const char *quorate_code_text(int code) {
@@ -93,19 +96,18 @@ static void on_down(void *userdata) {
         ((struct quorate *) userdata)->up = false;
 }
 
-static bool default_runtime(char ret[CAPABILITY_PATH_SIZE]) {
-        const char *given = getenv("QUORATE_RUNTIME"), *xdg = getenv("XDG_RUNTIME_DIR");
-        int n;
+/* Where nobody named a folder, whoever could write to the usual one might answer. */
+static int find_runtime(char ret[CAPABILITY_PATH_SIZE]) {
+        const char *given = getenv("QUORATE_RUNTIME");
+        uid_t owner;
 
         if (given && *given)
-                n = snprintf(ret, CAPABILITY_PATH_SIZE, "%s", given);
-        else if (geteuid() == 0)
-                n = snprintf(ret, CAPABILITY_PATH_SIZE, "/run/quorate");
-        else if (xdg && xdg[0] == '/')
-                n = snprintf(ret, CAPABILITY_PATH_SIZE, "%s/quorate", xdg);
-        else
-                n = snprintf(ret, CAPABILITY_PATH_SIZE, "/tmp/quorate-%u", (unsigned) geteuid());
-        return n > 0 && n < CAPABILITY_PATH_SIZE;
+                return snprintf(ret, CAPABILITY_PATH_SIZE, "%s", given) < CAPABILITY_PATH_SIZE
+                               ? QUORATE_OK
+                               : QUORATE_E_USAGE;
+        if (!runtime_default(ret, CAPABILITY_PATH_SIZE))
+                return QUORATE_E_USAGE;
+        return runtime_check(ret, &owner) == RUNTIME_FOREIGN ? QUORATE_E_FOREIGN : QUORATE_OK;
 }
 
 /* Whether somebody listens: ZeroMQ would only try for ever. */
@@ -145,9 +147,13 @@ static int connect_to(struct quorate *q, const char *runtime, const struct patie
         struct bus_client_options options = { .path = path, .service = "client", .data = true };
         int r;
 
-        if (!runtime && default_runtime(place))
+        if (!runtime) {
+                r = find_runtime(place);
+                if (r)
+                        return r;
                 runtime = place;
-        if (!runtime || capability_path(runtime, "coordinator/query", false, path))
+        }
+        if (capability_path(runtime, "coordinator/query", false, path))
                 return QUORATE_E_USAGE;
         q->runtime = xstrdup(runtime);
         r = probe(path);

@@ -40,6 +40,7 @@ enum quorate_code {
         QUORATE_E_PROTOCOL, /* the node sent something malformed */
         QUORATE_E_SILENT,   /* somebody serves the directory and does not answer */
         QUORATE_E_DENIED,   /* the sockets are not ours to use */
+        QUORATE_E_FOREIGN,  /* the usual runtime directory can be written by somebody else */
 };
 
 struct quorate;

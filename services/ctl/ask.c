@@ -306,14 +306,13 @@ static int show_row(struct showing *s) {
         if (s->rows && rows_file_take(s->rows, s->r))
                 return complain(s->ctx, EXIT_OTHER, "%s: %s; is the disk full?", s->o->save_rows,
                                 strerror(errno));
-        if (!s->ctx->common.json) {
-                format_row(s->format, s->r);
-                return EXIT_OK;
-        }
-        if (s->n_rows == 1)
+        if (s->ctx->common.json && s->n_rows == 1)
                 begin_json(s);
-        show_json_row(s);
-        return EXIT_OK;
+        if (s->ctx->common.json)
+                show_json_row(s);
+        else
+                format_row(s->format, s->r);
+        return ferror(stdout) ? EXIT_OTHER : EXIT_OK; /* main() says so */
 }
 
 /* Into a pipe only what a reader must know: that nobody else checked it. */

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "common/client/quorate.h"
 #include "common/daemon/bus.h"
 #include "common/daemon/capability.h"
 #include "common/daemon/loop.h"
+#include "common/daemon/runtime.h"
 #include "common/daemon/seqpacket.h"
 #include "services/ctl/node.h"
 #include "services/ctl/services_file.h"
@@ -111,11 +113,16 @@ int ctl_try(const struct command_context *ctx, const struct call_target *target,
         CLEANUP(loop_freep) struct loop *loop = NULL;
         char path[CAPABILITY_PATH_SIZE];
         struct node node;
+        uid_t owner;
         int r = -1;
 
         if (node_find(&ctx->common, &node) ||
             capability_path(node.runtime, target->capability, false, path)) {
                 (void) strcpy(why, "no usable runtime directory; give --runtime DIR");
+                return -1;
+        }
+        if (!node.is_runtime_named && runtime_check(node.runtime, &owner) == RUNTIME_FOREIGN) {
+                (void) strcpy(why, quorate_code_text(QUORATE_E_FOREIGN));
                 return -1;
         }
         if (access(path, W_OK) < 0) {

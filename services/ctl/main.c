@@ -1,6 +1,9 @@
 /* quorate: the command people type. One verb, one file; see README.md here. */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,10 +114,28 @@ static int help_on(const char *topic) {
         return EXIT_OK;
 }
 
-int main(int argc, char **argv) {
+/* Nothing that is opened later takes the number of a stream that was closed for us: what is
+ * written there fails and is told. */
+static void hold_standard_streams(void) {
+        for (int fd = 0; fd <= 2; fd++)
+                if (fcntl(fd, F_GETFD) < 0)
+                        (void) open("/dev/null", O_RDONLY);
+}
+
+/* Cut short by a full disk is no success. Who closed a pipe has read enough. */
+static int finish(int code) {
+        errno = 0;
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return code;
+        if (errno == EPIPE)
+                return code ? code : EXIT_OTHER;
+        return complain(NULL, EXIT_OTHER, "the output could not be written whole (%s); ask again",
+                        errno ? strerror(errno) : "is the disk full?");
+}
+
+static int run_line(int argc, char **argv) {
         const struct command *c;
 
-        (void) signal(SIGPIPE, SIG_IGN);
         if (argc == 3 && strcmp(argv[1], "help") == 0)
                 return help_on(argv[2]);
         if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
@@ -131,4 +152,10 @@ int main(int argc, char **argv) {
                 return complain(NULL, EXIT_USAGE,
                                 "unknown command '%s'; `quorate --help` lists them", argv[1]);
         return run(c, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv) {
+        (void) signal(SIGPIPE, SIG_IGN);
+        hold_standard_streams();
+        return finish(run_line(argc, argv));
 }

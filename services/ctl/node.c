@@ -9,31 +9,34 @@
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/daemon/runtime.h"
 #include "quorate-config.h"
 
 static bool fits(int n) {
         return n > 0 && n < PATH_MAX;
 }
 
-/* option, else $variable, else the root path, else $xdg/quorate, else fallback. */
+/* option, else $variable, else the root path, else $xdg/quorate, else fallback; without a root
+ * path: that of runtime_default(). */
 struct place {
         const char *option, *variable, *root, *xdg, *fallback;
 };
 
 static int find_place(const struct place *p, char ret[PATH_MAX]) {
-        const char *home = getenv("HOME"), *xdg = getenv(p->xdg), *given = p->option;
+        const char *home = getenv("HOME"), *xdg = p->xdg ? getenv(p->xdg) : NULL,
+                   *given = p->option;
         int n;
 
         if (!given)
                 given = getenv(p->variable);
         if (given && *given)
                 n = snprintf(ret, PATH_MAX, "%s", given);
+        else if (!p->root)
+                return runtime_default(ret, PATH_MAX) ? NODE_OK : NODE_E_PATH;
         else if (geteuid() == 0)
                 n = snprintf(ret, PATH_MAX, "%s", p->root);
         else if (xdg && xdg[0] == '/')
                 n = snprintf(ret, PATH_MAX, "%s/quorate", xdg);
-        else if (!p->fallback)
-                n = snprintf(ret, PATH_MAX, "/tmp/quorate-%u", (unsigned) geteuid());
         else
                 n = home ? snprintf(ret, PATH_MAX, "%s/%s", home, p->fallback) : -1;
         return fits(n) ? NODE_OK : NODE_E_PATH;
@@ -67,18 +70,20 @@ static void find_own_config(const struct common_options *options, struct node *n
 }
 
 int node_find(const struct common_options *options, struct node *ret) {
-        const struct place runtime = { options->runtime, "QUORATE_RUNTIME", "/run/quorate",
-                                       "XDG_RUNTIME_DIR", NULL };
+        const struct place runtime = { .option = options->runtime, .variable = "QUORATE_RUNTIME" };
         const struct place state = { options->state, "QUORATE_STATE", "/var/lib/quorate",
                                      "XDG_DATA_HOME", ".local/share/quorate" };
         const struct place config = { options->config, "QUORATE_CONFIG", "/etc/quorate",
                                       "XDG_CONFIG_HOME", ".config/quorate" };
+
+        const char *variable = getenv("QUORATE_RUNTIME");
 
         *ret = (struct node){};
         if (find_place(&runtime, ret->runtime) || find_place(&state, ret->state) ||
             find_place(&config, ret->config) || make_absolute(ret->runtime) ||
             make_absolute(ret->state) || make_absolute(ret->config))
                 return NODE_E_PATH;
+        ret->is_runtime_named = options->runtime || (variable && *variable);
         find_own_config(options, ret);
         return NODE_OK;
 }

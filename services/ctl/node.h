@@ -18,7 +18,8 @@
 
 struct node {
         char runtime[PATH_MAX], state[PATH_MAX], config[PATH_MAX];
-        uint32_t account; /* its number among uids: common/daemon/account.h */
+        bool is_runtime_named; /* by a person: trusted as it is */
+        uint32_t account;      /* its number among uids: common/daemon/account.h */
 };
 
 enum node_result {

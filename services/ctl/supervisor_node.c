@@ -18,6 +18,7 @@
 #include "common/daemon/capability.h"
 #include "common/daemon/cgroup.h"
 #include "common/daemon/listen.h"
+#include "common/daemon/runtime.h"
 #include "common/daemon/sandbox.h"
 #include "services/ctl/ownership.h"
 #include "services/ctl/supervised.h"
@@ -240,20 +241,48 @@ static int give_files(const struct supervised_node *n, char error[256]) {
         return r == OWNERSHIP_OK ? SUPERVISOR_OK : SUPERVISOR_E_REFUSED;
 }
 
+/* Whoever can write to a folder can put another in the place of what we make in it. */
+static int refuse_foreign(const char *path, const char *option, char error[256]) {
+        uid_t owner = 0;
+        int r = runtime_check(path, &owner);
+
+        if (r < 0)
+                return refuse(error, "%s: %s; give %s DIR", path, strerror(-r), option);
+        if (r == RUNTIME_FOREIGN)
+                return refuse(error,
+                              "%s: it is no folder that only you can write to (it is uid %u's); "
+                              "chmod go-w it if it is yours, or give %s DIR",
+                              path, (unsigned) owner, option);
+        return SUPERVISOR_OK;
+}
+
+/* Of a grid also the folder that holds those of all nodes. */
+static int make_folder(const struct supervised_node *n, const char *path, const char *option,
+                       char error[256]) {
+        char *above;
+        int r = node_mkdir(path);
+
+        if (r)
+                return refuse(error, "%s: %s; make it writable or give %s DIR", path, strerror(-r),
+                              option);
+        above = xstrdup(path);
+        r = n->name ? refuse_foreign(dirname(above), option, error) : SUPERVISOR_OK;
+        free(above);
+        return r ? r : refuse_foreign(path, option, error);
+}
+
 static int lock_folders(struct supervised_node *n, char error[256]) {
         int r;
 
-        r = node_mkdir(n->node.state);
+        r = make_folder(n, n->node.state, "--state", error);
         if (r)
-                return refuse(error, "%s: %s; make it writable or give --state DIR", n->node.state,
-                              strerror(-r));
+                return r;
         r = take_lock(n->node.state, "lock", "--state", &n->lock_fd, error);
         if (r)
                 return r;
-        r = node_mkdir(n->node.runtime);
+        r = make_folder(n, n->node.runtime, "--runtime", error);
         if (r)
-                return refuse(error, "%s: %s; make it writable or give --runtime DIR",
-                              n->node.runtime, strerror(-r));
+                return r;
         /* Another state directory on the same sockets would take them from who serves them. */
         r = take_lock(n->node.runtime, "run.lock", "--runtime", &n->runtime_lock_fd, error);
         if (r)

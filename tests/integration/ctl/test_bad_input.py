@@ -33,7 +33,7 @@ class Node(g.Grid):
     def _command(self):
         config = self.dir / "c"
         config.mkdir(exist_ok=True)
-        (config / "quorate.conf").write_text("[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\n")
+        (config / "quorate.conf").write_text("[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\nmdns = no\n")
         return [g.QUORATE, "run", *self.place(1), "--config", str(config), "--json"]
 
     def place(self, node):
@@ -77,11 +77,11 @@ class Place:
     def where(self):
         return ["--runtime", str(self.path("r")), "--state", str(self.path("s"))]
 
-    def run(self, *arguments, timeout=30, env=None, user=None):
+    def run(self, *arguments, timeout=30, env=None, user=None, stdout=subprocess.PIPE):
         command = [g.QUORATE, arguments[0], *self.where(), *map(str, arguments[1:])]
         if user is not None:
             command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout,
+        return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=timeout,
                               env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL)
 
 
@@ -98,7 +98,7 @@ def tell(tap, name, done, code, wanted):
     tap.check(done.returncode == code and len(lines) == 1 and re.search(wanted, lines[0]) and
               re.search(TO_DO, lines[0]),
               f"{name}: exit {code}, one line that says what to do",
-              f"exit {done.returncode}", "stderr: " + done.stderr[-2000:], "stdout: " + done.stdout[-500:])
+              f"exit {done.returncode}", "stderr: " + done.stderr[-2000:], "stdout: " + (done.stdout or "")[-500:])
 
 
 def command_table(p):
@@ -223,6 +223,44 @@ def test_commands(tap):
         tap.check(p.good.read_bytes() == before, "the user's file is as it was")
         left = [f.name for f in p.dir.iterdir() if "snapshot" in f.name]
         tap.equal(left, [], "no snapshot is left")
+    finally:
+        shutil.rmtree(p.dir)
+
+
+def test_output(tap):
+    """Rows that nobody could write down are no success, whatever hosts say of them."""
+    p = Place()
+    try:
+        many = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 30000) SELECT i FROM c"
+        for name, arguments in (("rows", ["query", "-q", "SELECT 1"]), ("JSON", ["query", "--json", "SELECT 1"]),
+                                ("many rows", ["query", "-q", many]), ("a help", ["query", "--help"])):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                tell(tap, f"{name} on a full disk", p.run(*arguments, stdout=full), 5, "could not be written whole")
+        done = subprocess.run(["sh", "-c", '"$0" query --runtime r --state s -q "SELECT 1" >&-', g.QUORATE],
+                              capture_output=True, text=True, timeout=30, env=p.env, cwd=p.dir, check=False)
+        tell(tap, "rows, and no standard output", done, 5, "could not be written whole")
+    finally:
+        shutil.rmtree(p.dir)
+
+
+def test_foreign_runtime(tap):
+    """Who can write to the folder of the sockets decides who answers: it must be nobody else."""
+    p = Place()
+    try:
+        for folder in ("quorate", "theirs"):
+            p.path(folder).mkdir()
+            p.path(folder).chmod(0o777)
+        if os.geteuid() != 0:  # the usual folder of root is no folder of a test
+            for arguments in (["query", "SELECT 1"], ["status"]):
+                done = subprocess.run([g.QUORATE, *arguments], capture_output=True, text=True, timeout=30, env=p.env,
+                                      check=False)
+                tell(tap, f"{arguments[0]} where anybody could listen", done, 5, "others could have put the sockets")
+        done = subprocess.run([g.QUORATE, "run", "--runtime", p.path("theirs"), "--state", p.path("s")],
+                              capture_output=True, text=True, timeout=30, env=p.env, check=False)
+        tell(tap, "run in a folder of everybody", done, 2, "only you can write to.*--runtime DIR")
+        done = subprocess.run([g.QUORATE, "run", "--runtime", p.path("r"), "--state", p.path("theirs")],
+                              capture_output=True, text=True, timeout=30, env=p.env, check=False)
+        tell(tap, "run with its state in a folder of everybody", done, 2, "only you can write to.*--state DIR")
     finally:
         shutil.rmtree(p.dir)
 
@@ -414,5 +452,5 @@ def test_full_node(tap):
 
 
 if __name__ == "__main__":
-    sys.exit(Tap().run([test_commands, test_discovery, test_unreadable, test_key, test_large_data, test_node, test_corrupt_state, test_full_disk,
-                        test_full_node]))
+    sys.exit(Tap().run([test_commands, test_discovery, test_unreadable, test_output, test_foreign_runtime, test_key, test_large_data,
+                        test_node, test_corrupt_state, test_full_disk, test_full_node]))
