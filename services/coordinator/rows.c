@@ -59,9 +59,15 @@ static void choose_tier(struct job *j) {
                 rows->tier = ROWS_SPOOL;
 }
 
+/* Until all rows are checked nobody but this host says how much they are: what it may send
+ * has room in the spool. */
+static bool fits_spool(const struct job *j, const struct replica *r) {
+        return j->rows.tier != ROWS_SPOOL || r->answer.bytes <= SET_OF(j)->spool_bytes;
+}
+
 static bool may_serve(const struct job *j, const struct replica *r) {
         return r->agrees && !r->is_rows_bad && !r->is_rowless && r->has_lane && !r->is_cancelled &&
-               r->stage == REPLICA_COMMITTED &&
+               r->stage == REPLICA_COMMITTED && fits_spool(j, r) &&
                (j->rows.tier == ROWS_SPOOL || same_result(&r->answer, &j->rows.want));
 }
 
@@ -217,7 +223,7 @@ static bool call_again(struct job *j, nsec_t now) {
                 struct replica *again;
 
                 if (!r->is_vote || !r->agrees || r->is_rows_bad || r->is_rowless ||
-                    r->prospect->attempts >= ATTEMPTS_MAX)
+                    !fits_spool(j, r) || r->prospect->attempts >= ATTEMPTS_MAX)
                         continue;
                 r->prospect->attempts++;
                 again = replica_open(j, r->prospect, r->run, now);
@@ -241,8 +247,8 @@ static bool run_again(struct job *j, nsec_t now) {
         FOREACH_REPLICA (r, j) {
                 struct replica *second;
 
-                if (!r->is_vote || !r->agrees || r->is_rows_bad || has_second_run(j, r) ||
-                    now >= j->deadline)
+                if (!r->is_vote || !r->agrees || r->is_rows_bad || !fits_spool(j, r) ||
+                    has_second_run(j, r) || now >= j->deadline)
                         continue;
                 second = replica_open(j, r->prospect, 1, now);
                 if (!second)
@@ -260,11 +266,27 @@ static bool is_calling(const struct job *j) {
         return false;
 }
 
+/* All that agree say that it is more than the spool of a job holds. */
+static bool is_past_spool(const struct job *j) {
+        bool has_any = false;
+
+        FOREACH_REPLICA (r, j) {
+                if (!r->is_vote || !r->agrees || r->is_rows_bad)
+                        continue;
+                if (fits_spool(j, r))
+                        return false;
+                has_any = true;
+        }
+        return has_any;
+}
+
 static void find_source(struct job *j, nsec_t now) {
         struct replica *r = next_source(j);
 
         if (r)
                 ask_host(j, r, now);
+        else if (is_past_spool(j))
+                job_fail(j, OUTCOME_LIMIT, "which=spool", now);
         else if (!is_calling(j) && !call_again(j, now) && !vote_recruit(j, now) &&
                  !run_again(j, now))
                 j->rows.is_lost = true;

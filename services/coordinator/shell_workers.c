@@ -43,14 +43,30 @@ struct run {
 
 /* ---- Workers ---- */
 
-static void worker_free(struct worker *w) {
-        list_remove(&w->in_shell);
+/* What it says of itself; its runs stay. */
+static void worker_forget_facts(struct worker *w) {
         for (size_t i = 0; i < w->n_engines; i++)
                 free(w->engines[i]);
         for (size_t i = 0; i < w->n_notes; i++)
                 free(w->notes[i]);
         free(w->name);
+        w->n_engines = w->n_notes = 0;
+        w->name = NULL;
+}
+
+static void worker_free(struct worker *w) {
+        list_remove(&w->in_shell);
+        worker_forget_facts(w);
         free(w);
+}
+
+static struct worker *worker_new(struct shell *s, struct link *link) {
+        struct worker *w = xnew(struct worker);
+
+        w->shell = s;
+        w->link = link;
+        list_push_back(&s->workers, &w->in_shell);
+        return w;
 }
 
 static struct worker *worker_of(struct shell *s, const struct link *link) {
@@ -127,11 +143,9 @@ static void tell_capacity(struct shell *s) {
 void shell_worker_enlist(struct shell *s, struct link *link, const struct worker_facts *f) {
         struct worker *w = worker_of(s, link);
 
-        if (w)
-                worker_free(w);
-        w = xnew(struct worker);
-        w->shell = s;
-        w->link = link;
+        if (!w)
+                w = worker_new(s, link);
+        worker_forget_facts(w); /* it may say them again, amid its runs */
         w->name = xstrdup(f->name);
         w->slots = f->slots < 4096 ? f->slots : 4096;
         w->memory = f->memory;
@@ -139,7 +153,6 @@ void shell_worker_enlist(struct shell *s, struct link *link, const struct worker
                 w->engines[w->n_engines++] = xstrdup(f->engines[i]);
         for (size_t i = 0; i < f->n_missing && i < NOTES_MAX; i++)
                 w->notes[w->n_notes++] = xasprintf("sandbox layer missing: %s", f->missing[i]);
-        list_push_back(&s->workers, &w->in_shell);
         log_notice("worker %s enlisted: %u slots", w->name, w->slots);
         tell_capacity(s);
 }

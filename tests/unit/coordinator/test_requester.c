@@ -208,6 +208,39 @@ static void test_false_number(void **state) {
         drive_free(d);
 }
 
+/* Rows in no common order wait in the spool until all are checked; how much they are is the
+ * host's own word until then. */
+static void commit_fat(struct drive *d, unsigned host, uint64_t bytes) {
+        struct answer a = d->truth;
+
+        a.sequence_root.bytes[0] ^= (uint8_t) (host + 1);
+        if (bytes)
+                a.bytes = bytes;
+        commit_to(d, host, &a);
+}
+
+static void test_fat_rows(void **state) {
+        for (unsigned fat = 0; fat < DRIVE_HOSTS; fat++) {
+                struct drive *d = begin(ROWS);
+
+                for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                        commit_fat(d, i, i == fat ? UINT64_C(1) << 60 : 0);
+                drive_wait(d, NSEC_PER_SEC);
+                assert_int_not_equal(source_of(d), fat);
+                drive_free(d);
+        }
+}
+
+static void test_more_than_the_spool(void **state) {
+        struct drive *d = begin(ROWS);
+
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit_fat(d, i, UINT64_C(1) << 60);
+        drive_wait(d, NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_LIMIT);
+        drive_free(d);
+}
+
 /* ---- What an honest host may do by a race ---- */
 
 /* Answers to an earlier question, in every order that two questions on one stream, or a
@@ -451,6 +484,7 @@ TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_analysis_lost),
           cmocka_unit_test(test_garbage_while_closing),
           cmocka_unit_test(test_contradiction_with_last_rows),
           cmocka_unit_test(test_values_a_receipt_refuses), cmocka_unit_test(test_false_number),
+          cmocka_unit_test(test_fat_rows), cmocka_unit_test(test_more_than_the_spool),
           cmocka_unit_test(test_stale_rows), cmocka_unit_test(test_stale_for_ever),
           cmocka_unit_test(test_rubbish_when_called_again), cmocka_unit_test(test_common_reason),
           cmocka_unit_test(test_reason_of_those_that_answered), cmocka_unit_test(test_asked))
