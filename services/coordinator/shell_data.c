@@ -34,6 +34,9 @@ struct getting {
         struct store_fetch *fetch;
         struct supply supplies[FETCH_PROVIDERS_MAX];
         bool pumping;
+        bool is_checking; /* what an earlier fetch left; nobody is asked before */
+        struct peer_id providers[FETCH_PROVIDERS_MAX]; /* until then */
+        size_t n_providers;
 };
 
 /* One ACTION_INPUT. */
@@ -53,7 +56,7 @@ struct shell_data {
         const struct shell_data_handler *handler;
         void *userdata;
         struct link *transport;
-        struct loop_source *timer, *tell;
+        struct loop_source *timer, *tell, *check;
         struct budget memory;
         struct list gettings, inputs;
         struct servings servings;
@@ -274,9 +277,12 @@ static void send_request(struct getting *g, const struct fetch_action *a) {
 static void arm(struct shell_data *d) {
         nsec_t first = NSEC_NEVER;
 
-        LIST_FOREACH (link, &d->gettings)
-                first = nsec_min(first, fetch_deadline(store_fetch_core(
-                                                LIST_ENTRY(link, struct getting, link)->fetch)));
+        LIST_FOREACH (link, &d->gettings) {
+                const struct getting *g = LIST_ENTRY(link, struct getting, link);
+
+                if (!g->is_checking)
+                        first = nsec_min(first, fetch_deadline(store_fetch_core(g->fetch)));
+        }
         (void) loop_timer_set(d->timer, first);
 }
 
@@ -314,11 +320,42 @@ static int on_timer(void *userdata) {
         LIST_FOREACH_SAFE (link, &d->gettings) {
                 struct getting *g = LIST_ENTRY(link, struct getting, link);
 
+                if (g->is_checking)
+                        continue;
                 fetch_expire(store_fetch_core(g->fetch), now);
                 pump(g);
         }
         arm(d);
         return 0;
+}
+
+static void begin_asking(struct getting *g) {
+        nsec_t now = loop_now(g->data->loop);
+
+        g->is_checking = false;
+        for (size_t i = 0; i < g->n_providers; i++)
+                fetch_add_provider(store_fetch_core(g->fetch), &g->providers[i], now);
+        fetch_expire(store_fetch_core(g->fetch), now);
+        pump(g);
+}
+
+/* One step of each a turn: rows, cancels and other jobs come between. */
+static int on_check(void *userdata) {
+        struct shell_data *d = userdata;
+        bool is_more = false;
+
+        LIST_FOREACH_SAFE (link, &d->gettings) {
+                struct getting *g = LIST_ENTRY(link, struct getting, link);
+                int r = g->is_checking ? store_fetch_check(g->fetch) : 0;
+
+                if (r == STORE_FETCH_MORE)
+                        is_more = true;
+                else if (r)
+                        getting_end(g, FETCH_FAILED, r);
+                else if (g->is_checking)
+                        begin_asking(g);
+        }
+        return is_more ? loop_defer(d->check) : 0;
 }
 
 /* ---- inputs ---- */
@@ -346,14 +383,22 @@ static struct getting *getting_new(struct shell_data *d, const struct hash_value
                 free(g);
                 return NULL;
         }
+        g->is_checking = true;
         list_push_back(&d->gettings, &g->link);
+        (void) loop_defer(d->check);
         return g;
+}
+
+static void add_provider(struct getting *g, const struct peer_id *peer) {
+        if (!g->is_checking)
+                fetch_add_provider(store_fetch_core(g->fetch), peer, loop_now(g->data->loop));
+        else if (g->n_providers < FETCH_PROVIDERS_MAX)
+                g->providers[g->n_providers++] = *peer;
 }
 
 static void get(struct shell_data *d, struct input *in, const struct peer_id *providers,
                 size_t n_providers) {
         struct getting *g = getting_of(d, &in->root);
-        nsec_t now = loop_now(d->loop);
         int error = 0;
 
         if (!g)
@@ -366,8 +411,10 @@ static void get(struct shell_data *d, struct input *in, const struct peer_id *pr
                 return;
         }
         for (size_t i = 0; i < n_providers; i++)
-                fetch_add_provider(store_fetch_core(g->fetch), &providers[i], now);
-        fetch_expire(store_fetch_core(g->fetch), now);
+                add_provider(g, &providers[i]);
+        if (g->is_checking)
+                return;
+        fetch_expire(store_fetch_core(g->fetch), loop_now(d->loop));
         pump(g);
 }
 
@@ -434,7 +481,8 @@ struct shell_data *shell_data_new(struct loop *loop, struct store *store,
         list_init(&d->inputs);
         servings_init(&d->servings, store, config->serve_max);
         if (loop_add_timer(loop, on_timer, d, &d->timer) ||
-            loop_add_defer(loop, on_tell, d, &d->tell))
+            loop_add_defer(loop, on_tell, d, &d->tell) ||
+            loop_add_defer(loop, on_check, d, &d->check))
                 return NULL;
         return TAKE(d);
 }
@@ -451,6 +499,7 @@ struct shell_data *shell_data_free(struct shell_data *d) {
                 input_free(d, LIST_ENTRY(link, struct input, link));
         loop_source_free(d->timer);
         loop_source_free(d->tell);
+        loop_source_free(d->check);
         free(d);
         return NULL;
 }

@@ -87,10 +87,16 @@ struct entry *store_entry(const struct store *s, const struct hash_value *root) 
         return e && !e->partial ? e : NULL;
 }
 
-void store_forget_partial(struct store *s, const struct hash_value *root) {
+static struct entry *partial_entry(const struct store *s, const struct hash_value *root) {
         struct entry *e = map_get(s->by_root, hash_bytes(root));
 
-        if (!e || !e->partial)
+        return e && e->partial ? e : NULL;
+}
+
+void store_forget_partial(struct store *s, const struct hash_value *root) {
+        struct entry *e = partial_entry(s, root);
+
+        if (!e)
                 return;
         s->used -= e->length;
         entry_free(s, e);
@@ -185,17 +191,38 @@ void store_unreserve(struct store *s, uint64_t bytes) {
         s->used -= bytes;
 }
 
+void store_drop_partial(struct store *s, const struct hash_value *root) {
+        struct entry *e = partial_entry(s, root);
+
+        if (e)
+                evict(s, e);
+}
+
+/* Both names or neither: after an error nothing of it is here, and its parts are what they were. */
+static int name_parts(const struct store *s, const struct hash_value *root, const char *tmp_name) {
+        char data[STORE_NAME_SIZE], want[STORE_NAME_SIZE], meta[STORE_NAME_SIZE];
+        int dir = s->dir_fd, r;
+
+        file_name(root, "data", data);
+        file_name(root, "want", want);
+        file_name(root, "meta", meta);
+        if (renameat(dir, tmp_name, dir, data) < 0)
+                return disk_result(-errno);
+        if (renameat(dir, want, dir, meta) == 0 && fsync(dir) == 0)
+                return 0;
+        r = disk_result(-errno);
+        (void) renameat(dir, meta, dir, want);
+        (void) renameat(dir, data, dir, tmp_name);
+        return r;
+}
+
 int store_complete(struct store *s, const struct hash_value *root, const char *tmp_name,
                    uint64_t length) {
-        char name[STORE_NAME_SIZE];
-        struct entry *e;
+        int r = name_parts(s, root, tmp_name);
 
-        if (renameat(s->dir_fd, tmp_name, s->dir_fd, file_name(root, "data", name)) < 0)
-                return disk_result(-errno);
-        if (fsync(s->dir_fd) < 0)
-                return disk_result(-errno);
-        e = store_add_entry(s, root, length);
-        e->pins = 1;
+        if (r)
+                return r;
+        store_add_entry(s, root, length)->pins = 1;
         return STORE_OK;
 }
 

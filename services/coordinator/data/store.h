@@ -11,6 +11,8 @@
  * the bytes; the least recently used unpinned dataset goes first. Opens files:
  * shells only. One process per directory (locked). Not thread-safe. */
 
+#include <errno.h>
+
 #include "services/coordinator/data/fetch.h"
 #include "services/coordinator/data/serve.h"
 
@@ -60,10 +62,14 @@ int upload_finish(struct upload *u, struct hash_value *ret_root);
 struct upload *upload_free(struct upload *u); /* unfinished: removes what was written */
 DEFINE_CLEANUP(struct upload *, upload_free);
 
-/* A fetch into the store; continues what an earlier one left. */
+/* A fetch into the store; continues what an earlier one left. Before its core has providers,
+ * store_fetch_check() is called until it does not say STORE_FETCH_MORE: it reads what is left,
+ * a few chunks a call. */
 struct store_fetch;
 int store_fetch_begin(struct store *s, const struct hash_value *root,
                       const struct fetch_config *config, struct store_fetch **ret);
+#define STORE_FETCH_MORE (-EAGAIN)
+int store_fetch_check(struct store_fetch *f); /* 0, STORE_FETCH_MORE, or a fault */
 struct fetch *store_fetch_core(struct store_fetch *f);
 /* After FETCH_DONE: syncs, completes, pins once. */
 int store_fetch_finish(struct store_fetch *f);

@@ -6,6 +6,8 @@
 #include "common/base/error.h"
 #include "services/coordinator/data/store_files.h"
 
+#define CHECKED_AT_ONCE 4 /* chunks: about 10 ms */
+
 struct store_fetch {
         struct store *store;
         struct fetch *core;
@@ -13,6 +15,11 @@ struct store_fetch {
         int fd; /* <root>.part */
         uint64_t length;
         bool reserved;
+
+        /* What an earlier try left, until all of it was checked. */
+        struct meta left;
+        bool *have; /* of each chunk; NULL: nothing (more) to check */
+        uint64_t next;
 };
 
 static int open_part(struct store_fetch *f) {
@@ -53,7 +60,7 @@ static int sink_leaves(void *userdata, const struct hash_value *leaves, uint64_t
 static int sink_chunk(void *userdata, uint64_t index, struct bytes data) {
         struct store_fetch *f = userdata;
 
-        return as_errno(file_write_all(f->fd, data, index * DATA_CHUNK_SIZE));
+        return as_errno(file_write_through(f->fd, data, index * DATA_CHUNK_SIZE));
 }
 
 static const struct fetch_sink store_sink = {
@@ -69,42 +76,71 @@ static int sink_leaves(void *userdata, const struct hash_value *leaves, uint64_t
                 meta_write(f->store->dir_fd, &f->root, "want", fetch_manifest(f->core), leaves, n));
 }
 
-/* What is in the part file is believed only where its hash is right. */
-static void mark_verified(struct store_fetch *f, const struct meta *m, bool *have) {
-        CLEANUP(freep) uint8_t *chunk = xmalloc(DATA_CHUNK_SIZE);
-        uint64_t n = manifest_n_chunks(&m->manifest);
-        struct hash_value leaf;
+/* Chunks that were never written are not read. */
+static uint64_t skip_hole(const struct store_fetch *f, uint64_t chunk) {
+        off_t at = lseek(f->fd, (off_t) (chunk * DATA_CHUNK_SIZE), SEEK_DATA);
 
-        for (uint64_t i = 0; i < n; i++) {
-                size_t len = manifest_chunk_len(&m->manifest, i);
-                ssize_t got = pread(f->fd, chunk, len, (off_t) (i * DATA_CHUNK_SIZE));
-
-                if (got < 0 || (size_t) got != len)
-                        continue;
-                leaf = merkle_leaf(&data_merkle_names, BYTES(chunk, len));
-                have[i] = hash_equal(&leaf, &m->leaves[i]);
-        }
+        if (at < 0)
+                return errno == ENXIO ? manifest_n_chunks(&f->left.manifest) : chunk;
+        return (uint64_t) at / DATA_CHUNK_SIZE;
 }
 
-static int resume(struct store_fetch *f) {
-        CLEANUP(meta_donep) struct meta m = {};
-        CLEANUP(freep) bool *have = NULL;
+/* What is in the part file is believed only where its hash is right. */
+static bool is_right(const struct store_fetch *f, uint64_t chunk, uint8_t *space) {
+        size_t len = manifest_chunk_len(&f->left.manifest, chunk);
+        ssize_t got = pread(f->fd, space, len, (off_t) (chunk * DATA_CHUNK_SIZE));
+        struct hash_value leaf;
+
+        if (got < 0 || (size_t) got != len)
+                return false;
+        leaf = merkle_leaf(&data_merkle_names, BYTES(space, len));
+        return hash_equal(&leaf, &f->left.leaves[chunk]);
+}
+
+static void left_done(struct store_fetch *f) {
+        meta_donep(&f->left);
+        f->left = (struct meta){};
+        free(f->have);
+        f->have = NULL;
+}
+
+int store_fetch_check(struct store_fetch *f) {
+        CLEANUP(freep) uint8_t *space = NULL;
+        uint64_t n;
         int r;
 
-        r = meta_read(f->store->dir_fd, &f->root, "want", &m);
+        if (!f->have)
+                return 0;
+        n = manifest_n_chunks(&f->left.manifest);
+        space = xmalloc(DATA_CHUNK_SIZE);
+        for (unsigned i = 0; i < CHECKED_AT_ONCE && f->next < n; i++) {
+                f->next = skip_hole(f, f->next);
+                if (f->next < n)
+                        f->have[f->next] = is_right(f, f->next, space);
+                f->next++;
+        }
+        if (f->next < n)
+                return STORE_FETCH_MORE;
+        r = fetch_resume(f->core, f->left.manifest_bytes, f->left.leaves, f->have);
+        left_done(f);
+        return r < 0 ? error_fold(r) : r;
+}
+
+static int find_left(struct store_fetch *f) {
+        int r = meta_read(f->store->dir_fd, &f->root, "want", &f->left);
+
         if (r == STORE_E_NONE || r == -EBADMSG)
                 return 0; /* nothing usable: from the beginning */
         if (r)
                 return error_fold(r);
-        r = reserve(f, m.manifest.length);
+        r = reserve(f, f->left.manifest.length);
         if (r)
                 return r;
         r = open_part(f);
         if (r)
                 return r;
-        have = xnew_n(bool, manifest_n_chunks(&m.manifest));
-        mark_verified(f, &m, have);
-        return fetch_resume(f->core, m.manifest_bytes, m.leaves, have);
+        f->have = xnew_n(bool, manifest_n_chunks(&f->left.manifest));
+        return 0;
 }
 
 int store_fetch_begin(struct store *s, const struct hash_value *root,
@@ -116,7 +152,7 @@ int store_fetch_begin(struct store *s, const struct hash_value *root,
         f->store = s;
         f->root = *root;
         f->core = fetch_new(root, config, &store_sink, f);
-        r = resume(f);
+        r = find_left(f);
         if (r)
                 return r;
         *ret = TAKE(f);
@@ -128,21 +164,16 @@ struct fetch *store_fetch_core(struct store_fetch *f) {
 }
 
 int store_fetch_finish(struct store_fetch *f) {
-        char part[STORE_NAME_SIZE], want[STORE_NAME_SIZE], meta[STORE_NAME_SIZE];
-        int dir = f->store->dir_fd, r;
+        char part[STORE_NAME_SIZE];
+        int r;
 
         if (store_has(f->store, &f->root))
                 return store_pin(f->store, &f->root);
         if (ftruncate(f->fd, (off_t) f->length) < 0 || fchmod(f->fd, 0444) < 0 || fsync(f->fd) < 0)
                 return disk_result(-errno);
         r = store_complete(f->store, &f->root, file_name(&f->root, "part", part), f->length);
-        if (r)
-                return r;
-        f->reserved = false;
-        if (renameat(dir, file_name(&f->root, "want", want), dir,
-                     file_name(&f->root, "meta", meta)) < 0)
-                return disk_result(-errno);
-        return fsync(dir) < 0 ? disk_result(-errno) : STORE_OK;
+        f->reserved = f->reserved && r != STORE_OK;
+        return r;
 }
 
 /* The reservation passes to an entry that may be evicted. */
@@ -161,6 +192,7 @@ struct store_fetch *store_fetch_free(struct store_fetch *f) {
         if (!f)
                 return NULL;
         fetch_free(f->core);
+        left_done(f);
         if (f->reserved)
                 leave_partial(f);
         fd_close(f->fd);

@@ -37,6 +37,14 @@ int file_write_all(int fd, struct bytes data, uint64_t offset) {
         return 0;
 }
 
+int file_write_through(int fd, struct bytes data, uint64_t offset) {
+        int r = file_write_all(fd, data, offset);
+
+        if (r == 0)
+                (void) sync_file_range(fd, (off_t) offset, (off_t) data.len, SYNC_FILE_RANGE_WRITE);
+        return r;
+}
+
 static int read_whole(int dir_fd, const char *name, uint8_t **ret, size_t *ret_len) {
         CLEANUP(fd_closep) int fd = -1;
         CLEANUP(freep) uint8_t *data = NULL;
@@ -178,6 +186,14 @@ static void scan_partial(struct store *s, const struct hash_value *root) {
         (void) unlinkat(s->dir_fd, file_name(root, "part", name), 0);
 }
 
+/* Of a fetch whose data never came, or an upload that was cut short. */
+static void scan_want(struct store *s, const struct hash_value *root) {
+        char name[STORE_NAME_SIZE];
+
+        if (!exists(s, root, "part"))
+                (void) unlinkat(s->dir_fd, file_name(root, "want", name), 0);
+}
+
 static const struct {
         const char *suffix;
         void (*scan)(struct store *s, const struct hash_value *root);
@@ -185,6 +201,7 @@ static const struct {
         { "meta", scan_complete },
         { "data", scan_data },
         { "part", scan_partial },
+        { "want", scan_want },
 };
 
 static void scan_name(struct store *s, const char *name) {

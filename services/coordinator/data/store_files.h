@@ -37,6 +37,8 @@ const char *file_name(const struct hash_value *root, const char *suffix, char re
 /* -errno of writing: STORE_E_DISK for a full disk, else the fault. */
 int disk_result(int negative_errno);
 int file_write_all(int fd, struct bytes data, uint64_t offset);
+/* The same, and the kernel begins to write it down: the sync at the end finds little to do. */
+int file_write_through(int fd, struct bytes data, uint64_t offset);
 /* Reads and checks against the root. STORE_E_NONE, or -EBADMSG when damaged. */
 int meta_read(int dir_fd, const struct hash_value *root, const char *suffix, struct meta *ret);
 /* Atomic and synced. */
@@ -49,11 +51,13 @@ int store_scan(struct store *s);
 struct entry *store_entry(const struct store *s, const struct hash_value *root);
 /* Takes the leftovers of an earlier fetch out of the list; their bytes are no longer counted. */
 void store_forget_partial(struct store *s, const struct hash_value *root);
+/* Removes them. */
+void store_drop_partial(struct store *s, const struct hash_value *root);
 struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length);
 /* Evicts until `bytes` fit, and counts them as used. */
 int store_reserve(struct store *s, uint64_t bytes);
 void store_unreserve(struct store *s, uint64_t bytes);
-/* tmp_name becomes <root>.data and the entry is made, pinned once; reserved bytes
- * become the entry's. */
+/* tmp_name becomes <root>.data and <root>.want (there, and synced) <root>.meta; the entry is
+ * made, pinned once; reserved bytes become the entry's. On an error nothing has changed. */
 int store_complete(struct store *s, const struct hash_value *root, const char *tmp_name,
                    uint64_t length);

@@ -58,8 +58,8 @@ static int flush_chunk(struct upload *u) {
 
         if (u->chunk.len == 0)
                 return STORE_OK;
-        r = file_write_all(u->fd, buffer_bytes(&u->chunk),
-                           (uint64_t) u->n_leaves * DATA_CHUNK_SIZE);
+        r = file_write_through(u->fd, buffer_bytes(&u->chunk),
+                               (uint64_t) u->n_leaves * DATA_CHUNK_SIZE);
         if (r)
                 return r;
         u->leaves[u->n_leaves++] = merkle_leaf(&data_merkle_names, buffer_bytes(&u->chunk));
@@ -120,6 +120,26 @@ static int finish_known(struct upload *u, const struct hash_value *root) {
         return store_pin(u->store, root);
 }
 
+static int finish_new(struct upload *u, const struct hash_value *root, struct bytes manifest) {
+        int dir = u->store->dir_fd, r;
+        char want[STORE_NAME_SIZE];
+
+        if (fsync(u->fd) < 0)
+                return disk_result(-errno);
+        store_drop_partial(u->store, root);
+        r = meta_write(dir, root, "want", manifest, u->leaves, u->n_leaves);
+        if (r)
+                return r;
+        r = store_complete(u->store, root, u->tmp, u->length);
+        if (r) {
+                (void) unlinkat(dir, file_name(root, "want", want), 0);
+                return r;
+        }
+        u->reserved = false;
+        u->tmp[0] = 0;
+        return STORE_OK;
+}
+
 int upload_finish(struct upload *u, struct hash_value *ret_root) {
         CLEANUP(buffer_donep) struct buffer manifest = {};
         struct hash_value root;
@@ -136,15 +156,7 @@ int upload_finish(struct upload *u, struct hash_value *ret_root) {
         *ret_root = root;
         if (store_has(u->store, &root))
                 return finish_known(u, &root);
-        if (fsync(u->fd) < 0)
-                return disk_result(-errno);
-        r = store_complete(u->store, &root, u->tmp, u->length);
-        if (r)
-                return r;
-        u->reserved = false;
-        u->tmp[0] = 0;
-        return meta_write(u->store->dir_fd, &root, "meta", buffer_bytes(&manifest), u->leaves,
-                          u->n_leaves);
+        return finish_new(u, &root, buffer_bytes(&manifest));
 }
 
 struct upload *upload_free(struct upload *u) {

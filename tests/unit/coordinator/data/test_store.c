@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/base/text.h"
 #include "tests/support/test.h"
 
 #define MIB (1u << 20)
@@ -23,10 +25,11 @@ static int teardown(void **state) {
         return system(command);
 }
 
-static struct hash_value put(struct store *s, uint8_t fill, size_t len) {
+/* As upload_finish() answers. */
+static int try_put(struct store *s, uint8_t fill, size_t len, struct hash_value *ret) {
         uint8_t *content = xmalloc(len);
-        struct hash_value root;
         struct upload *u;
+        int r;
 
         memset(content, fill, len);
         assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), len, no_salt, &u), STORE_OK);
@@ -34,10 +37,92 @@ static struct hash_value put(struct store *s, uint8_t fill, size_t len) {
                 assert_int_equal(
                         upload_write(u, BYTES(content + at, len - at < 77777 ? len - at : 77777)),
                         STORE_OK);
-        assert_int_equal(upload_finish(u, &root), STORE_OK);
+        r = upload_finish(u, ret);
         upload_free(u);
         free(content);
+        return r;
+}
+
+static struct hash_value put(struct store *s, uint8_t fill, size_t len) {
+        struct hash_value root;
+
+        assert_int_equal(try_put(s, fill, len, &root), STORE_OK);
         return root;
+}
+
+static bool has_manifest(struct store *s, const struct hash_value *root) {
+        struct buffer b;
+        bool has;
+
+        buffer_init(&b, MANIFEST_SIZE_MAX);
+        has = store_serve_source.manifest(s, root, &b) == 0;
+        buffer_done(&b);
+        return has;
+}
+
+static char *path_of(const struct hash_value *root, const char *suffix) {
+        static char paths[4][160];
+        static unsigned next;
+        char *path = paths[next++ % 4], hex[2 * HASH_SIZE + 1];
+
+        hex_encode(hash_bytes(root), hex);
+        snprintf(path, sizeof(paths[0]), "%s/%s.%s", dir, hex, suffix);
+        return path;
+}
+
+/* A dataset that could not be named whole is not there, and comes when it can be. */
+static void test_naming_fails(void **state) {
+        static const char *const suffixes[] = { "want", "meta", "data" };
+        struct hash_value a, same;
+        struct store *s;
+
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        a = put(s, 'a', MIB);
+        store_unpin(s, &a);
+        (void) put(s, 'b', 10 * MIB); /* a is gone, and known */
+        s = store_free(s);
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+                char inside[200];
+
+                assert_int_equal(store_open(dir, 20 * MIB, &s), STORE_OK);
+                assert_false(store_has(s, &a));
+                /* A folder of this name, not empty: nothing can be renamed to it. */
+                assert_int_equal(mkdir(path_of(&a, suffixes[i]), 0755), 0);
+                snprintf(inside, sizeof(inside), "%s/x", path_of(&a, suffixes[i]));
+                assert_int_equal(mkdir(inside, 0755), 0);
+                assert_int_not_equal(try_put(s, 'a', MIB, &same), STORE_OK);
+                assert_false(store_has(s, &a));
+                assert_int_equal(store_used(s), 10 * MIB);
+                assert_int_equal(rmdir(inside), 0);
+                assert_int_equal(rmdir(path_of(&a, suffixes[i])), 0);
+                assert_int_equal(try_put(s, 'a', MIB, &same), STORE_OK);
+                assert_true(hash_equal(&a, &same));
+                assert_true(has_manifest(s, &a));
+                s = store_free(s);
+                assert_int_equal(unlink(path_of(&a, "meta")), 0);
+        }
+}
+
+/* What was fetched in part, and now comes from a client. */
+static void test_upload_of_what_is_fetched_in_part(void **state) {
+        struct hash_value a;
+        struct store *s;
+
+        assert_int_equal(store_open(dir, 6 * MIB, &s), STORE_OK);
+        a = put(s, 'a', 2 * MIB);
+        s = store_free(s);
+        assert_int_equal(rename(path_of(&a, "meta"), path_of(&a, "want")), 0);
+        assert_int_equal(rename(path_of(&a, "data"), path_of(&a, "part")), 0);
+        assert_int_equal(store_open(dir, 6 * MIB, &s), STORE_OK);
+        assert_false(store_has(s, &a));
+        assert_int_equal(store_used(s), 2 * MIB);
+        (void) put(s, 'a', 2 * MIB);
+        assert_int_equal(store_used(s), 2 * MIB);
+        assert_int_equal(access(path_of(&a, "part"), F_OK), -1);
+        (void) put(s, 'b', 4 * MIB); /* what is pinned stays */
+        assert_true(has_manifest(s, &a));
+        store_unpin(s, &a);
+        store_free(s);
 }
 
 static void test_survives_reopening(void **state) {
@@ -142,7 +227,7 @@ static void test_leftovers_of_a_crash_go(void **state) {
 struct feed {
         struct store *from;
         struct store_fetch *to;
-        unsigned chunks, stop_after;
+        unsigned chunks, stop_after, checks;
 };
 
 static bool feed_one(struct feed *f, struct bytes request) {
@@ -173,6 +258,8 @@ static enum fetch_action_kind feed_all(struct feed *f) {
         struct peer_id peer = { .len = 1 };
         struct fetch_action a;
 
+        while (store_fetch_check(f->to) == STORE_FETCH_MORE)
+                f->checks++;
         fetch_add_provider(core, &peer, 1);
         while (fetch_output(core, &a)) {
                 if (a.kind == FETCH_OPEN)
@@ -224,8 +311,38 @@ static void test_fetch_resumes(void **state) {
         store_free(from);
 }
 
+/* 8 chunks and a hole: a few chunks a call, and the hole costs none. */
+static void test_check_goes_by_steps(void **state) {
+        struct budget memory;
+        struct fetch_config config = { NSEC_PER_SEC, 1, &memory };
+        struct store_fetch *f;
+        struct hash_value a;
+        unsigned checks = 1;
+        struct store *s;
+
+        budget_init(&memory, MIB, NULL);
+        assert_int_equal(store_open(dir, 100 * MIB, &s), STORE_OK);
+        a = put(s, 'a', 72 * MIB);
+        s = store_free(s);
+        assert_int_equal(rename(path_of(&a, "meta"), path_of(&a, "want")), 0);
+        assert_int_equal(rename(path_of(&a, "data"), path_of(&a, "part")), 0);
+        assert_int_equal(chmod(path_of(&a, "part"), 0644), 0);
+        assert_int_equal(truncate(path_of(&a, "part"), 8 * MIB), 0);
+        assert_int_equal(truncate(path_of(&a, "part"), 72 * (off_t) MIB), 0);
+        assert_int_equal(store_open(dir, 100 * MIB, &s), STORE_OK);
+        assert_int_equal(store_fetch_begin(s, &a, &config, &f), STORE_OK);
+        while (store_fetch_check(f) == STORE_FETCH_MORE)
+                checks++;
+        assert_in_range(checks, 2, 8);
+        store_fetch_free(f);
+        store_free(s);
+}
+
 TEST_MAIN(cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
           cmocka_unit_test_setup_teardown(test_salt_is_derived, setup, teardown),
           cmocka_unit_test_setup_teardown(test_quota_evicts_only_what_is_unpinned, setup, teardown),
           cmocka_unit_test_setup_teardown(test_leftovers_of_a_crash_go, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_naming_fails, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_upload_of_what_is_fetched_in_part, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_check_goes_by_steps, setup, teardown),
           cmocka_unit_test_setup_teardown(test_fetch_resumes, setup, teardown))
