@@ -50,8 +50,8 @@ static const struct word errors[_OUTCOME_MAX] = {
               "the rule `{rule}` does not allow it; change the query, or ask other hosts "
               "if it is a host's rule"),
         ERROR(NOT_VERIFIABLE, 5,
-              "`{expression}` can differ between hosts; `quorate explain` says where and "
-              "why; rewrite it, or use --verify fast"),
+              "`{expression}`[ at byte {position}] can differ between hosts; rewrite it, or use "
+              "--verify fast; `quorate explain '…'` says more"),
         ERROR(MISMATCH, 5,
               "the descriptor's {field} differs from the offer; update both nodes to "
               "the same version"),

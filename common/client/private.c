@@ -249,6 +249,17 @@ static struct private_job *job_new(struct quorate *q, const struct quorate_quest
         return p;
 }
 
+/* Who wants others to answer wants a node: alone would be another answer than was asked for. */
+static int refuse_others(struct quorate *q, const struct quorate_question *question) {
+        bool is_remote = question->prefer && strcmp(question->prefer, "remote") == 0;
+
+        if (!is_remote && question->n_hosts == 0)
+                return QUORATE_OK;
+        return client_fail(q, QUORATE_E_NO_NODE,
+                           "no node is running here, and %s needs one; start it with `quorate run`",
+                           is_remote ? "--prefer remote" : "--host");
+}
+
 /* Everything before the run. */
 static int prepare(struct private_job *p, const struct quorate_question *question) {
         struct work w;
@@ -259,10 +270,9 @@ static int prepare(struct private_job *p, const struct quorate_question *questio
                                    EXECUTOR_INPUTS_MAX);
         if (!utf8_is_valid(BYTES_STR(question->sql)))
                 return client_fail(p->q, QUORATE_E_USAGE, "the SQL is not UTF-8");
-        if (question->prefer && strcmp(question->prefer, "remote") == 0)
-                return client_fail(p->q, QUORATE_E_NO_NODE,
-                                   "no node is running here, and --prefer remote needs one; start "
-                                   "it with `quorate run`");
+        r = refuse_others(p->q, question);
+        if (r)
+                return r;
         r = start_zygote(p->q);
         if (r == QUORATE_OK)
                 r = open_spool(p->q, &p->spool);

@@ -105,7 +105,9 @@ const char *job_why_nobody(const struct job *j, char ret[DETAIL_MAX]) {
         const char *engines[DESCRIPTOR_CLASSES_MAX];
         size_t n = job_engines(j, engines);
 
-        if (j->has_found)
+        if (j->request->n_hosts > 0 && j->n_prospects == 0)
+                (void) strcpy(ret, "none of the hosts that were named is known here");
+        else if (j->has_found)
                 (void) snprintf(ret, DETAIL_MAX, "gossip: %u known, %u unusable for class %.50s%s",
                                 j->found.known, j->found.unusable, n > 0 ? engines[0] : "?",
                                 n > 1 ? " or another" : "");

@@ -61,6 +61,11 @@ struct round {
         unsigned order[JOB_PROSPECTS_MAX], n_order;
 };
 
+struct refused {
+        char expression[80], why[DETAIL_MAX];
+        int32_t position; /* -1: it has none */
+};
+
 struct job {
         struct requester *rq;
         struct list link;
@@ -90,6 +95,7 @@ struct job {
         enum comparison comparison;
         enum data_class data_class;
         struct plan plan;
+        struct refused refused; /* class REFUSED: what decides that */
         struct handle run, journal, receipt;
         unsigned n_analyses;
         bool has_slot;

@@ -141,6 +141,7 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
                 .prefer = job_prefer(j),
                 .mode = j->rule.mode,
                 .asked_for_check = j->has_asked_check,
+                .names_hosts = j->request->n_hosts > 0,
                 .is_refused = strcmp(j->class_name, "REFUSED") == 0,
                 .has_workers = RQ_OF(j)->core->n_engines > 0,
                 .has_private_data = j->data_class != DATA_PUBLIC,
@@ -192,6 +193,13 @@ static bool take_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) 
         return true;
 }
 
+/* "" for no route at all. */
+static const char *route_of(const struct job *j) {
+        if (!j->plan.reason || j->plan.error)
+                return "";
+        return j->plan.is_local ? "local" : "grid";
+}
+
 static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis *a) {
         CLEANUP(buffer_donep) struct buffer b = {};
         CLEANUP(freep)
@@ -213,7 +221,7 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         reply.n_reasons = a->n_findings;
         reply.reasons = list;
         reply.rewrite = a->rewrite;
-        reply.route = (char *) (j->plan.is_local ? "local" : "grid");
+        reply.route = (char *) route_of(j);
         reply.reason = reason;
         reply.schema = (ProtobufCBinaryData){ j->schema->encoded.len,
                                               (uint8_t *) j->schema->encoded.data };
@@ -232,10 +240,36 @@ static void finish_explain(struct job *j, struct refbuf *reply) {
         j->is_dead = true;
 }
 
+/* What keeps it from being verified, should that be the end of it. */
+static void take_finding(struct job *j, const Worker__Analysis *a) {
+        const Worker__Finding *f = a->n_findings ? a->findings[0] : NULL;
+
+        if (!f || strcmp(a->class_name, "REFUSED") != 0)
+                return;
+        j->refused = (struct refused){ .position = f->position };
+        text_escape(BYTES_STR(f->expression), j->refused.expression, sizeof(j->refused.expression));
+        (void) snprintf(j->refused.why, sizeof(j->refused.why), "%s", f->why);
+}
+
+/* The position comes first: the expression is anybody's text. */
+static void fail_not_verifiable(struct job *j, nsec_t now) {
+        const struct refused *f = &j->refused;
+        char detail[DETAIL_MAX], place[32] = "";
+
+        if (f->position >= 0)
+                (void) snprintf(place, sizeof(place), "position=%d ", f->position);
+        (void) snprintf(detail, sizeof(detail), "%sexpression=%s", place,
+                        *f->expression ? f->expression : "the query");
+        j->position = f->position;
+        (void) strcpy(j->host_text, f->why);
+        job_fail(j, OUTCOME_NOT_VERIFIABLE, detail, now);
+}
+
 void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
         job_run_end(j, ACTION_WORK_RELEASE);
         if (j->stage != JOB_ANALYSING || !take_analysis(j, a, now))
                 return;
+        take_finding(j, a);
         job_plan(j);
         if (j->is_explain)
                 finish_explain(j, explain_reply(j, a));
@@ -255,11 +289,10 @@ void job_begin(struct job *j, nsec_t now) {
 void job_route(struct job *j, nsec_t now) {
         char why[DETAIL_MAX], detail[DETAIL_MAX + 16];
 
-        if (j->plan.error) {
-                if (j->plan.error == OUTCOME_NO_CANDIDATES)
-                        (void) snprintf(detail, sizeof(detail), "why=%s", job_why_nobody(j, why));
-                else
-                        (void) snprintf(detail, sizeof(detail), "expression=query");
+        if (j->plan.error == OUTCOME_NOT_VERIFIABLE) {
+                fail_not_verifiable(j, now);
+        } else if (j->plan.error) {
+                (void) snprintf(detail, sizeof(detail), "why=%s", job_why_nobody(j, why));
                 job_fail(j, j->plan.error, detail, now);
         } else if (j->plan.is_local) {
                 j->stage = JOB_LOCAL;
@@ -292,12 +325,6 @@ void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
 }
 
 /* ---- The answer to Submit ---- */
-
-static const char *route_of(const struct job *j) {
-        if (!j->plan.reason || j->plan.error)
-                return "";
-        return j->plan.is_local ? "local" : "grid";
-}
 
 static struct refbuf *submit_reply(const struct job *j) {
         CLEANUP(buffer_donep) struct buffer b = {};

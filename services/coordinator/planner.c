@@ -18,7 +18,10 @@ static bool keeps_private(const struct planner_facts *f) {
         return f->has_private_data && may_be_local(f);
 }
 static bool has_nobody_local(const struct planner_facts *f) {
-        return f->candidates == 0 && f->prefer == PREFER_AUTO;
+        return f->candidates == 0 && f->prefer == PREFER_AUTO && !f->names_hosts;
+}
+static bool has_none_named(const struct planner_facts *f) {
+        return f->candidates == 0 && f->names_hosts;
 }
 static bool has_nobody(const struct planner_facts *f) {
         return f->candidates == 0;
@@ -41,7 +44,8 @@ static const struct {
         { wants_local, { true, OUTCOME_OK, "asked_local", "local execution was asked for" } },
         { is_not_verifiable,
           { false, OUTCOME_NOT_VERIFIABLE, "not_verifiable",
-            "two honest hosts may answer this query differently" } },
+            "two honest hosts may answer this query differently; --verify fast asks one, "
+            "UNVERIFIED" } },
         { refused_locally,
           { true, OUTCOME_OK, "not_verifiable",
             "two honest hosts may answer this query differently, so it runs here" } },
@@ -49,6 +53,9 @@ static const struct {
           { true, OUTCOME_OK, "private_data",
             "the data is not public and stays here; --class public or --prefer remote sends it" } },
         { has_nobody_local, { true, OUTCOME_OK, "no_peers", "no host is known, so it runs here" } },
+        { has_none_named,
+          { false, OUTCOME_NO_CANDIDATES, "not_known",
+            "none of the hosts that were named is known here" } },
         { has_nobody, { false, OUTCOME_NO_CANDIDATES, "no_peers", "no host is known" } },
         { has_few_local,
           { true, OUTCOME_OK, "too_few_peers", "too few hosts are known to check an answer" } },

@@ -14,6 +14,7 @@ struct planner_facts {
         enum prefer prefer;
         enum query_mode mode;
         bool asked_for_check; /* verify, replicas, quorum or hosts were given */
+        bool names_hosts;     /* nobody else will do, this machine neither */
         bool is_refused;      /* class REFUSED: two honest hosts may differ */
         bool has_workers;
         bool has_private_data;     /* internal or sensitive: nobody else may see it */

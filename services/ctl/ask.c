@@ -80,6 +80,10 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                 return complain(ctx, EXIT_USAGE,
                                 "--quorum %u needs at least as many --replicas; raise those",
                                 (unsigned) o->quorum);
+        if (o->hosts.n_items && o->prefer && strcmp(o->prefer, "local") == 0)
+                return complain(ctx, EXIT_USAGE,
+                                "--host names others, --prefer local asks nobody; give one of "
+                                "them");
         if (sql[strspn(sql, " \t\r\n;")] == 0)
                 return complain(ctx, EXIT_USAGE,
                                 "the statement is empty; give one, such as 'SELECT 42'");

@@ -72,8 +72,8 @@ struct engine_analysis {
         bool is_ordered; /* the outermost ORDER BY is total */
         char *rewrite;   /* what is to be dispatched; as given when nothing changes */
         struct buffer schema;
-        struct engine_finding findings[ENGINE_FINDINGS_MAX];
-        size_t n_findings;
+        struct engine_finding findings[ENGINE_FINDINGS_MAX]; /* first those that decide the class */
+        size_t n_findings, n_deciding;
 };
 void engine_analysis_done(struct engine_analysis *a);
 static inline void engine_analysis_donep(struct engine_analysis *a) {

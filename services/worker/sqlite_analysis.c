@@ -14,17 +14,35 @@
 #include "services/worker/function_rules.h"
 #include "services/worker/sqlite_analyser.h"
 
-void analyser_find(struct analyser *a, enum engine_class class, size_t from, size_t to,
-                   const char *why) {
-        struct engine_analysis *out = a->out;
-        struct engine_finding *f = &out->findings[out->n_findings];
+/* Those that decide the class stand first: who shows one of them shows the first. NULL: no
+ * room, and others have said as much. */
+static struct engine_finding *new_finding(struct engine_analysis *out, enum engine_class class) {
+        size_t at = out->n_findings, n = out->n_findings;
+
+        if (class > out->class || n == 0) {
+                at = out->n_deciding = 0;
+                out->class = class > out->class ? class : out->class;
+        } else if (class == out->class) {
+                at = out->n_deciding;
+        }
+        if (at == ENGINE_FINDINGS_MAX)
+                return NULL;
+        if (n == ENGINE_FINDINGS_MAX)
+                n--;
+        memmove(&out->findings[at + 1], &out->findings[at], (n - at) * sizeof(out->findings[0]));
+        out->n_findings = n + 1;
+        out->n_deciding += class == out->class;
+        return &out->findings[at];
+}
+
+static struct engine_finding *find_at(struct analyser *a, enum engine_class class, size_t from,
+                                      size_t to, const char *why) {
+        struct engine_finding *f = new_finding(a->out, class);
         const struct sql_tokens *t = &a->tokens;
         size_t start, len;
 
-        if (class > out->class)
-                out->class = class;
-        if (out->n_findings == ENGINE_FINDINGS_MAX)
-                return;
+        if (!f)
+                return NULL;
         *f = (struct engine_finding){ .position = -1, .why = why };
         if (from < to && to <= t->n) {
                 start = t->tokens[from].start;
@@ -34,21 +52,22 @@ void analyser_find(struct analyser *a, enum engine_class class, size_t from, siz
                 memcpy(f->expression, t->sql.data + start, len);
                 f->position = a->is_view ? -1 : (int32_t) start;
         }
-        out->n_findings++;
+        return f;
+}
+
+void analyser_find(struct analyser *a, enum engine_class class, size_t from, size_t to,
+                   const char *why) {
+        (void) find_at(a, class, from, to, why);
 }
 
 #define LOOKUPS_MAX 1000000 /* tenths of a second; then names are taken for the worst */
 
 static void find_named(struct analyser *a, enum engine_class class, const char *name,
                        const char *why) {
-        struct engine_finding *f = &a->out->findings[a->out->n_findings];
+        struct engine_finding *f = find_at(a, class, 0, 0, why);
 
-        if (a->out->n_findings < ENGINE_FINDINGS_MAX) {
-                analyser_find(a, class, 0, 0, why);
+        if (f)
                 (void) text_escape(BYTES_STR(name), f->expression, sizeof(f->expression));
-        } else {
-                analyser_find(a, class, 0, 0, why);
-        }
 }
 
 /* ---- functions ---- */

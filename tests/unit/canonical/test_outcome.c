@@ -60,6 +60,7 @@ static const struct {
         { OUTCOME_TOO_FEW_HOSTS, "", "? hosts took part, ? are needed" },
         { OUTCOME_TOO_FEW_HOSTS, "have= need=", " hosts took part,  are needed" },
         { OUTCOME_NOT_VERIFIABLE, "expression=add ORDER BY", "`add ORDER BY` can differ" },
+        { OUTCOME_NOT_VERIFIABLE, "position=7 expression=a LIMIT", "`a LIMIT` at byte 7 can" },
         { OUTCOME_ENCODING, "column=a = b type=INF", "column a = b holds INF" },
         { OUTCOME_ENCODING, "xcolumn=1 column=2", "column 2 holds ?" },
         { OUTCOME_ENCODING, "column", "column ? holds ?" },

@@ -9,7 +9,7 @@
 
 /* ---- Planner ---- */
 
-enum { ASKED = 1, REFUSED = 2, NO_WORKER = 4, PRIVATE = 8, SMALL = 16, FAST = 32 };
+enum { ASKED = 1, REFUSED = 2, NO_WORKER = 4, PRIVATE = 8, SMALL = 16, FAST = 32, NAMED = 64 };
 
 static const struct {
         const char *name;
@@ -22,6 +22,9 @@ static const struct {
         { "hosts and work enough", PREFER_AUTO, 5, 0, false, OUTCOME_OK, "grid" },
         { "asked for", PREFER_LOCAL, 5, 0, true, OUTCOME_OK, "asked_local" },
         { "nobody", PREFER_AUTO, 0, 0, true, OUTCOME_OK, "no_peers" },
+        { "nobody of those named", PREFER_AUTO, 0, ASKED | NAMED, false, OUTCOME_NO_CANDIDATES,
+          "not_known" },
+        { "nobody, check asked for", PREFER_AUTO, 0, ASKED, true, OUTCOME_OK, "no_peers" },
         { "nobody, remote only", PREFER_REMOTE, 0, 0, false, OUTCOME_NO_CANDIDATES, "no_peers" },
         { "too few to check", PREFER_AUTO, 1, 0, true, OUTCOME_OK, "too_few_peers" },
         { "too few, check asked for", PREFER_AUTO, 1, ASKED, false, OUTCOME_OK, "grid" },
@@ -44,6 +47,7 @@ static void test_planner(void **state) {
                         .prefer = c->prefer,
                         .mode = c->flags & FAST ? MODE_FAST : MODE_QUORUM,
                         .asked_for_check = c->flags & ASKED,
+                        .names_hosts = c->flags & NAMED,
                         .is_refused = c->flags & REFUSED,
                         .has_workers = !(c->flags & NO_WORKER),
                         .has_private_data = c->flags & PRIVATE,

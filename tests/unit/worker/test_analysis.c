@@ -540,6 +540,33 @@ static void test_errors(void **state) {
         fixture_done(&f);
 }
 
-TEST_MAIN(cmocka_unit_test(test_classes), cmocka_unit_test(test_rewrite_is_stable),
-          cmocka_unit_test(test_no_rewrite), cmocka_unit_test(test_types),
-          cmocka_unit_test(test_errors))
+/* Whoever shows one reason shows the one that decides, however many others stand before it. */
+static void test_deciding_first(void **state) {
+        static const char first[] = "SELECT ", last[] = "group_concat(name) FROM s";
+        struct fixture f = {};
+        char sql[1024];
+
+        fixture_input(&f, "main", creates);
+        fixture_open(&f);
+        for (unsigned others = 0; others <= 2 * ENGINE_FINDINGS_MAX; others++) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+                size_t n = (size_t) snprintf(sql, sizeof(sql), "%s", first);
+
+                for (unsigned i = 0; i < others; i++)
+                        n += (size_t) snprintf(sql + n, sizeof(sql) - n, "pi(), ");
+                (void) snprintf(sql + n, sizeof(sql) - n, "%s", last);
+                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(sql), false, &a, &p),
+                                 ENGINE_OK);
+                assert_int_equal(a.class, ENGINE_REFUSED);
+                assert_string_equal(a.findings[0].expression, "group_concat");
+                assert_int_equal(a.findings[0].position, n);
+                assert_int_equal(a.n_deciding, 1);
+                assert_true(a.n_findings <= ENGINE_FINDINGS_MAX);
+        }
+        fixture_done(&f);
+}
+
+TEST_MAIN(cmocka_unit_test(test_classes), cmocka_unit_test(test_deciding_first),
+          cmocka_unit_test(test_rewrite_is_stable), cmocka_unit_test(test_no_rewrite),
+          cmocka_unit_test(test_types), cmocka_unit_test(test_errors))
