@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/base/similar.h"
 #include "common/base/text.h"
 #include "common/daemon/capability.h"
 #include "quorate-config.h"
@@ -331,6 +332,17 @@ static int set_row(struct parse *p, struct row *row, const char *value) {
                     allowed);
 }
 
+static int fail_unknown_key(struct parse *p, const char *section, const char *key) {
+        struct similar s = similar_to(key);
+        char meant[64];
+
+        for (size_t i = 0; i < p->config->n_rows; i++)
+                if (strcmp(p->config->rows[i].section, section) == 0)
+                        similar_try(&s, p->config->rows[i].key->key);
+        return fail(p, "[%s] %s: unknown key%s; `quorate config reference %s` lists them", section,
+                    key, similar_text(&s, meant), p->config->service);
+}
+
 static int on_pair(void *userdata, const char *section, const char *key, const char *value) {
         struct parse *p = userdata;
         struct row *row;
@@ -345,14 +357,15 @@ static int on_pair(void *userdata, const char *section, const char *key, const c
                 if (p->shared && is_known_section(p->config, section))
                         return 1;
                 return fail(p, "[%s]: unknown section%s", section,
-                            p->shared ? "" : ", this file is for one service");
+                            p->shared ? "; `quorate config reference` lists them"
+                                      : ", this file is for one service");
         }
         row = find_row(p->config, section, key);
         if (!row) {
                 /* A shared section may hold keys other services read. */
                 if (p->shared && !owns_section(p->config, section))
                         return 1;
-                return fail(p, "[%s] %s: unknown key, --help-config lists them", section, key);
+                return fail_unknown_key(p, section, key);
         }
         return set_row(p, row, value);
 }
@@ -387,7 +400,7 @@ static void check_section(struct parse *p, struct bytes line) {
                 return;
         (void) snprintf(name, sizeof(name), "%.*s", (int) (end - line.data - 1), line.data + 1);
         if (!is_known_section(p->config, name))
-                fail(p, "[%s]: unknown section", name);
+                fail(p, "[%s]: unknown section; `quorate config reference` lists them", name);
 }
 
 /* inih's line source. Lines it would cut, join or misread are refused here. */
@@ -476,8 +489,8 @@ static void take_variable(struct parse *p, const char *variable) {
         }
         environment_name(p->config->service, "", prefix, sizeof(prefix));
         if (strncmp(variable, prefix, strlen(prefix)) == 0)
-                fail(p, "%.*s: unknown key, --help-config lists them", (int) (equal - variable),
-                     variable);
+                fail(p, "%.*s: unknown key; `quorate config reference %s` lists them",
+                     (int) (equal - variable), variable, p->config->service);
 }
 
 int config_environment(struct config *c, const char *const *env, char error[CONFIG_ERROR_SIZE]) {

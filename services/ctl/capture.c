@@ -99,6 +99,17 @@ void capture_done(struct capture *c) {
         buffer_done(&c->err);
 }
 
+bool capture_line(struct bytes *text, struct bytes *ret) {
+        const uint8_t *end;
+
+        if (text->len == 0)
+                return false;
+        end = memchr(text->data, '\n', text->len);
+        *ret = BYTES(text->data, end ? (size_t) (end - text->data) : text->len);
+        *text = end ? BYTES(end + 1, text->len - ret->len - 1) : BYTES_NONE;
+        return true;
+}
+
 const char *capture_complaint(const struct capture *c, char ret[512]) {
         const char *text = (const char *) c->err.data;
         size_t n = 0, skip;

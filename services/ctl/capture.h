@@ -18,5 +18,7 @@ void capture_done(struct capture *c);
 static inline void capture_donep(struct capture *c) {
         capture_done(c);
 }
+/* Takes the next line off the text, without its end. False: there is none. */
+bool capture_line(struct bytes *text, struct bytes *ret);
 /* The first line of what it said on stderr, escaped, without "PROGRAM: " in front. */
 const char *capture_complaint(const struct capture *c, char ret[512]);

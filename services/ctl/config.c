@@ -11,6 +11,7 @@
 #include "common/daemon/capability.h"
 #include "services/ctl/capture.h"
 #include "services/ctl/config_check.h"
+#include "services/ctl/config_reference.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
 
@@ -44,23 +45,11 @@ static int read_values(const char *binary, const char *config, struct values *v)
         return r;
 }
 
-/* The next line, without its end. */
-static bool next_line(struct bytes *text, struct bytes *ret) {
-        const uint8_t *end;
-
-        if (text->len == 0)
-                return false;
-        end = memchr(text->data, '\n', text->len);
-        *ret = BYTES(text->data, end ? (size_t) (end - text->data) : text->len);
-        *text = end ? BYTES(end + 1, text->len - ret->len - 1) : BYTES_NONE;
-        return true;
-}
-
 /* Whether the output has this line below this section. */
 static bool has_line(const struct capture *c, struct bytes section, struct bytes line) {
         struct bytes text = buffer_bytes(&c->out), at, in = BYTES_NONE;
 
-        while (next_line(&text, &at)) {
+        while (capture_line(&text, &at)) {
                 if (at.len > 0 && at.data[0] == '[')
                         in = at;
                 else if (bytes_equal(at, line) && bytes_equal(in, section))
@@ -112,7 +101,7 @@ static void show_values(const struct command_context *ctx, const char *service,
 
         if (!ctx->common.json)
                 printf("# quorate-%s\n", service);
-        while (next_line(&text, &line)) {
+        while (capture_line(&text, &line)) {
                 if (line.len > 1 && line.data[0] == '[') {
                         section = line;
                         if (!ctx->common.json)
@@ -162,13 +151,17 @@ int config_check(const char *config, char why[512]) {
 }
 
 static int run(const struct command_context *ctx) {
-        bool show = ctx->operands.n_items == 1 && strcmp(ctx->operands.items[0], "show") == 0;
-        bool check = ctx->operands.n_items == 1 && strcmp(ctx->operands.items[0], "check") == 0;
+        const char *verb = ctx->operands.n_items > 0 ? ctx->operands.items[0] : "";
+        bool show = ctx->operands.n_items == 1 && strcmp(verb, "show") == 0;
+        bool check = ctx->operands.n_items == 1 && strcmp(verb, "check") == 0;
         struct node node;
         int code = EXIT_OK;
 
+        if (strcmp(verb, "reference") == 0 && ctx->operands.n_items <= 2)
+                return config_reference(ctx,
+                                        ctx->operands.n_items == 2 ? ctx->operands.items[1] : NULL);
         if (!show && !check)
-                return complain(ctx, EXIT_USAGE, "config: say show or check");
+                return complain(ctx, EXIT_USAGE, "config: say show, check, or reference [SERVICE]");
         if (node_find(&ctx->common, &node))
                 return complain(ctx, EXIT_USAGE, "no configuration directory; give --config PATH");
         if (!ctx->common.config && node_count_below(node.state) > 0)
@@ -197,8 +190,9 @@ static int run(const struct command_context *ctx) {
 
 const struct command command_config = {
         .name = "config",
-        .usage = "config show | check",
-        .summary = "Show every setting with where it comes from, or check the files",
+        .usage = "config show | check | reference [SERVICE]",
+        .summary = "Show every setting with where it comes from, check the files,\n"
+                   "or list what every key means and may be",
         .example = "quorate config check --config /etc/quorate",
         .run = run,
 };

@@ -78,8 +78,7 @@ static void look_at_config(struct doctor *d, struct finding *f) {
                 finding_set(f, HEALTH_OK, "%s: none, defaults", d->node.config);
         } else if (config_check(d->node.config, why)) {
                 finding_set(f, HEALTH_FAIL, "%s", why);
-                finding_remedy(f, "correct that line; `quorate-SERVICE --help-config` lists the "
-                                  "keys");
+                finding_remedy(f, "correct that line; `quorate config reference` lists the keys");
         } else {
                 finding_set(f, HEALTH_OK, "%s: valid for every service", d->node.config);
         }

@@ -10,6 +10,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
+#include "common/base/similar.h"
 #include "quorate-config.h"
 #include "services/ctl/command.h"
 
@@ -100,6 +101,18 @@ static int run(const struct command *c, int argc, char **argv) {
         return c->run(&ctx);
 }
 
+/* The only line of somebody who mistyped it: it says what was meant, if that can be seen. */
+static int complain_unknown(const char *before, const char *name) {
+        struct similar s = similar_to(name);
+        char meant[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                similar_try(&s, commands[i].command->name);
+        similar_try(&s, "help");
+        return complain(NULL, EXIT_USAGE, "%s '%s'%s; `quorate --help` lists them", before, name,
+                        similar_text(&s, meant));
+}
+
 static int help_on(const char *topic) {
         const struct command *c = find(topic);
 
@@ -108,8 +121,7 @@ static int help_on(const char *topic) {
                 return EXIT_OK;
         }
         if (!c)
-                return complain(NULL, EXIT_USAGE,
-                                "help: no command '%s'; `quorate --help` lists them", topic);
+                return complain_unknown("help: no command", topic);
         command_help(c, stdout);
         return EXIT_OK;
 }
@@ -149,8 +161,7 @@ static int run_line(int argc, char **argv) {
         }
         c = find(argv[1]);
         if (!c)
-                return complain(NULL, EXIT_USAGE,
-                                "unknown command '%s'; `quorate --help` lists them", argv[1]);
+                return complain_unknown("unknown command", argv[1]);
         return run(c, argc - 2, argv + 2);
 }
 

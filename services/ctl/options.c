@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/base/similar.h"
 #include "common/base/text.h"
 
 struct parse {
@@ -130,6 +131,20 @@ static int take_value(struct parse *p, const struct option *o, void *values, con
         return OPTIONS_OK;
 }
 
+static int refuse_long(struct parse *p, const char *arg) {
+        char name[48], after[80];
+        struct similar s;
+
+        (void) snprintf(name, sizeof(name), "%.*s", (int) strcspn(arg, "="), arg);
+        s = similar_to(name);
+        for (size_t t = 0; t < p->n_targets; t++)
+                for (const struct option *o = p->targets[t].table; o->kind != OPTION_END; o++)
+                        similar_try(&s, o->name);
+        (void) snprintf(after, sizeof(after), "%s%.40s; see --help",
+                        s.best ? ", did you mean --" : "", s.best ? s.best : "");
+        return refuse(p, "unknown option --%s%s", arg, after);
+}
+
 static int take_long(struct parse *p, const char *arg) {
         const char *equals = strchr(arg, '=');
         size_t len = equals ? (size_t) (equals - arg) : strlen(arg);
@@ -138,7 +153,7 @@ static int take_long(struct parse *p, const char *arg) {
 
         o = find(p, arg, len, 0, &values);
         if (!o)
-                return refuse(p, "unknown option --%s; see --help%s", arg, "");
+                return refuse_long(p, arg);
         return take_value(p, o, values, equals ? equals + 1 : NULL);
 }
 

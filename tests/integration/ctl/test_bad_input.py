@@ -33,7 +33,8 @@ class Node(g.Grid):
     def _command(self):
         config = self.dir / "c"
         config.mkdir(exist_ok=True)
-        (config / "quorate.conf").write_text("[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\nmdns = no\n")
+        # A network of its own: other nodes on this machine and its LAN are none of its candidates.
+        (config / "quorate.conf").write_text(f"[network]\nname = alone-{os.getpid()}\n[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\n")
         return [g.QUORATE, "run", *self.place(1), "--config", str(config), "--json"]
 
     def place(self, node):
@@ -104,7 +105,12 @@ def tell(tap, name, done, code, wanted):
 def command_table(p):
     q = "query"
     return [
-        ("unknown command", ["qurey", "SELECT 1"], 2, "unknown command 'qurey'"),
+        ("unknown command", ["qurey", "SELECT 1"], 2, "unknown command 'qurey', did you mean `query`; .*lists them"),
+        ("unknown command, nothing like it", ["zebra"], 2, "unknown command 'zebra'; .*lists them"),
+        ("mistyped option", [q, "--quroum", "2", "SELECT 1"], 2, "unknown option --quroum, did you mean --quorum; see"),
+        ("reference of a mistyped service", ["config", "reference", "coordinatr"], 2,
+         "no service 'coordinatr' here, did you mean `coordinator`; give one of keyring, transport"),
+        ("config what", ["config"], 2, "say show, check, or reference"),
         ("unknown option", [q, "--nope", "SELECT 1"], 2, "unknown option --nope"),
         ("option without its value", [q, "SELECT 1", "--data"], 2, "--data needs"),
         ("time without a unit", [q, "--timeout", "3", "SELECT 1"], 2, "time with its unit"),
@@ -138,7 +144,7 @@ def command_table(p):
         ("receipt that is text", ["receipt", "verify", p.path("text.txt")], 5, "REFUSED by the check .checksum"),
         ("key over a file", ["key", "new", p.path("text.txt")], 5, "never overwritten"),
         ("configuration with an unknown key", ["config", "check", "--config", p.path("config")], 2,
-         r"quorate\.conf:2: .*nonsense.*unknown key"),
+         r"quorate\.conf:2: .*nonsense.*unknown key.*`quorate config reference transport` lists them"),
     ]
 
 
@@ -217,6 +223,13 @@ def test_commands(tap):
     try:
         for name, arguments, code, wanted in command_table(p):
             tell(tap, name, p.run(*arguments), code, wanted)
+        reference = p.run("config", "reference", "transport")
+        tap.check(reference.returncode == 0 and re.search(r"# .*\n# .*\nlisten = ", reference.stdout) and not reference.stderr,
+                  "the reference that errors name explains every key", reference)
+        keys = [json.loads(line) for line in p.run("config", "reference", "--json").stdout.splitlines()]
+        tap.check({"coordinator", "transport", "worker"} <= {k["service"] for k in keys} and all(k["key"] and k["meaning"] and k["allowed"] for k in keys) and
+                  {"service": "coordinator", "section": "query", "key": "quorum", "default": "2"}.items() <=
+                  next(k for k in keys if (k["section"], k["key"]) == ("query", "quorum")).items(), "for programs too", keys[:3])
         run = p.run("run", "--config", p.path("config"))
         tap.check(run.returncode == 2 and re.search(r"quorate\.conf:2: .*nonsense: unknown key", run.stderr) and
                   "starting it again" not in run.stderr, "run with an unknown key: file:line, exit 2, no retries", run)

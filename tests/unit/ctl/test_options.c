@@ -91,7 +91,8 @@ static const struct {
         const char *args[4];
         const char *want; /* part of the text */
 } refused[] = {
-        { { "--nope" }, "unknown option --nope" },
+        { { "--nope" }, "unknown option --nope; see --help" },
+        { { "--chioce=two" }, "unknown option --chioce=two, did you mean --choice; see --help" },
         { { "-z" }, "unknown option -z" },
         { { "-fz" }, "unknown option" },
         { { "--flag=yes" }, "takes no value" },

@@ -50,12 +50,15 @@ static const struct {
         { "another reader's key of a shared section", "[network]\nport = 1\n", true, NULL },
         { "no section in the shared file", "count = 7\n", true,
           "f:1: count: stands before any [section], put it below one" },
-        { "unknown section", "# x\n[dth]\ncount = 1\n", true, "f:2: [dth]: unknown section" },
-        { "unknown empty section", "[dth]\n", true, "f:1: [dth]: unknown section" },
+        { "unknown section", "# x\n[dth]\ncount = 1\n", true,
+          "f:2: [dth]: unknown section; `quorate config reference` lists them" },
+        { "unknown empty section", "[dth]\n", true,
+          "f:1: [dth]: unknown section; `quorate config reference` lists them" },
         { "another service in our own file", "[gossip]\nx = 1\n", false,
           "f:2: [gossip]: unknown section, this file is for one service" },
         { "unknown key", "[dht]\n\ncuont = 1\n", true,
-          "f:3: [dht] cuont: unknown key, --help-config lists them" },
+          "f:3: [dht] cuont: unknown key, did you mean `count`; `quorate config reference dht` "
+          "lists them" },
         { "repeated", "[dht]\ncount = 1\ncount = 1\n", true,
           "f:3: [dht] count: is there twice, keep one" },
         { "too large", "[dht]\ncount = 65\n", true,
@@ -118,7 +121,10 @@ static void test_owned_section(void **state) {
 
         assert_int_equal(config_parse(c, "f", BYTES_LIT("[query]\ncuont = 1\n"), true, error),
                          CONFIG_E_INVALID);
-        assert_string_equal(error, "f:2: [query] cuont: unknown key, --help-config lists them");
+        assert_string_equal(error,
+                            "f:2: [query] cuont: unknown key, did you mean `count`; `quorate "
+                            "config reference coordinator` "
+                            "lists them");
         assert_int_equal(config_parse(c, "f", BYTES_LIT("[network]\nx = 1\n"), true, error), 0);
         config_free(c);
 }
@@ -169,8 +175,8 @@ static void test_environment(void **state) {
         assert_string_equal(error, "environment: [dht] count: \"0\" is not allowed, give a whole "
                                    "number from 1 to 64");
         assert_int_equal(config_environment(c, unknown, error), CONFIG_E_INVALID);
-        assert_string_equal(error, "environment: QUORATE_DHT_COUNTS: unknown key, --help-config "
-                                   "lists them");
+        assert_string_equal(error, "environment: QUORATE_DHT_COUNTS: unknown key; `quorate config "
+                                   "reference dht` lists them");
         config_free(c);
 }
 
