@@ -132,12 +132,23 @@ static int open_node(const struct command_context *ctx, const struct ask_options
         return r;
 }
 
+/* A grid's folder instead of a node's: nobody is there, and alone is not what was meant. */
+static bool is_grid(const struct command_context *ctx, int r, char why[256]) {
+        struct node node;
+
+        return r == QUORATE_E_NO_NODE && node_find(&ctx->common, &node) == NODE_OK &&
+               node_is_grid(node.runtime, why);
+}
+
 int ask_connect(const struct command_context *ctx, const struct ask_options *o,
                 struct quorate **ret) {
         int r = open_node(ctx, o, ret);
+        char why[256];
 
         if (r == QUORATE_OK)
                 return EXIT_OK;
+        if (is_grid(ctx, r, why))
+                return complain(ctx, EXIT_OTHER, "%s", why);
         if (r != QUORATE_E_NO_NODE)
                 return complain(ctx, EXIT_OTHER, "%s", quorate_code_text(r));
         return complain(ctx, EXIT_OTHER, "%s; start one with `quorate run`, or give --runtime DIR",
@@ -145,9 +156,11 @@ int ask_connect(const struct command_context *ctx, const struct ask_options *o,
 }
 
 int ask_open(const struct command_context *ctx, const struct ask_options *o, struct quorate **ret) {
-        char executor[PATH_MAX];
+        char executor[PATH_MAX], why[256];
         int r = open_node(ctx, o, ret);
 
+        if (is_grid(ctx, r, why))
+                return complain(ctx, EXIT_OTHER, "%s", why);
         if (r == QUORATE_E_NO_NODE && node_binary("executor", executor))
                 r = quorate_open_private(executor, ret);
         if (r == QUORATE_OK)

@@ -96,6 +96,8 @@ static const char *explain_missing(const char *runtime, const char *capability, 
                 (void) snprintf(why, 256,
                                 "the node that runs here has no %.*s; look with `quorate doctor`",
                                 (int) strcspn(capability, "/"), capability);
+        else if (node_is_grid(runtime, why))
+                return why;
         else
                 (void) snprintf(why, 256,
                                 "no node is running here (%.120s); start one with `quorate run`, "

@@ -156,25 +156,32 @@ static int run(const struct command_context *ctx) {
         bool check = ctx->operands.n_items == 1 && strcmp(verb, "check") == 0;
         struct node node;
         int code = EXIT_OK;
+        char why[256];
 
         if (strcmp(verb, "reference") == 0 && ctx->operands.n_items <= 2)
                 return config_reference(ctx,
                                         ctx->operands.n_items == 2 ? ctx->operands.items[1] : NULL);
         if (!show && !check)
                 return complain(ctx, EXIT_USAGE, "config: say show, check, or reference [SERVICE]");
-        if (node_find(&ctx->common, &node))
+        if (node_find_running(&ctx->common, &node))
                 return complain(ctx, EXIT_USAGE, "no configuration directory; give --config PATH");
         if (!ctx->common.config && node_count_below(node.state) > 0)
                 return complain(ctx, EXIT_USAGE,
                                 "%s holds a grid of %zu nodes, each with its quorate.conf; give "
                                 "--state %s/node-1",
                                 node.state, node_count_below(node.state), node.state);
+        if (!ctx->common.config && node_is_grid(node.runtime, why))
+                return complain(ctx, EXIT_USAGE, "%s", why);
         if (access(node.config, F_OK) < 0) {
                 if (ctx->common.config)
                         return complain(ctx, EXIT_USAGE, "--config %s: %s", node.config,
                                         strerror(errno));
                 (void) strcpy(node.config, NO_CONFIG);
         }
+        if (show && !ctx->common.json)
+                printf("# %s\n\n", strcmp(node.config, NO_CONFIG) == 0
+                                           ? "no configuration file: defaults and environment"
+                                           : node.config);
         for (const char *const *s = capability_services; *s; s++) {
                 int c = visit(ctx, &node, *s, show);
 

@@ -86,7 +86,7 @@ static int run(const struct command_context *ctx) {
 
         if (ctx->operands.n_items > 0)
                 return complain(ctx, EXIT_USAGE, "doctor: takes no operands");
-        if (node_find(&ctx->common, &d.node))
+        if (node_find_running(&ctx->common, &d.node))
                 return complain(ctx, EXIT_USAGE,
                                 "no usable directories; set HOME, or give --runtime and --state");
         look_at_all(&d, doctor_node_checks, counts);

@@ -111,9 +111,13 @@ static void look_at_key(struct doctor *d, struct finding *f) {
 /* ---- what runs ---- */
 
 static void look_at_node(struct doctor *d, struct finding *f) {
-        char down[256] = "";
+        char down[256] = "", grid[256];
 
         d->runs = services_file_read(d->node.runtime, &d->services);
+        if (!d->runs && node_is_grid(d->node.runtime, grid)) {
+                finding_set(f, HEALTH_FAIL, "%s", grid);
+                return;
+        }
         if (!d->runs) {
                 finding_set(f, HEALTH_WARN, "no node is running in %.400s", d->node.runtime);
                 finding_remedy(f, "start it with `quorate run`; queries run alone until then");

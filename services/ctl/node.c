@@ -11,6 +11,7 @@
 #include "common/base/cleanup.h"
 #include "common/daemon/runtime.h"
 #include "quorate-config.h"
+#include "services/ctl/services_file.h"
 
 static bool fits(int n) {
         return n > 0 && n < PATH_MAX;
@@ -86,6 +87,40 @@ int node_find(const struct common_options *options, struct node *ret) {
         ret->is_runtime_named = options->runtime || (variable && *variable);
         find_own_config(options, ret);
         return NODE_OK;
+}
+
+static bool is_told(const char *option, const char *variable) {
+        const char *given = option ? option : getenv(variable);
+
+        return given && *given;
+}
+
+int node_find_running(const struct common_options *options, struct node *ret) {
+        struct services_file running;
+        int r = node_find(options, ret);
+
+        if (r || !services_file_read(ret->runtime, &running))
+                return r;
+        if (*running.state && !is_told(options->state, "QUORATE_STATE"))
+                (void) strcpy(ret->state, running.state);
+        if (*running.config && !is_told(options->config, "QUORATE_CONFIG"))
+                (void) strcpy(ret->config, running.config);
+        return NODE_OK;
+}
+
+bool node_is_grid(const char *runtime, char why[256]) {
+        char path[PATH_MAX + 64];
+        size_t n = 0;
+
+        do
+                (void) snprintf(path, sizeof(path), "%s/node-%zu/services.json", runtime, n + 1);
+        while (access(path, F_OK) == 0 && ++n);
+        if (n > 0)
+                (void) snprintf(why, 256,
+                                "%.70s holds the sockets of a grid, node-1 to node-%zu; give "
+                                "--runtime %.70s/node-1 or another",
+                                runtime, n, runtime);
+        return n > 0;
 }
 
 size_t node_count_below(const char *state) {

@@ -31,6 +31,10 @@ enum node_result {
 /* Changes nothing on the disk. Returns enum node_result. */
 int node_find(const struct common_options *options, struct node *ret);
 
+/* The same for commands about a node that may be running: where neither option nor variable
+ * names its state or its configuration, and one runs on these sockets, those are its own. */
+int node_find_running(const struct common_options *options, struct node *ret);
+
 /* The program of a service or "executor": beside this program in a build tree
  * (../<service>/quorate-<service>), in $QUORATE_LIBEXEC, or installed. False: none. */
 bool node_binary(const char *service, char ret[PATH_MAX]);
@@ -38,6 +42,10 @@ bool node_binary(const char *service, char ret[PATH_MAX]);
 /* How many nodes `run --nodes` keeps below this state directory, 0: it is that of one
  * node. Whoever asks for one of them must name <state>/node-1 or another. */
 size_t node_count_below(const char *state);
+
+/* True: this runtime directory is that of a grid, whose nodes have theirs below it; `why` has
+ * one line about it that names the first of them. */
+bool node_is_grid(const char *runtime, char why[256]);
 
 #define NODE_PEER_SIZE 64
 /* Makes the node's key when there is none (by the keyring program: nobody else ever

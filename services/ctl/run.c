@@ -87,6 +87,15 @@ static void on_ended(void *userdata, int code) {
         loop_exit(r->loop, code);
 }
 
+static void say_stopping(const struct running *r) {
+        if (r->ctx->common.json) {
+                puts("{\"event\":\"stopping\"}");
+                fflush(stdout);
+        } else if (!r->options->quiet) {
+                fputs("quorate: stopping all services; Ctrl-C again ends them at once\n", stderr);
+        }
+}
+
 static int on_signal(void *userdata, int signo) {
         struct running *r = userdata;
 
@@ -97,6 +106,7 @@ static int on_signal(void *userdata, int signo) {
         if (r->interrupted) /* asked twice: at once */
                 loop_exit(r->loop, EXIT_OTHER);
         r->interrupted = true;
+        say_stopping(r);
         supervisor_stop(r->supervisor);
         return 0;
 }

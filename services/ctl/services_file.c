@@ -1,7 +1,6 @@
 #include "services/ctl/services_file.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +50,8 @@ bool services_file_read(const char *runtime, struct services_file *ret) {
         text[n] = 0;
         if (member(text, "\"supervisor\":", number, sizeof(number)))
                 ret->supervisor = atoi(number);
+        (void) member(text, "\"state_folder\":\"", ret->state, sizeof(ret->state));
+        (void) member(text, "\"configuration\":\"", ret->config, sizeof(ret->config));
         for (const char *at = text;
              ret->n_rows < SERVICES_FILE_ROWS && (at = strstr(at, "{\"service\":\"")); at++)
                 read_row(at, &ret->rows[ret->n_rows++]);

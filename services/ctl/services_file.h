@@ -2,6 +2,7 @@
 
 /* runtime/services.json as `quorate run` writes it: which services there are. */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,7 +15,8 @@ struct services_row {
         unsigned uid;
 };
 struct services_file {
-        pid_t supervisor; /* 0: no file, or of another form */
+        pid_t supervisor;                       /* 0: no file, or of another form */
+        char state[PATH_MAX], config[PATH_MAX]; /* of the node; "": not told */
         struct services_row rows[SERVICES_FILE_ROWS];
         size_t n_rows;
 };

@@ -56,6 +56,14 @@ static int wait_for_lock(int fd, char *pid, size_t size) {
         }
 }
 
+/* Whoever ends takes its lock file away: what was waited for may be no file any more. */
+static bool is_still_there(int fd, const char *path) {
+        struct stat held, named;
+
+        return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_ino == named.st_ino &&
+               held.st_dev == named.st_dev;
+}
+
 /* One supervisor for one directory: `file` is its lock, `option` gives another one. */
 static int take_lock(const char *dir, const char *file, const char *option, int *ret_fd,
                      char error[256]) {
@@ -64,14 +72,18 @@ static int take_lock(const char *dir, const char *file, const char *option, int 
 
         if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= PATH_MAX)
                 return refuse(error, "%s: path too long", dir);
-        *ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (*ret_fd < 0)
-                return refuse(error, "%s: %s; make it writable or give %s DIR", path,
-                              strerror(errno), option);
-        if (wait_for_lock(*ret_fd, pid, sizeof(pid)))
-                return refuse(error,
-                              "another `quorate run` (process %s) has %s; stop it or give %s DIR",
-                              pid, dir, option);
+        do {
+                fd_close(*ret_fd);
+                *ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+                if (*ret_fd < 0)
+                        return refuse(error, "%s: %s; make it writable or give %s DIR", path,
+                                      strerror(errno), option);
+                if (wait_for_lock(*ret_fd, pid, sizeof(pid)))
+                        return refuse(error,
+                                      "another `quorate run` (process %s) has %s; stop it or give "
+                                      "%s DIR",
+                                      pid, dir, option);
+        } while (!is_still_there(*ret_fd, path));
         len = snprintf(pid, sizeof(pid), "%d", getpid());
         if (ftruncate(*ret_fd, 0) < 0 || pwrite(*ret_fd, pid, (size_t) len, 0) != len)
                 return refuse(error, "%s: %s; is the disk full?", path, strerror(errno));
@@ -347,16 +359,32 @@ static void unlink_sockets(const struct supervised_node *n) {
                                 (void) unlink(path);
 }
 
-void supervised_node_done(struct supervised_node *n) {
-        char path[PATH_MAX + 32];
+/* Sockets, what is told about them, and with that the folders: only what is empty goes. Ours
+ * are both locks, so nobody else has anything here. */
+static void clear_runtime(const struct supervised_node *n) {
+        const char *runtime = n->node.runtime;
+        char path[PATH_MAX + 64];
 
+        unlink_sockets(n);
+        (void) snprintf(path, sizeof(path), "%s/services.json", runtime);
+        (void) unlink(path);
+        for (const char *const *s = capability_services; *s; s++) {
+                (void) snprintf(path, sizeof(path), "%s/%s", runtime, *s);
+                (void) rmdir(path);
+        }
+        (void) snprintf(path, sizeof(path), "%s/run.lock", runtime);
+        (void) unlink(path);
+        if (rmdir(runtime) < 0 || !n->name)
+                return;
+        (void) snprintf(path, sizeof(path), "%s", runtime);
+        (void) rmdir(dirname(path)); /* of a grid, when its last node goes */
+}
+
+void supervised_node_done(struct supervised_node *n) {
         for (unsigned i = 0; i < n->n_services; i++)
                 supervised_done(&n->services[i]);
-        if (n->lock_fd >= 0 && n->n_services > 0) {
-                unlink_sockets(n);
-                snprintf(path, sizeof(path), "%s/services.json", n->node.runtime);
-                (void) unlink(path);
-        }
+        if (n->lock_fd >= 0 && n->n_services > 0)
+                clear_runtime(n);
         fd_close(n->runtime_lock_fd);
         fd_close(n->lock_fd);
         free(n->name);
@@ -383,6 +411,15 @@ char *supervised_isolation(const struct supervised *s, char ret[256]) {
         return ret;
 }
 
+/* For commands that are told no more than where the sockets are. A path that JSON would have
+ * to escape is not told: it is read without a parser. */
+static void publish_path(FILE *f, const char *name, const char *path) {
+        for (const char *c = path; *c; c++)
+                if ((unsigned char) *c < 0x20 || *c == '"' || *c == '\\')
+                        return;
+        fprintf(f, ",\"%s\":\"%s\"", name, path);
+}
+
 void supervised_node_publish(const struct supervised_node *n) {
         char path[PATH_MAX + 32], tmp[PATH_MAX + 64], layers[256];
         FILE *f;
@@ -392,7 +429,10 @@ void supervised_node_publish(const struct supervised_node *n) {
         f = fopen(tmp, "we");
         if (!f)
                 return; /* for people only: the node runs without it */
-        fprintf(f, "{\"supervisor\":%d,\"services\":[", getpid());
+        fprintf(f, "{\"supervisor\":%d", getpid());
+        publish_path(f, "state_folder", n->node.state);
+        publish_path(f, "configuration", n->node.config);
+        fputs(",\"services\":[", f);
         for (unsigned i = 0; i < n->n_services; i++) {
                 const struct supervised *s = &n->services[i];
 

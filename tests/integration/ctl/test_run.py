@@ -88,6 +88,16 @@ def interrupted(tap):
         began = time.monotonic()
         tap.equal(grid.process.wait(20), 0, "Ctrl-C while it serves: exit code 0")
         tap.check(time.monotonic() - began < 10 and not gone(grid), "in time, nothing is left", ours(grid))
+        tap.check(b'{"event":"stopping"}' in (grid.dir / "events").read_bytes() and not grid.runtime.exists(),
+                  "it says that it stops, and leaves no empty folder", list(grid.dir.rglob("r/**/*")))
+        (grid.runtime / "node-1").mkdir(parents=True)
+        (grid.runtime / "node-1" / "mine").write_text("kept")
+        grid._spawn()
+        grid.wait_up()
+        os.killpg(grid.process.pid, signal.SIGINT)
+        tap.equal(grid.process.wait(20), 0, "and again")
+        tap.equal([str(p.relative_to(grid.runtime)) for p in grid.runtime.rglob("*")], ["node-1", "node-1/mine"],
+                  "what others put there stays")
 
 
 def interrupted_first_time(tap):
@@ -235,8 +245,11 @@ def terminal(tap):
         grid.wait_up()
         heard = [s for s in grid.services(1) if os.getsid(grid.pid(1, s)) == os.getsid(pid)]
         tap.equal(heard, [], "no service hears what is pressed at the terminal")
+        os.read(master, 65536)
         os.write(master, b"\x03")
         _, status = os.waitpid(pid, 0)
+        said = os.read(master, 65536).decode(errors="replace").replace("^C", "").split("\r\n")
+        tap.equal(said, ["quorate: stopping all services; Ctrl-C again ends them at once", ""], "Ctrl-C is answered in one line")
         tap.check(os.waitstatus_to_exitcode(status) == 0 and not gone(grid), "Ctrl-C at a terminal: exit code 0", status, ours(grid))
         os.close(master)
         pid, master = in_terminal(grid)
@@ -269,6 +282,17 @@ def people(tap):
         tap.check(re.search(r"data-class +=.*sensitive +# file", out), "config show too", out)
         doctor = grid.ctl(1, "doctor")[1]
         tap.check(f"{conf}: valid for every service" in doctor, "and doctor", doctor)
+        only = ["--runtime", str(grid.runtime / "node-1")]
+        shown = at(grid, "config", "show", *only)
+        tap.check(re.search(r"data-class +=.*sensitive +# file", shown.stdout) and shown.stdout.startswith(f"# {conf}"),
+                  "config show of a node whose sockets alone are named", shown)
+        shown = at(grid, "doctor", *only)
+        tap.check(f"{conf}: valid for every service" in shown.stdout and f"{grid.state}/node-1/keyring/seed" in shown.stdout, "doctor too", shown)
+        for arguments in (["status"], ["query", "SELECT 1"], ["peers"], ["job", "list"], ["config", "show"]):
+            shown = at(grid, *arguments, "--runtime", str(grid.runtime))
+            tap.check(shown.returncode == (2 if arguments[0] == "config" else 5) and not shown.stdout and
+                      f"grid, node-1 to node-2; give --runtime {grid.runtime}/node-1" in shown.stderr and len(shown.stderr.splitlines()) == 1,
+                      f"{arguments[0]} of the grid's own folder: which node?", shown)
         base = subprocess.run([g.QUORATE, "config", "check", "--state", str(grid.state), "--runtime", str(grid.runtime)],
                               capture_output=True, text=True, env=grid.env)
         tap.check(base.returncode == 2 and "holds a grid of 2 nodes" in base.stderr and "node-1" in base.stderr, "of the grid itself: which node?", base)
@@ -289,6 +313,10 @@ def people(tap):
             out = on_terminal([g.QUORATE, "doctor", *grid.place(1), *options], {**grid.env, **environment})
             tap.check(("\033[3" in out) == coloured and "executor" in out, f"colours with {environment} {options}: {coloured}", out[:300])
         tap.check("\033[" not in doctor, "none into a pipe")
+
+
+def at(grid, *arguments):
+    return subprocess.run([g.QUORATE, *arguments], capture_output=True, text=True, timeout=20, env=grid.env, stdin=subprocess.DEVNULL)
 
 
 def on_terminal(command, env):

@@ -15,13 +15,16 @@ static void test_rows(void **state) {
         out = fopen(path, "w");
         assert_non_null(out);
         fprintf(out,
-                "{\"supervisor\":%d,\"services\":[{\"service\":\"dht\",\"pid\":7,\"state\":"
+                "{\"supervisor\":%d,\"state_folder\":\"/a "
+                "b/state\",\"services\":[{\"service\":\"dht\",\"pid\":7,\"state\":"
                 "\"ready\",\"restarts\":0,\"uid\":12,\"isolation\":\"uid,net,mount,seccomp\"},"
                 "{\"service\":\"worker@1\",\"pid\":8,\"state\":\"ended\",\"restarts\":2,\"uid\":0,"
                 "\"isolation\":\"\"}]}\n",
                 getpid());
         (void) fclose(out);
         assert_true(services_file_read(folder, &f));
+        assert_string_equal(f.state, "/a b/state");
+        assert_string_equal(f.config, "");
         assert_int_equal(f.n_rows, 2);
         assert_int_equal(f.rows[0].uid, 12);
         assert_true(services_row_has(&f.rows[0], "mount"));
