@@ -21,7 +21,7 @@ static const struct {
         { "starting", YELLOW }, { "waiting", YELLOW },    { "stopping", YELLOW },
         { "ended", RED },       { "connected", GREEN },   { "dialling", YELLOW },
         { "backing off", RED }, { "paused", YELLOW },     { "answered", GREEN },
-        { "told", YELLOW },     { "blocked", RED },
+        { "told", YELLOW },     { "blocked", RED },       { "FAILED", RED },
 };
 
 const char *colour_of(const char *word) {

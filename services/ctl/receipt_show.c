@@ -15,7 +15,10 @@
 #include "common/canonical/outcome.h"
 #include "common/canonical/receipt.h"
 #include "common/wire/peerid.h"
+#include "services/ctl/colour.h"
+#include "services/ctl/file_kind.h"
 #include "services/ctl/json.h"
+#include "services/ctl/receipt_job.h"
 
 struct mapped {
         struct bytes bytes;
@@ -81,12 +84,20 @@ static void host_json(const struct receipt_report *r, size_t i) {
         fputc('}', stdout);
 }
 
-static void report_json(const char *path, const struct receipt_report *r, bool everything) {
+/* What the command was given. */
+struct checked {
+        const struct command_context *ctx;
+        const char *path, *rows_path; /* rows_path NULL: without */
+        struct bytes file, rows;
+};
+
+static void report_json(const struct checked *c, const struct receipt_report *r, bool everything) {
         const char *state = result_state_name(r->state);
         bool first = true;
 
         fputc('{', stdout);
-        json_member_string(stdout, "file", path, &first);
+        json_member_string(stdout, "file", c->path, &first);
+        json_member_string(stdout, "kind", file_kind_text(file_kind_of(c->file)), &first);
         json_member_bool(stdout, "valid", r->valid, &first);
         json_member_string(stdout, "state", state ? state : "", &first);
         json_member_u64(stdout, "agreement", r->agreement, &first);
@@ -101,6 +112,8 @@ static void report_json(const char *path, const struct receipt_report *r, bool e
         fputc('[', stdout);
         checks_json(r);
         fputc(']', stdout);
+        if (everything && r->checks[RECEIPT_DESCRIPTOR].status == CHECK_PASSED)
+                receipt_job_json(r, &first);
         if (everything) {
                 json_key(stdout, "sql", &first);
                 json_text(stdout, r->receipt.sql);
@@ -113,28 +126,48 @@ static void report_json(const char *path, const struct receipt_report *r, bool e
         fputs("}\n", stdout);
 }
 
-static void report_text(const struct receipt_report *r) {
-        const char *state = result_state_name(r->state);
+static void report_text(const struct command_context *ctx, const struct receipt_report *r) {
+        const char *state = result_state_name(r->state) ? result_state_name(r->state) : "?";
 
-        for (unsigned i = 0; i < _RECEIPT_CHECK_MAX; i++)
-                printf("  %-18s %-8s %s\n", receipt_check_name(i), status_name(r->checks[i].status),
+        for (unsigned i = 0; i < _RECEIPT_CHECK_MAX; i++) {
+                const char *status = status_name(r->checks[i].status);
+
+                printf("  %-18s %s%-8s%s %s\n", receipt_check_name(i),
+                       colour_begin(ctx, stdout, status), status, colour_end(ctx, stdout, status),
                        r->checks[i].detail);
+        }
         if (r->valid)
-                printf("valid: %s, %u equal answers of distinct voters (quorum %u of %u)\n",
-                       state ? state : "?", r->agreement, r->quorum, r->replicas);
+                printf("valid: %s%s%s, %u equal answers of distinct voters (quorum %u, %u asked "
+                       "for)\n",
+                       colour_begin(ctx, stdout, state), state, colour_end(ctx, stdout, state),
+                       r->agreement, r->quorum, r->replicas);
 }
 
-/* Says once more, on stderr, which check refused it. */
-static int verdict(const struct command_context *ctx, const char *path,
-                   const struct receipt_report *r) {
-        enum receipt_check c = receipt_first_failure(r);
+/* Says once more, on stderr, which check refused which file, and when it is of another kind
+ * than was asked for, that. */
+static int verdict(const struct checked *c, const struct receipt_report *r) {
+        enum receipt_check check = receipt_first_failure(r);
+        bool is_rows = check == RECEIPT_ROWS;
+        enum file_kind wanted = is_rows ? FILE_ROWS : FILE_RECEIPT;
+        enum file_kind kind = file_kind_of(is_rows ? c->rows : c->file);
+        const char *path = is_rows ? c->rows_path : c->path;
 
         if (r->valid)
                 return EXIT_OK;
-        if (ctx->common.json)
+        if (c->ctx->common.json)
                 return EXIT_OTHER;
-        return complain(ctx, EXIT_OTHER, "%s: REFUSED by the check '%s': %s", path,
-                        receipt_check_name(c), r->checks[c].detail);
+        if (kind == wanted)
+                return complain(c->ctx, EXIT_OTHER, "%s: REFUSED by the check '%s': %s", path,
+                                receipt_check_name(check), r->checks[check].detail);
+        return complain(c->ctx, EXIT_OTHER, "%s: REFUSED by the check '%s': it is %s, not %s; %s",
+                        path, receipt_check_name(check), file_kind_text(kind),
+                        file_kind_text(wanted),
+                        is_rows ? "`quorate query --save-rows FILE` makes one"
+                                : "`quorate receipt list` names receipts");
+}
+
+static bool is_receipt(const struct checked *c) {
+        return file_kind_of(c->file) == FILE_RECEIPT;
 }
 
 static void verify_bytes(struct bytes receipt, struct bytes rows, struct receipt_report **ret) {
@@ -146,6 +179,7 @@ int receipt_verify_file(const struct command_context *ctx, const char *path, con
         CLEANUP(mapped_done) struct mapped receipt = {};
         CLEANUP(mapped_done) struct mapped rows_file = {};
         CLEANUP(freep) struct receipt_report *report = NULL;
+        struct checked c;
         int code;
 
         code = map_file(ctx, path, &receipt);
@@ -153,23 +187,24 @@ int receipt_verify_file(const struct command_context *ctx, const char *path, con
                 code = map_file(ctx, rows, &rows_file);
         if (code)
                 return code;
-        if (rows && rows_file.bytes.len == 0)
-                return complain(ctx, EXIT_OTHER, "%s: empty, not a rows file", rows);
-        verify_bytes(receipt.bytes, rows_file.bytes, &report);
+        if (rows && rows_file.bytes.len == 0) /* without any it would be taken for `without` */
+                rows_file.bytes = BYTES("", 0);
+        c = (struct checked){ ctx, path, rows, receipt.bytes, rows_file.bytes };
+        verify_bytes(c.file, c.rows, &report);
         if (ctx->common.json)
-                report_json(path, report, false);
-        else
-                report_text(report);
-        return verdict(ctx, path, report);
+                report_json(&c, report, false);
+        else if (is_receipt(&c)) /* of anything else the one line says it all */
+                report_text(ctx, report);
+        return verdict(&c, report);
 }
 
-static void show_text(const struct receipt_report *r) {
+static void show_text(const struct command_context *ctx, const struct receipt_report *r) {
         char sql[2048], text[PEER_ID_TEXT_SIZE];
-        struct peer_id requester = peer_id_from_ed25519(&r->receipt.requester);
         struct verdict_statement v;
 
-        printf("requester  %s\nsql        %s\n", peer_id_text(&requester, text),
-               text_escape(r->receipt.sql, sql, sizeof(sql)));
+        if (r->checks[RECEIPT_DESCRIPTOR].status == CHECK_PASSED)
+                receipt_job_text(r);
+        printf("sql        %s\n", text_escape(r->receipt.sql, sql, sizeof(sql)));
         for (size_t i = 0; i < r->receipt.n_hosts; i++) {
                 const struct receipt_host *h = &r->receipt.hosts[i];
                 struct peer_id id = peer_id_from_ed25519(&h->key);
@@ -181,22 +216,23 @@ static void show_text(const struct receipt_report *r) {
                        receipt_verdict(r, i, &v) ? verdict_name(v.verdict) : "",
                        h->counted ? "(counted)" : "");
         }
-        report_text(r);
+        report_text(ctx, r);
 }
 
 int receipt_show_file(const struct command_context *ctx, const char *path) {
         CLEANUP(mapped_done) struct mapped receipt = {};
         CLEANUP(freep) struct receipt_report *report = NULL;
         int code = map_file(ctx, path, &receipt);
+        const struct checked c = { .ctx = ctx, .path = path, .file = receipt.bytes };
 
         if (code)
                 return code;
-        verify_bytes(receipt.bytes, BYTES_NONE, &report);
+        verify_bytes(c.file, BYTES_NONE, &report);
         if (ctx->common.json)
-                report_json(path, report, true);
+                report_json(&c, report, true);
         else if (report->checks[RECEIPT_FORMAT].status == CHECK_PASSED)
-                show_text(report);
-        else
-                report_text(report);
-        return verdict(ctx, path, report);
+                show_text(ctx, report);
+        else if (is_receipt(&c))
+                report_text(ctx, report);
+        return verdict(&c, report);
 }

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "services/ctl/capture.h"
@@ -188,7 +189,90 @@ static void test_rows(void **state) {
         write_file(f->rows_path, f->rows);
 }
 
+/* ---- what people give it instead, and what show tells ---- */
+
+static const struct {
+        const char *begins, *is; /* begins NULL: the other file of the fixture */
+} others[] = {
+        { "SQLite format 3", "a SQLite database" },
+        { "id,name\n1,a\n", "text" },
+        { "\x7f"
+          "ELF\x02\x01",
+          "of a kind not known here" },
+        { "", "empty" },
+        { NULL, NULL },
+};
+
+/* Its one line names the file and what it is, and stdout says nothing of checks. */
+static void assert_refused_as(struct fixture *f, bool with_rows, const char *is,
+                              const char *wanted) {
+        const char *argv[] = { getenv("QUORATE_CTL"),       "receipt",    "verify", f->receipt,
+                               with_rows ? "--rows" : NULL, f->rows_path, NULL };
+        CLEANUP(capture_donep) struct capture c = {};
+        char line[300];
+
+        assert_int_equal(capture_run(argv, false, &c), 0);
+        assert_int_equal(c.status, 5);
+        assert_true(with_rows || c.out.len == 0);
+        (void) snprintf(
+                line, sizeof(line), "quorate: %s: REFUSED by the check '%s': it is %s, not %s;",
+                with_rows ? f->rows_path : f->receipt, with_rows ? "rows" : "checksum", is, wanted);
+        assert_true(c.err.len > strlen(line));
+        assert_memory_equal(c.err.data, line, strlen(line));
+}
+
+static void test_other_kinds(void **state) {
+        struct fixture *f = *state;
+
+        FOREACH_CASE (o, others) {
+                struct bytes file = o->begins ? BYTES_STR(o->begins) : f->rows;
+
+                write_file(f->receipt, file);
+                assert_refused_as(f, false, o->is ? o->is : "a rows file", "a receipt");
+                write_file(f->receipt, f->file);
+                write_file(f->rows_path, o->begins ? file : f->file);
+                assert_refused_as(f, true, o->is ? o->is : "a receipt", "a rows file");
+                write_file(f->rows_path, f->rows);
+        }
+}
+
+static void assert_says(const struct capture *c, const char *wanted) {
+        if (!memmem(c->out.data, c->out.len, wanted, strlen(wanted)))
+                fail_msg("no '%s' in: %.*s", wanted, (int) c->out.len, (const char *) c->out.data);
+}
+
+static void test_show(void **state) {
+        struct fixture *f = *state;
+        const char *argv[] = { getenv("QUORATE_CTL"), "receipt", "show", f->receipt, NULL, NULL };
+        CLEANUP(freep) struct receipt_report *report = xnew(struct receipt_report);
+        CLEANUP(capture_donep) struct capture text = {}, json = {};
+        const struct descriptor *d = &report->descriptor;
+        char wanted[160], root[2 * HASH_SIZE + 1];
+        time_t asked;
+
+        receipt_verify(f->file, BYTES_NONE, report);
+        assert_true(report->valid && d->n_datasets > 0 && d->n_classes > 0);
+        write_file(f->receipt, f->file);
+        assert_int_equal(capture_run(argv, false, &text), 0);
+        argv[4] = "--json";
+        assert_int_equal(capture_run(argv, false, &json), 0);
+        asked = (time_t) (d->time_us / 1000000);
+        assert_true(strftime(wanted, sizeof(wanted), "asked      %F %T UTC\n", gmtime(&asked)) > 0);
+        assert_says(&text, wanted);
+        hex_encode(hash_bytes(&d->datasets[0].root), root);
+        (void) snprintf(wanted, sizeof(wanted), "data       %.*s %s\n",
+                        (int) d->datasets[0].name.len, (const char *) d->datasets[0].name.data,
+                        root);
+        assert_says(&text, wanted);
+        assert_says(&text, "\ncolumns    ");
+        (void) snprintf(wanted, sizeof(wanted), "\"time_us\":%lld,", (long long) d->time_us);
+        assert_says(&json, wanted);
+        (void) snprintf(wanted, sizeof(wanted), "\"root\":\"%s\"}", root);
+        assert_says(&json, wanted);
+        assert_says(&json, "\"columns\":[{\"name\":\"");
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 TEST_MAIN(TEST(test_good), TEST(test_flips), TEST(test_flips_resealed), TEST(test_lengths),
-          TEST(test_swaps), TEST(test_rows))
+          TEST(test_swaps), TEST(test_rows), TEST(test_other_kinds), TEST(test_show))
