@@ -21,6 +21,7 @@
 
 #define LIST_DEFAULT      20
 #define LIST_MAX          200
+#define LIST_SQL_MAX      1024         /* bytes: a reply on the bus is at most 1 MiB */
 #define RECEIPT_REPLY_MAX (900u << 10) /* a reply on the bus is at most 1 MiB */
 #define STRINGS_MAX       32
 
@@ -165,13 +166,20 @@ struct job_list {
         size_t n, max;
 };
 
+static size_t shown_sql(struct bytes sql) {
+        return utf8_valid_prefix(BYTES(sql.data, sql.len < LIST_SQL_MAX ? sql.len : LIST_SQL_MAX));
+}
+
 static int add_job(void *userdata, enum journal_kind kind, struct bytes data) {
         struct job_list *l = userdata;
 
         if (l->n < l->max &&
             !wire_unpack(&coordinator__job_summary__descriptor, data, NULL, &l->unpacked[l->n])) {
-                l->items[l->n] = l->unpacked[l->n].message;
-                l->n++;
+                Coordinator__JobSummary *j = l->unpacked[l->n].message;
+
+                if (*j->sql)
+                        j->sql[shown_sql(BYTES_STR(j->sql))] = 0;
+                l->items[l->n++] = j;
         }
         return 0;
 }
@@ -202,6 +210,25 @@ static void add_running(struct shell *s, struct job_list *l) {
                 (void) add_job(l, JOURNAL_NONE, frame);
         frame_reader_done(&frames);
         buffer_done(&packed);
+}
+
+/* Of a full list: what else there is. */
+static uint64_t count_more(struct shell *s, const struct job_list *l, bool served) {
+        struct buffer running;
+        uint64_t n;
+
+        if (l->n < l->max)
+                return 0;
+        if (served) {
+                n = journal_file_count(s->journal, JOURNAL_HOST) +
+                    journal_file_count(s->journal, JOURNAL_RECHECK);
+        } else {
+                buffer_init(&running, 4u << 20);
+                n = coordinator_jobs(s->core, &running, SIZE_MAX) +
+                    journal_file_count(s->journal, JOURNAL_ENDED);
+                buffer_done(&running);
+        }
+        return n > l->n ? n - l->n : 0;
 }
 
 /* What this host signed for others, from its own records. */
@@ -248,6 +275,7 @@ static void admin_job_list(Coordinator__Admin_Service *service,
                                            l);
         out.jobs = l->items;
         out.n_jobs = l->n;
+        out.more = count_more(s, l, in->served);
         call_reply(call, &out);
         job_list_done(l);
 }
@@ -393,7 +421,7 @@ static void fill_receipt(struct shell *s, struct call *call, const struct receip
         out->agreement = report->agreement;
         out->quorum = report->quorum;
         out->rows = report->answer ? report->answer->rows : 0;
-        out->sql = copy_text(call, report->receipt.sql);
+        out->sql = copy_text(call, BYTES(report->receipt.sql.data, shown_sql(report->receipt.sql)));
 }
 
 static void admin_receipt_list(Coordinator__Admin_Service *service,
@@ -405,6 +433,7 @@ static void admin_receipt_list(Coordinator__Admin_Service *service,
         CLEANUP(freep) struct receipt_entry *entries = NULL;
         size_t n = find_receipts(s, &entries), max = list_limit(in->limit);
 
+        out.more = n > max ? n - max : 0;
         n = n < max ? n : max;
         out.receipts = call_alloc(call, (n + 1) * sizeof(*out.receipts));
         for (size_t i = 0; i < n; i++) {

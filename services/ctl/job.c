@@ -12,6 +12,9 @@
 #include "services/ctl/caller.h"
 #include "services/ctl/colour.h"
 #include "services/ctl/json.h"
+#include "services/ctl/people.h"
+
+#define LIST_MAX 200 /* as coordinator has it */
 
 static const struct call_target admin = { "coordinator/admin", &coordinator__admin__descriptor, 0 };
 static const struct call_target query = { "coordinator/query", &coordinator__query__descriptor, 0 };
@@ -22,8 +25,8 @@ struct job_options {
         bool served;
 };
 static const struct option job_table[] = {
-        { OPTION_U64, 'n', "limit", offsetof(struct job_options, limit), "N",
-          "list: at most [20]" },
+        { OPTION_COUNT, 'n', "limit", offsetof(struct job_options, limit), "N",
+          "list: at most so many [20]" },
         { OPTION_FLAG, 0, "served", offsetof(struct job_options, served), NULL,
           "list: those done for others" },
         { OPTION_U64, 0, "from-batch", offsetof(struct job_options, from), "N",
@@ -76,6 +79,8 @@ static int job_list(const struct command_context *ctx) {
         const Coordinator__JobListReply *reply;
         int code;
 
+        if (o->limit > LIST_MAX)
+                return complain(ctx, EXIT_USAGE, "--limit: give at most %d", LIST_MAX);
         request.limit = (uint32_t) o->limit;
         request.served = o->served;
         code = ctl_call(ctx, &admin, "JobList", &request, &u);
@@ -89,6 +94,7 @@ static int job_list(const struct command_context *ctx) {
                         job_text(ctx, reply->jobs[i]);
         if (reply->n_jobs == 0 && !ctx->common.json)
                 puts("no jobs");
+        people_more(ctx, reply->n_jobs, reply->more, LIST_MAX);
         return EXIT_OK;
 }
 

@@ -165,3 +165,17 @@ int people_done(const struct command_context *ctx, int code, const char *format,
         putchar('\n');
         return code;
 }
+
+void people_more(const struct command_context *ctx, uint64_t shown, uint64_t more, uint64_t most) {
+        if (more == 0)
+                return;
+        if (ctx->common.json)
+                printf("{\"more\":%lu}\n", (unsigned long) more);
+        else if (shown >= most)
+                printf("… %lu more, older than these: at most %lu are listed\n",
+                       (unsigned long) more, (unsigned long) most);
+        else
+                printf("… %lu more: --limit %lu lists %s\n", (unsigned long) more,
+                       (unsigned long) (shown + more < most ? shown + more : most),
+                       shown + more > most ? "some of them" : "them");
+}

@@ -42,6 +42,10 @@ const char *people_text(struct bytes v, char *ret, size_t size);
 /* Text of others with its lines, each escaped and behind two blanks: it cannot look like ours. */
 void people_print(struct bytes v);
 
+/* What a list left out, when it left out any: "… 12 more: --limit 32 lists them" or, as the
+ * last line of JSON, {"more":12}. `shown` is how many it has, `most` the largest limit. */
+void people_more(const struct command_context *ctx, uint64_t shown, uint64_t more, uint64_t most);
+
 /* "{"ok":true}" or the line for people. */
 int people_done(const struct command_context *ctx, int code, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

@@ -8,7 +8,10 @@
 #include "proto/coordinator.pb-c.h"
 #include "services/ctl/caller.h"
 #include "services/ctl/json.h"
+#include "services/ctl/people.h"
 #include "services/ctl/receipt_show.h"
+
+#define LIST_MAX 200 /* as coordinator has it */
 
 struct receipt_options {
         const char *rows;
@@ -18,7 +21,7 @@ struct receipt_options {
 static const struct option options[] = {
         { OPTION_STRING, 0, "rows", offsetof(struct receipt_options, rows), "FILE",
           "verify: hash these rows again (query --save-rows)" },
-        { OPTION_U64, 'n', "limit", offsetof(struct receipt_options, limit), "N",
+        { OPTION_COUNT, 'n', "limit", offsetof(struct receipt_options, limit), "N",
           "list: at most so many [20]" },
         {},
 };
@@ -64,6 +67,8 @@ static int list(const struct command_context *ctx) {
         const Coordinator__ReceiptListReply *reply;
         int code;
 
+        if (o->limit > LIST_MAX)
+                return complain(ctx, EXIT_USAGE, "--limit: give at most %d", LIST_MAX);
         request.limit = (uint32_t) o->limit;
         code = ctl_call(ctx, &target, "ReceiptList", &request, &u);
         if (code)
@@ -73,6 +78,7 @@ static int list(const struct command_context *ctx) {
                 (ctx->common.json ? summary_json : summary_text)(reply->receipts[i]);
         if (reply->n_receipts == 0 && !ctx->common.json)
                 puts("no receipts yet; a verified query makes one");
+        people_more(ctx, reply->n_receipts, reply->more, LIST_MAX);
         return EXIT_OK;
 }
 

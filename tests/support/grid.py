@@ -273,7 +273,9 @@ class Grid:
         return self.begin(sql, "--prefer", "remote", *options, node=node, data=data).wait(timeout)
 
     def jobs(self, node, *options):
-        return self.ctl_json(node, "job", "list", "--limit", "100", *options)
+        """Newest first; more than these are not looked at."""
+        lines = self.ctl_json(node, "job", "list", "--limit", "100", *options)
+        return lines and [line for line in lines if "job" in line]
 
     # ---- to disturb ----
 

@@ -139,6 +139,9 @@ def command_table(p):
         ("hosts by name, and no node", [q, "--host", STRANGER, "SELECT 1"], 5, "no node is running here, and --host.*quorate run"),
         ("hosts by name, but local", [q, "--host", STRANGER, "--prefer", "local", "SELECT 1"], 2, "--host names others.*give one"),
         ("status, and no node", ["status"], 5, "quorate run"),
+        ("list of no jobs", ["job", "list", "--limit", "0"], 2, "whole number from 1 on"),
+        ("list of too many jobs", ["job", "list", "--limit", "201"], 2, "give at most 200"),
+        ("list of too many receipts", ["receipt", "list", "--limit", "201"], 2, "give at most 200"),
         ("attach to nonsense", ["job", "attach", "xyz"], 2, "64 hex digits"),
         ("receipt that is not there", ["receipt", "verify", p.path("none")], 2, "No such file"),
         ("receipt that is text", ["receipt", "verify", p.path("text.txt")], 5, r"text\.txt: REFUSED by the check .checksum.: it is text, not a receipt; "),
@@ -350,6 +353,7 @@ def test_node(tap):
         answer = grid.begin("SELECT 41 + 1", node=1).wait()
         tap.check(answer.code == 0 and answer.rows == [(42,)], "the first one serves on", answer)
         check_job_cancel(tap, grid)
+        check_lists(tap, grid)
         for name, arguments, code, wanted in (
                 ("syntax error", ["SELECT FROM"], 5, "PARSE at byte 7"),
                 ("two statements", ["SELECT 1; SELECT 2"], 5, "one statement"),
@@ -358,6 +362,21 @@ def test_node(tap):
             got, _, err = grid.ctl(1, "query", *arguments)
             tap.check(got == code and re.search(wanted, err) and len(err.splitlines()) == 1,
                       f"through the node, {name}: exit {code}, one line", f"exit {got}", err)
+
+
+def check_lists(tap, grid):
+    """A list says what it leaves out; statements too long for one answer do not take its place."""
+    long = "SELECT 1 /* " + "x" * 110000 + " */"
+    for _ in range(11):
+        grid.ctl(1, "query", "--quiet", long)
+    code, out, err = grid.ctl(1, "job", "list", "--limit", "11")
+    lines = out.splitlines()
+    more = re.fullmatch(r"… (\d+) more: --limit (\d+) lists them", lines[-1]) if lines else None
+    tap.check(code == 0 and len(lines) == 12 and more and int(more[2]) == int(more[1]) + 11, "job list says how many it leaves out", code, out[-300:], err)
+    told = grid.ctl_json(1, "job", "list", "--limit", "11")
+    tap.check(told and len(told) == 12 and more and told[-1] == {"more": int(more[1])}, "and in JSON, in its last line", told and told[-1])
+    whole = grid.ctl_json(1, "job", "list", "--limit", more[2] if more else "1")
+    tap.check(whole and more and len(whole) == int(more[2]) and all("job" in j for j in whole), "with that limit it lists all", whole and len(whole))
 
 
 def check_job_cancel(tap, grid):
