@@ -96,10 +96,14 @@ static void say_no_job(struct shell *s, struct channel *c, struct bytes job) {
         }
         hex_encode(job, hex);
         path = xasprintf("%s/%s.receipt", s->receipts_path, hex);
-        (void) snprintf(text, sizeof(text), "this job has ended: %s; %s%s", e.state,
-                        access(path, F_OK) == 0 ? "see `quorate receipt show` with its receipt "
-                                                : "it has no receipt; run the query again",
-                        access(path, F_OK) == 0 ? path : "");
+        if (access(path, F_OK) == 0)
+                (void) snprintf(text, sizeof(text),
+                                "this job has ended: %s; see `quorate receipt show %s`", e.state,
+                                path);
+        else
+                (void) snprintf(text, sizeof(text),
+                                "this job has ended: %s; it has no receipt; run the query again",
+                                e.state);
         channel_reset(c, RESULT_ENDED, text);
 }
 

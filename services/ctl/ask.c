@@ -234,17 +234,38 @@ void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool
         json_member_u64(f, "exit", (uint64_t) e->exit_code, first);
 }
 
-static void hosts_text(FILE *f, const struct quorate_end *e) {
+static void hosts_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e) {
         for (size_t i = 0; i < e->n_hosts; i++) {
                 const struct quorate_host *h = &e->hosts[i];
                 char answer[20] = "-";
 
                 for (int b = 0; h->has_answer && b < 8; b++)
                         snprintf(answer + 2 * b, 3, "%02x", h->answer[b]);
-                fprintf(f, "  %-52s  %-16s  %-12s %8.1f ms  %-9s%s%s\n", h->peer, answer,
-                        h->verdict, (double) h->elapsed_us / 1000, h->origin,
+                fprintf(f, "  %-52s  %-16s  %s%-12s%s %8.1f ms  %-9s%s%s\n", h->peer, answer,
+                        colour_begin(ctx, f, h->verdict), h->verdict,
+                        colour_end(ctx, f, h->verdict), (double) h->elapsed_us / 1000, h->origin,
                         *h->problem ? "  " : "", h->problem);
         }
+}
+
+/* "3 of 3 answers agree": of those that came. Who was wanted and did not take part, or was not
+ * waited for, is no dissent, and is said. */
+static void agreement_text(FILE *f, const struct quorate_end *e) {
+        unsigned answers = 0, cancelled = 0;
+
+        for (size_t i = 0; i < e->n_hosts; i++) {
+                answers += e->hosts[i].has_answer;
+                cancelled +=
+                        !e->hosts[i].has_answer && strcmp(e->hosts[i].verdict, "cancelled") == 0;
+        }
+        answers = answers > e->agreement ? answers : e->agreement;
+        fprintf(f, ": %u of %u answers agree", e->agreement, answers);
+        if (answers + cancelled < e->replicas)
+                fprintf(f, " (%u hosts wanted, %u took part)", e->replicas, answers + cancelled);
+        else if (answers < e->replicas)
+                fprintf(f, " (%u more not waited for)", e->replicas - answers);
+        if (e->quorum == 1)
+                fputs(" (a quorum of one: its word alone)", f);
 }
 
 void ask_end_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e,
@@ -254,18 +275,20 @@ void ask_end_text(const struct command_context *ctx, FILE *f, const struct quora
         fprintf(f, "%s%s%s", colour_begin(ctx, f, word), *e->state ? e->state : e->message,
                 colour_end(ctx, f, word));
         if (strcmp(e->state, "VERIFIED") == 0)
-                fprintf(f, ": %u of %u hosts agree%s", e->agreement, e->replicas,
-                        e->quorum == 1 ? " (a quorum of one: its word alone)" : "");
+                agreement_text(f, e);
         if (*e->state)
                 fprintf(f, ", %lu row%s in %.1f ms", (unsigned long) e->rows,
                         e->rows == 1 ? "" : "s", (double) e->elapsed_us / 1000);
         if (*e->state && *e->reason && strcmp(e->route, "local") == 0)
                 fprintf(f, " (%s)", e->reason);
         if (*e->state && *e->confidence)
-                fprintf(f, ", confidence: %s", e->confidence);
+                fprintf(f, ", confidence: %s%s", e->confidence,
+                        strcmp(e->confidence, "strangers") == 0
+                                ? " (hosts too new here for a record; `quorate help states`)"
+                                : "");
         fputc('\n', f);
         if (with_hosts)
-                hosts_text(f, e);
+                hosts_text(ctx, f, e);
         if (with_hosts && *e->receipt)
                 fprintf(f, "  receipt: %s\n", e->receipt);
 }

@@ -22,6 +22,9 @@ static const struct {
         { "ended", RED },       { "connected", GREEN },   { "dialling", YELLOW },
         { "backing off", RED }, { "paused", YELLOW },     { "answered", GREEN },
         { "told", YELLOW },     { "blocked", RED },       { "FAILED", RED },
+        { "damaged", RED },     { "correct", GREEN },     { "incorrect", RED },
+        { "dissent", RED },     { "malformed", RED },     { "timeout", YELLOW },
+        { "refused", YELLOW },  { "hardware", YELLOW },
 };
 
 const char *colour_of(const char *word) {

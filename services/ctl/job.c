@@ -59,6 +59,7 @@ static void job_json(const Coordinator__JobSummary *j) {
 }
 
 static void job_text(const struct command_context *ctx, const Coordinator__JobSummary *j) {
+        const char *word = *j->problem && !*colour_of(j->state) ? "error" : j->state;
         time_t t = (time_t) (j->started_us / 1000000);
         char when[32] = "", sql[60], job[2 * HASH_SIZE + 1] = "";
         struct tm tm;
@@ -67,8 +68,8 @@ static void job_text(const struct command_context *ctx, const Coordinator__JobSu
                 (void) strftime(when, sizeof(when), "%F %T", &tm);
         if (j->job.len == HASH_SIZE)
                 hex_encode(BYTES(j->job.data, HASH_SIZE), job);
-        printf("%s  %s  %s%-12s%s %8.1f ms  %s\n", job, when, colour_begin(ctx, stdout, j->state),
-               j->state, colour_end(ctx, stdout, j->state), (double) j->elapsed_us / 1000,
+        printf("%s  %s  %s%-12s%s %8.1f ms  %s\n", job, when, colour_begin(ctx, stdout, word),
+               j->state, colour_end(ctx, stdout, word), (double) j->elapsed_us / 1000,
                text_escape(BYTES_STR(j->sql), sql, sizeof(sql)));
 }
 

@@ -53,7 +53,7 @@ static void help(FILE *f) {
         fputs("\neverywhere: --runtime DIR (sockets), --state DIR (what is kept), --config PATH,\n"
               "--json (one object per line), --no-color, -v, -h. COMMAND --help says more.\n"
               "exit codes: 0 verified, local or done; 2 usage; 3 unverified; 4 contested or\n"
-              "split; 5 any other error; more: quorate help exit-codes\n"
+              "split; 5 any other error; more: quorate help exit-codes, quorate help states\n"
               "example: quorate query 'SELECT 42'\n",
               f);
 }
@@ -74,6 +74,32 @@ static void help_exit_codes(FILE *f) {
               "example: quorate query -q 'SELECT 42' || echo \"exit $?\"\n",
               f);
 }
+
+static void help_states(FILE *f) {
+        fputs("usage: quorate help states\n"
+              "What an answer is worth, in the words it ends with.\n\n"
+              "  VERIFIED    at least a quorum of independent hosts gave the same answer, which\n"
+              "              leads every other by that many; all rows were hashed again here.\n"
+              "              `4 of 4 answers agree (9 hosts wanted, 4 took part)`: fewer were\n"
+              "              there than asked for, yet enough for the quorum\n"
+              "  CACHED      was VERIFIED before, over the same data\n"
+              "  TRUSTED     fewer runs than the quorum, by your own policy\n"
+              "  LOCAL       computed here; nobody else checked it\n"
+              "  UNVERIFIED  one host's word (--verify fast)\n"
+              "  CONTESTED   answers differ, and the job ended before one of them led\n"
+              "  SPLIT       answers differ, and none leads by the quorum\n\n"
+              "  confidence: strangers   a host that took part has no record with this node: it\n"
+              "              has not yet given five answers of 0.1 s or more that were checked\n"
+              "              here. The quorum holds; whether such hosts are one and the same\n"
+              "              person, nobody here can tell.\n\n"
+              "example: quorate query --meta --prefer remote 'SELECT 42'\n",
+              f);
+}
+
+static const struct {
+        const char *name;
+        void (*print)(FILE *f);
+} topics[] = { { "exit-codes", help_exit_codes }, { "states", help_states } };
 
 static const struct command *find(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
@@ -116,10 +142,11 @@ static int complain_unknown(const char *before, const char *name) {
 static int help_on(const char *topic) {
         const struct command *c = find(topic);
 
-        if (strcmp(topic, "exit-codes") == 0) {
-                help_exit_codes(stdout);
-                return EXIT_OK;
-        }
+        for (size_t i = 0; i < ELEMENTSOF(topics); i++)
+                if (strcmp(topic, topics[i].name) == 0) {
+                        topics[i].print(stdout);
+                        return EXIT_OK;
+                }
         if (!c)
                 return complain_unknown("help: no command", topic);
         command_help(c, stdout);

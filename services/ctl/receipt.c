@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "proto/coordinator.pb-c.h"
 #include "services/ctl/caller.h"
+#include "services/ctl/colour.h"
 #include "services/ctl/json.h"
 #include "services/ctl/people.h"
 #include "services/ctl/receipt_show.h"
@@ -27,7 +28,7 @@ static const struct option options[] = {
 };
 static const struct receipt_options defaults = { .limit = 20 };
 
-static void summary_json(const Coordinator__ReceiptSummary *r) {
+static void summary_json(const struct command_context *ctx, const Coordinator__ReceiptSummary *r) {
         bool first = true;
 
         fputc('{', stdout);
@@ -43,7 +44,7 @@ static void summary_json(const Coordinator__ReceiptSummary *r) {
         fputs("}\n", stdout);
 }
 
-static void summary_text(const Coordinator__ReceiptSummary *r) {
+static void summary_text(const struct command_context *ctx, const Coordinator__ReceiptSummary *r) {
         time_t t = (time_t) (r->time_us / 1000000);
         char when[32] = "", sql[48], job[17] = "";
         struct tm tm;
@@ -52,7 +53,8 @@ static void summary_text(const Coordinator__ReceiptSummary *r) {
                 (void) strftime(when, sizeof(when), "%F %T", &tm);
         if (r->job.len >= 8)
                 hex_encode(BYTES(r->job.data, 8), job);
-        printf("%-19s  %-10s  %u agree (quorum %u)  %8lu rows  %s  %s\n", when, r->state,
+        printf("%-19s  %s%-10s%s  %u agree (quorum %u)  %8lu rows  %s  %s\n", when,
+               colour_begin(ctx, stdout, r->state), r->state, colour_end(ctx, stdout, r->state),
                r->agreement, r->quorum, (unsigned long) r->rows, job,
                text_escape(BYTES_STR(r->sql), sql, sizeof(sql)));
         printf("    %s\n", r->path);
@@ -75,7 +77,7 @@ static int list(const struct command_context *ctx) {
                 return code;
         reply = u.message;
         for (size_t i = 0; i < reply->n_receipts; i++)
-                (ctx->common.json ? summary_json : summary_text)(reply->receipts[i]);
+                (ctx->common.json ? summary_json : summary_text)(ctx, reply->receipts[i]);
         if (reply->n_receipts == 0 && !ctx->common.json)
                 puts("no receipts yet; a verified query makes one");
         people_more(ctx, reply->n_receipts, reply->more, LIST_MAX);

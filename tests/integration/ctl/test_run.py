@@ -301,6 +301,21 @@ def people(tap):
         code, _, err = grid.ctl(1, "job", "attach", answer.job)
         tap.check(code == 5 and f"this job has ended: {answer.state};" in err and len(err.splitlines()) == 1,
                   "attach to an ended job names its state", code, err)
+        said = on_terminal([g.QUORATE, "query", *grid.place(1), "--prefer", "remote", "-k", "2", "-Q", "1", "--meta", "SELECT 1"], grid.env)
+        tap.check("\033[32mVERIFIED\033[0m: 1 of 1 answers agree (2 hosts wanted, 1 took part) (a quorum of one: its word alone)" in said and
+                  "\033[32mcorrect " in said and "confidence: strangers (hosts too new here for a record; `quorate help states`)" in said,
+                  "a verified answer: in green, with how many took part, and what strangers are", said)
+        code, out, err = grid.ctl(1, "query", "--prefer", "remote", "-k", "2", "-Q", "1", "--meta", "SELECT 1")
+        tap.check(code == 0 and "VERIFIED: 1 of 1" in err and "\033" not in err, "without colour into a pipe", code, err)
+        job = grid.ctl_json(1, "job", "list", "--limit", "1")[0]["job"]
+        attached = []
+
+        def is_over():
+            attached[:] = grid.ctl(1, "job", "attach", job)
+            return attached[0] == 5
+        g.wait_until("it cannot be attached to any more", is_over, 60)
+        path = next(r["path"] for r in grid.ctl_json(1, "receipt", "list") if r["job"] == job)
+        tap.check(f"this job has ended: VERIFIED; see `quorate receipt show {path}`" in attached[2], "attach to an ended job names its receipt", attached)
         with open(conf, "a") as f:
             f.write("[transport]\nnonsense = 1\n")
         grid.stop()

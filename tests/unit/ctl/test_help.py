@@ -10,6 +10,9 @@ import sys
 quorate = sys.argv[1]
 
 
+TOPICS = ("exit-codes", "states")
+
+
 def help_of(*verb):
     return said_by(*verb, "--help")
 
@@ -22,7 +25,7 @@ def said_by(*arguments):
 code, top = help_of()
 # two to a line
 verbs = [m[1] for line in top.splitlines() for part in (line[:38], line[38:]) if (m := re.match(r"  ([a-z]+) ", part))]
-texts = {"": (code, top)} | {verb: help_of(verb) for verb in verbs} | {"help exit-codes": said_by("help", "exit-codes")}
+texts = {"": (code, top)} | {verb: help_of(verb) for verb in verbs} | {f"help {t}": said_by("help", t) for t in TOPICS}
 print(f"1..{len(texts) + 1}")
 failed = 0
 
@@ -39,9 +42,12 @@ for i, (verb, (code, text)) in enumerate(texts.items(), 2):
     problems = [f"exit {code}"] if code else []
     problems += [f"{len(lines)} lines"] if len(lines) > 24 else []
     problems += [f"{len(line)} columns: {line}" for line in lines if len(line) > 80]
-    problems += [] if f"example: quorate {verb.removeprefix('help exit-codes')}" in text else ["no example"]
+    problems += [] if "example: quorate " + ("" if verb.startswith("help ") else verb) in text else ["no example"]
     if verb in verbs and said_by("help", verb) != (code, text):
         problems.append("`help VERB` says something else than `VERB --help`")
+    if verb == "help states":
+        problems += [f"{word} is not explained" for word in ("VERIFIED", "LOCAL", "UNVERIFIED", "CONTESTED", "SPLIT", "strangers", "took part")
+                     if word not in text]
     if verb == "help exit-codes":
         problems += [f"exit code {n} is not explained" for n in (0, 2, 3, 4, 5) if not re.search(f"^  {n}  ", text, re.M)]
     tell(i, f"quorate {verb} --help", problems)
