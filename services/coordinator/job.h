@@ -113,12 +113,12 @@ struct job {
         struct list replicas;
         size_t n_replicas;
         struct round round;
-        unsigned rounds_failed;
+        unsigned rounds_failed, fewest_again; /* fewest_again: bids the next round must bring */
         nsec_t retry_at, reached, first_dispatch, hold_at;
         struct quorum quorum;
         char *groups[JOB_REPLICAS_MAX];
         unsigned n_groups;
-        bool is_contested, was_contested, has_strangers, has_given_up;
+        bool is_contested, was_contested, has_strangers, has_given_up, has_dialled_again;
         struct answer accepted; /* plain values of the leader */
         bool is_accepted;
 

@@ -301,6 +301,8 @@ void round_stop(struct job *j, nsec_t now) {
 
 #define LOST_AT_ONCE   (500 * NSEC_PER_MSEC) /* silent hosts take longer to fail */
 #define LOST_AGAIN_MAX 6
+/* transport lets an address rest for half a second after a failure */
+#define DIAL_AGAIN_AFTER (600 * NSEC_PER_MSEC)
 
 static bool was_cut_off(const struct job *j) {
         const struct core *core = RQ_OF(j)->core;
@@ -322,9 +324,37 @@ static bool has_lost_some(const struct job *j, nsec_t now) {
         return false;
 }
 
+static bool is_unreached(const struct replica *r) {
+        return r->run == 0 && !r->prospect->is_out &&
+               (r->stage == REPLICA_OPENING ||
+                (r->stage == REPLICA_OVER && r->problem == OUTCOME_TIMEOUT && !r->has_said &&
+                 !r->offered));
+}
+
+/* A dial that was not answered says nothing of the host: a busy machine or a few lost packets
+ * do that too. Once a job, in its own time, such hosts are dialled again before it is said
+ * that they are too few; who was reached and did not bid has had its time. */
+static bool may_dial_again(const struct job *j, nsec_t now) {
+        nsec_t takes = DIAL_AGAIN_AFTER + SET_OF(j)->dial_timeout;
+
+        if (j->has_dialled_again || now > nsec_sub(j->deadline, takes))
+                return false;
+        FOREACH_REPLICA (r, j)
+                if (is_unreached(r))
+                        return true;
+        return false;
+}
+
 static void round_close(struct job *j, nsec_t now) {
         unsigned bids = count_bids(j);
 
+        if (bids < j->round.fewest && !has_lost_some(j, now) && may_dial_again(j, now)) {
+                j->has_dialled_again = true;
+                j->fewest_again = j->round.fewest;
+                round_stop(j, now);
+                j->retry_at = nsec_add(now, DIAL_AGAIN_AFTER);
+                return;
+        }
         if (bids < j->round.fewest && has_lost_some(j, now)) {
                 round_stop(j, now);
                 j->retry_at =

@@ -299,7 +299,7 @@ static nsec_t next_prospect(const struct job *j) {
 
 /* More hosts: one at a time for a dissent, as many as failed otherwise. */
 static void recruit(struct job *j, const struct tally *t, nsec_t now) {
-        unsigned live = job_live(j, 0), missing = quorum_missing(&j->quorum, t), want = 0;
+        unsigned live = job_live(j, 0), missing = quorum_missing(&j->quorum, t), want = 0, fewest;
         nsec_t next = next_prospect(j);
 
         if (t->answers > 1)
@@ -321,7 +321,9 @@ static void recruit(struct job *j, const struct tally *t, nsec_t now) {
                 (void) job_due(j, retry_next(&RQ_OF(j)->retry, now), now);
                 return;
         }
-        round_begin(j, want, 0, now);
+        fewest = j->fewest_again;
+        j->fewest_again = 0;
+        round_begin(j, want, fewest, now);
         round_step(j, now);
 }
 

@@ -60,13 +60,34 @@ static void test_no_hosts(void **state) {
         end("", OUTCOME_NO_CANDIDATES, 4 * NSEC_PER_SEC);
 }
 
-/* Three of four hosts do not answer: said after the two seconds bids may take. */
-static void test_hosts_silent(void **state) {
+/* Three of four hosts are away from now on, for so long; a job may take that long. */
+static void begin_away(nsec_t time, nsec_t job_timeout) {
         begin(5, PLAIN);
+        s->settings.coordinator.query.job_timeout = job_timeout;
         sim_start(s);
         for (unsigned i = 1; i <= 3; i++)
-                sim_crash(s, i, s->now, 5000 * NSEC_PER_SEC);
+                sim_crash(s, i, s->now, time);
         sim_settle(s, NSEC_PER_SEC);
+}
+
+/* They do not answer: said after twice the two seconds bids may take, for whom no dial
+ * reached is dialled once more. */
+static void test_hosts_silent(void **state) {
+        begin_away(5000 * NSEC_PER_SEC, 300 * NSEC_PER_SEC);
+        ask("quorum", 0);
+        end("", OUTCOME_TOO_FEW_HOSTS, 4700 * NSEC_PER_MSEC);
+}
+
+/* They are there again when they are dialled once more. */
+static void test_hosts_silent_at_first(void **state) {
+        begin_away(3200 * NSEC_PER_MSEC, 300 * NSEC_PER_SEC);
+        ask("quorum", 0);
+        end("VERIFIED", 0, 4 * NSEC_PER_SEC);
+}
+
+/* A deadline that leaves no room for that is no reason to wait for it. */
+static void test_hosts_silent_no_time(void **state) {
+        begin_away(5000 * NSEC_PER_SEC, 4500 * NSEC_PER_MSEC);
         ask("quorum", 0);
         end("", OUTCOME_TOO_FEW_HOSTS, 2500 * NSEC_PER_MSEC);
 }
@@ -161,7 +182,9 @@ static void test_every_host_hears(void **state) {
 }
 
 SCENARIO_MAIN(1, 1, cmocka_unit_test(test_no_hosts), cmocka_unit_test(test_hosts_silent),
-              cmocka_unit_test(test_all_stall), cmocka_unit_test(test_deadline),
-              cmocka_unit_test(test_cancel), cmocka_unit_test(test_client_leaves),
-              cmocka_unit_test(test_fast), cmocka_unit_test(test_unanimous),
-              cmocka_unit_test(test_split), cmocka_unit_test(test_every_host_hears))
+              cmocka_unit_test(test_hosts_silent_at_first),
+              cmocka_unit_test(test_hosts_silent_no_time), cmocka_unit_test(test_all_stall),
+              cmocka_unit_test(test_deadline), cmocka_unit_test(test_cancel),
+              cmocka_unit_test(test_client_leaves), cmocka_unit_test(test_fast),
+              cmocka_unit_test(test_unanimous), cmocka_unit_test(test_split),
+              cmocka_unit_test(test_every_host_hears))
