@@ -31,6 +31,10 @@ class Tap:
         for line in str(text).splitlines() or [""]:
             print(f"# {line}", flush=True)
 
+    def figure(self, text):
+        """A number worth reading though the test passed: `deploy/check` shows these lines."""
+        self.note(f"figure: {text}")
+
     def run(self, cases):
         """Runs functions that take this object; an exception is a failed check. Returns the exit code."""
         for case in cases:
