@@ -269,6 +269,8 @@ def readmes(tree, exceptions):
     wanted = {"."}
     for path in tree.files:
         parts = path.split("/")
+        if len(parts) > 2 and parts[0] in ("common", "services"):
+            wanted.add(parts[0])
         if len(parts) > 1 and parts[0] in ("proto", "systemd", "deploy"):
             wanted.add(parts[0])
         if len(parts) > 2 and parts[0] in ("common", "services", "tests") and parts[2] != "meson.build":
@@ -280,6 +282,17 @@ def readmes(tree, exceptions):
                 yield f"{path}: missing; one page on what the folder owns and may touch"
         elif tree.text(path).count("\n") > README_LINES:
             yield f"{path}: more than {README_LINES} lines"
+    if "common/README.md" in tree.files:
+        yield from untrue_layers(tree.text("common/README.md"))
+
+
+def untrue_layers(text):
+    """The table of common/README.md and ours are one."""
+    told = {m[1]: set(m[2].replace("`", "").split()) - {"nothing"}
+            for m in re.finditer(r"^\| `(\w+)/` \|.*\| ([^|]*) \|$", text, re.M)}
+    for folder in sorted(told.keys() | COMMON.keys()):
+        if told.get(folder) != COMMON.get(folder, set()) - {folder}:
+            yield f"common/README.md: what `{folder}/` may include is not what tests/style allows"
 
 
 def machine_paths(tree, exceptions):

@@ -71,6 +71,8 @@ CASES = [
     ("protos", "proto/a.proto", 'package a;\nservice S { rpc F(M) returns (M); }\nmessage M { bytes F = 1; }\n', None),
     ("readme", "common/base/a.c", "\n", "common/base/README.md: missing"),
     ("readme", "common/base/README.md", "\n" * 121, "more than 120 lines"),
+    ("readme", "common/README.md", "| `wire/` | parsers | `base crypto daemon` |\n", "what `wire/` may include is not what"),
+    ("readme", "common/README.md", "".join(f"| `{f}/` | x | {' '.join(sorted(m - {f})) or 'nothing'} |\n" for f, m in style.COMMON.items()), None),
     ("machine-paths", "deploy/a.sh", "cd /wo" + "rk/x\n", "a path of one machine"),
     ("machine-paths", "deploy/a.sh", "cd ~/wo" + "rk/x /usr/lib/framework/\n", None),
     ("exceptions", "tests/style/exceptions.txt", "nesting common/base/a.c:f it was like this before\n", "excuses nothing"),
