@@ -179,8 +179,7 @@ static int on_child(void *userdata, const siginfo_t *info) {
                 advance(all);
                 return 0;
         }
-        if (is_hopeless(info)) {
-                say(s->node, "%s refused to start (see its line above); stopping", s->instance);
+        if (is_hopeless(info)) { /* and has said why, with the file and what to do */
                 s->state = SUPERVISED_ENDED;
                 all->code = EXIT_USAGE;
                 supervisor_stop(all);

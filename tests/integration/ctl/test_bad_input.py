@@ -309,6 +309,12 @@ def test_key(tap):
         before = seed.read_bytes()
         tell(tap, "run with a key others can read", p.run("run"), 2, r"seed: .*chmod 600")
         tap.check(seed.read_bytes() == before, "the key is as it was")
+        seed.chmod(0o600)
+        seed.write_bytes(b"no seed at all")
+        run = p.run("run")
+        tap.check(run.returncode == 2 and len(run.stderr.splitlines()) == 1 and re.search(r"seed: this is no seed file.*`quorate key new`", run.stderr),
+                  "run with a key that is none: one line, exit 2", run)
+        tap.check(not p.path("r").exists(), "and leaves no empty folder", list(p.path("r").rglob("*")))
     finally:
         shutil.rmtree(p.dir)
 
