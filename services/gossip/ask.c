@@ -154,15 +154,29 @@ void gossip_ask_failed(struct gossip *g, uint64_t id, nsec_t now) {
         finish(g, a, NULL, NULL, 0, now);
 }
 
+/* The DHT hands on what peers said of themselves, and others of them. */
+static struct gossip_contact *judge_contacts(const struct gossip *g,
+                                             const struct gossip_contact *list, size_t n) {
+        struct gossip_contact *told = xnew_n(struct gossip_contact, n + 1);
+
+        for (size_t i = 0; i < n; i++) {
+                told[i].peer = list[i].peer;
+                told[i].n_addresses = gossip_dialable(g, list[i].addresses, list[i].n_addresses,
+                                                      told[i].addresses, GOSSIP_ADDRESSES_MAX);
+        }
+        return told;
+}
+
 void gossip_found(struct gossip *g, uint64_t id, const struct gossip_contact *list, size_t n,
                   nsec_t now) {
+        CLEANUP(freep) struct gossip_contact *told = judge_contacts(g, list, n);
         struct ask *a = map_get_u64(g->asks, id);
 
         g->now = now;
         if (id == 0)
-                publish_members_found(g, list, n, now);
+                publish_members_found(g, told, n, now);
         else if (a && a->on_found)
-                finish(g, a, NULL, list, n, now);
+                finish(g, a, NULL, told, n, now);
 }
 
 /* ---- Time ---- */

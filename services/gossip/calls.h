@@ -19,10 +19,12 @@ struct gossip_contact {
         struct multiaddr addresses[GOSSIP_ADDRESSES_MAX];
 };
 
+#define GOSSIP_DRAW_MAX 16 /* a job asks no more hosts than that */
+
 /* A draw ends with one GOSSIP_DRAWN. filter's views are copied. */
 struct gossip_draw {
         struct offer_filter filter;
-        size_t count;   /* 0: 16 */
+        size_t count;   /* 0: GOSSIP_DRAW_MAX, and never more */
         nsec_t timeout; /* 0: 1 s */
         bool local;
 };

@@ -99,6 +99,7 @@ struct gossip {
         bool in_both;
         struct membership_topic shards[SHARDS_MAX];
         nsec_t next_members;
+        nsec_t listening; /* since when others of our shard have spoken to us */
 
         struct rate served;  /* questions, of all peers together */
         nsec_t next_lifting; /* the first block that ends */
@@ -121,7 +122,9 @@ bool gossip_take_record(struct gossip *g, struct bytes record, nsec_t now, struc
 /* An address that a stranger told: a private one leads into whatever network we are in, so only a
  * node without a public address, or of a private network, may. */
 bool gossip_may_dial(const struct gossip *g, const struct multiaddr *a);
-size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, size_t max);
+/* Those of a list; returns how many. */
+size_t gossip_dialable(const struct gossip *g, const struct multiaddr *list, size_t n,
+                       struct multiaddr *ret, size_t max);
 
 /* ---- publish.c ---- */
 

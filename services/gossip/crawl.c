@@ -55,10 +55,7 @@ static struct sighted *sight(struct crawl *w, const struct peer_id *peer) {
 
 static void set_addresses(const struct gossip *g, struct gossip_contact *c,
                           const struct multiaddr *addrs, size_t n) {
-        c->n_addresses = 0;
-        for (size_t i = 0; i < n && c->n_addresses < GOSSIP_ADDRESSES_MAX; i++)
-                if (gossip_may_dial(g, &addrs[i]))
-                        c->addresses[c->n_addresses++] = addrs[i];
+        c->n_addresses = gossip_dialable(g, addrs, n, c->addresses, GOSSIP_ADDRESSES_MAX);
 }
 
 /* ---- Answers ---- */
@@ -94,7 +91,6 @@ static bool may_check(struct crawl *w, struct sighted *via) {
 static void take_record(struct gossip *g, struct crawl *w, size_t via, struct bytes bytes,
                         nsec_t now) {
         CLEANUP(capability_donep) struct capability r = {};
-        struct multiaddr addrs[CAPABILITY_ADDRESSES_MAX];
         uint64_t wall = gossip_wall(g, now);
         struct sighted *s;
 
@@ -109,8 +105,8 @@ static void take_record(struct gossip *g, struct crawl *w, size_t via, struct by
         if (!s->s.record)
                 s->s.record = refbuf_ref(r.raw);
         if (r.n_addresses > 0 && s->s.depth > 0)
-                set_addresses(g, &s->s.contact, addrs,
-                              gossip_addresses_of(&r, addrs, CAPABILITY_ADDRESSES_MAX));
+                s->s.contact.n_addresses =
+                        gossip_addresses_of(g, &r, s->s.contact.addresses, GOSSIP_ADDRESSES_MAX);
 }
 
 static void take_known(struct gossip *g, struct crawl *w, size_t via, const Peers__KnownPeer *in) {

@@ -7,13 +7,12 @@
  * members. Every shard has the same chance, so every host has nearly the same,
  * however near its id is to ours. */
 
-#define COUNT_DEFAULT   16
-#define COUNT_MAX       64
 #define TIMEOUT_DEFAULT NSEC_PER_SEC
 #define AHEAD           12 /* shards being asked at once */
 #define VISITS_MAX      512
 #define SHARE_FIRST     0.05 /* of hosts that fit, until answers say better */
 #define MEMBERS_LOOKED  3
+#define SLACK           (2 * NSEC_PER_SEC) /* a record may be on its way */
 
 struct draw {
         struct offer_filter filter;
@@ -24,8 +23,8 @@ struct draw {
         struct rng rng;
         unsigned n_visited, n_shards, stride, next; /* shards in a random order: next += stride */
         size_t n, asked, known, unusable;
-        struct gossip_candidate list[COUNT_MAX];
-        struct peer_id peers[COUNT_MAX];
+        struct gossip_candidate list[GOSSIP_DRAW_MAX];
+        struct peer_id peers[GOSSIP_DRAW_MAX];
 };
 
 /* ---- Collecting ---- */
@@ -45,7 +44,7 @@ static void add(struct draw *d, const struct capability *c, nsec_t age, bool fro
 }
 
 static void add_heard(struct gossip *g, struct draw *d, nsec_t now) {
-        struct offer_view views[COUNT_MAX];
+        struct offer_view views[GOSSIP_DRAW_MAX];
         struct offer_draw heard = { &d->filter, &g->rng, views, d->count };
 
         offers_draw(g->offers, &heard, now);
@@ -86,7 +85,7 @@ static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
                        const Peers__Reply *reply, nsec_t now) {
         d->unusable += reply->unusable;
         d->known += (size_t) reply->unusable + reply->n_records;
-        for (size_t i = 0; i < reply->n_records && i < COUNT_MAX; i++) {
+        for (size_t i = 0; i < reply->n_records && i < GOSSIP_DRAW_MAX; i++) {
                 CLEANUP(capability_donep) struct capability r = {};
                 uint64_t wall = gossip_wall(g, now);
                 nsec_t age;
@@ -244,9 +243,15 @@ static struct draw *draw_new(const struct gossip_draw *in) {
                 d->engines[i] = keep_text(d, i, in->filter.engines[i]);
         d->filter.group = keep_text(d, CAPABILITY_ENGINES_MAX, in->filter.group);
         d->filter.region = keep_text(d, CAPABILITY_ENGINES_MAX + 1, in->filter.region);
-        d->count = in->count > 0 && in->count <= COUNT_MAX ? in->count : COUNT_DEFAULT;
+        d->count = in->count > 0 && in->count < GOSSIP_DRAW_MAX ? in->count : GOSSIP_DRAW_MAX;
         d->local = in->local;
         return d;
+}
+
+/* Everybody is in the one shard, and so are we: what we heard is the whole, once each had its
+ * turn to speak. Before that, somebody who was there is asked. */
+static bool knows_all(const struct gossip *g, nsec_t now) {
+        return g->bits == 0 && nsec_sub(now, g->listening) > g->config.offer_interval + SLACK;
 }
 
 void gossip_draw(struct gossip *g, uint64_t number, const struct gossip_draw *in, nsec_t now) {
@@ -264,10 +269,9 @@ void gossip_draw(struct gossip *g, uint64_t number, const struct gossip_draw *in
         d->n_shards = 1u << g->bits;
         d->next = (unsigned) rng_below(&g->rng, d->n_shards);
         d->stride = (unsigned) rng_below(&g->rng, d->n_shards) | 1; /* odd: visits all */
-        /* Everybody is in the one shard, and so are we: what we heard is the whole. */
-        if (g->bits == 0 || d->local)
+        if (d->local || knows_all(g, now))
                 add_heard(g, d, now);
-        if (d->local || d->n == d->count || (g->bits == 0 && d->n > 0)) {
+        if (d->local || d->n > 0) {
                 d->local = true;
                 draw_end(g, c, now);
                 return;

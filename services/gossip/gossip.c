@@ -236,7 +236,7 @@ static void connect_exchanged(struct gossip *g, const struct pubsub_output *o) {
         struct multiaddr addrs[GOSSIP_ADDRESSES_MAX];
         struct gossip_action *a;
         struct peer_record record;
-        size_t n = 0;
+        size_t n;
 
         if (gossip_is_blocked(g, &o->peer))
                 return;
@@ -245,9 +245,7 @@ static void connect_exchanged(struct gossip *g, const struct pubsub_output *o) {
         if (!o->data || peer_record_open(refbuf_bytes(o->data), &record) != ENVELOPE_OK ||
             !peer_id_equal(&record.peer, &o->peer))
                 return;
-        for (size_t i = 0; i < record.n_addrs && n < GOSSIP_ADDRESSES_MAX; i++)
-                if (gossip_may_dial(g, &record.addrs[i]))
-                        addrs[n++] = record.addrs[i];
+        n = gossip_dialable(g, record.addrs, record.n_addrs, addrs, GOSSIP_ADDRESSES_MAX);
         gossip_set_addresses(a, addrs, n);
 }
 
@@ -394,6 +392,8 @@ void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pub
                 .may_mesh = k->pow_bits >= g->config.pow_bits,
                 .record = k->record,
         };
+        if (pubsub_mesh_size(g->router, g->shards[0].topic) == 0)
+                g->listening = now;
         pubsub_peer_up(g->router, &info, now);
 }
 

@@ -107,6 +107,11 @@ void gossip_offer(struct gossip *g, struct bytes capability, nsec_t now);
 size_t gossip_presence(const struct gossip *g, const struct peer_id *after, nsec_t now,
                        struct offer_view *ret, size_t max);
 
+/* Of the addresses that a record names those that this node may dial: what a stranger says must
+ * not lead into a network of ours. Returns how many. */
+size_t gossip_addresses_of(const struct gossip *g, const struct capability *c,
+                           struct multiaddr *ret, size_t max);
+
 /* until: NSEC_NEVER or an instant. reason: at most 128 bytes, for people. False: the list is full.
  */
 bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reason, nsec_t until,

@@ -2,15 +2,6 @@
 
 /* Records of others, by whatever way they came. */
 
-size_t gossip_addresses_of(const struct capability *c, struct multiaddr *ret, size_t max) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < c->n_addresses && n < max; i++)
-                if (multiaddr_parse(c->addresses[i], &ret[n]) == MULTIADDR_OK)
-                        n++;
-        return n;
-}
-
 bool gossip_may_dial(const struct gossip *g, const struct multiaddr *a) {
         enum endpoint_scope scope = multiaddr_scope(a), nearest = SCOPE_PUBLIC;
 
@@ -26,6 +17,26 @@ bool gossip_may_dial(const struct gossip *g, const struct multiaddr *a) {
                                                                 : nearest;
         }
         return scope >= nearest && nearest >= SCOPE_LOOPBACK;
+}
+
+size_t gossip_dialable(const struct gossip *g, const struct multiaddr *list, size_t n,
+                       struct multiaddr *ret, size_t max) {
+        size_t n_ret = 0;
+
+        for (size_t i = 0; i < n && n_ret < max; i++)
+                if (gossip_may_dial(g, &list[i]))
+                        ret[n_ret++] = list[i];
+        return n_ret;
+}
+
+size_t gossip_addresses_of(const struct gossip *g, const struct capability *c,
+                           struct multiaddr *ret, size_t max) {
+        struct multiaddr list[CAPABILITY_ADDRESSES_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n_addresses; i++)
+                n += multiaddr_parse(c->addresses[i], &list[n]) == MULTIADDR_OK;
+        return gossip_dialable(g, list, n, ret, max);
 }
 
 static bool has_work(const struct gossip *g, const struct capability *c) {

@@ -33,6 +33,8 @@ static void join(struct gossip *g, struct membership_topic *t, unsigned bits, ns
 
 void publish_shards(struct gossip *g, nsec_t now) {
         g->bits = shard_choose(g->bits, g->nodes, &g->in_both);
+        if (!g->shards[0].is_joined || g->shards[0].shard.bits != g->bits)
+                g->listening = now;
         join(g, &g->shards[0], g->bits, now);
         if (g->in_both)
                 join(g, &g->shards[1], g->bits - 1, now);

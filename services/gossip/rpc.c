@@ -13,7 +13,6 @@
 #include "services/gossip/core.h"
 #include "services/gossip/shell.h"
 
-#define DRAW_MAX  64
 #define PEERS_MAX 512 /* of one reply: a message of the bus is at most 1 MiB */
 #define CRAWL_MAX 2000
 #define DEPTH_MAX 1000
@@ -108,8 +107,8 @@ static void candidates_draw(Gossip__Candidates_Service *service, const Gossip__D
         struct bytes engines[CAPABILITY_ENGINES_MAX];
         struct gossip_draw draw = { .filter = { .engines = engines } };
 
-        if (in->count > DRAW_MAX) {
-                call_fail(call, GOSSIP_E_FIELD, "at most %d candidates at once", DRAW_MAX);
+        if (in->count > GOSSIP_DRAW_MAX) {
+                call_fail(call, GOSSIP_E_FIELD, "at most %d candidates at once", GOSSIP_DRAW_MAX);
                 return;
         }
         for (size_t i = 0; i < in->n_engines && i < CAPABILITY_ENGINES_MAX; i++)
@@ -126,7 +125,20 @@ static void candidates_draw(Gossip__Candidates_Service *service, const Gossip__D
         shell_turn(s);
 }
 
-static Gossip__Candidate *put_candidate(struct call *call, const struct gossip_candidate *c) {
+/* What the coordinator gets it dials. */
+static void put_dialable(struct shell *s, struct call *call, const struct capability *c,
+                         Gossip__Candidate *ret) {
+        struct multiaddr list[CAPABILITY_ADDRESSES_MAX];
+        struct bytes views[CAPABILITY_ADDRESSES_MAX];
+        size_t n = gossip_addresses_of(s->core, c, list, CAPABILITY_ADDRESSES_MAX);
+
+        for (size_t i = 0; i < n; i++)
+                views[i] = multiaddr_bytes(&list[i]);
+        put_addresses(call, views, n, &ret->addresses, &ret->n_addresses);
+}
+
+static Gossip__Candidate *put_candidate(struct shell *s, struct call *call,
+                                        const struct gossip_candidate *c) {
         Gossip__Candidate *out = call_alloc(call, sizeof(*out));
         struct capability r;
 
@@ -134,7 +146,7 @@ static Gossip__Candidate *put_candidate(struct call *call, const struct gossip_c
         if (capability_read(refbuf_bytes(c->record), &r))
                 return out;
         out->peer = keep_bytes(call, peer_id_bytes(&r.peer));
-        put_addresses(call, r.addresses, r.n_addresses, &out->addresses, &out->n_addresses);
+        put_dialable(s, call, &r, out);
         out->offer = call_alloc(call, sizeof(*out->offer));
         put_offer(call, &r, out->offer);
         out->age_ms = c->age / NSEC_PER_MSEC;
@@ -152,7 +164,7 @@ void shell_do_drawn(struct shell *s, struct gossip_action *a) {
                 return;
         reply.candidates = call_alloc(call, (a->drawn->n + 1) * sizeof(*reply.candidates));
         for (size_t i = 0; i < a->drawn->n; i++)
-                reply.candidates[reply.n_candidates++] = put_candidate(call, &a->drawn->list[i]);
+                reply.candidates[reply.n_candidates++] = put_candidate(s, call, &a->drawn->list[i]);
         reply.asked = (uint32_t) a->drawn->asked;
         reply.known = (uint32_t) a->drawn->known;
         reply.unusable = (uint32_t) a->drawn->unusable;

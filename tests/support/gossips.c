@@ -493,17 +493,22 @@ static void offer(struct gossips_node *n) {
         buffer_done(&b);
 }
 
-void gossips_start(struct gossips *s) {
-        for (unsigned i = 0; i < s->settings.n_nodes; i++) {
-                struct gossips_node *n = &s->nodes[i];
+void gossips_join(struct gossips *s, unsigned node, unsigned links) {
+        struct gossips_node *n = &s->nodes[node];
 
-                gossip_size(n->core, s->settings.n_nodes, s->now);
-                offer(n);
-                gossip_start(n->core, s->now);
-                flush(n);
-                for (unsigned k = 0; k < 3; k++)
-                        gossips_connect(s, i, (unsigned) rng_below(&s->rng, s->settings.n_nodes));
-        }
+        n->is_up = true;
+        gossip_size(n->core, s->settings.n_nodes, s->now);
+        offer(n);
+        gossip_start(n->core, s->now);
+        flush(n);
+        for (unsigned k = 0; k < links; k++)
+                gossips_connect(s, node, (unsigned) rng_below(&s->rng, s->settings.n_nodes));
+}
+
+void gossips_start(struct gossips *s) {
+        for (unsigned i = 0; i < s->settings.n_nodes; i++)
+                if (s->nodes[i].is_up)
+                        gossips_join(s, i, 3);
 }
 
 uint64_t gossips_counter(const struct gossips_node *n, const char *name) {

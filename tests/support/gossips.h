@@ -56,6 +56,8 @@ struct gossips {
 void gossips_init(struct gossips *s, const struct gossips_settings *settings);
 void gossips_done(struct gossips *s);
 void gossips_start(struct gossips *s); /* everybody offers, with a few random links */
+/* A node that was not up begins, connected to so many others. */
+void gossips_join(struct gossips *s, unsigned node, unsigned links);
 void gossips_connect(struct gossips *s, unsigned from, unsigned to);
 void gossips_kill(struct gossips *s, unsigned node); /* its connections end for the others */
 void gossips_run(struct gossips *s, nsec_t time);

@@ -41,7 +41,7 @@ void core_forget(struct core_bench *c) {
         c->drawn = NULL;
         c->crawled = NULL;
         memset(c->n, 0, sizeof(c->n));
-        c->n_asked = 0;
+        c->n_asked = c->n_lookups = 0;
 }
 
 void core_done(struct core_bench *c) {
@@ -80,12 +80,29 @@ static void asked(struct core_bench *c, const struct gossip_action *a) {
         c->asked[c->n_asked++] = a->id;
 }
 
+static void look_into(struct core_bench *c, const struct gossip_action *a) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+
+        if (!peer_id_equal(&a->peer, &c->watched))
+                return;
+        check(rpc_read(refbuf_bytes(a->data), &u));
+        c->watched_messages += (unsigned) ((const Gossipsub__RPC *) u.message)->n_publish;
+}
+
 static void carry_out(struct core_bench *c, struct gossip_action *a) {
+        bool is_dial = a->type == GOSSIP_CONNECT || a->type == GOSSIP_HINT;
+
         c->n[a->type]++;
+        if (is_dial && a->n_addresses > c->connect_addresses)
+                c->connect_addresses = a->n_addresses;
         for (size_t i = 0; i < a->n_addresses; i++)
                 c->private_dials += multiaddr_scope(&a->addresses[i]) != SCOPE_PUBLIC;
         if (a->type == GOSSIP_ASK)
                 asked(c, a);
+        else if (a->type == GOSSIP_SEND)
+                look_into(c, a);
+        else if (a->type == GOSSIP_LOOKUP && a->id > 0 && c->n_lookups < ELEMENTSOF(c->lookups))
+                c->lookups[c->n_lookups++] = a->id;
         else if (a->type == GOSSIP_STORE)
                 keep(&c->stored, a);
         else if (a->type == GOSSIP_ANSWER)
@@ -138,34 +155,109 @@ void core_up(struct core_bench *c, unsigned n) {
         core_drain(c);
 }
 
-struct refbuf *core_record(unsigned n, uint64_t sequence, const char *name, bool is_right) {
+void core_rpc(struct core_bench *c, unsigned n, struct rpc_writer *w) {
+        struct peer_id peer = core_peer(n, NULL);
+        struct refbuf *rpc;
+
+        while ((rpc = rpc_take(w))) {
+                gossip_rpc(c->g, &peer, refbuf_bytes(rpc), c->now);
+                refbuf_unref(rpc);
+                core_drain(c);
+        }
+        rpc_writer_done(w);
+}
+
+void core_join(struct core_bench *c, unsigned n, const char *topic) {
+        struct peer_id peer = core_peer(n, NULL);
+        struct rpc_writer w;
+
+        core_up(c, n);
+        gossip_stream_opened(c->g, &peer, PUBSUB_V1_2, c->now);
+        rpc_writer_init(&w);
+        rpc_put_subscription(&w, topic, true);
+        rpc_put_graft(&w, topic);
+        core_rpc(c, n, &w);
+}
+
+void core_say(struct core_bench *c, unsigned author, unsigned from, const char *topic,
+              const struct refbuf *record) {
+        CLEANUP(buffer_donep) struct buffer raw = {}, form = {};
+        static uint64_t sequence = CORE_WALL;
+        struct sign_secret secret;
+        struct peer_id peer = core_peer(author, &secret);
+        struct signature s;
+        struct rpc_writer w;
+
+        buffer_init(&raw, 4096);
+        buffer_init(&form, 4096);
+        message_put(&raw, &peer, refbuf_bytes(record), ++sequence, topic);
+        check(message_put_signed(&form, buffer_bytes(&raw), false));
+        s = sign_make(&secret, buffer_bytes(&form));
+        message_put_signature(&raw, signature_bytes(&s));
+        rpc_writer_init(&w);
+        rpc_put_message(&w, buffer_bytes(&raw));
+        core_rpc(c, from, &w);
+}
+
+/* ---- Records of others ---- */
+
+static struct refbuf *sign_body(const Peers__Capability *m, const struct sign_secret *secret,
+                                bool is_right) {
         CLEANUP(buffer_donep) struct buffer body = {}, form = {}, out = {};
+        struct signature s;
+
+        buffer_init(&body, 1024);
+        buffer_init(&form, 1024);
+        buffer_init(&out, 1024);
+        wire_pack(&body, &m->base);
+        buffer_put_bytes(&form, CAPABILITY_PREFIX);
+        buffer_put_bytes(&form, buffer_bytes(&body));
+        s = sign_make(secret, buffer_bytes(&form));
+        s.bytes[0] ^= !is_right;
+        capability_put(&out, buffer_bytes(&body), signature_bytes(&s));
+        return refbuf_new(buffer_bytes(&out));
+}
+
+struct refbuf *core_record(unsigned n, uint64_t sequence, const char *name, bool is_right) {
         Peers__Capability m = PEERS__CAPABILITY__INIT;
         struct sign_secret secret;
         struct peer_id peer = core_peer(n, &secret);
-        struct signature s;
 
         m.peer = (ProtobufCBinaryData){ peer.len, peer.bytes };
         m.sequence = sequence;
         m.network = (char *) "default";
         m.name = (char *) name;
         m.slots = m.free_slots = 2;
-        buffer_init(&body, 1024);
-        buffer_init(&form, 1024);
-        buffer_init(&out, 1024);
-        wire_pack(&body, &m.base);
-        buffer_put_bytes(&form, CAPABILITY_PREFIX);
-        buffer_put_bytes(&form, buffer_bytes(&body));
-        s = sign_make(&secret, buffer_bytes(&form));
-        s.bytes[0] ^= !is_right;
-        capability_put(&out, buffer_bytes(&body), signature_bytes(&s));
-        return refbuf_new(buffer_bytes(&out));
+        return sign_body(&m, &secret, is_right);
+}
+
+struct refbuf *core_record_at(unsigned n, uint64_t sequence, const struct multiaddr *at,
+                              size_t n_at) {
+        ProtobufCBinaryData addresses[GOSSIP_ADDRESSES_MAX];
+        Peers__Capability m = PEERS__CAPABILITY__INIT;
+        struct sign_secret secret;
+        struct peer_id peer = core_peer(n, &secret);
+
+        check(n_at <= GOSSIP_ADDRESSES_MAX);
+        for (size_t i = 0; i < n_at; i++)
+                addresses[i] = (ProtobufCBinaryData){ at[i].len, (uint8_t *) at[i].bytes };
+        m.peer = (ProtobufCBinaryData){ peer.len, peer.bytes };
+        m.sequence = sequence;
+        m.network = (char *) "default";
+        m.slots = m.free_slots = 2;
+        m.addresses = addresses;
+        m.n_addresses = n_at;
+        return sign_body(&m, &secret, true);
 }
 
 uint64_t core_counter(const struct core_bench *c, const char *name) {
         const struct pubsub_counter *x;
         size_t n = gossip_counters(c->g, &x);
 
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(x[i].name, name) == 0)
+                        return x[i].value;
+        n = pubsub_counters(gossip_router(c->g), &x);
         for (size_t i = 0; i < n; i++)
                 if (strcmp(x[i].name, name) == 0)
                         return x[i].value;

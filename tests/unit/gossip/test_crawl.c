@@ -105,6 +105,37 @@ static void test_private_addresses(void **state) {
         core_done(&c);
 }
 
+/* The same, said by those peers of themselves and signed. */
+static void test_private_addresses_of_records(void **state) {
+        struct multiaddr door[] = { core_address(127, 0, 0, 1), core_address(10, 0, 0, 1) };
+        struct gossip_crawl crawl = { .depth = -1, .discover = true };
+        CLEANUP(buffer_donep) struct buffer b = {};
+        Peers__Reply reply = PEERS__REPLY__INIT;
+        ProtobufCBinaryData records[8];
+        struct refbuf *raw[8];
+        struct core_bench c;
+
+        (void) state;
+        for (unsigned i = 0; i < 8; i++) {
+                raw[i] = core_record_at(100 + i, CORE_WALL, door, 2);
+                records[i] = (ProtobufCBinaryData){ raw[i]->len, raw[i]->data };
+        }
+        reply.records = records;
+        reply.n_records = 8;
+        buffer_init(&b, 1024 * 1024);
+        wire_pack(&b, &reply.base);
+        begin(&c, 1, &crawl);
+        gossip_answered(c.g, c.asked[0], buffer_bytes(&b), c.now);
+        core_drain(&c);
+        assert_non_null(c.crawled);
+        assert_int_equal(c.crawled->n, 9);
+        assert_int_equal(c.crawled->asked, 1);
+        assert_int_equal(c.private_dials, 0);
+        for (unsigned i = 0; i < 8; i++)
+                refbuf_unref(raw[i]);
+        core_done(&c);
+}
+
 /* A server that invents peers fills its own share, and no more is asked at once than 16. */
 static void test_hostile_server(void **state) {
         struct gossip_crawl crawl = { .depth = 1 };
@@ -222,7 +253,9 @@ static void test_calls(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_depths), cmocka_unit_test(test_unverified_until_met),
-          cmocka_unit_test(test_private_addresses), cmocka_unit_test(test_hostile_server),
-          cmocka_unit_test(test_cap), cmocka_unit_test(test_too_large_answer),
-          cmocka_unit_test(test_timeout), cmocka_unit_test(test_checks_are_bounded),
-          cmocka_unit_test(test_blocked_are_not_asked), cmocka_unit_test(test_calls))
+          cmocka_unit_test(test_private_addresses),
+          cmocka_unit_test(test_private_addresses_of_records),
+          cmocka_unit_test(test_hostile_server), cmocka_unit_test(test_cap),
+          cmocka_unit_test(test_too_large_answer), cmocka_unit_test(test_timeout),
+          cmocka_unit_test(test_checks_are_bounded), cmocka_unit_test(test_blocked_are_not_asked),
+          cmocka_unit_test(test_calls))

@@ -64,6 +64,80 @@ static void test_local(void **state) {
         gossips_done(&s);
 }
 
+/* Nobody gets more of the network than a job asks: 16, whatever the caller or who answers says. */
+static void test_cap(void **state) {
+        static const size_t counts[] = { 0, 15, 16, 17, 64, SIZE_MAX };
+        struct gossips s;
+
+        (void) state;
+        begin(&s, 60, 6);
+        FOREACH_CASE (c, counts) {
+                struct gossip_draw d = { .count = *c };
+
+                draw(&s, 3, &d);
+                assert_int_equal(s.nodes[3].drawn->n, *c == 15 ? 15 : GOSSIP_DRAW_MAX);
+                gossips_forget(&s.nodes[3]);
+        }
+        gossips_done(&s);
+}
+
+/* Defect D1: records that are flooded to all. Each node hears those of its shards, a small part. */
+static void test_nobody_hears_all(void **state) {
+        const unsigned n = 200;
+        struct gossip_status status;
+        struct gossips s;
+        size_t sum = 0;
+
+        (void) state;
+        begin(&s, n, 7);
+        for (unsigned i = 0; i < n; i++) {
+                gossip_status(s.nodes[i].core, &status);
+                assert_true(status.offers < n / 2);
+                sum += status.offers;
+        }
+        print_message("# %.1f of %u records known to each\n", (double) sum / n, n - 1);
+        assert_in_range(sum, 4 * n, 48 * n);
+        gossips_done(&s);
+}
+
+/* All but the last, which speak at different times. */
+static void begin_apart(struct gossips *s, unsigned n) {
+        struct gossips_settings c = gossips_defaults;
+
+        c.n_nodes = n + 1;
+        c.seed = 8;
+        gossips_init(s, &c);
+        for (unsigned i = 0; i < s->settings.n_nodes; i++)
+                s->nodes[i].is_up = false;
+        for (unsigned i = 0; i < n; i++) {
+                gossips_join(s, i, 3);
+                gossips_run(s, 900 * NSEC_PER_MSEC);
+        }
+        gossips_run(s, 60 * NSEC_PER_SEC);
+}
+
+/* Weakness I5: whoever comes late need not wait until others speak again: two seconds later it
+ * draws like anybody, in one shard or in many. */
+static void test_newcomer(void **state) {
+        static const unsigned sizes[] = { 5, 15, 100 };
+
+        (void) state;
+        FOREACH_CASE (n, sizes) {
+                struct gossip_draw d = {};
+                struct gossips s;
+                size_t found;
+
+                begin_apart(&s, *n);
+                gossips_join(&s, *n, 1);
+                gossips_run(&s, 2 * NSEC_PER_SEC);
+                draw(&s, *n, &d);
+                found = s.nodes[*n].drawn->n;
+                print_message("# %u others: %zu candidates\n", *n, found);
+                assert_true(found >= (*n < 16 ? *n : 16));
+                gossips_done(&s);
+        }
+}
+
 static uint64_t trace_of(uint64_t seed) {
         struct gossip_draw d = { .count = 16 };
         struct gossips s;
@@ -83,4 +157,6 @@ static void test_same_seed_same_trace(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_finds), cmocka_unit_test(test_rubbish),
-          cmocka_unit_test(test_local), cmocka_unit_test(test_same_seed_same_trace))
+          cmocka_unit_test(test_local), cmocka_unit_test(test_cap),
+          cmocka_unit_test(test_nobody_hears_all), cmocka_unit_test(test_newcomer),
+          cmocka_unit_test(test_same_seed_same_trace))
