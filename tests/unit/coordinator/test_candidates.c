@@ -454,6 +454,26 @@ static void test_small_and_local(void **state) {
         }
 }
 
+/* Defect D2: what is offered to others is what the governor has now, not what it is set to. */
+static void test_offers_are_live(void **state) {
+        struct world *w = begin(1);
+        struct offered o;
+
+        coordinator_offered(w->c, &o);
+        assert_int_equal(o.slots, 2);
+        assert_int_equal(o.free_slots, 2);
+        submit(w, "local");
+        assert_true(w->is_local);
+        coordinator_offered(w->c, &o);
+        assert_int_equal(o.slots, 2);
+        assert_int_equal(o.free_slots, 1);
+        coordinator_pause(w->c, NSEC_PER_SEC, w->now);
+        coordinator_offered(w->c, &o);
+        assert_int_equal(o.slots, 0);
+        assert_int_equal(o.free_slots, 0);
+        end(w);
+}
+
 /* A node that has just started asks again; then it is said what was asked. */
 static void test_nobody_is_found(void **state) {
         const struct found found = { .known = 7, .unusable = 7 };
@@ -543,5 +563,6 @@ TEST_MAIN(cmocka_unit_test(test_no_source_chooses_all), cmocka_unit_test(test_si
           cmocka_unit_test(test_connected_when_there_is_nobody_else),
           cmocka_unit_test(test_claims_are_a_filter), cmocka_unit_test(test_asks_for_more),
           cmocka_unit_test(test_enough_are_known), cmocka_unit_test(test_small_and_local),
-          cmocka_unit_test(test_nobody_is_found), cmocka_unit_test(test_no_answer),
-          cmocka_unit_test(test_denied_at_once), cmocka_unit_test(test_denied_for_good))
+          cmocka_unit_test(test_offers_are_live), cmocka_unit_test(test_nobody_is_found),
+          cmocka_unit_test(test_no_answer), cmocka_unit_test(test_denied_at_once),
+          cmocka_unit_test(test_denied_for_good))

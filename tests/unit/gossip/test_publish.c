@@ -14,13 +14,18 @@ static void offer(struct core_bench *c, uint32_t free_slots, const char *name) {
         core_drain(c);
 }
 
+/* What was signed last; release with unpacked_done(). */
+static const Peers__Capability *said(const struct core_bench *c, struct unpacked *ret) {
+        assert_int_equal(
+                wire_unpack(&peers__capability__descriptor, refbuf_bytes(c->statement), NULL, ret),
+                UNPACK_OK);
+        return ret->message;
+}
+
 static uint64_t sequence_of(const struct core_bench *c) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
 
-        assert_int_equal(
-                wire_unpack(&peers__capability__descriptor, refbuf_bytes(c->statement), NULL, &u),
-                UNPACK_OK);
-        return ((const Peers__Capability *) u.message)->sequence;
+        return said(c, &u)->sequence;
 }
 
 /* What the disk promises comes before the first signature, and no sequence is used twice, over
@@ -69,6 +74,7 @@ static void test_clock_was_wrong(void **state) {
         core_done(&d);
 }
 
+/* Defect D2: what is published is what is free now, and soon. */
 static void test_when(void **state) {
         const struct {
                 uint32_t free_slots;
@@ -85,9 +91,14 @@ static void test_when(void **state) {
         gossip_start(c.g, c.now);
         core_run(&c, NSEC_PER_SEC);
         FOREACH_CASE (s, steps) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                bool is_news = s == steps || s->want > s[-1].want;
+
                 offer(&c, s->free_slots, "");
                 core_run(&c, 1100 * NSEC_PER_MSEC);
                 assert_int_equal(c.n[GOSSIP_SIGN_CAPABILITY], s->want);
+                if (is_news)
+                        assert_int_equal(said(&c, &u)->free_slots, s->free_slots);
         }
         core_run(&c, 15 * NSEC_PER_SEC);
         assert_int_equal(c.n[GOSSIP_SIGN_CAPABILITY], 6);
