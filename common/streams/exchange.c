@@ -120,6 +120,7 @@ void exchange_begin(struct exchange *x, const struct exchange_ask *in) {
         struct framed_open open = { .peer = in->peer,
                                     .addresses = in->addresses,
                                     .n_addresses = in->n_addresses,
+                                    .is_told = in->is_told,
                                     .protocols = &in->protocol,
                                     .n_protocols = 1,
                                     .frame_max = in->answer_max,

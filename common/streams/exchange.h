@@ -43,6 +43,7 @@ struct exchange_ask {
         struct peer_id peer;
         const struct multiaddr *addresses;
         size_t n_addresses;
+        bool is_told; /* by strangers */
         const char *protocol;
         struct bytes frame;
         size_t answer_max;

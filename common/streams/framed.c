@@ -218,6 +218,7 @@ struct framed *framed_open(struct link *transport, const struct framed_open *o,
                         (ProtobufCBinaryData){ o->addresses[i].len,
                                                (uint8_t *) o->addresses[i].bytes };
         open.addresses = addresses;
+        open.told = o->is_told;
         open.peer = (ProtobufCBinaryData){ o->peer.len, (uint8_t *) o->peer.bytes };
         open.protocols = (char **) o->protocols;
         open.n_protocols = o->n_protocols;

@@ -45,6 +45,7 @@ struct framed_open {
         struct peer_id peer;
         const struct multiaddr *addresses; /* beside those transport knows */
         size_t n_addresses;
+        bool is_told;                 /* by strangers: transport is careful with them */
         const char *const *protocols; /* wanted, best first */
         size_t n_protocols;
         size_t frame_max; /* larger ones end the stream */

@@ -161,6 +161,13 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
 
 /* ---- Actions ---- */
 
+/* Its addresses were configured here; those of others were told by strangers. */
+static bool is_pinned(struct shell *s, const struct peer_id *peer) {
+        struct candidate c;
+
+        return shell_candidate_of(s, peer, &c) && c.origin == ORIGIN_PINNED;
+}
+
 /* False: transport is not there now. */
 static bool open_now(struct job_stream *x) {
         char *protocols[] = { x->shell->job_protocol };
@@ -172,6 +179,7 @@ static bool open_now(struct job_stream *x) {
                 addresses[open.n_addresses++] =
                         (ProtobufCBinaryData){ x->addresses[i].len, x->addresses[i].bytes };
         open.addresses = addresses;
+        open.told = !is_pinned(x->shell, &x->peer);
         open.peer = (ProtobufCBinaryData){ x->peer.len, x->peer.bytes };
         open.protocols = protocols;
         open.n_protocols = 1;

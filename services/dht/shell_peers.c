@@ -152,6 +152,7 @@ void shell_do_ask(struct shell *s, struct dht_action *a) {
                                                             .peer = a->contact.peer,
                                                             .addresses = addresses,
                                                             .n_addresses = n,
+                                                            .is_told = true,
                                                             .protocol = s->protocols[a->protocol],
                                                             .frame = refbuf_bytes(a->data),
                                                             .answer_max = MESSAGE_MAX,

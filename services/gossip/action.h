@@ -23,7 +23,7 @@ enum gossip_action_type {
         GOSSIP_SEND,         /* peer; data: one RPC without its length; n = 1: may be dropped */
 
         /* /quorate/peers/1. Answered by gossip_answered() or gossip_ask_failed(). */
-        GOSSIP_ASK,    /* id; peer, addresses; data: a packed peers.Request */
+        GOSSIP_ASK,    /* id; peer, addresses, n = 1: by strangers; data: a packed peers.Request */
         GOSSIP_ANSWER, /* id of gossip_asked(); data: a packed peers.Reply */
         GOSSIP_REFUSE, /* id of gossip_asked(): reset */
 

@@ -98,6 +98,7 @@ struct ask *ask_peer(struct gossip *g, struct call *call, const struct gossip_co
         wire_pack(&b, &request->base);
         action = gossip_add(g, GOSSIP_ASK, a->id);
         action->peer = to->peer;
+        action->n = !to->is_given;
         gossip_set_addresses(action, to->addresses, to->n_addresses);
         action->data = refbuf_new(buffer_bytes(&b));
         g_count(g, GOSSIP_ASKED);

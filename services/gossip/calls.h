@@ -17,6 +17,7 @@ struct gossip_contact {
         struct peer_id peer;
         size_t n_addresses;
         struct multiaddr addresses[GOSSIP_ADDRESSES_MAX];
+        bool is_given; /* the addresses: by a person, not by strangers */
 };
 
 #define GOSSIP_DRAW_MAX 16 /* a job asks no more hosts than that */

@@ -271,8 +271,10 @@ static void seed_given(struct crawl *w, const struct gossip_crawl *in) {
         for (size_t i = 0; i < in->n_from; i++) {
                 struct sighted *s = sight(w, &in->from[i].peer);
 
-                if (s)
-                        s->s.contact = in->from[i];
+                if (!s)
+                        continue;
+                s->s.contact = in->from[i];
+                s->s.contact.is_given = s->s.contact.n_addresses > 0;
         }
 }
 

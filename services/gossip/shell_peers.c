@@ -247,6 +247,15 @@ static void on_connected(void *userdata, const struct rpc_result *result) {
                 log_debug("not connected: %s", result->text);
 }
 
+/* Names too: transport judges where they lead. */
+static bool is_dialable(const struct multiaddr *a) {
+        enum endpoint_family family;
+        struct bytes name;
+        uint16_t port;
+
+        return multiaddr_is_dialable_quic(a) || multiaddr_name(a, &name, &port, &family);
+}
+
 /* By address when one was told, else transport may know one. */
 void shell_do_connect(struct shell *s, struct gossip_action *a) {
         Transport__ConnectRequest request = TRANSPORT__CONNECT_REQUEST__INIT;
@@ -254,10 +263,11 @@ void shell_do_connect(struct shell *s, struct gossip_action *a) {
 
         (void) peer_id_text(&a->peer, peer);
         request.target = peer;
+        request.told = true;
         for (size_t i = 0; i < a->n_addresses; i++) {
                 struct multiaddr full = a->addresses[i];
 
-                if (!multiaddr_is_dialable_quic(&full) || multiaddr_has(&full, MULTIADDR_P2P) ||
+                if (!is_dialable(&full) || multiaddr_has(&full, MULTIADDR_P2P) ||
                     !multiaddr_append_peer(&full, &a->peer))
                         continue;
                 request.target = multiaddr_text(&full, text);
@@ -305,6 +315,7 @@ void shell_do_ask(struct shell *s, struct gossip_action *a) {
                                                             .peer = a->peer,
                                                             .addresses = a->addresses,
                                                             .n_addresses = a->n_addresses,
+                                                            .is_told = a->n,
                                                             .protocol = s->peers_protocol,
                                                             .frame = refbuf_bytes(a->data),
                                                             .answer_max = REPLY_MAX,

@@ -28,7 +28,7 @@
 /* Where an address was learnt: the better source is dialled first and dropped last. */
 enum address_source {
         ADDRESS_CALLER = 1,   /* a service or a user gave it along */
-        ADDRESS_IDENTIFY = 2, /* the peer said so, unsigned */
+        ADDRESS_IDENTIFY = 2, /* the peer said so, unsigned; or others of it */
         ADDRESS_SIGNED = 4,
         ADDRESS_CACHED = 8,  /* worked in an earlier life of this node */
         ADDRESS_WORKED = 16, /* a handshake with this peer succeeded there */

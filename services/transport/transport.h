@@ -171,6 +171,7 @@ struct transport_open {
         size_t n_protocols;
         const struct multiaddr *addrs; /* beside those known */
         size_t n_addrs;
+        bool is_told;   /* by strangers: judged like what the peer announces itself */
         nsec_t timeout; /* 0: 10 s */
         bool force;     /* dial resting addresses too */
         bool is_needed; /* the stream keeps the connection alive */

@@ -124,7 +124,8 @@ uint64_t transport_open(struct transport *t, const struct transport_open *reques
         }
         o->acquaintance->n_openings++;
         for (size_t i = 0; i < request->n_addrs; i++)
-                peer_add_address(o->acquaintance->peer, &request->addrs[i], ADDRESS_CALLER);
+                peer_add_address(o->acquaintance->peer, &request->addrs[i],
+                                 request->is_told ? ADDRESS_IDENTIFY : ADDRESS_CALLER);
         contact = acquaintance_best(t, o->acquaintance);
         if (contact)
                 opening_proceed(t, o, contact);

@@ -322,7 +322,9 @@ static struct task *task_new(struct peers_service *p, struct call *call) {
 static void peers_connect(Transport__Peers_Service *base, const Transport__ConnectRequest *in,
                           Transport__ConnectReply_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
-        struct transport_open open = { .force = true, .fn = on_connected };
+        struct transport_open open = { .is_told = in->told,
+                                       .force = !in->told, /* addresses that rest as well */
+                                       .fn = on_connected };
         struct bytes target = BYTES_STR(in->target);
         struct task *t;
         struct multiaddr at;

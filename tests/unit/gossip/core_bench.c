@@ -74,6 +74,7 @@ static void sign(struct core_bench *c, struct gossip_action *a, struct bytes pre
 static void asked(struct core_bench *c, const struct gossip_action *a) {
         c->asked_addresses =
                 a->n_addresses > c->asked_addresses ? a->n_addresses : c->asked_addresses;
+        c->n_given += a->n == 0;
         if (c->n_asked == ELEMENTSOF(c->asked))
                 return;
         c->asked_peers[c->n_asked] = a->peer;

@@ -18,6 +18,7 @@ struct core_bench {
         uint64_t asked[64], n_asked;  /* ids of questions not answered yet */
         struct peer_id asked_peers[64];
         uint64_t lookups[64], n_lookups;            /* ids of those of draws */
+        unsigned n_given;                           /* of them, by addresses that a person gave */
         size_t asked_addresses;                     /* most of one question */
         struct refbuf *stored, *statement, *answer; /* the latest */
         bool signs;                                 /* answers signatures at once */

@@ -136,6 +136,24 @@ static void test_private_addresses_of_records(void **state) {
         core_done(&c);
 }
 
+/* Where a person says to begin is asked wherever it is; what is told there is not. */
+static void test_given_addresses(void **state) {
+        struct gossip_contact from[2] = { { core_peer(1, NULL), 1, { core_address(127, 0, 0, 1) } },
+                                          { core_peer(2, NULL) } };
+        struct gossip_crawl crawl = { .from = from, .n_from = 2, .depth = -1 };
+        struct core_bench c;
+
+        (void) state;
+        begin(&c, 0, &crawl);
+        assert_int_equal(c.n_asked, 1);
+        assert_int_equal(c.n_given, 1);
+        assert_int_equal(c.private_dials, 1);
+        answer(&c, c.asked[0], 2, 20, false);
+        assert_int_equal(c.n_asked, 1 + 16);
+        assert_int_equal(c.n_given, 1);
+        core_done(&c);
+}
+
 /* A server that invents peers fills its own share, and no more is asked at once than 16. */
 static void test_hostile_server(void **state) {
         struct gossip_crawl crawl = { .depth = 1 };
@@ -255,7 +273,7 @@ static void test_calls(void **state) {
 TEST_MAIN(cmocka_unit_test(test_depths), cmocka_unit_test(test_unverified_until_met),
           cmocka_unit_test(test_private_addresses),
           cmocka_unit_test(test_private_addresses_of_records),
-          cmocka_unit_test(test_hostile_server), cmocka_unit_test(test_cap),
-          cmocka_unit_test(test_too_large_answer), cmocka_unit_test(test_timeout),
-          cmocka_unit_test(test_checks_are_bounded), cmocka_unit_test(test_blocked_are_not_asked),
-          cmocka_unit_test(test_calls))
+          cmocka_unit_test(test_given_addresses), cmocka_unit_test(test_hostile_server),
+          cmocka_unit_test(test_cap), cmocka_unit_test(test_too_large_answer),
+          cmocka_unit_test(test_timeout), cmocka_unit_test(test_checks_are_bounded),
+          cmocka_unit_test(test_blocked_are_not_asked), cmocka_unit_test(test_calls))

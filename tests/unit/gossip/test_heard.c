@@ -231,6 +231,24 @@ static void test_private_addresses_of_records(void **state) {
         }
 }
 
+/* Defect D3: a host that is known by its name is a candidate, and can be reached as one. */
+static void test_names_are_addresses(void **state) {
+        CLEANUP(capability_donep) struct capability r = {};
+        CLEANUP(refbuf_unrefp) struct refbuf *record = NULL;
+        struct multiaddr name, got;
+        struct core_bench c;
+
+        core_init(&c, NULL);
+        assert_int_equal(
+                multiaddr_from_text(BYTES_LIT("/dns4/seed.example/udp/9494/quic-v1"), &name),
+                MULTIADDR_OK);
+        record = core_record_at(5, CORE_WALL, &name, 1);
+        assert_int_equal(capability_read(refbuf_bytes(record), &r), CAPABILITY_OK);
+        assert_int_equal(gossip_addresses_of(c.g, &r, &got, 1), 1);
+        assert_true(multiaddr_equal(&got, &name));
+        core_done(&c);
+}
+
 /* Members that the DHT named: dialled for the mesh, and asked for a sample. */
 static void test_private_addresses_of_members(void **state) {
         struct gossip_contact member_at = {};
@@ -261,4 +279,5 @@ static void test_private_addresses_of_members(void **state) {
 TEST_MAIN(cmocka_unit_test(test_forged), cmocka_unit_test(test_foreign_shard),
           cmocka_unit_test(test_older_twin), cmocka_unit_test(test_exchanged_private_addresses),
           cmocka_unit_test(test_private_addresses_of_records),
+          cmocka_unit_test(test_names_are_addresses),
           cmocka_unit_test(test_private_addresses_of_members))

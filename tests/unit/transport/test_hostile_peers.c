@@ -155,6 +155,76 @@ static void test_dnsaddr_of_strangers_is_not_followed(void **state) {
         mesh_done(&net.mesh);
 }
 
+/* b was told by others where a is. */
+static void told_about_a(const char *text, bool is_told) {
+        struct transport_open o = { .peer = *mesh_peer(net.a),
+                                    .addrs = &net.said,
+                                    .n_addrs = 1,
+                                    .is_told = is_told,
+                                    .force = true,
+                                    .fn = on_opened };
+
+        assert_int_equal(multiaddr_from_text(BYTES_STR(text), &net.said), MULTIADDR_OK);
+        net.n_answers = 0;
+        net.text[0] = '\0';
+        (void) transport_open(net.b->transport, &o, net.mesh.now);
+        (void) mesh_run(&net.mesh, 20 * NSEC_PER_SEC, NULL);
+        assert_int_equal(net.n_answers, 1);
+}
+
+static const struct {
+        const char *name, *said;
+        uint8_t named[4]; /* where names lead */
+        bool by_stranger, is_dialled;
+        const char *at;
+} told_cases[] = {
+        { "loopback", "/ip4/127.0.0.1/udp/53/quic-v1", {}, true, false, "127.0.0.1" },
+        { "private", "/ip4/192.168.7.7/udp/53/quic-v1", {}, true, false, "192.168.7.7" },
+        { "public", "/ip4/8.8.8.8/udp/53/quic-v1", {}, true, true, "8.8.8.8" },
+        { "a name", "/dns4/x.example/udp/53/quic-v1", { 8, 8, 8, 8 }, true, true, "8.8.8.8" },
+        { "a name of ours",
+          "/dns4/x.example/udp/53/quic-v1",
+          { 127, 0, 0, 1 },
+          true,
+          false,
+          "127.0.0.1" },
+        { "more look-ups", "/dnsaddr/x.example", { 8, 8, 8, 8 }, true, false, "x.example" },
+        { "the operator's loopback",
+          "/ip4/127.0.0.1/udp/53/quic-v1",
+          {},
+          false,
+          true,
+          "127.0.0.1" },
+        { "the operator's name",
+          "/dns4/x.example/udp/53/quic-v1",
+          { 10, 9, 9, 9 },
+          false,
+          true,
+          "10.9.9.9" },
+};
+
+/* What services heard of a peer leads to no door that it could not have told us of itself; names
+ * are no way round, but they are dialled (defect D3), and so is what the operator wrote. */
+static void test_told_addresses(void **state) {
+        FOREACH_CASE (c, told_cases) {
+                struct multiaddr public;
+
+                print_message("# %s\n", c->name);
+                start();
+                net.mesh.named = endpoint_ip4(c->named, 53);
+                assert_int_equal(
+                        multiaddr_from_text(BYTES_LIT("/ip4/8.8.4.4/udp/4001/quic-v1"), &public),
+                        MULTIADDR_OK);
+                transport_set_addresses(net.b->transport, &public, 1, net.mesh.now);
+                transport_disconnect(net.b->transport, mesh_peer(net.a));
+                (void) mesh_run(&net.mesh, NSEC_PER_SEC, NULL);
+                net.a->is_down = true;
+                told_about_a(c->said, c->by_stranger);
+                assert_int_equal(strstr(net.text, c->at) != NULL, c->is_dialled);
+                mesh_done(&net.mesh);
+        }
+}
+
 static void test_private_addresses_only_among_private_ones(void **state) {
         struct multiaddr public;
 
@@ -172,4 +242,5 @@ TEST_MAIN(cmocka_unit_test(test_pushes_are_rationed),
           cmocka_unit_test(test_connections_of_one_peer_are_bounded),
           cmocka_unit_test(test_names_lead_to_no_door_of_ours),
           cmocka_unit_test(test_dnsaddr_of_strangers_is_not_followed),
+          cmocka_unit_test(test_told_addresses),
           cmocka_unit_test(test_private_addresses_only_among_private_ones))
