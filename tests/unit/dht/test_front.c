@@ -197,6 +197,38 @@ static void answers_hold_only_what_answered_us(void **state) {
         peer_done(&asker), peer_done(&told), peer_done(&teller), peer_done(&dead);
 }
 
+/* Weakness N8: who answers a lookup, or sits on its way, names whom it likes. All it gains is that
+ * they are asked; without an answer of their own none of them is in the table. */
+static void hearsay_stays_out_of_the_table(void **state) {
+        struct peer told[17], by = peer_number(5, true), other = peer_number(6, true);
+        struct contact contacts[17];
+
+        for (unsigned i = 0; i < 17; i++) {
+                told[i] = peer_number(900 + i, true);
+                contacts[i] = told[i].remote.contact;
+        }
+        for (int is_other = 0; is_other < 2; is_other++) {
+                struct dht *d = node_new(NULL);
+                struct dht_action ask = {};
+
+                fill_table(d, 5, 1);
+                (void) drain(d, DHT_ASK, NULL);
+                dht_find_closest(d, 1, &contacts[0].key, 2 * SECOND);
+                assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+                answer(d, &ask, is_other ? &other.remote : &by.remote, contacts, 17);
+                assert_int_equal(d->table.n_entries, 1);
+                for (unsigned i = 0; i < 17; i++)
+                        assert_false(is_in_table(d, &told[i]));
+                /* of somebody else's answer nothing is even asked */
+                assert_int_equal(drain(d, DHT_ASK, NULL) > 0, !is_other);
+                dht_action_done(&ask);
+                dht_free(d);
+        }
+        for (unsigned i = 0; i < 17; i++)
+                peer_done(&told[i]);
+        peer_done(&by), peer_done(&other);
+}
+
 static void a_client_is_asked_nothing(void **state) {
         struct dht *d = node_new(NULL);
         struct peer asker = peer_number(3, false);
@@ -489,6 +521,7 @@ static void a_full_table_fits_100_kib(void **state) {
 TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(told_peers_are_judged_the_same),
           cmocka_unit_test(answers_hold_only_what_answered_us),
+          cmocka_unit_test(hearsay_stays_out_of_the_table),
           cmocka_unit_test(a_client_is_asked_nothing),
           cmocka_unit_test(requests_are_rationed_per_peer),
           cmocka_unit_test(begins_without_knowing_the_key),

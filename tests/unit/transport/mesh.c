@@ -56,8 +56,15 @@ static void on_resolve(void *userdata, uint64_t attempt, const struct multiaddr 
         transport_resolved(node->transport, attempt, at, 1, node->mesh->now);
 }
 
+static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
+        struct mesh_node *node = userdata;
+
+        return !node->denied || !peer_id_equal(node->denied, peer);
+}
+
 static const struct transport_events events = {
         .random = on_random,
+        .allow = on_allow,
         .resolve = on_resolve,
         .on_peer = on_peer,
         .on_moved = on_moved,

@@ -21,7 +21,8 @@ struct mesh_node {
         struct tls_context *tls;
         struct tls_local_signer *signer;
         struct endpoint address;
-        bool is_down; /* neither sends nor receives */
+        bool is_down;                 /* neither sends nor receives */
+        const struct peer_id *denied; /* or NULL */
         size_t n_peers, n_identified, n_moved;
 };
 

@@ -136,6 +136,26 @@ static void test_connect_without_an_id(void **state) {
         mesh_done(&p.mesh);
 }
 
+/* Defect D4: an address without an identity is no way round the deny list, in either direction: the
+ * handshake tells who is there. */
+static void test_denied_without_an_id(void **state) {
+        for (int who = 0; who < 2; who++) {
+                struct pair p;
+
+                pair_init(&p, NULL);
+                if (who == 0)
+                        p.a->denied = mesh_peer(p.b);
+                else
+                        p.b->denied = mesh_peer(p.a);
+                (void) open_to(&p, NULL, NULL);
+                assert_true(mesh_run(&p.mesh, 5 * NSEC_PER_SEC, answered));
+                assert_int_not_equal(seen.code, TRANSPORT_OK);
+                (void) mesh_run(&p.mesh, 5 * NSEC_PER_SEC, NULL);
+                assert_int_equal(p.a->n_peers + p.b->n_peers, 0);
+                mesh_done(&p.mesh);
+        }
+}
+
 static void test_own_address_is_learnt(void **state) {
         struct observed_address seen_at;
         struct pair p;
@@ -452,7 +472,7 @@ static void test_perf(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_open_dials_identifies_and_agrees),
-          cmocka_unit_test(test_connect_without_an_id),
+          cmocka_unit_test(test_connect_without_an_id), cmocka_unit_test(test_denied_without_an_id),
           cmocka_unit_test(test_own_address_is_learnt), cmocka_unit_test(test_unknown_protocol),
           cmocka_unit_test(test_somebody_else_is_there), cmocka_unit_test(test_nobody_answers),
           cmocka_unit_test(test_back_off), cmocka_unit_test(test_no_address),
