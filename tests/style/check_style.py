@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import coverage
 import source
 
 FUNCTION_LINES, FILE_LINES, HEADER_LINES = 60, 600, 150
@@ -309,6 +310,7 @@ CHECKS = [
     ("layers", layers), ("purity", purity), ("names", names), ("function-length", function_length), ("file-length", file_length),
     ("parameters", parameters), ("nesting", nesting), ("headers", headers), ("unfinished", unfinished),
     ("cleanups", cleanups), ("formatting", formatting), ("protos", protos), ("readme", readmes), ("machine-paths", machine_paths),
+    ("defects", coverage.defects), ("fuzz", coverage.fuzz),
 ]
 
 

@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 import check_style as style
+import coverage
 import source
 
 GOOD = '#pragma once\n\n#include "common/base/bytes.h"\n\nint good(int a, int b);\n'
@@ -14,6 +15,13 @@ GOOD = '#pragma once\n\n#include "common/base/bytes.h"\n\nint good(int a, int b)
 def body(lines, indent="        "):
     return "int f(void) {\n" + "".join(f"{indent}{line}\n" for line in lines) + "}\n"
 
+
+# All known defects: the first with a test in C, the second with one in Python, the others later.
+TABLE = "".join(f"| {d} | what it is | {cell} |\n" for d, cell in zip(
+    coverage.KNOWN, ["unit/test_a.c first", "unit/test_p.py of_all"] + ["row 43: later"] * 99))
+SAMPLE_TESTS = [("tests/unit/test_a.c", "static void helper(int x) {\n}\nstatic void second(void **state) {\n}\n"
+                                        "static void first(void **state) {\n        helper(1), helper(2);\n}\nTEST_MAIN(T(first))\n"),
+                ("tests/unit/test_p.py", "def of_all(tap):\n    pass\n\n\nrun([of_all])\n")]
 
 # check, where the sample stands, its text, what must be reported (None: nothing)
 CASES = [
@@ -73,6 +81,16 @@ CASES = [
     ("readme", "common/base/README.md", "\n" * 121, "more than 120 lines"),
     ("readme", "common/README.md", "| `wire/` | parsers | `base crypto daemon` |\n", "what `wire/` may include is not what"),
     ("readme", "common/README.md", "".join(f"| `{f}/` | x | {' '.join(sorted(m - {f})) or 'nothing'} |\n" for f, m in style.COMMON.items()), None),
+    ("defects", "tests/README.md", TABLE, None),
+    ("defects", "tests/README.md", TABLE.replace("| N2 |", "| N1 |"), "N2 stands in the table of defects 0 times"),
+    ("defects", "tests/README.md", TABLE.replace("test_a.c first", "test_a.c second"), "no test second() that is run"),
+    ("defects", "tests/README.md", TABLE.replace("test_a.c first", "test_a.c helper"), "no test helper() that is run"),
+    ("defects", "tests/README.md", TABLE.replace("test_a.c", "test_b.c"), "tests/unit/test_b.c is not there"),
+    ("defects", "tests/README.md", TABLE.replace("test_p.py of_all", "test_p.py nobody"), "no test nobody() that is run"),
+    ("defects", "tests/README.md", TABLE.replace("row 43: later", "some day"), "is neither"),
+    ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n        'a': [base],\n}\n", None),
+    ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n}\n", "a is not in fuzz_targets"),
+    ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n        'a': [base],\n        'b': [base],\n}\n", "b is not in fuzz_b.c, a corpus"),
     ("machine-paths", "deploy/a.sh", "cd /wo" + "rk/x\n", "a path of one machine"),
     ("machine-paths", "deploy/a.sh", "cd ~/wo" + "rk/x /usr/lib/framework/\n", None),
     ("exceptions", "tests/style/exceptions.txt", "nesting common/base/a.c:f it was like this before\n", "excuses nothing"),
@@ -81,7 +99,8 @@ CASES = [
 
 
 # What stands in the tree beside the sample.
-OTHER = {"names": [("common/aaa.c", "int twice(void) {\n}\n")]}
+OTHER = {"names": [("common/aaa.c", "int twice(void) {\n}\n")], "defects": SAMPLE_TESTS,
+         "fuzz": [("tests/fuzz/fuzz_a.c", "\n"), ("tests/fuzz/corpus/a/one", "\n")]}
 
 
 @contextlib.contextmanager
