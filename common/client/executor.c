@@ -106,7 +106,7 @@ int executor_zygote_wait(struct executor_zygote *z, nsec_t timeout) {
 
         if (r == EXECUTOR_OK)
                 r = receive(z, &u, &fd, &m);
-        if (r < 0)
+        if (r < 0 || r == EXECUTOR_E_TIMEOUT)
                 return r;
         if (r || m->body_case != WORKER__ZYGOTE_REPORT__BODY_HELLO)
                 return EXECUTOR_E_START;
@@ -143,7 +143,7 @@ int executor_zygote_start(const char *path, const char *engine, nsec_t timeout,
                 r = executor_zygote_wait(z, timeout);
         if (r == EXECUTOR_OK)
                 *ret = TAKE(z);
-        return r;
+        return r == EXECUTOR_E_TIMEOUT ? EXECUTOR_E_START : r;
 }
 
 void executor_zygote_retire(struct executor_zygote *z) {

@@ -1,5 +1,6 @@
 /* Queries through a real zygote and its sandbox: answers, determinism, refusals. */
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -228,11 +229,26 @@ static void test_commits(void **state) {
         (void) close(image);
 }
 
+/* One that has not said hello yet is no failure: it is waited for while the old one serves. */
+static void test_not_ready_yet(void **state) {
+        CLEANUP(executor_zygote_freep) struct executor_zygote *z = NULL;
+        int r;
+
+        assert_int_equal(executor_zygote_spawn(executor_path, "sqlite", &z), EXECUTOR_OK);
+        assert_int_equal(kill(z->pid, SIGSTOP), 0);
+        r = executor_zygote_wait(z, 0);
+        assert_int_equal(kill(z->pid, SIGCONT), 0);
+        assert_int_equal(r, EXECUTOR_E_TIMEOUT);
+        assert_int_equal(executor_zygote_wait(z, 10 * NSEC_PER_SEC), EXECUTOR_OK);
+        assert_string_not_equal(z->engine, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_answers),       cmocka_unit_test(test_determinism),
                 cmocka_unit_test(test_seed_and_time), cmocka_unit_test(test_two_inputs),
                 cmocka_unit_test(test_describe),      cmocka_unit_test(test_commits),
+                cmocka_unit_test(test_not_ready_yet),
         };
 
         executor_path = getenv("QUORATE_EXECUTOR");
