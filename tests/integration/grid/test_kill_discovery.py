@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""kill -9 of dht and gossip by turns, in the middle of stores, announcements, blocks and queries: what was acknowledged is there
+afterwards, both rejoin within 3 s, queries go on."""
+import itertools
+import os
+import pathlib
+import random
+import re
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import grid as g
+from tap import Tap
+
+N = 5
+SEED = int(os.environ.get("QUORATE_SEED", "1"))
+STORES = 1000 if g.LONG else 100
+KILLS = 10 if g.LONG else 2  # of each, at least
+KILLED, ASKERS, FAR = 2, (1, 2), 4
+REJOIN = 3.0
+CALM = 5.5  # between two kills: each service is healthy for 10 s before its next, so that its restart is a first one
+PACE = 0.25  # s from store to store: keyring signs 4 records a second, and others take 16 units of one peer
+LABELS = 60  # a publisher may have 64 topics
+
+
+class Asker(threading.Thread):
+    """Asks one query after the other until told to stop."""
+
+    def __init__(self, grid, node):
+        super().__init__(daemon=True)
+        self.grid, self.node, self.is_over, self.answers = grid, node, False, []
+
+    def run(self):
+        while not self.is_over:
+            self.answers.append(self.grid.ask("SELECT 40 + 2", node=self.node))
+            time.sleep(0.1)
+
+    def stop(self):
+        self.is_over = True
+        self.join(90)
+        return self.answers
+
+
+class Killer(threading.Thread):
+    """kill -9 of the two services by turns, and how long each needed to be back."""
+
+    def __init__(self, grid):
+        super().__init__(daemon=True)
+        self.grid, self.is_over, self.error = grid, threading.Event(), ""
+        self.took = {"dht": [], "gossip": []}
+        self.rng = random.Random(SEED)
+
+    def run(self):
+        try:
+            for service in itertools.cycle(self.took):
+                if self.is_over.wait(CALM + self.rng.uniform(0, 1)):
+                    return
+                self.took[service].append(kill(self.grid, service))
+        except g.Timeout as e:
+            self.error = str(e)
+
+    def has_enough(self):
+        return self.error or min(map(len, self.took.values())) >= KILLS
+
+    def stop(self):
+        self.is_over.set()
+        self.join(60)
+
+
+def is_joined(grid):
+    """All others are in the routing table again, and in the mesh."""
+    s = grid.status(KILLED)
+    dht, gossip = (s or {}).get("dht") or {}, (s or {}).get("gossip") or {}
+    return dht.get("peers", 0) >= N - 1 and gossip.get("mesh", 0) >= N - 1 and gossip.get("offers", 0) >= N - 1
+
+
+def kill(grid, service):
+    """Seconds until it has joined again."""
+    before = grid.pid(KILLED, service)
+    began = time.monotonic()
+    grid.kill(KILLED, service)
+    g.wait_until(f"another {service}", lambda: grid.pid(KILLED, service) not in (0, before), 30, 0.02)
+    g.wait_until(f"{service} joined", lambda: is_joined(grid), 60, 0.02)
+    return time.monotonic() - began
+
+
+def random_peer(rng):
+    """The id of a key that nobody has."""
+    alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    value, digits = int.from_bytes(bytes.fromhex("002408011220") + rng.randbytes(32), "big"), ""
+    while value:
+        value, rest = divmod(value, 58)
+        digits = alphabet[rest] + digits
+    return "1" + digits
+
+
+def store(grid, number, rng):
+    """One store, announcement or block: (what is to be there later, its version); None: not acknowledged."""
+    label, peer = number % LABELS, random_peer(rng)
+    name, command = {
+        0: (f"/topic/topic-{label}", ["topic", "announce", f"topic-{label}"]),
+        1: (peer, ["block", peer, "--reason", f"reason {number}"]),
+    }.get(number % 4, (f"/name/{grid.peer(KILLED)}/name-{label}", ["record", "put", "name", f"name-{label}", "--hex", f"{number:064x}"]))
+    return (name, number) if grid.ctl(KILLED, *command, timeout=60)[0] == 0 else None
+
+
+def store_all(grid, killer):
+    """At least STORES, and for as long as there are not enough kills."""
+    rng, number, acknowledged = random.Random(SEED), 0, []
+    while number < STORES or not killer.has_enough():
+        done = store(grid, number, rng)
+        acknowledged += [done] if done else []
+        number += 1
+        time.sleep(PACE)
+    return number, acknowledged
+
+
+def missing(grid, acknowledged):
+    there = {row["name"] for row in grid.ctl_json(KILLED, "record", "list") or []}
+    there |= {row["peer"] for row in grid.ctl_json(KILLED, "blocklist") or []}
+    return sorted(set(acknowledged) - there)
+
+
+def older_elsewhere(grid, acknowledged):
+    """Of the names, what another node does not find, or finds in a version older than the acknowledged one."""
+    lost = []
+    for name, number in acknowledged.items():
+        if name.startswith("/name/"):
+            code, out, err = grid.ctl(FAR, "record", "get", name, timeout=60)
+            found = re.search(r"hex:([0-9a-f]{64})", out)
+            if code or not found or int(found[1], 16) < number:
+                lost.append((name, number, out, err))
+    return lost
+
+
+def check_answers(tap, answers):
+    right = [a for a in answers if a.state == "VERIFIED" and a.rows == [(42,)]]
+    others = [str(a) for a in answers if a not in right]
+    tap.note(f"{len(right)} of {len(answers)} queries VERIFIED, the slowest after {max(a.seconds for a in answers):.1f} s")
+    tap.check(len(answers) >= 20 and not others, "queries go on: all VERIFIED", *others[:5])
+
+
+def main(tap):
+    with g.Grid(N) as grid:
+        g.wait_until("all are known", lambda: is_joined(grid), 60, 0.2)
+        askers, killer = [Asker(grid, node) for node in ASKERS], Killer(grid)
+        for thread in (*askers, killer):
+            thread.start()
+        asked, all_acknowledged = store_all(grid, killer)
+        acknowledged = dict(all_acknowledged)  # of each name the latest
+        killer.stop()
+        tap.note(f"{len(all_acknowledged)} of {asked} acknowledged; back after, in s: " +
+                 "; ".join(f"{s} {' '.join(f'{t:.2f}' for t in took)}" for s, took in killer.took.items()))
+        tap.check(not killer.error and all(t < REJOIN for took in killer.took.values() for t in took),
+                  f"both rejoin within {REJOIN:g} s", killer.error, grid.status(KILLED))
+        tap.check(len(all_acknowledged) >= asked * 0.9, "most are acknowledged", grid.tail())
+        check_answers(tap, [a for asker in askers for a in asker.stop()])
+        tap.equal(missing(grid, acknowledged), [], "what was acknowledged is there")
+        tap.equal(older_elsewhere(grid, acknowledged), [], "and found by another node, that version or a later one")
+        tap.equal(grid.stop(), 0, "the grid stops in order")
+
+
+if __name__ == "__main__":
+    sys.exit(Tap().run([main]))
