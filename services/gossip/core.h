@@ -91,6 +91,7 @@ struct gossip {
         size_t signing_shard;
         nsec_t next_publication, last_publication;
         uint64_t n_publications;
+        bool is_unheard;           /* the last publication reached nobody */
         struct refbuf *own_record; /* signed, as last published */
 
         /* shards */
@@ -132,6 +133,10 @@ void publish_shards(struct gossip *g, nsec_t now);
 /* As soon as the spacing allows. */
 void publish_soon(struct gossip *g, nsec_t now);
 void publish_expire(struct gossip *g, nsec_t now);
+/* The last publication went to so many peers. */
+void publish_reached(struct gossip *g, uint64_t n);
+/* A peer spoke: if it is the first in our shard it gets at once what nobody heard. */
+void publish_heard_from(struct gossip *g, nsec_t now);
 nsec_t publish_deadline(const struct gossip *g);
 void publish_signed(struct gossip *g, struct bytes signature, nsec_t now);
 /* Enough members of our shards to be connected to. */

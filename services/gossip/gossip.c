@@ -278,6 +278,9 @@ static void router_turn(struct gossip *g, nsec_t now) {
                 case PUBSUB_CONNECT:
                         connect_exchanged(g, &o);
                         break;
+                case PUBSUB_PUBLISHED:
+                        publish_reached(g, o.n);
+                        break;
                 case PUBSUB_DROP:
                         drop_peer(g, &o.peer, now);
                         break;
@@ -428,8 +431,10 @@ void gossip_queued(struct gossip *g, const struct peer_id *peer, size_t bytes, n
 
 void gossip_rpc(struct gossip *g, const struct peer_id *peer, struct bytes rpc, nsec_t now) {
         g->now = now;
-        if (!gossip_is_blocked(g, peer))
-                pubsub_receive(g->router, peer, rpc, now);
+        if (gossip_is_blocked(g, peer))
+                return;
+        pubsub_receive(g->router, peer, rpc, now);
+        publish_heard_from(g, now);
 }
 
 void gossip_asked(struct gossip *g, uint64_t id, const struct peer_id *peer, struct bytes question,

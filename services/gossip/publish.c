@@ -64,6 +64,19 @@ void publish_soon(struct gossip *g, nsec_t now) {
                 g->next_publication = nsec_min(g->next_publication, at);
 }
 
+void publish_reached(struct gossip *g, uint64_t n) {
+        g->is_unheard = n == 0;
+}
+
+/* Without the spacing: what nobody heard cost nobody anything, and a newcomer would be unknown for
+ * a whole interval. At most once per publication, however often a peer comes and goes. */
+void publish_heard_from(struct gossip *g, nsec_t now) {
+        if (!g->is_unheard || !pubsub_has_subscriber(g->router, g->shards[0].topic))
+                return;
+        g->is_unheard = false;
+        g->next_publication = nsec_min(g->next_publication, now);
+}
+
 /* ---- The record ---- */
 
 static const Peers__Capability no_offer = PEERS__CAPABILITY__INIT;

@@ -551,6 +551,17 @@ size_t pubsub_mesh_size(const struct pubsub *p, const char *topic) {
         return t ? t->n_mesh : 0;
 }
 
+bool pubsub_has_subscriber(const struct pubsub *p, const char *topic) {
+        const struct topic *t = router_topic(p, BYTES_STR(topic));
+
+        if (!t)
+                return false;
+        LIST_FOREACH (it, &t->members)
+                if (MEMBERSHIP(it)->is_subscribed)
+                        return true;
+        return false;
+}
+
 double pubsub_score(const struct pubsub *p, const struct peer_id *id) {
         const struct router_peer *peer = router_peer(p, id);
 

@@ -130,6 +130,7 @@ void pubsub_validated(struct pubsub *p, uint64_t id, enum pubsub_verdict verdict
 
 bool pubsub_in_mesh(const struct pubsub *p, const char *topic, const struct peer_id *peer);
 size_t pubsub_mesh_size(const struct pubsub *p, const char *topic);
+bool pubsub_has_subscriber(const struct pubsub *p, const char *topic); /* a peer that is up */
 double pubsub_score(const struct pubsub *p, const struct peer_id *peer);
 struct pubsub_counter {
         const char *name; /* "iwant_served", "duplicates", "graylisted", … in a fixed order */

@@ -1,4 +1,5 @@
 #include "common/wire/unpack.h"
+#include "services/gossip/rpc_message.h"
 #include "tests/unit/gossip/core_bench.h"
 
 static void offer(struct core_bench *c, uint32_t free_slots, const char *name) {
@@ -169,6 +170,41 @@ static void test_two_shards(void **state) {
         core_done(&c);
 }
 
+static void subscribe(struct core_bench *c, unsigned n) {
+        struct peer_id peer = core_peer(n, NULL);
+        struct gossip_status status;
+        struct refbuf *rpc;
+        struct rpc_writer w;
+
+        core_up(c, n);
+        gossip_stream_opened(c->g, &peer, PUBSUB_V1_2, c->now);
+        gossip_status(c->g, &status);
+        rpc_writer_init(&w);
+        rpc_put_subscription(&w, status.shard, true);
+        rpc = rpc_take(&w);
+        gossip_rpc(c->g, &peer, refbuf_bytes(rpc), c->now);
+        core_run(c, 0);
+        refbuf_unref(rpc);
+        rpc_writer_done(&w);
+}
+
+/* What went to nobody is said again to the first who is there, and only once. */
+static void test_first_listener(void **state) {
+        struct core_bench c;
+
+        (void) state;
+        core_init(&c, NULL);
+        gossip_start(c.g, c.now);
+        core_run(&c, 100 * NSEC_PER_MSEC);
+        assert_int_equal(c.n[GOSSIP_SIGN_CAPABILITY], 1);
+        subscribe(&c, 1);
+        assert_int_equal(c.n[GOSSIP_SIGN_CAPABILITY], 2);
+        subscribe(&c, 2);
+        core_run(&c, 5 * NSEC_PER_SEC);
+        assert_int_equal(c.n[GOSSIP_SIGN_CAPABILITY], 2);
+        core_done(&c);
+}
+
 /* ---- What others ask ---- */
 
 static size_t list_of(struct core_bench *c, uint64_t id, const struct peer_id *peer) {
@@ -261,4 +297,4 @@ TEST_MAIN(cmocka_unit_test(test_sequences), cmocka_unit_test(test_clock_was_wron
           cmocka_unit_test(test_when), cmocka_unit_test(test_spacing),
           cmocka_unit_test(test_same_addresses), cmocka_unit_test(test_invalid_is_not_published),
           cmocka_unit_test(test_two_shards), cmocka_unit_test(test_serving),
-          cmocka_unit_test(test_long_addresses))
+          cmocka_unit_test(test_long_addresses), cmocka_unit_test(test_first_listener))
