@@ -23,7 +23,7 @@ HOSTS = (2, 3, 4)
 SET_ROWS = 1 << 20
 STREAM_ROWS = 12_500_000  # of 80 canonical bytes: 1 GB
 DATASET_BYTES = 256 << 20
-IDLE_WAIT = 60 if g.LONG else 20
+IDLE_WAIT = 60
 # The caps on one peer are for strangers; the four clients here are one peer.
 CONFIG = "offers-per-second = 100000\noffers-at-once = 100000\nbids-per-peer = 64\n"
 
