@@ -146,7 +146,11 @@ def dataset(grid, ret):
 
 
 def idle(ret):
-    with g.Grid(1, run_options=["--workers", "1"], ready=False) as grid:
+    folder = tempfile.TemporaryDirectory()
+    pathlib.Path(folder.name).chmod(0o755)  # services have uids of their own
+    # A free port and a network of its own: there may be another node on this machine.
+    pathlib.Path(folder.name, "quorate.conf").write_text("[network]\nname = bench\n[transport]\nlisten = /ip4/0.0.0.0/udp/0/quic-v1\n")
+    with folder, g.Grid(1, run_options=["--workers", "1", "--config", folder.name], ready=False) as grid:
         time.sleep(IDLE_WAIT)
         pids = list(g.descendants(grid.process.pid)) + [grid.process.pid]
         parts = {}
