@@ -15,6 +15,7 @@
 #include "proto/keyring.pb-c.h"
 
 #define CLOCK_EVERY (10 * NSEC_PER_SEC)
+#define CLOCK_FIRST NSEC_PER_SEC /* until our own records are out: letters need the profile */
 
 /* ---- Actions ---- */
 
@@ -92,20 +93,32 @@ void shell_moved(struct shell *s, const struct multiaddr *addrs, size_t n) {
         s->n_own = n < RECORD_ADDRESSES_MAX ? n : RECORD_ADDRESSES_MAX;
         memcpy(s->own, addrs, s->n_own * sizeof(*addrs));
         s->is_located = false;
+        s->has_moved = true;
 }
 
 static void on_described(void *userdata, const struct keeper_result *r, nsec_t now) {
-        ((struct shell *) userdata)->is_described = r->code == KEEPER_OK;
+        struct shell *s = userdata;
+
+        s->is_describing = false;
+        s->is_described = r->code == KEEPER_OK;
+        if (!s->is_described)
+                s->publish_at = nsec_add(now, CLOCK_EVERY);
 }
 
 static void on_located(void *userdata, const struct keeper_result *r, nsec_t now) {
-        ((struct shell *) userdata)->is_located = r->code == KEEPER_OK;
+        struct shell *s = userdata;
+
+        s->is_locating = false;
+        s->is_located = r->code == KEEPER_OK && !s->has_moved;
+        if (r->code != KEEPER_OK)
+                s->publish_at = nsec_add(now, CLOCK_EVERY);
 }
 
 static void describe(struct shell *s) {
         struct profile_payload profile = { .name = BYTES_NONE };
         CLEANUP(buffer_donep) struct buffer b = {};
 
+        s->is_describing = true;
         memcpy(profile.x25519, s->x25519, sizeof(profile.x25519));
         buffer_init(&b, RECORD_PAYLOAD_MAX);
         profile_payload_put(&b, &profile);
@@ -117,6 +130,8 @@ static void describe(struct shell *s) {
 static void locate(struct shell *s) {
         CLEANUP(buffer_donep) struct buffer b = {};
 
+        s->is_locating = true;
+        s->has_moved = false;
         buffer_init(&b, RECORD_PAYLOAD_MAX);
         for (size_t i = 0; i < s->n_own; i++)
                 buffer_put_prefixed(&b, multiaddr_bytes(&s->own[i]));
@@ -125,13 +140,18 @@ static void locate(struct shell *s) {
                    &(struct keeper_call){ .done = on_located, .userdata = s }, shell_now(s));
 }
 
-/* Once somebody is there to keep them; what failed is tried again at the next tick. */
+static bool has_to_publish(const struct shell *s) {
+        return !s->config->passive && (!s->is_described || (!s->is_located && s->n_own > 0));
+}
+
+/* Once somebody is there to keep them; what failed is tried again in a while. */
 static void publish(struct shell *s, const struct dht_status *status) {
-        if (!status->is_bootstrapped || status->peers == 0 || s->config->passive)
+        if (!has_to_publish(s) || !status->is_bootstrapped || status->peers == 0 ||
+            shell_now(s) < s->publish_at)
                 return;
-        if (!s->is_described)
+        if (!s->is_described && !s->is_describing)
                 describe(s);
-        if (!s->is_located && s->n_own > 0)
+        if (!s->is_located && !s->is_locating && s->n_own > 0)
                 locate(s);
 }
 
@@ -145,7 +165,8 @@ static int on_clock(void *userdata) {
                 keeper_region(s->keeper, 20 / status.size);
         publish(s, &status);
         shell_turn(s);
-        return loop_timer_set(s->clock, nsec_add(shell_now(s), CLOCK_EVERY));
+        return loop_timer_set(
+                s->clock, nsec_add(shell_now(s), has_to_publish(s) ? CLOCK_FIRST : CLOCK_EVERY));
 }
 
 /* ---- keyring ---- */

@@ -62,7 +62,9 @@ struct shell {
         uint8_t x25519[X25519_SIZE];
         struct multiaddr own[RECORD_ADDRESSES_MAX];
         size_t n_own;
-        bool is_described, is_located; /* profile and endpoint are out */
+        /* Our profile and endpoint record: out, on their way, and since then moved again. */
+        bool is_described, is_describing, is_located, is_locating, has_moved;
+        nsec_t publish_at;
         struct loop_source *timer, *clock;
         bool is_turning;
         struct monitor *monitor;

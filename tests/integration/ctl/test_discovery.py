@@ -29,8 +29,15 @@ def is_heard(grid, node):
     return heard if set(heard) == others else None
 
 
+def check_profile(tap, grid):
+    """Letters can be sealed for a node that has just started."""
+    code, out, err = g.wait_until("a profile", lambda: (r := grid.ctl(2, "record", "get", f"/profile/{grid.peer(3)}")) and r[0] == 0 and r, 4, 0.2)
+    tap.check(code == 0 and "x25519" in out, "a profile is found within 4 s of the start", out, err)
+
+
 def test_peers(tap):
     with g.Grid(N) as grid:
+        check_profile(tap, grid)
         heard = g.wait_until("all are heard", lambda: is_heard(grid, 2), 90, 1)
         tap.check(all(row["version"] for row in heard.values()), "gossip: presence of all others", heard)
         shown = peers_of(grid, 2)
