@@ -15,6 +15,7 @@
 
 #define GATHER_MAX  128
 #define LIST_MAX    200
+#define LIST_ROOM   (LIST_MAX + 512)    /* with all that stand under one key */
 #define MINE_STEP   (UINT64_C(1) << 14) /* tries of a proof of work in one turn: about 4 ms */
 #define REPLY_BYTES (768 * 1024)        /* a reply on the bus is at most 1 MiB */
 
@@ -270,22 +271,28 @@ struct listing {
         struct shell *shell;
         struct call *call;
         Dht__ListReply reply;
+        struct key after, last;
         size_t max, bytes;
         bool foreign;
 };
 
 static bool list_one(void *userdata, const struct stored_record *r) {
         struct listing *l = userdata;
+        Dht__Record *out;
 
-        if (l->foreign != (r->class == STORE_FOREIGN))
+        if (l->foreign != (r->class == STORE_FOREIGN) || memcmp(&r->key, &l->after, KEY_SIZE) <= 0)
                 return true;
-        if (l->reply.n_records == l->max || l->bytes > REPLY_BYTES) {
+        /* The next page begins behind a key. */
+        if ((l->reply.n_records >= l->max && !key_equal(&r->key, &l->last)) ||
+            l->reply.n_records == LIST_ROOM || l->bytes > REPLY_BYTES) {
                 l->reply.truncated = true;
                 return false;
         }
+        l->last = r->key;
         l->bytes += 2 * r->value.len + 256;
-        l->reply.records[l->reply.n_records++] =
-                put_stored(l->call, r, dht_wall_us(l->shell->core, shell_now(l->shell)));
+        out = put_stored(l->call, r, dht_wall_us(l->shell->core, shell_now(l->shell)));
+        out->name = keep(l->call, r->name);
+        l->reply.records[l->reply.n_records++] = out;
         return true;
 }
 
@@ -298,11 +305,12 @@ static void records_list(Dht__Records_Service *service, const Dht__ListRequest *
                              .reply = DHT__LIST_REPLY__INIT,
                              .max = in->max > 0 && in->max < LIST_MAX ? in->max : LIST_MAX,
                              .foreign = in->foreign };
-        struct key after = key_of(bytes_of(in->after));
 
-        l.reply.records = call_alloc(call, (l.max + 1) * sizeof(*l.reply.records));
+        if (in->after.len > 0)
+                l.after = key_of(bytes_of(in->after));
+        l.reply.records = call_alloc(call, LIST_ROOM * sizeof(*l.reply.records));
         if (in->foreign)
-                (void) s->store.ops->walk(s->store.self, in->after.len > 0 ? &after : NULL,
+                (void) s->store.ops->walk(s->store.self, in->after.len > 0 ? &l.after : NULL,
                                           LIST_MAX * 16, list_one, &l);
         else
                 (void) s->store.ops->own(s->store.self, list_one, &l);

@@ -72,7 +72,7 @@ struct store_ops {
          * the key that brings it to `max` values or more: no key is ever cut in two. */
         int (*walk)(struct record_store *s, const struct key *after, size_t max, store_record_fn fn,
                     void *userdata);
-        /* The STORE_OWN ones, in no order. */
+        /* The STORE_OWN ones, in key order, then by slot; own providers in no order. */
         int (*own)(struct record_store *s, store_record_fn fn, void *userdata);
         int (*own_providers)(struct record_store *s, store_provider_fn fn, void *userdata);
         uint64_t (*count_key)(struct record_store *s, const struct key *key);

@@ -97,6 +97,19 @@ static bool has_room(const struct record_store *s, const struct stored_record *r
                 s->counts.bytes - gone + bytes <= s->limits.bytes);
 }
 
+/* In order; a node has few of its own. */
+static void insert_own(struct record_store *s, struct item *item) {
+        struct list *at = &s->own_records;
+
+        LIST_FOREACH (it, &s->own_records)
+                if (memcmp(&LIST_ENTRY(it, struct item, own)->node.id, &item->node.id,
+                           sizeof(item->node.id)) > 0) {
+                        at = it;
+                        break;
+                }
+        list_insert_before(at, &item->own);
+}
+
 static int memory_put(struct record_store *s, const struct stored_record *r) {
         struct order_id id = order_id_of(&r->key, r->slot);
         struct item *old = item_of(order_find(&s->records, &id)), *item;
@@ -120,7 +133,7 @@ static int memory_put(struct record_store *s, const struct stored_record *r) {
         order_insert(&s->records, &item->node);
         list_init(&item->own);
         if (item->record.class == STORE_OWN)
-                list_push_back(&s->own_records, &item->own);
+                insert_own(s, item);
         else
                 heap_set(&s->record_expiry, &item->expiry, (nsec_t) r->expires_us);
         count_record(s, &item->record, 1);

@@ -34,7 +34,7 @@ const char *const store_rows_statements[_STATEMENT_N] = {
         [PROVIDERS] = "SELECT id, peer, name, addresses, class, received, expires, key"
                       " FROM provider WHERE key = ?1 ORDER BY id",
         [PROVIDER_REMOVE] = "DELETE FROM provider WHERE key = ?1 AND id = ?2",
-        [OWN] = "SELECT " COLUMNS " FROM record WHERE class = 1",
+        [OWN] = "SELECT " COLUMNS " FROM record WHERE class = 1 ORDER BY key, slot",
         [OWN_PROVIDERS] = "SELECT id, peer, name, addresses, class, received, expires, key"
                           " FROM provider WHERE class = 1",
         [EXPIRED_RECORD] = "SELECT key, slot FROM record WHERE class = 0 AND expires <= ?1"

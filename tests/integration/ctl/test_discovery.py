@@ -54,6 +54,7 @@ def test_peers(tap):
         check_state(tap, grid)
         check_records(tap, grid)
         check_block(tap, grid)
+        check_long_list(tap, grid)
 
 
 def check_records(tap, grid):
@@ -78,6 +79,17 @@ def check_records(tap, grid):
     tap.equal(code, 0, f"mailbox forget: {err}")
     code, out, err = grid.ctl(3, "mailbox", "read")
     tap.check(code == 0 and "hello there" not in out, "mailbox read: it was forgotten", out, err)
+
+
+def check_long_list(tap, grid):
+    """More own records than one page has: each is listed once. That others keep so many at once is not asked for."""
+    wanted = {f"/name/{grid.peer(1)}/n{i}" for i in range(120)}
+    for i in range(120):
+        grid.ctl(1, "record", "put", "name", f"n{i}", "--hex", "00" * 32)
+    code, out, err = grid.ctl(1, "record", "list", "--json")
+    names = [row["name"] for row in lines(out)]
+    tap.check(code == 0 and wanted <= set(names) and len(names) == len(set(names)), "record list: of many, each once",
+              len(names), len(wanted - set(names)), err)
 
 
 def check_find(tap, grid):
