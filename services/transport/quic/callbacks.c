@@ -52,7 +52,7 @@ static int on_completed(ngtcp2_conn *conn, void *userdata) {
         if (c->state == CONNECTION_HANDSHAKE)
                 c->state = CONNECTION_COMPLETED;
         if (c->n_needs > 0)
-                qc_keep_alive(conn, c->quic->config.keep_alive);
+                connection_keep_alive(c);
         if (c->is_inbound)
                 connection_confirm(c);
         return 0;

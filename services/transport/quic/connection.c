@@ -343,9 +343,17 @@ int connection_send_datagram(struct connection *c, struct bytes data) {
         return CONNECTION_OK;
 }
 
+/* Both sides may need it. The dialler speaks first, so that the listener, whose pause each
+ * packet begins anew, hardly ever has to. */
+void connection_keep_alive(struct connection *c) {
+        nsec_t pause = c->quic->config.keep_alive;
+
+        qc_keep_alive(c->ngtcp2, c->is_inbound ? pause + pause / 4 : pause);
+}
+
 void connection_need(struct connection *c) {
         if (c->n_needs++ == 0 && c->ngtcp2)
-                qc_keep_alive(c->ngtcp2, c->quic->config.keep_alive);
+                connection_keep_alive(c);
 }
 
 void connection_unneed(struct connection *c) {

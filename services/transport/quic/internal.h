@@ -180,6 +180,7 @@ void connection_remove_cid(struct connection *c, const ngtcp2_cid *cid);
 void connection_add_token(struct connection *c, const uint8_t *token);
 void connection_remove_token(struct connection *c, const uint8_t *token);
 void connection_confirm(struct connection *c);
+void connection_keep_alive(struct connection *c); /* from now on; it is needed */
 
 /* closing.c */
 void connection_fail(struct connection *c, int liberr);

@@ -2,6 +2,8 @@
 
 #include "services/transport/quic/internal.h"
 
+#define DISCOVERY_AFTER (64 * 1024) /* bytes sent */
+
 /* One packet after another into a train that the kernel can cut (UDP_SEGMENT): same
  * path, same ECN, none larger than the first, a shorter one ends it. */
 
@@ -11,6 +13,13 @@ struct packet {
         uint8_t *data;
         ngtcp2_ssize len;
 };
+
+/* Looking for a larger MTU costs both sides two full packets, half of a whole handshake: most
+ * connections carry a few questions and never earn it back. ngtcp2 sends no probe that it has
+ * no room for. */
+static size_t room(const struct connection *c) {
+        return c->bytes_out < DISCOVERY_AFTER ? INITIAL_MIN : c->quic->config.max_payload;
+}
 
 static void drop_first_datagram(struct connection *c, bool sent) {
         struct datagram *d = LIST_ENTRY(list_pop_front(&c->datagrams), struct datagram, link);
@@ -29,9 +38,9 @@ static ngtcp2_ssize write_datagram(struct connection *c, struct packet *p) {
         int accepted = 0;
         ngtcp2_ssize n;
 
-        n = ngtcp2_conn_writev_datagram(
-                c->ngtcp2, &p->ps.path, &p->info, p->data, c->quic->config.max_payload, &accepted,
-                NGTCP2_WRITE_DATAGRAM_FLAG_MORE, c->n_datagrams_sent, &v, 1, c->quic->now);
+        n = ngtcp2_conn_writev_datagram(c->ngtcp2, &p->ps.path, &p->info, p->data, room(c),
+                                        &accepted, NGTCP2_WRITE_DATAGRAM_FLAG_MORE,
+                                        c->n_datagrams_sent, &v, 1, c->quic->now);
         if (n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE) {
                 drop_first_datagram(c, false); /* the path shrank since it was queued */
                 return NGTCP2_ERR_WRITE_MORE;
@@ -48,13 +57,13 @@ static ngtcp2_ssize write_stream(struct connection *c, struct quic_stream *s, st
         size_t len, n_vectors;
         bool fin;
 
-        n_vectors = quic_stream_vectors(s, c->quic->config.max_payload, vectors, &len);
+        n_vectors = quic_stream_vectors(s, room(c), vectors, &len);
         fin = s->wants_fin && s->sent + len == s->end;
         if (fin)
                 flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
-        n = ngtcp2_conn_writev_stream(c->ngtcp2, &p->ps.path, &p->info, p->data,
-                                      c->quic->config.max_payload, &accepted, flags,
-                                      (int64_t) s->base.id, vectors, n_vectors, c->quic->now);
+        n = ngtcp2_conn_writev_stream(c->ngtcp2, &p->ps.path, &p->info, p->data, room(c), &accepted,
+                                      flags, (int64_t) s->base.id, vectors, n_vectors,
+                                      c->quic->now);
         if (accepted >= 0)
                 quic_stream_sent(s, (size_t) accepted, fin && (size_t) accepted == len);
         switch (n) {
@@ -86,7 +95,7 @@ static ngtcp2_ssize write_packet(struct connection *c, struct packet *p) {
                         n = write_stream(c, LIST_ENTRY(first, struct quic_stream, queued), p);
                 else
                         return ngtcp2_conn_write_pkt(c->ngtcp2, &p->ps.path, &p->info, p->data,
-                                                     c->quic->config.max_payload, c->quic->now);
+                                                     room(c), c->quic->now);
         } while (n == NGTCP2_ERR_WRITE_MORE);
         return n;
 }
