@@ -27,17 +27,22 @@ unsigned key_common_prefix(const struct key *a, const struct key *b) {
 }
 
 int key_compare(const struct key *target, const struct key *a, const struct key *b) {
-        for (unsigned i = 0; i < KEY_SIZE; i++) {
-                int to_a = a->bytes[i] ^ target->bytes[i], to_b = b->bytes[i] ^ target->bytes[i];
+        for (unsigned i = 0; i < KEY_SIZE; i += 8) {
+                uint64_t t = load_be64(target->bytes + i);
+                uint64_t to_a = load_be64(a->bytes + i) ^ t, to_b = load_be64(b->bytes + i) ^ t;
 
                 if (to_a != to_b)
-                        return to_a - to_b;
+                        return to_a < to_b ? -1 : 1;
         }
         return 0;
 }
 
+uint64_t key_prefix(const struct key *k) {
+        return load_be64(k->bytes);
+}
+
 double key_distance(const struct key *a, const struct key *b) {
-        return (double) (load_be64(a->bytes) ^ load_be64(b->bytes)) * 0x1.0p-64;
+        return (double) (key_prefix(a) ^ key_prefix(b)) * 0x1.0p-64;
 }
 
 struct key key_in_bucket(const struct key *self, unsigned prefix, const uint8_t random[KEY_SIZE]) {

@@ -23,6 +23,8 @@ struct key key_of_peer(const struct peer_id *peer);
 unsigned key_common_prefix(const struct key *a, const struct key *b);
 /* < 0: a is closer to the target than b; > 0: farther; 0: a equals b. */
 int key_compare(const struct key *target, const struct key *a, const struct key *b);
+/* The first 64 bits: of a XOR b they decide nearly every comparison. */
+uint64_t key_prefix(const struct key *k);
 /* a XOR b as a fraction of the key space, 0..1 (first 64 bits decide). */
 double key_distance(const struct key *a, const struct key *b);
 /* A random key that shares exactly `prefix` bits with `self` (prefix < KEY_BITS);

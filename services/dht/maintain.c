@@ -280,13 +280,9 @@ static void on_probed(struct dht *d, struct ask *a, const struct kad_message *an
 /* The id of some peer in that bucket: its hash lies there, which others understand too. */
 static struct refbuf *find_near(struct dht *d, unsigned bucket) {
         const struct table_bucket *b = &d->table.buckets[bucket];
-        uint64_t at = rng_below(&d->rng, b->n_entries);
-        struct kad_parts parts = { .type = KAD_FIND_NODE };
+        const struct table_entry *e = b->slots[rng_below(&d->rng, b->n_entries)].entry;
+        struct kad_parts parts = { .type = KAD_FIND_NODE, .key = peer_id_bytes(&e->contact.peer) };
 
-        LIST_FOREACH (link, &b->entries)
-                if (at-- == 0)
-                        parts.key = peer_id_bytes(
-                                &LIST_ENTRY(link, struct table_entry, link)->contact.peer);
         return kad_message_new(&parts);
 }
 
@@ -321,8 +317,8 @@ static void probe(struct dht *d, struct table_entry *e) {
 static struct table_entry *freshest_in(const struct table_bucket *b) {
         struct table_entry *freshest = NULL;
 
-        LIST_FOREACH (link, &b->entries) {
-                struct table_entry *e = LIST_ENTRY(link, struct table_entry, link);
+        for (unsigned i = 0; i < b->n_entries; i++) {
+                struct table_entry *e = b->slots[i].entry;
 
                 if (!e->is_probing && (!freshest || e->answered > freshest->answered))
                         freshest = e;

@@ -233,7 +233,7 @@ void dht_peer_identified(struct dht *d, const struct dht_remote *remote, nsec_t 
         if (e && !remote->is_server)
                 table_remove(&d->table, key); /* it no longer answers */
         else if (e)
-                e->is_connected = true;
+                table_connected(&d->table, e);
         else if (remote->is_server && remote->pow_bits >= d->config.pow_bits && d->is_started &&
                  !d->config.is_passive)
                 peer_verify(d, &remote->contact, now);
@@ -245,10 +245,8 @@ void dht_peer_gone(struct dht *d, const struct peer_id *peer, nsec_t now) {
         struct table_entry *e = table_find(&d->table, &key);
 
         d->now = now;
-        if (e && e->is_connected) {
-                e->is_connected = false;
-                e->answered = now;
-        }
+        if (e)
+                table_disconnected(&d->table, e, now);
         if (n)
                 contact_done(&n->contact);
         free(n);

@@ -50,8 +50,8 @@ static uint32_t trust_in(const struct peerstore *p, const struct table_entry *e)
 
 void peerstore_update(struct peerstore *p, const struct table *t) {
         for (size_t i = 0; i < TABLE_BUCKETS; i++)
-                LIST_FOREACH (link, &t->buckets[i].entries) {
-                        const struct table_entry *e = LIST_ENTRY(link, struct table_entry, link);
+                for (unsigned j = 0; j < t->buckets[i].n_entries; j++) {
+                        const struct table_entry *e = t->buckets[i].slots[j].entry;
 
                         if (e->failures == 0 && e->contact.addresses)
                                 insert(p, &e->contact, trust_in(p, e));

@@ -5,30 +5,24 @@
 
 #include "common/base/memory.h"
 
-static struct table_entry *entry_of(struct list *link) {
-        return LIST_ENTRY(link, struct table_entry, link);
-}
-
 void table_init(struct table *t, const struct table_config *config, const struct key *self) {
         *t = (struct table){ .config = *config, .self = *self };
-        for (size_t i = 0; i < TABLE_BUCKETS; i++) {
-                list_init(&t->buckets[i].entries);
-                list_init(&t->buckets[i].waiting);
-        }
 }
 
 static void free_entry(struct table_entry *e) {
-        list_remove(&e->link);
         contact_done(&e->contact);
         free(e);
 }
 
 void table_done(struct table *t) {
         for (size_t i = 0; i < TABLE_BUCKETS; i++) {
-                LIST_FOREACH_SAFE (link, &t->buckets[i].entries)
-                        free_entry(entry_of(link));
-                LIST_FOREACH_SAFE (waiting, &t->buckets[i].waiting)
-                        free_entry(entry_of(waiting));
+                struct table_bucket *b = &t->buckets[i];
+
+                for (unsigned j = 0; j < b->n_entries; j++)
+                        free_entry(b->slots[j].entry);
+                for (unsigned j = 0; j < b->n_waiting; j++)
+                        free_entry(b->waiting[j]);
+                free(b->slots);
         }
 }
 
@@ -38,15 +32,21 @@ unsigned table_bucket_of(const struct table *t, const struct key *key) {
         return prefix < TABLE_BUCKETS ? prefix : TABLE_BUCKETS - 1;
 }
 
-static struct table_entry *find_in(const struct list *list, const struct key *key) {
-        LIST_FOREACH (link, list)
-                if (key_equal(&entry_of(link)->contact.key, key))
-                        return entry_of(link);
+struct table_entry *table_find(const struct table *t, const struct key *key) {
+        const struct table_bucket *b = &t->buckets[table_bucket_of(t, key)];
+        uint64_t prefix = key_prefix(key);
+
+        for (unsigned i = 0; i < b->n_entries; i++)
+                if (b->slots[i].prefix == prefix && key_equal(&b->slots[i].entry->contact.key, key))
+                        return b->slots[i].entry;
         return NULL;
 }
 
-struct table_entry *table_find(const struct table *t, const struct key *key) {
-        return find_in(&t->buckets[table_bucket_of(t, key)].entries, key);
+static struct table_entry *find_waiting(const struct table_bucket *b, const struct key *key) {
+        for (unsigned i = 0; i < b->n_waiting; i++)
+                if (key_equal(&b->waiting[i]->contact.key, key))
+                        return b->waiting[i];
+        return NULL;
 }
 
 /* ---- Subnets ---- */
@@ -55,10 +55,10 @@ struct subnet_count {
         unsigned in_bucket, in_table, in_wide;
 };
 
-static void count_in(const struct list *entries, const struct table_entry *e, bool is_same_bucket,
+static void count_in(const struct table_bucket *b, const struct table_entry *e, bool is_same_bucket,
                      struct subnet_count *count) {
-        LIST_FOREACH (link, entries) {
-                const struct table_entry *other = entry_of(link);
+        for (unsigned i = 0; i < b->n_entries; i++) {
+                const struct table_entry *other = b->slots[i].entry;
                 bool is_near = subnet_equal(&other->near, &e->near);
 
                 if (other == e)
@@ -75,17 +75,25 @@ static bool subnet_allows(const struct table *t, const struct table_entry *e) {
         if (t->config.without_subnet_caps || e->near.family == ENDPOINT_NONE)
                 return true;
         for (size_t i = 0; i < TABLE_BUCKETS; i++)
-                count_in(&t->buckets[i].entries, e, i == e->bucket, &count);
+                count_in(&t->buckets[i], e, i == e->bucket, &count);
         return count.in_bucket < TABLE_PER_BUCKET && count.in_table < TABLE_PER_TABLE &&
                (e->wide.family != ENDPOINT_IP6 || count.in_wide < TABLE_PER_WIDE);
 }
 
 /* ---- Coming in ---- */
 
+static void wants_room(struct table_bucket *b, bool wanted) {
+        if (wanted && !b->wants_room)
+                b->probe_at = 0; /* who answered lately may be asked sooner */
+        b->wants_room = wanted;
+}
+
 static void refresh(struct table *t, struct table_entry *e, const struct table_peer *peer,
                     nsec_t now) {
+        struct table_bucket *b = &t->buckets[e->bucket];
         struct subnet near = e->near, wide = e->wide;
 
+        b->probe_at = nsec_min(b->probe_at, nsec_add(now, TABLE_FRESH_MIN));
         e->answered = now;
         e->failures = 0;
         e->is_connected = peer->is_connected;
@@ -100,32 +108,50 @@ static void refresh(struct table *t, struct table_entry *e, const struct table_p
                 contact_replace(&e->contact, &peer->contact);
 }
 
-static void drop_oldest_waiting(struct table_bucket *b) {
-        free_entry(entry_of(list_pop_front(&b->waiting)));
+static void stop_waiting(struct table_bucket *b, const struct table_entry *e) {
+        unsigned i = 0;
+
+        while (b->waiting[i] != e)
+                i++;
         b->n_waiting--;
+        memmove(&b->waiting[i], &b->waiting[i + 1], (b->n_waiting - i) * sizeof(b->waiting[0]));
 }
 
 static int wait_for_place(struct table *t, struct table_entry *e) {
         struct table_bucket *b = &t->buckets[e->bucket];
+        struct table_entry *oldest = b->waiting[0];
 
         if (b->n_waiting >= TABLE_CACHE) {
                 t->refused_full++;
-                drop_oldest_waiting(b);
+                stop_waiting(b, oldest);
+                free_entry(oldest);
         }
         e->is_waiting = true;
-        list_push_back(&b->waiting, &e->link);
-        b->n_waiting++;
-        b->wants_room = true;
+        b->waiting[b->n_waiting++] = e;
+        wants_room(b, true);
         return TABLE_E_WAITS;
 }
 
 static void take_in(struct table *t, struct table_entry *e) {
         struct table_bucket *b = &t->buckets[e->bucket];
 
+        if (!b->slots)
+                b->slots = xnew_n(struct table_slot, t->config.k);
         e->is_waiting = false;
-        list_push_back(&b->entries, &e->link);
-        b->n_entries++;
+        b->slots[b->n_entries++] = (struct table_slot){ key_prefix(&e->contact.key), e };
         t->n_entries++;
+        b->probe_at = 0;
+}
+
+static void take_out(struct table *t, struct table_entry *e) {
+        struct table_bucket *b = &t->buckets[e->bucket];
+        unsigned i = 0;
+
+        while (b->slots[i].entry != e)
+                i++;
+        b->n_entries--;
+        t->n_entries--;
+        memmove(&b->slots[i], &b->slots[i + 1], (b->n_entries - i) * sizeof(*b->slots));
 }
 
 static void leave(struct table *t, struct table_entry *e) {
@@ -133,9 +159,9 @@ static void leave(struct table *t, struct table_entry *e) {
 
         t->n_probing -= e->is_probing;
         if (e->is_waiting)
-                b->n_waiting--;
+                stop_waiting(b, e);
         else
-                b->n_entries--, t->n_entries--;
+                take_out(t, e);
         free_entry(e);
 }
 
@@ -143,9 +169,9 @@ static void leave(struct table *t, struct table_entry *e) {
 static struct table_entry *stalest_in(const struct table_bucket *b) {
         struct table_entry *stalest = NULL;
 
-        LIST_FOREACH (link, &b->entries)
-                if (!stalest || entry_of(link)->answered < stalest->answered)
-                        stalest = entry_of(link);
+        for (unsigned i = 0; i < b->n_entries; i++)
+                if (!stalest || b->slots[i].entry->answered < stalest->answered)
+                        stalest = b->slots[i].entry;
         return stalest;
 }
 
@@ -177,11 +203,10 @@ int table_answered(struct table *t, const struct table_peer *peer, nsec_t now) {
                 refresh(t, e, peer, now);
                 return TABLE_OK;
         }
-        e = find_in(&b->waiting, key);
+        e = find_waiting(b, key);
         if (e)
                 leave(t, e);
         e = xnew(struct table_entry);
-        list_init(&e->link);
         e->contact = contact_ref(&peer->contact);
         e->near = peer->near;
         e->wide = peer->wide;
@@ -190,6 +215,19 @@ int table_answered(struct table *t, const struct table_peer *peer, nsec_t now) {
         e->is_connected = peer->is_connected;
         e->bucket = (uint8_t) table_bucket_of(t, key);
         return insert(t, e);
+}
+
+void table_connected(struct table *t, struct table_entry *e) {
+        (void) t;
+        e->is_connected = true;
+}
+
+void table_disconnected(struct table *t, struct table_entry *e, nsec_t now) {
+        if (!e->is_connected)
+                return;
+        e->is_connected = false;
+        e->answered = now;
+        t->buckets[e->bucket].probe_at = 0;
 }
 
 bool table_has_room(const struct table *t, const struct key *key) {
@@ -202,15 +240,14 @@ void table_doubt(struct table *t, struct table_entry *e, nsec_t now) {
         if (e->failures < UINT8_MAX)
                 e->failures++;
         e->failed = now;
+        t->buckets[e->bucket].probe_at = 0;
 }
 
 /* The newest first: it is the likeliest to live still. */
 static void promote(struct table *t, struct table_bucket *b) {
         while (b->n_waiting > 0 && b->n_entries < t->config.k) {
-                struct table_entry *e = entry_of(b->waiting.previous);
+                struct table_entry *e = b->waiting[--b->n_waiting];
 
-                list_remove(&e->link);
-                b->n_waiting--;
                 if (!subnet_allows(t, e)) {
                         t->refused_subnet++;
                         free_entry(e);
@@ -219,7 +256,7 @@ static void promote(struct table *t, struct table_bucket *b) {
                 take_in(t, e);
                 t->promoted++;
         }
-        b->wants_room = b->n_waiting > 0;
+        wants_room(b, b->n_waiting > 0);
 }
 
 void table_evict(struct table *t, struct table_entry *e) {
@@ -232,10 +269,10 @@ void table_evict(struct table *t, struct table_entry *e) {
 
 void table_remove(struct table *t, const struct key *key) {
         struct table_bucket *b = &t->buckets[table_bucket_of(t, key)];
-        struct table_entry *e = find_in(&b->entries, key);
+        struct table_entry *e = table_find(t, key);
 
         if (!e)
-                e = find_in(&b->waiting, key);
+                e = find_waiting(b, key);
         if (!e)
                 return;
         leave(t, e);
@@ -251,33 +288,55 @@ static nsec_t fresh_for(const struct table_entry *e) {
         return nsec_min(nsec_max(half_age, TABLE_FRESH_MIN), TABLE_FRESH_MAX);
 }
 
-/* 0: no need; else the more, the sooner. */
-static double urgency(const struct table_bucket *b, const struct table_entry *e, nsec_t now) {
-        nsec_t silent = nsec_sub(now, e->answered);
-        nsec_t limit = b->wants_room ? TABLE_FRESH_MIN : fresh_for(e);
-
-        if (e->is_probing || e->is_connected)
-                return 0;
-        if (e->failures > 0)
-                return nsec_sub(now, e->failed) < TABLE_DOUBT ? 0 : 1e6;
-        return silent < limit ? 0 : (b->wants_room ? 1e3 : 1) * ((double) silent / (double) limit);
+static nsec_t silence_allowed(const struct table_bucket *b, const struct table_entry *e) {
+        return b->wants_room ? TABLE_FRESH_MIN : fresh_for(e);
 }
 
-struct table_entry *table_next_probe(const struct table *t, nsec_t now) {
+static nsec_t due(const struct table_bucket *b, const struct table_entry *e) {
+        if (e->is_probing || e->is_connected)
+                return NSEC_NEVER;
+        if (e->failures > 0)
+                return nsec_add(e->failed, TABLE_DOUBT);
+        return nsec_add(e->answered, silence_allowed(b, e));
+}
+
+/* Of one that is due: the more, the sooner. */
+static double urgency(const struct table_bucket *b, const struct table_entry *e, nsec_t now) {
+        if (e->failures > 0)
+                return 1e6;
+        return (b->wants_room ? 1e3 : 1) *
+               ((double) nsec_sub(now, e->answered) / (double) silence_allowed(b, e));
+}
+
+/* The most urgent of the bucket, if it is more so than `most`. */
+static struct table_entry *most_urgent_in(struct table_bucket *b, nsec_t now, double *most) {
+        struct table_entry *best = NULL;
+
+        b->probe_at = NSEC_NEVER;
+        for (unsigned i = 0; i < b->n_entries; i++) {
+                struct table_entry *e = b->slots[i].entry;
+                nsec_t when = due(b, e);
+                double u = when <= now ? urgency(b, e, now) : 0;
+
+                b->probe_at = nsec_min(b->probe_at, when);
+                if (u > *most)
+                        *most = u, best = e;
+        }
+        return best;
+}
+
+struct table_entry *table_next_probe(struct table *t, nsec_t now) {
         struct table_entry *best = NULL;
         double most = 0;
 
         if (t->n_probing >= TABLE_PROBES_MAX)
                 return NULL;
         for (size_t i = 0; i < TABLE_BUCKETS; i++) {
-                const struct table_bucket *b = &t->buckets[i];
+                struct table_bucket *b = &t->buckets[i];
+                struct table_entry *e = b->probe_at <= now ? most_urgent_in(b, now, &most) : NULL;
 
-                LIST_FOREACH (link, &b->entries) {
-                        double u = urgency(b, entry_of(link), now);
-
-                        if (u > most)
-                                most = u, best = entry_of(link);
-                }
+                if (e)
+                        best = e;
         }
         return best;
 }
@@ -290,24 +349,37 @@ void table_probe_begins(struct table *t, struct table_entry *e) {
 void table_probe_ends(struct table *t, struct table_entry *e) {
         t->n_probing -= e->is_probing;
         e->is_probing = false;
-        t->buckets[e->bucket].wants_room = false; /* until the next newcomer */
+        wants_room(&t->buckets[e->bucket], false); /* until the next newcomer */
+        t->buckets[e->bucket].probe_at = 0;
 }
 
 /* ---- Looking ---- */
 
 struct nearest {
         const struct key *target, *except;
+        uint64_t prefix; /* of the target */
         const struct table_entry **entries;
+        uint64_t distances[TABLE_CLOSEST]; /* the first 64 bits */
         size_t n, max;
 };
 
-static void offer(struct nearest *near, const struct table_entry *e) {
+static bool is_nearer(const struct nearest *near, uint64_t distance, const struct table_entry *e,
+                      size_t than) {
+        if (distance != near->distances[than])
+                return distance < near->distances[than];
+        return key_compare(near->target, &e->contact.key, &near->entries[than]->contact.key) < 0;
+}
+
+static void offer(struct nearest *near, const struct table_slot *s) {
+        uint64_t distance = s->prefix ^ near->prefix;
         size_t at = near->n;
 
-        if (e->failures > 0 || (near->except && key_equal(near->except, &e->contact.key)))
+        if (at == near->max && distance > near->distances[at - 1])
                 return;
-        while (at > 0 &&
-               key_compare(near->target, &e->contact.key, &near->entries[at - 1]->contact.key) < 0)
+        if (s->entry->failures > 0 ||
+            (near->except && key_equal(near->except, &s->entry->contact.key)))
+                return;
+        while (at > 0 && is_nearer(near, distance, s->entry, at - 1))
                 at--;
         if (at >= near->max)
                 return;
@@ -315,18 +387,33 @@ static void offer(struct nearest *near, const struct table_entry *e) {
                 near->n++;
         memmove(&near->entries[at + 1], &near->entries[at],
                 (near->n - at - 1) * sizeof(*near->entries));
-        near->entries[at] = e;
+        memmove(&near->distances[at + 1], &near->distances[at],
+                (near->n - at - 1) * sizeof(*near->distances));
+        near->entries[at] = s->entry;
+        near->distances[at] = distance;
 }
 
+static void offer_all(struct nearest *near, const struct table_bucket *b) {
+        for (unsigned i = 0; i < b->n_entries; i++)
+                offer(near, &b->slots[i]);
+}
+
+/* The target's own bucket is nearest to it; the deeper ones differ from it in that bucket's bit,
+ * all at like distance; then each shallower one is farther than the one before. */
 size_t table_closest(const struct table *t, const struct key *target, const struct key *except,
                      const struct table_entry **ret, size_t max) {
+        unsigned own = table_bucket_of(t, target);
         struct nearest near = { .target = target,
                                 .except = except,
+                                .prefix = key_prefix(target),
                                 .entries = ret,
                                 .max = max < TABLE_CLOSEST ? max : TABLE_CLOSEST };
 
-        for (size_t i = 0; i < TABLE_BUCKETS; i++)
-                LIST_FOREACH (link, &t->buckets[i].entries)
-                        offer(&near, entry_of(link));
+        offer_all(&near, &t->buckets[own]);
+        if (near.n < near.max)
+                for (unsigned i = own + 1; i < TABLE_BUCKETS; i++)
+                        offer_all(&near, &t->buckets[i]);
+        for (unsigned i = own; i > 0 && near.n < near.max; i--)
+                offer_all(&near, &t->buckets[i - 1]);
         return near.n;
 }

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/base/list.h"
 #include "common/base/nsec.h"
 #include "services/dht/contact.h"
 
@@ -35,14 +34,13 @@ struct table_config {
 };
 
 struct table_entry {
-        struct list link;
         struct contact contact;
         struct subnet near, wide; /* family 0: exempt */
         nsec_t since, answered;   /* its first and its latest answer */
         nsec_t failed;            /* the latest failure, when failures > 0 */
         uint32_t rtt_us;
-        uint8_t bucket, failures; /* requests that failed since it answered */
-        bool is_connected, is_probing, is_waiting;
+        uint8_t bucket, failures;                  /* requests that failed since it answered */
+        bool is_connected, is_probing, is_waiting; /* to be changed by the functions below */
 };
 
 /* Somebody who just answered. */
@@ -53,10 +51,18 @@ struct table_peer {
         bool is_connected;
 };
 
+/* Thousands of buckets are searched all the time: most searches end at these few bytes. */
+struct table_slot {
+        uint64_t prefix; /* key_prefix() of its key */
+        struct table_entry *entry;
+};
+
 struct table_bucket {
-        struct list entries, waiting;
+        struct table_slot *slots; /* in the order they came; room for k once anybody did */
+        struct table_entry *waiting[TABLE_CACHE]; /* the newest last */
         unsigned n_entries, n_waiting, n_futile;
         nsec_t refreshed, fill_at;
+        nsec_t probe_at; /* nobody in it is to be probed before */
         bool wants_room;
 };
 
@@ -83,6 +89,9 @@ struct table_entry *table_find(const struct table *t, const struct key *key); /*
 /* Inserts or refreshes; an address in a subnet that is full is not taken over.
  * Returns enum table_result. */
 int table_answered(struct table *t, const struct table_peer *peer, nsec_t now);
+/* Transport has a connection to it, or lost the one it had: till then it lived. */
+void table_connected(struct table *t, struct table_entry *e);
+void table_disconnected(struct table *t, struct table_entry *e, nsec_t now);
 /* Whether a newcomer of these subnets would find a place now. */
 bool table_has_room(const struct table *t, const struct key *key);
 
@@ -96,7 +105,7 @@ void table_remove(struct table *t, const struct key *key);
 /* Who is to be asked whether it still lives: doubted ones first, then incumbents in
  * the way of newcomers, then those silent for longest. NULL: nobody, or
  * TABLE_PROBES_MAX are under way. */
-struct table_entry *table_next_probe(const struct table *t, nsec_t now);
+struct table_entry *table_next_probe(struct table *t, nsec_t now);
 void table_probe_begins(struct table *t, struct table_entry *e);
 void table_probe_ends(struct table *t, struct table_entry *e);
 

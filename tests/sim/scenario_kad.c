@@ -1,5 +1,6 @@
 /* Dhts whose sessions last 30 minutes: what it costs, and whether it works. 300 of them, a
- * thousand with QUORATE_LONG=1. */
+ * thousand with QUORATE_LONG=1, or QUORATE_NODES. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,10 +8,9 @@
 #include "tests/support/dhts.h"
 #include "tests/support/test.h"
 
-#define SECOND    NSEC_PER_SEC
-#define MINUTE    (60 * SECOND)
-#define NODES_MAX 1000
-#define SESSION   (30 * MINUTE)
+#define SECOND  NSEC_PER_SEC
+#define MINUTE  (60 * SECOND)
+#define SESSION (30 * MINUTE)
 
 static unsigned n_nodes = 300, n_identities;
 
@@ -73,49 +73,50 @@ static void print_counters(const struct dhts *net) {
 }
 
 static void choose_size(void) {
-        const char *value = getenv("QUORATE_LONG");
+        const char *value = getenv("QUORATE_LONG"), *nodes = getenv("QUORATE_NODES");
 
         if (value && strcmp(value, "1") == 0)
-                n_nodes = NODES_MAX;
+                n_nodes = 1000;
+        if (nodes)
+                n_nodes = (unsigned) strtoul(nodes, NULL, 10);
         n_identities = n_nodes * 9 / 5;
 }
 
-static void traffic_and_success_under_churn(void **state) {
+static struct dhts *network(size_t *up) {
         struct dhts_config config;
-        struct sums before, after;
         struct dhts *net;
-        struct rng rng;
-        unsigned good = 0, bracketed = 0, entries = 0;
-        const double minutes = 10;
-        size_t up[NODES_MAX], next;
-        double sizes[NODES_MAX];
-        double rate;
 
-        choose_size();
-        next = n_nodes;
         dhts_config_default(&config);
         config.n = n_identities;
         config.loss = 0.005;
         net = dhts_new(&config);
-        rng_init(&rng, 11);
         for (size_t i = 0; i < n_nodes; i++) {
                 dhts_start(net, up[i] = i, NULL, 0);
                 dhts_run(net, 100 * NSEC_PER_MSEC);
         }
-        churn(net, &rng, up, &next, 10 * MINUTE);
-        before = sum_of(net);
-        churn(net, &rng, up, &next, (nsec_t) minutes * MINUTE);
-        after = sum_of(net);
-        rate = (double) (after.bytes - before.bytes) / n_nodes / minutes / 60 / 1024;
-        for (unsigned i = 0; i < 200; i++) {
+        return net;
+}
+
+static unsigned count_good(struct dhts *net, struct rng *rng, const size_t *up, unsigned n) {
+        unsigned good = 0;
+
+        for (unsigned i = 0; i < n; i++) {
                 struct key key = key_of(BYTES_OF(((uint32_t[]){ i })));
-                size_t node = up[rng_below(&rng, n_nodes)];
+                size_t node = up[rng_below(rng, n_nodes)];
                 struct dhts_outcome o = dhts_find(net, node, &key);
 
                 good += o.code == DHT_OK &&
                         dhts_true_closest(net, node, &key, o.contacts, o.n) >= 18;
                 dhts_outcome_done(&o);
         }
+        return good;
+}
+
+/* Returns the median of what the nodes take for the network's size. */
+static double report_estimates(const struct dhts *net, const size_t *up) {
+        CLEANUP(freep) double *sizes = xnew_n(double, n_nodes);
+        unsigned bracketed = 0, entries = 0;
+
         for (size_t i = 0; i < n_nodes; i++) {
                 struct dht_status s;
 
@@ -125,19 +126,52 @@ static void traffic_and_success_under_churn(void **state) {
                 sizes[i] = s.size;
         }
         qsort(sizes, n_nodes, sizeof(*sizes), by_value);
-        print_counters(net);
         print_message("# size: 5 %% below %.0f, median %.0f, 5 %% above %.0f\n",
                       sizes[n_nodes / 20], sizes[n_nodes / 2], sizes[n_nodes - n_nodes / 20]);
+        print_message("# %u of %u intervals hold the size, %.0f entries\n", bracketed, n_nodes,
+                      (double) entries / n_nodes);
+        return sizes[n_nodes / 2];
+}
+
+/* In KiB/s and node. */
+static double report_traffic(const struct sums *before, const struct sums *after, double minutes) {
+        double rate = (double) (after->bytes - before->bytes) / n_nodes / minutes / 60 / 1024;
+
         print_message("# %.2f KiB/s per node, %.2f handshakes and %.2f requests a minute\n", rate,
-                      (double) (after.handshakes - before.handshakes) / n_nodes / minutes,
-                      (double) (after.requests - before.requests) / n_nodes / minutes);
-        print_message("# %u of 200 lookups good, %u of %u intervals hold the size, %.0f entries\n",
-                      good, bracketed, n_nodes, (double) entries / n_nodes);
+                      (double) (after->handshakes - before->handshakes) / n_nodes / minutes,
+                      (double) (after->requests - before->requests) / n_nodes / minutes);
+        return rate;
+}
+
+static void traffic_and_success_under_churn(void **state) {
+        CLEANUP(freep) size_t *up = NULL;
+        struct sums before, after;
+        const double minutes = 10;
+        struct dhts *net;
+        struct rng rng;
+        unsigned good;
+        size_t next;
+        double rate, size;
+
+        choose_size();
+        next = n_nodes;
+        up = xnew_n(size_t, n_nodes);
+        rng_init(&rng, 11);
+        net = network(up);
+        churn(net, &rng, up, &next, 10 * MINUTE);
+        before = sum_of(net);
+        churn(net, &rng, up, &next, (nsec_t) minutes * MINUTE);
+        after = sum_of(net);
+        good = count_good(net, &rng, up, 200);
+        print_counters(net);
+        rate = report_traffic(&before, &after, minutes);
+        size = report_estimates(net, up);
+        print_message("# %u of 200 lookups good; trace %016" PRIx64 "\n", good, net->trace);
         assert_true(rate <= 6);
         assert_true(good >= 190);
         /* Lookups of newcomers miss some of those who came just before: the median is an eighth
          * low, and fewer than nine in ten intervals hold the size (printed above). */
-        assert_true(sizes[n_nodes / 2] > 0.75 * n_nodes && sizes[n_nodes / 2] < 1.25 * n_nodes);
+        assert_true(size > 0.75 * n_nodes && size < 1.25 * n_nodes);
         dhts_free(net);
 }
 

@@ -258,8 +258,17 @@ static void probes_are_few_and_rarer_with_age(void **state) {
         (void) table_answered(&t, &old, 40 * MINUTE);
         assert_null(table_next_probe(&t, 55 * MINUTE));
         assert_non_null(table_next_probe(&t, 61 * MINUTE));
-        table_find(&t, &old.contact.key)->is_connected = true; /* its connection says it lives */
+        e = table_find(&t, &old.contact.key);
+        table_connected(&t, e); /* its connection says it lives */
         assert_null(table_next_probe(&t, 600 * MINUTE));
+        table_disconnected(&t, e, 600 * MINUTE);
+        assert_null(table_next_probe(&t, 604 * MINUTE));
+        assert_ptr_equal(table_next_probe(&t, 630 * MINUTE), e);
+        table_connected(&t, e);
+        table_doubt(&t, e, 640 * MINUTE);
+        assert_null(table_next_probe(&t, 641 * MINUTE));
+        table_disconnected(&t, e, 642 * MINUTE); /* the doubt stands */
+        assert_ptr_equal(table_next_probe(&t, 642 * MINUTE), e);
         table_done(&t);
 }
 
@@ -281,12 +290,14 @@ static void closest_are_the_closest(void **state) {
                 rng_bytes(&rng, target.bytes, KEY_SIZE);
                 assert_int_equal(table_closest(&t, &target, NULL, near, 20), 20);
                 for (unsigned i = 0; i < TABLE_BUCKETS; i++)
-                        LIST_FOREACH (link, &t.buckets[i].entries)
+                        for (unsigned j = 0; j < t.buckets[i].n_entries; j++)
                                 closer += key_compare(&target,
-                                                      &LIST_ENTRY(link, struct table_entry, link)
-                                                               ->contact.key,
+                                                      &t.buckets[i].slots[j].entry->contact.key,
                                                       &near[19]->contact.key) < 0;
                 assert_int_equal(closer, 19);
+                for (unsigned i = 1; i < 20; i++)
+                        assert_true(key_compare(&target, &near[i - 1]->contact.key,
+                                                &near[i]->contact.key) < 0);
         }
         table_done(&t);
 }
