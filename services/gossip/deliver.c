@@ -152,7 +152,7 @@ void deliver_message(struct pubsub *p, struct router_peer *peer, struct bytes ra
         if (!t || !t->is_joined) {
                 count(p, COUNT_UNKNOWN_TOPIC);
                 if (r)
-                        router_misbehaved(peer, 0.25);
+                        router_misbehaved(p, peer, 0.25);
                 return;
         }
         if (r) {
@@ -235,7 +235,7 @@ static bool accepted(struct pubsub *p, struct pending *x, nsec_t now) {
         count(p, COUNT_ACCEPTED);
         if (m) {
                 topic_score_first(&m->score, &x->topic->params);
-                router_score_changed(from);
+                router_score_changed(p, from);
         }
         /* Not before the verdict: what is told to be here would not be sent by those who have
          * the true message. */

@@ -12,7 +12,22 @@ static void decay(struct pubsub *p, struct router_peer *peer, nsec_t now) {
                 topic_score_decay(&m->score, &m->topic->params, p->score.decay_to_zero, now);
                 router_membership_release(p, m, now);
         }
-        router_score_changed(peer);
+        router_score_changed(p, peer);
+}
+
+/* Nothing of it will be another in a second unless something happens to it. Most peers are: those
+ * outside our meshes that say nothing. */
+static bool is_at_rest(const struct router_peer *peer) {
+        if (!(peer->is_up || peer->is_denied) || peer->is_stuck || peer->n_unwanted > 0 ||
+            peer->behaviour > 0)
+                return false;
+        LIST_FOREACH (it, &peer->memberships) {
+                const struct membership *m = PEER_MEMBERSHIP(it);
+
+                if (!m->is_subscribed || !topic_score_is_at_rest(&m->score))
+                        return false;
+        }
+        return true;
 }
 
 /* Who left with a good name is forgotten; a bad one and back-offs stay for a while, or
@@ -25,18 +40,20 @@ static bool is_forgotten(struct pubsub *p, struct router_peer *peer, nsec_t now)
 }
 
 static void decay_all(struct pubsub *p, nsec_t now) {
-        LIST_FOREACH_SAFE (it, &p->peer_order) {
-                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, link);
+        LIST_FOREACH_SAFE (it, &p->restless) {
+                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, restless);
 
                 decay(p, peer, now);
                 if (is_forgotten(p, peer, now))
                         router_peer_free(p, peer, now);
+                else if (is_at_rest(peer))
+                        list_remove(&peer->restless);
         }
 }
 
 static void drop_stuck(struct pubsub *p, nsec_t now) {
-        LIST_FOREACH (it, &p->peer_order) {
-                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, link);
+        LIST_FOREACH (it, &p->restless) {
+                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, restless);
 
                 if (!peer->is_up || !peer->is_stuck)
                         continue;

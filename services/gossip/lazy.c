@@ -72,7 +72,7 @@ static void break_promises(struct pubsub *p, nsec_t now) {
                 count(p, COUNT_BROKEN_PROMISES);
                 if (peer && peer->is_up && !peer->broke_promise) {
                         peer->broke_promise = true;
-                        router_misbehaved(peer, 0.25);
+                        router_misbehaved(p, peer, 0.25);
                 }
                 promise_free(p, x);
         }
@@ -98,7 +98,7 @@ static bool is_flooding(struct pubsub *p, struct router_peer *peer, size_t n) {
         count(p, COUNT_IHAVE_FLOOD);
         /* Honest peers stay far below both limits: this is no accident. */
         if (peer->ihaves == p->config.ihave_max + 1 || peer->ihave_ids <= p->config.ihave_ids_max)
-                router_misbehaved(peer, 1);
+                router_misbehaved(p, peer, 1);
         peer->ihave_ids = p->config.ihave_ids_max + 1;
         return true;
 }
@@ -233,8 +233,8 @@ static void forget_unwanted(struct pubsub *p, struct router_peer *peer) {
 }
 
 void lazy_beat(struct pubsub *p, nsec_t now) {
-        LIST_FOREACH (it, &p->peer_order) {
-                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, link);
+        LIST_FOREACH (it, &p->restless) {
+                struct router_peer *peer = LIST_ENTRY(it, struct router_peer, restless);
 
                 peer->ihaves = peer->ihave_ids = peer->iwant_ids = peer->n_unwanted_now = 0;
                 peer->broke_promise = false;

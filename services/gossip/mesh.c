@@ -26,7 +26,7 @@ static void enter(struct pubsub *p, struct membership *m, nsec_t now) {
         m->in_fanout = false;
         m->topic->n_mesh++;
         topic_score_grafted(&m->score, now);
-        router_score_changed(m->peer);
+        router_score_changed(p, m->peer);
         count(p, COUNT_GRAFTS);
 }
 
@@ -43,7 +43,7 @@ void mesh_remove(struct pubsub *p, struct membership *m) {
         m->in_mesh = false;
         m->topic->n_mesh--;
         topic_score_pruned(&m->score, &m->topic->params);
-        router_score_changed(m->peer);
+        router_score_changed(p, m->peer);
         count(p, COUNT_PRUNES);
 }
 
@@ -130,7 +130,7 @@ static void refuse_early(struct pubsub *p, struct membership *m, nsec_t now) {
         nsec_t pruned = nsec_sub(m->backoff_until, p->config.prune_backoff);
 
         count(p, COUNT_GRAFT_BACKOFF);
-        router_misbehaved(m->peer, now < nsec_add(pruned, 10 * NSEC_PER_SEC) ? 2 : 1);
+        router_misbehaved(p, m->peer, now < nsec_add(pruned, 10 * NSEC_PER_SEC) ? 2 : 1);
         say_prune(p, m, p->config.prune_backoff, false, now);
 }
 

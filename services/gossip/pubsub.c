@@ -89,8 +89,10 @@ struct pubsub *pubsub_new(const struct pubsub_config *config, const struct peer_
         struct pubsub *p = xnew(struct pubsub);
         struct map **const maps[] = { &p->peers,   &p->topics,   &p->pending,  &p->pending_numbers,
                                       &p->signing, &p->promised, &p->colocated };
-        struct list *const lists[] = { &p->peer_order, &p->topic_order, &p->dirty,     &p->outputs,
-                                       &p->promises,   &p->deferred,    &p->remembered };
+        struct list *const lists[] = {
+                &p->peer_order, &p->topic_order, &p->restless, &p->dirty,
+                &p->outputs,    &p->promises,    &p->deferred, &p->remembered
+        };
 
         p->config = *config;
         p->self = *self;
@@ -194,6 +196,7 @@ static struct bytes colocation_key(const struct pubsub_peer_info *info) {
                                info->endpoint.family == ENDPOINT_IP4 ? 4u : 8u };
 }
 
+/* Each peer of that address is worth something else now. */
 static void colocate(struct pubsub *p, const struct pubsub_peer_info *info, int change) {
         struct bytes key = colocation_key(info);
         size_t *n = map_get(p->colocated, key);
@@ -204,6 +207,8 @@ static void colocate(struct pubsub *p, const struct pubsub_peer_info *info, int 
                 n = xnew(size_t);
                 (void) map_set(p->colocated, key, n);
         }
+        LIST_FOREACH (it, &p->peer_order)
+                LIST_ENTRY(it, struct router_peer, link)->is_score_fresh = false;
         *n += (size_t) change;
         if (*n > 0)
                 return;
@@ -219,6 +224,7 @@ static struct router_peer *peer_make(struct pubsub *p, const struct peer_id *id)
         peer = xnew(struct router_peer);
         peer->info.peer = *id;
         list_init(&peer->dirty);
+        list_init(&peer->restless);
         list_init(&peer->remembered);
         list_init(&peer->memberships);
         rpc_writer_init(&peer->out);
@@ -275,7 +281,7 @@ void pubsub_peer_up(struct pubsub *p, const struct pubsub_peer_info *info, nsec_
         peer->queued = 0;
         p->n_up++;
         colocate(p, info, 1);
-        router_score_changed(peer);
+        router_score_changed(p, peer);
         say_subscriptions(p, peer);
 }
 
@@ -299,7 +305,7 @@ static void peer_down(struct pubsub *p, struct router_peer *peer, nsec_t now) {
         rpc_writer_init(&peer->out);
         rpc_writer_init(&peer->gossip);
         peer->record = refbuf_unref(peer->record);
-        router_score_changed(peer);
+        router_score_changed(p, peer);
 }
 
 void pubsub_peer_down(struct pubsub *p, const struct peer_id *id, nsec_t now) {
@@ -327,6 +333,7 @@ void router_peer_free(struct pubsub *p, struct router_peer *peer, nsec_t now) {
                 router_membership_release(p, m, now);
         }
         list_remove(&peer->link);
+        list_remove(&peer->restless);
         (void) map_remove(p->peers, peer_id_bytes(&peer->info.peer));
         rpc_writer_done(&peer->out);
         rpc_writer_done(&peer->gossip);
@@ -354,6 +361,7 @@ void pubsub_deny(struct pubsub *p, const struct peer_id *id, bool denied, nsec_t
         }
         peer->is_denied = denied;
         peer->down_since = now;
+        router_stir(p, peer);
         if (!denied)
                 remember(p, peer, now);
 }
@@ -364,7 +372,7 @@ void pubsub_appraise(struct pubsub *p, const struct peer_id *id, double score, n
         if (!peer)
                 return;
         peer->app = score;
-        router_score_changed(peer);
+        router_score_changed(p, peer);
 }
 
 /* ---- RPCs ---- */
@@ -416,7 +424,7 @@ static bool admits(struct pubsub *p, struct router_peer *peer, struct bytes rpc,
         if (rate_take_n(&peer->bytes, (uint32_t) (rpc.len / 1024 + 1), now))
                 return true;
         count(p, COUNT_RPC_OVER_BUDGET);
-        router_misbehaved(peer, 0.25);
+        router_misbehaved(p, peer, 0.25);
         return false;
 }
 
@@ -426,11 +434,14 @@ void pubsub_receive(struct pubsub *p, const struct peer_id *from, struct bytes r
         const Gossipsub__RPC *in;
 
         p->now = now;
-        if (!peer || !peer->is_up || !admits(p, peer, rpc, now))
+        if (!peer || !peer->is_up)
+                return;
+        router_stir(p, peer);
+        if (!admits(p, peer, rpc, now))
                 return;
         if (!rpc_read(rpc, &u)) {
                 count(p, COUNT_RPC_INVALID);
-                router_misbehaved(peer, 1);
+                router_misbehaved(p, peer, 1);
                 return;
         }
         in = u.message;

@@ -93,7 +93,7 @@ void router_membership_release(struct pubsub *p, struct membership *m, nsec_t no
         list_remove(&m->in_peer);
         m->peer->n_memberships--;
         t->n_members--;
-        router_score_changed(m->peer);
+        router_score_changed(p, m->peer);
         free(m);
         router_topic_release(p, t);
 }
@@ -163,8 +163,14 @@ double router_score(struct pubsub *p, struct router_peer *peer, nsec_t now) {
         return peer->score;
 }
 
-void router_score_changed(struct router_peer *peer) {
+void router_stir(struct pubsub *p, struct router_peer *peer) {
+        if (list_is_empty(&peer->restless))
+                list_push_back(&p->restless, &peer->restless);
+}
+
+void router_score_changed(struct pubsub *p, struct router_peer *peer) {
         peer->is_score_fresh = false;
+        router_stir(p, peer);
 }
 
 bool router_may(struct pubsub *p, struct router_peer *peer, double threshold, nsec_t now) {
@@ -172,9 +178,9 @@ bool router_may(struct pubsub *p, struct router_peer *peer, double threshold, ns
                (peer->info.is_direct || router_score(p, peer, now) >= threshold);
 }
 
-void router_misbehaved(struct router_peer *peer, double n) {
+void router_misbehaved(struct pubsub *p, struct router_peer *peer, double n) {
         peer->behaviour += n;
-        router_score_changed(peer);
+        router_score_changed(p, peer);
 }
 
 void router_invalid(struct pubsub *p, struct topic *t, const struct peer_id *from) {
@@ -182,11 +188,11 @@ void router_invalid(struct pubsub *p, struct topic *t, const struct peer_id *fro
         struct membership *m = peer ? router_membership_make(p, t, peer) : NULL;
 
         if (peer && !m)
-                router_misbehaved(peer, 1);
+                router_misbehaved(p, peer, 1);
         if (!m)
                 return;
         m->score.invalid++;
-        router_score_changed(peer);
+        router_score_changed(p, peer);
 }
 
 /* ---- What goes out ---- */
@@ -211,6 +217,7 @@ bool router_writes(struct pubsub *p, struct router_peer *peer, enum write_kind k
         if (waiting(peer) + n > limits[kind]) {
                 count(p, COUNT_QUEUE_DROPS);
                 peer->is_stuck |= kind == WRITE_CONTROL;
+                router_stir(p, peer);
                 return false;
         }
         list_remove(&peer->dirty);

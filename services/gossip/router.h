@@ -61,6 +61,7 @@ struct unwanted {
 
 struct router_peer {
         struct list link, dirty;
+        struct list restless;   /* while the heartbeat has something to do for it */
         struct list remembered; /* when it is down and not denied: who left first goes first */
         struct pubsub_peer_info info;
         struct refbuf *record; /* its signed peer record, or NULL */
@@ -127,7 +128,8 @@ struct pubsub {
         void *verify_userdata;
         uint64_t next_sequence, next_number;
         struct map *peers, *topics, *pending, *pending_numbers, *signing, *promised, *colocated;
-        struct list peer_order, topic_order, dirty, outputs, promises, deferred, remembered;
+        struct list peer_order, topic_order, restless, dirty, outputs, promises, deferred,
+                remembered;
         size_t n_up, n_remembered;
         nsec_t now; /* of the latest heartbeat or RPC */
         size_t pending_bytes;

@@ -20,10 +20,13 @@ struct membership *router_membership_make(struct pubsub *p, struct topic *t,
 void router_membership_release(struct pubsub *p, struct membership *m, nsec_t now);
 double router_score(struct pubsub *p, struct router_peer *peer, nsec_t now);
 double router_score_now(const struct pubsub *p, const struct router_peer *peer, nsec_t now);
-void router_score_changed(struct router_peer *peer);
+/* The heartbeat looks at it, until it is at rest: something of it may fade or end. */
+void router_stir(struct pubsub *p, struct router_peer *peer);
+/* The same, and its score is computed anew when it is asked for. */
+void router_score_changed(struct pubsub *p, struct router_peer *peer);
 /* Up, not denied, score not below the threshold. */
 bool router_may(struct pubsub *p, struct router_peer *peer, double threshold, nsec_t now);
-void router_misbehaved(struct router_peer *peer, double n);
+void router_misbehaved(struct pubsub *p, struct router_peer *peer, double n);
 void router_invalid(struct pubsub *p, struct topic *t, const struct peer_id *from);
 /* Something is written for this peer: it is flushed with the next output. False: its queue is full
  * or it is not up; nothing may be written. Gossip gets half of the queue and goes when messages

@@ -80,6 +80,11 @@ void topic_score_decay(struct topic_score *t, const struct pubsub_topic_params *
                 t->is_counting = true;
 }
 
+bool topic_score_is_at_rest(const struct topic_score *t) {
+        return !t->in_mesh && t->first == 0 && t->deficit == 0 && t->failure == 0 &&
+               t->invalid == 0;
+}
+
 double topic_score_value(const struct topic_score *t, const struct pubsub_topic_params *p,
                          nsec_t now) {
         double sum = p->first_weight * t->first;

@@ -57,6 +57,8 @@ void topic_score_first(struct topic_score *t, const struct pubsub_topic_params *
 void topic_score_duplicate(struct topic_score *t, const struct pubsub_topic_params *p);
 void topic_score_decay(struct topic_score *t, const struct pubsub_topic_params *p,
                        double decay_to_zero, nsec_t now);
+/* Decay will change nothing. */
+bool topic_score_is_at_rest(const struct topic_score *t);
 double topic_score_value(const struct topic_score *t, const struct pubsub_topic_params *p,
                          nsec_t now);
 

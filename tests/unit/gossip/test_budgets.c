@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "services/gossip/router_parts.h"
 #include "tests/unit/gossip/bench.h"
 
 static void begin(struct bench *b, unsigned n, const struct pubsub_config *config) {
@@ -270,6 +271,11 @@ static void test_flapping(void **state) {
         bench_done(&b);
 }
 
+/* As the router goes by it. */
+static double kept_score(const struct bench *b, const struct peer_id *peer) {
+        return router_score(b->p, router_peer(b->p, peer), b->now);
+}
+
 static void test_colocation(void **state) {
         uint8_t ip[4] = { 8, 8, 8, 8 };
         struct pubsub_peer_info info;
@@ -283,12 +289,46 @@ static void test_colocation(void **state) {
                 pubsub_peer_up(b.p, &info, b.now);
         }
         assert_true(pubsub_score(b.p, &info.peer) == -5.0 * 12 * 12);
+        bench_run(&b, 3 * NSEC_PER_SEC); /* they say nothing and are at rest */
+        assert_true(kept_score(&b, &info.peer) == -5.0 * 12 * 12);
         for (unsigned i = 0; i < 19; i++) {
                 peer_of(i, &info);
                 pubsub_peer_down(b.p, &info.peer, b.now);
         }
         peer_of(19, &info);
         assert_true(pubsub_score(b.p, &info.peer) == 0);
+        assert_true(kept_score(&b, &info.peer) == 0);
+        bench_done(&b);
+}
+
+static size_t count_restless(const struct bench *b) {
+        size_t n = 0;
+
+        LIST_FOREACH (it, &b->p->restless)
+                n++;
+        return n;
+}
+
+/* The heartbeat costs what happens, not how many peers there are. */
+static void test_quiet_peers_cost_nothing(void **state) {
+        struct bench b;
+
+        (void) state;
+        begin(&b, 0, NULL);
+        for (unsigned i = 0; i < 30; i++) {
+                bench_up(&b, i, true);
+                bench_subscribe(&b, i, "quorate/other", true);
+        }
+        assert_int_equal(count_restless(&b), 30);
+        bench_run(&b, 3 * NSEC_PER_SEC);
+        assert_int_equal(count_restless(&b), 0);
+        bench_prune(&b, 7, "quorate/other", 60);
+        assert_int_equal(count_restless(&b), 1);
+        bench_down(&b, 8); /* until it is forgotten */
+        assert_int_equal(count_restless(&b), 2);
+        bench_run(&b, 3 * NSEC_PER_SEC);
+        assert_int_equal(count_restless(&b), 0);
+        assert_null(router_peer(b.p, &b.peers[8]));
         bench_done(&b);
 }
 
@@ -297,4 +337,5 @@ TEST_MAIN(cmocka_unit_test(test_topics_of_a_peer), cmocka_unit_test(test_topic_n
           cmocka_unit_test(test_denied_take_no_place), cmocka_unit_test(test_peers_are_bounded),
           cmocka_unit_test(test_deny_at_once), cmocka_unit_test(test_queue),
           cmocka_unit_test(test_rpc_budget), cmocka_unit_test(test_subscriptions_change_often),
-          cmocka_unit_test(test_flapping), cmocka_unit_test(test_colocation))
+          cmocka_unit_test(test_flapping), cmocka_unit_test(test_colocation),
+          cmocka_unit_test(test_quiet_peers_cost_nothing))
