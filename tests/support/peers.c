@@ -5,12 +5,17 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 
-void peers_client_init(struct peers_client *c, struct loop *loop, const char *path) {
+void peers_client_init_other(struct peers_client *c, struct loop *loop, const char *path,
+                             const ProtobufCServiceDescriptor *service) {
         const struct bus_client_options options = { .path = path, .service = "test" };
 
         *c = (struct peers_client){ .loop = loop };
         check(bus_client_new(loop, &options, &c->bus) == 0);
-        c->rpc = rpc_client_new(bus_client_link(c->bus), &transport__peers__descriptor);
+        c->rpc = rpc_client_new(bus_client_link(c->bus), service);
+}
+
+void peers_client_init(struct peers_client *c, struct loop *loop, const char *path) {
+        peers_client_init_other(c, loop, path, &transport__peers__descriptor);
 }
 
 static void forget_reply(struct peers_client *c) {

@@ -19,6 +19,9 @@ struct peers_client {
 };
 
 void peers_client_init(struct peers_client *c, struct loop *loop, const char *path);
+/* Another service's socket, asked in the same way. */
+void peers_client_init_other(struct peers_client *c, struct loop *loop, const char *path,
+                             const ProtobufCServiceDescriptor *service);
 void peers_client_done(struct peers_client *c);
 
 /* Returns the reply, which lives until the next call, or NULL: see code and text. */

@@ -1,91 +1,19 @@
 #!/usr/bin/env python3
-"""An unmodified js-libp2p peer against a real node; TAP on standard output.
+"""An unmodified js-libp2p peer against a real transport; TAP on standard output.
 
-    run.py SOURCE BUILD TEST-NODE PEERS-CLIENT STREAMS-CLIENT
+    transport.py BUILD TEST-NODE PEERS-CLIENT STREAMS-CLIENT
 
-SOURCE holds package.json and interop.mjs; npm installs into BUILD. Without Node >= 20 and npm
-everything is skipped.
+npm installs into BUILD. Without Node >= 20 and npm everything is skipped.
 """
-import json
-import pathlib
-import queue
-import shutil
 import subprocess
 import sys
-import threading
 import time
 
-SOURCE, BUILD, NODE, PEERS, STREAMS = sys.argv[1:6]
+import foreign
+
+BUILD, NODE, PEERS, STREAMS = sys.argv[1:5]
 PINGS = 1000
 MEGA = 1000 * 1000
-
-
-def skip(reason):
-    print("1..0 # SKIP " + reason)
-    sys.exit(0)
-
-
-def install():
-    if not shutil.which("node") or not shutil.which("npm"):
-        skip("Node and npm are not installed")
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
-    if int(version.lstrip("v").split(".")[0]) < 20:
-        skip("Node %s is older than 20" % version)
-    folder = pathlib.Path(BUILD) / "js"
-    folder.mkdir(exist_ok=True)
-    wanted = (pathlib.Path(SOURCE) / "package.json").read_text()
-    done = folder / "installed.json"
-    shutil.copy(pathlib.Path(SOURCE) / "interop.mjs", folder)
-    if not done.exists() or done.read_text() != wanted:
-        (folder / "package.json").write_text(wanted)
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"],
-                       cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        done.write_text(wanted)
-    return folder
-
-
-class Foreign:
-    """The js peer: commands in, answers and events out."""
-
-    def __init__(self, folder):
-        self.process = subprocess.Popen(["node", "interop.mjs"], cwd=folder, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.lines, self.events = queue.Queue(), []
-        threading.Thread(target=self.read, daemon=True).start()
-        ready = self.event("ready")
-        self.peer, self.address = ready["peer"], ready["address"]
-
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.put(json.loads(line))
-
-    def take(self, timeout=60):
-        message = self.lines.get(timeout=timeout)
-        if "event" in message:
-            self.events.append(message)
-        return message
-
-    def event(self, name, matches=lambda e: True, timeout=15):
-        end = time.monotonic() + timeout
-        while True:
-            for e in self.events:
-                if e["event"] == name and matches(e):
-                    return e
-            self.take(max(0.01, end - time.monotonic()))
-
-    def do(self, name, **arguments):
-        self.process.stdin.write(json.dumps({"do": name, **arguments}) + "\n")
-        self.process.stdin.flush()
-        while True:
-            message = self.take()
-            if message.get("answer") == name:
-                if "error" in message:
-                    raise AssertionError("js %s: %s" % (name, message["error"]))
-                return message
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=20)
 
 
 class Node:
@@ -218,9 +146,13 @@ TESTS = [js_dials_and_identifies, we_identify_js, js_pings, js_measures, we_dial
 
 
 def main():
-    folder = install()
+    try:
+        folder = foreign.install(BUILD)
+    except foreign.Missing as e:
+        print("1..0 # SKIP %s" % e)
+        return
     print("1..%d" % len(TESTS), flush=True)
-    node, js = Node("perf-allow = all"), Foreign(folder)
+    node, js = Node("perf-allow = all"), foreign.Foreign(["node", "transport.mjs"], folder)
     failures = 0
     for i, test in enumerate(TESTS, 1):
         try:
