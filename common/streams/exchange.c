@@ -73,17 +73,20 @@ static void asking_open(struct framed *f, void *userdata, const char *protocol,
         a->has_remote = true;
         framed_send(f, refbuf_bytes(a->frame));
         a->frame = refbuf_unref(a->frame);
-        framed_finish(f);
         if (a->wants_answer)
                 return;
+        framed_finish(f);
         framed_detach(f);
         complete(a, EXCHANGE_OK, BYTES_NONE);
 }
 
+/* Our side is finished only now: js-libp2p resets a stream on which it reads the end before its
+ * answer has left, and the answer goes with it. */
 static void asking_frame(struct framed *f, void *userdata, struct bytes frame) {
         struct asking *a = userdata;
         CLEANUP(refbuf_unrefp) struct refbuf *copy = refbuf_new(frame);
 
+        framed_finish(f);
         framed_detach(f);
         complete(a, EXCHANGE_OK, refbuf_bytes(copy));
 }

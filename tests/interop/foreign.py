@@ -37,6 +37,11 @@ def install(build):
     return folder
 
 
+def js(folder, **wanted):
+    """A js peer as js/peer.mjs describes it."""
+    return Foreign(["node", "peer.mjs", json.dumps(wanted)], folder)
+
+
 class Foreign:
     """A foreign peer: commands in, answers and events out."""
 

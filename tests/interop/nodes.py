@@ -65,7 +65,7 @@ class Nodes(g.Grid):
                                                start_new_session=True, cwd="/")
         return node
 
-    def wait_ready(self, *nodes):
+    def wait_up(self, *nodes):
         for node in nodes:
             g.wait_until(f"node {node} is ready", lambda: b'"ready"' in (self.dir / f"events-{node}").read_bytes(), 60)
 

@@ -153,9 +153,20 @@ static void turn(struct loop *loop, nsec_t duration) {
         (void) wait_for(loop, &never, 1, duration);
 }
 
-static void service_init(struct service_side *s, struct loop *loop) {
-        const struct streams_protocol protocol = { PROTOCOL, 4, FRAME, &exchange_serving };
+/* exchange_serving, and how often a peer said that it asks no more. */
+static struct framed_handler serving;
+static uint64_t n_finished;
 
+static void on_finish(struct framed *f, void *userdata) {
+        n_finished++;
+        exchange_serving.on_finish(f, userdata);
+}
+
+static void service_init(struct service_side *s, struct loop *loop) {
+        const struct streams_protocol protocol = { PROTOCOL, 4, FRAME, &serving };
+
+        serving = exchange_serving;
+        serving.on_finish = on_finish;
         s->ctx = (struct service_context){ .name = "gossip",
                                            .loop = loop,
                                            .runtime = s->node->folder };
@@ -249,6 +260,21 @@ static void test_ends_of_a_question(void **state) {
         }
 }
 
+/* js-libp2p drops its answer when it reads the end of a stream before the answer has left. */
+static void test_a_question_ends_with_its_answer(void **state) {
+        struct pair *p = *state;
+
+        n_finished = 0;
+        p->b.manner = IS_SILENT;
+        assert_int_equal(ask(p, PROTOCOL, true), EXCHANGE_E_TIMEOUT);
+        assert_int_equal(n_finished, 0);
+        p->b.manner = ANSWERS;
+        assert_int_equal(ask(p, PROTOCOL, true), EXCHANGE_OK);
+        assert_true(wait_for(p->loop, &n_finished, 1, 5 * SEC));
+        assert_int_equal(ask(p, PROTOCOL, false), EXCHANGE_OK);
+        assert_true(wait_for(p->loop, &n_finished, 2, 5 * SEC)); /* no answer: at once */
+}
+
 static void test_transport_is_killed(void **state) {
         struct pair *p = *state;
 
@@ -322,5 +348,6 @@ static void test_watch_comes_again(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(test_ends_of_a_question, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_a_question_ends_with_its_answer, setup, teardown),
           cmocka_unit_test_setup_teardown(test_transport_is_killed, setup, teardown),
           cmocka_unit_test_setup_teardown(test_watch_comes_again, setup, teardown))

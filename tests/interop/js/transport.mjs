@@ -1,13 +1,5 @@
-// An unmodified js-libp2p peer. Commands come as lines of JSON on standard input, answers and
-// events leave as lines of JSON; run.py drives both sides.
-import { createInterface } from 'node:readline'
-
-// Node 20 lacks what js-libp2p takes for granted.
-Promise.withResolvers ??= function () {
-  const r = {}
-  r.promise = new this((resolve, reject) => Object.assign(r, { resolve, reject }))
-  return r
-}
+// An unmodified js-libp2p peer with QUIC, identify, ping and perf; transport.py drives both sides.
+import { say, serve } from './lines.mjs'
 
 const { createLibp2p } = await import('libp2p')
 const { quic } = await import('@chainsafe/libp2p-quic')
@@ -18,7 +10,6 @@ const { multiaddr } = await import('@multiformats/multiaddr')
 
 const PERF = '/perf/1.0.0'
 const PIECE = new Uint8Array(64 * 1024)
-const say = message => process.stdout.write(JSON.stringify(message) + '\n')
 const drained = stream => new Promise((resolve, reject) => {
   stream.addEventListener('drain', resolve, { once: true })
   stream.addEventListener('close', () => reject(new Error('closed')), { once: true })
@@ -114,12 +105,4 @@ const commands = {
 }
 
 say({ event: 'ready', peer: node.peerId.toString(), address: node.getMultiaddrs()[0].toString() })
-for await (const line of createInterface({ input: process.stdin })) {
-  const command = JSON.parse(line)
-  try {
-    say({ answer: command.do, ...await commands[command.do](command) })
-  } catch (error) {
-    say({ answer: command.do, error: String(error) })
-  }
-}
-process.exit(0)
+await serve(commands)
