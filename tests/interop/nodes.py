@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import grid as g
 
-PROVIDERS = os.environ.get("QUORATE_PROVIDERS_CLIENT", "providers-client")
+CLIENT = os.environ.get("QUORATE_DISCOVERY_CLIENT", "discovery-client")
 
 
 def free_port():
@@ -101,11 +101,6 @@ class Nodes(g.Grid):
     def dht(self, node):
         return self.line(node, "dht", "stats")
 
-    def gossip(self, node):
-        """Counters and state of gossip."""
-        status = self.status(node)
-        return status and status["gossip"]
-
     def presences(self, node):
         """{peer: what was heard of it}"""
         return {p["peer"]: p for p in self.ctl_json(node, "peers", "--gossip") or []}
@@ -114,16 +109,15 @@ class Nodes(g.Grid):
         """{peer: connection}"""
         return {p["peer"]: p for p in self.ctl_json(node, "peers") or [] if p["connected"]}
 
-    def providers(self, node, command, multihash):
-        """{key: [values]} of one call about providers."""
-        done = subprocess.run([PROVIDERS, str(self.runtime / f"node-{node}"), command, multihash], capture_output=True,
-                              text=True, timeout=90)
+    def discovery(self, node, command, *arguments):
+        """{key: [values]} of one call of discovery_client.c."""
+        done = subprocess.run([CLIENT, str(self.runtime / f"node-{node}"), command, *arguments], capture_output=True, text=True,
+                              timeout=90)
         result = {}
         for line in done.stdout.splitlines():
             key, _, value = line.partition(" ")
             result.setdefault(key, []).append(value)
         return result
 
-
-def temporary():
-    return tempfile.TemporaryDirectory(prefix="qi", dir="/tmp")
+    def gossip_counter(self, node, name):
+        return int(self.discovery(node, "gossip")[name][0])

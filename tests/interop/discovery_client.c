@@ -1,6 +1,6 @@
-/* providers-client RUNTIME provide MULTIHASH | withdraw MULTIHASH | find MULTIHASH
- * What has no verb of `quorate` yet: one call to a node's dht. The multihash is in hex. Prints
- * `key value` lines, or "error CODE TEXT". */
+/* discovery-client RUNTIME provide MULTIHASH | withdraw MULTIHASH | find MULTIHASH | gossip
+ * What has no verb of `quorate`: one call to a node's dht, or the counters of its gossip. A multihash
+ * is in hex. Prints `key value` lines, or "error CODE TEXT". */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 #include "common/wire/peerid.h"
 #include "proto/dht.pb-c.h"
+#include "proto/gossip.pb-c.h"
 #include "tests/support/peers.h"
 
 #define TIMEOUT (60 * NSEC_PER_SEC)
@@ -60,6 +61,17 @@ static int find(struct peers_client *c, struct bytes name) {
         return 0;
 }
 
+static int gossip(struct peers_client *c, struct bytes name) {
+        const Types__Empty in = TYPES__EMPTY__INIT;
+        const Gossip__StatusReply *r = peers_call(c, "Status", &in, TIMEOUT);
+
+        if (!r)
+                return failed(c);
+        for (size_t i = 0; i < r->n_metrics; i++)
+                (void) printf("%s %.0f\n", r->metrics[i]->name, r->metrics[i]->value);
+        return 0;
+}
+
 static const struct {
         const char *name, *socket;
         const ProtobufCServiceDescriptor *service;
@@ -68,6 +80,7 @@ static const struct {
         { "provide", "dht/records", &dht__records__descriptor, provide },
         { "withdraw", "dht/records", &dht__records__descriptor, withdraw },
         { "find", "dht/lookup", &dht__lookup__descriptor, find },
+        { "gossip", "gossip/candidates", &gossip__candidates__descriptor, gossip },
 };
 
 static int run(size_t i, const char *runtime, struct bytes name) {
@@ -85,13 +98,12 @@ static int run(size_t i, const char *runtime, struct bytes name) {
 }
 
 int main(int argc, char **argv) {
+        const char *hex = argc == 4 ? argv[3] : "";
+        size_t n = strlen(hex) / 2;
         uint8_t name[128];
-        size_t n;
 
-        if (argc != 4)
-                return 2;
-        n = strlen(argv[3]) / 2;
-        if (n > sizeof(name) || strlen(argv[3]) != 2 * n || !hex_decode(argv[3], name, n))
+        if (argc < 3 || argc > 4 || n > sizeof(name) || strlen(hex) != 2 * n ||
+            !hex_decode(hex, name, n))
                 return 2;
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
                 if (strcmp(argv[2], commands[i].name) == 0)
