@@ -85,8 +85,7 @@ struct gossip {
         size_t n_own;
         struct refbuf *offer; /* a packed peers.Capability, or NULL */
         uint32_t published_free, offered_free;
-        uint64_t sequence, stored_sequence,
-                signing; /* signing: id of the signature under way, 0: none */
+        uint64_t sequence, stored_sequence, signing; /* signing: id under way, 0: none */
         struct refbuf *signing_body;
         size_t signing_shard;
         nsec_t next_publication, last_publication;

@@ -1,6 +1,6 @@
 /* discovery-client RUNTIME provide MULTIHASH | withdraw MULTIHASH | find MULTIHASH | gossip
- * What has no verb of `quorate`: one call to a node's dht, or the counters of its gossip. A multihash
- * is in hex. Prints `key value` lines, or "error CODE TEXT". */
+ * What has no verb of `quorate`: one call to a node's dht, or the counters of its gossip. A
+ * multihash is in hex. Prints `key value` lines, or "error CODE TEXT". */
 
 #include <stdio.h>
 #include <stdlib.h>
