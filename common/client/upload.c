@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct uploading {
         uint8_t *root;
 };
 
-/* A file nobody else can see, removed with its descriptor. */
+/* A file for SQLite to open, which wants a name; it loses it at once. */
 static int open_temporary(struct quorate *q, char path[64], int *ret_fd) {
         const char *folder = getenv("TMPDIR");
 
@@ -36,7 +37,14 @@ static int open_temporary(struct quorate *q, char path[64], int *ret_fd) {
         return QUORATE_OK;
 }
 
-static int copy_pages(sqlite3 *from, sqlite3 *to) {
+/* quorate_wake() was called, as for Ctrl-C. */
+static bool is_woken(const struct quorate *q) {
+        struct pollfd p = { .fd = q->wake_fd, .events = POLLIN };
+
+        return poll(&p, 1, 0) > 0;
+}
+
+static int copy_pages(const struct quorate *q, sqlite3 *from, sqlite3 *to) {
         sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
         int r = SQLITE_OK;
 
@@ -47,12 +55,17 @@ static int copy_pages(sqlite3 *from, sqlite3 *to) {
              tries += r != SQLITE_OK) {
                 if (r != SQLITE_OK)
                         sqlite3_sleep(50);
-                r = sqlite3_backup_step(b, PAGES_PER_STEP);
+                r = is_woken(q) ? SQLITE_INTERRUPT : sqlite3_backup_step(b, PAGES_PER_STEP);
         }
         (void) sqlite3_backup_finish(b);
-        if (r != SQLITE_DONE)
-                return r;
-        return sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+        return r == SQLITE_DONE ? SQLITE_OK : r;
+}
+
+/* Of a file in WAL mode too the copy stands alone: sqlite.org/fileformat2.html, 1.3.3. */
+static bool make_rollback(int fd) {
+        static const uint8_t versions[2] = { 1, 1 };
+
+        return pwrite(fd, versions, sizeof(versions), 18) == sizeof(versions);
 }
 
 static int snapshot_into(struct quorate *q, const char *path, const char *copy) {
@@ -64,9 +77,14 @@ static int snapshot_into(struct quorate *q, const char *path, const char *copy) 
                 r = sqlite3_exec(from, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
         if (r == SQLITE_OK)
                 r = sqlite3_open_v2(copy, &to, SQLITE_OPEN_READWRITE, NULL);
+        (void) unlink(copy);
         if (r == SQLITE_OK)
-                r = copy_pages(from, to);
-        if (r == SQLITE_NOTADB)
+                r = sqlite3_exec(to, "PRAGMA journal_mode = OFF", NULL, NULL, NULL);
+        if (r == SQLITE_OK)
+                r = copy_pages(q, from, to);
+        if (r == SQLITE_INTERRUPT)
+                result = QUORATE_AGAIN;
+        else if (r == SQLITE_NOTADB)
                 result = client_fail(q, QUORATE_E_INPUT,
                                      "%s: not a SQLite database; give the file of one", path);
         else if (r == SQLITE_FULL)
@@ -121,10 +139,9 @@ int client_snapshot(struct quorate *q, const char *path, int *ret_fd, uint64_t *
         if (r)
                 return r;
         r = snapshot_into(q, path, copy);
-        (void) unlink(copy);
         if (r)
                 return r;
-        if (fstat(fd, &st) < 0)
+        if (!make_rollback(fd) || fstat(fd, &st) < 0)
                 return client_fail(q, QUORATE_E_INPUT, "%s: %s", copy, strerror(errno));
         *ret_fd = TAKE_FD(fd);
         *ret_len = (uint64_t) st.st_size;

@@ -7,9 +7,10 @@
 #include "common/base/memory.h"
 #include "common/daemon/rpc.h"
 
-#define CALLERS_MAX 64   /* whose answers are kept */
-#define KNOWN_MAX   4096 /* of whom at least the highest id is: no second run */
-#define BYTES_MAX   (4u << 20)
+#define CALLERS_MAX 64          /* whose answers are kept */
+#define KNOWN_MAX   4096        /* of whom at least the highest id is: no second run */
+#define BYTES_MAX   (4u << 20)  /* of one caller */
+#define TOTAL_MAX   (16u << 20) /* of all */
 
 struct kept {
         struct list in_caller; /* oldest first */
@@ -30,7 +31,7 @@ struct answers {
         uint64_t seed;
         struct map *callers;
         struct list recent, known;
-        size_t n_recent;
+        size_t n_recent, n_bytes;
 };
 
 struct answers *answers_new(uint64_t seed) {
@@ -48,11 +49,12 @@ static size_t cost(const struct answer *a) {
                (a->body ? a->body->len : 0);
 }
 
-static void forget_oldest(struct caller *c) {
+static void forget_oldest(struct answers *a, struct caller *c) {
         struct kept *k = LIST_ENTRY(list_pop_front(&c->kept), struct kept, in_caller);
 
         (void) map_remove_u64(c->by_id, k->id);
         c->n_bytes -= cost(&k->answer);
+        a->n_bytes -= cost(&k->answer);
         refbuf_unref(k->answer.body);
         free(k->answer.text);
         free(k);
@@ -60,7 +62,7 @@ static void forget_oldest(struct caller *c) {
 
 static void leave_recent(struct answers *a, struct caller *c) {
         while (!list_is_empty(&c->kept))
-                forget_oldest(c);
+                forget_oldest(a, c);
         list_remove(&c->in_answers);
         a->n_recent -= c->is_recent;
         c->is_recent = false;
@@ -124,6 +126,16 @@ static struct caller *caller_make(struct answers *a, const struct link_peer *who
         return c;
 }
 
+/* Whoever was not heard of for longest gives first. */
+static void make_room(struct answers *a) {
+        LIST_FOREACH (it, &a->recent) {
+                struct caller *c = LIST_ENTRY(it, struct caller, in_answers);
+
+                while (a->n_bytes > TOTAL_MAX && !list_is_empty(&c->kept))
+                        forget_oldest(a, c);
+        }
+}
+
 void answers_begin(struct answers *a, const struct link_peer *who, uint64_t id) {
         struct caller *c = caller_make(a, who);
 
@@ -151,10 +163,12 @@ void answers_store(struct answers *a, const struct link_peer *who, uint64_t id,
         k->answer.text = xstrdup(answer->text);
         k->answer.body = answer->body ? refbuf_ref(answer->body) : NULL;
         c->n_bytes += cost(&k->answer);
+        a->n_bytes += cost(&k->answer);
         list_push_back(&c->kept, &k->in_caller);
         (void) map_set_u64(c->by_id, id, k);
         while (map_count(c->by_id) > RPC_RECORDED_MAX || c->n_bytes > BYTES_MAX)
-                forget_oldest(c);
+                forget_oldest(a, c);
+        make_room(a);
 }
 
 const struct answer *answers_find(const struct answers *a, const struct link_peer *who,

@@ -2,7 +2,7 @@
 
 /* The answers of the last 1,024 calls of each caller, so that a retried id gets
  * its answer again instead of being run again. Bounded: 4 MiB per caller, 64
- * callers (the one least recently heard of goes first). Pure. */
+ * callers, 16 MiB of all (the one least recently heard of goes first). Pure. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,6 +10,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "services/ctl/colour.h"
 #include "services/ctl/format.h"
 #include "services/ctl/json.h"
@@ -340,12 +342,32 @@ static void begin_json(struct showing *s) {
         fputs("],\"data\":[", stdout);
 }
 
+/* Also amid rows: what was begun as one object stays one. */
+__attribute__((format(printf, 2, 3))) static int give_up(const struct showing *s,
+                                                         const char *format, ...) {
+        char line[1024], shown[1200];
+        bool first = true;
+        va_list args;
+
+        va_start(args, format);
+        (void) vsnprintf(line, sizeof(line), format, args);
+        va_end(args);
+        if (!s->ctx->common.json || s->n_rows == 0)
+                return complain(s->ctx, EXIT_OTHER, "%s", line);
+        text_escape(BYTES_STR(line), shown, sizeof(shown));
+        fprintf(stderr, "quorate: %s\n", shown);
+        fputs("],", stdout);
+        json_member_string(stdout, "error", shown, &first);
+        json_member_u64(stdout, "exit", EXIT_OTHER, &first);
+        fputs("}\n", stdout);
+        return EXIT_OTHER;
+}
+
 static int show_row(struct showing *s) {
         s->n_rows++;
         progress_clear(&s->progress);
         if (s->rows && rows_file_take(s->rows, s->r))
-                return complain(s->ctx, EXIT_OTHER, "%s: %s; is the disk full?", s->o->save_rows,
-                                strerror(errno));
+                return give_up(s, "%s: %s; is the disk full?", s->o->save_rows, strerror(errno));
         if (s->ctx->common.json && s->n_rows == 1)
                 begin_json(s);
         if (s->ctx->common.json)
@@ -369,8 +391,7 @@ static int show_end(struct showing *s) {
 
         progress_clear(&s->progress);
         if (s->rows && rows_file_finish(s->rows, s->r))
-                return complain(s->ctx, EXIT_OTHER, "%s: %s; is the disk full?", s->o->save_rows,
-                                strerror(errno));
+                return give_up(s, "%s: %s; is the disk full?", s->o->save_rows, strerror(errno));
         if (s->ctx->common.json) {
                 if (s->n_rows == 0)
                         begin_json(s);
@@ -404,16 +425,16 @@ static int show_all(struct showing *s) {
                 else if (c == QUORATE_END)
                         return show_end(s);
                 else if (c != QUORATE_AGAIN)
-                        return complain(s->ctx, EXIT_OTHER, "%s", quorate_error(s->q));
+                        return give_up(s, "%s", quorate_error(s->q));
                 else if (cancelled && interrupts < 2)
                         return complain(s->ctx, EXIT_OTHER,
                                         "cancelled; the node did not confirm it in time");
                 else if (!handle_interrupt(s, &cancelled))
-                        return complain(s->ctx, EXIT_OTHER, "interrupted");
+                        return give_up(s, "interrupted");
                 if (code != EXIT_OK)
                         return code;
                 if (c == QUORATE_ROW && interrupts && !handle_interrupt(s, &cancelled))
-                        return complain(s->ctx, EXIT_OTHER, "interrupted");
+                        return give_up(s, "interrupted");
         }
 }
 

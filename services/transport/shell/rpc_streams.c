@@ -243,6 +243,8 @@ static struct keep *find_keep(struct subscriber *s, const struct peer_id *peer) 
 static bool keep(struct subscriber *s, const struct peer_id *peer) {
         struct keep *k;
 
+        if (find_keep(s, peer)) /* a service needs a peer or does not; it is not counted */
+                return true;
         if (!transport_keep(s->service->shell->transport, peer))
                 return false;
         k = xnew(struct keep);

@@ -467,6 +467,10 @@ def test_full_disk(tap):
         with small_disk("2m") as disk:
             tell(tap, "no room for the spool", p.run("query", WIDE, env={"TMPDIR": str(disk)}), 5, "LIMIT.*spool|RESULT_LIMIT")
             tell(tap, "no room for --save-rows", p.run("query", "--save-rows", disk / "rows", WIDE), 5, "disk full")
+            done = p.run("query", "--json", "--save-rows", disk / "rows", WIDE)
+            said = json.loads(done.stdout)
+            tap.check(done.returncode == 5 and "disk full" in said["error"] and said["exit"] == 5 and said["data"],
+                      "no room for --save-rows amid the rows of --json: still one object", done.stdout[-300:])
             tap.equal([f.name for f in disk.iterdir()], [], "no part of a file is left")
         with small_disk("4k") as disk:
             tell(tap, "no room for a snapshot", p.run("query", "--data", p.good, "SELECT x FROM t",

@@ -150,6 +150,18 @@ static void test_refused(void **state) {
         assert_int_equal(fd, -1);
 }
 
+/* Ctrl-C, while a large file is copied. */
+static void test_woken(void **state) {
+        struct fixture *f = *state;
+        uint64_t len;
+        int fd = -1;
+
+        (void) sqlite3_close(database(f, "CREATE TABLE t(x INTEGER); INSERT INTO t VALUES (1);"));
+        quorate_wake(f->q);
+        assert_int_equal(client_snapshot(f->q, f->path, &fd, &len), QUORATE_AGAIN);
+        assert_int_equal(fd, -1);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
-TEST_MAIN(TEST(test_wal), TEST(test_rollback), TEST(test_refused))
+TEST_MAIN(TEST(test_wal), TEST(test_rollback), TEST(test_refused), TEST(test_woken))

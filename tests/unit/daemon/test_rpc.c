@@ -182,6 +182,28 @@ static void test_many_callers(void **state) {
         answers_free(a);
 }
 
+/* Large answers of many: those of whoever was not heard of for longest go. */
+static void test_many_bytes(void **state) {
+        CLEANUP(freep) uint8_t *large = xmalloc(3u << 20);
+        CLEANUP(refbuf_unrefp) struct refbuf *body = refbuf_new(BYTES(large, 3u << 20));
+        const struct answer answer = { .body = body };
+        struct answers *a = answers_new(1);
+        unsigned kept = 0;
+
+        for (uint64_t i = 1; i <= 20; i++) {
+                struct link_peer caller = { .instance = i };
+
+                answers_begin(a, &caller, 1);
+                answers_store(a, &caller, 1, &answer);
+        }
+        for (uint64_t i = 1; i <= 20; i++)
+                kept += answers_find(a, &(struct link_peer){ .instance = i }, 1) != NULL;
+        assert_int_equal(kept, 5); /* of 3 MiB in 16 */
+        assert_non_null(answers_find(a, &(struct link_peer){ .instance = 20 }, 1));
+        assert_true(answers_is_old(a, &(struct link_peer){ .instance = 1 }, 1));
+        answers_free(a);
+}
+
 static void check_bound(enum transport transport) {
         struct outcome calls[RPC_OUTSTANDING_MAX], extra;
         struct fixture f;
@@ -580,9 +602,9 @@ static void test_blocking_on_a_sleeper(void **state) {
 TEST_MAIN(cmocka_unit_test(test_descriptors), cmocka_unit_test(test_policy),
           cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
           cmocka_unit_test(test_gone), cmocka_unit_test(test_retry),
-          cmocka_unit_test(test_many_callers), cmocka_unit_test(test_bound),
-          cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
-          cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
-          cmocka_unit_test(test_nothing_after_a_cut), cmocka_unit_test(test_garbage_bus),
-          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking),
-          cmocka_unit_test(test_blocking_on_a_sleeper))
+          cmocka_unit_test(test_many_callers), cmocka_unit_test(test_many_bytes),
+          cmocka_unit_test(test_bound), cmocka_unit_test(test_oversize),
+          cmocka_unit_test(test_budget), cmocka_unit_test(test_cancel),
+          cmocka_unit_test(test_garbage), cmocka_unit_test(test_nothing_after_a_cut),
+          cmocka_unit_test(test_garbage_bus), cmocka_unit_test(test_events),
+          cmocka_unit_test(test_blocking), cmocka_unit_test(test_blocking_on_a_sleeper))
