@@ -67,6 +67,39 @@ static void checks_json(const struct receipt_report *r) {
         }
 }
 
+/* Who counts as one with it, and how that is known: a fact that was only claimed may join voters,
+ * never part them (query.md of the design, "Independence"). */
+static void voter_json(const struct verdict_statement *v, bool *first) {
+        json_key(stdout, "voter", first);
+        json_text(stdout, v->voter_group);
+        json_key(stdout, "facts", first);
+        fputc('[', stdout);
+        for (size_t i = 0; i < v->n_facts; i++) {
+                bool first_of_fact = true;
+
+                fputs(i ? ",{" : "{", stdout);
+                json_key(stdout, "name", &first_of_fact);
+                json_text(stdout, v->facts[i].name);
+                json_key(stdout, "value", &first_of_fact);
+                json_text(stdout, v->facts[i].value);
+                json_member_bool(stdout, "measured", v->facts[i].measured, &first_of_fact);
+                fputc('}', stdout);
+        }
+        fputc(']', stdout);
+}
+
+static void voter_text(const struct verdict_statement *v) {
+        char shown[256], value[256];
+
+        printf("           voter %s", text_escape(v->voter_group, shown, sizeof(shown)));
+        for (size_t i = 0; i < v->n_facts; i++)
+                printf("%s %s %s (%s)", i ? "," : ":",
+                       text_escape(v->facts[i].name, shown, sizeof(shown)),
+                       text_escape(v->facts[i].value, value, sizeof(value)),
+                       v->facts[i].measured ? "measured" : "claimed");
+        putchar('\n');
+}
+
 static void host_json(const struct receipt_report *r, size_t i) {
         const struct receipt_host *h = &r->receipt.hosts[i];
         struct peer_id id = peer_id_from_ed25519(&h->key);
@@ -79,8 +112,10 @@ static void host_json(const struct receipt_report *r, size_t i) {
         json_member_bool(stdout, "counted", h->counted, &first);
         json_key(stdout, "answer", &first);
         json_hex(stdout, h->answer.hash.bytes, h->commit.len ? HASH_SIZE : 0);
-        if (receipt_verdict(r, i, &v))
+        if (receipt_verdict(r, i, &v)) {
                 json_member_string(stdout, "verdict", verdict_name(v.verdict), &first);
+                voter_json(&v, &first);
+        }
         fputc('}', stdout);
 }
 
@@ -195,6 +230,9 @@ int receipt_verify_file(const struct command_context *ctx, const char *path, con
                 report_json(&c, report, false);
         else if (is_receipt(&c)) /* of anything else the one line says it all */
                 report_text(ctx, report);
+        if (report->valid && !ctx->common.json)
+                puts("It proves what these keys signed. Whose they are, and that the hosts are\n"
+                     "independent, is the asker's word; `quorate receipt show` names them.");
         return verdict(&c, report);
 }
 
@@ -209,12 +247,14 @@ static void show_text(const struct command_context *ctx, const struct receipt_re
                 const struct receipt_host *h = &r->receipt.hosts[i];
                 struct peer_id id = peer_id_from_ed25519(&h->key);
                 char answer[2 * HASH_SIZE + 1] = "no commit";
+                bool is_judged = receipt_verdict(r, i, &v);
 
                 if (h->commit.len)
                         hex_encode(hash_bytes(&h->answer.hash), answer);
                 printf("host       %s\n           %.16s… %s %s\n", peer_id_text(&id, text), answer,
-                       receipt_verdict(r, i, &v) ? verdict_name(v.verdict) : "",
-                       h->counted ? "(counted)" : "");
+                       is_judged ? verdict_name(v.verdict) : "", h->counted ? "(counted)" : "");
+                if (is_judged)
+                        voter_text(&v);
         }
         report_text(ctx, r);
 }

@@ -247,6 +247,7 @@ static void test_show(void **state) {
         CLEANUP(freep) struct receipt_report *report = xnew(struct receipt_report);
         CLEANUP(capture_donep) struct capture text = {}, json = {};
         const struct descriptor *d = &report->descriptor;
+        struct verdict_statement v;
         char wanted[160], root[2 * HASH_SIZE + 1];
         time_t asked;
 
@@ -265,6 +266,13 @@ static void test_show(void **state) {
                         root);
         assert_says(&text, wanted);
         assert_says(&text, "\ncolumns    ");
+        assert_true(receipt_verdict(report, 0, &v) && v.n_facts > 0);
+        (void) snprintf(wanted, sizeof(wanted), "voter %.*s: %.*s ", (int) v.voter_group.len,
+                        (const char *) v.voter_group.data, (int) v.facts[0].name.len,
+                        (const char *) v.facts[0].name.data);
+        assert_says(&text, wanted);
+        assert_says(&text, v.facts[0].measured ? " (measured)" : " (claimed)");
+        assert_says(&json, v.facts[0].measured ? "\"measured\":true" : "\"measured\":false");
         (void) snprintf(wanted, sizeof(wanted), "\"time_us\":%lld,", (long long) d->time_us);
         assert_says(&json, wanted);
         (void) snprintf(wanted, sizeof(wanted), "\"root\":\"%s\"}", root);
