@@ -41,7 +41,7 @@ static const struct word errors[_OUTCOME_MAX] = {
               "no host can run this ({why}); add peers (`quorate peers`) or run it with "
               "--prefer local"),
         ERROR(TOO_FEW_HOSTS, 5,
-              "{have} hosts took part, {need} are needed; add hosts, lower "
+              "too few hosts took part ({have}, {need} are needed); add hosts, lower "
               "--quorum, or try again"),
         ERROR(SPLIT, 4,
               "{voters} voters gave {answers} answers and none leads by the quorum; the "

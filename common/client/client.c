@@ -275,8 +275,9 @@ int client_call(struct quorate *q, const char *method, const void *request,
         if (w.code == RPC_E_GONE || w.code == RPC_E_TIMEOUT)
                 return client_fail(q, QUORATE_E_LOST,
                                    "the node does not answer; look at `quorate doctor`");
-        return w.code == RPC_E_MALFORMED ? client_fail(q, QUORATE_E_PROTOCOL, "malformed answer")
-                                         : QUORATE_E_REFUSED;
+        if (w.code == RPC_E_MALFORMED)
+                return client_fail(q, QUORATE_E_PROTOCOL, "malformed answer");
+        return w.code == OUTCOME_USAGE ? QUORATE_E_USAGE : QUORATE_E_REFUSED;
 }
 
 /* Errors of a statement that have no place in it. */

@@ -47,8 +47,10 @@ static int fill_hosts(struct quorate *q, const struct quorate_question *question
                 return client_fail(q, QUORATE_E_USAGE, "at most 16 hosts can be named");
         for (size_t i = 0; i < question->n_hosts; i++) {
                 if (!peer_id_from_text(BYTES_STR(question->hosts[i]), &a->peers[i]))
-                        return client_fail(q, QUORATE_E_USAGE, "%s: not a peer id (12D3KooW…)",
-                                           question->hosts[i]);
+                        return client_fail(
+                                q, QUORATE_E_USAGE,
+                                "%s: not a peer id (12D3KooW…); `quorate peers -v` lists them",
+                                question->hosts[i]);
                 a->hosts[i] = (ProtobufCBinaryData){ a->peers[i].len, a->peers[i].bytes };
         }
         a->request.hosts = a->hosts;

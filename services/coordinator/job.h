@@ -95,7 +95,7 @@ struct job {
         enum comparison comparison;
         enum data_class data_class;
         struct plan plan;
-        struct refused refused; /* class REFUSED: what decides that */
+        struct refused refused; /* not EXACT: what decides that */
         struct handle run, journal, receipt;
         unsigned n_analyses;
         bool has_slot;
@@ -137,3 +137,5 @@ struct job {
         unsigned unsigned_verdicts;
         nsec_t elapsed, first_row;
 };
+
+bool job_is_exact(const struct job *j); /* analysed: every build answers it alike */

@@ -42,14 +42,16 @@ void job_analysing_step(struct job *j, nsec_t now) {
         j->n_analyses += job_run_start(j, &w, now);
 }
 
+bool job_is_exact(const struct job *j) {
+        return strcmp(j->class_name, "EXACT") == 0 || strcmp(j->class_name, "ORDERED") == 0;
+}
+
 static enum comparison comparison_for(const struct job *j) {
         unsigned asked = comparison_of(BYTES_STR(j->request->comparison));
 
         if (asked)
                 return asked;
-        if (strcmp(j->class_name, "FLOAT") == 0 || strcmp(j->class_name, "REFUSED") == 0)
-                return COMPARISON_CLASS;
-        return COMPARISON_ENGINE;
+        return job_is_exact(j) ? COMPARISON_ENGINE : COMPARISON_CLASS;
 }
 
 static enum data_class data_class_for(const struct job *j) {
@@ -143,6 +145,7 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
                 .asked_for_check = j->has_asked_check,
                 .names_hosts = j->request->n_hosts > 0,
                 .is_refused = strcmp(j->class_name, "REFUSED") == 0,
+                .is_incomparable = j->comparison != COMPARISON_CLASS && !job_is_exact(j),
                 .has_workers = RQ_OF(j)->core->n_engines > 0,
                 .has_private_data = j->data_class != DATA_PUBLIC,
                 .candidates = candidates,
@@ -244,7 +247,7 @@ static void finish_explain(struct job *j, struct refbuf *reply) {
 static void take_finding(struct job *j, const Worker__Analysis *a) {
         const Worker__Finding *f = a->n_findings ? a->findings[0] : NULL;
 
-        if (!f || strcmp(a->class_name, "REFUSED") != 0)
+        if (!f)
                 return;
         j->refused = (struct refused){ .position = f->position };
         text_escape(BYTES_STR(f->expression), j->refused.expression, sizeof(j->refused.expression));
@@ -263,6 +266,18 @@ static void fail_not_verifiable(struct job *j, nsec_t now) {
         j->position = f->position;
         (void) strcpy(j->host_text, f->why);
         job_fail(j, OUTCOME_NOT_VERIFIABLE, detail, now);
+}
+
+/* Hosts would refuse it one by one, and seem to be too few. */
+static void fail_incomparable(struct job *j, nsec_t now) {
+        char detail[DETAIL_MAX];
+
+        (void) snprintf(detail, sizeof(detail),
+                        "what=comparison %s: builds differ in `%.30s`; give --comparison class",
+                        comparison_name(j->comparison),
+                        *j->refused.expression ? j->refused.expression : "the query");
+        j->position = j->refused.position;
+        job_fail(j, OUTCOME_USAGE, detail, now);
 }
 
 void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
@@ -291,6 +306,8 @@ void job_route(struct job *j, nsec_t now) {
 
         if (j->plan.error == OUTCOME_NOT_VERIFIABLE) {
                 fail_not_verifiable(j, now);
+        } else if (j->plan.error == OUTCOME_USAGE) {
+                fail_incomparable(j, now);
         } else if (j->plan.error) {
                 (void) snprintf(detail, sizeof(detail), "why=%s", job_why_nobody(j, why));
                 job_fail(j, j->plan.error, detail, now);

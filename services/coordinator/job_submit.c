@@ -100,6 +100,8 @@ static const char *check_text(const Coordinator__SubmitRequest *request) {
                 return "what=too many engines, hosts or parameters";
         if (request->comparison[0] && !comparison_of(BYTES_STR(request->comparison)))
                 return "what=comparison: one of class, engine, portable";
+        if (strcmp(request->comparison, "portable") == 0)
+                return "what=comparison portable: no two engines are compared yet; give engine";
         if (request->data_class[0] && !data_class_of(BYTES_STR(request->data_class)))
                 return "what=class: one of public, internal, sensitive";
         if (!prefer_of(request->prefer))

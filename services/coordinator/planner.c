@@ -14,6 +14,12 @@ static bool is_not_verifiable(const struct planner_facts *f) {
 static bool refused_locally(const struct planner_facts *f) {
         return f->is_refused && may_be_local(f);
 }
+static bool is_incomparable(const struct planner_facts *f) {
+        return f->is_incomparable && !may_be_local(f);
+}
+static bool incomparable_locally(const struct planner_facts *f) {
+        return f->is_incomparable && may_be_local(f);
+}
 static bool keeps_private(const struct planner_facts *f) {
         return f->has_private_data && may_be_local(f);
 }
@@ -49,6 +55,13 @@ static const struct {
         { refused_locally,
           { true, OUTCOME_OK, "not_verifiable",
             "two honest hosts may answer this query differently, so it runs here" } },
+        { is_incomparable,
+          { false, OUTCOME_USAGE, "not_comparable",
+            "builds may answer this query differently; --comparison class asks those of one" } },
+        { incomparable_locally,
+          { true, OUTCOME_OK, "not_comparable",
+            "builds may answer this query differently, so it runs here; --comparison class asks "
+            "those of one" } },
         { keeps_private,
           { true, OUTCOME_OK, "private_data",
             "the data is not public and stays here; --class public or --prefer remote sends it" } },

@@ -16,6 +16,7 @@ struct planner_facts {
         bool asked_for_check; /* verify, replicas, quorum or hosts were given */
         bool names_hosts;     /* nobody else will do, this machine neither */
         bool is_refused;      /* class REFUSED: two honest hosts may differ */
+        bool is_incomparable; /* asked to be compared among builds, which may differ in it */
         bool has_workers;
         bool has_private_data;     /* internal or sensitive: nobody else may see it */
         unsigned candidates, need; /* hosts known; fewest that can give an answer */

@@ -91,7 +91,8 @@ static void say_no_job(struct shell *s, struct channel *c, struct bytes job) {
         }
         if (!*e.state) {
                 channel_reset(c, RESULT_NO_JOB,
-                              "no such job: it ended long ago, or was never here");
+                              "no such job: it ended long ago, or was never here; see `quorate "
+                              "job list`");
                 return;
         }
         hex_encode(job, hex);

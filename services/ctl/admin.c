@@ -185,6 +185,7 @@ static int run_status(const struct command_context *ctx) {
 
 const struct command command_status = {
         .name = "status",
+        .no_operands = true,
         .usage = "status",
         .summary = "Show what this node is and does; -v with all counters",
         .run = run_status,
@@ -227,6 +228,7 @@ static int run_resume(const struct command_context *ctx) {
 
 const struct command command_pause = {
         .name = "pause",
+        .no_operands = true,
         .usage = "pause [--drain TIME]",
         .summary = "Take no more jobs of others",
         .example = "quorate pause --drain 2min",
@@ -237,6 +239,7 @@ const struct command command_pause = {
 };
 const struct command command_resume = {
         .name = "resume",
+        .no_operands = true,
         .usage = "resume",
         .summary = "Take jobs of others again",
         .run = run_resume,

@@ -75,9 +75,9 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                 split_data(o->data.items[i], names[i], &inputs[i]);
         if (o->replicas > 32 || o->quorum > 32 || o->max_replicas > 32)
                 return complain(ctx, EXIT_USAGE,
-                                "--replicas, --quorum and --max-replicas: at most 32");
+                                "--replicas, --quorum and --max-replicas: give at most 32");
         if (o->timeout > 24 * 3600 * NSEC_PER_SEC)
-                return complain(ctx, EXIT_USAGE, "--timeout: at most 24h");
+                return complain(ctx, EXIT_USAGE, "--timeout: give at most 24h");
         if (o->replicas && o->quorum > o->replicas)
                 return complain(ctx, EXIT_USAGE,
                                 "--quorum %u needs at least as many --replicas; raise those",
@@ -447,8 +447,9 @@ int ask_show(const struct command_context *ctx, const struct ask_options *o, str
         if (o->save_rows) {
                 s.rows = rows_file_new(o->save_rows);
                 if (!s.rows)
-                        return complain(ctx, EXIT_USAGE, "--save-rows %s: %s", o->save_rows,
-                                        strerror(errno));
+                        return complain(ctx, EXIT_USAGE,
+                                        "--save-rows %s: %s; give a file in a folder you may write",
+                                        o->save_rows, strerror(errno));
         }
         progress_init(&s.progress, o->quiet || ctx->common.json);
         s.format = format_new(format, stdout, terminal_width());

@@ -84,8 +84,6 @@ static int run(const struct command_context *ctx) {
         struct doctor d = { .ctx = ctx };
         unsigned counts[3] = {};
 
-        if (ctx->operands.n_items > 0)
-                return complain(ctx, EXIT_USAGE, "doctor: takes no operands");
         if (node_find_running(&ctx->common, &d.node))
                 return complain(ctx, EXIT_USAGE,
                                 "no usable directories; set HOME, or give --runtime and --state");
@@ -103,6 +101,7 @@ static int run(const struct command_context *ctx) {
 
 const struct command command_doctor = {
         .name = "doctor",
+        .no_operands = true,
         .usage = "doctor",
         .summary = "Look for what is missing or wrong, and say what to do",
         .example = "quorate doctor --state ~/.local/share/quorate",

@@ -80,6 +80,10 @@ static int job_list(const struct command_context *ctx) {
         const Coordinator__JobListReply *reply;
         int code;
 
+        if (ctx->operands.n_items > 1)
+                return complain(ctx, EXIT_USAGE,
+                                "job list: takes options only, not '%s'; see --help",
+                                ctx->operands.items[1]);
         if (o->limit > LIST_MAX)
                 return complain(ctx, EXIT_USAGE, "--limit: give at most %d", LIST_MAX);
         request.limit = (uint32_t) o->limit;

@@ -124,17 +124,22 @@ static int run(const struct command *c, int argc, char **argv) {
                 command_help(c, stdout);
                 return EXIT_OK;
         }
+        if (c->no_operands && ctx.operands.n_items > 0)
+                return complain(&ctx, EXIT_USAGE, "%s: takes options only, not '%s'; see --help",
+                                c->name, ctx.operands.items[0]);
         return c->run(&ctx);
 }
 
 /* The only line of somebody who mistyped it: it says what was meant, if that can be seen. */
 static int complain_unknown(const char *before, const char *name) {
+        static const char *const others[] = { "help", "--help", "--version" };
         struct similar s = similar_to(name);
         char meant[64];
 
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
                 similar_try(&s, commands[i].command->name);
-        similar_try(&s, "help");
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                similar_try(&s, others[i]);
         return complain(NULL, EXIT_USAGE, "%s '%s'%s; `quorate --help` lists them", before, name,
                         similar_text(&s, meant));
 }
@@ -177,6 +182,8 @@ static int run_line(int argc, char **argv) {
 
         if (argc == 3 && strcmp(argv[1], "help") == 0)
                 return help_on(argv[2]);
+        if (argc > 3 && strcmp(argv[1], "help") == 0)
+                return complain(NULL, EXIT_USAGE, "help: give one command, not %d", argc - 2);
         if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
             strcmp(argv[1], "help") == 0) {
                 help(argc < 2 ? stderr : stdout);

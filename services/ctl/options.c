@@ -112,6 +112,13 @@ static const char *expected(const struct option *o) {
                                                                : "a value";
 }
 
+static int refuse_value(struct parse *p, const struct option *o, const char *v) {
+        char after[160];
+
+        (void) snprintf(after, sizeof(after), "--%s: give %s", o->name, expected(o));
+        return refuse(p, "'%s' will not do for %s", v, after);
+}
+
 static int take_value(struct parse *p, const struct option *o, void *values, const char *inline_v) {
         const char *v = inline_v;
 
@@ -127,7 +134,7 @@ static int take_value(struct parse *p, const struct option *o, void *values, con
                 return refuse(p, "--%s needs %s; see --help", o->name,
                               o->kind == OPTION_LIST ? "a value" : expected(o));
         if (!store(o, values, v))
-                return refuse(p, "'%s' will not do: give %s", v, expected(o));
+                return refuse_value(p, o, v);
         return OPTIONS_OK;
 }
 

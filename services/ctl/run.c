@@ -184,9 +184,6 @@ static int run(const struct command_context *ctx) {
         char error[256];
         int code;
 
-        if (ctx->operands.n_items > 0)
-                return complain(ctx, EXIT_USAGE, "run: takes options only, not '%s'; see --help",
-                                ctx->operands.items[0]);
         if (o->nodes < 1 || o->nodes > GRID_NODES_MAX || o->workers < 1 || o->workers > 8)
                 return complain(ctx, EXIT_USAGE, "run: 1 to %d nodes and 1 to 8 workers each",
                                 GRID_NODES_MAX);
@@ -213,6 +210,7 @@ static int run(const struct command_context *ctx) {
 
 const struct command command_run = {
         .name = "run",
+        .no_operands = true,
         .usage = "run [OPTIONS]",
         .summary = "Run a node: all its services, supervised and kept apart",
         .example = "quorate run --nodes 5 --state ~/grid",

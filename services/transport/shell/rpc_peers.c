@@ -185,7 +185,9 @@ static void peers_why(Transport__Peers_Service *base, const Transport__WhyReques
 
         peer = peer_of(&in->peer, &id) ? peers_find(transport_peers(s->transport), &id) : NULL;
         if (!peer) {
-                call_fail(call, PEERS_E_PEER, "this node has never heard of that peer");
+                call_fail(
+                        call, PEERS_E_PEER,
+                        "this node has never heard of that peer; `quorate find PEER` asks others");
                 return;
         }
         reply.peer = describe(call, s, peer);

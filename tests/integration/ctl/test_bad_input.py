@@ -121,6 +121,11 @@ def command_table(p):
         ("no statement", [q], 2, "give one statement"),
         ("an empty statement", [q, " ;"], 2, "the statement is empty; give one"),
         ("run with an operand", ["run", "extra"], 2, "takes options only, not 'extra'; see"),
+        ("pause with an operand", ["pause", "extra"], 2, "takes options only, not 'extra'; see"),
+        ("job list of something", ["job", "list", "extra"], 2, "takes options only, not 'extra'; see"),
+        ("help on two", ["help", "run", "query"], 2, "give one command"),
+        ("shape that is none", [q, "--format", "xml", "SELECT 1"], 2, "'xml' will not do for --format: give table"),
+        ("rows saved where nobody may write", [q, "--save-rows", "/proc/x", "SELECT 1"], 2, "--save-rows /proc/x: .*give a file"),
         ("quorum above replicas", [q, "-k", "2", "-Q", "3", "SELECT 1"], 2, "needs at least as many --replicas"),
         ("data is not there", [q, "--data", p.path("none.db"), "SELECT 1"], 2, r"none\.db: No such file"),
         ("data is a folder", [q, "--data", p.dir, "SELECT 1"], 2, "not a file"),
@@ -358,13 +363,20 @@ def test_node(tap):
                   "a second run on the same sockets: refused, though its state is another", second)
         answer = grid.begin("SELECT 41 + 1", node=1).wait()
         tap.check(answer.code == 0 and answer.rows == [(42,)], "the first one serves on", answer)
+        answer = grid.begin("SELECT 1.5", "--comparison", "engine").wait()
+        tap.check(answer.code == 0 and answer.rows == [(1.5,)] and "not_comparable" in answer.json["reason"],
+                  "what builds differ in runs here, whatever it was to be compared by", answer)
         check_job_cancel(tap, grid)
         check_lists(tap, grid)
         for name, arguments, code, wanted in (
                 ("syntax error", ["SELECT FROM"], 5, "PARSE at byte 7"),
                 ("two statements", ["SELECT 1; SELECT 2"], 5, "one statement"),
                 ("writing statement", ["CREATE TABLE x(y)"], 5, "REFUSED|CREATE"),
-                ("expired deadline", ["--timeout", "500ms", ENDLESS], 5, "TIMEOUT")):
+                ("expired deadline", ["--timeout", "500ms", ENDLESS], 5, "TIMEOUT"),
+                ("fast, and three hosts", ["--verify", "fast", "-k", "3", "SELECT 1"], 2, "USAGE: verify fast asks one host"),
+                ("compared among engines", ["--comparison", "portable", "SELECT 1"], 2, "USAGE: comparison portable.*give engine"),
+                ("compared among builds, though they differ in it", ["--comparison", "engine", "--prefer", "remote", "SELECT 1.5"], 2,
+                 "USAGE: comparison engine: builds differ in `1.5`; give --comparison class")):
             got, _, err = grid.ctl(1, "query", *arguments)
             tap.check(got == code and re.search(wanted, err) and len(err.splitlines()) == 1,
                       f"through the node, {name}: exit {code}, one line", f"exit {got}", err)

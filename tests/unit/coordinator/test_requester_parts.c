@@ -9,7 +9,16 @@
 
 /* ---- Planner ---- */
 
-enum { ASKED = 1, REFUSED = 2, NO_WORKER = 4, PRIVATE = 8, SMALL = 16, FAST = 32, NAMED = 64 };
+enum {
+        ASKED = 1,
+        REFUSED = 2,
+        NO_WORKER = 4,
+        PRIVATE = 8,
+        SMALL = 16,
+        FAST = 32,
+        NAMED = 64,
+        BUILDS = 128
+};
 
 static const struct {
         const char *name;
@@ -37,6 +46,12 @@ static const struct {
           OUTCOME_NOT_VERIFIABLE, "not_verifiable" },
         { "not verifiable, fast", PREFER_AUTO, 5, REFUSED | ASKED | FAST, false, OUTCOME_OK,
           "grid" },
+        { "builds differ", PREFER_AUTO, 5, BUILDS, true, OUTCOME_OK, "not_comparable" },
+        { "builds differ, check asked for", PREFER_AUTO, 5, BUILDS | ASKED, false, OUTCOME_USAGE,
+          "not_comparable" },
+        { "builds differ, fast", PREFER_REMOTE, 5, BUILDS | FAST, false, OUTCOME_USAGE,
+          "not_comparable" },
+        { "builds differ, here", PREFER_LOCAL, 5, BUILDS, true, OUTCOME_OK, "asked_local" },
         { "private data", PREFER_AUTO, 5, PRIVATE, true, OUTCOME_OK, "private_data" },
         { "private data, sent on purpose", PREFER_REMOTE, 5, PRIVATE, false, OUTCOME_OK, "grid" },
 };
@@ -49,6 +64,7 @@ static void test_planner(void **state) {
                         .asked_for_check = c->flags & ASKED,
                         .names_hosts = c->flags & NAMED,
                         .is_refused = c->flags & REFUSED,
+                        .is_incomparable = c->flags & BUILDS,
                         .has_workers = !(c->flags & NO_WORKER),
                         .has_private_data = c->flags & PRIVATE,
                         .candidates = c->candidates,
