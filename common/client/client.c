@@ -36,8 +36,8 @@ static const char *const code_texts[] = {
         [QUORATE_E_PROTOCOL] = "the node sent something malformed",
         [QUORATE_E_SILENT] = "a node runs here but does not answer; look at `quorate doctor`",
         [QUORATE_E_DENIED] = "this node's sockets are not yours to use; ask its operator",
-        [QUORATE_E_FOREIGN] = "others could have put the sockets into the usual runtime directory; "
-                              "remove it, or name one with --runtime DIR",
+        [QUORATE_E_FOREIGN] = ("others could have put the sockets into the usual runtime "
+                               "directory; remove it, or name one with --runtime DIR"),
 };
 
 const char *quorate_code_text(int code) {

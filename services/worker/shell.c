@@ -60,6 +60,8 @@ static void on_enlisted(void *userdata, const struct rpc_result *result) {
         struct worker *w = userdata;
         const Coordinator__WorkerWelcome *welcome = result->message;
 
+        if (result->code == RPC_E_CANCELLED) /* by ourselves: we are stopping */
+                return;
         if (result->code != RPC_OK) {
                 log_warning("the coordinator does not enlist us: code %u", (unsigned) result->code);
                 return;
