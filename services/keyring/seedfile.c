@@ -6,8 +6,9 @@
 const char *seedfile_result_text(int r) {
         static const char *const texts[_SEEDFILE_RESULT_N] = {
                 [SEEDFILE_OK] = "fine",
-                [SEEDFILE_E_FORMAT] = "this is no seed file of this version; move it away and "
-                                      "make one with `quorate key new`",
+                [SEEDFILE_E_FORMAT] =
+                        ("this is no seed file of this version; move it away and make one with "
+                         "`quorate key new`"),
                 [SEEDFILE_E_SIZE] = "the seed file is damaged (wrong length); restore a copy of it",
                 [SEEDFILE_E_NEED] = "the seed is sealed; set passphrase-file in [keyring]",
                 [SEEDFILE_E_PASSPHRASE] = "wrong passphrase, or the file was altered",
