@@ -113,10 +113,12 @@ static const char *expected(const struct option *o) {
 }
 
 static int refuse_value(struct parse *p, const struct option *o, const char *v) {
-        char after[160];
+        char shown[80];
 
-        (void) snprintf(after, sizeof(after), "--%s: give %s", o->name, expected(o));
-        return refuse(p, "'%s' will not do for %s", v, after);
+        text_escape(BYTES_STR(v), shown, sizeof(shown));
+        (void) snprintf(p->error, 256, "'%s' will not do for --%.40s: give %.90s", shown, o->name,
+                        expected(o));
+        return OPTIONS_E_USAGE;
 }
 
 static int take_value(struct parse *p, const struct option *o, void *values, const char *inline_v) {
