@@ -37,9 +37,9 @@ def install(build):
     return folder
 
 
-def js(folder, **wanted):
-    """A js peer as js/peer.mjs describes it."""
-    return Foreign(["node", "peer.mjs", json.dumps(wanted)], folder)
+def js(folder, prefix=(), **wanted):
+    """A js peer as js/peer.mjs describes it. prefix: what runs it, such as nsenter."""
+    return Foreign([*prefix, "node", "peer.mjs", json.dumps(wanted)], folder)
 
 
 class Foreign:

@@ -25,11 +25,20 @@ const careless = kadDHT({
   protocol: '/quorate/kad/1.0.0', clientMode: false, validators: everything, peerInfoMapper: passthroughMapper
 })
 
+// libp2p itself says "discovered" of whoever connects: what multicast alone told is heard at its source.
+const observedMdns = components => {
+  const source = mdns()(components)
+  source.addEventListener('peer', ({ detail }) => say({
+    event: 'multicast', peer: detail.id.toString(), addresses: detail.multiaddrs.map(String)
+  }))
+  return source
+}
+
 const node = await createLibp2p({
   privateKey,
   addresses: { listen: [wanted.listen ?? '/ip4/127.0.0.1/udp/0/quic-v1'] },
   transports: [quic()],
-  peerDiscovery: wanted.mdns ? [mdns()] : [],
+  peerDiscovery: wanted.mdns ? [observedMdns] : [],
   services: {
     identify: identify(),
     identifyPush: identifyPush(),
@@ -42,9 +51,6 @@ if (wanted.gossip) startGossip(node)
 
 node.addEventListener('peer:identify', ({ detail }) => say({
   event: 'identify', peer: detail.peerId.toString(), protocols: detail.protocols
-}))
-node.addEventListener('peer:discovery', ({ detail }) => say({
-  event: 'discovery', peer: detail.id.toString(), addresses: detail.multiaddrs.map(String)
 }))
 
 say({ event: 'ready', peer: node.peerId.toString(), address: node.getMultiaddrs()[0]?.toString() })
