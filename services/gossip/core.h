@@ -19,6 +19,7 @@
 #include "common/wire/envelope.h"
 #include "proto/peers.pb-c.h"
 #include "services/gossip/counters.h"
+#include "services/gossip/early.h"
 #include "services/gossip/gossip.h"
 #include "services/gossip/shard.h"
 
@@ -70,6 +71,7 @@ struct gossip {
         struct rng rng;
         struct pubsub *router;
         struct offers *offers;
+        struct early *early;
         pubsub_verify_fn verify;
         void *verify_userdata;
         nsec_t clock_at;
@@ -129,13 +131,10 @@ size_t gossip_dialable(const struct gossip *g, const struct multiaddr *list, siz
 /* ---- publish.c ---- */
 
 void publish_shards(struct gossip *g, nsec_t now);
-/* As soon as the spacing allows. */
-void publish_soon(struct gossip *g, nsec_t now);
+void publish_soon(struct gossip *g, nsec_t now); /* as soon as the spacing allows */
 void publish_expire(struct gossip *g, nsec_t now);
-/* The last publication went to so many peers. */
-void publish_reached(struct gossip *g, uint64_t n);
-/* A peer spoke: if it is the first in our shard it gets at once what nobody heard. */
-void publish_heard_from(struct gossip *g, nsec_t now);
+void publish_reached(struct gossip *g, uint64_t n);    /* the last one went to so many peers */
+void publish_heard_from(struct gossip *g, nsec_t now); /* a peer spoke: the first, perhaps */
 nsec_t publish_deadline(const struct gossip *g);
 void publish_signed(struct gossip *g, struct bytes signature, nsec_t now);
 /* Enough members of our shards to be connected to. */

@@ -17,5 +17,7 @@ enum gossip_counter {
         GOSSIP_LOOKUPS,
         GOSSIP_CALLS_REFUSED,
         GOSSIP_OWN_INVALID,
+        GOSSIP_RPCS_EARLY,
+        GOSSIP_RPCS_TOO_EARLY,
         _GOSSIP_COUNTERS,
 };

@@ -26,6 +26,8 @@ static const char *const counter_names[_GOSSIP_COUNTERS] = {
         [GOSSIP_LOOKUPS] = "lookups",
         [GOSSIP_CALLS_REFUSED] = "calls_refused",
         [GOSSIP_OWN_INVALID] = "own_invalid",
+        [GOSSIP_RPCS_EARLY] = "rpcs_early",
+        [GOSSIP_RPCS_TOO_EARLY] = "rpcs_too_early",
 };
 
 void gossip_config_default(struct gossip_config *ret) {
@@ -65,6 +67,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
         g->peers = map_new(rng_u64(&g->rng));
         g->asks = map_new(rng_u64(&g->rng));
         g->calls = map_new(rng_u64(&g->rng));
+        g->early = early_new(rng_u64(&g->rng));
         g->denied = map_new(rng_u64(&g->rng));
         list_init(&g->actions);
         list_init(&g->ask_order);
@@ -120,6 +123,7 @@ struct gossip *gossip_free(struct gossip *g) {
         free_denied(g);
         map_free(g->asks);
         map_free(g->calls);
+        early_free(g->early);
         offers_free(g->offers);
         pubsub_free(g->router);
         refbuf_unref(g->offer);
@@ -351,6 +355,7 @@ void gossip_peer_down(struct gossip *g, const struct peer_id *peer, nsec_t now) 
         struct known_peer *k = gossip_known(g, peer);
 
         g->now = now;
+        early_forget(g->early, peer);
         if (!k)
                 return;
         pubsub_peer_down(g->router, peer, now);
@@ -363,6 +368,7 @@ void gossip_peers_gone(struct gossip *g, nsec_t now) {
         void *value;
 
         g->now = now;
+        early_forget_all(g->early);
         while (map_next(g->peers, &cursor, &key, &value)) {
                 struct known_peer *k = value;
 
@@ -373,6 +379,17 @@ void gossip_peers_gone(struct gossip *g, nsec_t now) {
 
 bool gossip_knows(const struct gossip *g, const struct peer_id *peer) {
         return gossip_known(g, peer) != NULL;
+}
+
+/* What it said while our stream to it was being opened. */
+static void hear_early(struct gossip *g, const struct peer_id *peer, nsec_t now) {
+        struct refbuf *rpcs[EARLY_RPCS];
+        size_t n = early_take(g->early, peer, rpcs);
+
+        for (size_t i = 0; i < n; i++) {
+                gossip_rpc(g, peer, refbuf_bytes(rpcs[i]), now);
+                refbuf_unref(rpcs[i]);
+        }
 }
 
 void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pubsub_version version,
@@ -398,6 +415,7 @@ void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pub
         if (pubsub_mesh_size(g->router, g->shards[0].topic) == 0)
                 g->listening = now;
         pubsub_peer_up(g->router, &info, now);
+        hear_early(g, peer, now);
 }
 
 void gossip_stream_closed(struct gossip *g, const struct peer_id *peer, nsec_t now) {
@@ -430,9 +448,16 @@ void gossip_queued(struct gossip *g, const struct peer_id *peer, size_t bytes, n
 }
 
 void gossip_rpc(struct gossip *g, const struct peer_id *peer, struct bytes rpc, nsec_t now) {
+        const struct known_peer *k = gossip_known(g, peer);
+
         g->now = now;
         if (gossip_is_blocked(g, peer))
                 return;
+        if (!k || !k->has_stream) {
+                g_count(g, early_keep(g->early, peer, rpc) ? GOSSIP_RPCS_EARLY
+                                                           : GOSSIP_RPCS_TOO_EARLY);
+                return;
+        }
         pubsub_receive(g->router, peer, rpc, now);
         publish_heard_from(g, now);
 }
