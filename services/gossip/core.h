@@ -39,8 +39,8 @@ struct known_peer {
         unsigned pow_bits;
         enum pubsub_version version;
         struct refbuf *record;
+        struct multiaddr *addresses; /* as many as there are: most have one, and each is big */
         size_t n_addresses;
-        struct multiaddr addresses[GOSSIP_ADDRESSES_MAX];
         struct rate questions;
         nsec_t retry_at; /* of our stream to it */
 };

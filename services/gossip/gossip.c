@@ -83,6 +83,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
 static void known_free(struct gossip *g, struct known_peer *k) {
         (void) map_remove(g->peers, peer_id_bytes(&k->peer));
         refbuf_unref(k->record);
+        free(k->addresses);
         free(k);
 }
 
@@ -328,9 +329,10 @@ static void known_update(struct known_peer *k, const struct gossip_peer *p) {
         k->pow_bits = p->pow_bits;
         k->version = p->version;
         k->speaks_peers = p->speaks_peers;
-        k->n_addresses = 0;
-        for (size_t i = 0; i < p->n_addresses && i < GOSSIP_ADDRESSES_MAX; i++)
-                k->addresses[k->n_addresses++] = p->addresses[i];
+        free(k->addresses);
+        k->n_addresses =
+                p->n_addresses < GOSSIP_ADDRESSES_MAX ? p->n_addresses : GOSSIP_ADDRESSES_MAX;
+        k->addresses = xmemdup(p->addresses, k->n_addresses * sizeof(*k->addresses));
         refbuf_unref(k->record);
         k->record = p->record.len > 0 ? refbuf_new(p->record) : NULL;
 }
