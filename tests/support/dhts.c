@@ -5,8 +5,9 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/crypto/hash.h"
+#include "services/sim/costs.h"
 
-#define IDLE (30 * NSEC_PER_SEC)
+#define IDLE SIM_IDLE_TIMEOUT
 
 enum event_type {
         EVENT_REQUEST,
@@ -169,8 +170,8 @@ static void connect_one(struct dhts_node *at, struct dhts_node *to, bool is_dial
         c->is_dialler = is_dialler;
         c->last = at->net->now;
         free(map_set_u64(at->connections, to->index + 1, c));
-        at->bytes_out += DHTS_HANDSHAKE / 2;
-        at->bytes_in += DHTS_HANDSHAKE / 2;
+        at->bytes_out += is_dialler ? SIM_COST_HANDSHAKE_OUT : SIM_COST_HANDSHAKE_IN;
+        at->bytes_in += is_dialler ? SIM_COST_HANDSHAKE_IN : SIM_COST_HANDSHAKE_OUT;
         at->n_handshakes++;
         event_at(at->net, at->net->now + IDLE, EVENT_IDLE, to->index, at->index);
 }
@@ -249,6 +250,12 @@ static void fail_later(struct dhts_node *n, uint64_t id, nsec_t after, enum dht_
         e->failure = why;
 }
 
+static void carry(struct dhts_node *from, struct dhts_node *to, size_t n) {
+        n += n * SIM_COST_BYTE_PERMILLE / 1000;
+        from->bytes_out += n;
+        to->bytes_in += n;
+}
+
 static void on_ask(struct dhts_node *n, struct dht_action *a) {
         struct dhts *net = n->net;
         struct dhts_node *to = find_node(net, &a->contact);
@@ -257,7 +264,7 @@ static void on_ask(struct dhts_node *n, struct dht_action *a) {
 
         n->n_requests++;
         if (!to || !to->is_up || rng_chance(&net->rng, net->config.loss)) {
-                n->bytes_out += 3 * 1252; /* initial packets that nobody answers */
+                n->bytes_out += SIM_COST_DIAL_DEAD;
                 fail_later(n, a->id, 10 * NSEC_PER_SEC, DHT_UNREACHABLE);
                 return;
         }
@@ -271,8 +278,7 @@ static void on_ask(struct dhts_node *n, struct dht_action *a) {
         e->protocol = a->protocol;
         e->wants_answer = a->n;
         e->data = refbuf_ref(a->data);
-        n->bytes_out += a->data->len + DHTS_REQUEST;
-        to->bytes_in += a->data->len + DHTS_REQUEST;
+        carry(n, to, a->data->len + SIM_COST_REQUEST);
 }
 
 static void on_connect(struct dhts_node *n, struct dht_action *a) {
@@ -301,8 +307,7 @@ static void on_reply(struct dhts_node *n, struct dht_action *a, bool is_refused)
         e->failure = DHT_RESET;
         e->data = a->data ? refbuf_ref(a->data) : NULL;
         if (a->data) {
-                n->bytes_out += a->data->len + DHTS_REQUEST / 2;
-                net->nodes[w->asker].bytes_in += a->data->len + DHTS_REQUEST / 2;
+                carry(n, &net->nodes[w->asker], a->data->len);
         }
         free(w);
 }

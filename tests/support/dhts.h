@@ -1,9 +1,9 @@
 #pragma once
 
 /* Many dhts on virtual time, wired directly to one another: latency, loss, death,
- * connections that cost a handshake and idle out after 30 s. One seed, one trace.
- * Records: a small store and rules under which "/t/…" may hold any value that
- * begins with an 8-byte sequence number. */
+ * connections that cost a handshake and idle out after 30 s (services/sim/costs.h). One seed, one
+ * trace. Records: a small store and rules under which "/t/…" may hold any value that begins with an
+ * 8-byte sequence number. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,9 +14,7 @@
 #include "common/base/rng.h"
 #include "services/dht/dht.h"
 
-#define DHTS_WALL_US   INT64_C(1790000000000000)
-#define DHTS_HANDSHAKE 5500 /* bytes of a QUIC handshake and identify, both directions */
-#define DHTS_REQUEST   160  /* of opening a stream, negotiation, acknowledgements, headers */
+#define DHTS_WALL_US INT64_C(1790000000000000)
 
 struct dhts_config {
         uint64_t seed;
