@@ -170,9 +170,9 @@ void dht_answered(struct dht *d, uint64_t id, const struct dht_remote *from, str
 
 void dht_connected(struct dht *d, uint64_t id, const struct peer_id *peer, nsec_t now) {
         struct ask *a = map_get_u64(d->ask_ids, id);
-        struct bytes who = peer_id_bytes(peer);
+        struct bytes who = peer ? peer_id_bytes(peer) : BYTES_NONE;
 
         d->now = now;
         if (a)
-                finish(d, a, NULL, peer_id_is_none(peer) ? NULL : &who);
+                finish(d, a, NULL, who.len > 0 ? &who : NULL);
 }

@@ -291,6 +291,25 @@ static void begins_without_knowing_the_key(void **state) {
         dht_free(d);
 }
 
+/* Nobody is there: the next place is tried, and nothing breaks. */
+static void begins_elsewhere_when_nobody_is_there(void **state) {
+        struct peer first = peer_number(50, true), second = peer_number(51, true);
+        struct dht_action a = {}, b = {};
+        struct dht *d = node_new(NULL);
+
+        dht_bootstrap(d, &first.remote.contact, BOOTSTRAP_CONFIG, SECOND);
+        dht_expire(d, SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, NULL, 2 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, NULL), 0);
+        dht_bootstrap(d, &second.remote.contact, BOOTSTRAP_CONFIG, 2 * SECOND);
+        dht_expire(d, 10 * SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &b), 2); /* and the first once more */
+        dht_action_done(&a), dht_action_done(&b);
+        peer_done(&first), peer_done(&second);
+        dht_free(d);
+}
+
 static void denial_is_effective_at_once(void **state) {
         struct dht *d = node_new(NULL);
         struct peer bad = peer_number(5, true), asker = peer_number(90, false);
@@ -525,6 +544,7 @@ TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(a_client_is_asked_nothing),
           cmocka_unit_test(requests_are_rationed_per_peer),
           cmocka_unit_test(begins_without_knowing_the_key),
+          cmocka_unit_test(begins_elsewhere_when_nobody_is_there),
           cmocka_unit_test(denial_is_effective_at_once),
           cmocka_unit_test(serves_once_two_subnets_reached_it),
           cmocka_unit_test(peers_behind_our_own_router),
