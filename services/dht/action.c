@@ -36,6 +36,10 @@ struct dht_action *dht_act(struct dht *d, enum dht_action_type type, uint64_t id
         return &e->action;
 }
 
+struct dht_action *dht_last_action(struct dht *d) {
+        return &LIST_ENTRY(d->actions.previous, struct entry, link)->action;
+}
+
 void dht_event(struct dht *d, const char *name, const char *text, uint64_t value) {
         dht_act(d, DHT_EVENT, 0)->event =
                 (struct dht_event){ .name = name, .text = text, .value = value };

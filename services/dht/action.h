@@ -54,6 +54,11 @@ struct dht_action {
         struct refbuf *data;       /* owned, or NULL */
         struct dht_result *result; /* owned, or NULL */
         struct dht_event event;
+        /* For accounts (simulator): of a DHT_ASK for which call it is, 0: the node's own upkeep,
+         * and whether that upkeep is of records; of a DHT_DONE the hops to the nearest. */
+        uint64_t call;
+        bool is_for_records;
+        unsigned hops;
 };
 
 void dht_action_done(struct dht_action *a); /* harmless on an empty one */

@@ -88,6 +88,7 @@ static inline void dht_count(struct dht *d, enum counter c) {
 
 /* action.c */
 struct dht_action *dht_act(struct dht *d, enum dht_action_type type, uint64_t id);
+struct dht_action *dht_last_action(struct dht *d); /* that dht_act() returned */
 void dht_event(struct dht *d, const char *name, const char *text, uint64_t value);
 
 /* peers.c: what is known of others */

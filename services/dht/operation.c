@@ -90,6 +90,14 @@ static void on_answer(struct dht *d, struct ask *a, const struct kad_message *an
         operation_settle(d, o, now);
 }
 
+/* Whose request the last one is. */
+void operation_account(struct dht *d, const struct operation *o) {
+        struct dht_action *a = dht_last_action(d);
+
+        a->call = o->call;
+        a->is_for_records = o->kind < OPERATION_SELF;
+}
+
 static void ask_one(struct dht *d, struct operation *o, const struct lookup_ask *ask) {
         CLEANUP(contact_donep) struct contact to = contact_ref(&ask->contact);
         CLEANUP(refbuf_unrefp) struct refbuf *message = NULL;
@@ -101,6 +109,7 @@ static void ask_one(struct dht *d, struct operation *o, const struct lookup_ask 
         }
         message = ask->edge == LOOKUP_MAIN ? refbuf_ref(o->request) : ask_find_exact(&ask->target);
         a = ask_send(d, &to, DHT_PROTOCOL_KAD, message, true);
+        operation_account(d, o);
         a->owner = o;
         a->done = on_answer;
         a->edge = ask->edge;
@@ -202,6 +211,7 @@ void operation_store(struct dht *d, struct operation *o, const struct contact *t
                      struct refbuf *message, bool wants_answer) {
         struct ask *a = ask_send(d, to, DHT_PROTOCOL_KAD, message, wants_answer);
 
+        operation_account(d, o);
         a->owner = o;
         a->done = on_stored;
         a->is_store = true;

@@ -95,6 +95,7 @@ void operation_heard(struct dht *d, struct operation *o, struct candidate *c,
                      const struct kad_message *answer, nsec_t now);
 void operation_add_providers(struct dht *d, struct operation *o); /* this node's own */
 void operation_found(struct dht *d, struct operation *o, nsec_t now);
+void operation_account(struct dht *d, const struct operation *o); /* the last request is its */
 void operation_done(struct dht *d, struct operation *o, enum dht_code code, nsec_t now);
 void operation_store(struct dht *d, struct operation *o, const struct contact *to,
                      struct refbuf *message, bool wants_answer);

@@ -10,10 +10,19 @@ static struct dht_result *result_new(struct dht *d, struct operation *o) {
         return r;
 }
 
+static void end_call(struct dht *d, struct operation *o, enum dht_code code) {
+        struct dht_action *a = dht_act(d, DHT_DONE, o->call);
+        struct candidate *nearest;
+
+        a->n = code;
+        if (lookup_result(o->lookup, &nearest, 1) == 1)
+                a->hops = nearest->hops;
+}
+
 void operation_done(struct dht *d, struct operation *o, enum dht_code code, nsec_t now) {
         o->is_done = true;
         if (o->call)
-                dht_act(d, DHT_DONE, o->call)->n = code;
+                end_call(d, o, code);
         if (o->located)
                 o->located(o->userdata, NULL, 0, now);
         if (o->stored)
@@ -191,6 +200,7 @@ static void repair(struct dht *d, struct operation *o, size_t best) {
                 if (set[i]->mark == best + 1)
                         continue;
                 ask_send(d, &set[i]->contact, DHT_PROTOCOL_KAD, message, true)->is_store = true;
+                operation_account(d, o);
                 dht_count(d, COUNT_REPAIRED);
         }
 }

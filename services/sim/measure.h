@@ -1,0 +1,61 @@
+#pragma once
+
+/* What is asked of a simulated network, and what came of it: look-ups compared with the truth,
+ * records found in their newest version, draws of candidates, how soon capability records arrive.
+ * Probes are spread evenly over the measured time; one whose node dies before the
+ * end counts as void. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/base/nsec.h"
+#include "services/sim/traffic.h"
+
+struct network;
+struct node;
+struct dht_action;
+struct gossip_action;
+
+#define MEASURE_K    20 /* the closest that a look-up should find … */
+#define MEASURE_GOOD 18 /* … and how many of them make it good */
+#define HISTOGRAM    24
+
+struct histogram {
+        uint64_t counts[HISTOGRAM]; /* the last takes all above */
+};
+
+/* What a run came to: plain values, so that it can go through a pipe. */
+struct figures {
+        uint64_t seed, trace;
+        double hours, alive_s, cpu_s; /* measured; of all nodes together; filled in by the shell */
+        uint64_t nodes_end, n_events, n_links;
+        uint64_t lookups, lookups_good, lookups_void;
+        uint64_t gets, gets_good, gets_old, gets_void;
+        uint64_t draws, draws_void, draws_full, drawn, drawn_dead, draws_dead_max;
+        double hops, lookup_s, get_s; /* sums */
+        struct histogram found, hop_counts, lookup_times, get_times, draw_times, copies;
+        uint64_t records, copies_p1, copies_p50;
+        struct traffic traffic;                        /* of the measured time */
+        uint64_t deliveries, delivered_1, delivered_3; /* within 1 s, 3 s */
+        uint64_t signed_n, verified, departed, killed, returned, undone;
+        uint64_t estimates, estimates_inside, table_entries, table_attackers;
+        double estimate_median;
+};
+
+struct measure;
+void measure_begin(struct network *net); /* the measured time begins: schedules the probes */
+void measure_end(struct network *net, struct figures *ret);
+void measure_free(struct network *net);
+
+/* Told by nodes: a record of theirs is out, in a version above those before. */
+void measure_published(struct network *net, struct bytes name, uint64_t sequence);
+void measure_result(struct network *net, struct node *n, const struct dht_action *a);
+void measure_drawn(struct network *net, struct node *n, const struct gossip_action *a);
+/* A capability record of this sequence leaves its author now. */
+void measure_spread(struct network *net, struct node *author);
+
+void histogram_add(struct histogram *h, double value); /* by its integer part */
+/* The value below which that share lies. */
+unsigned histogram_quantile(const struct histogram *h, double share);
