@@ -8,10 +8,6 @@
 #include "services/sim/node.h"
 
 #define DIAL_TIMEOUT (2 * NSEC_PER_SEC) /* services/transport/dial.c: attempt_timeout */
-#define PING_EVERY   (4 * NSEC_PER_SEC) /* keep-alive of services/transport/config.c */
-#define DIAL_PACKETS 2                  /* initial packets until then, at 0 and 1 s */
-#define INITIAL_SIZE 1252
-#define CLOSE_SIZE   60
 
 /* ---- Bytes ---- */
 
@@ -92,7 +88,7 @@ static bool is_dead(const struct network *net, const struct link *l) {
 /* Signs of life since the last one need no events: they are charged when something happens. */
 static void touch(struct network *net, struct link *l) {
         struct node *a = at_end(net, l, LINK_DIALLER), *b = at_end(net, l, LINK_LISTENER);
-        uint64_t n = is_needed(l) ? nsec_sub(net->now, l->last) / PING_EVERY : 0;
+        uint64_t n = is_needed(l) ? nsec_sub(net->now, l->last) / SIM_KEEPALIVE_INTERVAL : 0;
 
         if (is_dead(net, l) || !network_reaches(net, a, b))
                 return;
@@ -171,8 +167,8 @@ static void on_idle(struct network *net, struct node *nobody, struct event *e) {
                 l->is_cut = true;
         if (!is_dead(net, l) && is_needed(l))
                 touch(net, l);
-        if (l->last + LINKS_IDLE > net->now)
-                link_event(net, l, l->last + LINKS_IDLE, on_idle);
+        if (l->last + SIM_IDLE_TIMEOUT > net->now)
+                link_event(net, l, l->last + SIM_IDLE_TIMEOUT, on_idle);
         else
                 link_end(net, l);
 }
@@ -216,23 +212,23 @@ static struct link *link_new(struct network *net, struct node *a, struct node *b
         return l;
 }
 
-static struct link *dial(struct network *net, struct node *a, struct node *b, bool is_user) {
-        enum part part = is_user ? PART_USER : PART_HANDSHAKE;
+static struct link *dial(struct network *net, struct node *a, struct node *b,
+                         enum purpose purpose) {
+        enum part part = purpose == PURPOSE_USER ? PART_USER : PART_HANDSHAKE;
         struct link *l = link_new(net, a, b);
 
-        l->is_user = is_user;
         l->ready = net->now + network_delay(net, a, b) + network_delay(net, b, a);
         charge(a, b, part, SIM_COST_HANDSHAKE_OUT + SIM_COST_HANDSHAKE_IN);
-        net->traffic.handshakes++;
+        net->traffic.handshakes[purpose]++;
         link_event(net, l, l->ready + network_delay(net, a, b) + network_delay(net, b, a),
                    on_identified);
-        link_event(net, l, net->now + LINKS_IDLE, on_idle);
+        link_event(net, l, net->now + SIM_IDLE_TIMEOUT, on_idle);
         return l;
 }
 
 /* A link to that peer, dialled if there is none; NULL: nobody is there, which costs packets. */
 static struct link *reach(struct network *net, struct node *from, const struct peer_id *peer,
-                          bool is_user) {
+                          enum purpose purpose) {
         struct node *to = network_find(net, peer);
         struct link *l = to ? links_find(net, from, to) : NULL;
 
@@ -245,8 +241,8 @@ static struct link *reach(struct network *net, struct node *from, const struct p
                 return l;
         if (to && to != from && to->is_up && !to->is_hidden && to->n_links < LINKS_MAX &&
             from->n_links < LINKS_MAX && network_reaches(net, from, to))
-                return dial(net, from, to, is_user);
-        node_charge(from, is_user ? PART_USER : PART_HANDSHAKE, DIAL_PACKETS * INITIAL_SIZE);
+                return dial(net, from, to, purpose);
+        node_charge(from, purpose == PURPOSE_USER ? PART_USER : PART_HANDSHAKE, SIM_COST_DIAL_DEAD);
         net->traffic.failed_dials++;
         return NULL;
 }
@@ -329,7 +325,7 @@ static void on_answer(struct network *net, struct node *n, struct event *e) {
 
 void links_ask(struct network *net, struct node *from, const struct sim_ask *ask) {
         struct question q = { .id = ask->id, .protocol = ask->protocol };
-        struct link *l = reach(net, from, ask->to, ask->purpose == PURPOSE_USER);
+        struct link *l = reach(net, from, ask->to, ask->purpose);
         struct node *to;
         struct event *e;
         nsec_t when;
@@ -397,7 +393,7 @@ static void on_connected(struct network *net, struct node *n, struct event *e) {
 
 void links_connect(struct network *net, struct node *from, const struct peer_id *to, uint64_t id,
                    enum purpose purpose) {
-        struct link *l = reach(net, from, to, purpose == PURPOSE_USER);
+        struct link *l = reach(net, from, to, purpose);
         struct node *other = l ? at_end(net, l, !end_of(l, from)) : NULL;
         struct event *e;
 
@@ -434,7 +430,7 @@ void links_close(struct network *net, struct node *from, const struct peer_id *t
 
         if (!l)
                 return;
-        charge(from, other, PART_HANDSHAKE, CLOSE_SIZE);
+        charge(from, other, PART_HANDSHAKE, SIM_COST_CLOSE);
         l->is_cut = true;
         link_event(net, l, net->now + network_delay(net, from, other), on_closed);
 }
@@ -516,7 +512,7 @@ void links_leave(struct network *net, struct node *from, bool says_so) {
                 touch(net, l);
                 if (!says_so || !other || l->is_cut)
                         continue;
-                charge(from, other, PART_HANDSHAKE, CLOSE_SIZE);
+                charge(from, other, PART_HANDSHAKE, SIM_COST_CLOSE);
                 l->is_cut = true;
                 link_event(net, l, net->now + network_delay(net, from, other), on_closed);
         }

@@ -12,8 +12,7 @@
 #include "common/base/list.h"
 #include "services/sim/network.h"
 
-#define LINKS_MAX  512 /* connections of one node; more are refused */
-#define LINKS_IDLE (30 * NSEC_PER_SEC)
+#define LINKS_MAX 512 /* connections of one node; more are refused */
 
 enum link_end { LINK_DIALLER = 0, LINK_LISTENER };
 
@@ -30,19 +29,9 @@ struct link {
         nsec_t arrival[2];  /* of the latest message to that end: streams keep their order */
         bool kept[2], has_stream[2]; /* its owner's; a stream goes from that end */
         bool is_identified, is_cut;  /* is_cut: nothing gets through any more */
-        bool is_user;                /* made for somebody's look-up: his bytes */
         uint32_t serial;
 };
 
-/* Whose bytes a request is. */
-enum purpose {
-        PURPOSE_REFRESH = 0,
-        PURPOSE_RECORDS,
-        PURPOSE_USER,
-        PURPOSE_SAMPLES,
-        PURPOSE_MEMBERS, /* of the own shard */
-        _PURPOSES
-};
 enum sim_protocol { SIM_KAD = 0, SIM_RECORD, SIM_PEERS, _SIM_PROTOCOLS };
 enum sim_failure { SIM_UNREACHABLE = 0, SIM_NO_PROTOCOL, SIM_RESET };
 

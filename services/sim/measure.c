@@ -402,7 +402,6 @@ static void end_nodes(struct network *net, struct figures *f) {
 
                 if (!n)
                         continue;
-                f->undone += n->disk.n_undone;
                 if (!n->is_up || n->is_attacker || net->now - n->born < 10 * SETTLED)
                         continue;
                 dht_status(n->dht, &s);
@@ -421,7 +420,8 @@ static void end_traffic(struct network *net, struct figures *f) {
         network_count(net);
         for (unsigned i = 0; i < _PARTS; i++)
                 f->traffic.bytes[i] = b->bytes[i] - a->bytes[i];
-        f->traffic.handshakes = b->handshakes - a->handshakes;
+        for (unsigned i = 0; i < _PURPOSES; i++)
+                f->traffic.handshakes[i] = b->handshakes[i] - a->handshakes[i];
         f->traffic.requests = b->requests - a->requests;
         f->traffic.failed_dials = b->failed_dials - a->failed_dials;
         f->traffic.messages = b->messages - a->messages;
@@ -459,6 +459,7 @@ void measure_end(struct network *net, struct figures *ret) {
         f->departed = net->n_departed;
         f->killed = net->n_killed;
         f->returned = net->n_returned;
+        f->undone = net->n_undone;
         *ret = *f;
 }
 

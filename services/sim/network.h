@@ -52,7 +52,7 @@ struct network {
         uint32_t last_link;
         struct keys keys;
         struct traffic traffic;
-        uint64_t trace, n_events, last_identity, n_departed, n_killed, n_returned;
+        uint64_t trace, n_events, last_identity, n_departed, n_killed, n_returned, n_undone;
         double alive; /* node seconds */
         nsec_t alive_at;
         struct measure *measure;

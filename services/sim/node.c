@@ -157,6 +157,8 @@ void node_stop(struct node *n) {
 
 static void die(struct node *n) {
         disk_crash(&n->disk);
+        n->net->n_undone += n->disk.n_undone;
+        n->disk.n_undone = 0;
         gone(n, false);
 }
 

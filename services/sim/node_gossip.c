@@ -8,7 +8,6 @@
  * Left out: signed peer records, so that peer exchange names peers whose address transport
  * must know. */
 
-#define POW_BITS       16
 #define MESSAGE_PREFIX BYTES_LIT("libp2p-pubsub:") /* keyring: statement pubsub-message */
 #define SLOTS          4
 
@@ -37,6 +36,7 @@ void node_gossip_begin(struct node *n) {
         struct gossip_config config;
 
         gossip_config_default(&config);
+        config.pow_bits = 0; /* it looks at keys themselves, and none was ground here */
         n->gossip = gossip_new(&config, &n->peer, seed);
         gossip_verifier(n->gossip, keys_verify, &n->net->keys);
         gossip_clock(n->gossip, now, (uint64_t) node_wall_us(n) * NSEC_PER_USEC);
@@ -52,7 +52,7 @@ void node_gossip_peer(struct node *n, struct node *peer, bool is_inbound) {
         struct gossip_peer p = { .peer = peer->peer,
                                  .endpoint = peer->endpoint,
                                  .is_outbound = !is_inbound,
-                                 .pow_bits = POW_BITS,
+
                                  .version = PUBSUB_V1_2,
                                  .speaks_peers = true,
                                  .n_addresses = 1,

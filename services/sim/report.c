@@ -59,11 +59,13 @@ static void print_traffic(FILE *f, const struct figures *x) {
                 if (x->traffic.bytes[i] > 0)
                         fprintf(f, "             %-10s %6.2f KiB/s\n", part_names[i],
                                 rate(x, (enum part) i) / 1024);
-        fprintf(f,
-                "           a minute: %.1f handshakes, %.1f requests, %.1f dials in vain, %.1f "
-                "messages\n",
-                (double) x->traffic.handshakes / minutes, (double) x->traffic.requests / minutes,
-                (double) x->traffic.failed_dials / minutes, (double) x->traffic.messages / minutes);
+        fputs("           handshakes dialled a minute for", f);
+        for (unsigned i = 0; i < _PURPOSES; i++)
+                fprintf(f, " %s %.1f", purpose_names[i],
+                        (double) x->traffic.handshakes[i] / minutes);
+        fprintf(f, "\n           a minute: %.1f requests, %.1f dials in vain, %.1f messages\n",
+                (double) x->traffic.requests / minutes, (double) x->traffic.failed_dials / minutes,
+                (double) x->traffic.messages / minutes);
 }
 
 static void print_probes(FILE *f, const struct figures *x) {

@@ -5,3 +5,7 @@ const char *const part_names[_PARTS] = {
         [PART_REFRESH] = "refresh",      [PART_RECORDS] = "records",     [PART_GOSSIP] = "gossip",
         [PART_SAMPLES] = "samples",      [PART_USER] = "user",
 };
+const char *const purpose_names[_PURPOSES] = {
+        [PURPOSE_REFRESH] = "refresh", [PURPOSE_RECORDS] = "records", [PURPOSE_USER] = "user",
+        [PURPOSE_SAMPLES] = "samples", [PURPOSE_MEMBERS] = "members",
+};

@@ -18,7 +18,19 @@ enum part {
 };
 extern const char *const part_names[_PARTS];
 
+/* Whose bytes a request is, and a handshake made for it. */
+enum purpose {
+        PURPOSE_REFRESH = 0,
+        PURPOSE_RECORDS,
+        PURPOSE_USER,
+        PURPOSE_SAMPLES,
+        PURPOSE_MEMBERS, /* of the own shard */
+        _PURPOSES
+};
+extern const char *const purpose_names[_PURPOSES];
+
 struct traffic {
         uint64_t bytes[_PARTS];
-        uint64_t handshakes, requests, failed_dials, messages;
+        uint64_t handshakes[_PURPOSES];
+        uint64_t requests, failed_dials, messages;
 };
