@@ -37,6 +37,8 @@ struct command {
         size_t options_size;
         const void *defaults;                          /* of the struct; NULL: zeros */
         int (*run)(const struct command_context *ctx); /* enum exit_code */
+        const char *program; /* not NULL: a program beside the services' that takes the arguments as
+                                they are, --help too; then only name and usage are given */
 };
 
 extern const struct option common_option_table[];
@@ -51,4 +53,4 @@ extern const struct command command_run, command_key, command_query, command_she
         command_status, command_peers, command_why, command_pause, command_resume, command_job,
         command_receipt, command_config, command_doctor, command_find, command_record,
         command_topic, command_mailbox, command_dht, command_block, command_unblock,
-        command_blocklist;
+        command_blocklist, command_sim;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "common/base/similar.h"
 #include "quorate-config.h"
 #include "services/ctl/command.h"
+#include "services/ctl/node.h"
 
 /* In the order and with the few words of `quorate --help`. */
 static const struct {
@@ -41,6 +43,7 @@ static const struct {
         { &command_key, "make or show the key" },
         { &command_config, "what services run with" },
         { &command_doctor, "what is missing or wrong" },
+        { &command_sim, "many nodes in one process" },
 };
 
 static void help(FILE *f) {
@@ -108,6 +111,20 @@ static const struct command *find(const char *name) {
         return NULL;
 }
 
+/* argv has room for one more in front: it is main()'s, from its third on. */
+static int run_program(const struct command *c, char **argv) {
+        char binary[PATH_MAX];
+
+        if (!node_binary(c->program, binary))
+                return complain(
+                        NULL, EXIT_OTHER,
+                        "%s: quorate-%s is not installed; set QUORATE_LIBEXEC to where it is",
+                        c->name, c->program);
+        argv[-1] = binary;
+        (void) execv(binary, argv - 1);
+        return complain(NULL, EXIT_OTHER, "%s: cannot be started", binary);
+}
+
 static int run(const struct command *c, int argc, char **argv) {
         static const struct option no_options[] = { {} };
         CLEANUP(freep) void *options = xcalloc(1, c->options_size);
@@ -116,6 +133,8 @@ static int run(const struct command *c, int argc, char **argv) {
                                                   { common_option_table, &ctx.common } };
         char error[256];
 
+        if (c->program)
+                return run_program(c, argv);
         if (c->defaults)
                 memcpy(options, c->defaults, c->options_size);
         if (options_parse(argc, argv, targets, ELEMENTSOF(targets), &ctx.operands, error))
@@ -154,6 +173,8 @@ static int help_on(const char *topic) {
                 }
         if (!c)
                 return complain_unknown("help: no command", topic);
+        if (c->program)
+                return run_program(c, (char *[]){ NULL, (char *) "--help", NULL } + 1);
         command_help(c, stdout);
         return EXIT_OK;
 }

@@ -38,7 +38,7 @@ static void start(struct network *net, struct node *n) {
 
 static void on_stranger(struct network *net, struct node *nobody, struct event *e) {
         if (net->n_up < net->settings.n_nodes - net->settings.sybils + net->n_attackers)
-                start(net, node_new(net, &node_honest, UINT32_MAX));
+                start(net, node_new(net, net->honest, UINT32_MAX));
 }
 
 /* a: the slot; id: the identity. */

@@ -38,7 +38,7 @@ static void charge_message(struct node *a, struct node *b, enum purpose purpose,
 static size_t place(const struct network *net, uint32_t a, uint32_t b) {
         uint64_t low = a < b ? a : b, high = a < b ? b : a;
 
-        return (size_t) (((low << 32 | high) * UINT64_C(0x9e3779b97f4a7c15)) >> 20) &
+        return (size_t) (((low << 32 | high) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) &
                (net->links_size - 1);
 }
 

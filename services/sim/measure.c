@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/error.h"
+#include "common/base/map.h"
 #include "common/base/memory.h"
 #include "services/gossip/core.h"
 #include "services/sim/node.h"
@@ -10,6 +11,7 @@
 #define TTL          (24 * 3600 * NSEC_PER_SEC)
 #define COPIES_OF    500                 /* records whose copies are counted */
 #define SPREAD_SHARE 0.01                /* of capability records that are followed */
+#define SPREAD_LAST  (5 * NSEC_PER_SEC)  /* before the end none is followed any more */
 #define SETTLED      (60 * NSEC_PER_SEC) /* who has been up for less is not expected to hear */
 #define DRAW_SIZE    16
 
@@ -40,7 +42,7 @@ struct measure {
         bool is_measuring;
         struct traffic before;
         double alive_before;
-        nsec_t began;
+        nsec_t began, end;
         struct figures figures;
 };
 
@@ -179,6 +181,7 @@ void measure_begin(struct network *net) {
         m->before = net->traffic;
         m->alive_before = net->alive;
         m->began = net->now;
+        m->end = net->now + net->settings.measured;
         m->figures = (struct figures){};
         schedule(net, net->settings.lookups, on_lookup);
         if (net->settings.records)

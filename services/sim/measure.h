@@ -26,22 +26,35 @@ struct histogram {
         uint64_t counts[HISTOGRAM]; /* the last takes all above */
 };
 
-/* What a run came to: plain values, so that it can go through a pipe. */
+/* What a run came to: plain values, so that it can go through a pipe. What is in the unions is
+ * added up over runs. */
 struct figures {
         uint64_t seed, trace;
-        double hours, alive_s, cpu_s; /* measured; of all nodes together; filled in by the shell */
-        uint64_t nodes_end, n_events, n_links;
-        uint64_t lookups, lookups_good, lookups_void;
-        uint64_t gets, gets_good, gets_old, gets_void;
-        uint64_t draws, draws_void, draws_full, drawn, drawn_dead, draws_dead_max;
+        double hours, alive_s; /* measured; of all nodes together */
+        double cpu_s;          /* filled in by the shell, as is peak: bytes of memory */
+        uint64_t peak, nodes_end, n_events, n_links;
+        uint64_t draws_dead_max, records, copies_p1, copies_p50;
         double hops, lookup_s, get_s; /* sums */
-        struct histogram found, hop_counts, lookup_times, get_times, draw_times, copies;
-        uint64_t records, copies_p1, copies_p50;
-        struct traffic traffic;                        /* of the measured time */
-        uint64_t deliveries, delivered_1, delivered_3; /* within 1 s, 3 s */
-        uint64_t signed_n, verified, departed, killed, returned, undone;
-        uint64_t estimates, estimates_inside, table_entries, table_attackers;
         double estimate_median;
+        union {
+                uint64_t counted[25];
+                struct {
+                        uint64_t lookups, lookups_good, lookups_void;
+                        uint64_t gets, gets_good, gets_old, gets_void;
+                        uint64_t draws, draws_void, draws_full, drawn, drawn_dead;
+                        uint64_t deliveries, delivered_1, delivered_3; /* within 1 s, 3 s */
+                        uint64_t signed_n, verified, departed, killed, returned, undone;
+                        uint64_t estimates, estimates_inside, table_entries, table_attackers;
+                };
+        };
+        union {
+                struct histogram histograms[6];
+                struct {
+                        struct histogram found, hop_counts, lookup_times, get_times, draw_times,
+                                copies;
+                };
+        };
+        struct traffic traffic; /* of the measured time */
 };
 
 struct measure;

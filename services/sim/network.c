@@ -38,13 +38,20 @@ static const uint8_t latency_ms[REGIONS][REGIONS] = {
 void network_init(struct network *net, const struct sim_settings *settings) {
         *net = (struct network){ .settings = *settings, .now = NSEC_PER_SEC };
         net->alive_at = net->now;
+        net->honest = &node_honest;
         net->keys.is_real = settings->has_real_signatures;
         rng_init(&net->rng, settings->seed);
         heap_init(&net->events);
         heap_init(&net->timers);
-        net->by_peer = map_new(settings->seed);
+        net->peers_size = 1024;
+        net->peers = xnew_n(struct node *, net->peers_size);
         net->links_size = 1024;
         net->links = xnew_n(struct link *, net->links_size);
+}
+
+void network_reseed(struct network *net, uint64_t seed) {
+        net->settings.seed = seed;
+        rng_init(&net->rng, seed);
 }
 
 static void event_release(struct network *net, struct event *e) {
@@ -75,7 +82,7 @@ void network_done(struct network *net) {
                         node_free(net->slots[i]);
         heap_done(&net->events);
         heap_done(&net->timers);
-        map_free(net->by_peer);
+        free(net->peers);
         free(net->links);
         free(net->slots);
         free(net->free_slots);
@@ -174,8 +181,54 @@ struct node *network_node(const struct network *net, uint32_t slot, uint32_t lif
         return n && n->life == life && n->is_up ? n : NULL;
 }
 
+/* Keys are random bytes, and their end stands at the end of a peer id: no hashing is needed. */
+static struct node **peer_place(const struct network *net, const struct peer_id *peer) {
+        uint32_t h = peer->len >= 4 ? load_be32(peer->bytes + peer->len - 4) : 0;
+
+        return &net->peers[h & (net->peers_size - 1)];
+}
+
 struct node *network_find(const struct network *net, const struct peer_id *peer) {
-        return map_get(net->by_peer, peer_id_bytes(peer));
+        struct node *n = *peer_place(net, peer);
+
+        while (n && !peer_id_equal(&n->peer, peer))
+                n = n->chain;
+        return n;
+}
+
+static void peers_grow(struct network *net) {
+        struct node **old = net->peers;
+        uint32_t size = net->peers_size;
+
+        net->peers_size = 2 * size;
+        net->peers = xnew_n(struct node *, net->peers_size);
+        net->n_peers = 0;
+        for (uint32_t i = 0; i < size; i++)
+                for (struct node *n = old[i], *next; n; n = next) {
+                        next = n->chain;
+                        network_add(net, n);
+                }
+        free(old);
+}
+
+void network_add(struct network *net, struct node *n) {
+        struct node **at;
+
+        if (net->n_peers >= net->peers_size)
+                peers_grow(net);
+        at = peer_place(net, &n->peer);
+        n->chain = *at;
+        *at = n;
+        net->n_peers++;
+}
+
+void network_remove(struct network *net, struct node *n) {
+        struct node **at = peer_place(net, &n->peer);
+
+        while (*at != n)
+                at = &(*at)->chain;
+        *at = n->chain;
+        net->n_peers--;
 }
 
 struct node *network_any(struct network *net) {

@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "common/base/heap.h"
-#include "common/base/map.h"
 #include "common/base/refbuf.h"
 #include "common/base/rng.h"
 #include "common/wire/peerid.h"
@@ -46,7 +45,8 @@ struct network {
         uint32_t n_slots, n_up, n_attackers;
         uint32_t *free_slots, n_free;
         uint32_t last_life;
-        struct map *by_peer;
+        struct node **peers; /* hash of identities */
+        uint32_t n_peers, peers_size;
         struct link **links; /* hash of pairs */
         size_t n_links, links_size;
         uint32_t last_link;
@@ -56,7 +56,7 @@ struct network {
         double alive; /* node seconds */
         nsec_t alive_at;
         struct measure *measure;
-        const struct behaviour *attackers; /* of those attack.c brings */
+        const struct behaviour *honest; /* of those churn.c brings */
         struct attack *attack;
 };
 
@@ -67,6 +67,8 @@ void network_done(struct network *net);
 struct event *network_event(struct network *net, nsec_t when, event_fn fn, const struct node *to);
 /* Runs until that instant; `until` is passed in small steps so that callers may look in between. */
 void network_run(struct network *net, nsec_t until);
+/* From here on chance is another. */
+void network_reseed(struct network *net, uint64_t seed);
 void network_mix(struct network *net, uint64_t value); /* into the trace */
 
 /* One way, with jitter; a lost message costs a time-out more. */
@@ -78,6 +80,8 @@ bool network_swallows(const struct network *net, const struct node *from, const 
 
 struct node *network_node(const struct network *net, uint32_t slot, uint32_t life); /* NULL: gone */
 struct node *network_find(const struct network *net, const struct peer_id *peer);   /* or NULL */
+void network_add(struct network *net, struct node *n); /* to be found by its peer id */
+void network_remove(struct network *net, struct node *n);
 /* One that is up, drawn uniformly; NULL: there is none. */
 struct node *network_any(struct network *net);
 void network_count(struct network *net); /* before n_up changes: node seconds */

@@ -76,7 +76,7 @@ static struct node *node_make(struct network *net, const struct behaviour *b, ui
         place_node(net, n);
         disk_init(&n->disk, net->settings.seed + n->identity);
         net->slots[n->slot] = n;
-        (void) map_set(net->by_peer, peer_id_bytes(&n->peer), n);
+        network_add(net, n);
         return n;
 }
 
@@ -109,7 +109,7 @@ void node_free(struct node *n) {
         heap_remove(&net->timers, &n->timer);
         disk_done(&n->disk);
         contact_done(&n->contact);
-        (void) map_remove(net->by_peer, peer_id_bytes(&n->peer));
+        network_remove(net, n);
         net->slots[n->slot] = NULL;
         network_event(net, net->now + SLOT_PAUSE, on_slot_free, NULL)->a = n->slot;
         free(n);

@@ -79,6 +79,7 @@ struct node {
         struct question question;
 
         struct heap_entry timer;
+        struct node *chain; /* of the same hash */
         struct list links;
         unsigned n_links;
         uint64_t bytes; /* sent and received, user look-ups apart */

@@ -181,6 +181,10 @@ bool options_read(int argc, char **argv, struct sim_options *ret, char error[256
         }
         if (!is_sound(&ret->settings, error))
                 return false;
+        if (ret->seeds < 1) {
+                (void) snprintf(error, 256, "--seeds: from 1 on");
+                return false;
+        }
         ret->settings.measured -= ret->settings.warmup;
         ret->settings.has_gossip = !ret->settings.without_gossip;
         return true;

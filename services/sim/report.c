@@ -110,8 +110,60 @@ void report_text(FILE *f, const struct sim_settings *s, const struct figures *x)
         print_histogram(f, "gets, s", &x->get_times, 0.25);
         print_histogram(f, "draws, s", &x->draw_times, 0.1);
         print_histogram(f, "copies of a record", &x->copies, 1);
-        fprintf(f, "\ntrace      %016" PRIx64 ", %" PRIu64 " events, %.1f s of CPU\n", x->trace,
-                x->n_events, x->cpu_s);
+        fprintf(f,
+                "\ntrace      %016" PRIx64 ", %" PRIu64 " events, %.1f s of CPU, %.0f KiB a node\n",
+                x->trace, x->n_events, x->cpu_s, (double) x->peak / 1024 / s->n_nodes);
+}
+
+void report_line(FILE *f, const struct figures *x) {
+        fprintf(f,
+                "seed %-6" PRIu64
+                " look-ups %.3f %%, records %.3f %%, %.2f hops, %.2f KiB/s, trace "
+                "%016" PRIx64 "\n",
+                x->seed, 100 * share(x->lookups_good, x->lookups),
+                100 * share(x->gets_good, x->gets), per(x->hops, x->lookups), upkeep(x) / 1024,
+                x->trace);
+}
+
+/* ---- Sums ---- */
+
+static void add_histogram(struct histogram *sum, const struct histogram *h) {
+        for (unsigned i = 0; i < HISTOGRAM; i++)
+                sum->counts[i] += h->counts[i];
+}
+
+static void add_traffic(struct traffic *sum, const struct traffic *t) {
+        for (unsigned i = 0; i < _PARTS; i++)
+                sum->bytes[i] += t->bytes[i];
+        for (unsigned i = 0; i < _PURPOSES; i++)
+                sum->handshakes[i] += t->handshakes[i];
+        sum->requests += t->requests;
+        sum->failed_dials += t->failed_dials;
+        sum->messages += t->messages;
+}
+
+/* What is counted is added; what is a place in an order (copies, sizes) is the lowest. */
+void report_add(struct figures *sum, const struct figures *x) {
+        const struct figures before = *sum;
+        bool is_first = before.hours <= 0;
+
+        *sum = *x;
+        sum->seed = is_first ? x->seed : before.seed;
+        sum->trace = before.trace * UINT64_C(0x9e3779b97f4a7c15) + x->trace;
+        sum->copies_p1 =
+                is_first || x->copies_p1 < before.copies_p1 ? x->copies_p1 : before.copies_p1;
+        sum->hours += before.hours;
+        sum->alive_s += before.alive_s;
+        sum->cpu_s += before.cpu_s;
+        sum->n_events += before.n_events;
+        sum->hops += before.hops;
+        sum->lookup_s += before.lookup_s;
+        sum->get_s += before.get_s;
+        for (size_t i = 0; i < ELEMENTSOF(sum->counted); i++)
+                sum->counted[i] += before.counted[i];
+        for (size_t i = 0; i < ELEMENTSOF(sum->histograms); i++)
+                add_histogram(&sum->histograms[i], &before.histograms[i]);
+        add_traffic(&sum->traffic, &before.traffic);
 }
 
 /* ---- JSON ---- */
@@ -151,5 +203,6 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
         member(f, "departed", (double) x->departed);
         member(f, "events", (double) x->n_events);
         member(f, "cpu_s", x->cpu_s);
+        member(f, "bytes_of_memory_per_node", (double) x->peak / s->n_nodes);
         fputs("}\n", f);
 }

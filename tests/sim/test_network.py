@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""quorate-sim as people run it: its figures, its trace, several seeds, what it refuses, Ctrl-C.
+
+QUORATE_SIM: the program. A sanitized one is given less to do."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from tap import Tap
+
+SIM = os.environ["QUORATE_SIM"]
+SLOW = "QUORATE_SANITIZED" in os.environ
+MEMBERS = ("lookup_success", "hops_mean", "bytes_per_node_s", "denied", "delivered", "trace")
+
+
+def sim(*args):
+    return subprocess.run([SIM, *map(str, args)], capture_output=True, text=True, timeout=900)
+
+
+def figures(*args):
+    done = sim(*args, "--json")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def discovery_under_churn(tap):
+    nodes = 60 if SLOW else 200
+    [x] = figures("--nodes", nodes, "--hours", 0.5, "--churn", 30, "--without-gossip", "--seed", 7)
+    tap.note(json.dumps(x))
+    tap.check(all(name in x for name in MEMBERS), "the JSON has what its readers look for")
+    tap.check(x["departed"] > nodes / 2, "nodes left")
+    tap.check(x["lookups"] > 900 and x["lookup_success"] >= 0.995, "look-ups find the closest", x)
+    tap.check(x["gets"] > 400 and x["get_success"] >= 0.995, "records are found, departed publishers' too", x)
+    tap.check(x["hops_mean"] <= 3, "in few hops", x)
+    tap.check(x["copies_p1"] >= 8, "with copies to spare", x)
+    tap.check(x["bytes_per_node_s"] <= 6 * 1024, "for 6 KiB/s a node", x)
+    tap.check(nodes * 0.75 < x["size_median"] < nodes * 1.25, "and know how many they are", x)
+
+
+def gossip_in_the_same_nodes(tap):
+    [x] = figures("--nodes", 40, "--hours", 0.2, "--warmup", 6, "--seed", 3, "--lookups", 100, "--gets", 50)
+    tap.note(json.dumps(x))
+    tap.check(x["delivered"] >= 0.98, "capability records arrive within 3 s", x)
+    tap.check(x["draws"] > 100 and x["candidates_mean"] >= 1, "candidates are drawn", x)
+
+
+def same_seed_same_trace(tap):
+    small = ("--nodes", 30, "--hours", 0.1, "--warmup", 3, "--lookups", 50, "--gets", 20, "--draws", 20)
+    [one], [again], [other] = (figures(*small, "--seed", seed) for seed in (5, 5, 6))
+    tap.equal(again["trace"], one["trace"], "the same seed gives the same trace")
+    tap.check(other["trace"] != one["trace"], "another seed another")
+    runs = figures(*small, "--seed", 5, "--seeds", 3)
+    tap.equal([x["seed"] for x in runs], [5, 6, 7], "seeds share a warm-up")
+    tap.equal(len({x["trace"] for x in runs}), 3, "and differ after it")
+    [real] = figures(*small, "--seed", 5, "--real-signatures")
+    tap.equal(real["trace"], one["trace"], "Ed25519 or its stand-in: the same trace")
+
+
+def for_people(tap):
+    done = sim("--nodes", 20, "--hours", 0.1, "--warmup", 2, "--lookups", 40)
+    tap.equal(done.returncode, 0, "ends well")
+    tap.check(all(word in done.stdout for word in ("look-ups", "traffic", "hops", "##", "trace")), "a report with "
+              "histograms", done.stdout)
+    text = sim("--help").stdout
+    tap.check("example: quorate sim" in text and len(text.splitlines()) <= 32, "help fits a screen", text)
+    tap.check(max(map(len, text.splitlines())) <= 80, "and its width", text)
+
+
+def refusals(tap):
+    for args, word in ((("--nodes", "1"), "from 2"), (("--nodes", "x"), "--nodes x"), (("--hours", "0.1"), "--warmup"),
+                       (("--bogus",), "no such option"), (("--sybils", "10"), "go together"), (("--loss", "2"), "--loss 2"),
+                       (("--seeds", "0"), "--seeds"), (("--split", "5"), "--split 5"), (("--nodes",), "--nodes")):
+        done = sim(*args)
+        tap.check(done.returncode == 2 and word in done.stderr and len(done.stderr.splitlines()) == 1,
+                  f"refuses {' '.join(args)}", done.returncode, done.stderr)
+
+
+def interrupted(tap):
+    process = subprocess.Popen([SIM, "--nodes", "60", "--hours", "9"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               text=True)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    tap.equal(process.returncode, 130, "Ctrl-C ends it")
+    tap.check(re.search(r"trace +[0-9a-f]{16}", out), "with what there was", out)
+
+
+sys.exit(Tap().run([discovery_under_churn, gossip_in_the_same_nodes, same_seed_same_trace, for_people, refusals, interrupted]))
