@@ -333,7 +333,8 @@ void measure_spread(struct network *net, struct node *author) {
         const struct gossip *g = author->gossip;
         const struct membership_topic *t = &g->shards[g->signing_shard];
 
-        if (!net->measure || !net->measure->is_measuring || !rng_chance(&net->rng, SPREAD_SHARE))
+        if (!net->measure || !net->measure->is_measuring ||
+            net->now + SPREAD_LAST > net->measure->end || !rng_chance(&net->rng, SPREAD_SHARE))
                 return;
         for (uint32_t seconds = 1; seconds <= 3; seconds += 2) {
                 struct event *e =

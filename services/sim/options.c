@@ -45,8 +45,7 @@ static const char *const attacks[_ATTACK_KINDS] = { "none", "uniform", "key", "e
 
 void options_help(FILE *f) {
         fputs("usage: quorate sim [OPTIONS]\n"
-              "Whole nodes on virtual time in one process: does discovery hold, what does it "
-              "cost?\n\n",
+              "Whole nodes on virtual time in one process: does discovery hold, at what cost?\n\n",
               f);
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 fprintf(f, "  --%-15s %-9s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
