@@ -8,12 +8,12 @@
 #include "services/gossip/core.h"
 #include "services/sim/node.h"
 
-#define TTL          (24 * 3600 * NSEC_PER_SEC)
-#define COPIES_OF    500                 /* records whose copies are counted */
-#define SPREAD_SHARE 0.01                /* of capability records that are followed */
-#define SPREAD_LAST  (5 * NSEC_PER_SEC)  /* before the end none is followed any more */
-#define SETTLED      (60 * NSEC_PER_SEC) /* who has been up for less is not expected to hear */
-#define DRAW_SIZE    16
+#define TTL         (24 * 3600 * NSEC_PER_SEC)
+#define COPIES_OF   500  /* records whose copies are counted */
+#define SPREAD_RATE 10.0 /* of capability records this many by the number of nodes are followed */
+#define SPREAD_LAST (5 * NSEC_PER_SEC)  /* before the end none is followed any more */
+#define SETTLED     (60 * NSEC_PER_SEC) /* who has been up for less is not expected to hear */
+#define DRAW_SIZE   16
 
 enum probe_kind { PROBE_LOOKUP, PROBE_GET, PROBE_DRAW };
 
@@ -311,38 +311,50 @@ static bool is_member(const struct node *n, const char *topic, nsec_t since) {
         return false;
 }
 
-/* data: the topic; id: the sequence; a: seconds since; from: the author. */
-static void on_spread(struct network *net, struct node *author, struct event *e) {
+/* What is followed: who said what where. */
+struct spread {
+        struct peer_id author;
+        uint64_t sequence;
+        char topic[SHARD_TOPIC_SIZE];
+};
+
+/* a: seconds since. The author may be dead by now: his record still has to arrive. */
+static void on_spread(struct network *net, struct node *nobody, struct event *e) {
+        const struct spread *spread = (const void *) e->data->data;
         struct figures *f = &net->measure->figures;
+        nsec_t since = net->now - e->a * NSEC_PER_SEC;
+        uint64_t members = 0, heard = 0;
 
         for (uint32_t i = 0; i < net->n_slots; i++) {
                 struct node *n = net->slots[i];
 
-                if (n == author ||
-                    !is_member(n, (const char *) e->data->data, net->now - e->a * NSEC_PER_SEC))
+                if (!is_member(n, spread->topic, since) || peer_id_equal(&n->peer, &spread->author))
                         continue;
-                f->deliveries += e->a == 1;
-                if (offers_newest(n->gossip->offers, &author->peer) < e->id)
-                        continue;
-                f->delivered_1 += e->a == 1;
-                f->delivered_3 += e->a == 3;
+                members++;
+                heard += offers_newest(n->gossip->offers, &spread->author) >= spread->sequence;
         }
+        f->deliveries_1 += e->a == 1 ? members : 0;
+        f->delivered_1 += e->a == 1 ? heard : 0;
+        f->deliveries_3 += e->a == 3 ? members : 0;
+        f->delivered_3 += e->a == 3 ? heard : 0;
 }
 
 void measure_spread(struct network *net, struct node *author) {
         const struct gossip *g = author->gossip;
         const struct membership_topic *t = &g->shards[g->signing_shard];
+        const struct measure *m = net->measure;
+        struct spread spread = { .author = author->peer, .sequence = g->sequence };
 
-        if (!net->measure || !net->measure->is_measuring ||
-            net->now + SPREAD_LAST > net->measure->end || !rng_chance(&net->rng, SPREAD_SHARE))
+        if (!m || !m->is_measuring || net->now + SPREAD_LAST > m->end || author->is_attacker ||
+            !rng_chance(&net->rng, SPREAD_RATE / net->settings.n_nodes))
                 return;
+        memcpy(spread.topic, t->topic, sizeof(spread.topic));
         for (uint32_t seconds = 1; seconds <= 3; seconds += 2) {
                 struct event *e =
-                        network_event(net, net->now + seconds * NSEC_PER_SEC, on_spread, author);
+                        network_event(net, net->now + seconds * NSEC_PER_SEC, on_spread, NULL);
 
                 e->a = seconds;
-                e->id = g->sequence;
-                e->data = refbuf_new(BYTES(t->topic, strlen(t->topic) + 1));
+                e->data = refbuf_new(BYTES(&spread, sizeof(spread)));
         }
 }
 

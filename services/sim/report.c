@@ -85,10 +85,10 @@ static void print_probes(FILE *f, const struct figures *x) {
                         ", %.1f candidates each, dead %.3f %%, at most %" PRIu64 " in one\n",
                         x->draws, per((double) x->drawn, x->draws),
                         100 * share(x->drawn_dead, x->drawn), x->draws_dead_max);
-        if (x->deliveries)
+        if (x->deliveries_1)
                 fprintf(f, "gossip     %.3f %% within 1 s, %.3f %% within 3 s, of %" PRIu64 "\n",
-                        100 * share(x->delivered_1, x->deliveries),
-                        100 * share(x->delivered_3, x->deliveries), x->deliveries);
+                        100 * share(x->delivered_1, x->deliveries_1),
+                        100 * share(x->delivered_3, x->deliveries_3), x->deliveries_1);
 }
 
 void report_text(FILE *f, const struct sim_settings *s, const struct figures *x) {
@@ -186,8 +186,8 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
         member(f, "copies_p50", (double) x->copies_p50);
         member(f, "denied",
                share(x->lookups - x->lookups_good + x->gets - x->gets_good, x->lookups + x->gets));
-        member(f, "delivered", share(x->delivered_3, x->deliveries));
-        member(f, "delivered_1s", share(x->delivered_1, x->deliveries));
+        member(f, "delivered", share(x->delivered_3, x->deliveries_3));
+        member(f, "delivered_1s", share(x->delivered_1, x->deliveries_1));
         member(f, "draws", (double) x->draws);
         member(f, "draw_dead_max", (double) x->draws_dead_max);
         member(f, "candidates_mean", per((double) x->drawn, x->draws));
