@@ -274,3 +274,9 @@ void disk_crash(struct disk *d) {
         refbuf_unref(d->gossip);
         d->gossip = d->gossip_synced ? refbuf_ref(d->gossip_synced) : NULL;
 }
+
+void disk_wipe(struct disk *d) {
+        forget(d);
+        store_memory_free(&d->inner);
+        d->inner = store_memory_new(&store_limits_default, 1);
+}

@@ -24,3 +24,4 @@ void disk_gossip_put(struct disk *d, struct refbuf *state); /* takes a reference
 bool disk_is_dirty(const struct disk *d);
 void disk_sync(struct disk *d);
 void disk_crash(struct disk *d);
+void disk_wipe(struct disk *d); /* forgets every record and provider */

@@ -15,7 +15,7 @@
 #define SETTLED     (60 * NSEC_PER_SEC) /* who has been up for less is not expected to hear */
 #define DRAW_SIZE   16
 
-enum probe_kind { PROBE_LOOKUP, PROBE_GET, PROBE_DRAW };
+enum probe_kind { PROBE_LOOKUP, PROBE_GET, PROBE_DRAW, PROBE_TARGET, PROBE_VICTIM };
 
 struct probe {
         enum probe_kind kind;
@@ -131,29 +131,70 @@ static struct node *asker(struct network *net) {
         return NULL;
 }
 
-static void on_lookup(struct network *net, struct node *nobody, struct event *e) {
-        struct node *n = asker(net);
-        struct probe *p;
+static void lookup_of(struct network *net, enum probe_kind kind, struct node *n) {
+        struct probe *p = probe_new(net, kind, n);
 
-        if (!n)
-                return;
-        p = probe_new(net, PROBE_LOOKUP, n);
         rng_bytes(&net->rng, p->key.bytes, sizeof(p->key.bytes));
         dht_find_closest(n->dht, net->measure->last_call, &p->key, net->now);
+        node_settle(n);
+}
+
+static void on_lookup(struct network *net, struct node *nobody, struct event *e) {
+        struct node *n = asker(net);
+
+        if (n)
+                lookup_of(net, PROBE_LOOKUP, n);
+}
+
+void measure_lookup_of(struct network *net, struct node *n) {
+        lookup_of(net, PROBE_VICTIM, n);
+}
+
+static void get_of(struct network *net, enum probe_kind kind, struct node *n,
+                   const struct published *record) {
+        struct probe *p = probe_new(net, kind, n);
+
+        p->sequence = record->sequence;
+        dht_get(n->dht, net->measure->last_call, refbuf_bytes(record->name), net->now);
         node_settle(n);
 }
 
 static void on_get(struct network *net, struct node *nobody, struct event *e) {
         const struct published *record = any_published(net);
         struct node *n = asker(net);
-        struct probe *p;
 
         if (!n || !record)
                 return;
-        p = probe_new(net, PROBE_GET, n);
-        p->sequence = record->sequence;
-        dht_get(n->dht, net->measure->last_call, refbuf_bytes(record->name), net->now);
-        node_settle(n);
+        get_of(net, PROBE_GET, n, record);
+}
+
+/* What was never published counts as not found. */
+void measure_get_target(struct network *net, struct bytes name) {
+        size_t at = (uintptr_t) map_get(net->measure->by_name, name);
+        struct node *n = asker(net);
+
+        if (n && at > 0)
+                get_of(net, PROBE_TARGET, n, &net->measure->published[at - 1]);
+        else
+                net->measure->figures.targets++;
+}
+
+void measure_victim(struct network *net, unsigned known, unsigned honest, bool is_good) {
+        struct figures *f = &net->measure->figures;
+
+        f->victims++;
+        f->victims_good += is_good;
+        f->victim_entries += known;
+        f->victim_honest += honest;
+}
+
+void measure_topic(struct network *net, unsigned wanted, unsigned honest, unsigned all) {
+        struct figures *f = &net->measure->figures;
+
+        f->readings++;
+        f->announced += wanted;
+        f->announced_found += honest;
+        f->announced_spam += all - honest;
 }
 
 static void on_draw(struct network *net, struct node *nobody, struct event *e) {
@@ -192,30 +233,38 @@ void measure_begin(struct network *net) {
 
 /* ---- Look-ups ---- */
 
-/* How many of the k truly closest servers are among those found; the asker does not count. */
+static bool was_found(const struct probe *p, const struct key *key) {
+        for (size_t i = 0; i < p->n; i++)
+                if (key_equal(key, &p->contacts[i]))
+                        return true;
+        return false;
+}
+
+/* How many of the k truly closest servers are not missing from what was found. Attackers are
+ * servers too, but nobody misses them; nor does the asker miss himself. */
 static unsigned count_true(const struct network *net, const struct probe *p) {
-        struct key best[MEASURE_K];
+        const struct node *best[MEASURE_K];
         size_t n_best = 0;
-        unsigned good = 0;
+        unsigned good = MEASURE_K;
 
         for (uint32_t i = 0; i < net->n_slots; i++) {
                 const struct node *n = net->slots[i];
                 size_t at = n_best;
 
-                if (!n || !n->is_up || !n->is_serving || n->is_attacker || n->slot == p->slot)
+                if (!n || !n->is_up || !n->is_serving || n->slot == p->slot)
                         continue;
-                while (at > 0 && key_compare(&p->key, &n->contact.key, &best[at - 1]) < 0)
+                while (at > 0 &&
+                       key_compare(&p->key, &n->contact.key, &best[at - 1]->contact.key) < 0)
                         at--;
                 if (at == MEASURE_K)
                         continue;
                 n_best += n_best < MEASURE_K;
-                memmove(&best[at + 1], &best[at], (n_best - at - 1) * sizeof(*best));
-                best[at] = n->contact.key;
+                memmove(&best[at + 1], &best[at], (n_best - at - 1) * sizeof(struct node *));
+                best[at] = n;
         }
         for (size_t i = 0; i < n_best; i++)
-                for (size_t j = 0; j < p->n; j++)
-                        good += key_equal(&best[i], &p->contacts[j]);
-        return good + (unsigned) (MEASURE_K - n_best);
+                good -= !best[i]->is_attacker && !was_found(p, &best[i]->contact.key);
+        return good;
 }
 
 static void end_lookup(struct network *net, struct probe *p, const struct dht_action *a) {
@@ -232,7 +281,7 @@ static void end_lookup(struct network *net, struct probe *p, const struct dht_ac
         histogram_add(&f->lookup_times, took * 4);
 }
 
-static void end_get(struct network *net, struct probe *p) {
+static void end_get(struct network *net, struct probe *p, const struct dht_action *a) {
         struct figures *f = &net->measure->figures;
         double took = (double) (net->now - p->began) / 1e9;
 
@@ -244,13 +293,28 @@ static void end_get(struct network *net, struct probe *p) {
 }
 
 static void take_result(struct probe *p, const struct dht_result *r) {
-        if (p->kind == PROBE_GET) {
+        if (p->kind == PROBE_GET || p->kind == PROBE_TARGET) {
                 p->found |= r->value && r->sequence >= p->sequence;
                 p->found_old |= r->value && r->sequence < p->sequence;
         } else if (p->n < ELEMENTSOF(p->contacts)) {
                 p->contacts[p->n++] = r->contact.key;
         }
 }
+
+static void end_target(struct network *net, struct probe *p, const struct dht_action *a) {
+        net->measure->figures.targets++;
+        net->measure->figures.targets_good += p->found;
+}
+
+static void end_victim(struct network *net, struct probe *p, const struct dht_action *a) {
+        net->measure->figures.victim_asks++;
+        net->measure->figures.victim_asks_good += count_true(net, p) >= MEASURE_GOOD;
+}
+
+static void (*const ends[])(struct network *net, struct probe *p, const struct dht_action *a) = {
+        [PROBE_LOOKUP] = end_lookup, [PROBE_GET] = end_get,       [PROBE_DRAW] = NULL,
+        [PROBE_TARGET] = end_target, [PROBE_VICTIM] = end_victim,
+};
 
 void measure_result(struct network *net, struct node *n, const struct dht_action *a) {
         struct probe *p = net->measure ? map_get_u64(net->measure->probes, a->id) : NULL;
@@ -261,10 +325,7 @@ void measure_result(struct network *net, struct node *n, const struct dht_action
                 take_result(p, a->result);
                 return;
         }
-        if (p->kind == PROBE_GET)
-                end_get(net, p);
-        else
-                end_lookup(net, p, a);
+        ends[p->kind](net, p, a);
         free(map_remove_u64(net->measure->probes, a->id));
 }
 

@@ -37,7 +37,7 @@ struct figures {
         double hops, lookup_s, get_s; /* sums */
         double estimate_median;
         union {
-                uint64_t counted[26];
+                uint64_t counted[40];
                 struct {
                         uint64_t lookups, lookups_good, lookups_void;
                         uint64_t gets, gets_good, gets_old, gets_void;
@@ -46,6 +46,12 @@ struct figures {
                                 delivered_3; /* within 1 s, 3 s */
                         uint64_t signed_n, verified, departed, killed, returned, undone;
                         uint64_t estimates, estimates_inside, table_entries, table_attackers;
+                        /* Of an attack: gets of the key, keys ground; newcomers examined; readings.
+                         */
+                        uint64_t targets, targets_good, ground, ground_bits;
+                        uint64_t victims, victims_good, victim_asks, victim_asks_good;
+                        uint64_t victim_entries, victim_honest;
+                        uint64_t readings, announced, announced_found, announced_spam;
                 };
         };
         union {
@@ -67,6 +73,12 @@ void measure_free(struct network *net);
 void measure_published(struct network *net, struct bytes name, uint64_t sequence);
 void measure_result(struct network *net, struct node *n, const struct dht_action *a);
 void measure_drawn(struct network *net, struct node *n, const struct gossip_action *a);
+/* Of attacks: the newest version of that record from a random node; a look-up of this node's own;
+ * what it knew; what a reading of a topic brought. */
+void measure_get_target(struct network *net, struct bytes name);
+void measure_lookup_of(struct network *net, struct node *n);
+void measure_victim(struct network *net, unsigned known, unsigned honest, bool is_good);
+void measure_topic(struct network *net, unsigned wanted, unsigned honest, unsigned all);
 /* A capability record of this sequence leaves its author now. */
 void measure_spread(struct network *net, struct node *author);
 

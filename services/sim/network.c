@@ -25,7 +25,7 @@ const struct sim_settings sim_settings_default = {
         .gets = 500,
         .draws = 200,
         .sybil_subnets = 64,
-        .patience = 3600 * NSEC_PER_SEC,
+        .patience = 1200 * NSEC_PER_SEC,
 };
 
 /* Milliseconds one way between regions, about half of what public clouds publish as round trips:

@@ -106,7 +106,7 @@ static void on_described(void *userdata, const struct keeper_result *r, nsec_t n
         struct node *n = userdata;
 
         n->is_described = r->code == KEEPER_OK;
-        if (n->is_described)
+        if (n->is_described && !n->is_attacker)
                 measure_published(n->net, r->name, r->sequence);
 }
 
@@ -114,7 +114,7 @@ static void on_located(void *userdata, const struct keeper_result *r, nsec_t now
         struct node *n = userdata;
 
         n->is_located = r->code == KEEPER_OK;
-        if (n->is_located)
+        if (n->is_located && !n->is_attacker)
                 measure_published(n->net, r->name, r->sequence);
 }
 

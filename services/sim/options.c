@@ -8,7 +8,19 @@
 
 #define MINUTE (60 * NSEC_PER_SEC)
 
-enum kind { FLAG, NUMBER, SEED, SHARE, HOURS, MINUTES, MINUTES_OR_OFF, SYBILS, ATTACK, SPLIT };
+enum kind {
+        FLAG,
+        NUMBER,
+        SEED,
+        SHARE,
+        HOURS,
+        MINUTES,
+        MINUTES_OR_OFF,
+        SYBILS,
+        ATTACK,
+        SPLIT,
+        WITHOUT
+};
 
 struct row {
         const char *name;
@@ -34,14 +46,16 @@ static const struct row rows[] = {
         { "skew", MINUTES, SETTING(skew), "MIN", "clocks are wrong by up to this [0]" },
         { "split", SPLIT, SETTING(split_at), "MIN:MIN", "two halves from that minute, so long" },
         { "sybils", SYBILS, SETTING(sybils), "N[:NETS]", "of the nodes, in /24s [0:64]" },
-        { "attack", ATTACK, SETTING(attack), "KIND", "uniform, key, eclipse" },
+        { "attack", ATTACK, SETTING(attack), "KIND", "uniform, key, eclipse, topic, garbage" },
+        { "without", WITHOUT, 0, "DEFENCE", "subnet-caps, paths, regions or age; may repeat" },
         { "real-signatures", FLAG, SETTING(has_real_signatures), NULL, "Ed25519, not a stand-in" },
         { "seed", SEED, SETTING(seed), "S", "same seed, same trace [1]" },
         { "seeds", NUMBER, offsetof(struct sim_options, seeds), "N", "runs that share a warm-up" },
         { "json", FLAG, offsetof(struct sim_options, json), NULL, "one object for programs" },
         { "help", FLAG, offsetof(struct sim_options, help), NULL, "this text" },
 };
-static const char *const attacks[_ATTACK_KINDS] = { "none", "uniform", "key", "eclipse" };
+static const char *const attacks[_ATTACK_KINDS] = { "none",    "uniform", "key",
+                                                    "eclipse", "topic",   "garbage" };
 
 void options_help(FILE *f) {
         fputs("usage: quorate sim [OPTIONS]\n"
@@ -103,12 +117,31 @@ static bool take_pair(const struct row *r, const char *text, struct sim_settings
         return b > 0;
 }
 
+static bool take_without(const char *text, struct sim_settings *s) {
+        const struct {
+                const char *name;
+                bool *off;
+        } defences[] = { { "subnet-caps", &s->without_subnet_caps },
+                         { "paths", &s->without_paths },
+                         { "regions", &s->without_regions },
+                         { "age", &s->without_age } };
+
+        for (size_t i = 0; i < ELEMENTSOF(defences); i++)
+                if (strcmp(text, defences[i].name) == 0) {
+                        *defences[i].off = true;
+                        return true;
+                }
+        return false;
+}
+
 static bool take(const struct row *r, const char *text, struct sim_options *o) {
         void *at = (char *) o + r->offset;
         double v = 0;
 
         if (r->kind == SYBILS || r->kind == SPLIT)
                 return take_pair(r, text, &o->settings);
+        if (r->kind == WITHOUT)
+                return take_without(text, &o->settings);
         if (r->kind == ATTACK)
                 return read_attack(text, at);
         if (r->kind == MINUTES_OR_OFF && strcmp(text, "off") == 0) {

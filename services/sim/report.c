@@ -91,6 +91,30 @@ static void print_probes(FILE *f, const struct figures *x) {
                         100 * share(x->delivered_3, x->deliveries_3), x->deliveries_1);
 }
 
+static void print_attack(FILE *f, const struct figures *x) {
+        if (x->targets)
+                fprintf(f,
+                        "attack     the key: %" PRIu64 " of %" PRIu64 " gets (%.2f %%); %" PRIu64
+                        " keys tried for ids that share %" PRIu64 " bits\n",
+                        x->targets_good, x->targets, 100 * share(x->targets_good, x->targets),
+                        x->ground, x->ground_bits);
+        if (x->victims)
+                fprintf(f,
+                        "attack     %" PRIu64 " of %" PRIu64
+                        " newcomers with 30 %% honest entries (mean %.1f %%), %" PRIu64
+                        " of %" PRIu64 " of their look-ups good\n",
+                        x->victims_good, x->victims,
+                        100 * share(x->victim_honest, x->victim_entries), x->victim_asks_good,
+                        x->victim_asks);
+        if (x->readings)
+                fprintf(f,
+                        "attack     a topic read %" PRIu64
+                        " times: %.2f %% of the honest, and %.1f of "
+                        "the others\n",
+                        x->readings, 100 * share(x->announced_found, x->announced),
+                        per((double) x->announced_spam, x->readings));
+}
+
 void report_text(FILE *f, const struct sim_settings *s, const struct figures *x) {
         fprintf(f, "network    %u nodes, %.2f h measured, seed %" PRIu64 "\n", s->n_nodes, x->hours,
                 x->seed);
@@ -99,6 +123,7 @@ void report_text(FILE *f, const struct sim_settings *s, const struct figures *x)
                 " writes undone), %" PRIu64 " returned\n",
                 x->departed, x->killed, x->undone, x->returned);
         print_probes(f, x);
+        print_attack(f, x);
         print_traffic(f, x);
         fprintf(f, "size       median %.0f; %.1f %% of intervals hold %" PRIu64 "; tables %.0f\n",
                 x->estimate_median, 100 * share(x->estimates_inside, x->estimates), x->nodes_end,
@@ -198,6 +223,17 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
                 (void) snprintf(name, sizeof(name), "bytes_%s", part_names[i]);
                 member(f, name, rate(x, (enum part) i));
         }
+        if (x->targets) {
+                member(f, "targets_found", share(x->targets_good, x->targets));
+                member(f, "keys_ground", (double) x->ground);
+        }
+        if (x->victims) {
+                member(f, "victims_good", share(x->victims_good, x->victims));
+                member(f, "victims_honest_entries", share(x->victim_honest, x->victim_entries));
+                member(f, "victims_lookup_success", share(x->victim_asks_good, x->victim_asks));
+        }
+        if (x->readings)
+                member(f, "announced_found", share(x->announced_found, x->announced));
         member(f, "size_median", x->estimate_median);
         member(f, "size_inside", share(x->estimates_inside, x->estimates));
         member(f, "departed", (double) x->departed);

@@ -12,6 +12,8 @@ enum attack_kind {
         ATTACK_UNIFORM, /* ids anywhere: they answer with each other only, and drop stores */
         ATTACK_KEY,     /* all ids around one key, chosen before it is published */
         ATTACK_ECLIPSE, /* most of a newcomer's bootstrap peers are theirs */
+        ATTACK_TOPIC,   /* a thousand identities under one topic */
+        ATTACK_GARBAGE, /* they answer with bytes that mean nothing */
         _ATTACK_KINDS,
 };
 
@@ -34,7 +36,8 @@ struct sim_settings {
 
         enum attack_kind attack;
         uint32_t sybils, sybil_subnets; /* of n_nodes; /24s they share */
-        nsec_t patience;                /* they behave well for so long */
+        nsec_t patience; /* of ATTACK_KEY: they behave well for so long; the others for the warm-up
+                          */
         bool without_subnet_caps, without_paths, without_regions, without_age; /* defences off */
 };
 extern const struct sim_settings sim_settings_default;

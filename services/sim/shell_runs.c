@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "services/sim/attack.h"
 #include "services/sim/churn.h"
 #include "services/sim/node.h"
 
@@ -56,8 +57,10 @@ static void run_measured(struct network *net, struct figures *ret) {
         nsec_t end = warm_end(&net->settings) + net->settings.measured;
 
         measure_begin(net);
+        attack_strike(net);
         run_until(net, end, end);
         measure_end(net, ret);
+        attack_figures(net, ret);
         ret->cpu_s = cpu_seconds();
         ret->peak = peak_bytes();
 }
@@ -142,12 +145,14 @@ int run_all(const struct sim_options *o, struct figures *ret) {
         int n = 1;
 
         network_init(&net, &o->settings);
+        attack_begin(&net);
         churn_begin(&net);
         run_until(&net, warm_end(&o->settings), warm_end(&o->settings) + o->settings.measured);
         if (o->seeds == 1)
                 run_measured(&net, ret);
         else
                 n = run_seeds(&net, o, ret);
+        attack_free(&net);
         measure_free(&net);
         network_done(&net);
         if (isatty(STDERR_FILENO))
