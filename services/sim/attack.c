@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "common/base/memory.h"
-#include "services/dht/internal.h"
 #include "services/sim/attack_answers.h"
 #include "services/sim/measure.h"
 #include "services/sim/node.h"
@@ -18,6 +17,7 @@
 #define VICTIM_AFTER  (10 * MINUTE)
 #define VICTIM_ASKS   10
 #define HONEST_SHARE  0.3
+#define BUCKETS       24 /* deeper ones are empty in any network that fits */
 
 static void attacker_start(struct network *net, struct node *n) {
         struct node *at[BOOTSTRAP];
@@ -140,19 +140,31 @@ static void on_look(struct network *net, struct node *victim, struct event *e) {
         measure_lookup_of(net, victim);
 }
 
+/* Of the entries of one bucket: they are the closest to any key that falls into it. */
+static void examine_bucket(const struct node *victim, unsigned prefix, unsigned *all,
+                           unsigned *honest) {
+        uint8_t random[KEY_SIZE] = {};
+        struct key key = key_in_bucket(&victim->contact.key, prefix, random);
+        struct contact known[MEASURE_K];
+        size_t n = dht_closest_known(victim->dht, &key, known, MEASURE_K);
+
+        for (size_t i = 0; i < n; i++) {
+                const struct node *node = network_find(victim->net, &known[i].peer);
+
+                if (key_common_prefix(&victim->contact.key, &known[i].key) == prefix) {
+                        (*all)++;
+                        *honest += node && !node->is_attacker;
+                }
+                contact_done(&known[i]);
+        }
+}
+
 /* Ten minutes later: whom it knows, and whether it finds its way. */
 static void on_examine(struct network *net, struct node *victim, struct event *e) {
-        const struct table *t = &victim->dht->table;
         unsigned all = 0, honest = 0;
 
-        for (unsigned i = 0; i < TABLE_BUCKETS; i++)
-                LIST_FOREACH (it, &t->buckets[i].entries) {
-                        const struct table_entry *entry = LIST_ENTRY(it, struct table_entry, link);
-                        const struct node *n = network_find(net, &entry->contact.peer);
-
-                        all++;
-                        honest += n && !n->is_attacker;
-                }
+        for (unsigned prefix = 0; prefix < BUCKETS; prefix++)
+                examine_bucket(victim, prefix, &all, &honest);
         measure_victim(net, all, honest, honest >= HONEST_SHARE * all);
         for (unsigned i = 0; i < VICTIM_ASKS; i++)
                 (void) network_event(net, net->now + i * NSEC_PER_SEC, on_look, victim);
