@@ -11,7 +11,9 @@ struct undo {
         struct list link;
         enum { UNDO_RECORD, UNDO_PROVIDER, UNDO_STATE } type;
         bool was_there;
-        struct stored_record record; /* name and value in data; or only key and slot */
+        struct key key; /* of a record, with its slot and what stood there */
+        uint8_t slot[32];
+        struct shelf_copy copy;
         struct stored_provider provider;
         uint8_t *data;
         const char *state; /* static names only */
@@ -30,7 +32,8 @@ static struct undo *undo_new(struct disk *d, int type) {
         return u;
 }
 
-static void undo_free(struct undo *u) {
+static void undo_free(struct disk *d, struct undo *u) {
+        shelf_release(d->shelf.pool, &u->copy);
         list_remove(&u->link);
         contact_done(&u->provider.contact);
         refbuf_unref(u->value);
@@ -40,40 +43,26 @@ static void undo_free(struct undo *u) {
 
 /* ---- Writes ---- */
 
-static bool keep_record(void *userdata, const struct stored_record *r) {
-        struct undo *u = userdata;
-
-        u->was_there = true;
-        u->record = *r;
-        u->data = xmalloc(r->name.len + r->value.len + 1);
-        memcpy(u->data, r->name.data, r->name.len);
-        memcpy(u->data + r->name.len, r->value.data, r->value.len);
-        u->record.name = BYTES(u->data, r->name.len);
-        u->record.value = BYTES(u->data + r->name.len, r->value.len);
-        return false;
-}
-
 static void before_record(struct disk *d, const struct key *key, const uint8_t slot[32]) {
         struct undo *u = undo_new(d, UNDO_RECORD);
 
-        u->record.key = *key;
-        memcpy(u->record.slot, slot, 32);
-        (void) d->inner.ops->one(d->inner.self, key, slot, keep_record, u);
+        u->key = *key;
+        memcpy(u->slot, slot, sizeof(u->slot));
+        u->copy = shelf_take(&d->shelf, key, slot);
 }
 
 static int put(struct record_store *s, const struct stored_record *r) {
         struct disk *d = disk_of(s);
 
         before_record(d, &r->key, r->slot);
-        return d->inner.ops->put(d->inner.self, r);
+        return shelf_put(&d->shelf, r);
 }
 
 static int remove_one(struct record_store *s, const struct key *key, const uint8_t slot[32]) {
         struct disk *d = disk_of(s);
-        struct key of = *key; /* they may be the caller's views into what goes away */
 
-        before_record(d, &of, slot);
-        return d->inner.ops->remove(d->inner.self, &of, slot);
+        before_record(d, key, slot);
+        return shelf_remove(&d->shelf, key, slot);
 }
 
 static bool keep_provider(void *userdata, const struct stored_provider *p) {
@@ -124,27 +113,30 @@ static int state_put(struct record_store *s, const char *name, struct bytes valu
 
 /* What expired is gone after a crash too: it would expire again at once. */
 static size_t expire(struct record_store *s, int64_t now_us, size_t max) {
-        return disk_of(s)->inner.ops->expire(disk_of(s)->inner.self, now_us, max);
+        struct disk *d = disk_of(s);
+        size_t n = shelf_expire(&d->shelf, now_us, max);
+
+        return n + d->inner.ops->expire(d->inner.self, now_us, max - n);
 }
 
 /* ---- Reads pass through ---- */
 
 static int one(struct record_store *s, const struct key *key, const uint8_t slot[32],
                store_record_fn fn, void *userdata) {
-        return disk_of(s)->inner.ops->one(disk_of(s)->inner.self, key, slot, fn, userdata);
+        return shelf_one(&disk_of(s)->shelf, key, slot, fn, userdata);
 }
 
 static int each(struct record_store *s, const struct key *key, store_record_fn fn, void *userdata) {
-        return disk_of(s)->inner.ops->each(disk_of(s)->inner.self, key, fn, userdata);
+        return shelf_each(&disk_of(s)->shelf, key, fn, userdata);
 }
 
 static int walk(struct record_store *s, const struct key *after, size_t max, store_record_fn fn,
                 void *userdata) {
-        return disk_of(s)->inner.ops->walk(disk_of(s)->inner.self, after, max, fn, userdata);
+        return shelf_walk(&disk_of(s)->shelf, after, max, fn, userdata);
 }
 
 static int own(struct record_store *s, store_record_fn fn, void *userdata) {
-        return disk_of(s)->inner.ops->own(disk_of(s)->inner.self, fn, userdata);
+        return shelf_own(&disk_of(s)->shelf, fn, userdata);
 }
 
 static int own_providers(struct record_store *s, store_provider_fn fn, void *userdata) {
@@ -152,15 +144,15 @@ static int own_providers(struct record_store *s, store_provider_fn fn, void *use
 }
 
 static uint64_t count_key(struct record_store *s, const struct key *key) {
-        return disk_of(s)->inner.ops->count_key(disk_of(s)->inner.self, key);
+        return shelf_count_key(&disk_of(s)->shelf, key);
 }
 
 static uint64_t count_publisher(struct record_store *s, const uint8_t publisher[32]) {
-        return disk_of(s)->inner.ops->count_publisher(disk_of(s)->inner.self, publisher);
+        return shelf_count_publisher(&disk_of(s)->shelf, publisher);
 }
 
 static uint64_t count_subnet(struct record_store *s, const struct subnet *subnet) {
-        return disk_of(s)->inner.ops->count_subnet(disk_of(s)->inner.self, subnet);
+        return shelf_count_subnet(&disk_of(s)->shelf, subnet);
 }
 
 static int providers(struct record_store *s, const struct key *key, store_provider_fn fn,
@@ -174,6 +166,8 @@ static uint64_t count_provider(struct record_store *s, const struct peer_id *pee
 
 static void counts(struct record_store *s, struct store_counts *ret) {
         disk_of(s)->inner.ops->counts(disk_of(s)->inner.self, ret);
+        ret->records = disk_of(s)->shelf.n;
+        ret->bytes = disk_of(s)->shelf.bytes;
 }
 
 static int state_get(struct record_store *s, const char *name, struct refbuf **ret) {
@@ -203,20 +197,22 @@ static const struct store_ops ops = {
 
 /* ---- Life ---- */
 
-void disk_init(struct disk *d, uint64_t seed) {
+void disk_init(struct disk *d, struct shelf_pool *pool, uint64_t seed) {
         *d = (struct disk){ .inner = store_memory_new(&store_limits_default, seed) };
+        shelf_init(&d->shelf, pool);
         list_init(&d->undo);
 }
 
 static void forget(struct disk *d) {
         LIST_FOREACH_SAFE (it, &d->undo)
-                undo_free(LIST_ENTRY(it, struct undo, link));
+                undo_free(d, LIST_ENTRY(it, struct undo, link));
 }
 
 void disk_done(struct disk *d) {
         if (!d->inner.ops)
                 return;
         forget(d);
+        shelf_done(&d->shelf);
         store_memory_free(&d->inner);
         refbuf_unref(d->gossip);
         refbuf_unref(d->gossip_synced);
@@ -252,9 +248,8 @@ static void undo(struct disk *d, struct undo *u) {
 
         d->n_undone++;
         if (u->type == UNDO_RECORD) {
-                (void) inner->remove(d->inner.self, &u->record.key, u->record.slot);
-                if (u->was_there)
-                        (void) inner->put(d->inner.self, &u->record);
+                shelf_restore(&d->shelf, &u->key, u->slot, u->copy);
+                u->copy.value = NULL; /* given away */
         } else if (u->type == UNDO_PROVIDER) {
                 (void) inner->provider_remove(d->inner.self, &u->provider.key,
                                               &u->provider.contact.peer);
@@ -269,7 +264,7 @@ static void undo(struct disk *d, struct undo *u) {
 void disk_crash(struct disk *d) {
         LIST_FOREACH_SAFE (it, &d->undo) {
                 undo(d, LIST_ENTRY(it, struct undo, link));
-                undo_free(LIST_ENTRY(it, struct undo, link));
+                undo_free(d, LIST_ENTRY(it, struct undo, link));
         }
         refbuf_unref(d->gossip);
         d->gossip = d->gossip_synced ? refbuf_ref(d->gossip_synced) : NULL;
@@ -277,6 +272,7 @@ void disk_crash(struct disk *d) {
 
 void disk_wipe(struct disk *d) {
         forget(d);
+        shelf_done(&d->shelf);
         store_memory_free(&d->inner);
         d->inner = store_memory_new(&store_limits_default, 1);
 }

@@ -437,7 +437,7 @@ static unsigned count_copies(const struct network *net, const struct published *
 
                 if (!n || !n->is_up || n->is_attacker)
                         continue;
-                (void) n->disk.inner.ops->one(n->disk.inner.self, &key, only, see, &sequence);
+                (void) shelf_one(&n->disk.shelf, &key, only, see, &sequence);
                 copies += sequence >= p->sequence;
         }
         return copies;

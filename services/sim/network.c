@@ -41,6 +41,7 @@ void network_init(struct network *net, const struct sim_settings *settings) {
         net->honest = &node_honest;
         net->keys.is_real = settings->has_real_signatures;
         rng_init(&net->rng, settings->seed);
+        shelf_pool_init(&net->pool);
         heap_init(&net->events);
         heap_init(&net->timers);
         net->peers_size = 1024;
@@ -82,6 +83,7 @@ void network_done(struct network *net) {
                         node_free(net->slots[i]);
         heap_done(&net->events);
         heap_done(&net->timers);
+        shelf_pool_done(&net->pool);
         free(net->peers);
         free(net->links);
         free(net->slots);

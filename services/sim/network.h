@@ -14,6 +14,7 @@
 #include "common/wire/peerid.h"
 #include "services/sim/keys.h"
 #include "services/sim/settings.h"
+#include "services/sim/shelf.h"
 #include "services/sim/traffic.h"
 
 #define SIM_WALL_US INT64_C(1790000000000000) /* wall clock at instant 0, µs since 1970 */
@@ -51,6 +52,7 @@ struct network {
         size_t n_links, links_size;
         uint32_t last_link;
         struct keys keys;
+        struct shelf_pool pool; /* what disks keep */
         struct traffic traffic;
         uint64_t trace, n_events, last_identity, n_departed, n_killed, n_returned, n_undone;
         double alive; /* node seconds */

@@ -74,7 +74,7 @@ static struct node *node_make(struct network *net, const struct behaviour *b, ui
         list_init(&n->links);
         list_init(&n->gatherings);
         place_node(net, n);
-        disk_init(&n->disk, net->settings.seed + n->identity);
+        disk_init(&n->disk, &net->pool, net->settings.seed + n->identity);
         net->slots[n->slot] = n;
         network_add(net, n);
         return n;

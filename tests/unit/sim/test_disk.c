@@ -7,17 +7,21 @@
 
 /* A crash keeps what was synced, all of it and nothing else. */
 
+static struct shelf_pool pool;
 static struct disk disk;
 static struct store store;
 
 static int begin(void **state) {
-        disk_init(&disk, 1);
+        shelf_pool_init(&pool);
+        disk_init(&disk, &pool, 1);
         store = disk_store(&disk);
         return 0;
 }
 
 static int finish(void **state) {
         disk_done(&disk);
+        assert_int_equal(pool.n_values, 0); /* nothing is kept for nobody */
+        shelf_pool_done(&pool);
         return 0;
 }
 
