@@ -6,6 +6,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "services/sim/report.h"
 #include "services/sim/shell_runs.h"
 
@@ -27,16 +28,25 @@ static void print(const struct sim_options *o, const struct figures *list, int n
                 report_text(stdout, &o->settings, n == 1 ? list : &sum);
 }
 
+/* As the other commands say it. No text here needs escaping but what argv brings. */
+static int complain(const struct sim_options *o, int code, const char *text) {
+        char shown[1100];
+
+        text_escape(BYTES_STR(text), shown, sizeof(shown));
+        fprintf(stderr, "quorate: sim: %s\n", shown);
+        if (o->json)
+                report_error(stdout, shown, code);
+        return code;
+}
+
 int main(int argc, char **argv) {
         CLEANUP(freep) struct figures *figures = NULL;
         struct sim_options options;
         char error[256];
         int n;
 
-        if (!options_read(argc, argv, &options, error)) {
-                fprintf(stderr, "quorate sim: %s\n", error);
-                return 2;
-        }
+        if (!options_read(argc, argv, &options, error))
+                return complain(&options, 2, error);
         if (options.help) {
                 options_help(stdout);
                 return 0;
@@ -45,8 +55,10 @@ int main(int argc, char **argv) {
         figures = xnew_n(struct figures, options.seeds);
         n = run_all(&options, figures);
         if (n < 0) {
-                fprintf(stderr, "quorate sim: %s: no process for a run\n", strerror(-n));
-                return 5;
+                (void) snprintf(error, sizeof(error),
+                                "no process for a run: %s; free memory or give fewer --nodes",
+                                strerror(-n));
+                return complain(&options, 5, error);
         }
         print(&options, figures, n);
         return run_is_interrupted ? 130 : 0;

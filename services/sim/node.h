@@ -7,6 +7,7 @@
 #include "common/base/heap.h"
 #include "common/base/list.h"
 #include "common/wire/multiaddr.h"
+#include "services/coordinator/governor.h"
 #include "services/dht/dht.h"
 #include "services/dht/keeper.h"
 #include "services/gossip/gossip.h"
@@ -71,6 +72,7 @@ struct node {
         struct dht *dht;
         struct keeper *keeper;
         struct gossip *gossip; /* NULL: without */
+        struct governor governor;
         struct disk disk;
         bool is_described, is_located;
         unsigned n_ticks;

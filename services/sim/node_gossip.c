@@ -10,18 +10,23 @@
 
 #define MESSAGE_PREFIX BYTES_LIT("libp2p-pubsub:") /* keyring: statement pubsub-message */
 #define SLOTS          4
+#define MEMORY_MIB     8192
+#define JOB_MEMORY     (UINT64_C(512) << 20)
+#define JOB_TIME       (60 * NSEC_PER_SEC)  /* mean */
+#define JOB_EVERY      (100 * NSEC_PER_SEC) /* mean, on one node */
 
-static void offer(struct node *n, unsigned free_slots) {
+/* What the governor has free, as coordinator tells it. */
+static void offer(struct node *n) {
         Peers__Capability c = PEERS__CAPABILITY__INIT;
         CLEANUP(buffer_donep) struct buffer b = {};
         char *engines[] = { (char *) "sqlite", (char *) "rare" };
 
         c.engines = engines;
         c.n_engines = n->is_rare ? 2 : 1;
-        c.cores = 4;
-        c.memory_mib = 8192;
-        c.slots = SLOTS;
-        c.free_slots = free_slots;
+        c.cores = SLOTS;
+        c.memory_mib = MEMORY_MIB;
+        c.slots = governor_served_slots(&n->governor);
+        c.free_slots = governor_free_slots(&n->governor);
         c.data_classes = DATA_PUBLIC;
         c.name = (char *) "a simulated node";
         buffer_init(&b, 1024);
@@ -43,7 +48,9 @@ void node_gossip_begin(struct node *n) {
         if (n->disk.gossip)
                 (void) gossip_restore(n->gossip, refbuf_bytes(n->disk.gossip), now);
         gossip_addresses(n->gossip, &address, 1, now);
-        offer(n, SLOTS);
+        governor_init(&n->governor, 0, 1);
+        governor_capacity(&n->governor, SLOTS, (uint64_t) MEMORY_MIB << 20);
+        offer(n);
         gossip_start(n->gossip, now);
 }
 
@@ -61,10 +68,24 @@ void node_gossip_peer(struct node *n, struct node *peer, bool is_inbound) {
         gossip_peer_up(n->gossip, &p, n->net->now);
 }
 
-/* Jobs come and go: now and then the slots that are free are others. */
+static void on_job_end(struct network *net, struct node *n, struct event *e) {
+        governor_give(&n->governor, GOVERNOR_SERVED, JOB_MEMORY);
+        offer(n);
+}
+
+/* A job takes its slot for a while, if there is one. */
+static void on_job(struct node *n) {
+        struct network *net = n->net;
+
+        if (governor_take(&n->governor, GOVERNOR_SERVED, JOB_MEMORY) != GOVERNOR_OK)
+                return;
+        (void) network_event(net, net->now + rng_below(&net->rng, 2 * JOB_TIME), on_job_end, n);
+        offer(n);
+}
+
 void node_gossip_tick(struct node *n) {
-        if (rng_chance(&n->net->rng, 0.1))
-                offer(n, (unsigned) rng_below(&n->net->rng, SLOTS + 1));
+        if (rng_chance(&n->net->rng, (double) NODE_TICK / JOB_EVERY))
+                on_job(n);
 }
 
 static void sign(struct node *n, const struct gossip_action *a, struct bytes prefix) {

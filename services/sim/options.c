@@ -174,13 +174,14 @@ static const struct row *find(const char *name, size_t len) {
 
 static bool is_sound(struct sim_settings *s, char error[256]) {
         if (s->n_nodes < 2 || s->n_nodes > 100000)
-                (void) snprintf(error, 256, "--nodes: from 2 to 100000");
+                (void) snprintf(error, 256, "--nodes: give 2 to 100000");
         else if (s->measured <= s->warmup)
-                (void) snprintf(error, 256, "--hours: more than --warmup, which is in minutes");
+                (void) snprintf(error, 256,
+                                "--hours: give more than --warmup, which is in minutes");
         else if (s->sybils * 2 > s->n_nodes)
-                (void) snprintf(error, 256, "--sybils: at most half of --nodes");
+                (void) snprintf(error, 256, "--sybils: give at most half of --nodes");
         else if ((s->sybils == 0) != (s->attack == ATTACK_NONE))
-                (void) snprintf(error, 256, "--sybils and --attack go together");
+                (void) snprintf(error, 256, "--sybils and --attack go together: give both");
         else
                 return true;
         return false;
@@ -207,14 +208,15 @@ bool options_read(int argc, char **argv, struct sim_options *ret, char error[256
                 }
                 value = value ? value + 1 : i + 1 < argc ? argv[++i] : "";
                 if (!take(r, value, ret)) {
-                        (void) snprintf(error, 256, "--%s %s: %s", r->name, value, r->help);
+                        (void) snprintf(error, 256, "--%s %s: give %s, %s", r->name, value,
+                                        r->value, r->help);
                         return false;
                 }
         }
         if (!is_sound(&ret->settings, error))
                 return false;
         if (ret->seeds < 1) {
-                (void) snprintf(error, 256, "--seeds: from 1 on");
+                (void) snprintf(error, 256, "--seeds: give 1 or more");
                 return false;
         }
         ret->settings.measured -= ret->settings.warmup;

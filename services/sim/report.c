@@ -242,3 +242,13 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
         member(f, "bytes_of_memory_per_node", (double) x->peak / s->n_nodes);
         fputs("}\n", f);
 }
+
+void report_error(FILE *f, const char *text, int code) {
+        fputs("{\"error\":\"sim: ", f);
+        for (const char *c = text; *c; c++) {
+                if (*c == '"' || *c == '\\')
+                        fputc('\\', f);
+                fputc(*c, f);
+        }
+        fprintf(f, "\",\"exit\":%d}\n", code);
+}
