@@ -152,9 +152,9 @@ int run_all(const struct sim_options *o, struct figures *ret) {
                 run_measured(&net, ret);
         else
                 n = run_seeds(&net, o, ret);
-        attack_free(&net);
         measure_free(&net);
         network_done(&net);
+        attack_free(&net); /* its behaviour is its nodes' till then */
         if (isatty(STDERR_FILENO))
                 fputs("\r\033[K", stderr);
         return n;
