@@ -479,6 +479,7 @@ static void *serve_later(void *userdata) {
 
         sleep(3);
         serve(userdata, &script);
+        (void) sem_wait(&is_over); /* as in replace() */
         return NULL;
 }
 
@@ -488,9 +489,11 @@ static void test_node_is_restarting(void **state) {
         unsigned n_waits = 0;
         pthread_t later;
 
+        assert_int_equal(sem_init(&is_over, 0, 0), 0);
         assert_int_equal(pthread_create(&later, NULL, serve_later, f), 0);
         assert_int_equal(quorate_open_within(f->folder, UINT64_MAX, count_waits, &n_waits, &f->q),
                          QUORATE_OK);
+        assert_int_equal(sem_post(&is_over), 0);
         assert_int_equal(pthread_join(later, NULL), 0);
         assert_in_range(n_waits, 4, 12);
 }
