@@ -105,6 +105,13 @@ int store_load_seed(const struct store_file *seed, const struct store_file *pass
         return r;
 }
 
+/* Its file has no name yet, and nothing of it is left when we are killed. */
+static int open_nameless(const char *path) {
+        CLEANUP(freep) char *copy = xstrdup(path);
+
+        return open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, MODE_SECRET);
+}
+
 /* The name is on disk only when its folder is. */
 static int sync_folder(const char *path) {
         CLEANUP(freep) char *copy = xstrdup(path);
@@ -113,23 +120,37 @@ static int sync_folder(const char *path) {
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int store_create(const char *path, struct bytes content, char error[STORE_ERROR_SIZE]) {
-        CLEANUP(fd_closep) int fd = -1;
-        ssize_t n;
+/* All of it, or -errno. */
+static int write_whole(int fd, struct bytes content) {
+        ssize_t n = write(fd, content.data, content.len);
 
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, MODE_SECRET);
-        if (fd < 0 && errno == EEXIST)
+        if (n >= 0 && n != (ssize_t) content.len)
+                return -ENOSPC;
+        return n < 0 || fchmod(fd, MODE_SECRET) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int give_name(int fd, const char *path) {
+        char self[32];
+
+        (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+        return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+int store_create(const char *path, struct bytes content, char error[STORE_ERROR_SIZE]) {
+        CLEANUP(fd_closep) int fd = open_nameless(path);
+        int r = fd < 0 ? -errno : write_whole(fd, content);
+
+        if (r == -EOPNOTSUPP)
+                return refuse(error, path, "its file system has no O_TMPFILE; choose another one");
+        if (r == 0)
+                r = give_name(fd, path);
+        if (r == -EEXIST)
                 return refuse(error, path,
                               "exists; a seed is never overwritten, choose a new name");
-        if (fd < 0)
-                return refuse(error, path, strerror(errno));
-        n = write(fd, content.data, content.len);
-        if (n != (ssize_t) content.len || fchmod(fd, MODE_SECRET) < 0 || fsync(fd) < 0 ||
-            sync_folder(path) < 0) {
-                int saved = errno;
-
-                (void) unlink(path); /* half a seed file is worse than none */
-                return refuse(error, path, n < 0 || saved ? strerror(saved) : "short write");
+        if (r == 0) {
+                r = sync_folder(path);
+                if (r < 0)
+                        (void) unlink(path); /* said to have failed: not there */
         }
-        return STORE_OK;
+        return r < 0 ? refuse(error, path, strerror(-r)) : STORE_OK;
 }

@@ -32,5 +32,6 @@ int store_load_seed(const struct store_file *seed, const struct store_file *pass
 int store_load_passphrase(const struct store_file *file, uint8_t ret[STORE_PASSPHRASE_MAX],
                           size_t *ret_len, char error[STORE_ERROR_SIZE]);
 
-/* A new file, 0600, on disk when this returns; an existing one is never touched. */
+/* A new file, 0600, on disk when this returns; an existing one is never touched. Whoever is
+ * killed in between leaves the whole file or none. */
 int store_create(const char *path, struct bytes content, char error[STORE_ERROR_SIZE]);

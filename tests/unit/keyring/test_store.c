@@ -2,8 +2,12 @@
 
 #include "services/keyring/store.h"
 
+#include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "services/keyring/seedfile.h"
@@ -160,7 +164,41 @@ static void test_never_overwrites(void **state) {
         assert_non_null(strstr(error, "never overwritten"));
 }
 
+static unsigned count_names(const char *folder) {
+        DIR *dir = opendir(folder);
+        unsigned n = 0;
+
+        assert_non_null(dir);
+        while (readdir(dir))
+                n++;
+        (void) closedir(dir);
+        return n - 2;
+}
+
+/* Killed when the file is there and its content is not: nothing is in the way of another try. */
+static void test_killed(void **state) {
+        struct disk *d = *state;
+        char error[STORE_ERROR_SIZE];
+        int status;
+        pid_t pid;
+
+        assert_int_equal(unlink(d->file), 0);
+        pid = fork();
+        if (pid == 0) {
+                const struct rlimit none_written = {};
+
+                if (setrlimit(RLIMIT_CORE, &none_written) || setrlimit(RLIMIT_FSIZE, &none_written))
+                        _exit(1);
+                _exit(store_create(d->file, BYTES_LIT("x"), error));
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+        assert_int_equal(count_names(d->folder), 0);
+        assert_int_equal(store_create(d->file, BYTES_LIT("x"), error), STORE_OK);
+        assert_int_equal(count_names(d->folder), 1);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 TEST_MAIN(T(test_modes), T(test_wrong_kinds), T(test_owner), T(test_passphrase),
-          T(test_never_overwrites))
+          T(test_never_overwrites), T(test_killed))
