@@ -95,16 +95,17 @@ static void test_every_byte_resealed(void **state) {
         size_t len = f->file.len - HASH_SIZE;
         uint8_t *p = (uint8_t *) f->file.data;
 
-        for (size_t i = 0; i < len; i++) {
+        for (size_t i = 0; i < len * 2; i++) { /* by 2 as well: of 0 and 1 that is neither */
+                uint8_t mask = i % 2 ? 2 : 1;
                 struct hash_value sum;
 
-                p[i] ^= 1;
+                p[i / 2] ^= mask;
                 sum = hash_of("quorate.rcpt.1", BYTES(p, len));
                 memcpy(p + len, sum.bytes, HASH_SIZE);
                 receipt_verify(f->file, BYTES_NONE, &f->report);
-                p[i] ^= 1;
+                p[i / 2] ^= mask;
                 if (f->report.valid)
-                        fail_msg("byte %zu is covered by no check", i);
+                        fail_msg("byte %zu is covered by no check", i / 2);
                 assert_int_not_equal(receipt_first_failure(&f->report), RECEIPT_CHECKSUM);
         }
 }
@@ -217,6 +218,34 @@ static void test_requester_lies(void **state) {
         }
         r.hosts[2].verdict = r.hosts[2].verdict_signature = BYTES_NONE;
         assert_int_equal(first_failure(f, &r), RECEIPT_QUORUM);
+}
+
+/* Not even where all who answered agree: a fast run asked one, and then perhaps others. */
+static void test_fast_is_never_verified(void **state) {
+        static const struct {
+                enum result_state state;
+                enum receipt_check fails;
+        } cases[] = {
+                { STATE_VERIFIED, RECEIPT_QUORUM },
+                { STATE_TRUSTED, _RECEIPT_CHECK_MAX },
+        };
+        struct fixture *f = *state;
+        struct verdict_statement verdicts[3];
+        struct receipt r = f->report.receipt;
+
+        for (size_t i = 0; i < 3; i++)
+                assert_true(receipt_verdict(&f->report, i, &verdicts[i]));
+        FOREACH_CASE (c, cases) {
+                f->n_signatures = 0;
+                for (size_t i = 0; i < ELEMENTSOF(f->statements); i++)
+                        buffer_clear(&f->statements[i]);
+                for (size_t i = 0; i < 3; i++) {
+                        verdicts[i].mode = MODE_FAST;
+                        verdicts[i].state = c->state;
+                        judge(f, &r.hosts[i], &verdicts[i]);
+                }
+                assert_int_equal(first_failure(f, &r), c->fails);
+        }
 }
 
 /* A fourth host that dissents like the third. */
@@ -344,34 +373,104 @@ static void test_recheck(void **state) {
         }
 }
 
+/* The host signs what its answer has become; the verdicts rest on that commit. */
+static void commit_anew(struct fixture *f, struct receipt_host *h, uint8_t seed_byte,
+                        struct verdict_statement verdicts[2]) {
+        struct hash_value salt = job_salt(f->report.receipt.descriptor), now;
+        struct hash_value was = statement_digest(h->commit);
+        struct buffer *b = &f->statements[f->n_signatures];
+        struct commit_statement commit;
+
+        assert_int_equal(commit_decode(h->commit, &commit), STATEMENT_OK);
+        commit.answer_tag = answer_tag(&salt, &h->answer);
+        commit.result_tag = answer_result_tag(&salt, &h->answer);
+        assert_int_equal(commit_encode(&commit, b), STATEMENT_OK);
+        h->commit = buffer_bytes(b);
+        sign_as(f, seed_byte, h->commit, &h->commit_signature);
+        now = statement_digest(h->commit);
+        for (size_t i = 0; i < 2; i++)
+                for (size_t j = 0; j < verdicts[i].n_evidence; j++)
+                        if (hash_equal(&verdicts[i].evidence[j], &was))
+                                verdicts[i].evidence[j] = now;
+}
+
 /* One of those counted signed false numbers beside the right answer: the rows still
  * give the answer, and it is the others' numbers that hold. */
 static void test_false_counts(void **state) {
         struct fixture *f = *state;
         struct receipt r = f->report.receipt;
-        struct receipt_host *h = &r.hosts[0];
-        struct hash_value salt = job_salt(r.descriptor);
         struct verdict_statement verdicts[2];
-        struct commit_statement commit;
 
-        assert_true(receipt_verdict(&f->report, 0, &verdicts[0]));
-        assert_true(receipt_verdict(&f->report, 1, &verdicts[1]));
-        h->answer.bytes += 5;
-        assert_int_equal(commit_decode(h->commit, &commit), STATEMENT_OK);
-        commit.result_tag = answer_result_tag(&salt, &h->answer);
-        assert_int_equal(commit_encode(&commit, &f->statements[0]), STATEMENT_OK);
-        h->commit = buffer_bytes(&f->statements[0]);
-        sign_as(f, 21, h->commit, &h->commit_signature);
         for (size_t i = 0; i < 2; i++)
-                verdicts[i].evidence[0] = statement_digest(h->commit);
-        judge(f, &r.hosts[0], &verdicts[0]);
-        judge(f, &r.hosts[1], &verdicts[1]);
+                assert_true(receipt_verdict(&f->report, i, &verdicts[i]));
+        r.hosts[0].answer.bytes += 5;
+        commit_anew(f, &r.hosts[0], 21, verdicts);
+        for (size_t i = 0; i < 2; i++)
+                judge(f, &r.hosts[i], &verdicts[i]);
         r.n_hosts = 2;
         assert_true(receipt_encode(&r, &f->changed));
         receipt_verify(buffer_bytes(&f->changed), f->rows, &f->report);
         assert_int_equal(receipt_first_failure(&f->report), _RECEIPT_CHECK_MAX);
         assert_true(f->report.valid);
         assert_int_equal(f->report.answer->bytes, f->report.receipt.hosts[1].answer.bytes);
+}
+
+/* All who are counted signed an answer that this job cannot have. */
+static void test_forbidden_answer(void **state) {
+        struct fixture *f = *state;
+        struct receipt r = f->report.receipt;
+        struct verdict_statement verdicts[2];
+
+        for (size_t i = 0; i < 2; i++)
+                assert_true(receipt_verdict(&f->report, i, &verdicts[i]));
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(r.hosts[i].answer.form, ANSWER_SEQUENCE);
+                r.hosts[i].answer.form = ANSWER_SET; /* of rows that have an order */
+                commit_anew(f, &r.hosts[i], (uint8_t) (21 + i), verdicts);
+        }
+        for (size_t i = 0; i < 2; i++)
+                judge(f, &r.hosts[i], &verdicts[i]);
+        r.n_hosts = 2;
+        assert_int_equal(first_failure(f, &r), RECEIPT_FORM);
+}
+
+static void test_allowed(void **state) {
+        static const struct {
+                enum answer_form form;
+                enum comparison comparison;
+                bool ordered;
+                uint64_t rows, max_rows, bytes, max_bytes; /* 0: no limit */
+                bool is_allowed;
+        } cases[] = {
+#define SOME 10, 0, 100, 0
+#define MANY ANSWER_SET_ROWS + 1, 0, 1ull << 30, 0
+                { ANSWER_SET, COMPARISON_PORTABLE, false, SOME, true },
+                { ANSWER_SET, COMPARISON_CLASS, false, ANSWER_SET_ROWS, 0, 1ull << 30, 0, true },
+                { ANSWER_SET, COMPARISON_CLASS, false, MANY, false },
+                { ANSWER_SET, COMPARISON_PORTABLE, true, SOME, false },
+                { ANSWER_SEQUENCE, COMPARISON_PORTABLE, true, SOME, true },
+                { ANSWER_SEQUENCE, COMPARISON_PORTABLE, true, MANY, true },
+                { ANSWER_SEQUENCE, COMPARISON_CLASS, false, SOME, false },
+                { ANSWER_SEQUENCE, COMPARISON_CLASS, false, MANY, true },
+                { ANSWER_SEQUENCE, COMPARISON_PORTABLE, false, MANY, false },
+                { ANSWER_ERROR, COMPARISON_CLASS, false, 0, 0, 0, 0, true },
+                { ANSWER_ERROR, COMPARISON_PORTABLE, false, 0, 0, 0, 0, false },
+                { ANSWER_SET, COMPARISON_CLASS, false, 10, 10, 100, 100, true },
+                { ANSWER_SET, COMPARISON_CLASS, false, 11, 10, 100, 100, false },
+                { ANSWER_SET, COMPARISON_CLASS, false, 10, 10, 101, 100, false },
+#undef SOME
+#undef MANY
+        };
+
+        FOREACH_CASE (c, cases) {
+                const struct descriptor d = { .comparison = c->comparison,
+                                              .ordered = c->ordered,
+                                              .limits = { .rows = c->max_rows,
+                                                          .bytes = c->max_bytes } };
+                const struct answer a = { .form = c->form, .rows = c->rows, .bytes = c->bytes };
+
+                assert_int_equal(receipt_answer_is_allowed(&d, &a), c->is_allowed);
+        }
 }
 
 static void test_rows(void **state) {
@@ -394,6 +493,34 @@ static void test_rows(void **state) {
         }
 }
 
+/* Said as what it is, not as an answer that differs in its first batch. */
+static void test_rows_of_other_columns(void **state) {
+        struct fixture *f = *state;
+        CLEANUP(bytes_freep) struct bytes schema = {};
+        struct qrows_reader reader;
+        struct qrows_writer writer;
+        struct bytes batch;
+        uint8_t *name;
+
+        assert_int_equal(qrows_open(&reader, f->rows), QROWS_OK);
+        name = xmalloc(reader.schema.len);
+        memcpy(name, reader.schema.data, reader.schema.len);
+        schema = BYTES(name, reader.schema.len);
+        for (size_t i = 0; i < schema.len; i++) /* the first letter of a column's name */
+                if (name[i] >= 'a' && name[i] <= 'z') {
+                        name[i] = name[i] == 'z' ? 'y' : 'z';
+                        break;
+                }
+        assert_false(bytes_equal(schema, reader.schema));
+        qrows_begin(&writer, schema, &f->changed);
+        while (qrows_next(&reader, &batch) == QROWS_OK)
+                qrows_put(&writer, batch, &f->changed);
+        qrows_end(&writer, &f->changed);
+        receipt_verify(f->file, buffer_bytes(&f->changed), &f->report);
+        assert_int_equal(receipt_first_failure(&f->report), RECEIPT_ROWS);
+        assert_non_null(strstr(f->report.checks[RECEIPT_ROWS].detail, "other columns"));
+}
+
 static void test_qrows_writer(void **state) {
         struct fixture *f = *state;
         struct qrows_reader reader;
@@ -413,4 +540,6 @@ static void test_qrows_writer(void **state) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 TEST_MAIN(TEST(test_good), TEST(test_every_byte), TEST(test_every_byte_resealed), TEST(test_swaps),
           TEST(test_requester_lies), TEST(test_dissenters_of_one_group), TEST(test_recheck),
-          TEST(test_false_counts), TEST(test_rows), TEST(test_qrows_writer))
+          TEST(test_false_counts), TEST(test_rows), TEST(test_qrows_writer),
+          TEST(test_fast_is_never_verified), TEST(test_forbidden_answer), TEST(test_allowed),
+          TEST(test_rows_of_other_columns))
