@@ -52,7 +52,7 @@ struct frame {
 
 enum link_result {
         LINK_OK = 0,
-        LINK_E_FULL, /* the peer does not read */
+        LINK_E_FULL, /* the peer does not read, and no more can be kept for it */
         LINK_E_DOWN, /* no peer there */
         LINK_E_SIZE, /* longer than this link carries */
 };

@@ -63,14 +63,18 @@ struct seqpacket_server {
 
 /* ---- closing ---- */
 
-static void queue_drop(struct seqpacket *s, struct waiting *w) {
-        list_remove(&w->in_queue);
-        s->n_queued--;
-        s->queued_bytes -= w->packet->len;
+static void waiting_free(struct waiting *w) {
         for (size_t i = 0; i < w->n_fds; i++)
                 fd_close(w->fds[i]);
         refbuf_unref(w->packet);
         free(w);
+}
+
+static void queue_drop(struct seqpacket *s, struct waiting *w) {
+        list_remove(&w->in_queue);
+        s->n_queued--;
+        s->queued_bytes -= w->packet->len;
+        waiting_free(w);
 }
 
 static void disconnect(struct seqpacket *s) {
@@ -146,17 +150,29 @@ static void link_op_drop(struct link *l, const char *why) {
 
 /* ---- sending ---- */
 
+/* NULL: this process has no descriptor left. */
+static struct waiting *waiting_new(struct refbuf *packet, const int *fds, size_t n_fds) {
+        struct waiting *w = xnew(struct waiting);
+
+        w->packet = refbuf_ref(packet);
+        for (; w->n_fds < n_fds; w->n_fds++) {
+                w->fds[w->n_fds] = fcntl(fds[w->n_fds], F_DUPFD_CLOEXEC, 3);
+                if (w->fds[w->n_fds] < 0) {
+                        waiting_free(w);
+                        return NULL;
+                }
+        }
+        return w;
+}
+
 static int enqueue(struct seqpacket *s, struct refbuf *packet, const int *fds, size_t n_fds) {
         struct waiting *w;
 
         if (s->n_queued >= QUEUE_MAX || s->queued_bytes + packet->len > QUEUE_BYTES)
                 return LINK_E_FULL;
-        w = xnew(struct waiting);
-        for (; w->n_fds < n_fds; w->n_fds++) {
-                w->fds[w->n_fds] = fcntl(fds[w->n_fds], F_DUPFD_CLOEXEC, 3);
-                check(w->fds[w->n_fds] >= 0);
-        }
-        w->packet = refbuf_ref(packet);
+        w = waiting_new(packet, fds, n_fds);
+        if (!w)
+                return LINK_E_FULL;
         s->n_queued++;
         s->queued_bytes += packet->len;
         list_push_back(&s->queue, &w->in_queue);

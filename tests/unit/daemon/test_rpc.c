@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -435,65 +434,6 @@ static void test_garbage_bus(void **state) {
         assert_int_equal(zmq_ctx_term(context), 0);
 }
 
-struct echoed {
-        bool is_done;
-        size_t n;
-        int fd; /* the last of them, kept */
-};
-
-static void on_descriptors(void *userdata, const struct rpc_result *result) {
-        struct echoed *e = userdata;
-
-        assert_int_equal(result->code, RPC_OK);
-        e->is_done = true;
-        e->n = result->n_fds;
-        e->fd = TAKE_FD(result->fds[result->n_fds - 1]);
-}
-
-static unsigned count_open(void) {
-        unsigned n = 0;
-
-        for (int fd = 0; fd < 1024; fd++)
-                n += fcntl(fd, F_GETFD) >= 0;
-        return n;
-}
-
-/* As many descriptors as allowed go there and come back, and none is left over. */
-static void test_descriptors(void **state) {
-        Echo__SayRequest message = ECHO__SAY_REQUEST__INIT;
-        int fds[LINK_FDS_MAX], pipe_fds[2];
-        struct rpc_request request = { .method = "Say",
-                                       .message = &message,
-                                       .fds = fds,
-                                       .n_fds = LINK_FDS_MAX,
-                                       .fn = on_descriptors };
-        struct fixture f;
-        struct echoed e = {};
-        unsigned before;
-        char byte = 0;
-
-        fixture_init(&f, OVER_SEQPACKET);
-        fixture_serve(&f, 0);
-        fixture_connect(&f);
-        RUN_UNTIL(&f, fixture_link(&f)->is_up);
-        before = count_open();
-        assert_int_equal(pipe(pipe_fds), 0);
-        for (size_t i = 0; i < LINK_FDS_MAX; i++)
-                fds[i] = pipe_fds[1];
-        request.userdata = &e;
-        (void) rpc_send(f.client, &request);
-        RUN_UNTIL(&f, e.is_done);
-        assert_int_equal(e.n, LINK_FDS_MAX);
-        assert_int_equal(write(e.fd, "x", 1), 1);
-        assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
-        assert_int_equal(byte, 'x');
-        close(e.fd);
-        close(pipe_fds[0]);
-        close(pipe_fds[1]);
-        assert_int_equal(count_open(), before);
-        fixture_done(&f);
-}
-
 struct count {
         unsigned n_events, n_up, n_down;
         uint64_t last;
@@ -598,13 +538,12 @@ static void test_blocking_on_a_sleeper(void **state) {
         (void) unlink(address.sun_path);
 }
 
-/* Descriptors are counted first: libzmq closes those of earlier tests in its own time. */
-TEST_MAIN(cmocka_unit_test(test_descriptors), cmocka_unit_test(test_policy),
-          cmocka_unit_test(test_answers), cmocka_unit_test(test_deadline),
-          cmocka_unit_test(test_gone), cmocka_unit_test(test_retry),
-          cmocka_unit_test(test_many_callers), cmocka_unit_test(test_many_bytes),
-          cmocka_unit_test(test_bound), cmocka_unit_test(test_oversize),
-          cmocka_unit_test(test_budget), cmocka_unit_test(test_cancel),
-          cmocka_unit_test(test_garbage), cmocka_unit_test(test_nothing_after_a_cut),
-          cmocka_unit_test(test_garbage_bus), cmocka_unit_test(test_events),
-          cmocka_unit_test(test_blocking), cmocka_unit_test(test_blocking_on_a_sleeper))
+TEST_MAIN(cmocka_unit_test(test_policy), cmocka_unit_test(test_answers),
+          cmocka_unit_test(test_deadline), cmocka_unit_test(test_gone),
+          cmocka_unit_test(test_retry), cmocka_unit_test(test_many_callers),
+          cmocka_unit_test(test_many_bytes), cmocka_unit_test(test_bound),
+          cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
+          cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
+          cmocka_unit_test(test_nothing_after_a_cut), cmocka_unit_test(test_garbage_bus),
+          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking),
+          cmocka_unit_test(test_blocking_on_a_sleeper))
