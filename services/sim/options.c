@@ -59,12 +59,13 @@ static const char *const attacks[_ATTACK_KINDS] = { "none",    "uniform", "key",
 
 void options_help(FILE *f) {
         fputs("usage: quorate sim [OPTIONS]\n"
-              "Whole nodes on virtual time in one process: does discovery hold, at what cost?\n\n",
+              "Whole nodes on virtual time in one process: does discovery hold, at what cost?\n",
               f);
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
-                fprintf(f, "  --%-15s %-9s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
-                        rows[i].help);
-        fputs("\nCtrl-C ends it with what there is so far.\n"
+                if (rows[i].offset != offsetof(struct sim_options, help)) /* who reads it knows */
+                        fprintf(f, "  --%-15s %-9s %s\n", rows[i].name,
+                                rows[i].value ? rows[i].value : "", rows[i].help);
+        fputs("Ctrl-C ends it with what there is so far.\n"
               "example: quorate sim --nodes 200 --hours 0.5 --churn 30 --seed 7 --json\n",
               f);
 }
