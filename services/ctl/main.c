@@ -112,8 +112,30 @@ static const struct command *find(const char *name) {
 }
 
 /* argv has room for one more in front: it is main()'s, from its third on. */
+/* What every command takes and one without a node has no use for. */
+static void drop_node_options(char **argv) {
+        static const char *const with_value[] = { "--runtime", "--state", "--config" };
+        char **to = argv;
+
+        for (; *argv; argv++) {
+                bool drops = strcmp(*argv, "--no-color") == 0 || strcmp(*argv, "-v") == 0;
+
+                for (size_t i = 0; i < ELEMENTSOF(with_value) && argv[0] && argv[1]; i++)
+                        if (strcmp(*argv, with_value[i]) == 0) {
+                                argv++;
+                                drops = true;
+                                break;
+                        }
+                if (!drops)
+                        *to++ = *argv;
+        }
+        *to = NULL;
+}
+
 static int run_program(const struct command *c, char **argv) {
         char binary[PATH_MAX];
+
+        drop_node_options(argv);
 
         if (!node_binary(c->program, binary))
                 return complain(
