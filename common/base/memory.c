@@ -6,9 +6,10 @@
 #include <string.h>
 
 static void *must(void *p) {
-        if (!p)
-                abort();
-        return p;
+        if (p)
+                return p;
+        fputs("quorate: out of memory; free some, or allow this process more\n", stderr);
+        abort();
 }
 
 void *xmalloc(size_t n) {
