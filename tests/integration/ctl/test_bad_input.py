@@ -79,7 +79,8 @@ class Place:
         return ["--runtime", str(self.path("r")), "--state", str(self.path("s"))]
 
     def run(self, *arguments, timeout=30, env=None, user=None, stdout=subprocess.PIPE):
-        command = [g.QUORATE, arguments[0], *self.where(), *map(str, arguments[1:])]
+        where = [] if arguments[0] == "sim" else self.where()  # its nodes live in memory
+        command = [g.QUORATE, arguments[0], *where, *map(str, arguments[1:])]
         if user is not None:
             command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
         return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=timeout,
