@@ -241,9 +241,10 @@ static bool was_found(const struct probe *p, const struct key *key) {
 }
 
 /* How many of the k truly closest servers are not missing from what was found. Attackers are
- * servers too, but nobody misses them; nor does the asker miss himself. */
+ * servers too, but nobody misses them; nor does the asker miss
+ * himself, or who is in the other half of a split network. */
 static unsigned count_true(const struct network *net, const struct probe *p) {
-        const struct node *best[MEASURE_K];
+        const struct node *best[MEASURE_K], *asker = net->slots[p->slot];
         size_t n_best = 0;
         unsigned good = MEASURE_K;
 
@@ -251,7 +252,8 @@ static unsigned count_true(const struct network *net, const struct probe *p) {
                 const struct node *n = net->slots[i];
                 size_t at = n_best;
 
-                if (!n || !n->is_up || !n->is_serving || n->slot == p->slot)
+                if (!n || !n->is_up || !n->is_serving || n == asker ||
+                    !network_reaches(net, asker, n))
                         continue;
                 while (at > 0 &&
                        key_compare(&p->key, &n->contact.key, &best[at - 1]->contact.key) < 0)

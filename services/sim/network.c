@@ -74,13 +74,13 @@ static struct event *event_take(struct network *net) {
 void network_done(struct network *net) {
         struct heap_entry *entry;
 
+        for (uint32_t i = 0; i < net->n_slots; i++)
+                if (net->slots[i])
+                        node_free(net->slots[i]);
         while ((entry = heap_pop_due(&net->events, NSEC_NEVER)))
                 event_release(net, container_of(entry, struct event, entry));
         while (net->spare)
                 free(event_take(net));
-        for (uint32_t i = 0; i < net->n_slots; i++)
-                if (net->slots[i])
-                        node_free(net->slots[i]);
         heap_done(&net->events);
         heap_done(&net->timers);
         shelf_pool_done(&net->pool);
