@@ -242,7 +242,8 @@ static bool was_found(const struct probe *p, const struct key *key) {
 
 /* How many of the k truly closest servers are not missing from what was found. Attackers are
  * servers too, but nobody misses them; nor does the asker miss
- * himself, or who is in the other half of a split network. */
+ * himself, or whom he cannot speak with: the other half of a split
+ * network, the far end of a silent link. */
 static unsigned count_true(const struct network *net, const struct probe *p) {
         const struct node *best[MEASURE_K], *asker = net->slots[p->slot];
         size_t n_best = 0;
@@ -253,7 +254,7 @@ static unsigned count_true(const struct network *net, const struct probe *p) {
                 size_t at = n_best;
 
                 if (!n || !n->is_up || !n->is_serving || n == asker ||
-                    !network_reaches(net, asker, n))
+                    !network_reaches(net, asker, n) || network_swallows(net, asker, n))
                         continue;
                 while (at > 0 &&
                        key_compare(&p->key, &n->contact.key, &best[at - 1]->contact.key) < 0)

@@ -49,6 +49,17 @@ def gossip_in_the_same_nodes(tap):
     tap.check(x["draws"] > 100 and x["candidates_mean"] >= 1, "candidates are drawn", x)
 
 
+def bad_networks(tap):
+    """Half a network finds its half, and the whole again; silent links, wrong clocks and nodes nobody can dial."""
+    nodes = 30 if SLOW else 60
+    [x] = figures("--nodes", nodes, "--hours", 0.6, "--split", "14:6", "--without-gossip", "--lookups", 300, "--gets", 0)
+    tap.check(x["lookup_success"] >= 0.97, "look-ups in a network that is split for six minutes, and healed", x)
+    [x] = figures("--nodes", nodes, "--hours", 0.4, "--silent", 0.1, "--skew", 5, "--hidden", 0.2, "--loss", 0.03,
+                  "--without-gossip", "--lookups", 200, "--gets", 100)
+    tap.check(x["lookup_success"] >= 0.97, "a tenth of all links silent, clocks five minutes off, a fifth behind routers", x)
+    tap.check(x["get_success"] >= 0.95, "records are found", x)
+
+
 def attacks_are_survived(tap):
     """Small networks, where a fifth of all nodes is many of the neighbourhood of any key; the scale of the design is
     run by hand (tests/README.md)."""
@@ -114,4 +125,4 @@ def interrupted(tap):
     tap.check(re.search(r"trace +[0-9a-f]{16}", out), "with what there was", out)
 
 
-sys.exit(Tap().run([discovery_under_churn, gossip_in_the_same_nodes, attacks_are_survived, same_seed_same_trace, for_people, refusals, interrupted]))
+sys.exit(Tap().run([discovery_under_churn, gossip_in_the_same_nodes, bad_networks, attacks_are_survived, same_seed_same_trace, for_people, refusals, interrupted]))
