@@ -128,6 +128,8 @@ void report_text(FILE *f, const struct sim_settings *s, const struct figures *x)
         fprintf(f, "size       median %.0f; %.1f %% of intervals hold %" PRIu64 "; tables %.0f\n",
                 x->estimate_median, 100 * share(x->estimates_inside, x->estimates), x->nodes_end,
                 per((double) x->table_entries, x->estimates));
+        fprintf(f, "at the end %.1f connections a node\n",
+                per(2 * (double) x->n_links, x->nodes_end));
         fprintf(f, "signatures %" PRIu64 " made, %" PRIu64 " checked\n", x->signed_n, x->verified);
         print_histogram(f, "found of the 20 closest", &x->found, 1);
         print_histogram(f, "hops", &x->hop_counts, 1);
@@ -236,6 +238,7 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
                 member(f, "announced_found", share(x->announced_found, x->announced));
         member(f, "size_median", x->estimate_median);
         member(f, "size_inside", share(x->estimates_inside, x->estimates));
+        member(f, "connections_mean", per(2 * (double) x->n_links, x->nodes_end));
         member(f, "departed", (double) x->departed);
         member(f, "events", (double) x->n_events);
         member(f, "cpu_s", x->cpu_s);
