@@ -9,11 +9,17 @@
 #define SLOT_DELETED ((uint32_t) -2)
 #define SLOTS_FIRST  16
 
+/* One cache line: peer ids, hashes and numbers stand in it. */
+#define KEY_INLINE 40
+
 struct entry {
         uint64_t hash;
         void *value; /* NULL: removed, skipped by iteration */
-        uint8_t *key;
         size_t key_len;
+        union {
+                uint8_t own[KEY_INLINE];
+                uint8_t *elsewhere; /* longer ones */
+        };
 };
 
 /* Open addressing from slots to entries; entries stand in insertion order. */
@@ -22,6 +28,7 @@ struct map {
         struct entry *entries;
         uint32_t *slots;
         size_t n_entries, n_live, n_slots;
+        size_t capacity; /* of entries; at most half as many as slots */
 };
 
 /* SipHash-1-3 with both halves of the key drawn from the seed (Aumasson and
@@ -68,6 +75,23 @@ static uint64_t hash_of(const struct map *m, struct bytes key) {
         return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static struct bytes key_of(const struct entry *e) {
+        return BYTES(e->key_len <= KEY_INLINE ? e->own : e->elsewhere, e->key_len);
+}
+
+static void key_free(struct entry *e) {
+        if (e->value && e->key_len > KEY_INLINE)
+                free(e->elsewhere);
+}
+
+static void key_copy(struct entry *e, struct bytes key) {
+        e->key_len = key.len;
+        if (key.len > KEY_INLINE)
+                e->elsewhere = xmemdup(key.data, key.len);
+        else if (key.len > 0)
+                memcpy(e->own, key.data, key.len);
+}
+
 struct map *map_new(uint64_t seed) {
         struct map *m = xnew(struct map);
 
@@ -79,7 +103,7 @@ struct map *map_free(struct map *m) {
         if (!m)
                 return NULL;
         for (size_t i = 0; i < m->n_entries; i++)
-                free(m->entries[i].key);
+                key_free(&m->entries[i]);
         free(m->entries);
         free(m->slots);
         free(m);
@@ -91,7 +115,7 @@ size_t map_count(const struct map *m) {
 }
 
 static bool entry_is(const struct entry *e, uint64_t hash, struct bytes key) {
-        return e->hash == hash && bytes_equal(BYTES(e->key, e->key_len), key);
+        return e->hash == hash && bytes_equal(key_of(e), key);
 }
 
 static uint32_t *slot_of(const struct map *m, uint64_t hash, struct bytes key) {
@@ -113,6 +137,14 @@ static void slot_link(struct map *m, uint32_t index) {
         m->slots[i] = index;
 }
 
+/* Room for a quarter more: a node has dozens of maps, and most stay as large as they are. */
+static void resize(struct map *m) {
+        size_t wanted = m->n_entries + m->n_entries / 4 + 4;
+
+        m->capacity = wanted < m->n_slots / 2 ? wanted : m->n_slots / 2;
+        m->entries = xrealloc(m->entries, m->capacity * sizeof(*m->entries));
+}
+
 /* Drops removed entries and sizes the table for one more; order is kept. */
 static void rebuild(struct map *m) {
         size_t n = 0, n_slots = SLOTS_FIRST;
@@ -124,7 +156,7 @@ static void rebuild(struct map *m) {
                         m->entries[n++] = m->entries[i];
         m->n_entries = n;
         m->n_slots = n_slots;
-        m->entries = xrealloc(m->entries, n_slots / 2 * sizeof(*m->entries));
+        resize(m);
         m->slots = xrealloc(m->slots, n_slots * sizeof(*m->slots));
         memset(m->slots, 0xff, n_slots * sizeof(*m->slots));
         for (size_t i = 0; i < n; i++)
@@ -149,9 +181,10 @@ void *map_set(struct map *m, struct bytes key, void *value) {
         }
         if (m->n_entries >= m->n_slots / 2)
                 rebuild(m);
-        m->entries[m->n_entries] = (struct entry){
-                .hash = hash, .value = value, .key = xmemdup(key.data, key.len), .key_len = key.len
-        };
+        else if (m->n_entries == m->capacity)
+                resize(m);
+        m->entries[m->n_entries] = (struct entry){ .hash = hash, .value = value };
+        key_copy(&m->entries[m->n_entries], key);
         slot_link(m, (uint32_t) m->n_entries++);
         m->n_live++;
         return NULL;
@@ -166,7 +199,7 @@ void *map_remove(struct map *m, struct bytes key) {
                 return NULL;
         e = &m->entries[*slot];
         value = e->value;
-        free(e->key);
+        key_free(e);
         *e = (struct entry){};
         *slot = SLOT_DELETED;
         m->n_live--;
@@ -181,7 +214,7 @@ bool map_next(const struct map *m, size_t *cursor, struct bytes *ret_key, void *
                         continue;
                 (*cursor)++;
                 if (ret_key)
-                        *ret_key = BYTES(e->key, e->key_len);
+                        *ret_key = key_of(e);
                 if (ret_value)
                         *ret_value = e->value;
                 return true;

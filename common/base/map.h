@@ -24,7 +24,7 @@ void *map_set(struct map *m, struct bytes key, void *value);
 void *map_remove(struct map *m, struct bytes key); /* returns the value, or NULL */
 
 /* Iteration; `*cursor` starts at 0. Returns false at the end. The current entry
- * may be removed on the way; entries must not be added. */
+ * may be removed on the way; entries must not be added. ret_key: a view until either. */
 bool map_next(const struct map *m, size_t *cursor, struct bytes *ret_key, void **ret_value);
 
 /* 64-bit keys without ceremony. */

@@ -54,4 +54,31 @@ static void test_against_model(void **state) {
         map_free(m);
 }
 
-TEST_MAIN(cmocka_unit_test(test_order_survives_removal), cmocka_unit_test(test_against_model))
+/* Short keys stand in the table, long ones elsewhere: the same to the caller. */
+static void test_keys_of_every_length(void **state) {
+        enum { LONGEST = 200 };
+        struct map *m = map_new(9);
+        uint8_t text[LONGEST];
+        struct bytes key;
+        size_t cursor = 0, len = 0;
+        void *value;
+
+        memset(text, 'k', sizeof(text));
+        for (size_t i = 0; i <= LONGEST; i++)
+                assert_null(map_set(m, BYTES(text, i), m));
+        for (size_t i = 0; i <= LONGEST; i++)
+                assert_ptr_equal(map_get(m, BYTES(text, i)), m);
+        for (size_t i = 0; i <= LONGEST; i += 3)
+                assert_ptr_equal(map_remove(m, BYTES(text, i)), m);
+        for (; map_next(m, &cursor, &key, &value); len++) {
+                assert_bytes_equal(key, BYTES(text, len / 2 * 3 + len % 2 + 1));
+                if (len % 5 == 0)
+                        assert_ptr_equal(map_remove(m, key), m);
+        }
+        assert_int_equal(len, 134);
+        assert_int_equal(map_count(m), 134 - 27);
+        map_free(m);
+}
+
+TEST_MAIN(cmocka_unit_test(test_order_survives_removal), cmocka_unit_test(test_against_model),
+          cmocka_unit_test(test_keys_of_every_length))
