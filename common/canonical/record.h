@@ -41,6 +41,8 @@ enum record_kind {
         /* not signed by a publisher, and so not of this form */
         RECORD_MAILBOX = 16,
         RECORD_PUBLIC_KEY = 17,
+        RECORD_ROTATION = 18, /* keychange.h */
+        RECORD_REVOCATION = 19,
 };
 
 struct record_statement {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,15 +31,31 @@ static void clean_environment(void) {
         }
 }
 
-_Noreturn static void child_main(const char *const *argv, bool clean, int out, int err) {
+static bool become(const struct capture_as *as) {
+        if (chdir(as->folder) < 0)
+                return false;
+        if (geteuid() == as->uid)
+                return true;
+        return setgroups(0, NULL) == 0 && setresgid(as->gid, as->gid, as->gid) == 0 &&
+               setresuid(as->uid, as->uid, as->uid) == 0;
+}
+
+struct program {
+        const char *const *argv;
+        bool clean;
+        const struct capture_as *as; /* NULL: as we are */
+};
+
+_Noreturn static void child_main(const struct program *p, int out, int err) {
         int nothing = open("/dev/null", O_RDONLY);
 
         (void) dup2(nothing, STDIN_FILENO);
         (void) dup2(out, STDOUT_FILENO);
         (void) dup2(err, STDERR_FILENO);
-        if (clean)
+        if (p->clean)
                 clean_environment();
-        (void) execv(argv[0], (char *const *) argv);
+        if (!p->as || become(p->as))
+                (void) execv(p->argv[0], (char *const *) p->argv);
         _exit(127);
 }
 
@@ -64,7 +81,7 @@ static void read_both(int out, int err, struct capture *c) {
         }
 }
 
-int capture_run(const char *const *argv, bool clean, struct capture *ret) {
+static int run(const struct program *p, struct capture *ret) {
         int out[2], err[2], status = 0, e = 0;
         pid_t child;
 
@@ -80,7 +97,7 @@ int capture_run(const char *const *argv, bool clean, struct capture *ret) {
         }
         child = fork();
         if (child == 0)
-                child_main(argv, clean, out[1], err[1]);
+                child_main(p, out[1], err[1]);
         e = child < 0 ? -errno : 0;
         fd_close(out[1]);
         fd_close(err[1]);
@@ -92,6 +109,14 @@ int capture_run(const char *const *argv, bool clean, struct capture *ret) {
                 continue;
         ret->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
         return e;
+}
+
+int capture_run(const char *const *argv, bool clean, struct capture *ret) {
+        return run(&(struct program){ .argv = argv, .clean = clean }, ret);
+}
+
+int capture_run_as(const char *const *argv, const struct capture_as *as, struct capture *ret) {
+        return run(&(struct program){ .argv = argv, .as = as }, ret);
 }
 
 void capture_done(struct capture *c) {

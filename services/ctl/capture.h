@@ -3,6 +3,7 @@
 /* Runs one of our own programs and keeps what it prints. */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/base/bytes.h"
 
@@ -14,6 +15,14 @@ struct capture {
 /* argv ends with NULL; argv[0] is the path. clean: without QUORATE_* of our
  * environment. 0, or -errno when it could not be started. */
 int capture_run(const char *const *argv, bool clean, struct capture *ret);
+/* As the owner of what the program works on, in that folder (which its owner may not
+ * be able to reach by its whole path). Another uid than ours: only root can. */
+struct capture_as {
+        uid_t uid;
+        gid_t gid;
+        const char *folder;
+};
+int capture_run_as(const char *const *argv, const struct capture_as *as, struct capture *ret);
 void capture_done(struct capture *c);
 static inline void capture_donep(struct capture *c) {
         capture_done(c);

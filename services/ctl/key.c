@@ -12,34 +12,38 @@
 #include "services/ctl/caller.h"
 #include "services/ctl/capture.h"
 #include "services/ctl/json.h"
+#include "services/ctl/key.h"
 #include "services/ctl/node.h"
-
-struct key_options {
-        const char *passphrase;
-        uint64_t difficulty;
-        bool libp2p;
-};
 
 static const struct option options[] = {
         { OPTION_STRING, 0, "passphrase-file", offsetof(struct key_options, passphrase), "FILE",
-          "new: seal the seed with the passphrase in FILE" },
+          "new, rotate: seal the seed with the passphrase in FILE" },
         { OPTION_U64, 0, "difficulty", offsetof(struct key_options, difficulty), "BITS",
-          "new: proof of work [16]; 0 in private networks" },
+          "new, rotate: proof of work [16]; 0 in private networks" },
         { OPTION_FLAG, 0, "libp2p", offsetof(struct key_options, libp2p), NULL,
           "new: a private key for a foreign libp2p peer" },
+        { OPTION_FLAG, 0, "yes", offsetof(struct key_options, yes), NULL,
+          "revoke: do it; there is no way back" },
         {},
 };
-static const struct key_options defaults = { .difficulty = 16 };
+static const struct key_options defaults = { .difficulty = KEY_DIFFICULTY };
 
 /* "peer X\nwork N\nfile F\n" of quorate-keyring --new. */
 static void show_new(const struct command_context *ctx, const struct capture *c) {
-        char peer[NODE_PEER_SIZE] = "", file[PATH_MAX] = "", text[512] = "";
+        char peer[NODE_PEER_SIZE] = "", file[PATH_MAX] = "", text[2048] = "";
         unsigned work = 0;
 
         memcpy(text, c->out.data, c->out.len < sizeof(text) ? c->out.len : sizeof(text) - 1);
-        if (!ctx->common.json ||
-            sscanf(text, "peer %63s\nwork %u\nfile %511[^\n]", peer, &work, file) != 3) {
+        char revocation[PATH_MAX] = "";
+        int n = sscanf(text, "peer %63s\nwork %u\nfile %511[^\n]\nrevocation %511[^\n]", peer,
+                       &work, file, revocation);
+
+        if (!ctx->common.json || n < 3) {
                 fwrite(c->out.data, 1, c->out.len, stdout);
+                if (n == 4)
+                        puts("put the revocation away, off this machine: whoever has it ends this "
+                             "key with `quorate key revoke FILE`, also when the seed is lost or "
+                             "stolen");
                 return;
         }
         bool first = true;
@@ -48,20 +52,22 @@ static void show_new(const struct command_context *ctx, const struct capture *c)
         json_member_string(stdout, "peer", peer, &first);
         json_member_u64(stdout, "work", work, &first);
         json_member_string(stdout, "file", file, &first);
+        if (n == 4)
+                json_member_string(stdout, "revocation", revocation, &first);
         fputs("}\n", stdout);
 }
 
 /* Without FILE: where this node's keyring looks. */
-static int seed_path(const struct command_context *ctx, char ret[PATH_MAX + 32]) {
+int key_seed_path(const struct command_context *ctx, char ret[KEY_PATH_SIZE]) {
         struct node node;
 
         if (ctx->operands.n_items == 2) {
-                snprintf(ret, PATH_MAX + 32, "%s", ctx->operands.items[1]);
+                snprintf(ret, KEY_PATH_SIZE, "%s", ctx->operands.items[1]);
                 return EXIT_OK;
         }
         if (node_find(&ctx->common, &node))
-                return complain(ctx, EXIT_USAGE, "key new: no state directory; give FILE");
-        snprintf(ret, PATH_MAX + 32, "%s/keyring", node.state);
+                return complain(ctx, EXIT_USAGE, "key: no state directory; give FILE");
+        snprintf(ret, PATH_MAX + 16, "%s/keyring", node.state);
         if (node_mkdir(ret))
                 return complain(ctx, EXIT_OTHER, "%s: cannot be made; give FILE or --state DIR",
                                 ret);
@@ -72,10 +78,10 @@ static int seed_path(const struct command_context *ctx, char ret[PATH_MAX + 32])
 static int key_new(const struct command_context *ctx) {
         const struct key_options *o = ctx->options;
         CLEANUP(capture_donep) struct capture c = {};
-        char path[PATH_MAX + 32], binary[PATH_MAX], bits[24], why[512];
+        char path[KEY_PATH_SIZE], binary[PATH_MAX], bits[24], why[512];
         const char *argv[9] = { binary, "--new", path, "--difficulty", bits };
         size_t n = 5;
-        int code = seed_path(ctx, path);
+        int code = key_seed_path(ctx, path);
 
         if (code)
                 return code;
@@ -136,19 +142,29 @@ static int key_show(const struct command_context *ctx) {
 }
 
 static int run(const struct command_context *ctx) {
+        static const struct {
+                const char *name;
+                size_t operands_max;
+                int (*run)(const struct command_context *ctx);
+        } verbs[] = {
+                { "new", 2, key_new },
+                { "show", 1, key_show },
+                { "rotate", 2, key_rotate },
+                { "revoke", 2, key_revoke },
+        };
         const struct operands *a = &ctx->operands;
 
-        if (a->n_items >= 1 && a->n_items <= 2 && strcmp(a->items[0], "new") == 0)
-                return key_new(ctx);
-        if (a->n_items == 1 && strcmp(a->items[0], "show") == 0)
-                return key_show(ctx);
-        return complain(ctx, EXIT_USAGE, "key: say new [FILE] or show");
+        for (size_t i = 0; i < ELEMENTSOF(verbs) && a->n_items > 0; i++)
+                if (strcmp(a->items[0], verbs[i].name) == 0 && a->n_items <= verbs[i].operands_max)
+                        return verbs[i].run(ctx);
+        return complain(ctx, EXIT_USAGE,
+                        "key: say new [FILE], show, rotate [SEED] or revoke [FILE]");
 }
 
 const struct command command_key = {
         .name = "key",
-        .usage = "key new [FILE] | show",
-        .summary = "Make a node's key, or show the public part of this node's",
+        .usage = "key new [FILE] | show | rotate [SEED] | revoke [FILE]",
+        .summary = "Make a node's key, show this node's, put another in its place, or end it",
         .example = "quorate key new --difficulty 0 node.seed",
         .options = options,
         .options_size = sizeof(struct key_options),

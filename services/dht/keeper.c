@@ -5,6 +5,7 @@
 
 #include "common/base/map.h"
 #include "common/base/memory.h"
+#include "common/canonical/keychange.h"
 #include "proto/keyring.pb-c.h"
 #include "services/dht/keeper_internal.h"
 
@@ -297,6 +298,26 @@ static void publish(struct pending *p, struct bytes value, nsec_t now) {
                 record_put_store(&message, name, value);
                 keeper_tell(p, buffer_bytes(&message), &tell_calls, now);
         }
+}
+
+void keeper_publish(struct keeper *k, struct bytes value, const struct keeper_call *call,
+                    nsec_t now) {
+        struct pending *p = keeper_begin(k, call, now);
+        uint8_t room[RECORD_NAME_MAX];
+        struct buffer name = buffer_over(room, sizeof(room));
+        struct keychange_parts parts;
+
+        if (!p)
+                return;
+        if (keychange_split(value, &parts) != KEYCHANGE_OK) {
+                keeper_end(p, KEEPER_E_INVALID, "neither a rotation nor a revocation", NULL, now);
+                return;
+        }
+        p->kind = parts.fields.kind == KEYCHANGE_ROTATION ? RECORD_ROTATION : RECORD_REVOCATION;
+        (void) record_name_put(&name, p->kind, &parts.fields.peer, BYTES_NONE);
+        p->name = refbuf_new(buffer_bytes(&name));
+        p->sequence = (uint64_t) parts.fields.created_us;
+        publish(p, value, now);
 }
 
 /* So that a letter which somebody still hands on is not shown again (keeper_find.c). */

@@ -64,6 +64,11 @@ struct keeper_record {
 void keeper_put(struct keeper *k, const struct keeper_record *what, const struct keeper_call *call,
                 nsec_t now);
 
+/* A rotation or revocation of any node's key, whole: kept, and published like our own. NOBODY: it
+ * is kept, and published when somebody is there. */
+void keeper_publish(struct keeper *k, struct bytes value, const struct keeper_call *call,
+                    nsec_t now);
+
 /* Everybody under one name, ours and what this node keeps included; each publisher once. */
 void keeper_find(struct keeper *k, struct bytes name, const struct keeper_call *call, nsec_t now);
 

@@ -22,6 +22,7 @@ struct keeper {
         struct list pending;
         struct errands errands;
         size_t n_pending;
+        size_t n_carrying; /* inherit.c */
 };
 
 /* A call of the shell that is under way. */

@@ -255,7 +255,23 @@ struct round {
         bool has_expired; /* one letter a round is soon enough */
         struct key expired;
         uint8_t expired_slot[32];
+        struct unit *fading; /* what its holders date by when it came: to be brought again */
+        struct refbuf *fading_value;
 };
+
+/* True for what no signature of ours dates: rotations, revocations, public keys. */
+static bool is_undated(const struct stored_record *rec) {
+        const struct record_rule *rule = record_rule_of(rec->kind);
+
+        return rule && (rule->writer == WRITER_ITS_KEY || rule->writer == WRITER_EVIDENT);
+}
+
+static bool fades(const struct replicate *r, const struct stored_record *rec, nsec_t now) {
+        uint32_t ttl_s = record_rule_of(rec->kind)->ttl_s;
+        int64_t left_us = rec->expires_us - dht_wall_us(r->dht, now);
+
+        return left_us <= (int64_t) (ttl_s - record_republish_s(ttl_s)) * 1000000;
+}
 
 static bool on_own_record(void *userdata, const struct stored_record *rec) {
         struct round *round = userdata;
@@ -276,6 +292,13 @@ static bool on_own_record(void *userdata, const struct stored_record *rec) {
             is_stale(r, &parts.fields, round->now)) {
                 if (u->sign_at <= round->now)
                         sign_again(u, &parts.fields, round->now);
+                return true;
+        }
+        if (is_undated(rec) && fades(r, rec, round->now)) {
+                if (!round->fading) {
+                        round->fading = u;
+                        round->fading_value = refbuf_new(rec->value);
+                }
                 return true;
         }
         if (u->check_at > round->now || r->n_busy >= r->config.parallel)
@@ -562,6 +585,9 @@ void replicate_maintain(struct replicate *r, nsec_t now) {
         (void) store->ops->own(store->self, on_own_record, &due.round);
         if (due.round.has_expired)
                 (void) store->ops->remove(store->self, &due.round.expired, due.round.expired_slot);
+        if (due.round.fading)
+                renew(due.round.fading, refbuf_bytes(due.round.fading_value), now);
+        refbuf_unref(due.round.fading_value);
         (void) store->ops->own_providers(store->self, on_own_provider, &due);
         for (size_t i = 0; i < due.n; i++)
                 provide(due.units[i], now);

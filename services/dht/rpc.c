@@ -260,6 +260,7 @@ int shell_serve(struct shell *s) {
 
         s->lookup = (struct lookup_service){ dht_lookup_service, s };
         s->lookup_rpc = rpc_server_new(s->loop, &s->lookup.base.base, 0);
+        shell_keys_follow(s);
         r = bus_serve(s->ctx, "dht/lookup", s->lookup_rpc, NULL, &s->lookup_bus);
         if (r)
                 return log_fault(r, "cannot serve dht/lookup");

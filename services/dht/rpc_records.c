@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "common/base/list.h"
 #include "common/base/memory.h"
+#include "common/canonical/keychange.h"
 #include "common/canonical/record.h"
 #include "common/daemon/log.h"
 #include "services/dht/calls.h"
@@ -68,13 +69,22 @@ static ProtobufCBinaryData keep(struct call *call, struct bytes v) {
 
 static const char *kind_text(enum record_kind kind) {
         static const char *const texts[] = {
-                [RECORD_ENDPOINT] = "endpoint",   [RECORD_PROFILE] = "profile",
-                [RECORD_TOPIC] = "topic",         [RECORD_NAME] = "name",
-                [RECORD_TOMBSTONE] = "tombstone", [RECORD_MAILBOX] = "mailbox",
-                [RECORD_PUBLIC_KEY] = "pk",
+                [RECORD_ENDPOINT] = "endpoint",     [RECORD_PROFILE] = "profile",
+                [RECORD_TOPIC] = "topic",           [RECORD_NAME] = "name",
+                [RECORD_TOMBSTONE] = "tombstone",   [RECORD_MAILBOX] = "mailbox",
+                [RECORD_PUBLIC_KEY] = "pk",         [RECORD_ROTATION] = "rotation",
+                [RECORD_REVOCATION] = "revocation",
         };
 
         return (size_t) kind < ELEMENTSOF(texts) && texts[kind] ? texts[kind] : "";
+}
+
+static void put_keychange(struct call *call, const struct keychange *c, Dht__Record *ret) {
+        ret->kind = (char *) kind_text(c->kind == KEYCHANGE_ROTATION ? RECORD_ROTATION
+                                                                     : RECORD_REVOCATION);
+        ret->publisher = keep(call, peer_id_bytes(&c->peer));
+        ret->sequence = (uint64_t) c->created_us;
+        ret->payload = keep(call, peer_id_bytes(&c->successor));
 }
 
 /* What the publisher signed, taken apart; a letter's value as it is. */
@@ -82,7 +92,13 @@ static void put_value(struct call *call, struct bytes value, Dht__Record *ret) {
         struct record_parts parts;
         struct letter letter;
 
+        struct keychange_parts change;
+
         ret->value = keep(call, value);
+        if (keychange_split(value, &change) == KEYCHANGE_OK) {
+                put_keychange(call, &change.fields, ret);
+                return;
+        }
         if (record_split(value, &parts)) {
                 ret->payload = letter_read(value, &letter) ? keep(call, letter.sealed) : ret->value;
                 return;
@@ -203,6 +219,27 @@ static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in
                                             (uint32_t) (in->ttl_ms / 1000) },
                    &(struct keeper_call){ .done = end_put, .userdata = gather(s, call, 0) },
                    shell_now(s));
+        shell_turn(s);
+}
+
+/* It is kept whether or not somebody was there to take it. */
+static void end_published(void *userdata, const struct keeper_result *r, nsec_t now) {
+        struct keeper_result kept = *r;
+
+        if (kept.code == KEEPER_E_NOBODY)
+                kept.code = KEEPER_OK;
+        end_put(userdata, &kept, now);
+}
+
+static void records_publish(Dht__Records_Service *service, const Dht__PublishRequest *in,
+                            Dht__PutReply_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        struct shell *s = shell_of(service);
+
+        keeper_publish(
+                s->keeper, bytes_of(in->value),
+                &(struct keeper_call){ .done = end_published, .userdata = gather(s, call, 0) },
+                shell_now(s));
         shell_turn(s);
 }
 

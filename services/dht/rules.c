@@ -1,6 +1,7 @@
 #include "services/dht/rules.h"
 
 #include "common/base/memory.h"
+#include "common/canonical/keychange.h"
 #include "common/crypto/hash.h"
 #include "services/dht/mailbox.h"
 
@@ -45,6 +46,10 @@ static const struct record_rule table[] = {
         ROW(TOMBSTONE, NULL, PEER, KEY_OWNER, false, 32, 32 * MAILBOX_DELETES_MAX, 48, 48, 512,
             MAILBOX_TOMBSTONES, check_tombstone),
         ROW(PUBLIC_KEY, "pk", MULTIHASH, EVIDENT, true, 36, PUBLIC_KEY_MAX, 48, 48, 0, 1, NULL),
+        ROW(ROTATION, "rotation", PEER, ITS_KEY, true, 1, KEYCHANGE_BYTES_MAX, 48, 48, 256, 1,
+            NULL),
+        ROW(REVOCATION, "revocation", PEER, ITS_KEY, true, 1, KEYCHANGE_BYTES_MAX, 48, 48, 256, 1,
+            NULL),
 };
 
 const struct record_rule *record_rule_at(size_t i) {
@@ -68,6 +73,8 @@ struct rules {
         struct rules_config config;
         rules_verify_fn verify;
         void *verify_userdata;
+        rules_revoked_fn on_revoked;
+        void *revoked_userdata;
         struct hash_value *verdicts; /* VERDICTS digests of records that verified, or NULL */
         struct rules_stats stats;
 };
@@ -91,6 +98,11 @@ void rules_verifier(struct rules *r, rules_verify_fn fn, void *userdata) {
         r->verify_userdata = userdata;
 }
 
+void rules_on_revoked(struct rules *r, rules_revoked_fn fn, void *userdata) {
+        r->on_revoked = fn;
+        r->revoked_userdata = userdata;
+}
+
 const struct rules_stats *rules_stats(const struct rules *r) {
         return &r->stats;
 }
@@ -107,20 +119,44 @@ static bool verify_now(struct rules *r, const struct record_parts *p) {
                r->verify(r->verify_userdata, &key, p->statement, p->signature);
 }
 
-/* A record comes again from every holder that is asked, and from its publisher each day. */
-static bool verify(struct rules *r, struct bytes value, const struct record_parts *p) {
-        struct hash_value digest = hash_of("quorate.rec.1", value), *place;
+/* A record comes again from every holder that is asked, and from its publisher each day. Where its
+ * verdict is remembered; NULL: it was good, and need not be checked again. */
+static struct hash_value *verdict_of(struct rules *r, const struct hash_value *digest) {
+        struct hash_value *place;
 
         if (!r->verdicts)
                 r->verdicts = xnew_n(struct hash_value, VERDICTS);
-        place = &r->verdicts[digest.bytes[0] % VERDICTS];
-        if (hash_equal(place, &digest)) {
-                r->stats.verdicts_cached++;
+        place = &r->verdicts[digest->bytes[0] % VERDICTS];
+        if (!hash_equal(place, digest))
+                return place;
+        r->stats.verdicts_cached++;
+        return NULL;
+}
+
+static bool verify(struct rules *r, struct bytes value, const struct record_parts *p) {
+        struct hash_value digest = hash_of("quorate.rec.1", value);
+        struct hash_value *place = verdict_of(r, &digest);
+
+        if (!place)
                 return true;
-        }
         if (!verify_now(r, p))
                 return false;
         *place = digest;
+        return true;
+}
+
+static bool verify_keychange(struct rules *r, struct bytes value, const struct keychange_parts *p) {
+        struct hash_value digest = hash_of("quorate.rec.1", value);
+        struct hash_value *place = verdict_of(r, &digest);
+
+        if (!place)
+                return true;
+        r->stats.verified += p->fields.kind == KEYCHANGE_ROTATION ? 2 : 1;
+        if (!keychange_verify(p, r->verify, r->verify_userdata))
+                return false;
+        *place = digest;
+        if (p->fields.kind == KEYCHANGE_REVOCATION && r->on_revoked)
+                r->on_revoked(r->revoked_userdata, value);
         return true;
 }
 
@@ -218,14 +254,36 @@ static const char *validate_public_key(struct rules *r, const struct record_name
         return NULL;
 }
 
+/* Whoever brings it lets it live on: neither ever stops being true. */
+static const char *validate_keychange(struct rules *r, const struct record_name *name,
+                                      struct bytes value, int64_t now_us,
+                                      struct stored_record *ret) {
+        enum keychange_kind kind =
+                name->rule->kind == RECORD_ROTATION ? KEYCHANGE_ROTATION : KEYCHANGE_REVOCATION;
+        struct keychange_parts parts;
+        struct key publisher;
+
+        if (keychange_split(value, &parts) != KEYCHANGE_OK || parts.fields.kind != kind)
+                return "not such a statement";
+        if (!peer_id_equal(&parts.fields.peer, &name->peer))
+                return "a statement about another peer";
+        if (parts.fields.created_us > now_us + RULES_SKEW_US)
+                return "it is dated in the future";
+        if (!verify_keychange(r, value, &parts))
+                return "a signature is not by the key it names";
+        publisher = key_of_peer(&parts.fields.peer);
+        memcpy(ret->publisher, publisher.bytes, KEY_SIZE);
+        ret->expires_us = now_us + (int64_t) name->rule->ttl_s * 1000000;
+        return NULL;
+}
+
 const char *rules_validate(struct rules *r, struct bytes name, struct bytes value, int64_t now_us,
                            struct stored_record *ret) {
         static const char *(*const by_writer[])(struct rules *, const struct record_name *,
                                                 struct bytes, int64_t, struct stored_record *) = {
-                [WRITER_KEY_OWNER] = validate_signed,
-                [WRITER_ANYBODY] = validate_signed,
-                [WRITER_WORKER] = validate_letter,
-                [WRITER_EVIDENT] = validate_public_key,
+                [WRITER_KEY_OWNER] = validate_signed,  [WRITER_ANYBODY] = validate_signed,
+                [WRITER_WORKER] = validate_letter,     [WRITER_EVIDENT] = validate_public_key,
+                [WRITER_ITS_KEY] = validate_keychange,
         };
         struct record_name parsed;
         const char *wrong = "the record table has no row for this name";
@@ -242,8 +300,11 @@ const char *rules_validate(struct rules *r, struct bytes name, struct bytes valu
 }
 
 int rules_select(struct bytes name, struct bytes a, struct bytes b) {
+        struct record_name parsed;
         struct record_parts x, y;
 
+        if (record_name_read(name, &parsed) && parsed.rule->writer == WRITER_ITS_KEY)
+                return keychange_select(a, b);
         if (record_split(a, &x) != RECORD_OK || record_split(b, &y) != RECORD_OK)
                 return 0;
         if (x.fields.sequence != y.fields.sequence)

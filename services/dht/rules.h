@@ -18,6 +18,8 @@ enum record_writer {
         WRITER_ANYBODY,   /* whoever signed it */
         WRITER_WORKER,    /* whoever did the proof of work */
         WRITER_EVIDENT,   /* the key is a hash of the value */
+        WRITER_ITS_KEY, /* the value carries the signatures of who it is about: anybody may bring it
+                         */
 };
 
 struct record_rule {
@@ -60,6 +62,10 @@ DEFINE_CLEANUP(struct rules *, rules_free);
 /* Another check than Ed25519, for simulations; NULL: sign_verify(). */
 void rules_verifier(struct rules *r, rules_verify_fn fn, void *userdata);
 const struct rules_stats *rules_stats(const struct rules *r);
+
+/* Called with each revocation that turns out to be true: once, and again now and then. A view. */
+typedef void (*rules_revoked_fn)(void *userdata, struct bytes value);
+void rules_on_revoked(struct rules *r, rules_revoked_fn fn, void *userdata);
 
 /* As hooks.h has them, of any kind whether kad carries it or not. A letter's publisher is
  * filled in by whoever knows who brought it. */

@@ -164,6 +164,7 @@ static int on_clock(void *userdata) {
         if (status.size > 0)
                 keeper_region(s->keeper, 20 / status.size);
         publish(s, &status);
+        shell_keys_tick(s);
         shell_turn(s);
         return loop_timer_set(
                 s->clock, nsec_add(shell_now(s), has_to_publish(s) ? CLOCK_FIRST : CLOCK_EVERY));
@@ -288,6 +289,7 @@ static int start_core(struct shell *s) {
         keeper.quota.bytes_max = config.bytes_max;
         s->core = dht_new(&config, &s->self, &s->store, seed[0]);
         s->keeper = keeper_new(&keeper, s->core, &s->self, seed[1]);
+        shell_keys_start(s);
         dht_clock(s->core, shell_now(s), wall_us());
         return 0;
 }
@@ -344,6 +346,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         s->keyring_rpc = rpc_client_free(s->keyring_rpc);
         s->keyring = seqpacket_free(s->keyring);
         s->core = dht_free(s->core);
+        shell_keys_stop(s);
         s->keeper = keeper_free(s->keeper);
         store_sqlite_close(&s->store);
         loop_source_free(s->timer);

@@ -6,6 +6,7 @@
  * shell.c        start, stop, turns with their transaction, timers, actions
  * shell_peers.c  transport: questions and answers, who is connected, dials, mDNS
  * shell_mdns.c   packets of the local network
+ * shell_keys.c   revocations for who follows, records of an earlier key
  * rpc.c          one function per rpc of dht/lookup
  * rpc_records.c  and of dht/records */
 
@@ -88,6 +89,7 @@ struct shell {
         struct rpc_server *lookup_rpc, *records_rpc;
         struct lookup_service lookup;
         struct records_service records;
+        struct shell_keys *keys;
         struct list gatherings; /* of dht/records, under way */
         struct map *calls;      /* struct pending_call */
         uint64_t next_call;
@@ -120,6 +122,12 @@ void shell_do_answer(struct shell *s, struct dht_action *a);
 void shell_do_refuse(struct shell *s, struct dht_action *a);
 void shell_do_connect(struct shell *s, struct dht_action *a);
 void shell_do_serve(struct shell *s, struct dht_action *a);
+
+/* shell_keys.c */
+void shell_keys_start(struct shell *s);
+void shell_keys_follow(struct shell *s); /* dht/lookup is there */
+void shell_keys_tick(struct shell *s);
+void shell_keys_stop(struct shell *s);
 
 /* shell_mdns.c */
 int shell_mdns_start(struct shell *s);

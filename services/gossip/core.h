@@ -28,6 +28,7 @@
 #define REPLY_MAX   (64 * 1024)
 #define REQUEST_MAX 2048
 #define DENIED_MAX  4096
+#define REVOKED_MAX 1024 /* of those, by their owners: others can make any number of keys */
 #define REASON_MAX  128
 #define SHARDS_MAX  2
 #define OWN_SPACING NSEC_PER_SEC /* between publications, however often slots come and go */
@@ -55,6 +56,7 @@ struct denied {
         char reason[REASON_MAX + 1];
         int64_t since_us; /* wall clock: it may be before this boot */
         nsec_t since, until;
+        bool is_revoked; /* by its owner */
 };
 
 /* One shard this node is in. */
@@ -77,6 +79,7 @@ struct gossip {
         nsec_t clock_at;
         uint64_t clock_wall;
         struct map *peers, *asks, *calls, *denied;
+        size_t n_revoked;
         struct list actions, ask_order, call_order;
         uint64_t next_id;
         bool is_started;

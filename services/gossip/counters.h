@@ -19,5 +19,7 @@ enum gossip_counter {
         GOSSIP_OWN_INVALID,
         GOSSIP_RPCS_EARLY,
         GOSSIP_RPCS_TOO_EARLY,
+        GOSSIP_REVOKED,
+        GOSSIP_REVOKED_REFUSED,
         _GOSSIP_COUNTERS,
 };

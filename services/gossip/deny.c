@@ -3,6 +3,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/canonical/keychange.h"
 #include "common/wire/unpack.h"
 #include "proto/gossip.pb-c.h"
 #include "services/gossip/core.h"
@@ -41,6 +42,7 @@ static void store(struct gossip *g, nsec_t now) {
                 gossip__denied_peer__init(out);
                 out->peer = (ProtobufCBinaryData){ d->peer.len, d->peer.bytes };
                 out->reason = d->reason;
+                out->revoked = d->is_revoked;
                 out->since_us = d->since_us;
                 out->until_us = d->until == NSEC_NEVER ? 0 : wall_us(g, d->until, now);
                 list[state.n_denied++] = out;
@@ -93,9 +95,61 @@ bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reas
         return true;
 }
 
+static void mark_revoked(struct gossip *g, struct denied *d) {
+        g->n_revoked += !d->is_revoked;
+        d->is_revoked = true;
+}
+
+/* Keys cost nothing: those of strangers have places of their own, so that nobody fills the list by
+ * revoking what he made for it. */
+static bool has_place(const struct gossip *g, const struct peer_id *peer) {
+        return g->n_revoked < REVOKED_MAX || gossip_known(g, peer) || gossip_is_blocked(g, peer);
+}
+
+static void say_own(struct gossip *g, const struct keychange *c) {
+        struct gossip_action *a = gossip_add(g, GOSSIP_EVENT, 0);
+
+        a->peer = c->peer;
+        a->event.name = "revoked";
+        a->event.text = "this node's own key was revoked: others refuse it from now on; make "
+                        "another with `quorate key new`, or ask who holds its revocation";
+        a->event.peer = c->peer;
+        a->event.is_warning = true;
+}
+
+bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
+        struct keychange_parts parts;
+        const struct peer_id *peer = &parts.fields.peer;
+        const struct denied *d;
+
+        g->now = now;
+        if (keychange_split(value, &parts) != KEYCHANGE_OK ||
+            parts.fields.kind != KEYCHANGE_REVOCATION)
+                return false;
+        d = map_get(g->denied, peer_id_bytes(peer));
+        if (d && d->is_revoked)
+                return true;
+        if (!has_place(g, peer)) {
+                g_count(g, GOSSIP_REVOKED_REFUSED);
+                return false;
+        }
+        if (!keychange_verify(&parts, g->verify, g->verify_userdata))
+                return false;
+        if (peer_id_equal(peer, &g->self)) {
+                say_own(g, &parts.fields);
+                return false;
+        }
+        if (!denied_make(g, peer))
+                return false;
+        mark_revoked(g, map_get(g->denied, peer_id_bytes(peer)));
+        g_count(g, GOSSIP_REVOKED);
+        return gossip_block(g, peer, "revoked by its owner", NSEC_NEVER, now);
+}
+
 static void lift(struct gossip *g, struct denied *d, nsec_t now) {
         struct peer_id peer = d->peer;
 
+        g->n_revoked -= d->is_revoked;
         (void) map_remove(g->denied, peer_id_bytes(&peer));
         free(d);
         apply(g, &peer, false, now);
@@ -139,6 +193,8 @@ static void restore_one(struct gossip *g, const Gossip__DeniedPeer *in, nsec_t n
         d = denied_make(g, &peer);
         if (!d)
                 return;
+        if (in->revoked)
+                mark_revoked(g, d);
         keep_reason(d, in->reason);
         d->since_us = in->since_us < 0 ? 0 : in->since_us < wall ? in->since_us : wall;
         d->since = nsec_sub(now, (nsec_t) (wall - d->since_us) * NSEC_PER_USEC);

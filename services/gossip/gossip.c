@@ -28,6 +28,8 @@ static const char *const counter_names[_GOSSIP_COUNTERS] = {
         [GOSSIP_OWN_INVALID] = "own_invalid",
         [GOSSIP_RPCS_EARLY] = "rpcs_early",
         [GOSSIP_RPCS_TOO_EARLY] = "rpcs_too_early",
+        [GOSSIP_REVOKED] = "revoked",
+        [GOSSIP_REVOKED_REFUSED] = "revoked_refused",
 };
 
 void gossip_config_default(struct gossip_config *ret) {

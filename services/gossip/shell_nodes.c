@@ -140,12 +140,24 @@ void shell_ask_size(struct shell *s) {
         rpc_call(s->dht_rpc, "Status", &nothing, LOOKUP_TIMEOUT, on_size, s);
 }
 
+/* dht has been shown a revocation. It is looked at here again: dht could be anybody's by now. */
+static void on_revoked(void *userdata, const void *message) {
+        const Dht__RevokedEvent *in = message;
+        struct shell *s = userdata;
+
+        if (!s->core)
+                return;
+        (void) gossip_revoked(s->core, BYTES(in->value.data, in->value.len), shell_now(s));
+        shell_turn(s);
+}
+
 int shell_dht_start(struct shell *s) {
         int r = bus_connect(s->ctx, "dht/lookup", NULL, &s->dht_bus);
 
         if (r)
                 return log_fault(r, "cannot connect to dht below %s", s->ctx->runtime);
         s->dht_rpc = rpc_client_new(bus_client_link(s->dht_bus), &dht__lookup__descriptor);
+        rpc_client_on_event(s->dht_rpc, "Revoked", &dht__revoked_event__descriptor, on_revoked, s);
         return 0;
 }
 

@@ -106,6 +106,22 @@ int keyring_seal_mailbox(struct keyring *k, const struct keyring_ask *ask, struc
 int keyring_open_mailbox(struct keyring *k, const struct keyring_ask *ask, struct bytes box,
                          struct buffer *b, struct letter_opened *ret);
 
+/* keychange.c: what this node says about its own key. The whole statement, with its signatures,
+ * goes to `ret` (KEYCHANGE_BYTES_MAX). */
+struct keyring_successor {
+        struct sign_public key;
+        struct bytes signature; /* by that key, over the same statement: FOREIGN else */
+        int64_t created_us;     /* wall clock, since 1970 */
+};
+int keyring_sign_rotation(struct keyring *k, const struct keyring_ask *ask,
+                          const struct keyring_successor *successor, struct buffer *ret);
+int keyring_sign_revocation(struct keyring *k, const struct keyring_ask *ask, int64_t created_us,
+                            struct buffer *ret);
+/* The other side: this node is to take the place of `old`. For the program that opens a new seed
+ * (succeed.h); no socket asks for it. */
+int keyring_succeed(struct keyring *k, const struct keyring_ask *ask, const struct peer_id *old,
+                    int64_t created_us, struct signature *ret);
+
 /* content: the whole CertificateVerify content; digest: SHA-256 of it, P-256 only.
  * Exactly one of them. */
 struct keyring_tls_request {

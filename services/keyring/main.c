@@ -6,6 +6,7 @@
 #include "services/keyring/config.h"
 #include "services/keyring/mint.h"
 #include "services/keyring/shell.h"
+#include "services/keyring/succeed.h"
 
 static const struct service keyring_daemon = {
         .name = "keyring",
@@ -22,5 +23,7 @@ int main(int argc, char **argv) {
         crypto_start();
         if (mint_is_asked(argc, argv))
                 return mint_main(argc, argv);
+        if (succeed_is_asked(argc, argv))
+                return succeed_main(argc, argv);
         return service_main(argc, argv, &keyring_daemon);
 }

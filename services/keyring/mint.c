@@ -3,11 +3,17 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "common/base/cleanup.h"
+#include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/canonical/keychange.h"
 #include "common/crypto/identity.h"
 #include "common/crypto/random.h"
 #include "common/wire/peerid.h"
+#include "services/keyring/keyring.h"
 #include "services/keyring/seedfile.h"
 #include "services/keyring/store.h"
 
@@ -118,6 +124,42 @@ static int put_sealed(const struct mint *m, const uint8_t *seed, uint8_t ret[SEE
         return r;
 }
 
+/* Signed now and put away by its owner: it works when the seed is lost or stolen. */
+static int write_revocation(const uint8_t *seed, const char *path, char error[STORE_ERROR_SIZE]) {
+        static struct certkey *const no_tls[_CERTKEY_N];
+        const struct keyring_ask ask = { .socket = KEYRING_ADMIN };
+        CLEANUP(buffer_donep) struct buffer value = {};
+        char text[KEYCHANGE_TEXT_SIZE + 1];
+        struct keyring k;
+        int r;
+
+        buffer_init(&value, KEYCHANGE_BYTES_MAX);
+        keyring_init(&k, seed, no_tls);
+        r = keyring_sign_revocation(&k, &ask, mint_now_us(), &value);
+        keyring_done(&k);
+        if (r) {
+                snprintf(error, STORE_ERROR_SIZE, "%s", keyring_result_text(r));
+                return r;
+        }
+        strcat(keychange_text(buffer_bytes(&value), text), "\n");
+        return store_create(path, BYTES_STR(text), error);
+}
+
+int64_t mint_now_us(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_REALTIME, &t);
+        return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* "DIR/revocation-PEER" beside the seed. */
+static char *revocation_path(const struct mint *m, const char *peer) {
+        const char *slash = strrchr(m->file, '/');
+        int folder = slash ? (int) (slash - m->file) + 1 : 0;
+
+        return xasprintf("%.*srevocation-%s", folder, m->file, peer);
+}
+
 static int write_file(const struct mint *m, const uint8_t *seed, char error[STORE_ERROR_SIZE]) {
         uint8_t content[SEEDFILE_MAX + sizeof(struct sign_secret)];
         struct buffer b = buffer_over(content, sizeof(content));
@@ -135,11 +177,25 @@ static int write_file(const struct mint *m, const uint8_t *seed, char error[STOR
         return r;
 }
 
+/* The seed last: there is none without its revocation, whenever this is cut short. */
+static int write_both(const struct mint *m, const uint8_t *seed, const char *revocation,
+                      char error[STORE_ERROR_SIZE]) {
+        int r = m->libp2p ? 0 : write_revocation(seed, revocation, error);
+
+        if (r)
+                return r;
+        r = write_file(m, seed, error);
+        if (r && !m->libp2p)
+                (void) unlink(revocation);
+        return r;
+}
+
 int mint_main(int argc, char **argv) {
         uint8_t seed[IDENTITY_SEED_SIZE];
         char error[STORE_ERROR_SIZE] = "", text[PEER_ID_TEXT_SIZE];
         struct mint m = {};
         struct sign_public public;
+        CLEANUP(freep) char *revocation = NULL;
         struct peer_id id;
         int r;
 
@@ -148,14 +204,16 @@ int mint_main(int argc, char **argv) {
                 return EXIT_USAGE;
         }
         search(&m, seed, &public);
-        r = write_file(&m, seed, error);
+        id = peer_id_from_ed25519(&public);
+        revocation = revocation_path(&m, peer_id_text(&id, text));
+        r = write_both(&m, seed, revocation, error);
         crypto_wipe(seed, sizeof(seed));
         if (r) {
                 fprintf(stderr, "quorate-keyring: %s\n", error);
                 return 1;
         }
-        id = peer_id_from_ed25519(&public);
-        printf("peer %s\nwork %u\nfile %s\n", peer_id_text(&id, text), identity_work(&public),
-               m.file);
+        printf("peer %s\nwork %u\nfile %s\n", text, identity_work(&public), m.file);
+        if (!m.libp2p)
+                printf("revocation %s\n", revocation);
         return 0;
 }

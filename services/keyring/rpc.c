@@ -1,6 +1,7 @@
 #include "services/keyring/rpc.h"
 
 #include "common/base/memory.h"
+#include "common/canonical/keychange.h"
 #include "common/crypto/random.h"
 #include "common/daemon/log.h"
 #include "common/daemon/loop.h"
@@ -309,6 +310,45 @@ static void admin_open_mailbox(Keyring__Admin_Service *s, const Keyring__OpenMai
         reply.sender = binary_of(peer_id_bytes(&opened.sender));
         reply.text = binary_of(opened.text);
         closure(&reply, closure_data);
+}
+
+static void reply_keychange(int r, const struct buffer *value,
+                            Keyring__KeychangeReply_Closure closure, void *closure_data) {
+        Keyring__KeychangeReply reply = KEYRING__KEYCHANGE_REPLY__INIT;
+
+        if (r)
+                return fail(r, (ProtobufCClosure) closure, closure_data);
+        reply.value = binary_of(buffer_bytes(value));
+        closure(&reply, closure_data);
+}
+
+static void admin_rotate(Keyring__Admin_Service *s, const Keyring__RotateRequest *in,
+                         Keyring__KeychangeReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = container_of(s, const struct admin_service, service)->rpc;
+        struct keyring_ask ask = ask_of(rpc, KEYRING_ADMIN);
+        struct keyring_successor successor = { .signature = bytes_of(&in->signature),
+                                               .created_us = in->created_us };
+        CLEANUP(buffer_donep) struct buffer value = {};
+        int r = KEYRING_E_FIELD;
+
+        buffer_init(&value, KEYCHANGE_BYTES_MAX);
+        if (in->successor.len == sizeof(successor.key.bytes)) {
+                memcpy(successor.key.bytes, in->successor.data, sizeof(successor.key.bytes));
+                r = keyring_sign_rotation(rpc->keyring, &ask, &successor, &value);
+        }
+        reply_keychange(r, &value, closure, closure_data);
+}
+
+static void admin_revoke(Keyring__Admin_Service *s, const Keyring__RevokeRequest *in,
+                         Keyring__KeychangeReply_Closure closure, void *closure_data) {
+        const struct keyring_rpc *rpc = container_of(s, const struct admin_service, service)->rpc;
+        struct keyring_ask ask = ask_of(rpc, KEYRING_ADMIN);
+        CLEANUP(buffer_donep) struct buffer value = {};
+        int r;
+
+        buffer_init(&value, KEYCHANGE_BYTES_MAX);
+        r = keyring_sign_revocation(rpc->keyring, &ask, in->created_us, &value);
+        reply_keychange(r, &value, closure, closure_data);
 }
 
 /* ---- keyring/dht ---- */

@@ -33,5 +33,7 @@ const struct keyring_rule keyring_rules[_KEYRING_STATEMENT_N] = {
         ROW(MESSAGE, "pubsub-message", GOSSIP, NODE, 256, 32, "libp2p-pubsub:"),
         ROW(CAPABILITY, "capability", GOSSIP, NODE, 32, 4, "quorate/1/capability\0"),
         ROW(LETTER, "letter", ADMIN, NODE, 64, 4, "quorate/1/letter\0"),
+        ROW(ROTATION, "rotation", ADMIN, NODE, 16, 1, "quorate/1/rotation\0"),
+        ROW(REVOCATION, "revocation", ADMIN, NODE, 4, 1, "quorate/1/revocation\0"),
         ROW(OPEN_LETTER, "open-letter", ADMIN, BOX, 256, 64, ""),
 };

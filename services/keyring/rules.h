@@ -32,6 +32,8 @@ enum keyring_statement {
         KEYRING_MESSAGE,
         KEYRING_CAPABILITY,
         KEYRING_LETTER,
+        KEYRING_ROTATION,
+        KEYRING_REVOCATION,
         KEYRING_OPEN_LETTER, /* signs nothing: the rate at which boxes are opened */
         _KEYRING_STATEMENT_N,
 };

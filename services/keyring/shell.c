@@ -52,6 +52,8 @@ static const struct metric metrics[] = {
         METRIC_ARRAY("record", signed_n, KEYRING_DHT_RECORD, "records of the DHT signed"),
         METRIC_ARRAY("pubsub_message", signed_n, KEYRING_MESSAGE, "pubsub messages signed"),
         METRIC_ARRAY("capability", signed_n, KEYRING_CAPABILITY, "capability records signed"),
+        METRIC_ARRAY("rotation", signed_n, KEYRING_ROTATION, "successors of this key signed"),
+        METRIC_ARRAY("revocation", signed_n, KEYRING_REVOCATION, "revocations of this key signed"),
         METRIC_ARRAY("letter", signed_n, KEYRING_LETTER, "letters signed"),
         METRIC_ARRAY("refused_field", refused_n, KEYRING_E_FIELD, "requests with a bad field"),
         METRIC_ARRAY("refused_rate", refused_n, KEYRING_E_RATE, "requests above their rate"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seed corpora of fuzz_record and fuzz_record_messages, from the vectors of the unit tests."""
+"""Seed corpora of fuzz_record, fuzz_record_messages and fuzz_keychange, from the vectors of the unit tests."""
 import hashlib
 import pathlib
 import sys
@@ -27,6 +27,9 @@ def number(n, v):
 CASES = [(name, value, slot) for name, value, slot, _ in m.cases()]
 TOMBSTONE = m.tombstone(4, CASES[5][2])
 put("record", [bytes([len(n)]) + n + v for n, v, _ in CASES] + [b"\0" + TOMBSTONE, b"\x0a/topic/abc"])
+CHANGES = [m.rotation(6, 7), m.revocation(8), m.rotation(6, 6), m.rotation(6, 7)[:-1], m.revocation(8) + b"\0"]
+put("keychange", CHANGES + [b"quorate-revocation-1:" + v.hex().encode() for v in CHANGES] +
+    [b" quorate-revocation-1:" + m.revocation(8).hex().upper().encode() + b"\r\n", b"quorate-revocation-1:0"])
 STORES = [field(1, field(1, n) + field(2, v)) for n, v, _ in CASES]
 put("record_messages", STORES + [
     field(2, field(1, CASES[3][0]) + field(2, CASES[3][2]) + number(3, 5)),

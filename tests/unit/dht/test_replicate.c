@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "common/canonical/keychange.h"
 #include "common/crypto/hash.h"
 #include "common/wire/unpack.h"
 #include "proto/keyring.pb-c.h"
@@ -392,8 +393,42 @@ static void letters_are_delivered_once(void **state) {
         network_done(net);
 }
 
+/* Nobody signs a rotation anew, and who has it dates it by when it came: its node brings it again
+ * in time. */
+static void rotations_stay(void **state) {
+        struct dhts *net = network(25, 11);
+        struct peer_id old = net->nodes[3].peer, new = net->nodes[0].peer;
+        struct keychange change = { KEYCHANGE_ROTATION, old, new, 0 };
+        CLEANUP(buffer_donep) struct buffer value = {};
+        CLEANUP(buffer_donep) struct buffer name = {};
+        struct sign_public keys[2];
+        struct outcome o = {};
+        struct bytes statement;
+        struct key key;
+
+        buffer_init(&value, KEYCHANGE_BYTES_MAX);
+        buffer_init(&name, RECORD_NAME_MAX);
+        assert_int_equal(keychange_encode(&change, &value), KEYCHANGE_OK);
+        assert_true(peer_id_ed25519(&old, &keys[0]) && peer_id_ed25519(&new, &keys[1]));
+        statement = BYTES(value.data, value.len);
+        for (size_t i = 0; i < 2; i++) {
+                struct signature s = fake_signature(&keys[i], statement);
+
+                buffer_put_bytes(&value, signature_bytes(&s));
+                statement.data = value.data; /* it may have moved */
+        }
+        key = key_of(name_for(&name, RECORD_ROTATION, &old, BYTES_NONE));
+        keeper_publish(net->nodes[0].records, buffer_bytes(&value), &CALL(&o), net->now);
+        wait_for(net, &o);
+        assert_int_equal(o.result.code, KEEPER_OK);
+        assert_in_range(holders(net, &key), 18, 20);
+        dhts_run(net, 100 * HOURS);
+        assert_in_range(holders(net, &key), 18, 20);
+        network_done(net);
+}
+
 #define TEST(fn) cmocka_unit_test_setup(fn, setup)
 
 TEST_MAIN(TEST(topics_are_found), TEST(names_are_versions), TEST(gaps_are_filled),
-          TEST(rest_costs_little), TEST(records_outlive_their_ttl),
+          TEST(rest_costs_little), TEST(records_outlive_their_ttl), TEST(rotations_stay),
           TEST(newcomers_are_given_theirs), TEST(letters_are_delivered_once))

@@ -59,7 +59,9 @@ static void vectors_are_valid(void **state) {
                 assert_true(hex_decode(c->slot, slot, sizeof(slot)));
                 assert_memory_equal(r.slot, slot, sizeof(slot));
                 assert_int_equal(r.expires_us, c->expires_us);
-                assert_true(r.kind == RECORD_PUBLIC_KEY || validate_at(b, c->expires_us, &r));
+                /* what no date of its own ends */
+                if (r.kind < RECORD_PUBLIC_KEY)
+                        assert_non_null(validate_at(b, c->expires_us, &r));
                 b->value.data[b->value.len - 1] ^= 1;
                 assert_non_null(validate_at(b, NOW, &r));
         }

@@ -1,3 +1,4 @@
+#include "common/canonical/keychange.h"
 #include "common/wire/unpack.h"
 #include "proto/gossip.pb-c.h"
 #include "tests/unit/gossip/core_bench.h"
@@ -169,7 +170,86 @@ static void test_full(void **state) {
         core_done(&c);
 }
 
+/* ---- revoked by their owners ---- */
+
+static void put_revocation(struct buffer *b, unsigned about, unsigned signer) {
+        struct keychange c = { .kind = KEYCHANGE_REVOCATION, .peer = core_peer(about, NULL) };
+        struct sign_secret secret;
+        struct signature s;
+
+        (void) core_peer(signer, &secret);
+        buffer_clear(b);
+        assert_int_equal(keychange_encode(&c, b), KEYCHANGE_OK);
+        s = sign_make(&secret, buffer_bytes(b));
+        buffer_put_bytes(b, signature_bytes(&s));
+}
+
+static void test_revoked(void **state) {
+        struct peer_id peer = core_peer(1, NULL);
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct gossip_blocked list[4];
+        struct core_bench c, d;
+
+        (void) state;
+        buffer_init(&b, KEYCHANGE_BYTES_MAX);
+        core_init(&c, NULL);
+        core_up(&c, 1);
+        core_forget(&c);
+        put_revocation(&b, 1, 2); /* by somebody else */
+        assert_false(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        assert_false(gossip_is_blocked(c.g, &peer));
+        put_revocation(&b, 1, 1);
+        assert_true(gossip_block(c.g, &peer, "an hour", c.now + 3600 * NSEC_PER_SEC, c.now));
+        assert_true(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        assert_true(gossip_revoked(c.g, buffer_bytes(&b), c.now)); /* again */
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_BLOCK], 2);
+        assert_int_equal(c.n[GOSSIP_STORE], 2);
+        core_init(&d, NULL);
+        assert_true(gossip_restore(d.g, refbuf_bytes(c.stored), d.now));
+        assert_int_equal(gossip_blocklist(d.g, list, 4), 1);
+        assert_string_equal(list[0].reason, "revoked by its owner");
+        assert_true(list[0].until == NSEC_NEVER);
+        core_drain(&d);
+        core_forget(&d);
+        assert_true(gossip_revoked(d.g, buffer_bytes(&b), d.now)); /* known: nothing to do */
+        core_drain(&d);
+        assert_int_equal(d.n[GOSSIP_STORE], 0);
+        put_revocation(&b, 9999, 9999); /* this node: it does not block itself, it says so */
+        assert_false(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        core_done(&c);
+        core_done(&d);
+}
+
+/* Any number of keys can be made and revoked: they fill a part of the list, and who is known
+ * finds a place all the same. */
+static void test_revoked_strangers(void **state) {
+        struct peer_id known = core_peer(5000, NULL);
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct core_bench c;
+        unsigned n = 0;
+
+        (void) state;
+        buffer_init(&b, KEYCHANGE_BYTES_MAX);
+        core_init(&c, NULL);
+        core_up(&c, 5000);
+        for (;; n++) {
+                put_revocation(&b, n, n);
+                if (!gossip_revoked(c.g, buffer_bytes(&b), c.now))
+                        break;
+                core_drain(&c);
+        }
+        assert_int_equal(n, 1024);
+        assert_int_equal(core_counter(&c, "revoked"), 1024);
+        assert_int_equal(core_counter(&c, "revoked_refused"), 1);
+        put_revocation(&b, 5000, 5000);
+        assert_true(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        assert_true(gossip_is_blocked(c.g, &known));
+        core_done(&c);
+}
+
 TEST_MAIN(cmocka_unit_test(test_at_once), cmocka_unit_test(test_race),
           cmocka_unit_test(test_restart), cmocka_unit_test(test_since),
           cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_ends),
-          cmocka_unit_test(test_full))
+          cmocka_unit_test(test_full), cmocka_unit_test(test_revoked),
+          cmocka_unit_test(test_revoked_strangers))

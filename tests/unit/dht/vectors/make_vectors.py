@@ -91,6 +91,19 @@ def cases():
     yield name("mailbox", 4), value, H(value), (HOUR + 48) * 3_600_000_000
     key = b"\x08\x01\x12\x20" + curves.public(seed(5))
     yield b"/pk/" + peer(5), key, zero, CREATED + DAY2 * 1_000_000
+    yield name("rotation", 6), rotation(6, 7), zero, CREATED + DAY2 * 1_000_000
+    yield name("revocation", 8), revocation(8), zero, CREATED + DAY2 * 1_000_000
+
+
+def rotation(old, new, created=CREATED):
+    """common/canonical/keychange.h"""
+    s = b"quorate/1/rotation\0" + sized(peer(old)) + sized(peer(new)) + struct.pack(">Q", created)
+    return s + curves.sign(seed(old), s) + curves.sign(seed(new), s)
+
+
+def revocation(who, created=CREATED - 10**12):
+    s = b"quorate/1/revocation\0" + sized(peer(who)) + struct.pack(">Q", created)
+    return s + curves.sign(seed(who), s)
 
 
 def tombstone(who, *slots, **more):
