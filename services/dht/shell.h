@@ -6,7 +6,7 @@
  * shell.c        start, stop, turns with their transaction, timers, actions
  * shell_peers.c  transport: questions and answers, who is connected, dials, mDNS
  * shell_mdns.c   packets of the local network
- * shell_keys.c   revocations for who follows, records of an earlier key
+ * shell_keys.c   revocations for who follows; an earlier key's records
  * rpc.c          one function per rpc of dht/lookup
  * rpc_records.c  and of dht/records */
 
@@ -93,7 +93,6 @@ struct shell {
         struct list gatherings; /* of dht/records, under way */
         struct map *calls;      /* struct pending_call */
         uint64_t next_call;
-
         uint64_t n_actions, n_commits;
 };
 
@@ -124,10 +123,9 @@ void shell_do_connect(struct shell *s, struct dht_action *a);
 void shell_do_serve(struct shell *s, struct dht_action *a);
 
 /* shell_keys.c */
-void shell_keys_start(struct shell *s);
+void shell_keys_start(struct shell *s), shell_keys_stop(struct shell *s);
 void shell_keys_follow(struct shell *s); /* dht/lookup is there */
 void shell_keys_tick(struct shell *s);
-void shell_keys_stop(struct shell *s);
 
 /* shell_mdns.c */
 int shell_mdns_start(struct shell *s);

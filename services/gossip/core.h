@@ -56,7 +56,7 @@ struct denied {
         char reason[REASON_MAX + 1];
         int64_t since_us; /* wall clock: it may be before this boot */
         nsec_t since, until;
-        bool is_revoked; /* by its owner */
+        bool is_revoked;
 };
 
 /* One shard this node is in. */
@@ -79,9 +79,8 @@ struct gossip {
         nsec_t clock_at;
         uint64_t clock_wall;
         struct map *peers, *asks, *calls, *denied;
-        size_t n_revoked;
         struct list actions, ask_order, call_order;
-        uint64_t next_id;
+        uint64_t next_id, n_revoked;
         bool is_started;
         nsec_t now; /* of the latest input, for what it sets off */
 
@@ -115,7 +114,6 @@ struct gossip {
 #define g_count(g, what) ((void) (g)->counters[what].value++)
 
 /* ---- gossip.c, heard.c ---- */
-
 struct gossip_action *gossip_add(struct gossip *g, enum gossip_action_type type, uint64_t id);
 uint64_t gossip_next_id(struct gossip *g);
 uint64_t gossip_wall(const struct gossip *g, nsec_t now);

@@ -3,8 +3,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
@@ -135,7 +133,7 @@ static int write_revocation(const uint8_t *seed, const char *path, char error[ST
 
         buffer_init(&value, KEYCHANGE_BYTES_MAX);
         keyring_init(&k, seed, no_tls);
-        r = keyring_sign_revocation(&k, &ask, mint_now_us(), &value);
+        r = keyring_sign_revocation(&k, &ask, store_wall_us(), &value);
         keyring_done(&k);
         if (r) {
                 snprintf(error, STORE_ERROR_SIZE, "%s", keyring_result_text(r));
@@ -143,13 +141,6 @@ static int write_revocation(const uint8_t *seed, const char *path, char error[ST
         }
         strcat(keychange_text(buffer_bytes(&value), text), "\n");
         return store_create(path, BYTES_STR(text), error);
-}
-
-int64_t mint_now_us(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_REALTIME, &t);
-        return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 /* "DIR/revocation-PEER" beside the seed. */
@@ -186,7 +177,7 @@ static int write_both(const struct mint *m, const uint8_t *seed, const char *rev
                 return r;
         r = write_file(m, seed, error);
         if (r && !m->libp2p)
-                (void) unlink(revocation);
+                store_remove(revocation);
         return r;
 }
 

@@ -5,11 +5,8 @@
  * revocation, to be put away. */
 
 #include <stdbool.h>
-#include <stdint.h>
 
 /* True when the first argument asks for it. */
 bool mint_is_asked(int argc, char **argv);
-/* Wall clock, µs since 1970. */
-int64_t mint_now_us(void);
 /* Returns an exit code. */
 int mint_main(int argc, char **argv);

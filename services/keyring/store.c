@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -153,4 +154,15 @@ int store_create(const char *path, struct bytes content, char error[STORE_ERROR_
                         (void) unlink(path); /* said to have failed: not there */
         }
         return r < 0 ? refuse(error, path, strerror(-r)) : STORE_OK;
+}
+
+void store_remove(const char *path) {
+        (void) unlink(path);
+}
+
+int64_t store_wall_us(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_REALTIME, &t);
+        return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }

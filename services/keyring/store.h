@@ -35,3 +35,7 @@ int store_load_passphrase(const struct store_file *file, uint8_t ret[STORE_PASSP
 /* A new file, 0600, on disk when this returns; an existing one is never touched. Whoever is
  * killed in between leaves the whole file or none. */
 int store_create(const char *path, struct bytes content, char error[STORE_ERROR_SIZE]);
+/* What was made just now, and is of no use. */
+void store_remove(const char *path);
+/* Wall clock, µs since 1970: of statements made beside a seed. */
+int64_t store_wall_us(void);

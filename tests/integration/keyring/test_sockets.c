@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -59,6 +60,19 @@ static void mint(const char *path) {
         assert_int_equal(run(argv), 0);
 }
 
+/* One beside each seed that was made there. Returns how many there were. */
+static size_t remove_revocations(const char *folder) {
+        CLEANUP(freep) char *pattern = xasprintf("%s/revocation-*", folder);
+        glob_t found = {};
+        size_t n = 0;
+
+        if (glob(pattern, 0, NULL, &found) == 0)
+                for (; n < found.gl_pathc; n++)
+                        assert_int_equal(unlink(found.gl_pathv[n]), 0);
+        globfree(&found);
+        return n;
+}
+
 static void exec_daemon(struct node *n) {
         const char *names[SOCKETS];
         char *argv[] = { (char *) program(), (char *) "--state",
@@ -112,6 +126,7 @@ static int teardown(void **state) {
                 assert_int_equal(unlink(n->paths[i]), 0);
         }
         assert_int_equal(unlink(n->seed), 0);
+        assert_int_equal(remove_revocations(n->folder), 1);
         snprintf(folder, sizeof(folder), "%s/keyring", n->folder);
         assert_int_equal(rmdir(folder), 0);
         assert_int_equal(rmdir(n->folder), 0);
@@ -330,6 +345,7 @@ static void test_bad_seeds(void **state) {
         assert_int_equal(truncate(seed, 40), 0);
         assert_int_equal(run(daemon), SERVICE_EXIT_CONFIG);
         assert_int_equal(unlink(seed), 0);
+        assert_int_equal(remove_revocations(folder), 1); /* none of the one not made */
         assert_int_equal(rmdir(folder), 0);
 }
 
