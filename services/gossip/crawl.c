@@ -58,6 +58,14 @@ static void set_addresses(const struct gossip *g, struct gossip_contact *c,
         c->n_addresses = gossip_dialable(g, addrs, n, c->addresses, GOSSIP_ADDRESSES_MAX);
 }
 
+/* Passed over for want of an address when its turn was: now it has one. */
+static void has_address(struct crawl *w, const struct sighted *s) {
+        size_t at = (size_t) (s - w->list);
+
+        if (s->s.contact.n_addresses > 0 && !s->is_asked && at < w->next)
+                w->next = at;
+}
+
 /* ---- Answers ---- */
 
 static struct sighted *told(struct gossip *g, struct crawl *w, struct sighted *via,
@@ -107,6 +115,7 @@ static void take_record(struct gossip *g, struct crawl *w, size_t via, struct by
         if (r.n_addresses > 0 && s->s.depth > 0)
                 s->s.contact.n_addresses =
                         gossip_addresses_of(g, &r, s->s.contact.addresses, GOSSIP_ADDRESSES_MAX);
+        has_address(w, s);
 }
 
 static void take_known(struct gossip *g, struct crawl *w, size_t via, const Peers__KnownPeer *in) {
@@ -125,6 +134,7 @@ static void take_known(struct gossip *g, struct crawl *w, size_t via, const Peer
                                     &addrs[n]) == MULTIADDR_OK)
                         n++;
         set_addresses(g, &s->s.contact, addrs, n);
+        has_address(w, s);
 }
 
 static bool ask_page(struct gossip *g, struct call *c, size_t at, struct bytes after, nsec_t now);

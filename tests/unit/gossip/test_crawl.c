@@ -199,6 +199,25 @@ static void test_too_large_answer(void **state) {
         core_done(&c);
 }
 
+/* The first that tells of it knows no address of it, or a private one; the second does. */
+static void test_address_comes_later(void **state) {
+        struct gossip_crawl crawl = { .depth = -1 };
+        struct peer_id late = core_peer(100, NULL);
+        struct core_bench c;
+
+        (void) state;
+        begin(&c, 2, &crawl);
+        assert_int_equal(c.n_asked, 2);
+        answer(&c, c.asked[0], 100, 1, true);
+        assert_int_equal(c.n_asked, 2); /* nowhere to ask it */
+        answer(&c, c.asked[1], 100, 1, false);
+        assert_int_equal(c.n_asked, 3);
+        assert_true(peer_id_equal(&c.asked_peers[2], &late));
+        answer(&c, c.asked[2], 100, 0, false);
+        assert_int_equal(c.crawled->asked, 3);
+        core_done(&c);
+}
+
 static void test_timeout(void **state) {
         struct gossip_crawl crawl = { .depth = -1, .timeout = 3 * NSEC_PER_SEC };
         struct core_bench c;
@@ -276,4 +295,5 @@ TEST_MAIN(cmocka_unit_test(test_depths), cmocka_unit_test(test_unverified_until_
           cmocka_unit_test(test_given_addresses), cmocka_unit_test(test_hostile_server),
           cmocka_unit_test(test_cap), cmocka_unit_test(test_too_large_answer),
           cmocka_unit_test(test_timeout), cmocka_unit_test(test_checks_are_bounded),
-          cmocka_unit_test(test_blocked_are_not_asked), cmocka_unit_test(test_calls))
+          cmocka_unit_test(test_blocked_are_not_asked),
+          cmocka_unit_test(test_address_comes_later), cmocka_unit_test(test_calls))
