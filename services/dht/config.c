@@ -15,6 +15,9 @@ static const char *const modes[] = { "auto", "server", "client", NULL };
 
 const struct config_key dht_config_keys[] = {
         LIST(bootstrap, "bootstrap", "where to begin: a multiaddr, peerid@host:port, or host:port"),
+        LIST(meet, "meet",
+             "nodes of the public DHT at which the members of a network with a secret find each "
+             "other; as bootstrap"),
         ENUM(mode, "mode", "auto", modes, "whether this node answers others"),
         BOOL(passive, "passive", "no", "learn and ask only when asked to"),
         BOOL(mdns, "mdns", "yes", "find and be found on the local network"),
@@ -40,20 +43,25 @@ void dht_options_apply(const struct dht_options *o, const struct network *n, str
 }
 
 /* A name without a peer id is a peer to be met: whoever answers there. */
-int dht_options_bootstrap(const struct dht_options *o, size_t i, struct contact *ret) {
+int dht_options_contact(const struct config_list *rows, const char *name, size_t i,
+                        struct contact *ret) {
         struct peer_id peer = {};
         struct multiaddr a;
 
-        if (i >= o->bootstrap.n_items)
+        if (i >= rows->n_items)
                 return -1;
-        if (multiaddr_from_config(BYTES_STR(o->bootstrap.items[i]), &a)) {
-                log_error("[dht] bootstrap: \"%s\" is neither a multiaddr, nor peerid@host:port, "
+        if (multiaddr_from_config(BYTES_STR(rows->items[i]), &a)) {
+                log_error("[dht] %s: \"%s\" is neither a multiaddr, nor peerid@host:port, "
                           "nor host:port",
-                          o->bootstrap.items[i]);
+                          name, rows->items[i]);
                 return 1;
         }
         if (multiaddr_peer(&a, &peer))
                 multiaddr_strip_peer(&a);
         contact_init(ret, &peer, &a, 1);
         return 0;
+}
+
+int dht_options_bootstrap(const struct dht_options *o, size_t i, struct contact *ret) {
+        return dht_options_contact(&o->bootstrap, "bootstrap", i, ret);
 }

@@ -9,7 +9,7 @@
 #include "services/dht/store_memory.h"
 
 struct dht_options {
-        struct config_list bootstrap;
+        struct config_list bootstrap, meet;
         int mode; /* enum dht_mode */
         bool passive, mdns;
         uint64_t work, records, store_size;
@@ -23,3 +23,6 @@ void dht_options_apply(const struct dht_options *o, const struct network *n, str
 /* Entry i of bootstrap as a contact, whose peer may be none. Returns 0, or 1 when that
  * entry is no address (logged, with the remedy). Past the end: -1. */
 int dht_options_bootstrap(const struct dht_options *o, size_t i, struct contact *ret);
+/* The same of another list, called that. */
+int dht_options_contact(const struct config_list *rows, const char *name, size_t i,
+                        struct contact *ret);

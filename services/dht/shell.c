@@ -43,7 +43,7 @@ static const shell_action_fn do_action[_DHT_ACTION_N] = {
  * told "stored" finds it after kill -9. A disk that fails ends the process, since the
  * core already counts on what was undone. */
 static bool commit(struct shell *s) {
-        if (!store_sqlite_is_dirty(&s->store))
+        if (!s->keys || !store_sqlite_is_dirty(&s->store)) /* no disk: shell_meeting.c */
                 return true;
         s->n_commits++;
         if (store_sqlite_commit(&s->store) == STORE_OK)
@@ -80,7 +80,7 @@ static int on_timer(void *userdata) {
         return 0;
 }
 
-static int64_t wall_us(void) {
+int64_t shell_wall_us(void) {
         struct timespec t;
 
         (void) clock_gettime(CLOCK_REALTIME, &t);
@@ -159,7 +159,7 @@ static int on_clock(void *userdata) {
         struct shell *s = userdata;
         struct dht_status status;
 
-        dht_clock(s->core, shell_now(s), wall_us());
+        dht_clock(s->core, shell_now(s), shell_wall_us());
         dht_status(s->core, &status);
         if (status.size > 0)
                 keeper_region(s->keeper, 20 / status.size);
@@ -225,8 +225,12 @@ static int start_keyring(struct shell *s) {
 
 /* ---- Life ---- */
 
+int shell_add_timer(struct shell *s) {
+        return loop_add_timer(s->loop, on_timer, s, &s->timer);
+}
+
 static int start_timers(struct shell *s) {
-        int r = loop_add_timer(s->loop, on_timer, s, &s->timer);
+        int r = shell_add_timer(s);
 
         if (!r)
                 r = loop_add_timer(s->loop, on_clock, s, &s->clock);
@@ -262,9 +266,19 @@ static int start_network(struct shell *s) {
 
         s->network = xnew(struct network);
         r = network_load(&s->config->network, &s->config->bootstrap, s->network);
+        if (!r)
+                r = network_load(&s->config->network, &s->config->meet, s->network);
         if (r)
                 return r;
-        network_wipe(s->network); /* only its fingerprint is needed here */
+        if (s->network->has_secret && s->config->meet.n_items > 0) {
+                memcpy(s->meeting_secret, s->network->secret, sizeof(s->meeting_secret));
+                s->has_meeting_secret = true;
+        } else if (s->config->meet.n_items > 0) {
+                log_error("[dht] meet: only nodes that share a secret can meet: give [network] "
+                          "secret-file, or name them in bootstrap");
+                return service_refuse();
+        }
+        network_wipe(s->network);
         (void) network_protocol(s->network, "/kad/1.0.0", s->protocols[DHT_PROTOCOL_KAD]);
         (void) network_protocol(s->network, "/record/1", s->protocols[DHT_PROTOCOL_RECORD]);
         return 0;
@@ -290,14 +304,17 @@ static int start_core(struct shell *s) {
         s->core = dht_new(&config, &s->self, &s->store, seed[0]);
         s->keeper = keeper_new(&keeper, s->core, &s->self, seed[1]);
         shell_keys_start(s);
-        dht_clock(s->core, shell_now(s), wall_us());
+        dht_clock(s->core, shell_now(s), shell_wall_us());
         return 0;
 }
 
 static int start_going(struct shell *s) {
+        int r;
+
         begin_where_told(s);
         dht_start(s->core, shell_now(s));
-        return on_clock(s);
+        r = shell_meeting_start(s);
+        return r ? r : on_clock(s);
 }
 
 /* Who we are and what we know first; only then those who ask. */
@@ -340,6 +357,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
                 (void) commit(s);
         }
         monitor_free(s->monitor);
+        shell_meeting_stop(s);
         shell_serve_stop(s);
         shell_mdns_stop(s);
         shell_peers_stop(s);

@@ -90,6 +90,9 @@ struct shell {
         struct lookup_service lookup;
         struct records_service records;
         struct shell_keys *keys;
+        struct shell_meeting *meeting; /* NULL: none */
+        uint8_t meeting_secret[NETWORK_SECRET_SIZE];
+        bool has_meeting_secret;
         struct list gatherings; /* of dht/records, under way */
         struct map *calls;      /* struct pending_call */
         uint64_t next_call;
@@ -126,6 +129,13 @@ void shell_do_serve(struct shell *s, struct dht_action *a);
 void shell_keys_start(struct shell *s), shell_keys_stop(struct shell *s);
 void shell_keys_follow(struct shell *s); /* dht/lookup is there */
 void shell_keys_tick(struct shell *s);
+
+int64_t shell_wall_us(void);
+int shell_add_timer(struct shell *s);
+
+/* shell_meeting.c */
+int shell_meeting_start(struct shell *s);
+void shell_meeting_stop(struct shell *s);
 
 /* shell_mdns.c */
 int shell_mdns_start(struct shell *s);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Nodes of another network may be connected to, but they call their protocols otherwise: nobody asks them."""
+import os
 import pathlib
 import re
 import sys
@@ -42,5 +43,57 @@ def networks(tap):
                   "the job goes to the node of the same network", answer)
 
 
+SECRET = "".join(f"{i:02x}" for i in range(32))
+WRONG = "".join(f"{i:02x}" for i in range(1, 33))
+
+
+class Meeting(g.Grid):
+    """The first node is of the public network. The others know its address and nothing else: two share a secret,
+    the last one has another."""
+
+    def _configure(self):
+        super()._configure()
+        for node in range(1, self.n + 1):
+            folder = self.state / f"node-{node}" / "quorate.conf"  # a folder, so that services see the secret too
+            text, n = re.subn(r"(?m)^name = grid-.*$", "name = public" if node == 1 else
+                              f"name = lab\nsecret-file = {folder}/secret", folder.read_text())
+            assert n == 1, text
+            text = text.replace("[dht]\n", "[dht]\nmdns = no\n").replace("\nbootstrap = ", "\nmeet = ")
+            folder.unlink()
+            folder.mkdir()
+            (folder / "secret").write_text(WRONG if node == self.n else SECRET)
+            (folder / "secret").chmod(0o600)
+            (folder / "quorate.conf").write_text(text)
+            for path in (folder, folder / "secret") if self.user is not None else ():
+                os.chown(path, self.user, self.user)
+
+
+def table(grid, node):
+    status = grid.status(node)
+    return status["dht"]["peers"] if status else 0
+
+
+def linked(grid, node):
+    return {row["peer"] for row in grid.ctl_json(node, "peers") or [] if row.get("connected")}
+
+
+def meeting(tap):
+    # Services of root's node have uids of their own, and the secret one owner.
+    with Meeting(4, config={0: "\n"}, ready=False, user=65534 if os.geteuid() == 0 else None) as grid:
+        g.wait_until("two of a network meet at a third node", lambda: all(table(grid, n) == 1 for n in (2, 3)), 60, 0.5)
+        tap.check(grid.peer(3) in linked(grid, 2) or grid.peer(2) in linked(grid, 3), "they are connected to each other")
+        g.wait_until("they ask each other for jobs",
+                     lambda: all((s := grid.status(n)) and s["candidates"] == 1 for n in (2, 3)), 60, 0.5)
+        time.sleep(12)  # the outsider has looked again
+        tap.equal([table(grid, 4), grid.status(4)["candidates"]], [0, 0], "who has another secret finds nobody")
+        tap.check(not {grid.peer(2), grid.peer(3)} & linked(grid, 4), "nor is it connected to them")
+        kept = grid.ctl_json(1, "record", "list", "--foreign")
+        tap.check(len([r for r in kept if r["kind"] == "topic"]) >= 3, "the meeting point keeps their announcements", kept)
+        tap.check(all(re.fullmatch("/topic/[0-9a-f]{64}", r["name"]) for r in kept if r["kind"] == "topic"),
+                  "under names that say nothing", kept)
+        tap.check("lab" not in str(kept), "the network's name is nowhere", kept)
+        tap.equal(table(grid, 1), 0, "and they are in no table of the meeting point")
+
+
 if __name__ == "__main__":
-    sys.exit(Tap().run([networks]))
+    sys.exit(Tap().run([networks, meeting]))
