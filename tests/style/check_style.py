@@ -319,7 +319,7 @@ CHECKS = [
     ("layers", layers), ("purity", purity), ("names", names), ("function-length", function_length), ("file-length", file_length),
     ("parameters", parameters), ("nesting", nesting), ("headers", headers), ("unfinished", unfinished),
     ("cleanups", cleanups), ("formatting", formatting), ("protos", protos), ("readme", readmes), ("machine-paths", machine_paths),
-    ("defects", coverage.defects), ("fuzz", coverage.fuzz),
+    ("defects", coverage.defects), ("skips", coverage.skips), ("fuzz", coverage.fuzz),
 ]
 
 

@@ -46,6 +46,24 @@ def defects(tree, exceptions):
             yield f"{README}: {name} stands in the table of defects {seen.count(name)} times"
 
 
+# cmocka's skip(), Tap.skip() and skip_all() of tests/support/tap.py, and a shell script's own line of TAP
+SKIPS = re.compile(r"(?<!def )\b(?:skip|skip_all)\(|1\.\.0 # SKIP")
+
+
+def skips(tree, exceptions):
+    """A test that may run nothing says when in the README: a green run must not be taken for more than it was."""
+    if README not in tree.files:
+        return
+    told = re.search(r"^## Skips.*?(?=^## |\Z)", tree.text(README), re.M | re.S)
+    for path in tree.files:
+        name = re.fullmatch(r"tests/((?!style/|fuzz/|support/tap)\S+?)(?:\.(?:c|py))?", path)
+        if not name or path.endswith((".md", ".build")) or "/corpus/" in path or not SKIPS.search(tree.text(path)):
+            continue
+        names = {f"`{name.group(1)}`", f"`{name.group(1).split('/')[0]}/*`"}
+        if not told or not any(n in told.group(0) for n in names):
+            yield f"{README}: the table of skips lacks `{name.group(1)}`, which may skip"
+
+
 def fuzz(tree, exceptions):
     build = "tests/fuzz/meson.build"
     if build not in tree.files:

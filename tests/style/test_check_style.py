@@ -91,6 +91,11 @@ CASES = [
     ("defects", "tests/README.md", TABLE.replace("test_a.c", "test_b.c"), "tests/unit/test_b.c is not there"),
     ("defects", "tests/README.md", TABLE.replace("test_p.py of_all", "test_p.py nobody"), "no test nobody() that is run"),
     ("defects", "tests/README.md", TABLE.replace("row 43: later", "some day"), "is neither"),
+    ("skips", "tests/README.md", "## Skips\n| `unit/test_s` `unit/test_p` `boot` | `interop/*` |\n", None),
+    ("skips", "tests/README.md", "## Skips\n| `unit/test_p` `boot` | `interop/*` |\n", "lacks `unit/test_s`"),
+    ("skips", "tests/README.md", "## Skips\n| `unit/test_s` `boot` | `interop/*` |\n", "lacks `unit/test_p`"),
+    ("skips", "tests/README.md", "## Skips\n| `unit/test_s` `unit/test_p` | `interop/*` |\n", "lacks `boot`"),
+    ("skips", "tests/README.md", "## Skips\n| `unit/test_s` `unit/test_p` `boot` |\n## More\n`interop/*`\n", "lacks `interop/a`"),
     ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n        'a': [base],\n}\n", None),
     ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n}\n", "a is not in fuzz_targets"),
     ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n        'a': [base],\n        'b': [base],\n}\n", "b is not in fuzz_b.c, a corpus"),
@@ -102,7 +107,10 @@ CASES = [
 
 
 # What stands in the tree beside the sample.
-OTHER = {"names": [("common/aaa.c", "int twice(void) {\n}\n")], "defects": SAMPLE_TESTS,
+SKIPPING = [("tests/unit/test_s.c", "        if (geteuid() != 0)\n                skip();\n"), ("tests/unit/test_p.py", 'tap.skip("x", "y")\n'),
+            ("tests/boot", "echo '1..0 # SKIP not root'\n"), ("tests/interop/a.py", 'skip_all("x")\n'),
+            ("tests/support/tap.py", "def skip_all(why):\n    pass\n"), ("tests/unit/test_n.c", "skip_sanitized(1); noskip();\n")]
+OTHER = {"skips": SKIPPING, "names": [("common/aaa.c", "int twice(void) {\n}\n")], "defects": SAMPLE_TESTS,
          "fuzz": [("tests/fuzz/fuzz_a.c", "\n"), ("tests/fuzz/corpus/a/one", "\n")]}
 
 
