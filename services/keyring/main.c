@@ -1,6 +1,9 @@
 /* quorate-keyring: holds the node's seed and signs what others may say with it.
  * See README.md here. */
 
+#include <sys/prctl.h>
+
+#include "common/base/error.h"
 #include "common/crypto/random.h"
 #include "common/daemon/service.h"
 #include "services/keyring/config.h"
@@ -21,6 +24,7 @@ static const struct service keyring_daemon = {
 
 int main(int argc, char **argv) {
         crypto_start();
+        check(prctl(PR_SET_DUMPABLE, 0) == 0); /* a new seed must not end in a core file either */
         if (mint_is_asked(argc, argv))
                 return mint_main(argc, argv);
         if (succeed_is_asked(argc, argv))

@@ -183,11 +183,11 @@ static int serve_all(struct shell *s, struct loop *loop) {
 
 /* ---- the last doors ---- */
 
-/* Opening files is over once the first turn begins: until then service_main() itself
- * needs it, to confine us. */
+/* Only what serving takes is left once the first turn begins: until then service_main()
+ * itself needs more, to confine us. */
 static int on_confine(void *userdata) {
         (void) userdata;
-        return QUORATE_SANITIZED ? 0 : confine_files(); /* sanitizers read files at exit */
+        return QUORATE_SANITIZED ? 0 : confine_serving(); /* sanitizers read files at exit */
 }
 
 static int confine_soon(struct shell *s, struct loop *loop) {

@@ -3,19 +3,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/canonical/statement.h"
 #include "common/daemon/listen.h"
+#include "common/daemon/packet.h"
 #include "common/daemon/seqpacket.h"
 #include "common/daemon/service.h"
 #include "common/wire/envelope.h"
+#include "proto/bus.pb-c.h"
 #include "proto/keyring.pb-c.h"
 #include "services/keyring/keyring.h"
+#include "tests/support/inject.h"
 #include "tests/support/test.h"
 
 #define TIMEOUT (5 * NSEC_PER_SEC)
@@ -138,6 +146,8 @@ static const ProtobufCServiceDescriptor *const descriptors[SOCKETS] = {
         [KEYRING_TRANSPORT] = &keyring__transport__descriptor,
         [KEYRING_REQUESTER] = &keyring__requester__descriptor,
         [KEYRING_HOST] = &keyring__host__descriptor,
+        [KEYRING_DHT] = &keyring__dht__descriptor,
+        [KEYRING_GOSSIP] = &keyring__gossip__descriptor,
         [KEYRING_ADMIN] = &keyring__admin__descriptor,
 };
 
@@ -220,8 +230,29 @@ static const struct {
         { "SignDispatch", KEYRING_REQUESTER, false },
         { "SignVerdict", KEYRING_REQUESTER, false },
         { "SignCommit", KEYRING_HOST, false },
+        { "SignRecord", KEYRING_DHT, false },
+        { "SignMessage", KEYRING_GOSSIP, false },
+        { "SignCapability", KEYRING_GOSSIP, false },
         { "PublicKey", KEYRING_ADMIN, false },
+        { "SealMailbox", KEYRING_ADMIN, false },
+        { "OpenMailbox", KEYRING_ADMIN, false },
 };
+
+static bool has_row(enum keyring_socket socket, const char *method) {
+        for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+                if (strcmp(methods[i].method, method) == 0 &&
+                    (socket == methods[i].socket || methods[i].everywhere_but_admin))
+                        return true;
+        return false;
+}
+
+/* A method that somebody adds is tried as well. */
+static void test_table_is_whole(void **state) {
+        for (unsigned socket = 0; socket < SOCKETS; socket++)
+                for (unsigned i = 0; i < descriptors[socket]->n_methods; i++)
+                        if (!has_row(socket, descriptors[socket]->methods[i].name))
+                                fail_msg("%s has no row", descriptors[socket]->methods[i].name);
+}
 
 static const ProtobufCServiceDescriptor *service_with(const char *method) {
         for (size_t i = 0; i < SOCKETS; i++)
@@ -323,6 +354,113 @@ static void test_confined(void **state) {
         assert_int_equal(found, getenv("QUORATE_SANITIZED") ? 2 : 3);
 }
 
+/* And tried, in the process itself, as if its code were somebody else's. */
+static void test_injected_calls(void **state) {
+        static const struct {
+                const char *name;
+                long number, a, b;
+        } calls[] = {
+                { "socket", SYS_socket, AF_UNIX, SOCK_STREAM },
+                { "socketpair", SYS_socketpair, AF_UNIX, SOCK_STREAM },
+                { "clone", SYS_clone, SIGCHLD, 0 },
+                { "clone3", SYS_clone3, 0, 0 },
+                { "fork", SYS_fork, 0, 0 },
+                { "vfork", SYS_vfork, 0, 0 },
+                { "execve", SYS_execve, 0, 0 },
+                { "openat", SYS_openat, AT_FDCWD, 0 },
+                { "open", SYS_open, 0, 0 },
+                { "connect", SYS_connect, 0, 0 },
+                { "memfd_create", SYS_memfd_create, 0, 0 },
+                { "ptrace", SYS_ptrace, 0, 0 },
+                { "prctl", SYS_prctl, PR_SET_DUMPABLE, 1 },
+                { "unlink", SYS_unlink, 0, 0 },
+                { "rename", SYS_rename, 0, 0 },
+                { "mkdir", SYS_mkdir, 0, 0 },
+                { "symlink", SYS_symlink, 0, 0 },
+                { "link", SYS_link, 0, 0 },
+                { "chmod", SYS_chmod, 0, 0 },
+                { "io_uring_setup", SYS_io_uring_setup, 0, 0 },
+        };
+        const struct node *n = *state;
+
+        if (getenv("QUORATE_SANITIZED") || !inject_is_possible())
+                skip();
+        (void) public_key(n);
+        assert_int_equal(inject_call(n->pid, SYS_getpid, 0, 0, 0),
+                         n->pid); /* the way itself works */
+        FOREACH_CASE (c, calls) {
+                long r = inject_call(n->pid, c->number, c->a, c->b, 0);
+
+                if (r != -EPERM && r != -ENOSYS)
+                        fail_msg("%s answers %ld", c->name, r);
+        }
+        (void) public_key(n); /* and it serves on */
+}
+
+/* ---- clients that misbehave ---- */
+
+static int send_packet(int fd, Bus__Header *header, struct bytes body) {
+        uint8_t packet[2 + LINK_HEADER_MAX + 256];
+        size_t len = packet_begin(header, packet);
+
+        assert_true(len > 0 && len + body.len <= sizeof(packet));
+        if (body.len > 0)
+                memcpy(packet + len, body.data, body.len);
+        return seqpacket_send_raw(fd, BYTES(packet, len + body.len), NULL, 0);
+}
+
+/* Connected and introduced, not blocking. */
+static int raw_client(const struct node *n, enum keyring_socket socket) {
+        Bus__Header header = BUS__HEADER__INIT;
+        int fd = seqpacket_dial(n->paths[socket]);
+        uint8_t hello[256];
+
+        assert_true(fd >= 0);
+        assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+        header.kind = BUS__KIND__HELLO;
+        assert_int_equal(
+                send_packet(fd, &header,
+                            BYTES(hello, link_hello_pack("test", 0, false, hello, sizeof(hello)))),
+                0);
+        return fd;
+}
+
+/* Asks for ever and never reads: it is cut off, and nobody else waits for it. */
+static void test_never_reads(void **state) {
+        const struct node *n = *state;
+        Bus__Header header = BUS__HEADER__INIT;
+        int fd = raw_client(n, KEYRING_REQUESTER), r = 0;
+        unsigned n_served = 0;
+
+        header.kind = BUS__KIND__CALL;
+        header.name = (char *) "Identity";
+        for (header.id = 1; header.id < 2000000 && r != -EPIPE && r != -ECONNRESET; header.id++) {
+                r = send_packet(fd, &header, BYTES_NONE);
+                if (r == -EAGAIN || header.id % 10000 == 0) {
+                        (void) public_key(n); /* within its time */
+                        n_served++;
+                }
+        }
+        assert_true(r == -EPIPE || r == -ECONNRESET);
+        assert_true(n_served > 0);
+        close(fd);
+}
+
+/* Longer than any message: that connection ends, and only that. */
+static void test_oversize(void **state) {
+        CLEANUP(freep) uint8_t *packet = xcalloc(1, SEQPACKET_MAX + 1);
+        const struct node *n = *state;
+        int fd = raw_client(n, KEYRING_HOST), size = 4 * SEQPACKET_MAX;
+        struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+        if (seqpacket_send_raw(fd, BYTES(packet, SEQPACKET_MAX + 1), NULL, 0) == -EMSGSIZE)
+                skip(); /* the system's own limit is lower, and we may not raise it */
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        (void) public_key(n);
+        close(fd);
+}
+
 /* Seed files nobody should trust: the daemon says why and does not start. */
 static void test_bad_seeds(void **state) {
         const struct node *n = *state;
@@ -376,4 +514,5 @@ static void test_libp2p_key(void **state) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 TEST_MAIN(T(test_dispatch), T(test_wrong_socket), T(test_rate), T(test_peer_record),
-          T(test_confined), T(test_bad_seeds), T(test_libp2p_key))
+          T(test_confined), T(test_injected_calls), T(test_never_reads), T(test_oversize),
+          T(test_bad_seeds), T(test_libp2p_key), cmocka_unit_test(test_table_is_whole))
