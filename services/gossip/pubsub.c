@@ -207,8 +207,9 @@ static void colocate(struct pubsub *p, const struct pubsub_peer_info *info, int 
                 n = xnew(size_t);
                 (void) map_set(p->colocated, key, n);
         }
-        LIST_FOREACH (it, &p->peer_order)
-                LIST_ENTRY(it, struct router_peer, link)->is_score_fresh = false;
+        if (*n + 1 > p->score.colocation_threshold) /* it matters, or did */
+                LIST_FOREACH (it, &p->peer_order)
+                        LIST_ENTRY(it, struct router_peer, link)->is_score_fresh = false;
         *n += (size_t) change;
         if (*n > 0)
                 return;
