@@ -15,7 +15,7 @@ struct asking {
         uint64_t id;
         struct framed *stream;
         struct framed_remote remote;
-        bool has_remote, wants_answer;
+        bool has_remote, wants_answer, ends_late;
         struct refbuf *frame; /* until the stream stands */
 };
 
@@ -73,20 +73,20 @@ static void asking_open(struct framed *f, void *userdata, const char *protocol,
         a->has_remote = true;
         framed_send(f, refbuf_bytes(a->frame));
         a->frame = refbuf_unref(a->frame);
+        if (!a->ends_late)
+                framed_finish(f);
         if (a->wants_answer)
                 return;
-        framed_finish(f);
         framed_detach(f);
         complete(a, EXCHANGE_OK, BYTES_NONE);
 }
 
-/* Our side is finished only now: js-libp2p resets a stream on which it reads the end before its
- * answer has left, and the answer goes with it. */
 static void asking_frame(struct framed *f, void *userdata, struct bytes frame) {
         struct asking *a = userdata;
         CLEANUP(refbuf_unrefp) struct refbuf *copy = refbuf_new(frame);
 
-        framed_finish(f);
+        if (a->ends_late)
+                framed_finish(f);
         framed_detach(f);
         complete(a, EXCHANGE_OK, refbuf_bytes(copy));
 }
@@ -133,6 +133,7 @@ void exchange_begin(struct exchange *x, const struct exchange_ask *in) {
         a->all = x;
         a->id = in->id;
         a->wants_answer = in->wants_answer;
+        a->ends_late = in->ends_late && in->wants_answer;
         a->frame = refbuf_new(in->frame);
         a->stream = streams_open(x->streams, &open, &asking_side, a);
         (void) map_set_u64(x->asking, a->id, a);

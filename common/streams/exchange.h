@@ -49,6 +49,10 @@ struct exchange_ask {
         size_t answer_max;
         nsec_t timeout;    /* from the question to the answer, the dial included */
         bool wants_answer; /* false: done when the frame has left */
+        /* Our side of the stream ends behind the answer instead of with the question, which takes
+         * two packets more. js-libp2p resets a stream on which it reads the end before its answer
+         * has left, and the answer is lost. */
+        bool ends_late;
 };
 void exchange_begin(struct exchange *x, const struct exchange_ask *a);
 void exchange_cancel(struct exchange *x, uint64_t id); /* no on_done() follows */

@@ -17,6 +17,7 @@
 /* What transport last said of a connected peer. */
 struct known_remote {
         struct dht_remote remote;
+        bool is_quorate; /* speaks what no other library does */
 };
 
 static void remote_free(struct shell *s, struct known_remote *k) {
@@ -60,6 +61,7 @@ static struct known_remote *remember(struct shell *s, const struct peer_id *peer
                                          .is_mdns = in->mdns,
                                          .pow_bits = in->work,
                                          .rtt = in->rtt_us * NSEC_PER_USEC };
+        k->is_quorate = speaks(in, s->protocols[DHT_PROTOCOL_RECORD]);
         contact_init(&k->remote.contact, peer, addresses, addresses_of(in, addresses));
         if (!multiaddr_parse(BYTES(in->address.data, in->address.len), &at))
                 (void) multiaddr_endpoint(&at, &k->remote.endpoint);
@@ -147,6 +149,7 @@ static void on_down(void *userdata) {
 void shell_do_ask(struct shell *s, struct dht_action *a) {
         struct multiaddr addresses[CONTACT_ADDRESSES_MAX];
         size_t n = contact_addresses(&a->contact, addresses, CONTACT_ADDRESSES_MAX);
+        const struct known_remote *k = map_get(s->remotes, peer_id_bytes(&a->contact.peer));
 
         exchange_begin(s->exchange, &(struct exchange_ask){ .id = a->id,
                                                             .peer = a->contact.peer,
@@ -157,7 +160,8 @@ void shell_do_ask(struct shell *s, struct dht_action *a) {
                                                             .frame = refbuf_bytes(a->data),
                                                             .answer_max = MESSAGE_MAX,
                                                             .timeout = ASK_TIMEOUT,
-                                                            .wants_answer = a->n });
+                                                            .wants_answer = a->n,
+                                                            .ends_late = !k || !k->is_quorate });
 }
 
 void shell_do_forget(struct shell *s, struct dht_action *a) {
