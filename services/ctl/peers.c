@@ -6,6 +6,7 @@
 #include "common/wire/multiaddr.h"
 #include "services/ctl/discovery.h"
 #include "services/ctl/peer_list.h"
+#include "services/ctl/peers_topic.h"
 #include "services/ctl/people.h"
 #include "services/ctl/progress.h"
 
@@ -17,6 +18,7 @@ struct peers_options {
         int64_t depth;
         uint64_t max_peers;
         nsec_t timeout;
+        const char *topic, *topic_secret;
 };
 static const struct option peers_table[] = {
         { OPTION_FLAG, 'a', "all", offsetof(struct peers_options, all), NULL,
@@ -33,6 +35,10 @@ static const struct option peers_table[] = {
           "--rpc: end after it [30s]" },
         { OPTION_FLAG, 0, "discover", offsetof(struct peers_options, discover), NULL,
           "--rpc: hand what is found to this node's DHT" },
+        { OPTION_STRING, 0, "topic", offsetof(struct peers_options, topic), "T",
+          "those who announce it in the DHT" },
+        { OPTION_STRING, 0, "topic-secret", offsetof(struct peers_options, topic_secret), "FILE",
+          "under the names of this hour that only this secret tells; -: standard input" },
         {},
 };
 static const struct peers_options peers_defaults = {
@@ -218,9 +224,17 @@ static int show_told(const struct command_context *ctx) {
 
 static int run(const struct command_context *ctx) {
         const struct peers_options *o = ctx->options;
+        const struct peers_topic topic = { o->topic, o->topic_secret, o->max_peers, o->timeout };
+        bool by_topic = o->topic || o->topic_secret;
         bool asks = o->rpc || o->discover || o->depth != peers_defaults.depth ||
                     ctx->operands.n_items > 0;
 
+        if (by_topic && (asks || o->gossip || o->all))
+                return complain(ctx, EXIT_USAGE,
+                                "peers: --topic asks the DHT, --gossip and --all show what this "
+                                "node knows, --rpc and PEER ask others; give one of them");
+        if (by_topic)
+                return peers_topic_show(ctx, &topic);
         if (asks && (o->gossip || o->all))
                 return complain(ctx, EXIT_USAGE,
                                 "peers: --%s shows what this node knows, --rpc and PEER ask "

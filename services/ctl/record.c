@@ -64,7 +64,9 @@ static int record_get(const struct command_context *ctx) {
                 return code;
         reply = u.message;
         if (reply->n_records == 0)
-                return complain(ctx, EXIT_OTHER, "none of %u peers asked has it; look again later",
+                return complain(ctx, EXIT_OTHER,
+                                "none of %u peers asked has it; look again later (a node's own "
+                                "profile and endpoint come a few seconds after it knows a peer)",
                                 reply->asked);
         for (size_t i = 0; i < reply->n_records; i++)
                 if (o->raw)
@@ -126,9 +128,10 @@ static int record_put(const struct command_context *ctx) {
         int code;
 
         if (ctx->operands.n_items < 2 || ctx->operands.n_items > 3)
-                return complain(ctx, EXIT_USAGE,
-                                "record put: give a kind and, where it has one, a label: profile, "
-                                "or name LABEL");
+                return complain(
+                        ctx, EXIT_USAGE,
+                        "record put: give a kind and, where it has one, a label: profile (its "
+                        "payload is a name for people), or name LABEL");
         buffer_init(&payload, RECORD_PAYLOAD_MAX);
         code = take_payload(ctx, &payload);
         if (code)
@@ -200,7 +203,9 @@ static int record_list(const struct command_context *ctx) {
                 code = list_page(ctx, &t, &after, &more);
         table_show(ctx, &t);
         if (code == EXIT_OK && t.n_cells == 0 && !ctx->common.json)
-                puts(o->foreign ? "no records of others" : "no records of this node");
+                puts(o->foreign ? "no records of others"
+                                : "no records of this node; its profile and endpoint come a few "
+                                  "seconds after the first peer is known");
         return code;
 }
 

@@ -6,18 +6,21 @@
 #include "services/ctl/json.h"
 #include "services/ctl/people.h"
 #include "services/ctl/record_view.h"
+#include "services/ctl/topic_names.h"
 
-#define TOPIC_MAX         128 /* bytes of its name */
+#define TOPIC_MAX         TOPIC_NAME_MAX
 #define TOPIC_PAYLOAD_MAX 512
 
 struct topic_options {
-        const char *file;
+        const char *file, *secret;
         uint64_t limit;
         nsec_t timeout;
 };
 static const struct option topic_table[] = {
         { OPTION_STRING, 0, "file", offsetof(struct topic_options, file), "FILE",
           "announce: what others read; -: standard input" },
+        { OPTION_STRING, 0, "topic-secret", offsetof(struct topic_options, secret), "FILE",
+          "announce, withdraw: under this hour's name, which only the secret tells" },
         { OPTION_COUNT, 'n', "limit", offsetof(struct topic_options, limit), "N",
           "find: at most [128]" },
         { OPTION_TIMEOUT, 't', "timeout", offsetof(struct topic_options, timeout), "TIME",
@@ -26,7 +29,8 @@ static const struct option topic_table[] = {
 };
 static const struct topic_options topic_defaults = { .limit = 128, .timeout = 30 * NSEC_PER_SEC };
 
-static int announce(const struct command_context *ctx, bool on, struct unpacked *ret) {
+static int announce(const struct command_context *ctx, const char *name, bool on,
+                    struct unpacked *ret) {
         const struct topic_options *o = ctx->options;
         struct call_target t = discovery_within(&discovery_records, o->timeout);
         CLEANUP(buffer_donep) struct buffer payload = {};
@@ -38,33 +42,67 @@ static int announce(const struct command_context *ctx, bool on, struct unpacked 
                 code = input_file_read(ctx, "topic announce", o->file, &payload);
         if (code)
                 return code;
-        request.topic = (char *) ctx->operands.items[1];
+        request.topic = (char *) name;
         request.payload = people_data(buffer_bytes(&payload));
         request.on = on;
         return ctl_call(ctx, &t, "Announce", &request, ret);
 }
 
+static int names_of(const struct command_context *ctx, const char *verb, struct topic_names *ret) {
+        const struct topic_options *o = ctx->options;
+
+        return topic_names_of(ctx, verb, ctx->operands.items[1], o->secret, ret);
+}
+
 static int topic_announce(const struct command_context *ctx) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Dht__PutReply *m;
-        int code = announce(ctx, true, &u);
+        struct topic_names names;
+        int code = names_of(ctx, "topic announce", &names);
 
+        if (code == EXIT_OK)
+                code = announce(ctx, names.list[names.n / 2], true, &u);
         if (code)
                 return code;
         m = u.message;
         if (ctx->common.json)
                 printf("{\"ok\":true,\"stored\":%u,\"asked\":%u}\n", m->stored, m->asked);
         else
-                printf("announced, stored by %u of %u peers asked; again until `quorate topic "
-                       "withdraw`\n",
-                       m->stored, m->asked);
+                printf("announced, stored by %u of %u peers asked; %s\n", m->stored, m->asked,
+                       names.n > 1 ? "for this hour: say it again in the next"
+                                   : "again until `quorate topic withdraw`");
         return EXIT_OK;
 }
 
-static int topic_withdraw(const struct command_context *ctx) {
+static bool try_withdraw(const struct command_context *ctx, const char *name) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
+        Dht__AnnounceRequest request = DHT__ANNOUNCE_REQUEST__INIT;
+        char why[256];
 
-        return people_done(ctx, announce(ctx, false, &u),
+        request.topic = (char *) name;
+        return ctl_try(ctx, &discovery_records, "Announce", &request, &u, why) == 0;
+}
+
+static int topic_withdraw(const struct command_context *ctx) {
+        struct topic_names names;
+        bool ended = false;
+        int code = names_of(ctx, "topic withdraw", &names);
+
+        for (size_t i = 0; i < names.n && code == EXIT_OK; i++) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+
+                /* of the hours around it was announced in one or two */
+                if (names.n > 1)
+                        ended |= try_withdraw(ctx, names.list[i]);
+                else
+                        code = announce(ctx, names.list[i], false, &u);
+        }
+        if (code == EXIT_OK && names.n > 1 && !ended)
+                return complain(ctx, EXIT_OTHER,
+                                "topic withdraw: it was not announced this hour "
+                                "or the one before; older names expire by "
+                                "themselves");
+        return people_done(ctx, code,
                            "no longer announced; copies on the network expire by themselves");
 }
 
@@ -139,6 +177,12 @@ static int run(const struct command_context *ctx) {
             !utf8_is_valid(BYTES_STR(a->items[1])))
                 return complain(ctx, EXIT_USAGE, "topic: give a topic of 1 to %d bytes of UTF-8",
                                 TOPIC_MAX);
+        if (((const struct topic_options *) ctx->options)->secret &&
+            strcmp(a->items[0], "find") == 0)
+                return complain(ctx, EXIT_USAGE,
+                                "topic find: with a secret say `quorate peers --topic %s "
+                                "--topic-secret FILE`: it asks for the hours around as well",
+                                a->items[1]);
         for (size_t i = 0; i < ELEMENTSOF(topic_verbs); i++)
                 if (strcmp(a->items[0], topic_verbs[i].name) == 0)
                         return topic_verbs[i].run(ctx);

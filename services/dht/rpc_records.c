@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "common/base/list.h"
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "common/canonical/keychange.h"
 #include "common/canonical/record.h"
 #include "common/daemon/log.h"
@@ -141,7 +142,7 @@ static void on_value(void *userdata, const struct stored_record *r) {
 
 /* ---- Ends ---- */
 
-static bool keeper_failed(struct call *call, const struct keeper_result *r) {
+static bool keeper_failed(const struct gathering *g, const struct keeper_result *r) {
         static const struct {
                 enum dht_code code;
                 const char *text;
@@ -154,8 +155,11 @@ static bool keeper_failed(struct call *call, const struct keeper_result *r) {
 
         if (r->code == KEEPER_OK)
                 return false;
-        call_fail(call, (int) answers[r->code].code, "%s",
-                  r->text ? r->text : answers[r->code].text);
+        if (r->code == KEEPER_E_KEYRING && g->shell->refusal[0])
+                call_fail(g->call, DHT_E_KEYRING, "keyring did not sign: %s", g->shell->refusal);
+        else
+                call_fail(g->call, (int) answers[r->code].code, "%s",
+                          r->text ? r->text : answers[r->code].text);
         return true;
 }
 
@@ -163,7 +167,7 @@ static void end_put(void *userdata, const struct keeper_result *r, nsec_t now) {
         struct gathering *g = userdata;
         Dht__PutReply reply = DHT__PUT_REPLY__INIT;
 
-        if (!keeper_failed(g->call, r)) {
+        if (!keeper_failed(g, r)) {
                 reply.stored = (uint32_t) r->n_stored;
                 reply.asked = (uint32_t) r->n_asked;
                 reply.name = keep(g->call, r->name);
@@ -177,7 +181,7 @@ static void end_get(void *userdata, const struct keeper_result *r, nsec_t now) {
         struct gathering *g = userdata;
         Dht__GetReply reply = DHT__GET_REPLY__INIT;
 
-        if (!keeper_failed(g->call, r)) {
+        if (!keeper_failed(g, r)) {
                 reply.records = g->records;
                 reply.n_records = g->n;
                 reply.asked = (uint32_t) r->n_asked;
@@ -190,7 +194,7 @@ static void end_empty(void *userdata, const struct keeper_result *r, nsec_t now)
         struct gathering *g = userdata;
         const Types__Empty reply = TYPES__EMPTY__INIT;
 
-        if (!keeper_failed(g->call, r))
+        if (!keeper_failed(g, r))
                 call_reply(g->call, &reply);
         gathering_free(g);
 }
@@ -204,18 +208,47 @@ static enum record_kind kind_from(const char *text) {
         return 0;
 }
 
+/* A profile is this node's X25519 key, which its owner need not know, and a name: that alone is
+ * asked for, the whole is taken as well. NULL: good; else what is wrong. */
+static const char *make_profile(const struct shell *s, struct bytes given, struct buffer *ret) {
+        struct profile_payload profile = { .name = given };
+
+        if (given.len > RECORD_TEXT_MAX || !utf8_is_valid(given)) {
+                if (!profile_payload_read(given, &profile))
+                        return "a profile takes a name of at most 64 bytes of UTF-8";
+                if (memcmp(profile.x25519, s->x25519, sizeof(s->x25519)) != 0)
+                        return "a profile names this node's X25519 key (`quorate key show`), and "
+                               "this one names another: give the name alone";
+        }
+        memcpy(profile.x25519, s->x25519, sizeof(s->x25519));
+        profile_payload_put(ret, &profile);
+        return NULL;
+}
+
 static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in,
                         Dht__PutReply_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
         enum record_kind kind = kind_from(in->kind);
+        CLEANUP(buffer_donep) struct buffer profile = {};
+        struct bytes payload = bytes_of(in->payload);
         struct shell *s = shell_of(service);
+        const char *wrong = NULL;
 
         if (kind == 0) {
                 call_fail(call, DHT_E_REFUSED, "kinds are endpoint, profile, topic and name");
                 return;
         }
+        buffer_init(&profile, RECORD_PAYLOAD_MAX);
+        if (kind == RECORD_PROFILE)
+                wrong = make_profile(s, payload, &profile);
+        if (wrong) {
+                call_fail(call, DHT_E_REFUSED, "%s", wrong);
+                return;
+        }
+        if (kind == RECORD_PROFILE)
+                payload = buffer_bytes(&profile);
         keeper_put(s->keeper,
-                   &(struct keeper_record){ kind, BYTES_STR(in->label), bytes_of(in->payload),
+                   &(struct keeper_record){ kind, BYTES_STR(in->label), payload,
                                             (uint32_t) (in->ttl_ms / 1000) },
                    &(struct keeper_call){ .done = end_put, .userdata = gather(s, call, 0) },
                    shell_now(s));

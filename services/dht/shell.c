@@ -114,11 +114,35 @@ static void on_located(void *userdata, const struct keeper_result *r, nsec_t now
                 s->publish_at = nsec_add(now, CLOCK_EVERY);
 }
 
+struct own_profile {
+        const struct shell *shell;
+        char name[RECORD_TEXT_MAX];
+        size_t n;
+};
+
+/* The name a person gave outlives a restart. */
+static bool see_profile(void *userdata, const struct stored_record *r) {
+        struct own_profile *own = userdata;
+        struct profile_payload profile;
+        struct record_parts parts;
+
+        if (r->kind != RECORD_PROFILE || record_split(r->value, &parts) != RECORD_OK ||
+            !peer_id_equal(&parts.fields.publisher, &own->shell->self) ||
+            !profile_payload_read(parts.fields.payload, &profile))
+                return true;
+        own->n = profile.name.len;
+        memcpy(own->name, profile.name.data, own->n);
+        return false;
+}
+
 static void describe(struct shell *s) {
-        struct profile_payload profile = { .name = BYTES_NONE };
+        struct own_profile own = { .shell = s };
+        struct profile_payload profile;
         CLEANUP(buffer_donep) struct buffer b = {};
 
         s->is_describing = true;
+        (void) s->store.ops->own(s->store.self, see_profile, &own);
+        profile.name = BYTES(own.name, own.n);
         memcpy(profile.x25519, s->x25519, sizeof(profile.x25519));
         buffer_init(&b, RECORD_PAYLOAD_MAX);
         profile_payload_put(&b, &profile);
@@ -189,6 +213,7 @@ static void on_signed(void *userdata, const struct rpc_result *result) {
                            BYTES(in->signature.data, in->signature.len), shell_now(s));
         } else {
                 log_warning("keyring did not sign a record: %s", result->text);
+                (void) snprintf(s->refusal, sizeof(s->refusal), "%s", result->text);
                 dht_sign_failed(s->core, g->id, shell_now(s));
         }
         shell_turn(s);

@@ -65,6 +65,7 @@ struct shell {
         size_t n_own;
         /* Our profile and endpoint record: out, on their way, and since then moved again. */
         bool is_described, is_describing, is_located, is_locating, has_moved;
+        char refusal[128]; /* what keyring said when it last did not sign */
         nsec_t publish_at;
         struct loop_source *timer, *clock;
         bool is_turning;

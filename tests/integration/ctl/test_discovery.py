@@ -2,6 +2,7 @@
 """The commands of discovery against real nodes: who is there, told by this node and by others, found, blocked."""
 import json
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
@@ -9,6 +10,7 @@ import grid as g
 from tap import Tap
 
 N = 3
+STRANGER = "12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7"
 
 
 def lines(out):
@@ -52,9 +54,89 @@ def test_peers(tap):
         tap.check(capped[None]["capped"] and len(capped) == 2, "asked: ends with --max-peers", capped)
         check_find(tap, grid)
         check_state(tap, grid)
+        check_options(tap, grid)
+        check_shell(tap, grid)
+        check_names(tap, grid)
         check_records(tap, grid)
         check_block(tap, grid)
         check_long_list(tap, grid)
+
+
+def check_options(tap, grid):
+    """Each option of `peers` does what it says."""
+    others = {grid.peer(1), grid.peer(3)}
+    tap.equal(set(peers_of(grid, 2, "--gossip")), others, "--gossip: those that were heard")
+    rpc = peers_of(grid, 2, "--rpc")
+    tap.check(others <= set(rpc) and rpc[None]["asked"] >= 1, "--rpc: asks", rpc)
+    none = peers_of(grid, 2, "--rpc", "--depth", "0")
+    tap.check(none[None]["asked"] == 0 and others <= set(none), "--depth 0: asks nobody", none)
+    deep = peers_of(grid, 2, "--depth", "-1", "--timeout", "20s")
+    tap.check(deep[None]["asked"] >= 2 and not deep[None]["timed_out"], "--depth -1: asks on and on, to the end", deep)
+    at = [row for row in grid.ctl_json(2, "find", grid.peer(3))][0]["addresses"][0]
+    told = peers_of(grid, 2, "--timeout", "10s", f"{at}/p2p/{grid.peer(3)}" if "/p2p/" not in at else at)
+    tap.check(grid.peer(1) in told, "PEER as an address", told)
+    silent = peers_of(grid, 2, "--timeout", "2s", f"/ip4/127.0.0.1/udp/9/quic-v1/p2p/{STRANGER}")
+    tap.check(silent[None]["failed"] + silent[None]["timed_out"] >= 1, "--timeout: a peer that is not there holds up nobody", silent)
+    code, _, err = grid.ctl(2, "peers", "--gossip", "--rpc")
+    tap.check(code == 2 and "one of them" in err, "--gossip and --rpc exclude each other", code, err)
+    code, out, err = grid.ctl(2, "peers", "--rpc", "--depth", "x")
+    tap.check(code == 2 and "--depth" in err, "--depth of nothing", code, err)
+    check_topics(tap, grid)
+
+
+def check_topics(tap, grid):
+    secret, wrong = grid.dir / "secret", grid.dir / "wrong"
+    secret.write_text("".join(f"{i:02x}" for i in range(32)) + "\n")
+    wrong.write_text("".join(f"{i:02x}" for i in range(1, 33)))
+    with_secret = ["--topic-secret", str(secret)]
+    tap.equal(grid.ctl(3, "topic", "announce", "go")[0], 0, "announce a topic")
+    tap.equal(set(peers_of(grid, 2, "--topic", "go")), {grid.peer(3)}, "--topic: who announces it")
+    tap.equal(set(peers_of(grid, 2, "--topic", "go", *with_secret)), set(), "with a secret it is another")
+    code, out, err = grid.ctl(1, "topic", "announce", "go", *with_secret)
+    tap.check(code == 0 and "this hour" in out, "announce under this hour's name", out, err)
+    tap.equal(set(peers_of(grid, 2, "--topic", "go", *with_secret)), {grid.peer(1)}, "--topic-secret: who shares it")
+    tap.equal(set(peers_of(grid, 2, "--topic", "go", "--topic-secret", str(wrong))), set(), "another secret: nobody")
+    tap.equal(set(peers_of(grid, 2, "--topic", "go")), {grid.peer(3)}, "and the topic itself does not tell of it")
+    code, out, err = grid.ctl(2, "peers", "--topic", "go", "--topic-secret", secret.read_text().strip())
+    tap.check(code == 2 and "ps" in err and "another" in err, "a secret on the command line is refused, and said to be known", err)
+    code, out, err = grid.ctl(2, "peers", "--topic-secret", "-")
+    tap.check(code == 2 and "128" in err, "--topic-secret -: an empty input is no secret", code, err)
+    code, out, err = grid.ctl(2, "peers", "--topic", "go", "--gossip")
+    tap.check(code == 2 and "one of them" in err, "--topic and --gossip exclude each other", code, err)
+    code, out, err = grid.ctl(2, "topic", "find", "go", *with_secret)
+    tap.check(code == 2 and "quorate peers --topic go" in err, "topic find leads there", code, err)
+    code, out, err = grid.ctl(1, "topic", "withdraw", "go", *with_secret)
+    tap.check(code == 0, "withdraw", out, err)
+    code, out, err = grid.ctl(1, "topic", "withdraw", "go", *with_secret)
+    tap.check(code == 5 and "not announced" in err, "withdraw twice", code, err)
+
+
+def check_shell(tap, grid):
+    """The words of the interactive shell."""
+    def said(text):
+        done = subprocess.run([g.QUORATE, "shell", *grid.place(2)], input=text, capture_output=True, text=True,
+                              timeout=60, env=grid.env)
+        return done.stdout + done.stderr
+    tails = [grid.peer(n)[-8:] for n in (1, 3)]
+    out = said("peers\n")
+    tap.check(all(t in out for t in tails), "shell: peers", out)
+    out = said(f"peers @{grid.peer(3)}\n")
+    tap.check(tails[0] in out and "asked" in out, "shell: peers @ID asks that one", out)
+    out = said("peers nobody\n.peers\n")
+    tap.check("@PEER" in out and all(t in out for t in tails), "shell: what else is said with the remedy; .peers too", out)
+
+
+def check_names(tap, grid):
+    """A profile is a name for people; the rest of it the node knows."""
+    name = grid.dir / "name"
+    name.write_text("Zoe")
+    code, out, err = grid.ctl(2, "record", "put", "profile", "--file", str(name))
+    tap.equal(code, 0, f"record put profile: {err}")
+    code, out, err = grid.ctl(3, "record", "get", f"/profile/{grid.peer(2)}", "--json")
+    tap.check(code == 0 and "Zoe" in out and lines(grid.ctl(2, "key", "show", "--json")[1])[0]["x25519"] in out,
+              "record get: the name beside this node's key", out, err)
+    code, out, err = grid.ctl(2, "record", "put", "profile", "--hex", "ff" * 32 + "00" + "41" * 40)
+    tap.check(code == 5 and "X25519" in err and "name alone" in err, "another's key in it: says what is wrong", code, err)
 
 
 def check_records(tap, grid):
