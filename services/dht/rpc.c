@@ -5,7 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
-#include "services/dht/shell.h"
+#include "services/dht/shell_parts.h"
 
 #define FOUND_MAX     20
 #define PROVIDERS_MAX 64

@@ -13,6 +13,7 @@
 #include "common/wire/unpack.h"
 #include "common/wire/varint.h"
 #include "proto/keyring.pb-c.h"
+#include "services/dht/shell_parts.h"
 
 #define CLOCK_EVERY (10 * NSEC_PER_SEC)
 #define CLOCK_FIRST NSEC_PER_SEC /* until our own records are out: letters need the profile */

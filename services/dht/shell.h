@@ -126,18 +126,6 @@ void shell_do_refuse(struct shell *s, struct dht_action *a);
 void shell_do_connect(struct shell *s, struct dht_action *a);
 void shell_do_serve(struct shell *s, struct dht_action *a);
 
-/* shell_keys.c */
-void shell_keys_start(struct shell *s), shell_keys_stop(struct shell *s);
-void shell_keys_follow(struct shell *s); /* dht/lookup is there */
-void shell_keys_tick(struct shell *s);
-
-int64_t shell_wall_us(void);
-int shell_add_timer(struct shell *s);
-
-/* shell_meeting.c */
-int shell_meeting_start(struct shell *s);
-void shell_meeting_stop(struct shell *s);
-
 /* shell_mdns.c */
 int shell_mdns_start(struct shell *s);
 void shell_mdns_up(struct shell *s); /* transport is there */

@@ -4,7 +4,7 @@
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
 #include "services/dht/inherit.h"
-#include "services/dht/shell.h"
+#include "services/dht/shell_parts.h"
 
 #define REVOKED_MAX 256 /* told again to a newcomer */
 

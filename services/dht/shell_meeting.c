@@ -12,7 +12,7 @@
 #include "common/daemon/loop.h"
 #include "services/dht/meeting.h"
 #include "services/dht/record.h"
-#include "services/dht/shell.h"
+#include "services/dht/shell_parts.h"
 #include "services/dht/store_memory.h"
 
 #define TICK        (10 * NSEC_PER_SEC)

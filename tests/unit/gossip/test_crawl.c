@@ -295,5 +295,5 @@ TEST_MAIN(cmocka_unit_test(test_depths), cmocka_unit_test(test_unverified_until_
           cmocka_unit_test(test_given_addresses), cmocka_unit_test(test_hostile_server),
           cmocka_unit_test(test_cap), cmocka_unit_test(test_too_large_answer),
           cmocka_unit_test(test_timeout), cmocka_unit_test(test_checks_are_bounded),
-          cmocka_unit_test(test_blocked_are_not_asked),
-          cmocka_unit_test(test_address_comes_later), cmocka_unit_test(test_calls))
+          cmocka_unit_test(test_blocked_are_not_asked), cmocka_unit_test(test_address_comes_later),
+          cmocka_unit_test(test_calls))
