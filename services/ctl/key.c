@@ -17,9 +17,9 @@
 
 static const struct option options[] = {
         { OPTION_STRING, 0, "passphrase-file", offsetof(struct key_options, passphrase), "FILE",
-          "new, rotate: seal the seed with the passphrase in FILE" },
+          "new, rotate: seal the seed with the one in FILE" },
         { OPTION_U64, 0, "difficulty", offsetof(struct key_options, difficulty), "BITS",
-          "new, rotate: proof of work [16]; 0 in private networks" },
+          "new, rotate: proof of work [16]; private: 0" },
         { OPTION_FLAG, 0, "libp2p", offsetof(struct key_options, libp2p), NULL,
           "new: a private key for a foreign libp2p peer" },
         { OPTION_FLAG, 0, "yes", offsetof(struct key_options, yes), NULL,

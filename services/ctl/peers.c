@@ -38,7 +38,7 @@ static const struct option peers_table[] = {
         { OPTION_STRING, 0, "topic", offsetof(struct peers_options, topic), "T",
           "those who announce it in the DHT" },
         { OPTION_STRING, 0, "topic-secret", offsetof(struct peers_options, topic_secret), "FILE",
-          "under the names of this hour that only this secret tells; -: standard input" },
+          "its name this hour, by a secret; -: standard input" },
         {},
 };
 static const struct peers_options peers_defaults = {

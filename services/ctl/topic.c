@@ -20,7 +20,7 @@ static const struct option topic_table[] = {
         { OPTION_STRING, 0, "file", offsetof(struct topic_options, file), "FILE",
           "announce: what others read; -: standard input" },
         { OPTION_STRING, 0, "topic-secret", offsetof(struct topic_options, secret), "FILE",
-          "announce, withdraw: under this hour's name, which only the secret tells" },
+          "announce, withdraw: under this hour's name" },
         { OPTION_COUNT, 'n', "limit", offsetof(struct topic_options, limit), "N",
           "find: at most [128]" },
         { OPTION_TIMEOUT, 't', "timeout", offsetof(struct topic_options, timeout), "TIME",

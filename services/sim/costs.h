@@ -18,9 +18,8 @@
 /* A dial that nobody answers, until it is given up. */
 #define SIM_COST_DIAL_DEAD 3600
 
-/* A question and its answer on a stream of their own: both directions, without the two messages.
- * The question's end goes out behind the answer (common/streams/exchange.c). */
-#define SIM_COST_REQUEST 518
+/* A question and its answer on a stream of their own: both directions, without the two messages. */
+#define SIM_COST_REQUEST 400
 
 /* A stream that stays open, as gossip has one to each peer: both directions. */
 #define SIM_COST_STREAM_OPEN 178

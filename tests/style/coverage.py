@@ -57,7 +57,7 @@ def skips(tree, exceptions):
     told = re.search(r"^## Skips.*?(?=^## |\Z)", tree.text(README), re.M | re.S)
     for path in tree.files:
         name = re.fullmatch(r"tests/((?!style/|fuzz/|support/tap)\S+?)(?:\.(?:c|py))?", path)
-        if not name or path.endswith((".md", ".build")) or "/corpus/" in path or not SKIPS.search(tree.text(path)):
+        if not name or path.endswith((".md", ".build", ".rs", ".go")) or "/corpus/" in path or not SKIPS.search(tree.text(path)):
             continue
         names = {f"`{name.group(1)}`", f"`{name.group(1).split('/')[0]}/*`"}
         if not told or not any(n in told.group(0) for n in names):
