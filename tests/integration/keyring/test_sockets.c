@@ -103,45 +103,6 @@ static void start(struct node *n) {
                 exec_daemon(n);
 }
 
-static int setup(void **state) {
-        struct node *n = xnew(struct node);
-
-        strcpy(n->folder, "/tmp/quorate-keyring-XXXXXX");
-        assert_non_null(mkdtemp(n->folder));
-        snprintf(n->seed, sizeof(n->seed), "%s/seed", n->folder);
-        mint(n->seed);
-        for (size_t i = 0; i < SOCKETS; i++) {
-                snprintf(n->names[i], sizeof(n->names[i]), "keyring/%s", keyring_socket_names[i]);
-                assert_int_equal(capability_path(n->folder, n->names[i], false, n->paths[i]), 0);
-                n->fds[i] = listen_create(n->paths[i], CAPABILITY_SEQPACKET, 0600);
-                assert_true(n->fds[i] >= 0);
-        }
-        start(n);
-        *state = n;
-        return 0;
-}
-
-static int teardown(void **state) {
-        struct node *n = *state;
-        char folder[80];
-        int status;
-
-        assert_int_equal(kill(n->pid, SIGTERM), 0);
-        assert_int_equal(waitpid(n->pid, &status, 0), n->pid);
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        for (size_t i = 0; i < SOCKETS; i++) {
-                close(n->fds[i]);
-                assert_int_equal(unlink(n->paths[i]), 0);
-        }
-        assert_int_equal(unlink(n->seed), 0);
-        assert_int_equal(remove_revocations(n->folder), 1);
-        snprintf(folder, sizeof(folder), "%s/keyring", n->folder);
-        assert_int_equal(rmdir(folder), 0);
-        assert_int_equal(rmdir(n->folder), 0);
-        free(n);
-        return 0;
-}
-
 static const ProtobufCServiceDescriptor *const descriptors[SOCKETS] = {
         [KEYRING_TRANSPORT] = &keyring__transport__descriptor,
         [KEYRING_REQUESTER] = &keyring__requester__descriptor,
@@ -178,6 +139,46 @@ static struct sign_public public_key(const struct node *n) {
         assert_bytes_equal(bytes(reply->peer), peer_id_bytes(&id));
         assert_int_equal(reply->x25519.len, X25519_SIZE);
         return key;
+}
+
+static int setup(void **state) {
+        struct node *n = xnew(struct node);
+
+        strcpy(n->folder, "/tmp/quorate-keyring-XXXXXX");
+        assert_non_null(mkdtemp(n->folder));
+        snprintf(n->seed, sizeof(n->seed), "%s/seed", n->folder);
+        mint(n->seed);
+        for (size_t i = 0; i < SOCKETS; i++) {
+                snprintf(n->names[i], sizeof(n->names[i]), "keyring/%s", keyring_socket_names[i]);
+                assert_int_equal(capability_path(n->folder, n->names[i], false, n->paths[i]), 0);
+                n->fds[i] = listen_create(n->paths[i], CAPABILITY_SEQPACKET, 0600);
+                assert_true(n->fds[i] >= 0);
+        }
+        start(n);
+        (void) public_key(n); /* it serves: what ends it now is its own doing */
+        *state = n;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct node *n = *state;
+        char folder[80];
+        int status;
+
+        assert_int_equal(kill(n->pid, SIGTERM), 0);
+        assert_int_equal(waitpid(n->pid, &status, 0), n->pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        for (size_t i = 0; i < SOCKETS; i++) {
+                close(n->fds[i]);
+                assert_int_equal(unlink(n->paths[i]), 0);
+        }
+        assert_int_equal(unlink(n->seed), 0);
+        assert_int_equal(remove_revocations(n->folder), 1);
+        snprintf(folder, sizeof(folder), "%s/keyring", n->folder);
+        assert_int_equal(rmdir(folder), 0);
+        assert_int_equal(rmdir(n->folder), 0);
+        free(n);
+        return 0;
 }
 
 static void fill_dispatch(Keyring__SignDispatchRequest *in, const struct peer_id *host) {
@@ -236,6 +237,8 @@ static const struct {
         { "PublicKey", KEYRING_ADMIN, false },
         { "SealMailbox", KEYRING_ADMIN, false },
         { "OpenMailbox", KEYRING_ADMIN, false },
+        { "Rotate", KEYRING_ADMIN, false },
+        { "Revoke", KEYRING_ADMIN, false },
 };
 
 static bool has_row(enum keyring_socket socket, const char *method) {
