@@ -92,6 +92,7 @@ def cuts(tap, grid):
 
 def rotate(tap, grid):
     old = grid.peer(2)
+    g.wait_until("all are in its table", lambda: (s := grid.status(2)) and s["dht"]["peers"] == N - 1, 60, 0.5)
     root = "0" * 63 + "7"
     code, out, err = grid.ctl(2, "record", "put", "name", "sales", "--hex", root)
     tap.equal(code, 0, f"record put: {err}")
