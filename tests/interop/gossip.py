@@ -88,7 +88,7 @@ def check_ours(tap, m):
     """What we say of ourselves reaches every js peer, and node 3 through one."""
     for name, js in zip(("near", "the other near", "the far"), m.theirs):
         for node in m.ours:
-            offer = js.event("offer", lambda e, n=node: e["author"] == m.grid.peers[n], timeout=40)
+            offer = js.event("offer", lambda e, n=node: e["author"] == m.grid.peers[n] and e["name"], timeout=40)
             tap.check(offer["name"] == f"ours-{node}", f"{name} js peer gets and validates the record of node {node}", offer)
     for node in m.ours:
         others = m.ids(*m.ours) - m.ids(node)

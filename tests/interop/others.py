@@ -65,7 +65,7 @@ def check_values(tap, grid, peer):
 
 def check_gossip(tap, grid, peer, name):
     for node in (1, 2):
-        offer = peer.event("offer", lambda e: e["author"] == grid.peers[node], timeout=40)
+        offer = peer.event("offer", lambda e: e["author"] == grid.peers[node] and e["name"], timeout=40)
         tap.equal(offer["name"], f"ours-{node}", f"it gets and validates the record of node {node}")
     for datasets in (1, 2):
         peer.do("offer", name=name, datasets=datasets)
