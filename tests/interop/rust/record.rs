@@ -54,7 +54,8 @@ pub fn read(value: &[u8]) -> Option<Record<'_>> {
 /// The record under this name, if it may stand there.
 pub fn open<'a>(name: &[u8], value: &'a [u8]) -> Option<Record<'a>> {
     let r = read(value)?;
-    let mut parts = std::str::from_utf8(name).ok()?.splitn(4, '/').skip(1);
+    let mut parts = std::str::from_utf8(name).ok()?.splitn(4, '/');
+    parts.next()?; // before the first stroke
     let (kind, peer, label) = (parts.next()?, parts.next()?, parts.next().unwrap_or(""));
     let (_, number, min, max) = KINDS.iter().find(|k| k.0 == kind)?;
     let now = now_ns() / 1000;
