@@ -251,13 +251,25 @@ static struct private_job *job_new(struct quorate *q, const struct quorate_quest
 
 /* Who wants others to answer wants a node: alone would be another answer than was asked for. */
 static int refuse_others(struct quorate *q, const struct quorate_question *question) {
-        bool is_remote = question->prefer && strcmp(question->prefer, "remote") == 0;
+        const struct {
+                bool is_given;
+                const char *option;
+        } wishes[] = {
+                { question->prefer && strcmp(question->prefer, "remote") == 0, "--prefer remote" },
+                { question->n_hosts > 0, "--host" },
+                { question->quorum > 1, "--quorum" },
+                { question->replicas > 1, "--replicas" },
+                { question->verify && strcmp(question->verify, "unanimous") == 0,
+                  "--verify unanimous" },
+        };
 
-        if (!is_remote && question->n_hosts == 0)
-                return QUORATE_OK;
-        return client_fail(q, QUORATE_E_NO_NODE,
-                           "no node is running here, and %s needs one; start it with `quorate run`",
-                           is_remote ? "--prefer remote" : "--host");
+        for (size_t i = 0; i < ELEMENTSOF(wishes); i++)
+                if (wishes[i].is_given)
+                        return client_fail(q, QUORATE_E_NO_NODE,
+                                           "no node is running here, and %s needs one; start it "
+                                           "with `quorate run`",
+                                           wishes[i].option);
+        return QUORATE_OK;
 }
 
 /* Everything before the run. */

@@ -33,11 +33,8 @@ struct config {
 static const struct {
         const char *name, *owner;
 } shared_sections[] = {
-        { "node", NULL },
-        { "network", "transport" },
-        { "host", "coordinator" },
-        { "query", "coordinator" },
-        { "trust", "coordinator" },
+        { "network", "transport" },  { "host", "coordinator" },
+        { "query", "coordinator" },  { "trust", "coordinator" },
 #if QUORATE_FAULTS
         { "faults", "coordinator" },
 #endif

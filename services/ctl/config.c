@@ -118,10 +118,26 @@ static void show_values(const struct command_context *ctx, const char *service,
 }
 
 /* One service. Returns the exit code. */
+/* What several services refuse alike is said once: `said` has the last complaint, behind the name
+ * of who made it. */
+static int complain_once(const struct command_context *ctx, const struct values *v,
+                         char said[512]) {
+        char why[512];
+        const char *what;
+
+        (void) capture_complaint(&v->all, why);
+        what = strstr(why, ": ");
+        what = what ? what : why;
+        if (strcmp(what, said) == 0)
+                return EXIT_USAGE;
+        (void) strcpy(said, what);
+        return complain(ctx, EXIT_USAGE, "%s", why);
+}
+
 static int visit(const struct command_context *ctx, const struct node *node, const char *service,
-                 bool show) {
+                 bool show, char said[512]) {
         struct values v = {};
-        char binary[PATH_MAX], why[512];
+        char binary[PATH_MAX];
         int code = EXIT_OK;
 
         if (!node_binary(service, binary))
@@ -129,7 +145,7 @@ static int visit(const struct command_context *ctx, const struct node *node, con
         if (read_values(binary, node->config, &v))
                 code = complain(ctx, EXIT_OTHER, "%s: cannot be started", binary);
         else if (v.all.status)
-                code = complain(ctx, EXIT_USAGE, "%s", capture_complaint(&v.all, why));
+                code = complain_once(ctx, &v, said);
         else if (show)
                 show_values(ctx, service, &v);
         values_done(&v);
@@ -156,7 +172,7 @@ static int run(const struct command_context *ctx) {
         bool check = ctx->operands.n_items == 1 && strcmp(verb, "check") == 0;
         struct node node;
         int code = EXIT_OK;
-        char why[256];
+        char why[256], said[512] = "";
 
         if (strcmp(verb, "reference") == 0 && ctx->operands.n_items <= 2)
                 return config_reference(ctx,
@@ -174,8 +190,9 @@ static int run(const struct command_context *ctx) {
                 return complain(ctx, EXIT_USAGE, "%s", why);
         if (access(node.config, F_OK) < 0) {
                 if (ctx->common.config)
-                        return complain(ctx, EXIT_USAGE, "--config %s: %s", node.config,
-                                        strerror(errno));
+                        return complain(ctx, EXIT_USAGE,
+                                        "--config %s: %s; give a file or folder that is there",
+                                        node.config, strerror(errno));
                 (void) strcpy(node.config, NO_CONFIG);
         }
         if (show && !ctx->common.json)
@@ -183,7 +200,7 @@ static int run(const struct command_context *ctx) {
                                            ? "no configuration file: defaults and environment"
                                            : node.config);
         for (const char *const *s = capability_services; *s; s++) {
-                int c = visit(ctx, &node, *s, show);
+                int c = visit(ctx, &node, *s, show, said);
 
                 code = code ? code : c;
         }

@@ -69,6 +69,8 @@ class Place:
         broken = bytearray(self.good.read_bytes())
         broken[100:] = os.urandom(len(broken) - 100)
         self.path("broken.db").write_bytes(broken)
+        self.path("section").mkdir()
+        self.path("section/quorate.conf").write_text("[node]\nbogus = 1\n")
         self.path("config").mkdir()
         self.path("config/quorate.conf").write_text("[transport]\nnonsense = 3\n")
 
@@ -144,6 +146,10 @@ def command_table(p):
         ("remote, and no node", [q, "--prefer", "remote", "SELECT 1"], 5, "no node is running here.*quorate run"),
         ("hosts by name, and no node", [q, "--host", STRANGER, "SELECT 1"], 5, "no node is running here, and --host.*quorate run"),
         ("hosts by name, but local", [q, "--host", STRANGER, "--prefer", "local", "SELECT 1"], 2, "--host names others.*give one"),
+        ("a quorum, and no node", [q, "-Q", "2", "SELECT 1"], 5, "--quorum needs one.*quorate run"),
+        ("unanimous, and no node", [q, "--verify", "unanimous", "SELECT 1"], 5, "--verify unanimous needs one"),
+        ("a configuration that is not there", ["config", "check", "--config", p.path("none")], 2, "give a file or folder"),
+        ("configuration with an unknown section", ["config", "check", "--config", p.path("section")], 2, r"quorate\.conf:1: "),
         ("status, and no node", ["status"], 5, "quorate run"),
         ("list of no jobs", ["job", "list", "--limit", "0"], 2, "whole number from 1 on"),
         ("list of too many jobs", ["job", "list", "--limit", "201"], 2, "give at most 200"),

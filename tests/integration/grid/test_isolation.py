@@ -36,10 +36,13 @@ def all_sockets():
     return found
 
 
+NO_SERVICES = {"executor", "sim"}  # a worker's child; and what runs by itself, without a node
+
+
 def built_services():
     places = pathlib.Path(g.QUORATE).resolve().parents[1]
     return sorted({p.name.removeprefix("quorate-") for p in places.glob("*/quorate-*")
-                   if p.is_file() and os.access(p, os.X_OK)} - {"executor"})
+                   if p.is_file() and os.access(p, os.X_OK)} - NO_SERVICES)
 
 
 def built(service):
