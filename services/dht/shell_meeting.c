@@ -183,10 +183,13 @@ static void begin_at_points(struct shell_meeting *sm) {
 int shell_meeting_start(struct shell *s) {
         struct shell_meeting *sm;
         struct shell *away;
+        uint64_t seed; /* peers choose their ids, and with it would choose where they fall */
         int r;
 
         if (!s->has_meeting_secret)
                 return 0;
+        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+                return error_origin(-EIO);
         s->meeting = sm = xnew(struct shell_meeting);
         sm->home = s;
         meeting_init(&sm->meeting, s->meeting_secret);
@@ -198,7 +201,7 @@ int shell_meeting_start(struct shell *s) {
         away->keyring_rpc = s->keyring_rpc;
         list_init(&away->gatherings);
         away->calls = map_new(1);
-        away->remotes = map_new(2);
+        away->remotes = map_new(seed);
         for (size_t i = 0; i < _DHT_PROTOCOL_N; i++)
                 (void) snprintf(away->protocols[i], sizeof(away->protocols[i]), "%s",
                                 public_protocols[i]);

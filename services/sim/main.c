@@ -61,5 +61,15 @@ int main(int argc, char **argv) {
                 return complain(&options, 5, error);
         }
         print(&options, figures, n);
-        return run_is_interrupted ? 130 : 0;
+        if (run_is_interrupted)
+                return 130;
+        if ((uint32_t) n < options.seeds) {
+                (void) snprintf(
+                        error, sizeof(error),
+                        "%d of %u runs came to their end; free memory or give fewer --nodes", n,
+                        options.seeds);
+                fprintf(stderr, "quorate: sim: %s\n", error); /* the object is printed */
+                return 5;
+        }
+        return 0;
 }
