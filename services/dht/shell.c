@@ -351,6 +351,7 @@ static int (*const starts[])(struct shell *s) = {
 
 int shell_start(struct service_context *ctx, void **ret) {
         struct shell *s = xnew(struct shell);
+        uint64_t seed = 0;
         int r = 0;
 
         s->ctx = ctx;
@@ -358,7 +359,9 @@ int shell_start(struct service_context *ctx, void **ret) {
         s->config = ctx->config;
         list_init(&s->gatherings);
         s->calls = map_new(1);
-        s->remotes = map_new(2);
+        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+                r = error_origin(-EIO);
+        s->remotes = map_new(seed); /* peers choose their ids */
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(starts); i++)
                 r = starts[i](s);
         if (r == 0)
