@@ -331,12 +331,22 @@ bool dht_is_responsible(const struct dht *d, const struct key *key) {
         return n < d->config.k || key_compare(key, &d->self_key, &near[n - 1]->contact.key) < 0;
 }
 
-size_t dht_rank(const struct dht *d, const struct key *key, const struct key *except) {
+void dht_around(const struct dht *d, const struct key *point, struct dht_around *ret) {
         const struct table_entry *near[TABLE_CLOSEST];
-        size_t n = table_closest(&d->table, key, except, near, d->config.k), rank = 0;
+        size_t n = table_closest(&d->table, point, point, near, DHT_AROUND_MAX);
 
-        while (rank < n && key_compare(key, &near[rank]->contact.key, &d->self_key) < 0)
-                rank++;
+        for (size_t i = 0; i < n; i++)
+                ret->prefixes[i] = key_prefix(&near[i]->contact.key);
+        ret->prefixes[n] = key_prefix(&d->self_key);
+        ret->n = n + 1;
+}
+
+size_t dht_rank_around(const struct dht_around *a, const struct key *key, const struct key *who) {
+        uint64_t prefix = key_prefix(key), distance = key_prefix(who) ^ prefix;
+        size_t rank = 0;
+
+        for (size_t i = 0; i < a->n; i++)
+                rank += (a->prefixes[i] ^ prefix) < distance;
         return rank;
 }
 

@@ -31,9 +31,16 @@ bool dht_provide_again(struct dht *d, struct bytes multihash, dht_stored_fn fn, 
 uint64_t dht_sign(struct dht *d, struct bytes request);
 /* Whether this node is among the k closest to the key as far as its table tells. */
 bool dht_is_responsible(const struct dht *d, const struct key *key);
-/* How many of the k closest that the table knows are closer to the key than this node; `except` is
- * passed over. */
-size_t dht_rank(const struct dht *d, const struct key *key, const struct key *except);
+/* Those known around a point, ourselves included, to rank many keys there: the first 64 bits of
+ * their keys, of the nearest DHT_AROUND_MAX. */
+#define DHT_AROUND_MAX 64
+struct dht_around {
+        uint64_t prefixes[DHT_AROUND_MAX + 1];
+        size_t n;
+};
+void dht_around(const struct dht *d, const struct key *point, struct dht_around *ret);
+/* How many of them are closer to the key than `who`. */
+size_t dht_rank_around(const struct dht_around *a, const struct key *key, const struct key *who);
 /* As dht_verifier() says, else Ed25519. */
 bool dht_verify(const struct dht *d, const struct sign_public *key, struct bytes message,
                 struct bytes signature);

@@ -27,8 +27,6 @@ struct record_rules {
         /* Our own records to keep alive elsewhere, gap fill: called about every 30 s of
          * server or client life once bootstrapped; uses dht_put_again() and the like. */
         void (*maintain)(void *userdata, nsec_t now);
-        /* Somebody new is in the table; `who` is a view. */
-        void (*on_arrived)(void *userdata, const struct contact *who, nsec_t now);
         /* One message of /quorate/record/1. Writes an answer and returns true; false: reset. */
         bool (*request)(void *userdata, const struct dht_remote *from, struct bytes message,
                         struct buffer *ret_answer, nsec_t now);

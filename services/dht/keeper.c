@@ -40,11 +40,10 @@ static const char *admit_provider(void *userdata, const struct store *store,
 }
 
 static void maintain(void *userdata, nsec_t now) {
-        replicate_maintain(((struct keeper *) userdata)->replicate, now);
-}
+        struct keeper *k = userdata;
 
-static void on_arrived(void *userdata, const struct contact *who, nsec_t now) {
-        replicate_arrived(((struct keeper *) userdata)->replicate, who, now);
+        replicate_maintain(k->replicate, now);
+        pull_maintain(k->pull, now);
 }
 
 static bool request(void *userdata, const struct dht_remote *from, struct bytes message,
@@ -53,7 +52,9 @@ static bool request(void *userdata, const struct dht_remote *from, struct bytes 
         struct record_serve serve = { .rules = k->rules,
                                       .quota = k->quota,
                                       .store = dht_store(k->dht),
-                                      .now_us = dht_wall_us(k->dht, now) };
+                                      .now_us = dht_wall_us(k->dht, now),
+                                      .dht = k->dht,
+                                      .radius = k->radius };
 
         return serve.store->ops && record_serve(&serve, from, message, ret_answer);
 }
@@ -67,7 +68,6 @@ static const struct record_rules hooks = {
         .admit = admit,
         .admit_provider = admit_provider,
         .maintain = maintain,
-        .on_arrived = on_arrived,
         .request = request,
         .on_signed = on_signed,
 };
@@ -79,6 +79,7 @@ void keeper_config_default(struct keeper_config *ret) {
                                                   .mailbox_bits = MAILBOX_WORK_BITS } };
         quota_config_default(&ret->quota);
         replicate_config_default(&ret->replicate);
+        pull_config_default(&ret->pull);
 }
 
 static bool verify(void *userdata, const struct sign_public *key, struct bytes message,
@@ -101,6 +102,7 @@ struct keeper *keeper_new(const struct keeper_config *config, struct dht *d,
         rules_verifier(k->rules, verify, k);
         k->quota = quota_new(&k->config.quota, &key, seed);
         k->replicate = replicate_new(&k->config.replicate, d, k->rules, seed + 1);
+        k->pull = pull_new(&k->config.pull, d, k->rules, k->quota, &key, seed + 2);
         list_init(&k->pending);
         list_init(&k->errands.list);
         k->errands.dht = d;
@@ -130,6 +132,7 @@ struct keeper *keeper_free(struct keeper *k) {
         LIST_FOREACH_SAFE (it, &k->pending)
                 free_pending(LIST_ENTRY(it, struct pending, link));
         replicate_free(k->replicate);
+        pull_free(k->pull);
         rules_free(k->rules);
         quota_free(k->quota);
         free(k);
@@ -138,7 +141,8 @@ struct keeper *keeper_free(struct keeper *k) {
 
 void keeper_region(struct keeper *k, double radius) {
         quota_region(k->quota, radius);
-        replicate_region(k->replicate, radius);
+        pull_region(k->pull, radius);
+        k->radius = radius;
 }
 
 struct rules *keeper_rules(struct keeper *k) {
@@ -151,6 +155,10 @@ const struct quota *keeper_quota(const struct keeper *k) {
 
 const struct replicate_stats *keeper_replication(const struct keeper *k) {
         return replicate_stats(k->replicate);
+}
+
+const struct pull_stats *keeper_pulls(const struct keeper *k) {
+        return pull_stats(k->pull);
 }
 
 /* ---- calls ---- */

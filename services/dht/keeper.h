@@ -4,6 +4,7 @@
  * table, quotas, /quorate/record/1, replication), and offers topics and mailboxes to
  * the shell. Each call ends with one call of its function. */
 
+#include "services/dht/pull.h"
 #include "services/dht/quota.h"
 #include "services/dht/replicate.h"
 #include "services/dht/rules.h"
@@ -12,6 +13,7 @@ struct keeper_config {
         struct rules_config rules;
         struct quota_config quota;
         struct replicate_config replicate;
+        struct pull_config pull;
 };
 void keeper_config_default(struct keeper_config *ret); /* network "default" */
 
@@ -21,13 +23,14 @@ struct keeper *keeper_new(const struct keeper_config *config, struct dht *d,
                           const struct peer_id *self, uint64_t seed);
 struct keeper *keeper_free(struct keeper *k); /* always NULL */
 DEFINE_CLEANUP(struct keeper *, keeper_free);
-/* From dht_status(): how far from a key those responsible may be; keeps quotas and handing over
+/* From dht_status(): how far from a key those responsible may be; keeps quotas and fetching
  * to our own region. 0: unknown. */
 void keeper_region(struct keeper *k, double radius);
 
 struct rules *keeper_rules(struct keeper *k);
 const struct quota *keeper_quota(const struct keeper *k);
 const struct replicate_stats *keeper_replication(const struct keeper *k);
+const struct pull_stats *keeper_pulls(const struct keeper *k);
 
 enum keeper_code {
         KEEPER_OK = 0,

@@ -19,6 +19,8 @@ struct keeper {
         struct rules *rules;
         struct quota *quota;
         struct replicate *replicate;
+        struct pull *pull;
+        double radius; /* 0: unknown */
         struct list pending;
         struct errands errands;
         size_t n_pending;

@@ -97,17 +97,13 @@ static void take_in(struct dht *d, const struct dht_remote *from, const struct c
         CLEANUP(contact_donep) struct contact c = best_contact(from, dialled);
         struct table_peer peer = { .contact = c, .rtt = rtt };
         struct neighbour *n = neighbour_of(d, &c.key);
-        bool is_new;
 
         peer.is_connected = n != NULL;
         set_subnets(d, &from->endpoint, from->is_mdns || (n && n->is_mdns), &peer);
         if (n)
                 n->is_verified = true;
-        is_new = !table_find(&d->table, &c.key);
         if (table_answered(&d->table, &peer, now) != TABLE_OK)
                 return;
-        if (is_new && d->rules && d->rules->on_arrived)
-                d->rules->on_arrived(d->rules_userdata, &c, now);
         if (!d->is_bootstrapped)
                 maintain_joined(d, now);
 }

@@ -38,6 +38,11 @@ static bool request_is_good(const Record__Request *in) {
                 return true;
         case RECORD__REQUEST__BODY_STATUS:
                 return status_is_good(in->status);
+        case RECORD__REQUEST__BODY_REGION:
+                return is_cursor(in->region->after);
+        case RECORD__REQUEST__BODY_FETCH:
+                return in->fetch->wanted.len > 0 && in->fetch->wanted.len % RECORD_WANTED == 0 &&
+                       in->fetch->wanted.len <= RECORD_PAGE_MAX * (size_t) RECORD_WANTED;
         default:
                 return false;
         }
@@ -47,8 +52,12 @@ static bool reply_is_good(const Record__Reply *in) {
         for (size_t i = 0; i < in->n_states; i++)
                 if (!is_slot(in->states[i]->slot))
                         return false;
+        for (size_t i = 0; i < in->n_stores; i++)
+                if (!is_name(in->stores[i]->name))
+                        return false;
         return in->n_values <= RECORD_PAGE_MAX && in->n_states <= RECORD_STATES_MAX &&
-               is_cursor(in->next);
+               in->n_stores <= RECORD_PAGE_MAX && in->held.len % RECORD_ENTRY == 0 &&
+               in->held.len <= RECORD_ENTRIES_MAX * (size_t) RECORD_ENTRY && is_cursor(in->next);
 }
 
 static bool read_message(const ProtobufCMessageDescriptor *type, struct bytes in,
@@ -136,5 +145,25 @@ void record_put_status(struct buffer *b, struct bytes recipient, const uint8_t (
         status.n_slots = n;
         out.body_case = RECORD__REQUEST__BODY_STATUS;
         out.status = &status;
+        wire_pack(b, &out.base);
+}
+
+void record_put_region(struct buffer *b, struct bytes after) {
+        Record__Region region = RECORD__REGION__INIT;
+        Record__Request out = RECORD__REQUEST__INIT;
+
+        region.after = record_binary(after);
+        out.body_case = RECORD__REQUEST__BODY_REGION;
+        out.region = &region;
+        wire_pack(b, &out.base);
+}
+
+void record_put_fetch(struct buffer *b, struct bytes wanted) {
+        Record__Fetch fetch = RECORD__FETCH__INIT;
+        Record__Request out = RECORD__REQUEST__INIT;
+
+        fetch.wanted = record_binary(wanted);
+        out.body_case = RECORD__REQUEST__BODY_FETCH;
+        out.fetch = &fetch;
         wire_pack(b, &out.base);
 }

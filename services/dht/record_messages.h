@@ -13,6 +13,9 @@
 #define RECORD_PAGE_BYTES  (48 * 1024) /* of values in one reply; one letter always fits */
 #define RECORD_PAGE_MAX    32
 #define RECORD_STATES_MAX  16
+#define RECORD_ENTRY       20   /* of what is held; its first … */
+#define RECORD_WANTED      16   /* … are what to ask for */
+#define RECORD_ENTRIES_MAX 2048 /* in one reply */
 
 /* A message read; views live as long as it. */
 struct record_request {
@@ -42,6 +45,10 @@ void record_put_delete(struct buffer *b, struct bytes tombstone);
 /* n <= RECORD_STATES_MAX */
 void record_put_status(struct buffer *b, struct bytes recipient, const uint8_t (*slots)[32],
                        size_t n);
+/* after: empty, or 32 bytes */
+void record_put_region(struct buffer *b, struct bytes after);
+/* 1..RECORD_PAGE_MAX times RECORD_WANTED bytes */
+void record_put_fetch(struct buffer *b, struct bytes wanted);
 
 static inline struct bytes record_bytes(ProtobufCBinaryData v) {
         return (struct bytes){ v.data, v.len };

@@ -4,6 +4,7 @@
 
 #include "common/base/memory.h"
 #include "services/dht/mailbox.h"
+#include "services/dht/region.h"
 
 /* ---- keeping ---- */
 
@@ -21,7 +22,7 @@ static bool compare_held(void *userdata, const struct stored_record *r) {
         return false;
 }
 
-static Record__Result keep(const struct record_serve *s, struct stored_record *r) {
+int record_keep(const struct record_serve *s, struct stored_record *r) {
         struct held h = { .offered = r };
         int e = s->store->ops->one(s->store->self, &r->key, r->slot, compare_held, &h);
 
@@ -50,7 +51,7 @@ static void serve_store(const struct record_serve *s, const struct dht_remote *f
         r.subnet = subnet_counted(&from->endpoint);
         if (r.kind == RECORD_MAILBOX) /* the sender is hidden: who brings it is charged */
                 memcpy(r.publisher, from->contact.key.bytes, sizeof(r.publisher));
-        reply->result = keep(s, &r);
+        reply->result = (Record__Result) record_keep(s, &r);
 }
 
 /* ---- pages ---- */
@@ -227,6 +228,7 @@ bool record_serve(const struct record_serve *s, const struct dht_remote *from, s
         CLEANUP(buffer_donep) struct buffer copies = {};
         struct page page = { .serve = s, .copies = &copies };
         struct states states = { .copies = &copies };
+        struct region_page held = {};
         Record__Reply reply = RECORD__REPLY__INIT;
 
         buffer_init(&copies, RECORD_MESSAGE_MAX);
@@ -244,6 +246,14 @@ bool record_serve(const struct record_serve *s, const struct dht_remote *from, s
                 break;
         case RECORD__REQUEST__BODY_DELETE:
                 serve_delete(s, request.in, &reply);
+                break;
+        case RECORD__REQUEST__BODY_REGION:
+                region_list(s, from, record_bytes(request.in->region->after), &copies, &held,
+                            &reply);
+                break;
+        case RECORD__REQUEST__BODY_FETCH:
+                region_fetch(s, from, record_bytes(request.in->fetch->wanted), &copies, &held,
+                             &reply);
                 break;
         default:
                 read_status(s, request.in, &states, &reply);

@@ -14,8 +14,14 @@ struct record_serve {
         struct rules *rules;
         struct quota *quota;
         const struct store *store;
-        int64_t now_us; /* wall clock */
+        int64_t now_us;        /* wall clock */
+        const struct dht *dht; /* who else is closest to a key; NULL: nobody is known */
+        double radius;         /* as quota_region(); 0: nothing is said of regions */
 };
+
+/* Keeps what rules_validate() filled in, subnet and publisher set, unless what is held is as good.
+ * Returns Record__Result. */
+int record_keep(const struct record_serve *s, struct stored_record *r);
 
 /* Appends the reply; false: not a request, reset the stream. */
 bool record_serve(const struct record_serve *s, const struct dht_remote *from, struct bytes message,

@@ -10,34 +10,27 @@
 #include "services/dht/errand.h"
 
 #define HOLDERS_MAX   64
-#define CHURN_WANTED  0.25 /* share of new holders at one check */
+#define CHURN_WANTED  0.25 /* share of new holders at one check … */
+#define CHURN_FETCHED 0.5  /* … where holders fetch what is theirs as well */
 #define CHURN_STEP    2.0  /* the pause changes by no more than this at once */
 #define READ_MIN      2    /* nodes that say so: one could lie */
 #define SIGN_RETRY    (60 * NSEC_PER_SEC)
-#define HANDOVER_ROWS 2048 /* looked at for one newcomer in one round */
 #define PROVIDE_US    (INT64_C(22) * 3600 * 1000000)
+
+enum unit_kind { UNIT_TOLD, UNIT_FETCHED, UNIT_PROVIDER };
 
 /* A record or a provider record of our own. */
 struct unit {
         struct replicate *owner;
         struct key key;
         uint8_t slot[32];
-        bool is_provider, is_busy, is_seen;
+        bool is_provider, is_fetched, is_busy, is_seen; /* fetched: pull.h */
         nsec_t check_at, checked, pause, sign_at;
         uint64_t sign_id;
         struct key holders[HOLDERS_MAX]; /* as of the last check */
         size_t n_holders;
         struct key found[HOLDERS_MAX]; /* by the check under way */
         size_t n_found, n_new, n_read;
-};
-
-struct arrival {
-        struct list link;
-        struct contact who;
-        nsec_t due;
-        struct key after; /* looked at up to here */
-        bool has_begun;
-        unsigned n_given;
 };
 
 struct replicate {
@@ -47,20 +40,15 @@ struct replicate {
         struct rng rng;
         struct map *units;
         unsigned n_busy;
-        struct list arrivals;
         struct errands errands;
-        size_t n_arrivals;
-        double radius;
         struct replicate_stats stats;
 };
 
 void replicate_config_default(struct replicate_config *ret) {
         *ret = (struct replicate_config){ .gap_fill = 180 * NSEC_PER_SEC,
+                                          .gap_fill_fetched = 600 * NSEC_PER_SEC,
                                           .gap_fill_max = 3600 * NSEC_PER_SEC,
-                                          .parallel = 4,
-                                          .arrival_pause = 20 * NSEC_PER_SEC,
-                                          .arrivals_max = 64,
-                                          .handover_max = 256 };
+                                          .parallel = 4 };
 }
 
 struct replicate *replicate_new(const struct replicate_config *config, struct dht *d,
@@ -72,17 +60,9 @@ struct replicate *replicate_new(const struct replicate_config *config, struct dh
         r->rules = rules;
         rng_init(&r->rng, seed);
         r->units = map_new(seed);
-        list_init(&r->arrivals);
         list_init(&r->errands.list);
         r->errands.dht = d;
         return r;
-}
-
-static void drop_arrival(struct replicate *r, struct arrival *a) {
-        list_remove(&a->link);
-        contact_done(&a->who);
-        free(a);
-        r->n_arrivals--;
 }
 
 struct replicate *replicate_free(struct replicate *r) {
@@ -96,14 +76,8 @@ struct replicate *replicate_free(struct replicate *r) {
                 free(unit);
         map_free(r->units);
         errands_drop(&r->errands);
-        LIST_FOREACH_SAFE (it, &r->arrivals)
-                drop_arrival(r, LIST_ENTRY(it, struct arrival, link));
         free(r);
         return NULL;
-}
-
-void replicate_region(struct replicate *r, double radius) {
-        r->radius = radius;
 }
 
 const struct replicate_stats *replicate_stats(const struct replicate *r) {
@@ -122,12 +96,20 @@ static struct bytes unit_id(const struct key *key, const uint8_t slot[32], bool 
         return BYTES(ret, UNIT_ID_SIZE);
 }
 
-/* The first look comes soon, but not of all at once. */
+static nsec_t pause_min(const struct unit *u) {
+        const struct replicate_config *c = &u->owner->config;
+
+        return u->is_fetched ? c->gap_fill_fetched : c->gap_fill;
+}
+
+/* The first look comes soon, but not of all at once; what holders fetch can wait. */
 static struct unit *see_unit(struct replicate *r, const struct key *key, const uint8_t slot[32],
-                             bool is_provider, nsec_t now) {
+                             enum unit_kind kind, nsec_t now) {
         uint8_t room[UNIT_ID_SIZE];
+        bool is_provider = kind == UNIT_PROVIDER;
         struct bytes id = unit_id(key, slot, is_provider, room);
         struct unit *u = map_get(r->units, id);
+        nsec_t soonest;
 
         if (!u) {
                 u = xnew(struct unit);
@@ -135,9 +117,11 @@ static struct unit *see_unit(struct replicate *r, const struct key *key, const u
                 u->key = *key;
                 memcpy(u->slot, slot, sizeof(u->slot));
                 u->is_provider = is_provider;
-                u->pause = r->config.gap_fill;
+                u->is_fetched = kind == UNIT_FETCHED;
+                u->pause = pause_min(u);
                 u->checked = now;
-                u->check_at = nsec_add(now, rng_below(&r->rng, r->config.gap_fill + 1));
+                soonest = u->is_fetched ? u->pause / 2 : 0;
+                u->check_at = nsec_add(now, soonest + rng_below(&r->rng, u->pause - soonest + 1));
                 (void) map_set(r->units, id, u);
         }
         u->is_seen = true;
@@ -162,17 +146,18 @@ static bool wants(void *userdata, const struct contact *node) {
         return is_new && !u->is_provider;
 }
 
-/* So that CHURN_WANTED of the holders are new at the next check. */
+/* So that as many of the holders as wanted are new at the next check. */
 static void set_pause(struct unit *u) {
         double share = (double) u->n_new / (double) u->n_found;
-        double factor = share > 0 ? CHURN_WANTED / share : CHURN_STEP;
+        double wanted = u->is_fetched ? CHURN_FETCHED : CHURN_WANTED;
+        double factor = share > 0 ? wanted / share : CHURN_STEP;
         const struct replicate_config *c = &u->owner->config;
 
         factor = factor > CHURN_STEP       ? CHURN_STEP
                  : factor < 1 / CHURN_STEP ? 1 / CHURN_STEP
                                            : factor;
         u->pause = (nsec_t) ((double) u->pause * factor);
-        u->pause = nsec_min(nsec_max(u->pause, c->gap_fill), c->gap_fill_max);
+        u->pause = nsec_min(nsec_max(u->pause, pause_min(u)), c->gap_fill_max);
 }
 
 /* A letter that its recipient has read is nobody's any more. */
@@ -276,7 +261,8 @@ static bool fades(const struct replicate *r, const struct stored_record *rec, ns
 static bool on_own_record(void *userdata, const struct stored_record *rec) {
         struct round *round = userdata;
         struct replicate *r = round->replicate;
-        struct unit *u = see_unit(r, &rec->key, rec->slot, false, round->now);
+        enum unit_kind kind = record_rule_of(rec->kind)->is_kad ? UNIT_FETCHED : UNIT_TOLD;
+        struct unit *u = see_unit(r, &rec->key, rec->slot, kind, round->now);
         CLEANUP(buffer_donep) struct buffer message = {};
         struct record_parts parts;
 
@@ -418,7 +404,7 @@ static bool on_own_provider(void *userdata, const struct stored_provider *p) {
         struct due *due = userdata;
         struct replicate *r = due->round.replicate;
         nsec_t now = due->round.now;
-        struct unit *u = see_unit(r, &p->key, p->contact.key.bytes, true, now);
+        struct unit *u = see_unit(r, &p->key, p->contact.key.bytes, UNIT_PROVIDER, now);
 
         if (u->is_busy)
                 return true;
@@ -429,129 +415,6 @@ static bool on_own_provider(void *userdata, const struct stored_provider *p) {
                 check_unit(u, BYTES_NONE, now);
         }
         return true;
-}
-
-/* ---- newcomers ---- */
-
-void replicate_arrived(struct replicate *r, const struct contact *who, nsec_t now) {
-        nsec_t pause = r->config.arrival_pause;
-        struct arrival *a;
-
-        if (r->n_arrivals >= r->config.arrivals_max)
-                return;
-        a = xnew(struct arrival);
-        a->who = contact_ref(who);
-        a->due = nsec_add(now, pause + rng_below(&r->rng, pause + 1));
-        list_push_back(&r->arrivals, &a->link);
-        r->n_arrivals++;
-        r->stats.arrivals++;
-}
-
-/* One page of the records near a newcomer. */
-struct handover {
-        struct replicate *replicate;
-        struct arrival *to;
-        unsigned prefix;
-        int64_t wall_us;
-        unsigned n_seen;
-        bool has_more;
-        struct list messages; /* sent when the store shows no more rows */
-};
-
-struct handed {
-        struct list link;
-        struct refbuf *message;
-};
-
-/* The two closest give; a mailbox takes but a few letters of one who brings them. */
-static bool is_ours_to_give(const struct handover *h, const struct stored_record *r) {
-        return r->class == STORE_FOREIGN && r->kind != RECORD_TOPIC &&
-               r->kind != RECORD_TOMBSTONE && r->expires_us > h->wall_us &&
-               key_distance(&h->to->who.key, &r->key) <= h->replicate->radius &&
-               dht_rank(h->replicate->dht, &r->key, &h->to->who.key) < 2;
-}
-
-static bool give(void *userdata, const struct stored_record *r) {
-        CLEANUP(buffer_donep) struct buffer message = {};
-        struct handover *h = userdata;
-        struct handed *handed;
-
-        if (key_common_prefix(&h->to->who.key, &r->key) < h->prefix)
-                return false; /* past the last that may be near */
-        h->has_more =
-                ++h->n_seen >= HANDOVER_ROWS || h->to->n_given >= h->replicate->config.handover_max;
-        if (h->has_more)
-                return false;
-        h->to->after = r->key;
-        h->to->has_begun = true;
-        if (!is_ours_to_give(h, r))
-                return true;
-        buffer_init(&message, RECORD_MESSAGE_MAX);
-        record_put_store(&message, r->name, r->value);
-        handed = xnew(struct handed);
-        handed->message = refbuf_new(buffer_bytes(&message));
-        list_push_back(&h->messages, &handed->link);
-        h->to->n_given++;
-        return true;
-}
-
-/* How many leading bits all keys within the radius share with the newcomer's: fewer than
- * that, and one of them could be too far only, never left out. */
-static unsigned shared_bits(double radius) {
-        unsigned bits = 0;
-
-        for (; bits < 64 && radius <= 0.5; bits++)
-                radius *= 2;
-        return bits;
-}
-
-/* The key before the first that shares `prefix` bits with `key`; false: there is none before. */
-static bool key_before(const struct key *key, unsigned prefix, struct key *ret) {
-        *ret = *key;
-        for (unsigned bit = prefix; bit < KEY_BITS; bit++)
-                ret->bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-        for (size_t i = KEY_SIZE; i-- > 0;)
-                if (ret->bytes[i]--)
-                        return true;
-        return false;
-}
-
-static void send_all(struct handover *h, nsec_t now) {
-        LIST_FOREACH_SAFE (it, &h->messages) {
-                struct handed *handed = LIST_ENTRY(it, struct handed, link);
-
-                if (dht_tell(h->replicate->dht, &h->to->who, refbuf_bytes(handed->message), NULL,
-                             NULL, now))
-                        h->replicate->stats.handed_over++;
-                refbuf_unref(handed->message);
-                free(handed);
-        }
-}
-
-/* True: more is to be looked at, at the next round. */
-static bool hand_over(struct replicate *r, struct arrival *to, nsec_t now) {
-        struct handover h = { .replicate = r,
-                              .to = to,
-                              .prefix = shared_bits(r->radius),
-                              .wall_us = dht_wall_us(r->dht, now) };
-        const struct store *store = dht_store(r->dht);
-        bool is_behind = true;
-
-        list_init(&h.messages);
-        if (!to->has_begun)
-                is_behind = key_before(&to->who.key, h.prefix, &to->after);
-        (void) store->ops->walk(store->self, is_behind ? &to->after : NULL, SIZE_MAX, give, &h);
-        send_all(&h, now);
-        return h.has_more && to->n_given < r->config.handover_max;
-}
-
-static void serve_arrivals(struct replicate *r, nsec_t now) {
-        LIST_FOREACH_SAFE (it, &r->arrivals) {
-                struct arrival *a = LIST_ENTRY(it, struct arrival, link);
-
-                if (a->due <= now && !hand_over(r, a, now))
-                        drop_arrival(r, a);
-        }
 }
 
 /* ---- the round ---- */
@@ -592,5 +455,4 @@ void replicate_maintain(struct replicate *r, nsec_t now) {
         for (size_t i = 0; i < due.n; i++)
                 provide(due.units[i], now);
         sweep(r);
-        serve_arrivals(r, now);
 }

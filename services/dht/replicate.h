@@ -5,12 +5,10 @@
  * Own ones: after 22 h of 48 (record_republish_s) a record is signed again with a
  * new date and published; between, its key is looked up and only nodes that are
  * responsible now and were not before are told. How often adapts to the churn
- * measured: so that a quarter of the holders is new each time, between gap_fill and
- * gap_fill_max. Providers likewise.
+ * measured: so that a quarter of the holders is new each time (half, where holders fetch
+ * what is theirs), between gap_fill and gap_fill_max. Providers likewise.
  *
- * Those of others: a node that arrives is given what it is responsible for by the
- * two nodes closest to each key that know of it; announcements under topics are
- * their publishers' own affair.
+ * Those of others are their holders' affair (pull.h), announcements under topics apart.
  *
  * A repair is an ordinary Store of /quorate/record/1: a node that has the value says
  * so and writes nothing. */
@@ -20,15 +18,13 @@
 
 struct replicate_config {
         nsec_t gap_fill, gap_fill_max; /* 3 min, 1 h */
+        nsec_t gap_fill_fetched;       /* of what its holders fetch as well: 10 min */
         unsigned parallel;             /* own records looked after at once: 4 */
-        nsec_t arrival_pause;          /* that a newcomer stays before it is given anything: 20 s */
-        unsigned arrivals_max;         /* newcomers remembered: 64 */
-        unsigned handover_max;         /* records given to one newcomer: 256 */
 };
 void replicate_config_default(struct replicate_config *ret);
 
 struct replicate_stats {
-        uint64_t checks, told, stored, signed_again, provided, arrivals, handed_over;
+        uint64_t checks, told, stored, signed_again, provided;
 };
 
 struct replicate;
@@ -38,12 +34,9 @@ struct replicate *replicate_new(const struct replicate_config *config, struct dh
 struct replicate *replicate_free(struct replicate *r); /* always NULL */
 DEFINE_CLEANUP(struct replicate *, replicate_free);
 
-/* hooks.h: maintain, on_arrived, on_signed. */
+/* hooks.h: maintain, on_signed. */
 void replicate_maintain(struct replicate *r, nsec_t now);
-void replicate_arrived(struct replicate *r, const struct contact *who, nsec_t now);
 /* True: it was this module's. */
 bool replicate_signed(struct replicate *r, uint64_t id, struct bytes statement,
                       struct bytes signature, nsec_t now);
-/* The radius within which a node is responsible, as quota_region(). */
-void replicate_region(struct replicate *r, double radius);
 const struct replicate_stats *replicate_stats(const struct replicate *r);

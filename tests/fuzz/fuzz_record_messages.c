@@ -41,9 +41,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CLEANUP(record_reply_donep) struct record_reply reply = {};
         CLEANUP(buffer_donep) struct buffer answer = {};
         struct node *n = the_node();
-        struct record_serve serve = {
-                .rules = n->rules, .quota = n->quota, .store = &n->store, .now_us = NOW
-        };
+        struct record_serve serve = { .rules = n->rules,
+                                      .quota = n->quota,
+                                      .store = &n->store,
+                                      .now_us = NOW,
+                                      .radius = 0.5 };
         struct store_counts counts;
 
         buffer_init(&answer, RECORD_MESSAGE_MAX);

@@ -37,5 +37,8 @@ put("record_messages", STORES + [
     field(4, field(1, TOMBSTONE)),
     field(5, field(1, m.peer(4)) + field(2, CASES[5][2]) + field(2, bytes(32))),
     number(1, 2) + field(2, CASES[3][1]) + field(3, bytes(32)),
+    field(6, b""), field(6, field(1, bytes(31) + b"\x01")),
+    field(7, field(1, hashlib.sha256(CASES[0][0]).digest()[:8] + bytes(8))), field(7, field(1, bytes(15))),
+    field(5, bytes(40)) + field(3, bytes(32)), field(6, field(1, CASES[0][0]) + field(2, CASES[0][1])),
     field(4, field(1, bytes(32)) + number(2, 1)) + field(4, field(1, bytes(32)) + field(3, TOMBSTONE)),
 ])

@@ -312,12 +312,21 @@ static void records_outlive_their_ttl(void **state) {
         network_done(net);
 }
 
-/* The publisher is gone; newcomers are still given what belongs to them. */
-static void newcomers_are_given_theirs(void **state) {
+static size_t fetched(const struct dhts *net) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < net->config.n; i++)
+                if (net->nodes[i].is_up)
+                        n += keeper_pulls(net->nodes[i].records)->fetched;
+        return n;
+}
+
+/* The publisher is gone; newcomers fetch what belongs to them. */
+static void newcomers_fetch_theirs(void **state) {
         struct dhts_config config;
         struct dhts *net;
         struct key key;
-        size_t left, n_given = 0;
+        size_t left, n;
 
         dhts_config_default(&config);
         config.n = 100;
@@ -338,13 +347,86 @@ static void newcomers_are_given_theirs(void **state) {
         }
         dhts_run(net, 10 * MINUTE);
         left = holders(net, &key);
-        for (size_t i = 0; i < 100; i++)
-                if (net->nodes[i].is_up)
-                        n_given += keeper_replication(net->nodes[i].records)->handed_over;
-        print_message("# holders among the 20 closest: %zu; records handed over: %zu\n", left,
-                      n_given);
+        n = fetched(net);
+        print_message("# holders among the 20 closest: %zu; records fetched: %zu\n", left, n);
         assert_true(left >= 17);
-        assert_in_range(n_given, 5, 200); /* not by each of the 20 */
+        assert_in_range(n, 5, 50); /* by each newcomer once, from whomever it asks */
+        network_done(net);
+}
+
+static size_t closest_up(struct dhts *net, const struct key *key) {
+        size_t best = net->config.n;
+
+        for (size_t i = 0; i < net->config.n; i++)
+                if (net->nodes[i].is_up &&
+                    (best == net->config.n || key_compare(key, &net->nodes[i].contact.key,
+                                                          &net->nodes[best].contact.key) < 0))
+                        best = i;
+        return best;
+}
+
+/* Nobody comes, and the publisher is gone as well: who is closest now fetches it. */
+static void thinned_neighbourhoods_fill_up(void **state) {
+        struct dhts *net = network(200, 18);
+        struct key key = key_for(RECORD_NAME, &net->nodes[0].peer, "sales");
+        size_t before, after;
+
+        assert_int_equal(put(net, 0, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
+        dhts_run(net, MINUTE);
+        dhts_kill(net, 0);
+        for (size_t i = 0; i < 14; i++)
+                dhts_kill(net, closest_up(net, &key));
+        before = holders(net, &key);
+        dhts_run(net, HOURS);
+        after = holders(net, &key);
+        print_message("# of the 20 closest %zu had it, an hour later %zu\n", before, after);
+        assert_true(before <= 12);
+        assert_true(after >= 18);
+        network_done(net);
+}
+
+/* Back from its disk, a node fetches what was published meanwhile, and nothing twice. */
+static void who_returns_fetches_what_it_missed(void **state) {
+        struct dhts *net = network(30, 19);
+        struct key key = key_for(RECORD_NAME, &net->nodes[0].peer, "later");
+        const struct pull_stats *s;
+        size_t back = 1;
+        bool has = false;
+
+        for (size_t i = 2; i < 30; i++)
+                if (key_compare(&key, &net->nodes[i].contact.key, &net->nodes[back].contact.key) <
+                    0)
+                        back = i; /* the closest one of all */
+        assert_int_equal(put(net, 2, RECORD_NAME, "old", BYTES_OF(root)).result.code, KEEPER_OK);
+        dhts_kill(net, back);
+        dhts_run(net, MINUTE);
+        assert_int_equal(put(net, 0, RECORD_NAME, "later", BYTES_OF(root)).result.code, KEEPER_OK);
+        dhts_kill(net, 0);
+        dhts_start(net, back, (size_t[]){ 5 }, 1);
+        dhts_run(net, 5 * MINUTE);
+        (void) stores[back].ops->each(stores[back].self, &key, see_value, &has);
+        assert_true(has);
+        s = keeper_pulls(net->nodes[back].records);
+        assert_true(s->rounds >= 3);
+        assert_in_range(s->fetched, 1, 2); /* the old one, too, if it had not come before */
+        assert_int_equal(s->kept, s->fetched);
+        network_done(net);
+}
+
+/* What its holders fetch its publisher looks after less often than an announcement, which nobody
+ * else does. */
+static void publishers_leave_it_to_holders(void **state) {
+        struct dhts *net = network(60, 20);
+        const struct replicate_stats *a = keeper_replication(net->nodes[0].records);
+        const struct replicate_stats *b = keeper_replication(net->nodes[1].records);
+
+        assert_int_equal(put(net, 0, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
+        assert_int_equal(put(net, 1, RECORD_TOPIC, "chess", BYTES_NONE).result.code, KEEPER_OK);
+        dhts_run(net, 4 * MINUTE);
+        assert_int_equal(a->checks, 0);
+        assert_true(b->checks >= 1);
+        dhts_run(net, 8 * MINUTE);
+        assert_int_equal(a->checks, 1);
         network_done(net);
 }
 
@@ -431,4 +513,6 @@ static void rotations_stay(void **state) {
 
 TEST_MAIN(TEST(topics_are_found), TEST(names_are_versions), TEST(gaps_are_filled),
           TEST(rest_costs_little), TEST(records_outlive_their_ttl), TEST(rotations_stay),
-          TEST(newcomers_are_given_theirs), TEST(letters_are_delivered_once))
+          TEST(newcomers_fetch_theirs), TEST(thinned_neighbourhoods_fill_up),
+          TEST(who_returns_fetches_what_it_missed), TEST(publishers_leave_it_to_holders),
+          TEST(letters_are_delivered_once))

@@ -1,0 +1,318 @@
+#include "services/dht/pull.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/base/rng.h"
+#include "services/dht/region.h"
+
+#define AMONG_MAX   20
+#define OWN_MAX     96                  /* under one key: a mailbox holds 64 letters */
+#define RETRY       (15 * NSEC_PER_SEC) /* doubled with each neighbour that fails */
+#define INVALID_MAX 3 /* records of one giver that the table refuses: then he is left */
+
+struct pull {
+        struct pull_config config;
+        struct dht *dht;
+        struct rules *rules;
+        struct quota *quota;
+        struct key self;
+        struct rng rng;
+        double radius;
+        nsec_t at;
+        unsigned n_asked;  /* since we came, up to `first` */
+        unsigned n_failed; /* in a row */
+        struct pull_stats stats;
+
+        /* The round under way. */
+        bool is_busy, has_next;
+        struct contact from;
+        struct subnet subnet; /* of `from`: its records are counted to it */
+        struct key next;
+        unsigned n_fetches, n_invalid;
+        uint8_t *wanted; /* RECORD_WANTED bytes each */
+        size_t n_wanted, n_done;
+};
+
+void pull_config_default(struct pull_config *ret) {
+        *ret = (struct pull_config){ .pause = 600 * NSEC_PER_SEC,
+                                     .first = 3,
+                                     .near = 8,
+                                     .among = AMONG_MAX,
+                                     .fetches = 20 };
+}
+
+struct pull *pull_new(const struct pull_config *config, struct dht *d, struct rules *rules,
+                      struct quota *quota, const struct key *self, uint64_t seed) {
+        struct pull *p = xnew(struct pull);
+
+        p->config = *config;
+        p->dht = d;
+        p->rules = rules;
+        p->quota = quota;
+        p->self = *self;
+        rng_init(&p->rng, seed);
+        return p;
+}
+
+static void let_go(struct pull *p) {
+        contact_done(&p->from);
+        free(p->wanted);
+        p->from = (struct contact){};
+        p->wanted = NULL;
+        p->n_wanted = p->n_done = 0;
+        p->is_busy = false;
+}
+
+struct pull *pull_free(struct pull *p) {
+        if (p)
+                let_go(p);
+        free(p);
+        return NULL;
+}
+
+void pull_region(struct pull *p, double radius) {
+        p->radius = radius;
+}
+
+const struct pull_stats *pull_stats(const struct pull *p) {
+        return &p->stats;
+}
+
+/* ---- a round: one neighbour ---- */
+
+enum ending { WHOLE, PART, FAILED };
+
+/* The first ones follow each other; so does the next when this one left something undone. */
+static void end_round(struct pull *p, enum ending how, nsec_t now) {
+        nsec_t pause = p->config.pause;
+
+        p->at = now;
+        if (how == FAILED) {
+                p->stats.failed++;
+                p->at = nsec_add(now, nsec_min(RETRY << p->n_failed, pause));
+                p->n_failed += p->n_failed < 8;
+        } else if (how == WHOLE) {
+                p->n_failed = 0;
+                p->n_asked += p->n_asked < p->config.first;
+                if (p->n_asked >= p->config.first)
+                        p->at = nsec_add(now,
+                                         pause - pause / 4 + rng_below(&p->rng, pause / 2 + 1));
+        }
+        let_go(p);
+}
+
+static void on_region(void *userdata, const struct peer_id *from, const struct bytes *message,
+                      nsec_t now);
+static void on_fetched(void *userdata, const struct peer_id *from, const struct bytes *message,
+                       nsec_t now);
+
+static void ask_region(struct pull *p, struct bytes after, nsec_t now) {
+        CLEANUP(buffer_donep) struct buffer message = {};
+
+        buffer_init(&message, RECORD_MESSAGE_MAX);
+        record_put_region(&message, after);
+        if (!dht_tell(p->dht, &p->from, buffer_bytes(&message), on_region, p, now))
+                end_round(p, FAILED, now);
+}
+
+static void go_on(struct pull *p, nsec_t now) {
+        CLEANUP(buffer_donep) struct buffer message = {};
+        size_t left = p->n_wanted - p->n_done;
+
+        if (left == 0 && p->has_next) {
+                ask_region(p, key_bytes(&p->next), now);
+                return;
+        }
+        if (left == 0 || p->n_fetches++ >= p->config.fetches) {
+                end_round(p, left == 0 ? WHOLE : PART, now);
+                return;
+        }
+        buffer_init(&message, RECORD_MESSAGE_MAX);
+        left = left < RECORD_PAGE_MAX ? left : RECORD_PAGE_MAX;
+        record_put_fetch(&message,
+                         BYTES(p->wanted + p->n_done * RECORD_WANTED, left * RECORD_WANTED));
+        if (!dht_tell(p->dht, &p->from, buffer_bytes(&message), on_fetched, p, now))
+                end_round(p, FAILED, now);
+}
+
+/* ---- what is listed, against what we hold ---- */
+
+struct comparison {
+        struct pull *pull;
+        struct bytes held; /* what is left of their entries, in the order of the keys */
+        uint64_t last;
+        int64_t now_us;
+        struct region_entry own[OWN_MAX]; /* ours under the key being looked at */
+        uint64_t key;
+        size_t n_own;
+};
+
+static bool is_wanted(const struct comparison *c, const struct region_entry *offered) {
+        for (size_t i = 0; i < c->n_own; i++)
+                if (!region_is_newer(offered, &c->own[i]))
+                        return false;
+        return true;
+}
+
+static void want(struct pull *p, const uint8_t *entry) {
+        memcpy(p->wanted + p->n_wanted * RECORD_WANTED, entry, RECORD_WANTED);
+        p->n_wanted++;
+        p->stats.wanted++;
+}
+
+/* Their entries up to the key that is being looked at. */
+static void settle(struct comparison *c, uint64_t before) {
+        while (c->held.len) {
+                struct region_entry offered = region_entry_read(c->held.data);
+
+                if (offered.key >= before)
+                        return;
+                if (offered.key != c->key || is_wanted(c, &offered))
+                        want(c->pull, c->held.data);
+                c->held.data += RECORD_ENTRY;
+                c->held.len -= RECORD_ENTRY;
+        }
+}
+
+static bool compare_one(void *userdata, const struct stored_record *r) {
+        struct comparison *c = userdata;
+        struct region_entry own;
+
+        if (!region_entry_of(r, &own) || r->expires_us <= c->now_us)
+                return true;
+        if (own.key > c->last)
+                return false;
+        if (own.key != c->key) {
+                settle(c, own.key);
+                c->key = own.key;
+                c->n_own = 0;
+        }
+        if (c->n_own < ELEMENTSOF(c->own))
+                c->own[c->n_own++] = own;
+        return c->held.len > 0;
+}
+
+/* Entries must come in order: who does not keep to it is told of no more than he lists. */
+static void choose(struct pull *p, struct bytes held, nsec_t now) {
+        struct comparison c = { .pull = p, .held = held, .now_us = dht_wall_us(p->dht, now) };
+
+        free(p->wanted);
+        p->wanted = xnew_n(uint8_t, held.len / RECORD_ENTRY * RECORD_WANTED + 1);
+        p->n_wanted = p->n_done = 0;
+        p->stats.listed += held.len / RECORD_ENTRY;
+        if (held.len == 0)
+                return;
+        c.last = region_entry_read(held.data + held.len - RECORD_ENTRY).key;
+        region_walk(dht_store(p->dht), &p->self, REGION_SLACK * 2 * p->radius, NULL, compare_one,
+                    &c);
+        settle(&c, UINT64_MAX);
+}
+
+static void on_region(void *userdata, const struct peer_id *from, const struct bytes *message,
+                      nsec_t now) {
+        CLEANUP(record_reply_donep) struct record_reply reply = {};
+        struct pull *p = userdata;
+
+        (void) from;
+        if (!message || !record_reply_read(*message, &reply) || reply.in->result) {
+                end_round(p, FAILED, now);
+                return;
+        }
+        p->has_next = reply.in->next.len == KEY_SIZE && p->n_fetches < p->config.fetches;
+        if (p->has_next)
+                memcpy(p->next.bytes, reply.in->next.data, KEY_SIZE);
+        choose(p, record_bytes(reply.in->held), now);
+        go_on(p, now);
+}
+
+/* ---- what comes ---- */
+
+static bool keep(struct pull *p, const Record__Store *in, nsec_t now) {
+        struct record_serve serve = { .rules = p->rules,
+                                      .quota = p->quota,
+                                      .store = dht_store(p->dht),
+                                      .now_us = dht_wall_us(p->dht, now) };
+        struct stored_record r;
+
+        p->stats.fetched++;
+        if (rules_validate(p->rules, record_bytes(in->name), record_bytes(in->value), serve.now_us,
+                           &r)) {
+                p->n_invalid++;
+                return false;
+        }
+        r.subnet = p->subnet;
+        if (r.kind == RECORD_MAILBOX)
+                memcpy(r.publisher, p->from.key.bytes, sizeof(r.publisher));
+        return record_keep(&serve, &r) == RECORD__RESULT__RESULT_OK;
+}
+
+/* Behind the last that came; when none came, behind all that were asked for. */
+static void step(struct pull *p, const Record__Reply *reply) {
+        size_t asked = p->n_wanted - p->n_done, at = 0;
+        const Record__Store *last = reply->n_stores ? reply->stores[reply->n_stores - 1] : NULL;
+        struct key key = last ? key_of(record_bytes(last->name)) : (struct key){};
+
+        asked = asked < RECORD_PAGE_MAX ? asked : RECORD_PAGE_MAX;
+        while (at < asked && !(last && load_be64(p->wanted + (p->n_done + at) * RECORD_WANTED) ==
+                                               key_prefix(&key)))
+                at++;
+        p->n_done += at < asked ? at + 1 : asked;
+}
+
+static void on_fetched(void *userdata, const struct peer_id *from, const struct bytes *message,
+                       nsec_t now) {
+        CLEANUP(record_reply_donep) struct record_reply reply = {};
+        struct pull *p = userdata;
+
+        (void) from;
+        if (!message || !record_reply_read(*message, &reply) || reply.in->result) {
+                end_round(p, FAILED, now);
+                return;
+        }
+        for (size_t i = 0; i < reply.in->n_stores && p->n_invalid < INVALID_MAX; i++) {
+                bool is_kept = keep(p, reply.in->stores[i], now);
+
+                p->stats.kept += is_kept;
+                p->stats.refused += !is_kept;
+        }
+        step(p, reply.in);
+        if (p->n_invalid >= INVALID_MAX)
+                end_round(p, FAILED, now);
+        else
+                go_on(p, now);
+}
+
+/* ---- whom ---- */
+
+static struct subnet subnet_of(const struct contact *c) {
+        struct multiaddr address;
+        struct endpoint e = {};
+
+        if (contact_addresses(c, &address, 1) == 1)
+                (void) multiaddr_endpoint(&address, &e);
+        return subnet_counted(&e);
+}
+
+void pull_maintain(struct pull *p, nsec_t now) {
+        struct contact near[AMONG_MAX];
+        size_t n, chosen;
+
+        if (p->is_busy || p->radius <= 0 || p->at > now || !dht_store(p->dht)->ops)
+                return;
+        n = p->n_asked < p->config.first ? p->config.near : p->config.among;
+        n = dht_closest_known(p->dht, &p->self, near, n < AMONG_MAX ? n : AMONG_MAX);
+        if (n == 0)
+                return;
+        chosen = rng_below(&p->rng, n);
+        p->from = contact_ref(&near[chosen]);
+        for (size_t i = 0; i < n; i++)
+                contact_done(&near[i]);
+        p->subnet = subnet_of(&p->from);
+        p->is_busy = true;
+        p->n_fetches = p->n_invalid = 0;
+        p->has_next = false;
+        p->stats.rounds++;
+        ask_region(p, BYTES_NONE, now);
+}
