@@ -16,10 +16,10 @@
 #define TICK            (5 * NSEC_PER_SEC)
 #define PROBES_PER_TICK 2
 #define TOLD_PER_PROBE  3 /* contacts of an answer that are verified */
-#define SELF_PAUSE_MIN  (10 * 60 * NSEC_PER_SEC)
+#define SELF_PAUSE_MIN  (15 * 60 * NSEC_PER_SEC)
 #define SELF_PAUSE_MAX  (40 * 60 * NSEC_PER_SEC)
 #define FIRST_SAMPLES   3
-#define SAMPLE_PAUSE    (20 * 60 * NSEC_PER_SEC)
+#define SAMPLE_PAUSE    (30 * 60 * NSEC_PER_SEC)
 #define SAVE_PAUSE      (60 * NSEC_PER_SEC)
 #define RULES_PAUSE     (30 * NSEC_PER_SEC)
 #define EXPIRE_ROWS     256

@@ -288,35 +288,42 @@ static nsec_t fresh_for(const struct table_entry *e) {
         return nsec_min(nsec_max(half_age, TABLE_FRESH_MIN), TABLE_FRESH_MAX);
 }
 
-static nsec_t silence_allowed(const struct table_bucket *b, const struct table_entry *e) {
-        return b->wants_room ? TABLE_FRESH_MIN : fresh_for(e);
+/* Of a full bucket a few may be gone: any of the others does. */
+static nsec_t silence_allowed(const struct table *t, const struct table_bucket *b,
+                              const struct table_entry *e) {
+        nsec_t least = b->n_entries < t->config.k ? 0 : TABLE_FRESH_FULL;
+
+        return b->wants_room ? TABLE_FRESH_MIN : nsec_max(fresh_for(e), least);
 }
 
-static nsec_t due(const struct table_bucket *b, const struct table_entry *e) {
+static nsec_t due(const struct table *t, const struct table_bucket *b,
+                  const struct table_entry *e) {
         if (e->is_probing || e->is_connected)
                 return NSEC_NEVER;
         if (e->failures > 0)
                 return nsec_add(e->failed, TABLE_DOUBT);
-        return nsec_add(e->answered, silence_allowed(b, e));
+        return nsec_add(e->answered, silence_allowed(t, b, e));
 }
 
 /* Of one that is due: the more, the sooner. */
-static double urgency(const struct table_bucket *b, const struct table_entry *e, nsec_t now) {
+static double urgency(const struct table *t, const struct table_bucket *b,
+                      const struct table_entry *e, nsec_t now) {
         if (e->failures > 0)
                 return 1e6;
         return (b->wants_room ? 1e3 : 1) *
-               ((double) nsec_sub(now, e->answered) / (double) silence_allowed(b, e));
+               ((double) nsec_sub(now, e->answered) / (double) silence_allowed(t, b, e));
 }
 
 /* The most urgent of the bucket, if it is more so than `most`. */
-static struct table_entry *most_urgent_in(struct table_bucket *b, nsec_t now, double *most) {
+static struct table_entry *most_urgent_in(const struct table *t, struct table_bucket *b, nsec_t now,
+                                          double *most) {
         struct table_entry *best = NULL;
 
         b->probe_at = NSEC_NEVER;
         for (unsigned i = 0; i < b->n_entries; i++) {
                 struct table_entry *e = b->slots[i].entry;
-                nsec_t when = due(b, e);
-                double u = when <= now ? urgency(b, e, now) : 0;
+                nsec_t when = due(t, b, e);
+                double u = when <= now ? urgency(t, b, e, now) : 0;
 
                 b->probe_at = nsec_min(b->probe_at, when);
                 if (u > *most)
@@ -333,7 +340,8 @@ struct table_entry *table_next_probe(struct table *t, nsec_t now) {
                 return NULL;
         for (size_t i = 0; i < TABLE_BUCKETS; i++) {
                 struct table_bucket *b = &t->buckets[i];
-                struct table_entry *e = b->probe_at <= now ? most_urgent_in(b, now, &most) : NULL;
+                struct table_entry *e =
+                        b->probe_at <= now ? most_urgent_in(t, b, now, &most) : NULL;
 
                 if (e)
                         best = e;

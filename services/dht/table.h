@@ -21,9 +21,11 @@
 #define TABLE_PER_WIDE   64
 #define TABLE_PROBES_MAX 4
 #define TABLE_CLOSEST    64
-#define TABLE_FRESH_MIN  (5 * 60 * NSEC_PER_SEC)  /* who answered in this time is not probed */
-#define TABLE_FRESH_MAX  (30 * 60 * NSEC_PER_SEC) /* who did not is, however old */
-#define TABLE_DOUBT      (5 * NSEC_PER_SEC) /* from a failed request to the probe that decides */
+#define TABLE_FRESH_MIN  (5 * 60 * NSEC_PER_SEC) /* who answered in this time is not probed */
+#define TABLE_FRESH_FULL \
+        (15 * 60 * NSEC_PER_SEC) /* nor in this one, in a full bucket nobody waits for */
+#define TABLE_FRESH_MAX (30 * 60 * NSEC_PER_SEC) /* who did not is, however old */
+#define TABLE_DOUBT     (5 * NSEC_PER_SEC) /* from a failed request to the probe that decides */
 
 /* The subnet of peers whose address is not known (relayed, names): they count as one. */
 #define SUBNET_UNRESOLVED 1

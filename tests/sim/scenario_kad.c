@@ -118,7 +118,7 @@ struct estimates {
 };
 
 /* Who came while the first ones were joining has counted a smaller network, and draws another
- * point only every 20 minutes: it is right about what it saw. */
+ * point only every 30 minutes: it is right about what it saw. */
 static struct estimates report_estimates(const struct dhts *net, const size_t *up, nsec_t grown) {
         CLEANUP(freep) double *sizes = xnew_n(double, n_nodes);
         unsigned late = 0, holding = 0, entries = 0;

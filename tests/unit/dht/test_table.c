@@ -272,6 +272,31 @@ static void probes_are_few_and_rarer_with_age(void **state) {
         table_done(&t);
 }
 
+/* Of a full bucket a few may be gone unnoticed, unless somebody waits for their place. */
+static void full_buckets_are_probed_less(void **state) {
+        struct table_peer p;
+        struct table t;
+        struct rng rng;
+
+        begin(&t, &rng, &plain);
+        for (unsigned i = 0; i < 20; i++) {
+                p = anybody(&t, &rng, 3);
+                assert_int_equal(table_answered(&t, &p, 1), TABLE_OK);
+        }
+        assert_null(table_next_probe(&t, 14 * MINUTE));
+        assert_non_null(table_next_probe(&t, 16 * MINUTE));
+        p = anybody(&t, &rng, 3);
+        assert_int_equal(table_answered(&t, &p, MINUTE), TABLE_E_WAITS);
+        assert_non_null(table_next_probe(&t, 6 * MINUTE));
+        table_done(&t);
+
+        begin(&t, &rng, &plain);
+        p = anybody(&t, &rng, 3);
+        (void) table_answered(&t, &p, 1);
+        assert_non_null(table_next_probe(&t, 6 * MINUTE)); /* one of few */
+        table_done(&t);
+}
+
 static void closest_are_the_closest(void **state) {
         const struct table_entry *near[TABLE_CLOSEST];
         struct table t;
@@ -309,4 +334,4 @@ TEST_MAIN(cmocka_unit_test(subnets_are_capped), cmocka_unit_test(unknown_address
           cmocka_unit_test(an_undialable_incumbent_stays_until_probed),
           cmocka_unit_test(doubt_hides_and_hurries),
           cmocka_unit_test(probes_are_few_and_rarer_with_age),
-          cmocka_unit_test(closest_are_the_closest))
+          cmocka_unit_test(full_buckets_are_probed_less), cmocka_unit_test(closest_are_the_closest))
