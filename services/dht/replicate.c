@@ -27,9 +27,9 @@ struct unit {
         bool is_provider, is_fetched, is_busy, is_seen; /* fetched: pull.h */
         nsec_t check_at, checked, pause, sign_at;
         uint64_t sign_id;
-        struct key holders[HOLDERS_MAX]; /* as of the last check */
+        uint64_t holders[HOLDERS_MAX]; /* as of the last check, by the first bytes of their keys */
         size_t n_holders;
-        struct key found[HOLDERS_MAX]; /* by the check under way */
+        uint64_t found[HOLDERS_MAX]; /* by the check under way */
         size_t n_found, n_new, n_read;
 };
 
@@ -128,9 +128,9 @@ static struct unit *see_unit(struct replicate *r, const struct key *key, const u
         return u;
 }
 
-static bool is_known(const struct key *keys, size_t n, const struct key *key) {
+static bool is_known(const uint64_t *keys, size_t n, uint64_t key) {
         for (size_t i = 0; i < n; i++)
-                if (key_equal(&keys[i], key))
+                if (keys[i] == key)
                         return true;
         return false;
 }
@@ -138,10 +138,10 @@ static bool is_known(const struct key *keys, size_t n, const struct key *key) {
 /* Only who was not responsible at the last check. */
 static bool wants(void *userdata, const struct contact *node) {
         struct unit *u = userdata;
-        bool is_new = !is_known(u->holders, u->n_holders, &node->key);
+        bool is_new = !is_known(u->holders, u->n_holders, key_prefix(&node->key));
 
         if (u->n_found < HOLDERS_MAX)
-                u->found[u->n_found++] = node->key;
+                u->found[u->n_found++] = key_prefix(&node->key);
         u->n_new += is_new;
         return is_new && !u->is_provider;
 }

@@ -6,7 +6,7 @@
 #include "services/dht/mailbox.h"
 
 #define HOURS    3600
-#define VERDICTS 256 /* direct-mapped; what is read or handed on in quick succession */
+#define VERDICTS 64 /* direct-mapped; what is read or handed on in quick succession */
 
 /* ---- the table ---- */
 

@@ -6,6 +6,8 @@
 #include "common/base/memory.h"
 #include "services/dht/store_memory.h"
 
+#define SECOND_US INT64_C(1000000)
+
 struct shelf_value {
         struct shelf_value *chain;
         size_t n_refs;
@@ -206,7 +208,7 @@ static bool has_room(const struct shelf *s, const struct stored_record *r,
 
 int shelf_put(struct shelf *s, const struct stored_record *r) {
         struct shelf_copy *old = find(s, &r->key, r->slot);
-        struct shelf_copy c = { .received_us = r->received_us,
+        struct shelf_copy c = { .received_s = (uint32_t) (r->received_us / SECOND_US),
                                 .publisher = load_be32(r->publisher),
                                 .subnet = r->subnet,
                                 .class = (uint8_t) r->class };
@@ -236,7 +238,7 @@ static bool show(const struct shelf_copy *c, store_record_fn fn, void *userdata)
 
         r.class = (enum store_class) c->class;
         r.subnet = c->subnet;
-        r.received_us = c->received_us;
+        r.received_us = c->received_s * SECOND_US;
         return fn(userdata, &r);
 }
 

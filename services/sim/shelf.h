@@ -1,7 +1,7 @@
 #pragma once
 
 /* The records of one node's disk, small enough for thousands of nodes: what many keep alike is
- * kept once (struct shelf_pool), a copy takes 32 bytes. Answers as dht's store_memory does. Pure.
+ * kept once (struct shelf_pool), a copy takes 24 bytes. Answers as dht's store_memory does. Pure.
  */
 
 #include "services/dht/store.h"
@@ -17,8 +17,8 @@ void shelf_pool_done(struct shelf_pool *p); /* after all shelves */
 
 struct shelf_copy {
         struct shelf_value *value; /* a reference */
-        int64_t received_us;
-        uint32_t publisher; /* its first bytes: to count without looking elsewhere */
+        uint32_t received_s;       /* nobody asks more precisely */
+        uint32_t publisher;        /* its first bytes: to count without looking elsewhere */
         struct subnet subnet;
         uint8_t class;
 };

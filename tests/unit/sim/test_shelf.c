@@ -40,7 +40,7 @@ static struct stored_record draw(uint8_t value[16]) {
         r.slot[31] = (uint8_t) rng_below(&rng, 3);
         r.sequence = rng_below(&rng, 4);
         r.expires_us = (int64_t) rng_below(&rng, 1000);
-        r.received_us = (int64_t) rng_below(&rng, 100);
+        r.received_us = (int64_t) rng_below(&rng, 100) * 1000000; /* whole seconds */
         r.publisher[rng_below(&rng, 2) * 31] = (uint8_t) (1 + rng_below(&rng, 3));
         r.subnet = (struct subnet){ 4, { (uint8_t) rng_below(&rng, 3) } };
         r.class = rng_chance(&rng, 0.1) ? STORE_OWN : STORE_FOREIGN;
