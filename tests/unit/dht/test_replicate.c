@@ -385,6 +385,69 @@ static void thinned_neighbourhoods_fill_up(void **state) {
         network_done(net);
 }
 
+/* As a publisher that left long ago had it stored, at every node that is up. */
+static void leave_behind(struct dhts *net, uint32_t number) {
+        CLEANUP(buffer_donep) struct buffer name = {};
+        CLEANUP(buffer_donep) struct buffer value = {};
+        struct sign_public public = { .bytes = { 9 } };
+        struct record_statement s = { .kind = RECORD_NAME,
+                                      .network = BYTES_LIT("default"),
+                                      .label = BYTES_LIT("left"),
+                                      .sequence = 1,
+                                      .ttl_s = 48 * 3600,
+                                      .payload = BYTES_OF(root) };
+        struct stored_record r;
+        struct signature signature;
+
+        store_be32(public.bytes + 4, number);
+        s.publisher = peer_id_from_ed25519(&public);
+        s.created_us = dht_wall_us(net->nodes[0].dht, net->now);
+        buffer_init(&name, RECORD_NAME_MAX);
+        buffer_init(&value, RECORD_BYTES_MAX);
+        assert_int_equal(record_encode(&s, &value), RECORD_OK);
+        signature = fake_signature(&public, buffer_bytes(&value));
+        buffer_put_bytes(&value, signature_bytes(&signature));
+        (void) name_for(&name, RECORD_NAME, &s.publisher, s.label);
+        for (size_t i = 0; i < net->config.n; i++) {
+                if (!net->nodes[i].is_up)
+                        continue;
+                assert_null(rules_validate(keeper_rules(net->nodes[i].records), buffer_bytes(&name),
+                                           buffer_bytes(&value), s.created_us, &r));
+                assert_int_equal(stores[i].ops->put(stores[i].self, &r), STORE_OK);
+        }
+}
+
+/* More than one neighbour answers of one peer in a burst: the others give the rest. */
+static void piles_come_over(void **state) {
+        enum { PILE = 1500 };
+        struct dhts_config config;
+        struct store_counts counts;
+        const struct pull_stats *s;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        config.n = 16;
+        config.seed = 21;
+        config.records = &records;
+        net = dhts_new(&config);
+        for (size_t i = 0; i < 15; i++) {
+                dhts_start(net, i, NULL, 0);
+                dhts_run(net, NSEC_PER_SEC);
+        }
+        dhts_run(net, 5 * MINUTE);
+        for (uint32_t i = 0; i < PILE; i++)
+                leave_behind(net, i);
+        dhts_start(net, 15, (size_t[]){ 1 }, 1);
+        dhts_run(net, 5 * MINUTE);
+        stores[15].ops->counts(stores[15].self, &counts);
+        s = keeper_pulls(net->nodes[15].records);
+        print_message("# of %d it has %zu, from %zu neighbours, %zu fetched\n", PILE,
+                      (size_t) counts.records, (size_t) s->rounds, (size_t) s->fetched);
+        assert_int_equal(counts.records, PILE);
+        assert_int_equal(s->fetched, PILE); /* each once */
+        network_done(net);
+}
+
 /* Back from its disk, a node fetches what was published meanwhile, and nothing twice. */
 static void who_returns_fetches_what_it_missed(void **state) {
         struct dhts *net = network(30, 19);
@@ -513,6 +576,6 @@ static void rotations_stay(void **state) {
 
 TEST_MAIN(TEST(topics_are_found), TEST(names_are_versions), TEST(gaps_are_filled),
           TEST(rest_costs_little), TEST(records_outlive_their_ttl), TEST(rotations_stay),
-          TEST(newcomers_fetch_theirs), TEST(thinned_neighbourhoods_fill_up),
+          TEST(newcomers_fetch_theirs), TEST(thinned_neighbourhoods_fill_up), TEST(piles_come_over),
           TEST(who_returns_fetches_what_it_missed), TEST(publishers_leave_it_to_holders),
           TEST(letters_are_delivered_once))
