@@ -324,6 +324,10 @@ void dht_sign_failed(struct dht *d, uint64_t id, nsec_t now) {
         on_signed(d, id, BYTES_NONE, BYTES_NONE, now);
 }
 
+bool dht_is_server(const struct dht *d) {
+        return d->is_server;
+}
+
 bool dht_is_responsible(const struct dht *d, const struct key *key) {
         const struct table_entry *near[TABLE_CLOSEST];
         size_t n = table_closest(&d->table, key, NULL, near, d->config.k);

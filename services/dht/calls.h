@@ -29,6 +29,7 @@ bool dht_provide_again(struct dht *d, struct bytes multihash, dht_stored_fn fn, 
                        nsec_t now);
 /* A packed keyring.SignRecordRequest; answered by record_rules.on_signed with this id. */
 uint64_t dht_sign(struct dht *d, struct bytes request);
+bool dht_is_server(const struct dht *d);
 /* Whether this node is among the k closest to the key as far as its table tells. */
 bool dht_is_responsible(const struct dht *d, const struct key *key);
 /* Those known around a point, ourselves included, to rank many keys there: the first 64 bits of

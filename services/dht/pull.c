@@ -299,7 +299,8 @@ void pull_maintain(struct pull *p, nsec_t now) {
         struct contact near[AMONG_MAX];
         size_t n, chosen;
 
-        if (p->is_busy || p->radius <= 0 || p->at > now || !dht_store(p->dht)->ops)
+        if (p->is_busy || p->radius <= 0 || p->at > now || !dht_store(p->dht)->ops ||
+            !dht_is_server(p->dht)) /* nobody asks a client for what it holds */
                 return;
         n = p->n_asked < p->config.first ? p->config.near : p->config.among;
         n = dht_closest_known(p->dht, &p->self, near, n < AMONG_MAX ? n : AMONG_MAX);

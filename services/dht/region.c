@@ -142,7 +142,7 @@ void region_list(const struct record_serve *s, const struct dht_remote *from, st
         struct listing l = { .copies = copies };
         struct key key;
 
-        if (s->radius <= 0)
+        if (s->radius <= 0 || !from->is_server)
                 return;
         asker_init(&l.asker, s, from);
         if (after.len)
@@ -210,7 +210,7 @@ void region_fetch(const struct record_serve *s, const struct dht_remote *from, s
                   struct buffer *copies, struct region_page *page, Record__Reply *reply) {
         struct fetching f = { .copies = copies, .page = page };
 
-        if (s->radius <= 0)
+        if (s->radius <= 0 || !from->is_server)
                 return;
         asker_init(&f.asker, s, from);
         for (size_t at = 0; at < wanted.len && !f.is_full; at += RECORD_WANTED)

@@ -2,8 +2,8 @@
 
 /* What a node says about the records near another (Region and Fetch of /quorate/record/1): what it
  * holds of that for which the other is among the k closest as far as it knows, so that nobody far
- * away learns what lies here. Announcements under topics are their publishers' own affair, and a
- * tombstone goes with its letter. Pure. */
+ * away learns what lies here, nor a client. Announcements under topics are their publishers' own
+ * affair, and a tombstone goes with its letter. Pure. */
 
 #include "services/dht/record_serve.h"
 

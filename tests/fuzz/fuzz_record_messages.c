@@ -31,6 +31,7 @@ static struct node *the_node(void) {
         quota.records_max = limits.records;
         n.rules = rules_new(&config);
         n.from.endpoint = endpoint_ip4(addr, 4001);
+        n.from.is_server = true;
         contact_init(&n.from.contact, &peer, NULL, 0);
         n.quota = quota_new(&quota, &n.from.contact.key, 1);
         n.store = store_memory_new(&limits, 1);

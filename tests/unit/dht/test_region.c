@@ -9,6 +9,13 @@
 
 static const uint8_t root[32] = { 7 };
 
+static struct dht_remote server_at(const struct person *p) {
+        struct dht_remote r = remote_at(p, 0);
+
+        r.is_server = true;
+        return r;
+}
+
 /* With the two numbers that are told apart: of a record and its version. */
 static void store_name(struct server *s, uint32_t person, uint64_t sequence) {
         struct person p = person_no(person);
@@ -53,7 +60,7 @@ static struct region_entry entry_at(const struct server *s, size_t i) {
 static void only_the_near_is_listed(void **state) {
         struct server *s = server_new(BITS);
         struct person asker = person_no(1000);
-        struct dht_remote from = remote_at(&asker, 0);
+        struct dht_remote from = server_at(&asker);
         size_t n_near = 0, n_listed;
 
         s->serve.radius = 0.1;
@@ -79,6 +86,10 @@ static void only_the_near_is_listed(void **state) {
                         assert_true(key_equal(&key, &(struct key[]){ key_of(record_bytes(
                                                             s->last.in->stores[0]->name)) }[0]));
         }
+        from.is_server = false; /* a client keeps nothing */
+        ask_region(s, &from, BYTES_NONE);
+        assert_int_equal(s->last.in->held.len, 0);
+        from.is_server = true;
         s->serve.radius = 0; /* we do not know our region: nothing is said */
         ask_region(s, &from, BYTES_NONE);
         assert_int_equal(s->last.in->held.len, 0);
@@ -90,7 +101,7 @@ static void entries_tell_versions_apart(void **state) {
         const struct region_entry letter = { .key = 1, .version = 7, .is_letter = true };
         struct server *s = server_new(BITS);
         struct person asker = person_no(1000);
-        struct dht_remote from = remote_at(&asker, 0);
+        struct dht_remote from = server_at(&asker);
         struct region_entry e;
 
         s->serve.radius = 1;
@@ -111,7 +122,7 @@ static void entries_tell_versions_apart(void **state) {
 static void announcements_are_not_listed(void **state) {
         struct server *s = server_new(BITS);
         struct person p = person_no(3), asker = person_no(1000);
-        struct dht_remote from = remote_at(&asker, 0);
+        struct dht_remote from = server_at(&asker);
         struct record_statement topic =
                 statement_by(&p, RECORD_TOPIC, BYTES_LIT("chess"), BYTES_LIT("here"));
 
@@ -128,7 +139,7 @@ static void announcements_are_not_listed(void **state) {
 static void letters_are_fetched_one_by_one(void **state) {
         struct server *s = server_new(BITS);
         struct person to = person_no(9), asker = person_no(1000);
-        struct dht_remote from = remote_at(&asker, 0);
+        struct dht_remote from = server_at(&asker);
         struct bytes name;
 
         s->serve.radius = 1;
@@ -170,7 +181,7 @@ static void pages_join(void **state) {
         enum { N = RECORD_ENTRIES_MAX + 300 };
         struct server *s = server_new(BITS);
         struct person asker = person_no(1000);
-        struct dht_remote from = remote_at(&asker, 0);
+        struct dht_remote from = server_at(&asker);
         uint8_t after[KEY_SIZE];
         uint64_t last = 0;
         size_t n = 0, n_pages = 0;
@@ -208,7 +219,7 @@ static void pages_join(void **state) {
 static void malformed_questions_are_refused(void **state) {
         struct server *s = server_new(BITS);
         struct person asker = person_no(1000);
-        struct dht_remote from = remote_at(&asker, 0);
+        struct dht_remote from = server_at(&asker);
         static const uint8_t bytes[(RECORD_PAGE_MAX + 1) * RECORD_WANTED];
         const size_t bad[] = { 0, 15, 17, sizeof(bytes) };
 
