@@ -30,7 +30,7 @@ struct pull {
         struct contact from;
         struct subnet subnet; /* of `from`: its records are counted to it */
         struct key next;
-        unsigned n_fetches, n_invalid;
+        unsigned n_questions, n_invalid, n_kept;
         uint8_t *wanted; /* RECORD_WANTED bytes each */
         size_t n_wanted, n_done;
 };
@@ -40,7 +40,7 @@ void pull_config_default(struct pull_config *ret) {
                                      .first = 3,
                                      .near = 8,
                                      .among = AMONG_MAX,
-                                     .fetches = 20 };
+                                     .questions = 20 };
 }
 
 struct pull *pull_new(const struct pull_config *config, struct dht *d, struct rules *rules,
@@ -121,12 +121,16 @@ static void go_on(struct pull *p, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer message = {};
         size_t left = p->n_wanted - p->n_done;
 
-        if (left == 0 && p->has_next) {
-                ask_region(p, key_bytes(&p->next), now);
+        if (left == 0 && !p->has_next) {
+                end_round(p, WHOLE, now);
                 return;
         }
-        if (left == 0 || p->n_fetches++ >= p->config.fetches) {
-                end_round(p, left == 0 ? WHOLE : PART, now);
+        if (p->n_questions++ >= p->config.questions) {
+                end_round(p, p->n_kept ? PART : FAILED, now); /* it only kept us busy */
+                return;
+        }
+        if (left == 0) {
+                ask_region(p, key_bytes(&p->next), now);
                 return;
         }
         buffer_init(&message, RECORD_MESSAGE_MAX);
@@ -220,7 +224,7 @@ static void on_region(void *userdata, const struct peer_id *from, const struct b
                 end_round(p, FAILED, now);
                 return;
         }
-        p->has_next = reply.in->next.len == KEY_SIZE && p->n_fetches < p->config.fetches;
+        p->has_next = reply.in->next.len == KEY_SIZE;
         if (p->has_next)
                 memcpy(p->next.bytes, reply.in->next.data, KEY_SIZE);
         choose(p, record_bytes(reply.in->held), now);
@@ -275,6 +279,7 @@ static void on_fetched(void *userdata, const struct peer_id *from, const struct 
                 bool is_kept = keep(p, reply.in->stores[i], now);
 
                 p->stats.kept += is_kept;
+                p->n_kept += is_kept;
                 p->stats.refused += !is_kept;
         }
         step(p, reply.in);
@@ -312,7 +317,7 @@ void pull_maintain(struct pull *p, nsec_t now) {
                 contact_done(&near[i]);
         p->subnet = subnet_of(&p->from);
         p->is_busy = true;
-        p->n_fetches = p->n_invalid = 0;
+        p->n_questions = p->n_invalid = p->n_kept = 0;
         p->has_next = false;
         p->stats.rounds++;
         ask_region(p, BYTES_NONE, now);

@@ -17,7 +17,7 @@ struct pull_config {
         nsec_t pause;         /* 10 min */
         unsigned first;       /* neighbours asked one after the other by who has just come: 3 */
         unsigned near, among; /* of so many closest these are drawn, then the others: 8, 20 */
-        unsigned fetches;     /* questions to one neighbour at a time, which counts them: 20 */
+        unsigned questions;   /* to one neighbour at a time, which counts them: 20 */
 };
 void pull_config_default(struct pull_config *ret);
 
