@@ -219,6 +219,7 @@ struct framed *framed_open(struct link *transport, const struct framed_open *o,
                                                (uint8_t *) o->addresses[i].bytes };
         open.addresses = addresses;
         open.told = o->is_told;
+        open.idle = o->is_idle;
         open.peer = (ProtobufCBinaryData){ o->peer.len, (uint8_t *) o->peer.bytes };
         open.protocols = (char **) o->protocols;
         open.n_protocols = o->n_protocols;

@@ -50,6 +50,7 @@ struct framed_open {
         size_t n_protocols;
         size_t frame_max; /* larger ones end the stream */
         nsec_t timeout;   /* dial and negotiation */
+        bool is_idle;     /* while nothing moves on it, it keeps no connection alive */
 };
 #define FRAMED_PROTOCOLS_MAX 8
 #define FRAMED_ADDRESSES_MAX 8

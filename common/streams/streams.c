@@ -52,6 +52,7 @@ static void serve_now(struct streams *s) {
                 transport__protocol__init(&protocols[i]);
                 protocols[i].id = s->ids[i];
                 protocols[i].max_streams_per_peer = s->protocols[i].max_per_peer;
+                protocols[i].idle = s->protocols[i].is_idle;
                 list[i] = &protocols[i];
         }
         request.protocols = list;

@@ -21,6 +21,7 @@ struct streams_protocol {
         uint32_t max_per_peer; /* inbound streams; 0: 32 */
         size_t frame_max;
         const struct framed_handler *handler; /* of inbound streams */
+        bool is_idle; /* open ones keep no connection alive; streams_keep() does */
 };
 #define STREAMS_PROTOCOLS_MAX 8
 

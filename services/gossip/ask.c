@@ -3,8 +3,11 @@
 #include "common/base/memory.h"
 #include "common/wire/unpack.h"
 #include "services/gossip/core_calls.h"
+#include "services/gossip/neighbours.h"
 
 /* Questions on /quorate/peers/1 and lookups, on behalf of draws and crawls. */
+
+#define DRAW_ASKS 4 /* times those of a crawl */
 
 static const struct unpack_limits reply_limits = {
         .depth = 3,
@@ -26,6 +29,7 @@ struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, ns
         c->number = number;
         c->kind = kind;
         c->deadline = deadline;
+        c->wake = NSEC_NEVER;
         list_push_back(&g->call_order, &c->link);
         (void) map_set_u64(g->calls, number, c);
         return c;
@@ -70,9 +74,11 @@ void ask_forget_call(struct gossip *g, struct call *call) {
 }
 
 static struct ask *ask_new(struct gossip *g, struct call *call, nsec_t now) {
+        /* A draw has no time to ask one after the other. */
+        unsigned max = g->config.asks_max * (call->kind == CALL_DRAW ? DRAW_ASKS : 1);
         struct ask *a;
 
-        if (call->n_asks >= g->config.asks_max || map_count(g->asks) >= ASKED_MAX)
+        if (call->n_asks >= max || map_count(g->asks) >= ASKED_MAX)
                 return NULL;
         a = xnew(struct ask);
         a->id = gossip_next_id(g);
@@ -175,19 +181,23 @@ void gossip_found(struct gossip *g, uint64_t id, const struct gossip_contact *li
 
         g->now = now;
         if (id == 0)
-                publish_members_found(g, told, n, now);
+                neighbours_found(g, told, n, now);
         else if (a && a->on_found)
                 finish(g, a, NULL, told, n, now);
 }
 
 /* ---- Time ---- */
 
+static nsec_t call_deadline(const struct call *c) {
+        return nsec_min(c->deadline, c->wake);
+}
+
 nsec_t ask_deadline(const struct gossip *g) {
         const struct list *first = list_first(&g->ask_order);
         nsec_t at = first ? LIST_ENTRY(first, struct ask, link)->deadline : NSEC_NEVER;
 
         LIST_FOREACH (it, &g->call_order)
-                at = nsec_min(at, LIST_ENTRY(it, struct call, link)->deadline);
+                at = nsec_min(at, call_deadline(LIST_ENTRY(it, struct call, link)));
         return at;
 }
 
@@ -208,11 +218,9 @@ void ask_expire(struct gossip *g, nsec_t now) {
         LIST_FOREACH_SAFE (it, &g->call_order) {
                 struct call *c = LIST_ENTRY(it, struct call, link);
 
-                if (now < c->deadline)
-                        continue;
-                if (c->kind == CALL_DRAW)
-                        draw_end(g, c, now);
-                else
-                        crawl_end(g, c, now);
+                if (now >= c->deadline)
+                        (c->kind == CALL_DRAW ? draw_end : crawl_end)(g, c, now);
+                else if (now >= c->wake)
+                        draw_wake(g, c, now);
         }
 }

@@ -36,7 +36,9 @@
 struct known_peer {
         struct peer_id peer;
         struct endpoint endpoint;
-        bool is_outbound, speaks_peers, is_kept, has_stream, wants_stream;
+        bool is_outbound, speaks_peers, has_stream, wants_stream;
+        bool has_spoken, is_needed, is_kept; /* kept: its connection, by transport */
+        uint32_t place;                      /* of its key: the first 32 bits */
         unsigned pow_bits;
         enum pubsub_version version;
         struct refbuf *record;
@@ -102,8 +104,9 @@ struct gossip {
         unsigned bits;
         bool in_both;
         struct membership_topic shards[SHARDS_MAX];
-        nsec_t next_members;
-        nsec_t listening; /* since when others of our shard have spoken to us */
+        nsec_t next_members, next_tending;
+        unsigned n_misses; /* members looked for in vain, since the last that was found */
+        nsec_t listening;  /* since when others of our shard have spoken to us */
 
         struct rate served;  /* questions, of all peers together */
         nsec_t next_lifting; /* the first block that ends */
@@ -138,9 +141,6 @@ void publish_reached(struct gossip *g, uint64_t n);    /* the last one went to s
 void publish_heard_from(struct gossip *g, nsec_t now); /* a peer spoke: the first, perhaps */
 nsec_t publish_deadline(const struct gossip *g);
 void publish_signed(struct gossip *g, struct bytes signature, nsec_t now);
-/* Enough members of our shards to be connected to. */
-void publish_members_found(struct gossip *g, const struct gossip_contact *list, size_t n,
-                           nsec_t now);
 
 /* ---- deny.c ---- */
 

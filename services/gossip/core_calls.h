@@ -35,6 +35,7 @@ struct call {
         uint64_t number;
         enum call_kind kind;
         nsec_t deadline;
+        nsec_t wake;     /* of a draw: to look after it again */
         unsigned n_asks; /* under way */
         bool is_over;
         void *state; /* struct draw or struct crawl */
@@ -56,6 +57,7 @@ void call_free(struct gossip *g, struct call *c);
 
 /* ---- draw.c, crawl.c: what a call does when its time is over, and what it owns ---- */
 
+void draw_wake(struct gossip *g, struct call *c, nsec_t now);
 void draw_end(struct gossip *g, struct call *c, nsec_t now);
 void draw_free(struct call *c);
 void crawl_end(struct gossip *g, struct call *c, nsec_t now);
@@ -63,5 +65,4 @@ void crawl_free(struct call *c);
 
 /* ---- serve.c ---- */
 
-void serve(struct gossip *g, uint64_t id, struct known_peer *peer, struct bytes question,
-           nsec_t now);
+void serve(struct gossip *g, uint64_t id, struct bytes question, nsec_t now);

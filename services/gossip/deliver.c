@@ -133,6 +133,7 @@ static void first_copy(struct pubsub *p, struct pending *x, const struct pubsub_
         if (!x)
                 return;
         x->data_len = m->data.len;
+        x->is_direct = peer_id_equal(&x->from, &m->author);
         (void) cache_see(p->cache, &x->id, now);
         if (lazy_kept(p, &x->id))
                 count(p, COUNT_IWANT_DELIVERED);
@@ -227,6 +228,17 @@ static void keep_body(struct pubsub *p, struct topic *t, const struct message_id
         cache_put(p->cache, id, t->name, raw);
 }
 
+/* Who is due first stands first. */
+static void defer(struct pubsub *p, struct pending *x, nsec_t later) {
+        struct list *at = &p->deferred;
+
+        x->later = later;
+        while (at->previous != &p->deferred &&
+               LIST_ENTRY(at->previous, struct pending, link)->later > later)
+                at = at->previous;
+        list_push_back(at, &x->link);
+}
+
 /* True: part of the mesh gets it later. */
 static bool accepted(struct pubsub *p, struct pending *x, nsec_t now) {
         struct router_peer *from = router_peer(p, &x->from);
@@ -242,11 +254,10 @@ static bool accepted(struct pubsub *p, struct pending *x, nsec_t now) {
         if (x->data_len >= p->config.idontwant_size)
                 lazy_idontwant(p, x->topic, &x->id, &x->from);
         keep_body(p, x->topic, &x->id, x->raw);
-        if (!forward(p, x, p->config.d_eager, now))
+        if (!forward(p, x, x->is_direct ? 0 : p->config.d_eager, now))
                 return false;
         (void) map_remove_u64(p->pending_numbers, x->number);
-        x->later = nsec_add(now, p->config.forward_delay);
-        list_push_back(&p->deferred, &x->link);
+        defer(p, x, nsec_add(now, x->is_direct ? p->config.direct_delay : p->config.forward_delay));
         return true;
 }
 

@@ -5,13 +5,20 @@
 
 /* Candidates for a job: a draw from random shards, each asked through one of its
  * members. Every shard has the same chance, so every host has nearly the same,
- * however near its id is to ours. */
+ * however near its id is to ours.
+ *
+ * A draw has a second, and a connection and a question take two round trips: members are asked
+ * whom dht's table has, all that should be needed at once. Of a shard that it has nobody of, the
+ * nearest one that it has is asked instead, which keeps the chances about the same; a look-up,
+ * which takes seconds, is begun when no such shard is left. */
 
 #define TIMEOUT_DEFAULT NSEC_PER_SEC
-#define AHEAD           12 /* shards being asked at once */
+#define AHEAD           32 /* shards being asked at once */
+#define LOOKUPS_MAX     4  /* by asking others */
 #define VISITS_MAX      512
 #define SHARE_FIRST     0.05 /* of hosts that fit, until answers say better */
-#define MEMBERS_LOOKED  3
+#define MEMBERS_LOOKED  8
+#define HEDGE           (400 * NSEC_PER_MSEC) /* who has not answered by then is asked besides others */
 #define SLACK           (2 * NSEC_PER_SEC) /* a record may be on its way */
 
 struct draw {
@@ -21,8 +28,15 @@ struct draw {
         size_t count;
         bool local;
         struct rng rng;
-        unsigned n_visited, n_shards, stride, next; /* shards in a random order: next += stride */
+        unsigned bits, n_shards, stride, next; /* shards in a random order: next += stride */
+        unsigned n_picked;                     /* of that order */
+        uint32_t visited[VISITS_MAX];          /* prefixes */
+        unsigned n_visited;
+        uint32_t skipped[LOOKUPS_MAX]; /* dht knows nobody of them */
+        unsigned n_skipped, n_late;
+        bool is_hedged;
         size_t n, asked, known, unusable;
+        double expected; /* share of hosts that fit, until answers say better */
         struct gossip_candidate list[GOSSIP_DRAW_MAX];
         struct peer_id peers[GOSSIP_DRAW_MAX];
 };
@@ -100,20 +114,25 @@ static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
         }
 }
 
+static void try_another(struct gossip *g, struct call *c, const struct ask *instead, nsec_t now);
+
 static void on_sample(struct gossip *g, struct ask *a, const Peers__Reply *reply, nsec_t now) {
         struct draw *d = a->call->state;
 
         if (reply)
                 take_reply(g, d, a, reply, now);
+        else if (!d->is_hedged)
+                try_another(g, a->call, a, now);
         step(g, a->call, now);
 }
 
 static void ask_member(struct gossip *g, struct call *c, const struct gossip_contact *member,
-                       nsec_t now) {
+                       bool is_instead, nsec_t now) {
         Peers__Request request = PEERS__REQUEST__INIT;
         Peers__Sample sample = PEERS__SAMPLE__INIT;
         struct draw *d = c->state;
         char *engines[CAPABILITY_ENGINES_MAX];
+        struct ask *a;
 
         for (size_t i = 0; i < d->filter.n_engines; i++)
                 engines[i] = d->text[i];
@@ -127,17 +146,41 @@ static void ask_member(struct gossip *g, struct call *c, const struct gossip_con
         sample.max = (uint32_t) d->count;
         request.body_case = PEERS__REQUEST__BODY_SAMPLE;
         request.sample = &sample;
-        if (ask_peer(g, c, member, &request, on_sample, now))
-                d->asked++;
+        a = ask_peer(g, c, member, &request, on_sample, now);
+        if (!a)
+                return;
+        a->tag = is_instead;
+        d->asked++;
 }
 
-static const struct gossip_contact *member_of(struct gossip *g, const struct shard *shard,
+static bool is_visited(const struct draw *d, uint32_t prefix) {
+        for (unsigned i = 0; i < d->n_visited; i++)
+                if (d->visited[i] == prefix)
+                        return true;
+        return false;
+}
+
+static bool may_ask(const struct gossip *g, const struct gossip_contact *c) {
+        return !peer_id_equal(&c->peer, &g->self) && !gossip_is_blocked(g, &c->peer);
+}
+
+/* Of that shard, or else the closest of a shard that was not visited yet; NULL: nobody. */
+static const struct gossip_contact *member_of(struct gossip *g, const struct draw *d,
+                                              const struct shard *shard,
                                               const struct gossip_contact *list, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                if (shard_has(shard, &list[i].peer) && !peer_id_equal(&list[i].peer, &g->self) &&
-                    !gossip_is_blocked(g, &list[i].peer))
+        const struct gossip_contact *other = NULL;
+
+        for (size_t i = 0; i < n; i++) {
+                struct shard s = shard_of(&list[i].peer, shard->bits);
+
+                if (!may_ask(g, &list[i]))
+                        continue;
+                if (s.prefix == shard->prefix)
                         return &list[i];
-        return NULL;
+                if (!other && !is_visited(d, s.prefix))
+                        other = &list[i];
+        }
+        return other;
 }
 
 static void put_key(struct gossip *g, const struct shard *shard, uint8_t key[32]) {
@@ -146,80 +189,147 @@ static void put_key(struct gossip *g, const struct shard *shard, uint8_t key[32]
                 store_be32(key, shard->prefix | load_be32(key) >> shard->bits);
 }
 
+static void visit(struct gossip *g, struct call *c, const struct gossip_contact *member,
+                  nsec_t now) {
+        struct draw *d = c->state;
+
+        d->visited[d->n_visited++] = shard_of(&member->peer, d->bits).prefix;
+        ask_member(g, c, member, false, now);
+}
+
 static void on_members(struct gossip *g, struct ask *a, const struct gossip_contact *list, size_t n,
                        nsec_t now) {
-        struct shard shard = { g->bits, (uint32_t) a->tag };
-        const struct gossip_contact *member = member_of(g, &shard, list, n);
+        struct draw *d = a->call->state;
+        struct shard shard = { d->bits, (uint32_t) a->tag };
 
-        if (member)
-                ask_member(g, a->call, member, now);
+        for (size_t i = 0; i < n && d->n_visited < VISITS_MAX; i++)
+                if (shard_has(&shard, &list[i].peer) && may_ask(g, &list[i])) {
+                        visit(g, a->call, &list[i], now);
+                        break;
+                }
         step(g, a->call, now);
 }
 
-/* The table first: it often has a member, and asking it costs nothing. */
+/* The table: it often has a member, and looking there costs nothing. */
 static void on_members_known(struct gossip *g, struct ask *a, const struct gossip_contact *list,
                              size_t n, nsec_t now) {
-        struct shard shard = { g->bits, (uint32_t) a->tag };
-        const struct gossip_contact *member = member_of(g, &shard, list, n);
-        struct lookup l = { .n = MEMBERS_LOOKED };
-        struct ask *again;
+        struct draw *d = a->call->state;
+        struct shard shard = { d->bits, (uint32_t) a->tag };
+        const struct gossip_contact *member = member_of(g, d, &shard, list, n);
 
-        if (member) {
-                ask_member(g, a->call, member, now);
-        } else {
-                l.fn = on_members;
-                put_key(g, &shard, l.key);
-                again = ask_lookup(g, a->call, &l, now);
-                if (again)
-                        again->tag = a->tag;
-        }
+        if (member && d->n_visited < VISITS_MAX)
+                visit(g, a->call, member, now);
+        else if (!member && d->n_skipped < LOOKUPS_MAX)
+                d->skipped[d->n_skipped++] = shard.prefix;
         step(g, a->call, now);
 }
 
-static bool visit(struct gossip *g, struct call *c, nsec_t now) {
-        struct draw *d = c->state;
-        struct shard shard = { g->bits, 0 };
-        struct lookup l = { .n = MEMBERS_LOOKED };
+/* tag: whether it is in place of somebody who did not answer, for whom nobody else is asked. */
+static void on_members_left(struct gossip *g, struct ask *a, const struct gossip_contact *list,
+                            size_t n, nsec_t now) {
+        struct draw *d = a->call->state;
+        struct shard shard = shard_of(&a->to.peer, d->bits);
+
+        for (size_t i = 0; i < n; i++)
+                if (shard_has(&shard, &list[i].peer) && may_ask(g, &list[i]) &&
+                    !peer_id_equal(&list[i].peer, &a->to.peer)) {
+                        ask_member(g, a->call, &list[i], true, now);
+                        break;
+                }
+        step(g, a->call, now);
+}
+
+/* Of the same shard, whom dht knows. */
+static void try_another(struct gossip *g, struct call *c, const struct ask *instead, nsec_t now) {
+        const struct draw *d = c->state;
+        struct shard shard = shard_of(&instead->to.peer, d->bits);
+        struct lookup l = { .n = MEMBERS_LOOKED, .local = true, .fn = on_members_left };
         struct ask *a;
 
-        if (g->bits > 0)
-                shard.prefix = d->next << (32 - g->bits);
-        l.local = true;
-        l.fn = on_members_known;
+        if (instead->tag)
+                return;
         put_key(g, &shard, l.key);
         a = ask_lookup(g, c, &l, now);
-        if (!a)
-                return false;
-        a->tag = shard.prefix;
+        if (a)
+                a->to.peer = instead->to.peer;
+}
+
+static bool look(struct gossip *g, struct call *c, uint32_t prefix, bool local, nsec_t now) {
+        const struct draw *d = c->state;
+        struct shard shard = { d->bits, prefix };
+        struct lookup l = { .n = MEMBERS_LOOKED, .local = local };
+        struct ask *a;
+
+        l.fn = local ? on_members_known : on_members;
+        put_key(g, &shard, l.key);
+        a = ask_lookup(g, c, &l, now);
+        if (a)
+                a->tag = prefix;
+        return a != NULL;
+}
+
+static uint32_t pick(struct draw *d) {
+        uint32_t prefix = d->bits > 0 ? d->next << (32 - d->bits) : 0;
+
         d->next = (d->next + d->stride) & (d->n_shards - 1);
-        d->n_visited++;
-        return true;
+        d->n_picked++;
+        return prefix;
+}
+
+static bool is_more(const struct draw *d) {
+        return d->n_picked < d->n_shards && d->n_picked < VISITS_MAX;
+}
+
+/* False: there is nobody else to ask. */
+static bool look_on(struct gossip *g, struct call *c, nsec_t now) {
+        struct draw *d = c->state;
+
+        while (is_more(d)) {
+                uint32_t prefix = pick(d);
+
+                if (!is_visited(d, prefix))
+                        return look(g, c, prefix, true, now);
+        }
+        return d->n_skipped > 0 && look(g, c, d->skipped[--d->n_skipped], false, now);
+}
+
+static unsigned visits_wanted(const struct gossip *g, const struct draw *d) {
+        double share =
+                d->known > 8 ? (double) (d->known - d->unusable) / (double) d->known : d->expected;
+        unsigned want = shard_visits(d->bits, g->nodes, share > 0.01 ? share : 0.01,
+                                     (unsigned) (d->count - d->n));
+
+        return want < AHEAD ? want : AHEAD;
 }
 
 /* As many shards at once as the missing ones should need, no more. */
 static void step(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
-        double share =
-                d->known > 8 ? (double) (d->known - d->unusable) / (double) d->known : SHARE_FIRST;
-        unsigned want;
 
         if (c->is_over)
                 return;
-        if (d->n == d->count || (c->n_asks == 0 && d->n_visited == d->n_shards)) {
-                c->is_over = true;
-                draw_end(g, c, now);
-                return;
-        }
-        want = shard_visits(g->bits, g->nodes, share > 0.01 ? share : 0.01,
-                            (unsigned) (d->count - d->n));
-        want = want < AHEAD ? want : AHEAD;
-        while (c->n_asks < want && d->n_visited < d->n_shards && d->n_visited < VISITS_MAX)
-                if (!visit(g, c, now))
+        while (d->n < d->count && c->n_asks < d->n_late + visits_wanted(g, d))
+                if (!look_on(g, c, now))
                         break;
-        if (c->n_asks == 0) {
-                c->is_over = true;
-                draw_end(g, c, now);
+        if (d->n < d->count && c->n_asks > 0)
+                return;
+        c->is_over = true;
+        draw_end(g, c, now);
+}
+
+void draw_wake(struct gossip *g, struct call *c, nsec_t now) {
+        struct draw *d = c->state;
+
+        c->wake = NSEC_NEVER;
+        d->is_hedged = true;
+        d->n_late = c->n_asks;
+        LIST_FOREACH_SAFE (it, &g->ask_order) { /* what is begun here is put behind them */
+                const struct ask *a = LIST_ENTRY(it, struct ask, link);
+
+                if (a->call == c && a->on_reply)
+                        try_another(g, c, a, now);
         }
+        step(g, c, now);
 }
 
 /* ---- Beginning ---- */
@@ -254,6 +364,17 @@ static bool knows_all(const struct gossip *g, nsec_t now) {
         return g->bits == 0 && nsec_sub(now, g->listening) > g->config.offer_interval + SLACK;
 }
 
+/* What our own shard offers: what everybody has is not asked for everywhere. */
+static double share_heard(struct gossip *g, const struct draw *d, nsec_t now) {
+        struct offer_view views[GOSSIP_DRAW_MAX];
+        struct offer_draw heard = { &d->filter, &g->rng, views, GOSSIP_DRAW_MAX };
+        double all;
+
+        offers_draw(g->offers, &heard, now);
+        all = (double) (heard.n + heard.unusable);
+        return all < 4 ? SHARE_FIRST : ((double) heard.n + SHARE_FIRST) / (all + 1);
+}
+
 void gossip_draw(struct gossip *g, uint64_t number, const struct gossip_draw *in, nsec_t now) {
         nsec_t timeout = in->timeout > 0 ? in->timeout : TIMEOUT_DEFAULT;
         struct call *c = call_new(g, number, CALL_DRAW, nsec_add(now, timeout));
@@ -266,7 +387,10 @@ void gossip_draw(struct gossip *g, uint64_t number, const struct gossip_draw *in
                 return;
         }
         c->state = d = draw_new(in);
-        d->n_shards = 1u << g->bits;
+        d->bits = shard_visited_bits(g->bits, g->nodes);
+        d->n_shards = 1u << d->bits;
+        d->expected = share_heard(g, d, now);
+        c->wake = nsec_add(now, HEDGE);
         d->next = (unsigned) rng_below(&g->rng, d->n_shards);
         d->stride = (unsigned) rng_below(&g->rng, d->n_shards) | 1; /* odd: visits all */
         if (d->local || knows_all(g, now))

@@ -3,12 +3,15 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/memory.h"
+#include "common/base/rate.h"
 
 struct early_peer {
         struct list link;
         struct peer_id peer;
         struct refbuf *rpcs[EARLY_RPCS];
         size_t n, bytes;
+        bool has_asked;
+        struct rate questions;
 };
 
 struct early {
@@ -66,6 +69,22 @@ bool early_keep(struct early *e, const struct peer_id *peer, struct bytes rpc) {
         p->rpcs[p->n++] = refbuf_new(rpc);
         p->bytes += rpc.len;
         return true;
+}
+
+bool early_has(const struct early *e, const struct peer_id *peer) {
+        const struct early_peer *p = map_get(e->peers, peer_id_bytes(peer));
+
+        return p && p->n > 0;
+}
+
+bool early_may_ask(struct early *e, const struct peer_id *peer, unsigned burst, unsigned per_second,
+                   nsec_t now) {
+        struct early_peer *p = peer_make(e, peer);
+
+        if (!p->has_asked)
+                rate_init(&p->questions, burst, per_second);
+        p->has_asked = true;
+        return rate_take(&p->questions, now);
 }
 
 size_t early_take(struct early *e, const struct peer_id *peer, struct refbuf *ret[EARLY_RPCS]) {

@@ -5,6 +5,7 @@
 
 #include "common/base/memory.h"
 #include "services/gossip/core_calls.h"
+#include "services/gossip/neighbours.h"
 
 #define STREAM_RETRY (10 * NSEC_PER_SEC)
 #define PEERS_MAX    2048
@@ -75,7 +76,8 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
         list_init(&g->ask_order);
         list_init(&g->call_order);
         g->next_id = 1;
-        g->next_publication = g->next_members = g->next_lifting = NSEC_NEVER;
+        g->next_publication = g->next_lifting = NSEC_NEVER;
+        g->next_members = g->next_tending = NSEC_NEVER;
         rate_init(&g->served, SERVED_BURST, SERVED_RATE);
         for (unsigned i = 0; i < _GOSSIP_COUNTERS; i++)
                 g->counters[i].name = counter_names[i];
@@ -155,7 +157,8 @@ uint64_t gossip_wall(const struct gossip *g, nsec_t now) {
 void gossip_start(struct gossip *g, nsec_t now) {
         g->is_started = true;
         publish_shards(g, now);
-        g->next_publication = g->next_members = now;
+        g->next_publication = now;
+        neighbours_soon(g, now);
 }
 
 /* ---- Actions ---- */
@@ -318,13 +321,6 @@ struct known_peer *gossip_known(const struct gossip *g, const struct peer_id *pe
         return map_get(g->peers, peer_id_bytes(peer));
 }
 
-static void open_stream(struct gossip *g, struct known_peer *k) {
-        if (k->version == 0 || k->has_stream || k->wants_stream || gossip_is_blocked(g, &k->peer))
-                return;
-        k->wants_stream = true;
-        gossip_add(g, GOSSIP_STREAM_OPEN, 0)->peer = k->peer;
-}
-
 static void known_update(struct known_peer *k, const struct gossip_peer *p) {
         k->endpoint = p->endpoint;
         k->is_outbound = p->is_outbound;
@@ -352,7 +348,7 @@ void gossip_peer_up(struct gossip *g, const struct gossip_peer *p, nsec_t now) {
                 (void) map_set(g->peers, peer_id_bytes(&p->peer), k);
         }
         known_update(k, p);
-        open_stream(g, k);
+        neighbours_meet(g, k);
 }
 
 void gossip_peer_down(struct gossip *g, const struct peer_id *peer, nsec_t now) {
@@ -363,6 +359,7 @@ void gossip_peer_down(struct gossip *g, const struct peer_id *peer, nsec_t now) 
         if (!k)
                 return;
         pubsub_peer_down(g->router, peer, now);
+        neighbours_lost(g, k, now);
         known_free(g, k);
 }
 
@@ -377,6 +374,7 @@ void gossip_peers_gone(struct gossip *g, nsec_t now) {
                 struct known_peer *k = value;
 
                 pubsub_peer_down(g->router, &k->peer, now);
+                neighbours_lost(g, k, now);
                 known_free(g, k);
         }
 }
@@ -433,48 +431,51 @@ void gossip_stream_closed(struct gossip *g, const struct peer_id *peer, nsec_t n
         k->retry_at = nsec_add(now, STREAM_RETRY);
 }
 
-static void retry_streams(struct gossip *g, nsec_t now) {
-        struct bytes key;
-        size_t cursor = 0;
-        void *value;
-
-        while (map_next(g->peers, &cursor, &key, &value)) {
-                struct known_peer *k = value;
-
-                if (k->retry_at <= now)
-                        open_stream(g, k);
-        }
-}
-
 void gossip_queued(struct gossip *g, const struct peer_id *peer, size_t bytes, nsec_t now) {
         g->now = now;
         pubsub_queued(g->router, peer, bytes, now);
 }
 
+/* Until our own stream stands, which is opened to whoever speaks. */
+static void keep_early(struct gossip *g, struct known_peer *k, const struct peer_id *peer,
+                       struct bytes rpc) {
+        g_count(g, early_keep(g->early, peer, rpc) ? GOSSIP_RPCS_EARLY : GOSSIP_RPCS_TOO_EARLY);
+        if (!k)
+                return;
+        k->has_spoken = true;
+        neighbours_stream(g, k);
+}
+
 void gossip_rpc(struct gossip *g, const struct peer_id *peer, struct bytes rpc, nsec_t now) {
-        const struct known_peer *k = gossip_known(g, peer);
+        struct known_peer *k = gossip_known(g, peer);
 
         g->now = now;
         if (gossip_is_blocked(g, peer))
                 return;
         if (!k || !k->has_stream) {
-                g_count(g, early_keep(g->early, peer, rpc) ? GOSSIP_RPCS_EARLY
-                                                           : GOSSIP_RPCS_TOO_EARLY);
+                keep_early(g, k, peer, rpc);
                 return;
         }
         pubsub_receive(g->router, peer, rpc, now);
         publish_heard_from(g, now);
 }
 
+static bool may_ask(struct gossip *g, const struct peer_id *peer, nsec_t now) {
+        struct known_peer *k = gossip_known(g, peer);
+        const struct gossip_config *c = &g->config;
+
+        if (gossip_is_blocked(g, peer))
+                return false;
+        return k ? rate_take(&k->questions, now)
+                 : early_may_ask(g->early, peer, c->served_burst, c->served_per_second, now);
+}
+
 void gossip_asked(struct gossip *g, uint64_t id, const struct peer_id *peer, struct bytes question,
                   nsec_t now) {
-        struct known_peer *k = gossip_known(g, peer);
-
         g->now = now;
         g_count(g, GOSSIP_QUESTIONS);
-        if (k && !gossip_is_blocked(g, peer) && rate_take(&k->questions, now) &&
-            rate_take(&g->served, now)) {
-                serve(g, id, k, question, now);
+        if (may_ask(g, peer, now) && rate_take(&g->served, now)) {
+                serve(g, id, question, now);
                 return;
         }
         g_count(g, GOSSIP_QUESTIONS_REFUSED);
@@ -520,6 +521,7 @@ void gossip_sign_failed(struct gossip *g, uint64_t id, nsec_t now) {
 nsec_t gossip_deadline(const struct gossip *g) {
         nsec_t at = nsec_min(pubsub_deadline(g->router), publish_deadline(g));
 
+        at = nsec_min(at, neighbours_deadline(g));
         return nsec_min(at, nsec_min(ask_deadline(g), deny_deadline(g)));
 }
 
@@ -530,8 +532,8 @@ void gossip_expire(struct gossip *g, nsec_t now) {
         if (now >= publish_deadline(g)) {
                 publish_expire(g, now);
                 offers_expire(g->offers, now);
-                retry_streams(g, now);
         }
+        neighbours_expire(g, now);
         pubsub_expire(g->router, now);
 }
 

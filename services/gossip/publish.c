@@ -2,15 +2,10 @@
 
 #include "common/base/memory.h"
 #include "common/wire/unpack.h"
-#include "services/gossip/core.h"
+#include "services/gossip/neighbours.h"
 
 /* What this node says about itself: a record, signed by keyring, published in the
  * shard its peer id falls into, and in that of one bit less near a border. */
-
-#define MEMBERS_EVERY (20 * NSEC_PER_SEC)
-#define MEMBERS_WANTED \
-        8 /* connections to members of our own shards; d_low and some to choose from */
-#define SMALL_NETWORK 24 /* nodes: all are in one shard */
 
 /* ---- Shards ---- */
 
@@ -54,7 +49,7 @@ void gossip_size(struct gossip *g, double nodes, nsec_t now) {
         if (bits == g->bits && both == g->in_both)
                 return;
         publish_soon(g, now);
-        g->next_members = now;
+        neighbours_soon(g, now);
 }
 
 void publish_soon(struct gossip *g, nsec_t now) {
@@ -200,82 +195,21 @@ void gossip_offer(struct gossip *g, struct bytes capability, nsec_t now) {
                 publish_soon(g, now);
 }
 
-/* ---- Neighbours: a mesh needs connections to members of the same shard ---- */
-
-static size_t count_members(struct gossip *g, bool keep) {
-        struct bytes key;
-        size_t cursor = 0, n = 0;
-        void *value;
-
-        while (map_next(g->peers, &cursor, &key, &value)) {
-                struct known_peer *k = value;
-                bool counts = k->version > 0 && shard_has(&g->shards[0].shard, &k->peer) &&
-                              !gossip_is_blocked(g, &k->peer);
-
-                n += counts;
-                counts = counts && n <= MEMBERS_WANTED;
-                if (keep && counts != k->is_kept) {
-                        struct gossip_action *a = gossip_add(g, GOSSIP_KEEP, 0);
-
-                        a->peer = k->peer;
-                        a->n = k->is_kept = counts;
-                }
-        }
-        return n;
-}
-
-/* Members of the own shard: the DHT's closest to a key that differs behind its bits. */
-static void find_members(struct gossip *g, nsec_t now) {
-        struct gossip_action *a;
-
-        g->next_members = nsec_add(now, MEMBERS_EVERY);
-        if (count_members(g, true) >= MEMBERS_WANTED)
-                return;
-        g_count(g, GOSSIP_LOOKUPS);
-        a = gossip_add(g, GOSSIP_LOOKUP, 0);
-        a->n = 2 * MEMBERS_WANTED;
-        a->local = g->nodes <= SMALL_NETWORK;
-        rng_bytes(&g->rng, a->key, sizeof(a->key));
-        if (g->bits > 0)
-                store_be32(a->key, g->shards[0].shard.prefix | load_be32(a->key) >> g->bits);
-}
-
-void publish_members_found(struct gossip *g, const struct gossip_contact *list, size_t n,
-                           nsec_t now) {
-        size_t have = count_members(g, false);
-
-        for (size_t i = 0; i < n && have < MEMBERS_WANTED; i++) {
-                struct gossip_action *a;
-
-                if (!shard_has(&g->shards[0].shard, &list[i].peer) ||
-                    peer_id_equal(&list[i].peer, &g->self) || gossip_known(g, &list[i].peer) ||
-                    gossip_is_blocked(g, &list[i].peer))
-                        continue;
-                a = gossip_add(g, GOSSIP_CONNECT, 0);
-                a->peer = list[i].peer;
-                gossip_set_addresses(a, list[i].addresses, list[i].n_addresses);
-                have++;
-        }
-}
-
 /* ---- Time ---- */
 
 nsec_t publish_deadline(const struct gossip *g) {
-        return nsec_min(g->next_publication, g->next_members);
+        return g->next_publication;
 }
 
 void publish_expire(struct gossip *g, nsec_t now) {
-        if (now >= g->next_publication) {
-                bool is_news = now < nsec_add(g->last_publication, interval(g));
+        bool is_news = now < nsec_add(g->last_publication, interval(g));
 
-                g->last_publication = now;
-                g->next_publication = nsec_add(now, interval(g));
-                /* The larger shard is for those whose estimate lags behind: what is not news
-                 * goes there half as often, or nodes near a border would have thrice the
-                 * traffic. */
-                g->n_publications++;
-                sign_record(g, g->in_both && (is_news || g->n_publications % 2) ? 1 : 0, now);
-        }
-        if (now >= g->next_members)
-                find_members(g, now);
+        if (now < g->next_publication)
+                return;
+        g->last_publication = now;
+        g->next_publication = nsec_add(now, interval(g));
+        /* The larger shard is for those whose estimate lags behind: what is not news goes there
+         * half as often, or nodes near a border would have thrice the traffic. */
+        g->n_publications++;
+        sign_record(g, g->in_both && (is_news || g->n_publications % 2) ? 1 : 0, now);
 }

@@ -54,7 +54,7 @@ void pubsub_config_default(struct pubsub_config *ret) {
                 .d = 6,
                 .d_low = 4,
                 .d_high = 12,
-                .d_lazy = 6,
+                .d_lazy = 3,
                 .d_score = 4,
                 .d_out = 2,
                 .heartbeat = NSEC_PER_SEC,
@@ -68,8 +68,9 @@ void pubsub_config_default(struct pubsub_config *ret) {
                 .flood_publish = true,
                 .d_eager = 3,
                 .forward_delay = 100 * NSEC_PER_MSEC,
+                .direct_delay = 300 * NSEC_PER_MSEC,
                 .peer_exchange = true,
-                .idontwant_size = 512,
+                .idontwant_size = 128,
                 .peers_max = 1024,
                 .topics_per_peer_max = 64,
                 .ihave_max = 10,
@@ -555,6 +556,17 @@ bool pubsub_in_mesh(const struct pubsub *p, const char *topic, const struct peer
         const struct membership *m = t && peer ? router_membership(t, peer) : NULL;
 
         return m && m->in_mesh;
+}
+
+bool pubsub_needs(const struct pubsub *p, const struct peer_id *id) {
+        const struct router_peer *peer = router_peer(p, id);
+
+        if (!peer)
+                return false;
+        LIST_FOREACH (it, &peer->memberships)
+                if (PEER_MEMBERSHIP(it)->in_mesh || PEER_MEMBERSHIP(it)->in_fanout)
+                        return true;
+        return false;
 }
 
 size_t pubsub_mesh_size(const struct pubsub *p, const char *topic) {

@@ -29,16 +29,19 @@ enum pubsub_version { PUBSUB_V1_1 = 11, PUBSUB_V1_2 = 12 };
 
 /* Defaults of the specification and of network.md; weights: score.h. */
 struct pubsub_config {
-        unsigned d, d_low, d_high, d_lazy, d_score, d_out; /* 6 4 12 6 4 2 */
+        unsigned d, d_low, d_high, d_lazy, d_score, d_out; /* 6 4 12 3 4 2 */
         nsec_t heartbeat, fanout_ttl, seen_ttl, prune_backoff, unsubscribe_backoff;
         unsigned history, history_gossip; /* windows of the message cache: 5, 3 */
         double gossip_factor;             /* 0.25 */
         bool flood_publish, peer_exchange;
         /* A message goes to d_eager of the mesh at once and to the rest this much later, unless
          * they sent it to us or said IDONTWANT meanwhile: most copies are never sent. */
-        unsigned d_eager;      /* 3 */
-        nsec_t forward_delay;  /* 100 ms */
-        size_t idontwant_size; /* 512 */
+        unsigned d_eager;     /* 3 */
+        nsec_t forward_delay; /* 100 ms */
+        /* One that its author sent us itself, who sends to all it knows (flood publishing), goes
+         * to nobody at once and to the mesh this much later: by then most have said IDONTWANT. */
+        nsec_t direct_delay;   /* 300 ms */
+        size_t idontwant_size; /* 128: an IDONTWANT costs a packet of 110 bytes */
         unsigned peers_max, topics_per_peer_max, ihave_max, ihave_ids_max, iwant_repeat;
         size_t queue_bytes_max; /* to one peer */
         /* defences off, for simulations */
@@ -129,6 +132,8 @@ void pubsub_validated(struct pubsub *p, uint64_t id, enum pubsub_verdict verdict
 /* ---- Looking ---- */
 
 bool pubsub_in_mesh(const struct pubsub *p, const char *topic, const struct peer_id *peer);
+/* In a mesh or fan-out of ours. */
+bool pubsub_needs(const struct pubsub *p, const struct peer_id *peer);
 size_t pubsub_mesh_size(const struct pubsub *p, const char *topic);
 bool pubsub_has_subscriber(const struct pubsub *p, const char *topic); /* a peer that is up */
 double pubsub_score(const struct pubsub *p, const struct peer_id *peer);

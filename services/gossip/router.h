@@ -91,6 +91,7 @@ struct pending {
         struct refbuf *raw;
         size_t data_len;
         struct peer_id from;
+        bool is_direct;         /* from its author */
         struct peer_id *others; /* who has it, too: sent it to us, or got it */
         size_t n_others;
         nsec_t at;

@@ -167,8 +167,7 @@ static void serve_list(struct gossip *g, uint64_t id, const Peers__List *in, nse
         send(g, id, x);
 }
 
-void serve(struct gossip *g, uint64_t id, struct known_peer *peer, struct bytes question,
-           nsec_t now) {
+void serve(struct gossip *g, uint64_t id, struct bytes question, nsec_t now) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Peers__Request *in;
 

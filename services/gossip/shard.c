@@ -41,6 +41,12 @@ unsigned shard_choose(unsigned bits, double hosts, bool *ret_both) {
         return bits;
 }
 
+unsigned shard_visited_bits(unsigned bits, double hosts) {
+        bool may_be_split = hosts_each(bits, hosts) * NEAR_BORDER > SHARD_HOSTS_MAX;
+
+        return bits < SHARD_BITS_MAX && may_be_split ? bits + 1 : bits;
+}
+
 /* Half as many again as the mean needs: shards differ in size. */
 unsigned shard_visits(unsigned bits, double hosts, double share, unsigned want) {
         double all = ldexp(1, (int) bits);

@@ -30,5 +30,8 @@ bool shard_has(const struct shard *s, const struct peer_id *peer);
  * a shard of b bits holds SHARD_HOSTS_MIN to SHARD_HOSTS_MAX hosts: half a step of hysteresis.
  * ret_both: near a border, where others' estimates say b - 1: publish there as well. */
 unsigned shard_choose(unsigned bits, double hosts, bool *ret_both);
+/* As which shards an asker visits them: near a border others may have split theirs, and a member
+ * of one half knows nothing of the other. */
+unsigned shard_visited_bits(unsigned bits, double hosts);
 /* How many shards an asker must visit to find `want` hosts when a share of them fits. */
 unsigned shard_visits(unsigned bits, double hosts, double share, unsigned want);

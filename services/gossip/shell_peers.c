@@ -83,7 +83,8 @@ void shell_do_stream_open(struct shell *s, struct gossip_action *a) {
                                     .protocols = protocols,
                                     .n_protocols = ELEMENTSOF(protocols),
                                     .frame_max = PUBSUB_RPC_MAX,
-                                    .timeout = OPEN_TIMEOUT };
+                                    .timeout = OPEN_TIMEOUT,
+                                    .is_idle = true };
         struct mesh_stream *m = map_get(s->outbound, peer_id_bytes(&a->peer));
 
         if (m)
@@ -342,8 +343,8 @@ static const struct streams_events streams_events = { .on_inbound = on_inbound,
 
 int shell_peers_start(struct shell *s) {
         const struct streams_protocol protocols[] = {
-                [SERVED_MESH_1_2] = { MESH_1_2, 2, PUBSUB_RPC_MAX, &inbound },
-                [SERVED_MESH_1_1] = { MESH_1_1, 2, PUBSUB_RPC_MAX, &inbound },
+                [SERVED_MESH_1_2] = { MESH_1_2, 2, PUBSUB_RPC_MAX, &inbound, .is_idle = true },
+                [SERVED_MESH_1_1] = { MESH_1_1, 2, PUBSUB_RPC_MAX, &inbound, .is_idle = true },
                 [SERVED_PEERS] = { s->peers_protocol, 8, REQUEST_MAX, &exchange_serving },
         };
         int r = streams_new(s->ctx, &streams_events, s, &s->streams);

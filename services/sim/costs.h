@@ -31,9 +31,9 @@
 #define SIM_COST_BYTE_PERMILLE 26
 
 /* A sign of life and its acknowledgement, both directions; after this long without a packet, on
- * connections that are needed: kept peers, open streams of services. */
+ * connections that are needed: kept peers, open streams of services but gossip's. */
 #define SIM_COST_KEEPALIVE     70
-#define SIM_KEEPALIVE_INTERVAL (4 * NSEC_PER_SEC)
+#define SIM_KEEPALIVE_INTERVAL (10 * NSEC_PER_SEC)
 
 /* Closing on purpose, both directions. Connections that nobody needs end without a word. */
 #define SIM_COST_CLOSE   30

@@ -23,14 +23,18 @@ static void charge(struct node *a, struct node *b, enum part part, uint64_t byte
                 node_charge(b, part, bytes);
 }
 
+/* What is done for a question of people is all of it theirs, handshakes too. */
+static bool is_apart(enum purpose purpose) {
+        return purpose == PURPOSE_USER || purpose == PURPOSE_SAMPLES;
+}
+
 /* One message, with what its packets cost; fixed is what the stream costs besides. */
 static void charge_message(struct node *a, struct node *b, enum purpose purpose, size_t len,
                            uint64_t fixed) {
         uint64_t headers = fixed + len * SIM_COST_BYTE_PERMILLE / 1000;
-        bool is_user = purpose == PURPOSE_USER;
 
         charge(a, b, parts[purpose], len);
-        charge(a, b, is_user ? PART_USER : PART_HEADERS, headers);
+        charge(a, b, is_apart(purpose) ? parts[purpose] : PART_HEADERS, headers);
 }
 
 /* ---- The hash of pairs ---- */
@@ -78,7 +82,7 @@ static struct node *at_end(const struct network *net, const struct link *l, enum
 }
 
 static bool is_needed(const struct link *l) {
-        return l->kept[0] || l->kept[1] || l->has_stream[0] || l->has_stream[1];
+        return l->kept[0] || l->kept[1];
 }
 
 static bool is_dead(const struct network *net, const struct link *l) {
@@ -214,7 +218,7 @@ static struct link *link_new(struct network *net, struct node *a, struct node *b
 
 static struct link *dial(struct network *net, struct node *a, struct node *b,
                          enum purpose purpose) {
-        enum part part = purpose == PURPOSE_USER ? PART_USER : PART_HANDSHAKE;
+        enum part part = is_apart(purpose) ? parts[purpose] : PART_HANDSHAKE;
         struct link *l = link_new(net, a, b);
 
         l->ready = net->now + network_delay(net, a, b) + network_delay(net, b, a);
@@ -242,7 +246,7 @@ static struct link *reach(struct network *net, struct node *from, const struct p
         if (to && to != from && to->is_up && !to->is_hidden && to->n_links < LINKS_MAX &&
             from->n_links < LINKS_MAX && network_reaches(net, from, to))
                 return dial(net, from, to, purpose);
-        node_charge(from, purpose == PURPOSE_USER ? PART_USER : PART_HANDSHAKE, SIM_COST_DIAL_DEAD);
+        node_charge(from, is_apart(purpose) ? parts[purpose] : PART_HANDSHAKE, SIM_COST_DIAL_DEAD);
         net->traffic.failed_dials++;
         return NULL;
 }

@@ -3,8 +3,8 @@
 /* The transport model: connections between pairs of nodes, requests and streams on them, and what
  * all that costs (costs.h). It does what services/transport does as far as dht and gossip can
  * tell: dials take a round trip, identify another; a connection nobody needs ends after 30 s; one
- * that is kept, or carries a stream of GossipSub, is kept alive; who dies without a word is
- * missed after 30 s; addresses that do not answer cost packets and 2 s.
+ * that is kept at one end is kept alive, streams of GossipSub alone keep none; who dies without
+ * a word is missed after 30 s; addresses that do not answer cost packets and 2 s.
  *
  * Left out: two dials at once become one connection; no congestion, no limits but
  * LINKS_MAX; a node's address never changes. Pure. */

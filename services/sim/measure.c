@@ -22,6 +22,7 @@ struct probe {
         uint32_t slot, life;
         struct key key;
         uint64_t sequence; /* that a get should find */
+        uint64_t drawable; /* candidates that a draw could have found */
         bool found, found_old;
         size_t n;
         struct key contacts[64];
@@ -197,6 +198,19 @@ void measure_topic(struct network *net, unsigned wanted, unsigned honest, unsign
         f->announced_spam += all - honest;
 }
 
+/* Others that have offered it for a while. */
+static uint64_t drawable(const struct network *net, const struct node *asker) {
+        uint64_t n_rare = 0;
+
+        for (uint32_t i = 0; i < net->n_slots; i++) {
+                const struct node *n = net->slots[i];
+
+                n_rare += n && n != asker && n->is_up && n->is_rare && n->gossip &&
+                          !n->is_attacker && net->now - n->born >= SETTLED;
+        }
+        return n_rare < DRAW_SIZE ? n_rare : DRAW_SIZE;
+}
+
 static void on_draw(struct network *net, struct node *nobody, struct event *e) {
         struct bytes rare = BYTES_LIT("rare");
         struct gossip_draw draw = { .filter = { .engines = &rare, .n_engines = 1 } };
@@ -204,7 +218,7 @@ static void on_draw(struct network *net, struct node *nobody, struct event *e) {
 
         if (!n || !n->gossip)
                 return;
-        (void) probe_new(net, PROBE_DRAW, n);
+        probe_new(net, PROBE_DRAW, n)->drawable = drawable(net, n);
         gossip_draw(n->gossip, net->measure->last_call, &draw, net->now);
         node_settle(n);
 }
@@ -357,6 +371,7 @@ void measure_drawn(struct network *net, struct node *n, const struct gossip_acti
         f->draws++;
         f->draws_full += a->drawn->n >= DRAW_SIZE;
         f->drawn += a->drawn->n;
+        f->drawable += p->drawable;
         f->drawn_dead += dead;
         f->draws_dead_max = dead > f->draws_dead_max ? dead : f->draws_dead_max;
         histogram_add(&f->draw_times, (double) (net->now - p->began) / 1e9 * 10);

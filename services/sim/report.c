@@ -218,6 +218,8 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
         member(f, "draws", (double) x->draws);
         member(f, "draw_dead_max", (double) x->draws_dead_max);
         member(f, "candidates_mean", per((double) x->drawn, x->draws));
+        member(f, "candidates_share", share(x->drawn, x->drawable));
+        member(f, "draw_s_p99", 0.1 * (histogram_quantile(&x->draw_times, 0.99) + 1));
         member(f, "bytes_per_node_s", upkeep(x));
         for (unsigned i = 0; i < _PARTS; i++) {
                 char name[32];

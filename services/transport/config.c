@@ -51,7 +51,7 @@ const struct config_key transport_config_keys[] = {
              "received and not yet taken by services, in all; streams beyond are reset"),
         DURATION(idle_timeout, "idle-timeout", "30s", 1 * SEC, 600 * SEC,
                  "close a connection on which nothing happens for this long"),
-        DURATION(keep_alive, "keep-alive", "4s", 100 * MS, 300 * SEC,
+        DURATION(keep_alive, "keep-alive", "10s", 100 * MS, 300 * SEC,
                  "sign of life on connections that are needed"),
         DURATION(handshake_timeout, "handshake-timeout", "5s", 100 * MS, 60 * SEC,
                  "for inbound connections"),

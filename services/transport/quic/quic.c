@@ -24,7 +24,7 @@ void quic_config_default(struct quic_config *ret) {
                 .congestion = QUIC_CUBIC,
                 .idle_timeout = 30 * NSEC_PER_SEC,
                 .handshake_timeout = 5 * NSEC_PER_SEC,
-                .keep_alive = 4 * NSEC_PER_SEC,
+                .keep_alive = 10 * NSEC_PER_SEC,
                 .max_payload = 1452,
         };
 }

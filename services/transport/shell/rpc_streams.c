@@ -178,7 +178,7 @@ static int serve_one(struct subscriber *s, const Transport__Protocol *wanted) {
         struct registration *r;
         struct transport_protocol p = {
                 .max_per_peer = wanted->max_streams_per_peer,
-                .is_needed = true,
+                .is_needed = !wanted->idle,
                 .open = open_inbound,
         };
 
@@ -433,7 +433,7 @@ static void open_outbound(struct streams_service *v, struct channel *c,
                 .n_addrs = addresses_of_list(m->addresses, m->n_addresses, addrs),
                 .is_told = m->told,
                 .timeout = m->timeout_ms * NSEC_PER_MSEC,
-                .is_needed = true,
+                .is_needed = !m->idle,
                 .fn = on_opened,
                 .userdata = q,
         };

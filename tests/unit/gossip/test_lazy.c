@@ -207,7 +207,7 @@ static void test_idontwant_is_honoured(void **state) {
         begin(&b, 3, NULL);
         ask(&b, 1, &id, true);
         (void) bench_say(&b, 0, 9, 1000);
-        bench_run(&b, 200 * NSEC_PER_MSEC);
+        bench_run(&b, 400 * NSEC_PER_MSEC);
         assert_int_equal(b.sent[1].messages, 0);
         assert_int_equal(b.sent[2].messages, 1);
         assert_int_equal(bench_counter(&b, "idontwant_honoured"), 1);
@@ -230,7 +230,7 @@ static void test_idontwant_is_bounded(void **state) {
         rpc_put_idontwant(&w, &last, 1);
         bench_send(&b, 1, &w);
         (void) bench_say(&b, 0, 9, 1000);
-        bench_run(&b, 200 * NSEC_PER_MSEC);
+        bench_run(&b, 400 * NSEC_PER_MSEC);
         assert_int_equal(b.sent[1].messages, 1); /* not remembered */
         bench_done(&b);
 }
@@ -245,7 +245,7 @@ static void test_idontwant_ends(void **state) {
         ask(&b, 1, &id, true);
         bench_run(&b, 4 * NSEC_PER_SEC);
         (void) bench_say(&b, 0, 9, 1000);
-        bench_run(&b, 200 * NSEC_PER_MSEC);
+        bench_run(&b, 400 * NSEC_PER_MSEC);
         assert_int_equal(b.sent[1].messages, 1);
         bench_done(&b);
 }
@@ -267,7 +267,7 @@ static void test_deferred(void **state) {
 
         (void) state;
         begin(&b, 8, NULL);
-        m = bench_message(&b, 0, 0, BYTES_LIT("some news"), TOPIC);
+        m = bench_message(&b, 9, 9, BYTES_LIT("some news"), TOPIC);
         bench_deliver(&b, 0, m);
         assert_int_equal(got(&b, 8), 3);
         for (unsigned i = 1; i < 8 && late == 0; i++)
@@ -279,6 +279,44 @@ static void test_deferred(void **state) {
         assert_int_equal(got(&b, 8), 6);
         assert_int_equal(b.sent[late].messages, 0);
         assert_int_equal(b.sent[0].messages, 0);
+        bench_done(&b);
+}
+
+/* Its author sends it to all it knows: most others say that they have it before it is their turn.
+ */
+static void test_from_its_author(void **state) {
+        uint8_t data[208] = { 9 };
+        struct message_id id = message_id_of(BYTES_OF(data));
+        struct bench b;
+
+        (void) state;
+        begin(&b, 8, NULL);
+        (void) bench_say(&b, 0, 9, 200);
+        assert_int_equal(b.sent[1].idontwant, 1);
+        for (unsigned i = 1; i < 6; i++)
+                ask(&b, i, &id, true);
+        bench_run(&b, 299 * NSEC_PER_MSEC);
+        assert_int_equal(got(&b, 8), 0);
+        bench_run(&b, 2 * NSEC_PER_MSEC);
+        assert_int_equal(got(&b, 8), 2);
+        assert_int_equal(b.sent[6].messages + b.sent[7].messages, 2);
+        bench_done(&b);
+}
+
+/* Two delays, one order: what is due first goes first. */
+static void test_deferred_in_order(void **state) {
+        CLEANUP(refbuf_unrefp) struct refbuf *m = NULL;
+        struct bench b;
+
+        (void) state;
+        begin(&b, 8, NULL);
+        (void) bench_say(&b, 0, 1, 10);
+        m = bench_message(&b, 9, 9, BYTES_LIT("some news"), TOPIC);
+        bench_deliver(&b, 1, m);
+        bench_run(&b, 101 * NSEC_PER_MSEC);
+        assert_int_equal(got(&b, 8), 7);
+        bench_run(&b, 200 * NSEC_PER_MSEC);
+        assert_int_equal(got(&b, 8), 14);
         bench_done(&b);
 }
 
@@ -306,4 +344,5 @@ TEST_MAIN(cmocka_unit_test(test_told_outside), cmocka_unit_test(test_iwant_is_li
           cmocka_unit_test(test_many_ihaves), cmocka_unit_test(test_idontwant_is_sent),
           cmocka_unit_test(test_idontwant_is_honoured), cmocka_unit_test(test_idontwant_is_bounded),
           cmocka_unit_test(test_idontwant_ends), cmocka_unit_test(test_deferred),
+          cmocka_unit_test(test_from_its_author), cmocka_unit_test(test_deferred_in_order),
           cmocka_unit_test(test_deferred_and_left))

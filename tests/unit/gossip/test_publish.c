@@ -235,9 +235,7 @@ static void test_serving(void **state) {
                 gossip_asked(c.g, 2 + i, &asker, BYTES_LIT("\x0a\x00"), c.now);
         core_drain(&c);
         assert_int_equal(c.n[GOSSIP_ANSWER], 16);
-        gossip_asked(c.g, 99, &c.self, BYTES_NONE, c.now); /* nobody we know */
-        core_drain(&c);
-        assert_int_equal(c.n[GOSSIP_REFUSE], 31 - 16 + 1);
+        assert_int_equal(c.n[GOSSIP_REFUSE], 31 - 16);
         for (unsigned i = 1; i < 300; i++) /* all together have a budget, too */
                 for (unsigned k = 0; k < 2; k++) {
                         struct peer_id p = core_peer(i, NULL);
@@ -246,6 +244,27 @@ static void test_serving(void **state) {
                 }
         core_drain(&c);
         assert_int_equal(c.n[GOSSIP_ANSWER], 256);
+        core_done(&c);
+}
+
+/* Whoever has just connected in order to ask is not identified yet: it has a budget, too. */
+static void test_serving_strangers(void **state) {
+        struct peer_id stranger = core_peer(7, NULL), blocked = core_peer(8, NULL);
+        struct core_bench c;
+
+        (void) state;
+        core_init(&c, NULL);
+        for (unsigned i = 0; i < 20; i++)
+                gossip_asked(c.g, 1 + i, &stranger, BYTES_LIT("\x0a\x00"), c.now);
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_ANSWER], 16);
+        assert_int_equal(c.n[GOSSIP_REFUSE], 4);
+        assert_true(gossip_block(c.g, &blocked, "", NSEC_NEVER, c.now));
+        gossip_asked(c.g, 90, &blocked, BYTES_LIT("\x0a\x00"), c.now);
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_REFUSE], 5);
+        core_up(&c, 7); /* a question says nothing of streams */
+        assert_int_equal(c.n[GOSSIP_STREAM_OPEN], 1);
         core_done(&c);
 }
 
@@ -297,4 +316,5 @@ TEST_MAIN(cmocka_unit_test(test_sequences), cmocka_unit_test(test_clock_was_wron
           cmocka_unit_test(test_when), cmocka_unit_test(test_spacing),
           cmocka_unit_test(test_same_addresses), cmocka_unit_test(test_invalid_is_not_published),
           cmocka_unit_test(test_two_shards), cmocka_unit_test(test_serving),
-          cmocka_unit_test(test_long_addresses), cmocka_unit_test(test_first_listener))
+          cmocka_unit_test(test_serving_strangers), cmocka_unit_test(test_long_addresses),
+          cmocka_unit_test(test_first_listener))
