@@ -16,7 +16,9 @@
 #define AHEAD           32 /* shards being asked at once */
 #define LOOKUPS_MAX     4  /* by asking others */
 #define VISITS_MAX      512
-#define SHARE_FIRST     0.05 /* of hosts that fit, until answers say better */
+#define SPLITS_MAX      2
+#define ANSWERS_FEW     4
+#define SHARE_FIRST     0.05 /* of hosts that fit, when nobody is known */
 #define MEMBERS_LOOKED  8
 #define HEDGE           (400 * NSEC_PER_MSEC) /* who has not answered by then is asked besides others */
 #define SLACK           (2 * NSEC_PER_SEC) /* a record may be on its way */
@@ -30,8 +32,8 @@ struct draw {
         struct rng rng;
         unsigned bits, n_shards, stride, next; /* shards in a random order: next += stride */
         unsigned n_picked;                     /* of that order */
-        uint32_t visited[VISITS_MAX];          /* prefixes */
-        unsigned n_visited;
+        uint32_t visited[VISITS_MAX];          /* who was asked: the first bits of their keys */
+        unsigned n_visited, n_answers, n_splits;
         uint32_t skipped[LOOKUPS_MAX]; /* dht knows nobody of them */
         unsigned n_skipped, n_late;
         bool is_hedged;
@@ -115,10 +117,13 @@ static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
 }
 
 static void try_another(struct gossip *g, struct call *c, const struct ask *instead, nsec_t now);
+static void on_members_left(struct gossip *g, struct ask *a, const struct gossip_contact *list,
+                            size_t n, nsec_t now);
 
 static void on_sample(struct gossip *g, struct ask *a, const Peers__Reply *reply, nsec_t now) {
         struct draw *d = a->call->state;
 
+        d->n_answers += reply != NULL;
         if (reply)
                 take_reply(g, d, a, reply, now);
         else if (!d->is_hedged)
@@ -134,6 +139,8 @@ static void ask_member(struct gossip *g, struct call *c, const struct gossip_con
         char *engines[CAPABILITY_ENGINES_MAX];
         struct ask *a;
 
+        if (d->n_visited == VISITS_MAX)
+                return;
         for (size_t i = 0; i < d->filter.n_engines; i++)
                 engines[i] = d->text[i];
         sample.engines = engines;
@@ -151,17 +158,20 @@ static void ask_member(struct gossip *g, struct call *c, const struct gossip_con
                 return;
         a->tag = is_instead;
         d->asked++;
+        d->visited[d->n_visited++] = shard_of(&member->peer, 32).prefix;
 }
 
-static bool is_visited(const struct draw *d, uint32_t prefix) {
+/* bits: how many of the prefix count. */
+static bool is_visited(const struct draw *d, uint32_t prefix, unsigned bits) {
         for (unsigned i = 0; i < d->n_visited; i++)
-                if (d->visited[i] == prefix)
+                if (bits == 0 || (d->visited[i] ^ prefix) >> (32 - bits) == 0)
                         return true;
         return false;
 }
 
-static bool may_ask(const struct gossip *g, const struct gossip_contact *c) {
-        return !peer_id_equal(&c->peer, &g->self) && !gossip_is_blocked(g, &c->peer);
+static bool may_ask(const struct gossip *g, const struct draw *d, const struct gossip_contact *c) {
+        return !peer_id_equal(&c->peer, &g->self) && !gossip_is_blocked(g, &c->peer) &&
+               !is_visited(d, shard_of(&c->peer, 32).prefix, 32);
 }
 
 /* Of that shard, or else the closest of a shard that was not visited yet; NULL: nobody. */
@@ -173,11 +183,11 @@ static const struct gossip_contact *member_of(struct gossip *g, const struct dra
         for (size_t i = 0; i < n; i++) {
                 struct shard s = shard_of(&list[i].peer, shard->bits);
 
-                if (!may_ask(g, &list[i]))
+                if (!may_ask(g, d, &list[i]))
                         continue;
                 if (s.prefix == shard->prefix)
                         return &list[i];
-                if (!other && !is_visited(d, s.prefix))
+                if (!other && !is_visited(d, s.prefix, s.bits))
                         other = &list[i];
         }
         return other;
@@ -189,24 +199,24 @@ static void put_key(struct gossip *g, const struct shard *shard, uint8_t key[32]
                 store_be32(key, shard->prefix | load_be32(key) >> shard->bits);
 }
 
-static void visit(struct gossip *g, struct call *c, const struct gossip_contact *member,
-                  nsec_t now) {
-        struct draw *d = c->state;
+/* One of that shard who was not asked yet. */
+static void ask_one(struct gossip *g, struct ask *a, const struct shard *shard,
+                    const struct gossip_contact *list, size_t n, nsec_t now) {
+        const struct draw *d = a->call->state;
 
-        d->visited[d->n_visited++] = shard_of(&member->peer, d->bits).prefix;
-        ask_member(g, c, member, false, now);
+        for (size_t i = 0; i < n; i++)
+                if (shard_has(shard, &list[i].peer) && may_ask(g, d, &list[i])) {
+                        ask_member(g, a->call, &list[i], a->on_found == on_members_left, now);
+                        return;
+                }
 }
 
 static void on_members(struct gossip *g, struct ask *a, const struct gossip_contact *list, size_t n,
                        nsec_t now) {
-        struct draw *d = a->call->state;
+        const struct draw *d = a->call->state;
         struct shard shard = { d->bits, (uint32_t) a->tag };
 
-        for (size_t i = 0; i < n && d->n_visited < VISITS_MAX; i++)
-                if (shard_has(&shard, &list[i].peer) && may_ask(g, &list[i])) {
-                        visit(g, a->call, &list[i], now);
-                        break;
-                }
+        ask_one(g, a, &shard, list, n, now);
         step(g, a->call, now);
 }
 
@@ -217,36 +227,31 @@ static void on_members_known(struct gossip *g, struct ask *a, const struct gossi
         struct shard shard = { d->bits, (uint32_t) a->tag };
         const struct gossip_contact *member = member_of(g, d, &shard, list, n);
 
-        if (member && d->n_visited < VISITS_MAX)
-                visit(g, a->call, member, now);
-        else if (!member && d->n_skipped < LOOKUPS_MAX)
+        if (member)
+                ask_member(g, a->call, member, false, now);
+        else if (d->n_skipped < LOOKUPS_MAX)
                 d->skipped[d->n_skipped++] = shard.prefix;
         step(g, a->call, now);
 }
 
-/* tag: whether it is in place of somebody who did not answer, for whom nobody else is asked. */
+/* to: who did not answer. */
 static void on_members_left(struct gossip *g, struct ask *a, const struct gossip_contact *list,
                             size_t n, nsec_t now) {
-        struct draw *d = a->call->state;
+        const struct draw *d = a->call->state;
         struct shard shard = shard_of(&a->to.peer, d->bits);
 
-        for (size_t i = 0; i < n; i++)
-                if (shard_has(&shard, &list[i].peer) && may_ask(g, &list[i]) &&
-                    !peer_id_equal(&list[i].peer, &a->to.peer)) {
-                        ask_member(g, a->call, &list[i], true, now);
-                        break;
-                }
+        ask_one(g, a, &shard, list, n, now);
         step(g, a->call, now);
 }
 
-/* Of the same shard, whom dht knows. */
+/* Of the same shard, whom dht knows; once for each that does not answer. */
 static void try_another(struct gossip *g, struct call *c, const struct ask *instead, nsec_t now) {
         const struct draw *d = c->state;
         struct shard shard = shard_of(&instead->to.peer, d->bits);
         struct lookup l = { .n = MEMBERS_LOOKED, .local = true, .fn = on_members_left };
         struct ask *a;
 
-        if (instead->tag)
+        if (instead->tag) /* it was asked in place of another itself */
                 return;
         put_key(g, &shard, l.key);
         a = ask_lookup(g, c, &l, now);
@@ -280,26 +285,52 @@ static bool is_more(const struct draw *d) {
         return d->n_picked < d->n_shards && d->n_picked < VISITS_MAX;
 }
 
-/* False: there is nobody else to ask. */
-static bool look_on(struct gossip *g, struct call *c, nsec_t now) {
+/* All were visited and told of fewer hosts than there are: others split their shards further, and
+ * each knows its part. */
+static bool split(const struct gossip *g, struct draw *d) {
+        if (is_more(d) || d->n_splits == SPLITS_MAX || d->bits == SHARD_BITS_MAX ||
+            (double) d->known >= g->nodes)
+                return false;
+        d->n_splits++;
+        d->bits++;
+        d->n_shards *= 2;
+        d->n_picked = 0;
+        return true;
+}
+
+static bool look_further(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
         while (is_more(d)) {
                 uint32_t prefix = pick(d);
 
-                if (!is_visited(d, prefix))
+                if (!is_visited(d, prefix, d->bits))
                         return look(g, c, prefix, true, now);
         }
+        return false;
+}
+
+/* False: there is nobody else to ask. */
+static bool look_on(struct gossip *g, struct call *c, nsec_t now) {
+        struct draw *d = c->state;
+
+        if (look_further(g, c, now))
+                return true;
+        if (c->n_asks == d->n_late && split(g, d) && look_further(g, c, now))
+                return true;
         return d->n_skipped > 0 && look(g, c, d->skipped[--d->n_skipped], false, now);
 }
 
+/* By what answers brought so far; before there are some, by what our own shard offers. */
 static unsigned visits_wanted(const struct gossip *g, const struct draw *d) {
-        double share =
-                d->known > 8 ? (double) (d->known - d->unusable) / (double) d->known : d->expected;
-        unsigned want = shard_visits(d->bits, g->nodes, share > 0.01 ? share : 0.01,
-                                     (unsigned) (d->count - d->n));
+        unsigned missing = (unsigned) (d->count - d->n);
+        double each = (double) d->n / d->n_answers, want;
 
-        return want < AHEAD ? want : AHEAD;
+        if (d->n_answers < ANSWERS_FEW)
+                want = shard_visits(d->bits, g->nodes, d->expected, missing);
+        else
+                want = 1.5 * missing / (each > 0.1 ? each : 0.1);
+        return want < AHEAD ? (unsigned) want + 1 : AHEAD;
 }
 
 /* As many shards at once as the missing ones should need, no more. */
