@@ -9,32 +9,36 @@
 
 /* ---- Shards ---- */
 
-static void leave(struct gossip *g, struct membership_topic *t, nsec_t now) {
-        if (t->is_joined)
-                pubsub_unsubscribe(g->router, t->topic, now);
-        t->is_joined = false;
-}
-
 static void join(struct gossip *g, struct membership_topic *t, unsigned bits, nsec_t now) {
-        struct shard shard = shard_of(&g->self, bits);
-
-        if (t->is_joined && t->shard.bits == bits)
-                return;
-        leave(g, t, now);
-        t->shard = shard;
-        (void) shard_topic(&shard, g->network, t->topic);
+        *t = (struct membership_topic){ .shard = shard_of(&g->self, bits) };
+        (void) shard_topic(&t->shard, g->network, t->topic);
         t->is_joined = pubsub_subscribe(g->router, t->topic, NULL, now) == PUBSUB_OK;
 }
 
+static bool is_joined(const struct gossip *g, unsigned bits) {
+        for (unsigned i = 0; i < SHARDS_MAX; i++)
+                if (g->shards[i].is_joined && g->shards[i].shard.bits == bits)
+                        return true;
+        return false;
+}
+
+/* The larger shard of before may be the only one now, and the other way round: a topic is left when
+ * it is neither any more, and its mesh stays otherwise. */
 void publish_shards(struct gossip *g, nsec_t now) {
+        struct membership_topic before[SHARDS_MAX];
+
+        memcpy(before, g->shards, sizeof(before));
         g->bits = shard_choose(g->bits, g->nodes, &g->in_both);
-        if (!g->shards[0].is_joined || g->shards[0].shard.bits != g->bits)
+        if (!is_joined(g, g->bits))
                 g->listening = now;
         join(g, &g->shards[0], g->bits, now);
         if (g->in_both)
                 join(g, &g->shards[1], g->bits - 1, now);
         else
-                leave(g, &g->shards[1], now);
+                g->shards[1].is_joined = false;
+        for (unsigned i = 0; i < SHARDS_MAX; i++)
+                if (before[i].is_joined && !is_joined(g, before[i].shard.bits))
+                        pubsub_unsubscribe(g->router, before[i].topic, now);
 }
 
 void gossip_size(struct gossip *g, double nodes, nsec_t now) {

@@ -356,9 +356,12 @@ void connection_keep_alive(struct connection *c) {
         qc_keep_alive(c->ngtcp2, c->is_inbound ? pause + pause / 4 : pause);
 }
 
+/* Its next deadline is another one: without a turn it would go on by the one it had. */
 void connection_need(struct connection *c) {
-        if (c->n_needs++ == 0 && c->ngtcp2)
-                connection_keep_alive(c);
+        if (c->n_needs++ > 0 || !c->ngtcp2)
+                return;
+        connection_keep_alive(c);
+        connection_wake(c);
 }
 
 void connection_unneed(struct connection *c) {

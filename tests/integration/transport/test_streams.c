@@ -17,6 +17,7 @@
 #define MS       NSEC_PER_MSEC
 #define CONFIG   "dial-timeout = 1s\nidle-timeout = 3s\n"
 #define PROTOCOL "/test/exchange/1"
+#define IDLE     "/test/idle/1" /* its streams keep no connection alive */
 #define FRAME    4096
 #define PEERS    8
 
@@ -45,15 +46,19 @@ struct pair {
 };
 
 static void *on_inbound(void *userdata, size_t protocol, const struct framed_remote *remote) {
+        if (protocol > 0)
+                return userdata;
         return exchange_inbound(((struct service_side *) userdata)->exchange, protocol, remote);
 }
 
 static void on_accepted(void *userdata, void *stream, struct framed *f) {
-        exchange_accepted(((struct service_side *) userdata)->exchange, stream, f);
+        if (stream != userdata)
+                exchange_accepted(((struct service_side *) userdata)->exchange, stream, f);
 }
 
 static void on_withdrawn(void *userdata, size_t protocol, void *stream) {
-        exchange_withdrawn(((struct service_side *) userdata)->exchange, stream);
+        if (protocol == 0)
+                exchange_withdrawn(((struct service_side *) userdata)->exchange, stream);
 }
 
 static size_t place_of(const struct service_side *s, const struct peer_id *peer) {
@@ -162,8 +167,33 @@ static void on_finish(struct framed *f, void *userdata) {
         exchange_serving.on_finish(f, userdata);
 }
 
+/* ---- Streams that stay open and carry nothing ---- */
+
+static void idle_open(struct framed *f, void *userdata, const char *protocol,
+                      const struct framed_remote *remote) {
+        *(struct framed **) userdata = f;
+}
+
+static void idle_frame(struct framed *f, void *userdata, struct bytes frame) {
+}
+
+static void idle_end(struct framed *f, void *userdata, uint32_t code, const char *text) {
+        *(struct framed **) userdata = NULL;
+}
+
+static void served_end(struct framed *f, void *userdata, uint32_t code, const char *text) {
+}
+
+static const struct framed_handler idle = { .on_open = idle_open,
+                                            .on_frame = idle_frame,
+                                            .on_end = idle_end };
+static const struct framed_handler idle_served = { .on_frame = idle_frame, .on_end = served_end };
+
 static void service_init(struct service_side *s, struct loop *loop) {
-        const struct streams_protocol protocol = { PROTOCOL, 4, FRAME, &serving };
+        const struct streams_protocol protocols[] = {
+                { PROTOCOL, 4, FRAME, &serving },
+                { IDLE, 4, FRAME, &idle_served, .is_idle = true },
+        };
 
         serving = exchange_serving;
         serving.on_finish = on_finish;
@@ -172,7 +202,7 @@ static void service_init(struct service_side *s, struct loop *loop) {
                                            .runtime = s->node->folder };
         assert_int_equal(streams_new(&s->ctx, &streams_events, s, &s->streams), 0);
         s->exchange = exchange_new(loop, s->streams, &exchange_events, s, 16);
-        streams_serve(s->streams, &protocol, 1);
+        streams_serve(s->streams, protocols, ELEMENTSOF(protocols));
         assert_true(wait_for(loop, &s->n_self, 1, 10 * SEC));
 }
 
@@ -306,6 +336,48 @@ static void test_transport_is_killed(void **state) {
         assert_true(wait_for(p->loop, &p->b.n_gone, 1, 15 * SEC)); /* who had asked was killed */
 }
 
+/* Its stream to b, open. */
+static void open_idle(struct pair *p, struct framed **ret) {
+        static const char *const protocols[] = { IDLE };
+        const struct framed_open open = { .peer = p->b.id,
+                                          .addresses = &p->b.address,
+                                          .n_addresses = 1,
+                                          .protocols = protocols,
+                                          .n_protocols = 1,
+                                          .frame_max = FRAME,
+                                          .timeout = 2 * SEC,
+                                          .is_idle = true };
+        nsec_t end = nsec_add(loop_now(p->loop), 5 * SEC);
+
+        *ret = NULL;
+        assert_non_null(streams_open(p->a.streams, &open, &idle, ret));
+        while (!*ret && loop_now(p->loop) < end)
+                assert_true(loop_turn(p->loop, 20 * MS) >= 0);
+        assert_non_null(*ret);
+        turn(p->loop, SEC);
+        assert_int_equal(p->a.n_connected, 1);
+}
+
+/* GossipSub has one to every peer, and needs few of them: Keep says which. */
+static void test_idle_streams_keep_nothing(void **state) {
+        struct pair *p = *state;
+        struct framed *f;
+
+        open_idle(p, &f);
+        turn(p->loop, 5 * SEC);
+        assert_null(f);
+        assert_int_equal(p->a.n_connected, 0);
+        open_idle(p, &f);
+        streams_keep(p->a.streams, &p->b.id, true);
+        turn(p->loop, 8 * SEC);
+        assert_non_null(f);
+        assert_int_equal(p->a.n_connected, 1);
+        streams_keep(p->a.streams, &p->b.id, false);
+        turn(p->loop, 5 * SEC);
+        assert_null(f);
+        assert_int_equal(p->a.n_connected, 0);
+}
+
 /* ---- A watch that is taken away ---- */
 
 static void on_watch_data(struct channel *c, void *userdata, struct bytes data) {
@@ -357,5 +429,6 @@ static void test_watch_comes_again(void **state) {
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(test_ends_of_a_question, setup, teardown),
           cmocka_unit_test_setup_teardown(test_a_question_may_end_late, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_idle_streams_keep_nothing, setup, teardown),
           cmocka_unit_test_setup_teardown(test_transport_is_killed, setup, teardown),
           cmocka_unit_test_setup_teardown(test_watch_comes_again, setup, teardown))

@@ -2,6 +2,8 @@
 #include "services/gossip/rpc_message.h"
 #include "tests/unit/gossip/core_bench.h"
 
+#include "services/gossip/shard.h"
+
 static void offer(struct core_bench *c, uint32_t free_slots, const char *name) {
         CLEANUP(buffer_donep) struct buffer b = {};
         Peers__Capability m = PEERS__CAPABILITY__INIT;
@@ -170,6 +172,38 @@ static void test_two_shards(void **state) {
         core_done(&c);
 }
 
+/* What was the larger of two shards is the only one now: its mesh stays. */
+static void test_one_shard_again(void **state) {
+        struct shard large;
+        struct core_bench c;
+        struct peer_id peer;
+        unsigned n = 0;
+        char topic[SHARD_TOPIC_SIZE];
+
+        (void) state;
+        core_init(&c, NULL);
+        gossip_size(c.g, 16 * 12, c.now);
+        gossip_start(c.g, c.now);
+        core_run(&c, NSEC_PER_SEC);
+        large = shard_of(&c.self, 3);
+        (void) shard_topic(&large, "default", topic);
+        do
+                peer = core_peer(++n, NULL);
+        while (!shard_has(&large, &peer));
+        core_join(&c, n, topic);
+        assert_true(pubsub_in_mesh(gossip_router(c.g), topic, &peer));
+        gossip_size(c.g, 8 * 16, c.now);
+        core_drain(&c);
+        assert_true(pubsub_in_mesh(gossip_router(c.g), topic, &peer));
+        gossip_size(c.g, 16 * 12, c.now);
+        core_drain(&c);
+        assert_true(pubsub_in_mesh(gossip_router(c.g), topic, &peer));
+        gossip_size(c.g, 16 * 20, c.now);
+        core_drain(&c);
+        assert_false(pubsub_in_mesh(gossip_router(c.g), topic, &peer));
+        core_done(&c);
+}
+
 static void subscribe(struct core_bench *c, unsigned n) {
         struct peer_id peer = core_peer(n, NULL);
         struct gossip_status status;
@@ -315,6 +349,6 @@ static void test_long_addresses(void **state) {
 TEST_MAIN(cmocka_unit_test(test_sequences), cmocka_unit_test(test_clock_was_wrong),
           cmocka_unit_test(test_when), cmocka_unit_test(test_spacing),
           cmocka_unit_test(test_same_addresses), cmocka_unit_test(test_invalid_is_not_published),
-          cmocka_unit_test(test_two_shards), cmocka_unit_test(test_serving),
-          cmocka_unit_test(test_serving_strangers), cmocka_unit_test(test_long_addresses),
-          cmocka_unit_test(test_first_listener))
+          cmocka_unit_test(test_two_shards), cmocka_unit_test(test_one_shard_again),
+          cmocka_unit_test(test_serving), cmocka_unit_test(test_serving_strangers),
+          cmocka_unit_test(test_long_addresses), cmocka_unit_test(test_first_listener))

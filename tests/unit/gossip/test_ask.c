@@ -1,0 +1,115 @@
+#include "services/gossip/shard.h"
+#include "tests/unit/gossip/core_bench.h"
+
+/* Whom a draw asks, and whom besides when somebody does not answer. dht is played by hand. */
+
+#define PEERS 64
+
+static struct gossip_contact table[PEERS];
+
+/* 30 nodes, of which dht knows some: two shards. */
+static void begin(struct core_bench *c) {
+        core_init(c, NULL);
+        gossip_size(c->g, 30, c->now);
+        gossip_start(c->g, c->now);
+        core_drain(c);
+        core_forget(c);
+        for (unsigned i = 0; i < PEERS; i++)
+                table[i].peer = core_peer(i, NULL);
+}
+
+static void draw(struct core_bench *c) {
+        struct bytes rare = BYTES_LIT("rare");
+        struct gossip_draw d = { .filter = { .engines = &rare, .n_engines = 1 } };
+
+        gossip_draw(c->g, 1000, &d, c->now);
+        core_drain(c);
+}
+
+static void answer_lookups(struct core_bench *c, size_t n) {
+        uint64_t n_lookups = c->n_lookups;
+
+        c->n_lookups = 0;
+        for (uint64_t i = 0; i < n_lookups; i++) {
+                gossip_found(c->g, c->lookups[i], table, n, c->now);
+                core_drain(c);
+        }
+}
+
+static uint32_t shard_asked(const struct core_bench *c, unsigned i) {
+        return shard_of(&c->asked_peers[i], 1).prefix;
+}
+
+static void all_shards_are_asked_at_once(void **state) {
+        struct core_bench c;
+
+        begin(&c);
+        draw(&c);
+        assert_int_equal(c.n_lookups, 2);
+        answer_lookups(&c, PEERS);
+        assert_int_equal(c.n_asked, 2);
+        assert_int_not_equal(shard_asked(&c, 0), shard_asked(&c, 1));
+        core_done(&c);
+}
+
+static void who_fails_or_is_silent_gets_a_companion(void **state) {
+        struct core_bench c;
+
+        begin(&c);
+        draw(&c);
+        answer_lookups(&c, PEERS);
+        gossip_ask_failed(c.g, c.asked[0], c.now);
+        core_drain(&c);
+        assert_int_equal(c.n_lookups, 1);
+        answer_lookups(&c, PEERS);
+        assert_int_equal(c.n_asked, 3);
+        assert_int_equal(shard_asked(&c, 2), shard_asked(&c, 0));
+        assert_false(peer_id_equal(&c.asked_peers[2], &c.asked_peers[0]));
+        core_run(&c, 390 * NSEC_PER_MSEC);
+        assert_int_equal(c.n_lookups, 0);
+        core_run(&c, 20 * NSEC_PER_MSEC); /* the other one says nothing */
+        assert_int_equal(c.n_lookups, 1);
+        answer_lookups(&c, PEERS);
+        assert_int_equal(c.n_asked, 4);
+        assert_int_equal(shard_asked(&c, 3), shard_asked(&c, 1));
+        assert_false(peer_id_equal(&c.asked_peers[3], &c.asked_peers[1]));
+        core_run(&c, NSEC_PER_SEC);
+        assert_int_equal(c.n_asked, 4);
+        assert_non_null(c.drawn);
+        core_done(&c);
+}
+
+/* The table has one peer: it stands for both shards, and the other is looked up by asking. */
+static void who_is_known_stands_for_who_is_not(void **state) {
+        struct core_bench c;
+
+        begin(&c);
+        draw(&c);
+        answer_lookups(&c, 1);
+        assert_int_equal(c.n_asked, 1);
+        assert_int_equal(c.n[GOSSIP_LOOKUP], 3);
+        core_done(&c);
+}
+
+/* Nobody is asked twice, however often he is named. */
+static void nobody_is_asked_twice(void **state) {
+        struct core_bench c;
+
+        begin(&c);
+        draw(&c);
+        for (unsigned i = 0; i < 6; i++)
+                answer_lookups(&c, 2);
+        for (uint64_t i = 0; i < c.n_asked; i++)
+                gossip_ask_failed(c.g, c.asked[i], c.now);
+        core_drain(&c);
+        for (unsigned i = 0; i < 6; i++)
+                answer_lookups(&c, 2);
+        assert_int_equal(c.n[GOSSIP_ASK], 2);
+        assert_non_null(c.drawn);
+        core_done(&c);
+}
+
+TEST_MAIN(cmocka_unit_test(all_shards_are_asked_at_once),
+          cmocka_unit_test(who_fails_or_is_silent_gets_a_companion),
+          cmocka_unit_test(who_is_known_stands_for_who_is_not),
+          cmocka_unit_test(nobody_is_asked_twice))
