@@ -42,8 +42,8 @@ struct known_peer {
         unsigned pow_bits;
         enum pubsub_version version;
         struct refbuf *record;
-        struct multiaddr *addresses; /* as many as there are: most have one, and each is big */
-        size_t n_addresses;
+        uint8_t *addresses; /* packed, each a multiaddr's length and bytes */
+        size_t addresses_len, n_addresses;
         struct rate questions;
         nsec_t retry_at; /* of our stream to it */
 };

@@ -2,6 +2,7 @@
 
 #include "common/base/memory.h"
 #include "services/gossip/core_calls.h"
+#include "services/gossip/neighbours.h"
 
 /* Who is there, for people: asks peers for the peers they know, and those for
  * theirs, breadth first. Each is asked once; a peer that lies about thousands
@@ -259,7 +260,7 @@ void crawl_free(struct call *c) {
 
 static void seed_connected(struct gossip *g, struct crawl *w) {
         struct bytes key;
-        size_t cursor = 0;
+        size_t cursor = 0, at;
         void *value;
 
         while (map_next(g->peers, &cursor, &key, &value)) {
@@ -270,9 +271,11 @@ static void seed_connected(struct gossip *g, struct crawl *w) {
                         return;
                 s->s.is_verified = true; /* connected */
                 s->s.age = 0;
-                s->s.contact.n_addresses = k->n_addresses;
-                memcpy(s->s.contact.addresses, k->addresses,
-                       k->n_addresses * sizeof(*k->addresses));
+                s->s.contact.n_addresses = 0;
+                at = 0;
+                while (neighbours_address(k, &at,
+                                          &s->s.contact.addresses[s->s.contact.n_addresses]))
+                        s->s.contact.n_addresses++;
                 s->is_asked = !k->speaks_peers;
         }
 }

@@ -327,10 +327,7 @@ static void known_update(struct known_peer *k, const struct gossip_peer *p) {
         k->pow_bits = p->pow_bits;
         k->version = p->version;
         k->speaks_peers = p->speaks_peers;
-        free(k->addresses);
-        k->n_addresses =
-                p->n_addresses < GOSSIP_ADDRESSES_MAX ? p->n_addresses : GOSSIP_ADDRESSES_MAX;
-        k->addresses = xmemdup(p->addresses, k->n_addresses * sizeof(*k->addresses));
+        neighbours_put_addresses(k, p->addresses, p->n_addresses);
         refbuf_unref(k->record);
         k->record = p->record.len > 0 ? refbuf_new(p->record) : NULL;
 }

@@ -40,6 +40,33 @@ static unsigned half_of(const struct gossip *g, uint32_t place) {
         return g->in_both && is_in(&g->shards[1].shard, place) ? HALF_OTHER : HALF_NONE;
 }
 
+/* ---- Addresses ---- */
+
+void neighbours_put_addresses(struct known_peer *k, const struct multiaddr *list, size_t n) {
+        struct buffer b;
+
+        buffer_init(&b, GOSSIP_ADDRESSES_MAX * sizeof(*list));
+        k->n_addresses = n < GOSSIP_ADDRESSES_MAX ? n : GOSSIP_ADDRESSES_MAX;
+        for (size_t i = 0; i < k->n_addresses; i++)
+                buffer_put(&b, &list[i], sizeof(list[i].len) + list[i].len);
+        free(k->addresses);
+        k->addresses = xmemdup(b.data, b.len);
+        k->addresses_len = b.len;
+        buffer_done(&b);
+}
+
+bool neighbours_address(const struct known_peer *k, size_t *cursor, struct multiaddr *ret) {
+        const uint8_t *at;
+
+        if (*cursor == k->addresses_len)
+                return false;
+        at = k->addresses + *cursor;
+        memcpy(&ret->len, at, sizeof(ret->len));
+        memcpy(ret->bytes, at + sizeof(ret->len), ret->len);
+        *cursor += sizeof(ret->len) + ret->len;
+        return true;
+}
+
 /* ---- Streams ---- */
 
 void neighbours_meet(struct gossip *g, struct known_peer *k) {

@@ -10,8 +10,8 @@
 
 /* One peer: its newest record, and the highest sequence when the record is gone. */
 struct entry {
-        struct list link;         /* heard of longest ago first */
-        struct capability record; /* raw NULL: expired */
+        struct list link;          /* heard of longest ago first */
+        struct capability *record; /* NULL: expired; most entries are there for their sequence */
         struct peer_id peer;
         uint64_t sequence;
         nsec_t heard, age; /* age: how old it was when it came */
@@ -40,10 +40,18 @@ struct offers *offers_new(const char *network, size_t max, uint64_t seed) {
         return o;
 }
 
+static void forget_record(struct entry *e) {
+        if (!e->record)
+                return;
+        capability_done(e->record);
+        free(e->record);
+        e->record = NULL;
+}
+
 static void entry_free(struct offers *o, struct entry *e) {
         (void) map_remove(o->entries, peer_id_bytes(&e->peer));
         list_remove(&e->link);
-        capability_done(&e->record);
+        forget_record(e);
         o->n_denied -= e->is_denied;
         free(e);
 }
@@ -112,10 +120,12 @@ int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall
                 return r;
         e = entry_make(o, &c->peer);
         (void) rate_take(&e->rate, now);
-        capability_done(&e->record);
-        e->record = *c;
+        if (!e->record)
+                e->record = xnew(struct capability);
+        capability_done(e->record);
+        *e->record = *c;
         *c = (struct capability){};
-        e->sequence = e->record.sequence;
+        e->sequence = e->record->sequence;
         e->heard = now;
         e->age = wall_ns > e->sequence ? wall_ns - e->sequence : 0;
         list_remove(&e->link);
@@ -128,7 +138,7 @@ void offers_deny(struct offers *o, const struct peer_id *peer, bool denied) {
 
         if (!e || e->is_denied == denied)
                 return;
-        capability_done(&e->record);
+        forget_record(e);
         list_remove(&e->link);
         if (denied) {
                 e->is_denied = true;
@@ -146,11 +156,11 @@ static nsec_t age_of(const struct entry *e, nsec_t now) {
 }
 
 static bool is_present(const struct entry *e, nsec_t now) {
-        return e->record.raw && age_of(e, now) < PRESENCE_TTL;
+        return e->record && age_of(e, now) < PRESENCE_TTL;
 }
 
 static bool is_offer(const struct entry *e, nsec_t now) {
-        return is_present(e, now) && age_of(e, now) < OFFER_TTL && e->record.slots > 0;
+        return is_present(e, now) && age_of(e, now) < OFFER_TTL && e->record->slots > 0;
 }
 
 void offers_expire(struct offers *o, nsec_t now) {
@@ -159,8 +169,8 @@ void offers_expire(struct offers *o, nsec_t now) {
 
                 if (nsec_sub(now, e->heard) >= SEQUENCE_KEPT)
                         entry_free(o, e);
-                else if (e->record.raw && !is_present(e, now))
-                        capability_done(&e->record);
+                else if (e->record && !is_present(e, now))
+                        forget_record(e);
         }
 }
 
@@ -170,7 +180,7 @@ nsec_t offers_deadline(const struct offers *o) {
         LIST_FOREACH (it, &o->order) {
                 const struct entry *e = LIST_ENTRY(it, struct entry, link);
 
-                if (e->record.raw)
+                if (e->record)
                         first = nsec_min(first, nsec_add(e->heard, nsec_sub(PRESENCE_TTL, e->age)));
         }
         return first;
@@ -201,7 +211,7 @@ bool offer_fits(const struct capability *c, const struct offer_filter *f) {
 }
 
 static struct offer_view view_of(const struct entry *e, nsec_t now) {
-        return (struct offer_view){ &e->record, age_of(e, now) };
+        return (struct offer_view){ e->record, age_of(e, now) };
 }
 
 /* Reservoir sampling (Vitter 1985, algorithm R): one pass, nothing set aside. */
@@ -213,7 +223,7 @@ static void draw_some(const struct offers *o, struct offer_draw *d, bool fresh, 
                 size_t at;
 
                 if (!is_offer(e, now) || (age_of(e, now) < OFFER_FRESH) != fresh ||
-                    !offer_fits(&e->record, d->filter))
+                    !offer_fits(e->record, d->filter))
                         continue;
                 at = seen < room ? seen : rng_below(d->rng, seen + 1);
                 seen++;
@@ -229,7 +239,7 @@ static size_t count_unusable(const struct offers *o, const struct offer_filter *
         LIST_FOREACH (it, &o->order) {
                 const struct entry *e = LIST_ENTRY(it, struct entry, link);
 
-                n += is_offer(e, now) && !offer_fits(&e->record, f);
+                n += is_offer(e, now) && !offer_fits(e->record, f);
         }
         return n;
 }

@@ -3,6 +3,7 @@
 #include "common/base/memory.h"
 #include "common/wire/unpack.h"
 #include "services/gossip/core_calls.h"
+#include "services/gossip/neighbours.h"
 
 /* /quorate/peers/1 for others: whom we know, and a draw of what we heard. The
  * answer holds records as their authors signed them; the asker checks each. */
@@ -112,21 +113,20 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
 /* ---- List ---- */
 
 static void add_known(struct gossip *g, struct answer *x, const struct known_peer *k) {
-        size_t at = x->reply.n_known;
+        size_t at = x->reply.n_known, cursor = 0;
+        struct multiaddr address;
         Peers__KnownPeer *out = &x->contacts[at];
 
         peers__known_peer__init(out);
         out->peer = (ProtobufCBinaryData){ k->peer.len, (uint8_t *) k->peer.bytes };
         out->addresses = x->addresses[at];
         x->bytes += 64;
-        for (size_t i = 0; i < k->n_addresses; i++) {
-                if (!gossip_may_dial(g,
-                                     &k->addresses[i])) /* our neighbours' are no use to others */
+        while (neighbours_address(k, &cursor, &address)) {
+                if (!gossip_may_dial(g, &address)) /* our neighbours' are no use to others */
                         continue;
                 x->addresses[at][out->n_addresses++] =
-                        (ProtobufCBinaryData){ k->addresses[i].len,
-                                               (uint8_t *) k->addresses[i].bytes };
-                x->bytes += k->addresses[i].len + 4;
+                        (ProtobufCBinaryData){ address.len, k->addresses + cursor - address.len };
+                x->bytes += address.len + 4;
         }
         if (out->n_addresses > 0 && x->bytes <= ANSWER_BYTES)
                 x->known[x->reply.n_known++] = out;

@@ -31,8 +31,8 @@ struct histogram {
 struct figures {
         uint64_t seed, trace;
         double hours, alive_s; /* measured; of all nodes together */
-        double cpu_s;          /* filled in by the shell, as is peak: bytes of memory */
-        uint64_t peak, nodes_end, n_events, n_links;
+        double cpu_s;          /* filled in by the shell, as are peak and in_use: bytes of memory */
+        uint64_t peak, in_use, nodes_end, n_events, n_links;
         uint64_t draws_dead_max, records, copies_p1, copies_p50;
         double hops, lookup_s, get_s; /* sums */
         double estimate_median;

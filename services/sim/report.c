@@ -245,6 +245,7 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
         member(f, "events", (double) x->n_events);
         member(f, "cpu_s", x->cpu_s);
         member(f, "bytes_of_memory_per_node", (double) x->peak / s->n_nodes);
+        member(f, "bytes_in_use_per_node", (double) x->in_use / s->n_nodes);
         fputs("}\n", f);
 }
 

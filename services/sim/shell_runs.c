@@ -1,6 +1,7 @@
 #include "services/sim/shell_runs.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,6 +29,13 @@ static uint64_t peak_bytes(void) {
 
         (void) getrusage(RUSAGE_SELF, &u);
         return (uint64_t) u.ru_maxrss * 1024;
+}
+
+/* At the end: the peak is that of a thousand nodes that all come at once. */
+static uint64_t bytes_in_use(void) {
+        struct mallinfo2 m = mallinfo2();
+
+        return m.uordblks + m.hblkhd;
 }
 
 /* ---- One ---- */
@@ -63,6 +71,7 @@ static void run_measured(struct network *net, struct figures *ret) {
         attack_figures(net, ret);
         ret->cpu_s = cpu_seconds();
         ret->peak = peak_bytes();
+        ret->in_use = bytes_in_use();
 }
 
 /* ---- Several ---- */

@@ -382,9 +382,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_handshake),    cmocka_unit_test(test_request),
                 cmocka_unit_test(test_large_answer), cmocka_unit_test(test_stream),
-                cmocka_unit_test(test_message),      cmocka_unit_test(test_keep_alive),
-                cmocka_unit_test(test_close),        cmocka_unit_test(test_dial_dead),
-                cmocka_unit_test(test_idle),
+                cmocka_unit_test(test_message),      cmocka_unit_test(test_idle),
+                cmocka_unit_test(test_keep_alive),   cmocka_unit_test(test_close),
+                cmocka_unit_test(test_dial_dead),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
