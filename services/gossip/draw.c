@@ -7,10 +7,10 @@
  * members. Every shard has the same chance, so every host has nearly the same,
  * however near its id is to ours.
  *
- * A draw has a second, and a connection and a question take two round trips: members are asked
- * whom dht's table has, all that should be needed at once. Of a shard that it has nobody of, the
- * nearest one that it has is asked instead, which keeps the chances about the same; a look-up,
- * which takes seconds, is begun when no such shard is left. */
+ * A draw has a second, and a connection and a question take two round trips: members are asked who
+ * are connected, or whom dht's table has, all that should be needed at once. Of a shard that it has
+ * nobody of, the nearest one that it has is asked instead, which keeps the chances about the same,
+ * and whoever answers names some of other shards; a look-up, which takes seconds, is the last. */
 
 #define TIMEOUT_DEFAULT NSEC_PER_SEC
 #define AHEAD           32 /* shards being asked at once */
@@ -117,6 +117,7 @@ static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
 }
 
 static void try_another(struct gossip *g, struct call *c, const struct ask *instead, nsec_t now);
+static void take_other(struct gossip *g, struct call *c, const Peers__KnownPeer *in, nsec_t now);
 static void on_members_left(struct gossip *g, struct ask *a, const struct gossip_contact *list,
                             size_t n, nsec_t now);
 
@@ -128,6 +129,8 @@ static void on_sample(struct gossip *g, struct ask *a, const Peers__Reply *reply
                 take_reply(g, d, a, reply, now);
         else if (!d->is_hedged)
                 try_another(g, a->call, a, now);
+        for (size_t i = 0; reply && i < reply->n_known; i++)
+                take_other(g, a->call, reply->known[i], now);
         step(g, a->call, now);
 }
 
@@ -298,6 +301,37 @@ static bool split(const struct gossip *g, struct draw *d) {
         return true;
 }
 
+/* Whoever is connected needs no dial. One of them at random; NULL: there is none. */
+static const struct known_peer *connected_of(struct gossip *g, const struct draw *d,
+                                             uint32_t prefix) {
+        const struct shard shard = { d->bits, prefix };
+        const struct known_peer *found = NULL;
+        struct bytes key;
+        size_t cursor = 0, n = 0;
+        void *value;
+
+        while (map_next(g->peers, &cursor, &key, &value)) {
+                const struct known_peer *k = value;
+
+                if (k->speaks_peers && k->pow_bits >= g->config.pow_bits &&
+                    shard_has_place(&shard, k->place) && !gossip_is_blocked(g, &k->peer) &&
+                    !is_visited(d, k->place, 32) && rng_below(&g->rng, ++n) == 0)
+                        found = k;
+        }
+        return found;
+}
+
+static bool look_into(struct gossip *g, struct call *c, uint32_t prefix, nsec_t now) {
+        const struct known_peer *k = connected_of(g, c->state, prefix);
+        struct gossip_contact contact = {};
+
+        if (!k)
+                return look(g, c, prefix, true, now);
+        contact.peer = k->peer;
+        ask_member(g, c, &contact, false, now);
+        return true;
+}
+
 static bool look_further(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
@@ -305,7 +339,7 @@ static bool look_further(struct gossip *g, struct call *c, nsec_t now) {
                 uint32_t prefix = pick(d);
 
                 if (!is_visited(d, prefix, d->bits))
-                        return look(g, c, prefix, true, now);
+                        return look_into(g, c, prefix, now);
         }
         return false;
 }
@@ -331,6 +365,26 @@ static unsigned visits_wanted(const struct gossip *g, const struct draw *d) {
         else
                 want = 1.5 * missing / (each > 0.1 ? each : 0.1);
         return want < AHEAD ? (unsigned) want + 1 : AHEAD;
+}
+
+/* Somebody whom a member named: asked at once if nobody of his shard was, and somebody is needed.
+ */
+static void take_other(struct gossip *g, struct call *c, const Peers__KnownPeer *in, nsec_t now) {
+        struct draw *d = c->state;
+        struct multiaddr told[GOSSIP_ADDRESSES_MAX];
+        struct gossip_contact contact = {};
+        size_t n = 0;
+
+        if (d->n == d->count || c->n_asks >= d->n_late + visits_wanted(g, d) ||
+            !peer_id_parse(BYTES(in->peer.data, in->peer.len), &contact.peer) ||
+            is_visited(d, shard_of(&contact.peer, 32).prefix, d->bits) || !may_ask(g, d, &contact))
+                return;
+        for (size_t i = 0; i < in->n_addresses && n < GOSSIP_ADDRESSES_MAX; i++)
+                n += multiaddr_parse(BYTES(in->addresses[i].data, in->addresses[i].len),
+                                     &told[n]) == MULTIADDR_OK;
+        contact.n_addresses = gossip_dialable(g, told, n, contact.addresses, GOSSIP_ADDRESSES_MAX);
+        if (contact.n_addresses > 0)
+                ask_member(g, c, &contact, false, now);
 }
 
 /* As many shards at once as the missing ones should need, no more. */

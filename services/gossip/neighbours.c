@@ -29,15 +29,10 @@ static uint32_t place_of(const struct peer_id *peer) {
         return shard_of(peer, 32).prefix;
 }
 
-/* Without hashing again what never changes. */
-static bool is_in(const struct shard *s, uint32_t place) {
-        return s->bits == 0 || (place ^ s->prefix) >> (32 - s->bits) == 0;
-}
-
 static unsigned half_of(const struct gossip *g, uint32_t place) {
-        if (is_in(&g->shards[0].shard, place))
+        if (shard_has_place(&g->shards[0].shard, place))
                 return HALF_OWN;
-        return g->in_both && is_in(&g->shards[1].shard, place) ? HALF_OTHER : HALF_NONE;
+        return g->in_both && shard_has_place(&g->shards[1].shard, place) ? HALF_OTHER : HALF_NONE;
 }
 
 /* ---- Addresses ---- */

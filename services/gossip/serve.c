@@ -12,6 +12,7 @@
 #define LIST_MAX       256
 #define SAMPLE_DEFAULT 16
 #define SAMPLE_MAX     32
+#define OTHERS_MAX     8
 #define ANSWER_BYTES   (60 * 1024)
 
 static const struct unpack_limits request_limits = {
@@ -56,6 +57,28 @@ static void send(struct gossip *g, uint64_t id, struct answer *x) {
         gossip_add(g, GOSSIP_ANSWER, id)->data = refbuf_new(buffer_bytes(&b));
 }
 
+/* ---- Peers ---- */
+
+static void add_known(struct gossip *g, struct answer *x, const struct known_peer *k) {
+        size_t at = x->reply.n_known, cursor = 0;
+        struct multiaddr address;
+        Peers__KnownPeer *out = &x->contacts[at];
+
+        peers__known_peer__init(out);
+        out->peer = (ProtobufCBinaryData){ k->peer.len, (uint8_t *) k->peer.bytes };
+        out->addresses = x->addresses[at];
+        x->bytes += 64;
+        while (neighbours_address(k, &cursor, &address)) {
+                if (!gossip_may_dial(g, &address)) /* our neighbours' are no use to others */
+                        continue;
+                x->addresses[at][out->n_addresses++] =
+                        (ProtobufCBinaryData){ address.len, k->addresses + cursor - address.len };
+                x->bytes += address.len + 4;
+        }
+        if (out->n_addresses > 0 && x->bytes <= ANSWER_BYTES)
+                x->known[x->reply.n_known++] = out;
+}
+
 /* ---- Sample ---- */
 
 static size_t copy_filter(const Peers__Sample *in, struct bytes engines[CAPABILITY_ENGINES_MAX],
@@ -83,6 +106,33 @@ static bool own_fits(struct gossip *g, const struct offer_filter *f, struct capa
                ret->slots > 0 && offer_fits(ret, f);
 }
 
+static bool is_elsewhere(const struct gossip *g, const struct known_peer *k) {
+        return k->speaks_peers && k->n_addresses > 0 && k->pow_bits >= g->config.pow_bits &&
+               !shard_has_place(&g->shards[0].shard, k->place) && !gossip_is_blocked(g, &k->peer);
+}
+
+/* Some that we are connected to and that can be asked about other shards: an asker's table has
+ * nobody of many. Reservoir sampling, as in offers.c. */
+static void add_others(struct gossip *g, struct answer *x) {
+        const struct known_peer *list[OTHERS_MAX];
+        struct bytes key;
+        size_t cursor = 0, seen = 0;
+        void *value;
+
+        while (map_next(g->peers, &cursor, &key, &value)) {
+                size_t at;
+
+                if (!is_elsewhere(g, value))
+                        continue;
+                at = seen < OTHERS_MAX ? seen : rng_below(&g->rng, seen + 1);
+                seen++;
+                if (at < OTHERS_MAX)
+                        list[at] = value;
+        }
+        for (size_t i = 0; i < seen && i < OTHERS_MAX; i++)
+                add_known(g, x, list[i]);
+}
+
 static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in, nsec_t now) {
         CLEANUP(capability_donep) struct capability own = {};
         CLEANUP(freep) struct answer *x = answer_new();
@@ -107,30 +157,11 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
         for (size_t i = 0; i < n && add_record(x, views[i].record); i++)
                 continue;
         x->reply.unusable = (uint32_t) heard.unusable;
+        add_others(g, x);
         send(g, id, x);
 }
 
 /* ---- List ---- */
-
-static void add_known(struct gossip *g, struct answer *x, const struct known_peer *k) {
-        size_t at = x->reply.n_known, cursor = 0;
-        struct multiaddr address;
-        Peers__KnownPeer *out = &x->contacts[at];
-
-        peers__known_peer__init(out);
-        out->peer = (ProtobufCBinaryData){ k->peer.len, (uint8_t *) k->peer.bytes };
-        out->addresses = x->addresses[at];
-        x->bytes += 64;
-        while (neighbours_address(k, &cursor, &address)) {
-                if (!gossip_may_dial(g, &address)) /* our neighbours' are no use to others */
-                        continue;
-                x->addresses[at][out->n_addresses++] =
-                        (ProtobufCBinaryData){ address.len, k->addresses + cursor - address.len };
-                x->bytes += address.len + 4;
-        }
-        if (out->n_addresses > 0 && x->bytes <= ANSWER_BYTES)
-                x->known[x->reply.n_known++] = out;
-}
 
 /* Peers we are connected to and that sent no record. */
 static void add_silent(struct gossip *g, struct answer *x, nsec_t now) {

@@ -24,6 +24,10 @@ char *shard_topic(const struct shard *s, const char *network, char ret[SHARD_TOP
         return ret;
 }
 
+bool shard_has_place(const struct shard *s, uint32_t place) {
+        return top_bits(place, s->bits) == s->prefix;
+}
+
 bool shard_has(const struct shard *s, const struct peer_id *peer) {
         return shard_of(peer, s->bits).prefix == s->prefix;
 }

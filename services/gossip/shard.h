@@ -24,6 +24,8 @@ struct shard {
 struct shard shard_of(const struct peer_id *peer, unsigned bits);
 /* "quorate/caps/1/<network>/<bits>/<prefix in hex>"; returns ret. */
 char *shard_topic(const struct shard *s, const char *network, char ret[SHARD_TOPIC_SIZE]);
+/* place: the first 32 bits of SHA-256(peer id), for those who keep them. */
+bool shard_has_place(const struct shard *s, uint32_t place);
 bool shard_has(const struct shard *s, const struct peer_id *peer);
 
 /* Which shards to be in, by the number of hosts (estimate and interval). b stays as it is while

@@ -1,4 +1,5 @@
-#include "services/gossip/shard.h"
+#include "common/wire/unpack.h"
+#include "services/gossip/core.h"
 #include "tests/unit/gossip/core_bench.h"
 
 /* Whom a draw asks, and whom besides when somebody does not answer. dht is played by hand. */
@@ -91,6 +92,102 @@ static void who_is_known_stands_for_who_is_not(void **state) {
         core_done(&c);
 }
 
+/* Whoever is connected is asked without a look. */
+static void connections_come_first(void **state) {
+        struct core_bench c;
+        unsigned other = 1;
+
+        begin(&c);
+        core_up(&c, 0);
+        while (shard_of(&table[other].peer, 1).prefix == shard_of(&table[0].peer, 1).prefix)
+                other++;
+        draw(&c);
+        assert_int_equal(c.n_asked, 1);
+        assert_true(peer_id_equal(&c.asked_peers[0], &table[0].peer));
+        assert_int_equal(c.n_lookups, 1);
+        answer_lookups(&c, PEERS);
+        assert_int_equal(c.n_asked, 2);
+        assert_int_not_equal(shard_asked(&c, 0), shard_asked(&c, 1));
+        core_done(&c);
+}
+
+static void name(struct core_bench *c, uint64_t ask, unsigned peer, const struct multiaddr *at) {
+        Peers__KnownPeer known = PEERS__KNOWN_PEER__INIT, *list[] = { &known };
+        ProtobufCBinaryData address = { at->len, (uint8_t *) at->bytes };
+        Peers__Reply reply = PEERS__REPLY__INIT;
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        known.peer = (ProtobufCBinaryData){ table[peer].peer.len, table[peer].peer.bytes };
+        known.n_addresses = 1;
+        known.addresses = &address;
+        reply.n_known = 1;
+        reply.known = list;
+        buffer_init(&b, 4096);
+        wire_pack(&b, &reply.base);
+        gossip_answered(c->g, ask, buffer_bytes(&b), c->now);
+        core_drain(c);
+}
+
+/* A member of another shard, in an answer: asked at once, if nobody of that shard was, and where it
+ * may be dialled. */
+static void members_name_others(void **state) {
+        const struct multiaddr public = core_address(8, 9, 1, 1),
+                               private = core_address(10, 9, 1, 1);
+        static const struct {
+                bool is_other, is_public, is_blocked;
+                uint64_t n_asked;
+        } cases[] = { { true, true, false, 2 },
+                      { false, true, false, 1 },
+                      { true, false, false, 1 },
+                      { true, true, true, 1 } };
+
+        FOREACH_CASE (x, cases) {
+                struct core_bench c;
+                unsigned who = 1;
+
+                begin(&c);
+                while ((shard_of(&table[who].peer, 1).prefix !=
+                        shard_of(&table[0].peer, 1).prefix) != x->is_other)
+                        who++;
+                if (x->is_blocked)
+                        assert_true(gossip_block(c.g, &table[who].peer, "", NSEC_NEVER, c.now));
+                draw(&c);
+                answer_lookups(&c, 1);
+                assert_int_equal(c.n_asked, 1);
+                name(&c, c.asked[0], who, x->is_public ? &public : &private);
+                assert_int_equal(c.n_asked, x->n_asked);
+                core_done(&c);
+        }
+}
+
+/* What is named to others: some who are connected, of other shards than ours. */
+static void others_are_named(void **state) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct peer_id asker = core_peer(500, NULL);
+        const Peers__Reply *reply;
+        struct core_bench c;
+
+        begin(&c);
+        gossip_size(c.g, 200, c.now);
+        for (unsigned i = 0; i < 60; i++)
+                core_up(&c, i);
+        gossip_asked(c.g, 1, &asker, BYTES_LIT("\x12\x00"), c.now);
+        core_drain(&c);
+        assert_non_null(c.answer);
+        assert_int_equal(wire_unpack(&peers__reply__descriptor, refbuf_bytes(c.answer), NULL, &u),
+                         UNPACK_OK);
+        reply = u.message;
+        assert_int_equal(reply->n_known, 8);
+        for (size_t i = 0; i < reply->n_known; i++) {
+                struct peer_id peer;
+
+                assert_true(peer_id_parse(
+                        BYTES(reply->known[i]->peer.data, reply->known[i]->peer.len), &peer));
+                assert_false(shard_has(&c.g->shards[0].shard, &peer));
+        }
+        core_done(&c);
+}
+
 /* Nobody is asked twice, however often he is named. */
 static void nobody_is_asked_twice(void **state) {
         struct core_bench c;
@@ -112,4 +209,5 @@ static void nobody_is_asked_twice(void **state) {
 TEST_MAIN(cmocka_unit_test(all_shards_are_asked_at_once),
           cmocka_unit_test(who_fails_or_is_silent_gets_a_companion),
           cmocka_unit_test(who_is_known_stands_for_who_is_not),
-          cmocka_unit_test(nobody_is_asked_twice))
+          cmocka_unit_test(connections_come_first), cmocka_unit_test(members_name_others),
+          cmocka_unit_test(others_are_named), cmocka_unit_test(nobody_is_asked_twice))
