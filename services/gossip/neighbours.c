@@ -67,6 +67,7 @@ bool neighbours_address(const struct known_peer *k, size_t *cursor, struct multi
 void neighbours_meet(struct gossip *g, struct known_peer *k) {
         k->place = place_of(&k->peer);
         k->has_spoken |= early_has(g->early, &k->peer);
+        k->retry_at = 0; /* what it speaks has changed: its gossip is there again, perhaps */
         neighbours_stream(g, k);
 }
 

@@ -79,6 +79,28 @@ static void streams_go_to_other_software(void **state) {
         core_done(&c);
 }
 
+/* A stream that ended is tried again after a while, and at once when its peer is told of anew: its
+ * gossip was killed and is back. */
+static void streams_come_again(void **state) {
+        struct peer_id peer;
+        struct core_bench c;
+        unsigned member;
+
+        begin(&c, MANY);
+        member = next(&c, 0, true);
+        peer = core_peer(member, NULL);
+        core_up(&c, member);
+        gossip_stream_closed(c.g, &peer, c.now);
+        core_run(&c, 9 * NSEC_PER_SEC);
+        assert_int_equal(c.n[GOSSIP_STREAM_OPEN], 1);
+        core_run(&c, 6 * NSEC_PER_SEC);
+        assert_int_equal(c.n[GOSSIP_STREAM_OPEN], 2);
+        gossip_stream_closed(c.g, &peer, c.now);
+        core_up(&c, member);
+        assert_int_equal(c.n[GOSSIP_STREAM_OPEN], 3);
+        core_done(&c);
+}
+
 /* Whoever becomes a member gets its stream. */
 static void shards_change(void **state) {
         struct core_bench c;
@@ -173,6 +195,7 @@ static void members_are_looked_for(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(streams_go_to_members_and_to_who_speaks),
-          cmocka_unit_test(streams_go_to_other_software), cmocka_unit_test(shards_change),
-          cmocka_unit_test(members_are_held_and_others_are_not), cmocka_unit_test(the_mesh_is_held),
-          cmocka_unit_test(no_more_than_so_many_are_held), cmocka_unit_test(members_are_looked_for))
+          cmocka_unit_test(streams_go_to_other_software), cmocka_unit_test(streams_come_again),
+          cmocka_unit_test(shards_change), cmocka_unit_test(members_are_held_and_others_are_not),
+          cmocka_unit_test(the_mesh_is_held), cmocka_unit_test(no_more_than_so_many_are_held),
+          cmocka_unit_test(members_are_looked_for))
