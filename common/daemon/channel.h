@@ -9,7 +9,8 @@
  * n streams that send at once have at most 256/(n+1) each, and none more than are
  * still free, so that a lone one gets 128 and the next is not shut out. A unit is outstanding until
  * the receiver calls channel_consumed(), which it does when it took the bytes over into a budgeted
- * buffer of its own.
+ * buffer of its own, and that has been told: the last CHANNEL_KEPT - 1 at most are not, as long
+ * as no more are out, since no sender waits for them.
  *
  * A stream ends by finish in both directions, by a reset of either side, or with
  * the peer; then on_end is called once (never inside a channel_ call) and the
@@ -21,6 +22,7 @@
 
 #define CHANNEL_UNIT  LINK_DATA_MAX
 #define CHANNEL_UNITS 256
+#define CHANNEL_KEPT  16
 
 struct channel;
 
@@ -83,7 +85,7 @@ void channel_set_userdata(struct channel *c, void *userdata);
 
 struct channel_stats {
         uint64_t sent, received;          /* units */
-        uint64_t outstanding, unconsumed; /* units, over all streams */
+        uint64_t outstanding, unconsumed; /* units not credited, over all streams */
         uint64_t streams, late;           /* frames for streams already ended */
 };
 void channel_link_stats(const struct link *link, struct channel_stats *ret);
