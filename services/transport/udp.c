@@ -238,7 +238,7 @@ int udp_receive(struct udp *u, udp_datagrams_fn fn, void *userdata) {
                 return error_origin(-errno);
         for (int i = 0; i < n; i++)
                 hand_over(u, &u->messages[i], fn, userdata);
-        return UDP_OK;
+        return n < BATCH ? UDP_E_BLOCKED : UDP_OK;
 }
 
 static struct cmsghdr *put(struct msghdr *m, struct cmsghdr *at, int level, int type,

@@ -38,7 +38,8 @@ DEFINE_CLEANUP(struct udp *, udp_free);
 int udp_fd(const struct udp *u);
 const struct endpoint *udp_bound(const struct udp *u); /* with the port in use */
 
-/* Reads one batch and hands each train to fn. Answers enum udp_result or a negative errno. */
+/* Reads one batch and hands each train to fn. Answers enum udp_result or a negative errno;
+ * UDP_E_BLOCKED: there is no more now. */
 typedef void (*udp_datagrams_fn)(void *userdata, const struct datagrams *in);
 int udp_receive(struct udp *u, udp_datagrams_fn fn, void *userdata);
 

@@ -234,9 +234,7 @@ void connection_wake(struct connection *c) {
 }
 
 /* ngtcp2 drops some things only after their instant, not at it: time must go on. */
-void connection_schedule(struct connection *c) {
-        nsec_t expiry = ngtcp2_conn_get_expiry(c->ngtcp2);
-
+void connection_schedule(struct connection *c, nsec_t expiry) {
         heap_set(&c->quic->deadlines, &c->deadline,
                  nsec_max(expiry, nsec_add(c->quic->now, NSEC_PER_USEC)));
 }

@@ -174,7 +174,7 @@ struct connection_start {
 int connection_new(struct quic *q, const struct connection_start *start, struct connection **ret);
 struct connection *connection_free(struct connection *c);
 void connection_wake(struct connection *c);
-void connection_schedule(struct connection *c);
+void connection_schedule(struct connection *c, nsec_t expiry);
 bool connection_add_cid(struct connection *c, const ngtcp2_cid *cid);
 void connection_remove_cid(struct connection *c, const ngtcp2_cid *cid);
 void connection_add_token(struct connection *c, const uint8_t *token);

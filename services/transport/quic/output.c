@@ -150,10 +150,19 @@ static ngtcp2_ssize fill(struct connection *c, struct datagrams *train) {
         }
 }
 
-/* Nothing to send until the next event, or until the pacer's deadline. */
-static void rest(struct connection *c) {
+/* What is due is done now, not in a turn of its own: above all the pacer's pause is over. */
+static int expire(struct connection *c) {
+        return ngtcp2_conn_get_expiry(c->ngtcp2) <= c->quic->now
+                       ? ngtcp2_conn_handle_expiry(c->ngtcp2, c->quic->now)
+                       : 0;
+}
+
+/* Nothing to send until the next event. Of the pacer only a pause that was in force while we
+ * wrote counts: the one that the last packet has begun keeps nothing waiting yet, and to wake
+ * up for its end would be a turn for each packet. */
+static void rest(struct connection *c, nsec_t expiry) {
         list_remove(&c->ready);
-        connection_schedule(c);
+        connection_schedule(c, expiry);
 }
 
 /* Handlers may call ngtcp2 again, so they are told only when no packet is half written. */
@@ -167,17 +176,21 @@ static void tell_refused(struct connection *c) {
 bool connection_train(struct connection *c, struct datagrams *ret) {
         struct quic *q = c->quic;
         struct datagrams train = { .data = q->train };
-        ngtcp2_ssize n = fill(c, &train);
+        ngtcp2_ssize n = expire(c);
+        nsec_t expiry;
 
+        if (n == 0)
+                n = fill(c, &train);
         if (n < 0) {
                 connection_fail(c, (int) n);
                 return false; /* what was written before has no keys any more */
         }
+        expiry = ngtcp2_conn_get_expiry(c->ngtcp2);
         if (train.len > 0)
                 qc_packets_sent(c->ngtcp2, q->now);
         c->bytes_out += train.len + q->held.len;
         if (n == 0) {
-                rest(c);
+                rest(c, expiry);
         } else {
                 list_remove(&c->ready);
                 list_push_back(&q->ready, &c->ready);

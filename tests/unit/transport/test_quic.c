@@ -517,6 +517,27 @@ static void test_datagrams(void **state) {
         net_done(&net);
 }
 
+/* A packet after which nothing waits asks for no turn at the end of the pacer's pause (some
+ * 100 us here); one that comes within it does. */
+static void test_pacer_wakes_for_what_waits(void **state) {
+        uint8_t data[100] = {};
+        struct net_node *n;
+        struct net net;
+
+        connected(&net, 18, NULL);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        n = &net.nodes[0];
+        assert_int_equal(connection_send_datagram(n->connection, BYTES_OF(data)), CONNECTION_OK);
+        net_flush(&net);
+        assert_true(quic_deadline(n->quic) >= net.now + 2 * NSEC_PER_MSEC);
+        assert_int_equal(connection_send_datagram(n->connection, BYTES_OF(data)), CONNECTION_OK);
+        net_flush(&net);
+        assert_true(quic_deadline(n->quic) < net.now + NSEC_PER_MSEC);
+        net_run(&net, 12 * NSEC_PER_MSEC, NULL);
+        assert_int_equal(net.nodes[1].n_datagrams, 2);
+        net_done(&net);
+}
+
 static void test_not_listening(void **state) {
         struct net net;
 
@@ -558,4 +579,5 @@ TEST_MAIN(cmocka_unit_test(test_handshake), cmocka_unit_test(test_same_seed_same
           cmocka_unit_test(test_short_initials_are_dropped),
           cmocka_unit_test(test_unknown_versions_are_negotiated),
           cmocka_unit_test(test_garbage_changes_nothing), cmocka_unit_test(test_datagrams),
-          cmocka_unit_test(test_not_listening), cmocka_unit_test(test_simultaneous_dials))
+          cmocka_unit_test(test_pacer_wakes_for_what_waits), cmocka_unit_test(test_not_listening),
+          cmocka_unit_test(test_simultaneous_dials))
