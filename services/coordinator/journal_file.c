@@ -80,7 +80,7 @@ static const struct horizon {
 struct journal_file {
         sqlite3 *db;
         sqlite3_stmt *statement[_STATEMENT_N];
-        bool is_dirty, is_failed;
+        bool is_dirty, is_failed, is_unsynced;
 };
 
 static int exec(struct journal_file *j, const char *sql) {
@@ -149,7 +149,7 @@ static int migrate(struct journal_file *j) {
 
 static int set_up(struct journal_file *j) {
         int r = exec(j, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-                        "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;"
+                        "PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;"
                         "PRAGMA cache_size = -1024;");
 
         if (r == SQLITE_OK)
@@ -337,13 +337,30 @@ bool journal_file_is_dirty(const struct journal_file *j) {
 
 /* One failed record fails the whole transaction: the order of what stays must not
  * have holes. */
-int journal_file_commit(struct journal_file *j) {
+int journal_file_commit(struct journal_file *j, bool durable) {
         bool ok = !j->is_failed && (!j->is_dirty || run(j, COMMIT) == SQLITE_OK);
 
         if (!ok && !sqlite3_get_autocommit(j->db))
                 (void) run(j, ROLLBACK);
+        j->is_unsynced = j->is_unsynced || (ok && j->is_dirty);
         j->is_dirty = j->is_failed = false;
-        return ok ? JOURNAL_OK : JOURNAL_E_DISK;
+        if (!ok)
+                return JOURNAL_E_DISK;
+        return durable ? journal_file_sync(j) : JOURNAL_OK;
+}
+
+/* What synchronous = FULL does at every commit: the log, in which all that was committed stands
+ * (a checkpoint syncs it first), reaches the disk. */
+int journal_file_sync(struct journal_file *j) {
+        sqlite3_file *wal = NULL;
+
+        if (!j->is_unsynced)
+                return JOURNAL_OK;
+        if (sqlite3_file_control(j->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK ||
+            !wal || !wal->pMethods || wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+                return JOURNAL_E_DISK;
+        j->is_unsynced = false;
+        return JOURNAL_OK;
 }
 
 /* How long, or how many, of a kind are kept; 0: no limit of that sort. */

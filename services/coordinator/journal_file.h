@@ -1,9 +1,9 @@
 #pragma once
 
 /* What the coordinator must still know after a crash: one SQLite file (WAL,
- * synchronous FULL), one writer. Records are opaque, kept in the order written.
- * They gather in one transaction until journal_file_commit(), which is the only place
- * that waits for the disk. Shell only. */
+ * synchronous NORMAL), one writer. Records are opaque, kept in the order written.
+ * They gather in one transaction until journal_file_commit(), which waits for the disk
+ * (and so does journal_file_sync()) where somebody waits for a record. Shell only. */
 
 #include <stdint.h>
 
@@ -39,8 +39,12 @@ int journal_file_walk(struct journal_file *j, journal_file_fn fn, void *userdata
 int journal_file_add(struct journal_file *j, enum journal_kind kind, const struct hash_value *job,
                      struct bytes data, int64_t time_us);
 bool journal_file_is_dirty(const struct journal_file *j);
-/* JOURNAL_OK: durable. JOURNAL_E_DISK: rolled back, as if never added. */
-int journal_file_commit(struct journal_file *j);
+/* JOURNAL_OK: no end of this process loses it; with `durable` no end of the machine either,
+ * nor anything committed before. JOURNAL_E_DISK: rolled back, as if never added; only where
+ * the disk refused to confirm what it had taken it is still there. */
+int journal_file_commit(struct journal_file *j, bool durable);
+/* Makes durable what was committed without. JOURNAL_OK or JOURNAL_E_DISK. */
+int journal_file_sync(struct journal_file *j);
 
 /* Forgets what is too old to matter: host records up to their horizon (some thousands at
  * a time), verdicts owed after a day, ended jobs beyond the latest 1,000, verdicts of ours after 60

@@ -106,6 +106,7 @@ static int on_clock(void *userdata) {
         shell_streams_expire(s);
         shell_candidates(s);
         shell_files_prune(s);
+        shell_files_sync(s);
         s->gauges.cache_bytes = store_used(s->store);
         coordinator_busy(s->core, &own, &served);
         s->gauges.jobs_own = own;

@@ -75,6 +75,7 @@ struct shell {
         nsec_t prune_at;
         struct ack *acks; /* of the transaction under way, in order */
         size_t n_acks, acks_capacity;
+        bool is_record_awaited; /* of this turn: its commit waits for the disk */
         struct map *spools;
 
         struct store *store;
@@ -130,6 +131,7 @@ int shell_files_start(struct shell *s);
 int shell_files_secret(struct shell *s);  /* made once, kept 0600 in the state directory */
 int shell_files_restore(struct shell *s); /* the core exists: give it what was journalled */
 void shell_files_prune(struct shell *s);  /* when an hour has passed: old records go */
+void shell_files_sync(struct shell *s);   /* records that nobody waited for reach the disk */
 void shell_files_stop(struct shell *s);
 void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata);
 void shell_uploads_gone(struct shell *s, const struct link *link); /* lets go of their pins */

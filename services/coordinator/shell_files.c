@@ -15,7 +15,8 @@
 #define RECALL_MAX     (64u << 10)
 #define PRUNE_EVERY    (3600 * NSEC_PER_SEC)
 
-/* ---- Journal: all records of a turn are one transaction, then all are told ---- */
+/* ---- Journal: all records of a turn are one transaction, then all are told. The disk is
+ * waited for where a record is; the others are on it a second later (on_clock()) ---- */
 
 struct ack {
         uint64_t id;
@@ -37,11 +38,12 @@ static int on_commit(void *userdata) {
         struct shell *s = userdata;
         CLEANUP(freep) struct ack *acks = TAKE(s->acks);
         size_t n = s->n_acks;
-        bool ok = true;
+        bool ok = true, durable = s->is_record_awaited;
 
         s->n_acks = s->acks_capacity = 0;
+        s->is_record_awaited = false;
         if (journal_file_is_dirty(s->journal)) {
-                ok = journal_file_commit(s->journal) == JOURNAL_OK;
+                ok = journal_file_commit(s->journal, durable) == JOURNAL_OK;
                 s->counters.journal_commits++;
         }
         if (!ok) {
@@ -64,6 +66,7 @@ void shell_do_journal(struct shell *s, struct action *a) {
                                 refbuf_bytes(a->data),
                                 a->offset ? (int64_t) a->offset : shell_wall_us());
         s->gauges.verdicts_kept += a->n == JOURNAL_HEARD;
+        s->is_record_awaited = s->is_record_awaited || a->id;
         want_commit(s, a->id, false);
 }
 
@@ -100,6 +103,11 @@ void shell_files_prune(struct shell *s) {
                             "of %s",
                             s->ctx->state);
         s->gauges.verdicts_kept = journal_file_count(s->journal, JOURNAL_HEARD);
+}
+
+void shell_files_sync(struct shell *s) {
+        if (journal_file_sync(s->journal) != JOURNAL_OK)
+                log_warning("the journal cannot be synced: check the disk of %s", s->ctx->state);
 }
 
 /* The core sees old records too before they go: it must not sign what they name. */
@@ -274,7 +282,7 @@ void shell_files_stop(struct shell *s) {
                 free(x);
         }
         if (s->journal && journal_file_is_dirty(s->journal))
-                (void) journal_file_commit(s->journal);
+                (void) journal_file_commit(s->journal, true);
         s->journal = journal_file_free(s->journal);
         s->commit = loop_source_free(s->commit);
         free(s->acks);

@@ -1,9 +1,12 @@
 #include "services/coordinator/journal_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/test.h"
@@ -12,6 +15,15 @@
 #define DAY  (INT64_C(86400) * 1000000)
 
 static char folder[64], path[128];
+static unsigned n_syncs;
+static bool is_disk_broken;
+
+/* In place of the C library's, for SQLite too. */
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+        n_syncs++;
+        errno = EIO;
+        return is_disk_broken ? -1 : (int) syscall(SYS_fdatasync, fd);
+}
 
 static int setup(void **state) {
         strcpy(folder, "/tmp/quorate-journal-XXXXXX");
@@ -78,7 +90,7 @@ static void test_order_and_commit(void **state) {
         add(j, JOURNAL_HOST, 2, "b", WALL);
         add(j, JOURNAL_RECORD, 1, "c", WALL);
         assert_true(journal_file_is_dirty(j));
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_false(journal_file_is_dirty(j));
         add(j, JOURNAL_HOST, 3, "lost", WALL);
         journal_file_free(j);
@@ -86,8 +98,48 @@ static void test_order_and_commit(void **state) {
         j = open_it();
         assert_content(j, "2a 1b 4c ");
         add(j, JOURNAL_ENDED, 1, "end", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_content(j, "1b 6end ");
+        journal_file_free(j);
+}
+
+/* The disk is waited for where it is asked, and then holds what came before too. */
+static void test_durable(void **state) {
+        struct journal_file *j = open_it();
+        pid_t pid;
+
+        n_syncs = 0;
+        add(j, JOURNAL_VERDICT, 1, "a", WALL);
+        assert_int_equal(journal_file_commit(j, false), JOURNAL_OK);
+        assert_int_equal(n_syncs, 0);
+        add(j, JOURNAL_HOST, 2, "b", WALL);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
+        assert_int_equal(n_syncs, 1);
+        assert_int_equal(journal_file_sync(j), JOURNAL_OK); /* nothing is left to do */
+        assert_int_equal(n_syncs, 1);
+        add(j, JOURNAL_VERDICT, 3, "c", WALL);
+        assert_int_equal(journal_file_commit(j, false), JOURNAL_OK);
+        is_disk_broken = true;
+        assert_int_equal(journal_file_sync(j), JOURNAL_E_DISK);
+        is_disk_broken = false;
+        assert_int_equal(journal_file_sync(j), JOURNAL_OK);
+        assert_int_equal(n_syncs, 3);
+        add(j, JOURNAL_HOST, 4, "d", WALL);
+        is_disk_broken = true;
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_E_DISK);
+        is_disk_broken = false;
+        journal_file_free(j);
+
+        pid = fork(); /* one that is killed loses nothing that was committed */
+        if (pid == 0) {
+                j = open_it();
+                add(j, JOURNAL_VERDICT, 5, "e", WALL);
+                (void) journal_file_commit(j, false);
+                (void) raise(SIGKILL);
+        }
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        j = open_it();
+        assert_content(j, "8a 1b 8c 1d 8e ");
         journal_file_free(j);
 }
 
@@ -102,7 +154,7 @@ static void test_prune(void **state) {
         add(j, JOURNAL_OWED, 1, "owed", WALL - DAY - 1);
         add(j, JOURNAL_OWED, 2, "owe", WALL - DAY + 1);
         add(j, JOURNAL_VERDICT, 1, "verdict", WALL - 61 * DAY);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
         assert_content(j, "1birth 1old 10owe "); /* host records go by their horizon alone */
         journal_file_free(j);
@@ -125,7 +177,7 @@ static void test_horizon(void **state) {
         add(j, JOURNAL_HOST, 2, "B", 20);
         add(j, JOURNAL_HOST, 3, "c", 21);
         add(j, JOURNAL_RECHECK, 1, "r", 10);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         add_of_no_job(j, JOURNAL_HOST_HORIZON, "h", 10);
         add_of_no_job(j, JOURNAL_HOST_HORIZON, "H", 20);
         assert_content(j, "7H 1birth 1c 9r ");
@@ -136,7 +188,7 @@ static void test_horizon(void **state) {
         add_of_no_job(j, JOURNAL_HOST_HORIZON, "H", 20);
         add(j, JOURNAL_HOST, 4, "late", 15); /* its commit, when the job took so long */
         add_of_no_job(j, JOURNAL_RECHECK_HORIZON, "R", 9);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_content(j, "7H 13R 1birth 1c 9r 1late "); /* horizons first */
         assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
         journal_file_free(j);
@@ -197,7 +249,7 @@ static void test_withdrawn(void **state) {
         add(j, JOURNAL_HOST, 1, "b", WALL);
         add(j, JOURNAL_HOST, 2, "a", WALL);
         add(j, JOURNAL_OWED, 1, "a", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         add(j, JOURNAL_HOST_DROP, 1, "a", WALL);
         assert_content(j, "1b 1a 10a ");
         journal_file_free(j); /* not committed: still there */
@@ -207,7 +259,7 @@ static void test_withdrawn(void **state) {
         add(j, JOURNAL_HOST_DROP, 1, "a", WALL);
         add(j, JOURNAL_HOST, 1, "a", WALL);
         add(j, JOURNAL_OWED_DROP, 1, "a", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_content(j, "1b 1a 1a ");
         assert_int_equal(journal_file_count(j, JOURNAL_HOST), 3);
         assert_int_equal(journal_file_count(j, JOURNAL_OWED), 0);
@@ -220,7 +272,7 @@ static void test_heard_are_kept_a_month(void **state) {
         add(j, JOURNAL_HEARD, 1, "old", WALL - 30 * DAY - 1);
         for (unsigned i = 0; i < 20001; i++)
                 add(j, JOURNAL_HEARD, i, "x", WALL - 30 * DAY + 1);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_int_equal(journal_file_prune(j, WALL), JOURNAL_OK);
         assert_int_equal(journal_file_count(j, JOURNAL_HEARD), 20000);
         journal_file_free(j);
@@ -232,7 +284,7 @@ static void test_migration(void **state) {
         struct journal_file *j = open_it();
 
         add(j, JOURNAL_HOST, 1, "a", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         journal_file_free(j);
         assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, "DROP INDEX record_age; PRAGMA user_version = 1", NULL,
@@ -254,7 +306,7 @@ static void test_ended(void **state) {
         add(j, JOURNAL_ENDED, 1, "a", WALL);
         add(j, JOURNAL_ENDED, 2, "b", WALL);
         add(j, JOURNAL_ENDED, 3, "c", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_int_equal(journal_file_latest(j, JOURNAL_ENDED, 2, note, &s), 0);
         assert_string_equal(s.text, "6c 6b ");
         journal_file_free(j);
@@ -289,7 +341,7 @@ static void test_damaged(void **state) {
 
         for (unsigned i = 0; i < 200; i++)
                 add(j, JOURNAL_HOST, i, "some text that fills pages of the file soon enough", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         journal_file_free(j);
         for (off_t at = 4096; at < 8 * 4096; at += 512)
                 overwrite(at, "damage damage damage damage damage damage damage");
@@ -300,7 +352,7 @@ static void test_locked(void **state) {
         struct journal_file *j = open_it();
 
         add(j, JOURNAL_HOST, 1, "a", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_refused(JOURNAL_E_LOCKED, "another coordinator");
         journal_file_free(j);
 }
@@ -327,19 +379,19 @@ static void test_disk_full(void **state) {
 
         memset(text, 'x', sizeof(text) - 1);
         add(j, JOURNAL_HOST, 1, "kept", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
         small.rlim_max = before.rlim_max;
         (void) signal(SIGXFSZ, SIG_IGN);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
         for (unsigned i = 0; i < 100 && r == JOURNAL_OK; i++) {
                 (void) journal_file_add(j, JOURNAL_HOST, &id, BYTES_STR(text), WALL);
-                r = journal_file_commit(j);
+                r = journal_file_commit(j, true);
         }
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
         assert_int_equal(r, JOURNAL_E_DISK);
         add(j, JOURNAL_HOST, 3, "after", WALL);
-        assert_int_equal(journal_file_commit(j), JOURNAL_OK);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
         journal_file_free(j);
 
         j = open_it();
@@ -350,8 +402,8 @@ static void test_disk_full(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-TEST_MAIN(TEST(test_order_and_commit), TEST(test_prune), TEST(test_horizon), TEST(test_find),
-          TEST(test_migration_of_host_records), TEST(test_withdrawn),
+TEST_MAIN(TEST(test_order_and_commit), TEST(test_durable), TEST(test_prune), TEST(test_horizon),
+          TEST(test_find), TEST(test_migration_of_host_records), TEST(test_withdrawn),
           TEST(test_heard_are_kept_a_month), TEST(test_migration), TEST(test_ended),
           TEST(test_not_a_journal), TEST(test_damaged), TEST(test_locked), TEST(test_newer),
           TEST(test_disk_full))
