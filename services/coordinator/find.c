@@ -60,6 +60,10 @@ void job_find(struct job *j, nsec_t now) {
                          refbuf_new(buffer_bytes(&b)));
 }
 
+bool found_leaves_full(const struct found *found, size_t n, size_t wanted) {
+        return n < wanted && found->unusable > 0;
+}
+
 /* A node that has just started hears of hosts one by one: who insists on others waits. */
 static void go_on(struct job *j, nsec_t now) {
         bool is_young = now < nsec_add(RQ_OF(j)->started, DISCOVERY_WAIT);

@@ -21,6 +21,9 @@ void coordinator_discovery(struct coordinator *c, bool is_there);
 struct found {
         uint32_t known, unusable; /* offers gossip saw; of these, of no use to this job */
 };
+/* Whether a draw of hosts with a free slot that got `n` of `wanted` leaves others to ask for:
+ * hosts that are full make promises too. Where all that gossip saw fitted there are none. */
+bool found_leaves_full(const struct found *found, size_t n, size_t wanted);
 void coordinator_found(struct coordinator *c, uint64_t id, const struct found *found, nsec_t now);
 /* Hosts this node has checked itself, judged last first. */
 size_t coordinator_history(const struct coordinator *c, struct peer_id *ret, size_t max);

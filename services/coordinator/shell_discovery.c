@@ -236,7 +236,7 @@ static void on_found(void *userdata, const struct rpc_result *result) {
         if (result->code == RPC_OK) {
                 add_drawn(s, in);
                 f->found = (struct found){ in->known, in->unusable };
-                if (in->n_candidates < request->count && !f->is_last) {
+                if (found_leaves_full(&f->found, in->n_candidates, request->count) && !f->is_last) {
                         request->min_slots = 0;
                         f->is_last = true;
                         ask(f);

@@ -427,6 +427,23 @@ static void test_asks_for_more(void **state) {
         end(w);
 }
 
+static void test_full_hosts_are_asked_for(void **state) {
+        static const struct {
+                struct found found;
+                size_t n;
+                bool again;
+        } rows[] = {
+                { { .known = 3 }, 3, false }, /* all fitted */
+                { { .known = 40, .unusable = 24 }, 16, false },
+                { { .known = 16, .unusable = 1 }, 15, true },
+                { { .known = 5, .unusable = 5 }, 0, true },
+                { { .known = 0 }, 0, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                assert_int_equal(found_leaves_full(&rows[i].found, rows[i].n, 16), rows[i].again);
+}
+
 static void test_enough_are_known(void **state) {
         struct world *w = begin(1);
 
@@ -562,7 +579,7 @@ static void test_denied_for_good(void **state) {
 TEST_MAIN(cmocka_unit_test(test_no_source_chooses_all), cmocka_unit_test(test_sixteen),
           cmocka_unit_test(test_connected_when_there_is_nobody_else),
           cmocka_unit_test(test_claims_are_a_filter), cmocka_unit_test(test_asks_for_more),
-          cmocka_unit_test(test_enough_are_known), cmocka_unit_test(test_small_and_local),
-          cmocka_unit_test(test_offers_are_live), cmocka_unit_test(test_nobody_is_found),
-          cmocka_unit_test(test_no_answer), cmocka_unit_test(test_denied_at_once),
-          cmocka_unit_test(test_denied_for_good))
+          cmocka_unit_test(test_full_hosts_are_asked_for), cmocka_unit_test(test_enough_are_known),
+          cmocka_unit_test(test_small_and_local), cmocka_unit_test(test_offers_are_live),
+          cmocka_unit_test(test_nobody_is_found), cmocka_unit_test(test_no_answer),
+          cmocka_unit_test(test_denied_at_once), cmocka_unit_test(test_denied_for_good))
