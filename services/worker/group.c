@@ -3,6 +3,7 @@
  * kernel's account of the process is what is reported. */
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +12,16 @@
 
 #include "common/daemon/cgroup.h"
 #include "common/daemon/log.h"
+#include "common/daemon/loop.h"
 #include "quorate-config.h"
 #include "services/worker/job.h"
 
 /* Rows and digests on their way, the program; a sanitizer keeps what was freed, and shadows all. */
 #define SPARE_MEMORY (QUORATE_SANITIZED ? 2048ull << 20 : 256ull << 20)
+
+/* To make a group and to remove it costs as much as a small job, which needs none: what can
+ * be touched in this time is less than SPARE_MEMORY. */
+#define GROUP_AFTER (5 * NSEC_PER_MSEC)
 
 bool group_is_possible(void) {
         return cgroup_mode() != CGROUP_NONE;
@@ -43,17 +49,34 @@ void groups_clean(void) {
                 log_info("removed %u control groups of a worker that is gone", n);
 }
 
-void group_open(struct job *j, uint64_t pid) {
+/* It has not ended, so its pid is still its own. */
+static bool is_alive(const struct job *j) {
+        struct pollfd p = { .fd = j->pidfd, .events = POLLIN };
+
+        return j->is_running && j->pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+static int on_grouping(void *userdata) {
+        struct job *j = userdata;
         const struct cgroup_limits limits = { .memory = j->limits.memory + SPARE_MEMORY };
         char name[64];
 
         (void) snprintf(name, sizeof(name), PREFIX "%d-%llu", (int) getpid(),
                         (unsigned long long) j->id);
-        if (pid == 0 || cgroup_new(name, &limits, &j->group) != CGROUP_OK)
-                return;
+        if (!is_alive(j) || cgroup_new(name, &limits, &j->group) != CGROUP_OK)
+                return 0;
         /* Gone before we came to it: nothing to hold. */
-        if (cgroup_add(j->group, (pid_t) pid) != 0)
+        if (cgroup_add(j->group, (pid_t) j->pid) != 0)
                 j->group = cgroup_free(j->group);
+        return 0;
+}
+
+void group_soon(struct job *j, uint64_t pid) {
+        struct loop *l = j->worker->ctx->loop;
+
+        j->pid = pid;
+        if (pid > 0 && group_is_possible() && loop_add_timer(l, on_grouping, j, &j->grouping) == 0)
+                (void) loop_timer_set(j->grouping, nsec_add(loop_now(l), GROUP_AFTER));
 }
 
 void group_meter(const struct job *j, struct executor_event *e) {
@@ -66,6 +89,7 @@ void group_meter(const struct job *j, struct executor_event *e) {
 
 /* The executor is reaped, or (job ended early) will be: its group waits for that. */
 void group_leave(struct job *j) {
+        j->grouping = loop_source_free(j->grouping);
         if (j->group && j->is_running)
                 (void) map_set_u64(j->worker->groups, j->id, j->group);
         else

@@ -349,7 +349,7 @@ void job_on_event(struct worker *w, struct executor_event *e) {
                 on_ended(j, e);
         } else {
                 j->pidfd = e->pidfd;
-                group_open(j, e->pid);
+                group_soon(j, e->pid);
                 if (j->is_doomed)
                         kill_executor(j);
         }
@@ -367,6 +367,12 @@ void job_zygote_gone(struct worker *w, struct zygote_use *z) {
 }
 
 /* ---- the beginning ---- */
+
+/* Most jobs are taken at once: the executor need not wait for our next turn. */
+static void send_first_parts(struct job *j) {
+        executor_pack_job(j->job, &j->parts[0], &j->parts[1]);
+        send_parts(j);
+}
 
 static int begin_executor(struct job *j) {
         struct worker *w = j->worker;
@@ -388,8 +394,9 @@ static int begin_executor(struct job *j) {
         (void) map_set_u64(w->by_id, j->id, j);
         if (fcntl(j->executor_fd, F_SETFL, O_NONBLOCK) < 0)
                 return error_origin(-errno);
-        executor_pack_job(j->job, &j->parts[0], &j->parts[1]);
-        r = loop_add_io(w->ctx->loop, j->executor_fd, EPOLLIN | EPOLLOUT, on_executor, j, &j->io);
+        send_first_parts(j);
+        r = loop_add_io(w->ctx->loop, j->executor_fd, EPOLLIN | (j->part < 2 ? EPOLLOUT : 0),
+                        on_executor, j, &j->io);
         if (r == 0)
                 r = loop_add_timer(w->ctx->loop, on_deadline, j, &j->deadline);
         if (r == 0)

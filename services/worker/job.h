@@ -32,8 +32,9 @@ struct job {
                 size_t input;
         } watched[EXECUTOR_INPUTS_MAX]; /* files it reads while they lie on disk */
         size_t n_watched;
-        struct cgroup *group; /* NULL: none could be made */
-        struct loop_source *io, *deadline;
+        struct cgroup *group; /* NULL: none could be made, or not yet */
+        struct loop_source *io, *deadline, *grouping;
+        uint64_t pid; /* of the executor, as its zygote sees it */
         struct packets in;
         struct buffer parts[2]; /* the job and its statement, on their way to the executor */
         size_t part, part_pos;
@@ -58,7 +59,7 @@ void job_fail(struct job *j, uint32_t outcome, const char *detail, const char *t
 void job_pump(struct job *j);
 
 /* ---- group.c ---- */
-void group_open(struct job *j, uint64_t pid);
+void group_soon(struct job *j, uint64_t pid); /* its executor was forked */
 void group_meter(const struct job *j, struct executor_event *e);
 void group_leave(struct job *j);
 
