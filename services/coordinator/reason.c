@@ -49,8 +49,8 @@ static bool take_host(const struct replica *r, struct common *c) {
         const struct reason *reason = reason_of(r->problem);
         char word[WORD_MAX] = "";
 
-        if (!r->has_said)
-                return !r->bid_at && !r->has_commit; /* not a word of it */
+        if (!r->has_said) /* nor of the job, whoever was let go before it got it */
+                return !r->dispatched && !r->has_commit;
         if (!reason || r->is_for_now || (c->reason && reason != c->reason) ||
             (reason->argument && !take_word(r->detail, reason->argument, word)))
                 return false;

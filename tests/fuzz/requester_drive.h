@@ -65,6 +65,7 @@ enum {
         DRIVE_BID = 2,
         DRIVE_REFUSAL = 3,
         DRIVE_COMMIT = 7,
+        DRIVE_FAILURE = 8,
         DRIVE_DIGESTS = 10,
         DRIVE_BATCH,
         DRIVE_END

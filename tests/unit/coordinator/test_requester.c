@@ -397,6 +397,51 @@ static void test_reason_of_those_that_answered(void **state) {
         drive_free(d);
 }
 
+/* Fails a run: the body of a refusal in the place of a failure. */
+static void fail_run(struct drive *d, unsigned host, unsigned code, const char *detail) {
+        Grid__Refusal m = GRID__REFUSAL__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        p.code = code;
+        p.detail = (char *) detail;
+        m.problem = &p;
+        drive_packed(d, host, DRIVE_FAILURE, &m.base);
+}
+
+/* The only one left to bid is let go before it gets the job: it said nothing of it, and does
+ * not hide what the others say. */
+static void test_reason_beside_a_bid(void **state) {
+        struct drive *d = drive_new(drive_verify);
+
+        refuse(d, 0, OUTCOME_LIMIT, "which=cpu");
+        refuse(d, 1, OUTCOME_LIMIT, "which=cpu");
+        drive_bid(d, 2);
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_LIMIT);
+        assert_string_equal(d->detail, "which=cpu have=1 need=2");
+        drive_free(d);
+}
+
+/* A host that ran it and fell silent, or committed, is no such host. */
+static void test_reason_beside_a_run(void **state) {
+        for (unsigned commits = 0; commits < 2; commits++) {
+                struct drive *d = begin(ROWS);
+
+                fail_run(d, 0, OUTCOME_LIMIT, "which=cpu");
+                fail_run(d, 1, OUTCOME_LIMIT, "which=cpu");
+                if (commits)
+                        commit(d, 2);
+                else
+                        drive_closed(d, 2);
+                for (unsigned i = 0; i < 60 && !d->has_end; i++) {
+                        drive_wait(d, NSEC_PER_SEC);
+                        drive_bid(d, 2); /* heard where it is asked once more */
+                }
+                assert_int_equal(d->problem, OUTCOME_TOO_FEW_HOSTS);
+                drive_free(d);
+        }
+}
+
 /* ---- What a client may ask ---- */
 
 static const struct {
@@ -487,4 +532,6 @@ TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_analysis_lost),
           cmocka_unit_test(test_fat_rows), cmocka_unit_test(test_more_than_the_spool),
           cmocka_unit_test(test_stale_rows), cmocka_unit_test(test_stale_for_ever),
           cmocka_unit_test(test_rubbish_when_called_again), cmocka_unit_test(test_common_reason),
-          cmocka_unit_test(test_reason_of_those_that_answered), cmocka_unit_test(test_asked))
+          cmocka_unit_test(test_reason_of_those_that_answered),
+          cmocka_unit_test(test_reason_beside_a_bid), cmocka_unit_test(test_reason_beside_a_run),
+          cmocka_unit_test(test_asked))
