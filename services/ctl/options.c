@@ -144,6 +144,11 @@ static int refuse_long(struct parse *p, const char *arg) {
         char name[48], after[80];
         struct similar s;
 
+        if (strcspn(arg, " \n") < strcspn(arg, "=")) /* no option has one, a line of SQL does */
+                return refuse(p,
+                              "unknown option --%s; a statement that begins with -- goes "
+                              "behind a -- of its own%s",
+                              arg, "");
         (void) snprintf(name, sizeof(name), "%.*s", (int) strcspn(arg, "="), arg);
         s = similar_to(name);
         for (size_t t = 0; t < p->n_targets; t++)

@@ -146,6 +146,37 @@ int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *
         return engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_INTERNAL, 0, -1, text);
 }
 
+/* Statements that do more than read. None of them is run, whatever is wrong with it besides. */
+static const char *const other_statements[] = {
+        "ALTER",   "ANALYZE", "ATTACH",   "BEGIN",     "COMMIT", "CREATE", "DELETE",
+        "DETACH",  "DROP",    "END",      "EXPLAIN",   "INSERT", "PRAGMA", "REINDEX",
+        "RELEASE", "REPLACE", "ROLLBACK", "SAVEPOINT", "UPDATE", "VACUUM",
+};
+
+/* The first word, when it begins such a statement; NULL: it does not. */
+static const char *other_statement(struct bytes sql, int32_t *ret_position) {
+        CLEANUP(sql_tokens_donep) struct sql_tokens t = {};
+
+        if (sql_tokens_read(sql, &t) != SQL_TOKENS_OK || t.n == 0)
+                return NULL;
+        *ret_position = (int32_t) t.tokens[0].start;
+        for (size_t i = 0; i < ELEMENTSOF(other_statements); i++)
+                if (sql_token_is(&t, 0, other_statements[i]))
+                        return other_statements[i];
+        return NULL;
+}
+
+/* SQLite's own word on it comes second: it names a table that is not there, or one of its own. */
+static int not_prepared(struct engine_session *s, int rc, struct bytes sql,
+                        struct engine_problem *p) {
+        int32_t position = 0;
+        const char *word = (rc & 0xff) == SQLITE_ERROR || s->denied.is_denied
+                                   ? other_statement(sql, &position)
+                                   : NULL;
+
+        return word ? refuse(p, word, position, "") : sqlite_problem_prepare(s, rc, sql, p);
+}
+
 int sqlite_prepare_one(struct engine_session *s, struct bytes sql, sqlite3_stmt **ret,
                        struct engine_problem *p) {
         CLEANUP(sql_tokens_donep) struct sql_tokens t = {};
@@ -161,23 +192,26 @@ int sqlite_prepare_one(struct engine_session *s, struct bytes sql, sqlite3_stmt 
         rc = sqlite3_prepare_v2(s->db, (const char *) sql.data, (int) sql.len, &stmt, &tail);
         if (rc != SQLITE_OK || s->denied.is_denied) {
                 (void) sqlite3_finalize(stmt);
-                return sqlite_problem_prepare(s, rc ? rc : SQLITE_AUTH, sql, p);
+                return not_prepared(s, rc ? rc : SQLITE_AUTH, sql, p);
         }
         if (!stmt)
-                return refuse(p, "one statement", -1, "there is no statement");
+                return refuse(p, "no statement", -1, "");
         if (sql_tokens_read(BYTES(tail, sql.len - (size_t) (tail - (const char *) sql.data)), &t) ||
             t.n > 0) {
                 int32_t at = (int32_t) (tail - (const char *) sql.data);
 
                 (void) sqlite3_finalize(stmt);
-                return refuse(p, "one statement", at + (t.n ? (int32_t) t.tokens[0].start : 0),
-                              "only one statement");
+                return refuse(p, "one statement", at + (t.n ? (int32_t) t.tokens[0].start : 0), "");
         }
         /* EXPLAIN prepares without asking the authorizer for anything else. */
         if (!sqlite3_stmt_readonly(stmt) || sqlite3_stmt_isexplain(stmt) ||
             sqlite3_column_count(stmt) == 0) {
+                const char *rule = sqlite3_stmt_isexplain(stmt) ? "EXPLAIN" : "read only";
+                int32_t position = 0;
+
+                (void) other_statement(sql, &position);
                 (void) sqlite3_finalize(stmt);
-                return refuse(p, "read only", 0, "only a SELECT");
+                return refuse(p, rule, position, "");
         }
         *ret = stmt;
         return ENGINE_OK;

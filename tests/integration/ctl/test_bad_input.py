@@ -105,6 +105,22 @@ def tell(tap, name, done, code, wanted):
               f"exit {done.returncode}", "stderr: " + done.stderr[-2000:], "stdout: " + (done.stdout or "")[-500:])
 
 
+# What no host would run: said at once and alike, with a node and without one.
+STATEMENTS = (
+    ("two statements", ["SELECT 1; SELECT 2"], 5, "REFUSED: a second statement begins at byte 10; give one at a time$"),
+    ("only a comment", ["--", "-- what is it"], 5, "REFUSED: there is no statement, only blanks or a comment; give one SELECT$"),
+    ("a comment and nothing", ["/* x */ ;"], 5, "REFUSED: there is no statement"),
+    ("delete", [" DELETE FROM nowhere"], 5, "REFUSED: DELETE at byte 1 writes: .*; give one SELECT, and change data where"),
+    ("insert", ["INSERT INTO nowhere VALUES (1)"], 5, "REFUSED: INSERT at byte 0 writes"),
+    ("create", ["CREATE TABLE x(y)"], 5, "REFUSED: CREATE at byte 0 writes"),
+    ("pragma", ["PRAGMA table_info(x)"], 5, "REFUSED: PRAGMA at byte 0 is a setting of the engine; leave it out"),
+    ("attach", ["ATTACH 'x.db' AS x"], 5, "REFUSED: ATTACH at byte 0 opens no file here; give the file with --data NAME=FILE"),
+    ("explain", ["EXPLAIN SELECT 1"], 5, "REFUSED: EXPLAIN at byte 0 .*`quorate explain`"),
+    ("vacuum", ["VACUUM"], 5, "REFUSED: the statement at byte 0 writes"),
+    ("a function that is not for all", ["SELECT load_extension('x')"], 5, "REFUSED: a function at byte 7 is not among.*leave it out"),
+)
+
+
 def command_table(p):
     q = "query"
     return [
@@ -136,12 +152,13 @@ def command_table(p):
         ("data is empty", [q, "--data", p.path("empty.db"), "SELECT 1"], 2, "not a SQLite database"),
         ("data is broken", [q, "--data", p.path("broken.db"), "SELECT 1"], 2, r"broken\.db: "),
         ("two inputs of one name", [q, "--data", p.good, "--data", p.good, "SELECT 1"], 2, "two inputs are called"),
-        ("two statements", [q, "SELECT 1; SELECT 2"], 5, "one statement"),
-        ("writing statement", [q, "--data", p.good, "DELETE FROM t"], 5, "DELETE"),
+        *((name, [q, *arguments], code, wanted) for name, arguments, code, wanted in STATEMENTS),
+        ("writing statement", [q, "--data", p.good, "DELETE FROM t"], 5, "DELETE at byte 0 writes"),
+        ("a comment where options stand", [q, "-- what is it"], 2, "unknown option -- what is it.*behind a --"),
         ("syntax error", [q, "SELECT FROM"], 5, "PARSE at byte 7"),
         ("unknown table", [q, "SELECT 1 FROM nowhere"], 5, "UNKNOWN_NAME at byte 14.*nowhere"),
         ("expired deadline", [q, "--timeout", "300ms", ENDLESS], 5, "TIMEOUT"),
-        ("too much CPU", [q, "--max-cpu", "300ms", ENDLESS], 5, "LIMIT.*cpu"),
+        ("too much CPU", [q, "--max-cpu", "300ms", ENDLESS], 5, "LIMIT: .* cpu .*--max-cpu"),
         ("too many rows", [q, "--max-rows", "2", "--data", p.good, "SELECT x FROM t"], 5, "RESULT_LIMIT.*--max-rows"),
         ("remote, and no node", [q, "--prefer", "remote", "SELECT 1"], 5, "no node is running here.*quorate run"),
         ("hosts by name, and no node", [q, "--host", STRANGER, "SELECT 1"], 5, "no node is running here, and --host.*quorate run"),
@@ -380,8 +397,7 @@ def test_node(tap):
         check_lists(tap, grid)
         for name, arguments, code, wanted in (
                 ("syntax error", ["SELECT FROM"], 5, "PARSE at byte 7"),
-                ("two statements", ["SELECT 1; SELECT 2"], 5, "one statement"),
-                ("writing statement", ["CREATE TABLE x(y)"], 5, "REFUSED|CREATE"),
+                *STATEMENTS,
                 ("expired deadline", ["--timeout", "500ms", ENDLESS], 5, "TIMEOUT"),
                 ("fast, and three hosts", ["--verify", "fast", "-k", "3", "SELECT 1"], 2, "USAGE: verify fast asks one host"),
                 ("compared among engines", ["--comparison", "portable", "SELECT 1"], 2, "USAGE: comparison portable.*give engine"),

@@ -1,0 +1,146 @@
+/* The texts of problems: the table of outcomes, and beside it what a person can do about
+ * one reason alone: an option of the command that asked, or a change of the statement. */
+
+#include <stdio.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/canonical/outcome.h"
+#include "common/client/internal.h"
+
+#define READS_ONLY \
+        "a statement here only reads; give one SELECT, and change data where it comes from"
+
+/* By code and first argument. %s: " at byte N" of the statement, where it is known. */
+static const struct advice {
+        enum outcome_error code;
+        const char *fact; /* name=value, whole */
+        const char *text;
+} advices[] = {
+        /* Errors of a statement that have no place in it. */
+        { OUTCOME_SQL_ERROR, "code=CAST",
+          "CAST: a value cannot be cast as the SQL says; correct the cast or the data" },
+        { OUTCOME_SQL_ERROR, "code=OVERFLOW",
+          "OVERFLOW: an integer got too large; cast to a wider type" },
+        { OUTCOME_SQL_ERROR, "code=DIVISION", "DIVISION: division by zero; guard it with NULLIF" },
+        { OUTCOME_SQL_ERROR, "code=SUBQUERY_ROWS",
+          "SUBQUERY_ROWS: a subquery gave more than one row; add LIMIT 1 with ORDER BY" },
+        { OUTCOME_SQL_ERROR, "code=ENCODING",
+          "ENCODING: a value has no exact form (infinity, invalid UTF-8); cast or filter it" },
+        { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT",
+          "RESULT_LIMIT: the result is larger than allowed; raise --max-rows, --max-bytes or "
+          "--max-memory, or ask for less" },
+        /* What the worker calls these rules: services/worker/sqlite_prepare.c. */
+        { OUTCOME_REFUSED, "rule=no statement",
+          "there is no statement, only blanks or a comment; give one SELECT" },
+        { OUTCOME_REFUSED, "rule=one statement",
+          "a second statement begins%s; give one at a time" },
+        { OUTCOME_REFUSED, "rule=read only", "the statement%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=statement size",
+          "the statement is empty or longer than 1 MiB; give one that is shorter" },
+        { OUTCOME_REFUSED, "rule=statement text",
+          "the statement is no UTF-8 text%s; write it in UTF-8" },
+        { OUTCOME_REFUSED, "rule=function",
+          "a function%s is not among those that may run; leave it out" },
+        { OUTCOME_REFUSED, "rule=table",
+          "a table%s is the engine's own and not to be read; leave it out" },
+        { OUTCOME_REFUSED, "rule=EXPLAIN",
+          "EXPLAIN%s is the engine's own; give the statement alone to `quorate explain`" },
+        { OUTCOME_REFUSED, "rule=PRAGMA",
+          "PRAGMA%s is a setting of the engine; leave it out and give one SELECT" },
+        { OUTCOME_REFUSED, "rule=ATTACH",
+          "ATTACH%s opens no file here; give the file with --data NAME=FILE" },
+        { OUTCOME_REFUSED, "rule=ALTER", "ALTER%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=ANALYZE", "ANALYZE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=BEGIN", "BEGIN%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=COMMIT", "COMMIT%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=CREATE", "CREATE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=DELETE", "DELETE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=DETACH", "DETACH%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=DROP", "DROP%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=END", "END%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=INSERT", "INSERT%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=REINDEX", "REINDEX%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=RELEASE", "RELEASE%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=REPLACE", "REPLACE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=ROLLBACK", "ROLLBACK%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=SAVEPOINT", "SAVEPOINT%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=UPDATE", "UPDATE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=VACUUM", "VACUUM%s writes: " READS_ONLY },
+        /* The limits that an option sets, up to what hosts give. */
+        { OUTCOME_LIMIT, "which=cpu",
+          "the limit of cpu was reached; raise --max-cpu, up to what the hosts give a job, or "
+          "ask for less" },
+        { OUTCOME_LIMIT, "which=memory",
+          "the limit of memory was reached; raise --max-memory, up to what the hosts give a job, "
+          "or ask for less" },
+        { OUTCOME_LIMIT, "which=rows",
+          "the limit of rows was reached; set --max-rows to what the hosts give a job, or ask "
+          "for less" },
+        { OUTCOME_LIMIT, "which=bytes",
+          "the limit of bytes was reached; set --max-bytes to what the hosts give a job, or ask "
+          "for less" },
+        { OUTCOME_LIMIT, "which=wall",
+          "the limit of wall was reached; set --timeout to what the hosts give a job, or ask "
+          "for less" },
+};
+
+/* Whether the detail begins with this fact: its end, or the next name=value, follows. */
+static bool says(const char *detail, const char *fact) {
+        size_t n = strlen(fact), next;
+
+        if (strncmp(detail, fact, n) != 0)
+                return false;
+        if (detail[n] == 0)
+                return true;
+        next = strspn(detail + n + 1, "abcdefghijklmnopqrstuvwxyz_");
+        return detail[n] == ' ' && next > 0 && detail[n + 1 + next] == '=';
+}
+
+static const struct advice *advice_for(const Types__Problem *p) {
+        for (size_t i = 0; i < ELEMENTSOF(advices); i++)
+                if (advices[i].code == p->code && says(p->detail, advices[i].fact))
+                        return &advices[i];
+        return NULL;
+}
+
+static void write_advice(const struct advice *a, int32_t position, char *ret, size_t size) {
+        const char *mark = strstr(a->text, "%s");
+        int before = mark ? (int) (mark - a->text) : (int) strlen(a->text);
+        char place[32] = "";
+
+        if (mark && position >= 0)
+                (void) snprintf(place, sizeof(place), " at byte %d", position);
+        (void) snprintf(ret, size, "%s: %.*s%s%s", outcome_name(a->code), before, a->text, place,
+                        mark ? mark + 2 : "");
+}
+
+static void write_outcome(const Types__Problem *p, char *ret, size_t size) {
+        char detail[320];
+        size_t n;
+
+        (void) snprintf(detail, sizeof(detail), "%.280s", p->detail);
+        if (p->position >= 0 && !strstr(detail, "position=")) {
+                n = strlen(detail);
+                (void) snprintf(detail + n, sizeof(detail) - n, "%sposition=%d", n ? " " : "",
+                                p->position);
+        }
+        outcome_detail_text(p->code, BYTES_STR(detail), ret, size);
+}
+
+const char *client_problem_text(const Types__Problem *p, char *ret, size_t size) {
+        const struct advice *a = advice_for(p);
+        char text[512];
+        size_t n;
+
+        if (a)
+                write_advice(a, p->position, ret, size);
+        else
+                write_outcome(p, ret, size);
+        text_escape(BYTES_STR(p->text), text, sizeof(text));
+        n = strlen(ret);
+        if (*text)
+                (void) snprintf(ret + n, size - n, " (%s)", text);
+        return ret;
+}
