@@ -297,6 +297,7 @@ static void choose_folders(struct process *p, char **ret_runtime, char **ret_sta
                 *ret_state = xasprintf("/var/lib/quorate/%s", p->service->name);
         p->context.runtime = *ret_runtime;
         p->context.state = *ret_state;
+        p->context.config_path = p->options.config ? p->options.config : default_config();
 }
 
 /* What --config names may be read again on SIGHUP. */
@@ -312,7 +313,7 @@ static int confine(struct process *p) {
         paths = xnew_n(struct sandbox_path, n + 2);
         if (n > 0)
                 memcpy(paths, s->paths, n * sizeof(*paths));
-        paths[n].path = p->options.config ? p->options.config : default_config();
+        paths[n].path = p->context.config_path;
         with_config.paths = paths;
         r = sandbox_apply(&with_config, p->context.state, &p->context.layers);
         return r < 0 ? log_fault(r, "cannot confine this process") : 0;

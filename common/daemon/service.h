@@ -20,9 +20,10 @@ enum service_exit {
 struct service_context {
         const char *name;
         struct loop *loop;
-        const void *config;  /* the service's struct; replaced before reload() */
-        const char *runtime; /* --runtime, or $RUNTIME_DIRECTORY's parent, or /run/quorate */
-        const char *state;   /* --state, or $STATE_DIRECTORY, or /var/lib/quorate/<name> */
+        const void *config;      /* the service's struct; replaced before reload() */
+        const char *runtime;     /* --runtime, or $RUNTIME_DIRECTORY's parent, or /run/quorate */
+        const char *config_path; /* --config, $QUORATE_CONFIG or /etc/quorate, there or not */
+        const char *state;       /* --state, or $STATE_DIRECTORY, or /var/lib/quorate/<name> */
         struct metrics *metrics;
         unsigned layers;        /* enum sandbox_layer in force; 0 during start() */
         void *state_of_service; /* what start() returned */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,6 +221,14 @@ static void set_environment(const struct spawn *s, unsigned got) {
         (void) setenv("QUORATE_ISOLATION", isolation, 1);
 }
 
+/* Without a configuration everything has its default. Errors name the place of the node's own,
+ * which is read as soon as it is there. */
+static void name_own_config(const struct spawn *s) {
+        char *node = xstrdup(s->state); /* not freed: exec follows */
+
+        (void) setenv("QUORATE_CONFIG", xasprintf("%s/quorate.conf", dirname(node)), 1);
+}
+
 /* Ctrl-C at the terminal is the supervisor's to hear: it stops services one by one, and a
  * service that hears it twice does not drain. Nor shall one read what people type. */
 static void detach(void) {
@@ -255,8 +264,10 @@ _Noreturn static void child_main(const struct spawn *s, pid_t parent, int report
         if (s->uid && !may_work(s))
                 _exit(SERVICE_EXIT_CONFIG);
         set_environment(s, got);
-        if (access(s->config, F_OK) < 0) /* without one everything has its default */
+        if (access(s->config, F_OK) < 0) {
                 argv[5] = NULL;
+                name_own_config(s);
+        }
         if (listen_hand_down(s->fds, s->names, s->n_fds) == 0 && close_foreign(s->n_fds) == 0)
                 (void) execv(s->binary, argv);
         _exit(EXIT_FAILURE);

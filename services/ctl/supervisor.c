@@ -148,9 +148,10 @@ static void describe_end(const siginfo_t *info, char ret[64]) {
                 snprintf(ret, 64, "signal %d (%s)", info->si_status, strsignal(info->si_status));
 }
 
-/* Usage and configuration errors do not heal by trying again. */
-static bool is_hopeless(const siginfo_t *info) {
-        return info->si_code == CLD_EXITED &&
+/* Usage and configuration errors do not heal by trying again. What served before goes on trying:
+ * a file that is being edited or a port that was taken meanwhile must not end a node. */
+static bool is_hopeless(const struct supervised *s, const siginfo_t *info) {
+        return info->si_code == CLD_EXITED && !s->ready_since &&
                (info->si_status == SERVICE_EXIT_USAGE || info->si_status == SERVICE_EXIT_CONFIG);
 }
 
@@ -179,7 +180,7 @@ static int on_child(void *userdata, const siginfo_t *info) {
                 advance(all);
                 return 0;
         }
-        if (is_hopeless(info)) { /* and has said why, with the file and what to do */
+        if (is_hopeless(s, info)) { /* and has said why, with the file and what to do */
                 s->state = SUPERVISED_ENDED;
                 all->code = EXIT_USAGE;
                 supervisor_stop(all);

@@ -1,6 +1,7 @@
 /* The UDP sockets on the loop. */
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include "common/base/error.h"
@@ -54,17 +55,37 @@ static int open_outlet(struct shell *s, const struct endpoint *at) {
         return loop_add_io(s->ctx->loop, udp_fd(o->udp), EPOLLIN, on_ready, o, &o->source);
 }
 
-static int explain(int r, const struct endpoint *at) {
+/* An address that comes up later may be listened on later; a port that is taken, or that only
+ * root may have, is a matter for whoever wrote the configuration. */
+static int explain(const struct shell *s, int r, const struct endpoint *at) {
         char text[ENDPOINT_TEXT_SIZE];
 
         endpoint_text(at, text);
-        if (r == -EADDRINUSE)
-                log_error("listen: udp %s is in use by another program (another node?); choose "
-                          "another port, or 0 for a free one",
-                          text);
-        else
+        if (r != -EADDRINUSE && r != -EACCES) {
                 log_error_reason(r, "listen: cannot open udp %s", text);
-        return r;
+                return r;
+        }
+        log_error("listen: udp %s %s; set another port, or 0 for a free one, in [transport] "
+                  "listen of %s",
+                  text,
+                  r == -EACCES ? "needs a right that this node lacks"
+                               : "is in use by another program (another node?)",
+                  s->ctx->config_path);
+        return service_refuse();
+}
+
+#define TAKEN_TRIES 20
+#define TAKEN_PAUSE 100 /* ms */
+
+/* Our predecessor may be ending still, with its port. */
+static int open_patiently(struct shell *s, const struct endpoint *at) {
+        for (unsigned i = 0;; i++) {
+                int r = open_outlet(s, at);
+
+                if (r != -EADDRINUSE || i == TAKEN_TRIES)
+                        return r;
+                (void) poll(NULL, 0, TAKEN_PAUSE);
+        }
 }
 
 /* A machine without IPv6 is no reason to stop, unless IPv6 was asked for. */
@@ -80,12 +101,12 @@ int sockets_open(struct shell *s) {
         if (!addresses_to_listen(&s->settings->listen, at, &n))
                 return service_refuse();
         for (size_t i = 0; i < n; i++) {
-                int r = open_outlet(s, &at[i]);
+                int r = open_patiently(s, &at[i]);
 
                 if (r < 0 && is_dispensable(s, &at[i], r))
                         log_notice("this machine has no IPv6; listening on IPv4 alone");
                 else if (r < 0)
-                        return explain(r, &at[i]);
+                        return explain(s, r, &at[i]);
         }
         return 0;
 }
