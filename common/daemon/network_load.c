@@ -48,7 +48,8 @@ static bool read_secret(const char *path, uint8_t ret[NETWORK_SECRET_FILE_LIMIT]
                 r = read_file(fd, ret, ret_n);
         if (r < 0)
                 log_error("[network] secret-file: cannot read %s: %s; keep it in the "
-                          "configuration's folder, readable for this service",
+                          "folder that --config names (a folder, not one file: services see "
+                          "nothing beside it), readable for this service",
                           path, strerror(-r));
         return r == 0;
 }

@@ -40,11 +40,14 @@ struct ask_options {
                            "who may see the data"),                                                \
                 ASK_OPTION(OPTION_TIMEOUT, 't', "timeout", timeout, "TIME",                        \
                            "for the whole job [300s]"),                                            \
-                ASK_OPTION(OPTION_ROOM, 0, "max-bytes", max_bytes, "SIZE", "largest result"),      \
-                ASK_OPTION(OPTION_COUNT, 0, "max-rows", max_rows, "N", "most rows"),               \
+                ASK_OPTION(OPTION_ROOM, 0, "max-bytes", max_bytes, "SIZE",                         \
+                           "bytes of the result: 64M, 1G [hosts' limit]"),                         \
+                ASK_OPTION(OPTION_COUNT, 0, "max-rows", max_rows, "N",                             \
+                           "rows of the result [hosts' limit]"),                                   \
                 ASK_OPTION(OPTION_ROOM, 0, "max-memory", max_memory, "SIZE",                       \
-                           "memory of each host's run"),                                           \
-                ASK_OPTION(OPTION_TIMEOUT, 0, "max-cpu", cpu, "TIME", "of each host's run"),       \
+                           "of each host's run: 64M, 1G [hosts' limit]"),                          \
+                ASK_OPTION(OPTION_TIMEOUT, 0, "max-cpu", cpu, "TIME",                              \
+                           "of each host's run [hosts' limit]"),                                   \
                 ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL,                         \
                            "run the SQL exactly as given"),                                        \
                 ASK_OPTION(OPTION_STRING, 0, "save-rows", save_rows, "FILE",                       \

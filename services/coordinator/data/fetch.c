@@ -48,6 +48,7 @@ static const char *const fault_names[] = {
         [FETCH_FAULT_MANIFEST] = "sent a wrong manifest",
         [FETCH_FAULT_LEAVES] = "sent a wrong leaf list",
         [FETCH_FAULT_CHUNK] = "sent a wrong chunk",
+        [FETCH_FAULT_SLOW] = "slow with the leaf list",
 };
 
 const char *fetch_fault_name(enum fetch_fault fault) {
@@ -156,6 +157,8 @@ static void ask_chunks(struct fetch *f, struct provider *p, nsec_t now) {
         }
 }
 
+#define LEAVES_SILENCES 4
+
 static void ask_leaves(struct fetch *f, struct provider *p, nsec_t now) {
         uint64_t left = f->n_chunks - f->n_leaves;
         uint32_t count = left < DATA_LEAVES_MAX ? (uint32_t) left : DATA_LEAVES_MAX;
@@ -163,10 +166,11 @@ static void ask_leaves(struct fetch *f, struct provider *p, nsec_t now) {
         if (f->leaf_source && f->leaf_source != p)
                 return;
         f->leaf_source = p;
-        if (!provider_owes(p, ASKED_LEAVES, f->n_leaves))
-                ask(f, p,
-                    (struct asked){ .kind = ASKED_LEAVES, .index = f->n_leaves, .count = count },
-                    now);
+        if (provider_owes(p, ASKED_LEAVES, f->n_leaves))
+                return;
+        p->leaves_by = nsec_add(now, LEAVES_SILENCES * f->config.silence);
+        ask(f, p, (struct asked){ .kind = ASKED_LEAVES, .index = f->n_leaves, .count = count },
+            now);
 }
 
 static void ask_something(struct fetch *f, struct provider *p, nsec_t now) {
@@ -394,11 +398,28 @@ void fetch_opened(struct fetch *f, unsigned provider, nsec_t now) {
         advance(f, now);
 }
 
+static bool has_other(const struct fetch *f, const struct provider *p) {
+        for (unsigned i = 0; i < f->n_providers; i++)
+                if (&f->providers[i] != p && f->providers[i].state == PROVIDER_READY)
+                        return true;
+        return false;
+}
+
+/* Whoever drips leaves says something all the time, and nobody else is asked meanwhile. */
+static bool drips_leaves(const struct fetch *f, const struct provider *p, nsec_t now) {
+        return f->leaf_source == p && !f->leaves_known && now >= p->leaves_by && has_other(f, p);
+}
+
 void fetch_alive(struct fetch *f, unsigned provider, nsec_t now) {
         struct provider *p = provider_of(f, provider);
 
-        if (p->state == PROVIDER_READY && p->n_owed > 0)
-                p->deadline = nsec_add(now, f->config.silence);
+        if (p->state != PROVIDER_READY || p->n_owed == 0)
+                return;
+        p->deadline = nsec_add(now, f->config.silence);
+        if (!drips_leaves(f, p, now))
+                return;
+        drop(f, p, FETCH_FAULT_SLOW);
+        advance(f, now);
 }
 
 void fetch_closed(struct fetch *f, unsigned provider, enum fetch_fault why, nsec_t now) {

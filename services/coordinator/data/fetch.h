@@ -39,6 +39,7 @@ enum fetch_fault {
         FETCH_FAULT_MANIFEST, /* sent another manifest */
         FETCH_FAULT_LEAVES,
         FETCH_FAULT_CHUNK, /* sent wrong bytes */
+        FETCH_FAULT_SLOW,  /* dripped leaves while another one was there to give them */
 };
 const char *fetch_fault_name(enum fetch_fault fault);
 
@@ -82,7 +83,9 @@ void fetch_add_provider(struct fetch *f, const struct peer_id *peer, nsec_t now)
 void fetch_opened(struct fetch *f, unsigned provider, nsec_t now);
 /* One frame without its prefix. */
 void fetch_frame(struct fetch *f, unsigned provider, struct bytes frame, nsec_t now);
-/* More bytes of a frame under way arrived: the provider is not silent. */
+/* More bytes of a frame under way arrived: the provider is not silent. Leaves come from one
+ * provider at a time: it has four times the silence for each answer of 256 KiB when another
+ * could take over. (A slow chunk holds nobody: idle providers try it too.) */
 void fetch_alive(struct fetch *f, unsigned provider, nsec_t now);
 void fetch_closed(struct fetch *f, unsigned provider, enum fetch_fault why, nsec_t now);
 

@@ -33,6 +33,7 @@ struct provider {
         struct asked owed[PROVIDER_WINDOW_MAX]; /* ring, oldest at `first` */
         unsigned first, n_owed;
         nsec_t deadline;   /* NSEC_NEVER while nothing is owed */
+        nsec_t leaves_by;  /* the answer with leaves that it owes, all of it */
         struct buffer out; /* frames not yet given out */
         size_t out_given;
 };

@@ -61,7 +61,9 @@ static const struct {
         { "private without a secret", PRIVATE "name = lab", NULL, NULL, "there is no secret-file",
           SERVICE_EXIT_CONFIG },
         { "secret that is not there", PRIVATE "name = lab\nsecret-file = STATE/secret", NULL, NULL,
-          "secret: No such file or directory; keep it in", SERVICE_EXIT_CONFIG },
+          "secret: No such file or directory; keep it in the folder that --config names (a folder, "
+          "not one file",
+          SERVICE_EXIT_CONFIG },
         { "secret too short", PRIVATE "name = lab\nsecret-file = STATE/secret", "secret",
           "00112233445566778899aabbccddee", "holds 120 bits, and 128 are the least",
           SERVICE_EXIT_CONFIG },

@@ -45,6 +45,9 @@ for i, (verb, (code, text)) in enumerate(texts.items(), 2):
     problems += [] if "example: quorate " + ("" if verb.startswith("help ") else verb) in text else ["no example"]
     if verb in verbs and said_by("help", verb) != (code, text):
         problems.append("`help VERB` says something else than `VERB --help`")
+    if verb in ("query", "shell"):
+        problems += [f"no unit or default: {line}" for line in lines
+                     if re.search("--max-(bytes|memory) ", line) and not re.search(r"\d[MG].*\[.+\]", line)]
     if verb == "help states":
         problems += [f"{word} is not explained" for word in ("VERIFIED", "LOCAL", "UNVERIFIED", "CONTESTED", "SPLIT", "strangers", "took part")
                      if word not in text]

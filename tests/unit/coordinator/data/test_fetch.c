@@ -284,6 +284,62 @@ static void test_resume_asks_only_for_the_rest(void **state) {
         world_done(&w);
 }
 
+/* What a fetch wants next of provider `i`, given out: the bytes are the caller's. */
+static struct bytes sent_to(struct fetch *f, unsigned i, nsec_t now, unsigned *ret_dropped) {
+        struct fetch_action a;
+        struct bytes sent = BYTES_NONE;
+
+        while (fetch_output(f, &a)) {
+                if (a.kind == FETCH_OPEN)
+                        fetch_opened(f, a.provider, now);
+                else if (a.kind == FETCH_DROP)
+                        *ret_dropped |= 1u << a.provider;
+                else if (a.kind == FETCH_SEND && a.provider == i)
+                        sent = BYTES(xmemdup(a.data.data, a.data.len), a.data.len);
+        }
+        return sent;
+}
+
+/* The first of `n` gives the manifest and then drips its leaves, a byte each second. */
+static unsigned drip(struct world *w, unsigned n, unsigned seconds, struct fetch_report *ret) {
+        struct budget memory;
+        struct fetch_config config = { 10 * NSEC_PER_SEC, 4, &memory };
+        struct fetch *f = fetch_new(&w->root, &config, &sink, w);
+        unsigned dropped = 0;
+        nsec_t now = 1;
+        struct bytes sent;
+
+        budget_init(&memory, 1 << 20, NULL);
+        for (unsigned i = 0; i < n; i++)
+                fetch_add_provider(f, &(struct peer_id){ .len = 1, .bytes = { (uint8_t) (i + 1) } },
+                                   now);
+        sent = sent_to(f, 0, now, &dropped);
+        answer(w, f, 0, GOOD, sent, now); /* and so it is the one who is asked for leaves */
+        free((void *) sent.data);
+        for (unsigned i = 0; i < seconds && !dropped; i++) {
+                now = nsec_add(now, NSEC_PER_SEC);
+                for (unsigned k = 0; k < n; k++) /* the others owe nothing, and say so */
+                        fetch_alive(f, k, now);
+                free((void *) sent_to(f, n, now, &dropped).data);
+        }
+        (void) fetch_reports(f, ret, n);
+        fetch_free(f);
+        return dropped;
+}
+
+static void test_dripping_leaves(void **state) {
+        struct fetch_report reports[2];
+        struct world w;
+
+        world_init(&w, 3 << 20);
+        assert_int_equal(drip(&w, 2, 39, reports), 0);
+        assert_int_equal(drip(&w, 2, 41, reports), 1);
+        assert_int_equal(reports[0].fault, FETCH_FAULT_SLOW);
+        assert_int_equal(reports[1].fault, 0);
+        assert_int_equal(drip(&w, 1, 1000, reports), 0); /* better than nobody */
+        world_done(&w);
+}
+
 static void test_full_disk_and_memory(void **state) {
         const enum kind kinds[] = { GOOD };
         struct budget memory;
@@ -312,4 +368,4 @@ static void test_full_disk_and_memory(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_cases), cmocka_unit_test(test_resume_asks_only_for_the_rest),
-          cmocka_unit_test(test_full_disk_and_memory))
+          cmocka_unit_test(test_dripping_leaves), cmocka_unit_test(test_full_disk_and_memory))
