@@ -59,6 +59,8 @@ struct dht_action {
         uint64_t call;
         bool is_for_records;
         unsigned hops;
+        unsigned copies,
+                asked; /* of a DHT_DONE: nodes that took what was stored, and were asked to */
 };
 
 void dht_action_done(struct dht_action *a); /* harmless on an empty one */

@@ -68,6 +68,8 @@ static bool answer_at_once(struct dht *d, uint64_t call, const struct key *key) 
                 return false;
         r = xnew(struct dht_result);
         r->contact = contact_ref(c);
+        r->is_of_table = e && c == &e->contact;
+        r->is_connected = !r->is_of_table;
         dht_act(d, DHT_RESULT, call)->result = r;
         done(d, call, DHT_OK, NULL);
         return true;

@@ -113,6 +113,8 @@ struct dht_result {
         nsec_t age;
         unsigned copies;    /* how many of those asked had this very value */
         bool is_unverified; /* a hint: never answered us itself */
+        /* Of a peer that was not looked up: it stands in the table, or is connected only. */
+        bool is_of_table, is_connected;
 };
 void dht_result_free(struct dht_result *r);
 

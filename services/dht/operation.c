@@ -215,5 +215,6 @@ void operation_store(struct dht *d, struct operation *o, const struct contact *t
         a->owner = o;
         a->done = on_stored;
         a->is_store = true;
+        o->n_stores++;
         o->n_asks++;
 }

@@ -63,7 +63,8 @@ struct operation {
         struct refbuf *request, *name, *value;
         struct peer_id peer;
         bool is_storing, is_done, has_nobody;
-        unsigned n_asks, n_copies, n_results, max, bucket;
+        unsigned n_asks, n_copies, n_stores, n_results, max,
+                bucket; /* n_stores: copies given out */
         struct found_value values[FOUND_VALUES_MAX];
         size_t n_values;
         struct map *providers; /* seen already */

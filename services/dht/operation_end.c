@@ -15,6 +15,8 @@ static void end_call(struct dht *d, struct operation *o, enum dht_code code) {
         struct candidate *nearest;
 
         a->n = code;
+        a->copies = o->n_copies;
+        a->asked = o->n_stores;
         if (lookup_result(o->lookup, &nearest, 1) == 1)
                 a->hops = nearest->hops;
 }

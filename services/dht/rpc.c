@@ -49,6 +49,8 @@ void shell_do_done(struct shell *s, struct dht_action *a) {
 
         if (!p)
                 return;
+        p->stored = a->copies;
+        p->asked = a->asked;
         p->end(s, p, (unsigned) a->n, a->event.text);
         pending_free(p);
 }
@@ -107,6 +109,10 @@ static Dht__Contact **put_contacts(struct pending_call *p, size_t *ret_n) {
 
 /* ---- The services ---- */
 
+static const char *source_of(const struct dht_result *r) {
+        return r->is_of_table ? "table" : r->is_connected ? "connected" : "lookup";
+}
+
 static void end_peer(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
         Dht__FindPeerReply reply = DHT__FIND_PEER_REPLY__INIT;
 
@@ -117,7 +123,7 @@ static void end_peer(struct shell *s, struct pending_call *p, unsigned code, con
                 return;
         }
         reply.contact = put_contact(p->call, &p->results[0]->contact, p->results[0]->is_unverified);
-        reply.source = p->results[0]->is_unverified ? (char *) "lookup" : (char *) "table";
+        reply.source = (char *) source_of(p->results[0]);
         call_reply(p->call, &reply);
 }
 

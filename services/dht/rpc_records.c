@@ -392,6 +392,8 @@ static void records_list(Dht__Records_Service *service, const Dht__ListRequest *
 static void end_provided(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
         Dht__PutReply reply = DHT__PUT_REPLY__INIT;
 
+        reply.stored = p->stored;
+        reply.asked = p->asked;
         if (!shell_call_failed(p, code, text))
                 call_reply(p->call, &reply);
 }

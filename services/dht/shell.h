@@ -46,6 +46,7 @@ struct pending_call {
         uint32_t max;
         struct dht_result **results;
         size_t n;
+        unsigned stored, asked; /* of what was to be stored; when it ends */
         /* Ends the call; code: enum dht_code. */
         void (*end)(struct shell *s, struct pending_call *p, unsigned code, const char *text);
 };

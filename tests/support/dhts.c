@@ -322,12 +322,16 @@ static void on_result(struct dhts *net, struct dht_action *a) {
                 o->code = (enum dht_code) a->n;
                 o->text = a->event.text;
                 o->elapsed = net->now - net->asked_at;
+                o->stored = a->copies;
+                o->asked = a->asked;
                 return;
         }
         if (o->n < ELEMENTSOF(o->contacts))
                 o->contacts[o->n++] = contact_ref(&a->result->contact);
         o->copies = a->result->copies;
         o->is_unverified |= a->result->is_unverified;
+        o->is_of_table |= a->result->is_of_table;
+        o->is_connected |= a->result->is_connected;
         refbuf_unref(o->value);
         o->value = a->result->value ? refbuf_ref(a->result->value) : NULL;
 }

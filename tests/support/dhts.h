@@ -64,7 +64,8 @@ struct dhts_outcome {
         struct contact contacts[64];
         struct refbuf *value;
         unsigned copies;
-        bool is_unverified;
+        unsigned stored, asked; /* of a DHT_DONE */
+        bool is_unverified, is_of_table, is_connected;
         nsec_t elapsed;
 };
 

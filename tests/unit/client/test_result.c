@@ -414,6 +414,30 @@ static void test_reattach(void **state) {
         assert_int_equal(f->n_reconnecting, 1);
 }
 
+/* Who attaches at a later batch is given that one first, and goes on from there when the
+ * coordinator dies: nothing twice, nothing left out. */
+static void test_attach_later(void **state) {
+        const struct script first = { .stall_at = 2 }, second = {};
+        struct fixture *f = *state;
+        int64_t next;
+        int code;
+
+        serve(f, &first);
+        assert_int_equal(quorate_open(f->folder, &f->q), QUORATE_OK);
+        assert_int_equal(quorate_attach(f->q, job_id, 1, &f->r), QUORATE_OK);
+        for (next = ROWS_PER_BATCH; next < 2 * ROWS_PER_BATCH; next++) {
+                while ((code = quorate_next(f->r, 10000)) == QUORATE_PROGRESS)
+                        continue;
+                assert_int_equal(code, QUORATE_ROW);
+                assert_int_equal(quorate_value(f->r, 0)->integer, next);
+        }
+        assert_int_equal(quorate_next(f->r, 50), QUORATE_AGAIN);
+        stop(f);
+        serve(f, &second);
+        assert_int_equal(read_rows(f, next, &code), BATCHES * ROWS_PER_BATCH);
+        assert_int_equal(code, QUORATE_END);
+}
+
 static const struct script dies = { .fault = DIES_AT_SUBMIT }, sound = {};
 
 static sem_t is_over;
@@ -537,5 +561,6 @@ static void test_nobody(void **state) {
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
-TEST_MAIN(TEST(test_splits), TEST(test_faults), TEST(test_reattach), TEST(test_resubmit),
-          TEST(test_calls), TEST(test_ended), TEST(test_nobody), TEST(test_node_is_restarting))
+TEST_MAIN(TEST(test_splits), TEST(test_faults), TEST(test_reattach), TEST(test_attach_later),
+          TEST(test_resubmit), TEST(test_calls), TEST(test_ended), TEST(test_nobody),
+          TEST(test_node_is_restarting))

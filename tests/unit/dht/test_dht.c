@@ -192,6 +192,7 @@ static void clients_stay_out_but_can_ask(void **state) {
         struct dhts_config config;
         struct dhts_outcome o;
         struct dhts *net;
+        unsigned of_table;
 
         dhts_config_default(&config);
         config.n = 50;
@@ -214,6 +215,18 @@ static void clients_stay_out_but_can_ask(void **state) {
         assert_int_equal(o.code, DHT_OK);
         assert_true(peer_id_equal(&o.contacts[0].peer, &net->nodes[17].peer));
         dhts_outcome_done(&o);
+        of_table = 0;
+        for (size_t i = 0; i < 40;
+             i++) { /* whoever does not serve is in no table, connected or not */
+                o = dhts_call(net, i, begin_peer, &net->nodes[45].peer);
+                assert_false(o.is_of_table);
+                dhts_outcome_done(&o);
+                o = dhts_call(net, i, begin_peer, &net->nodes[(i + 1) % 40].peer);
+                assert_false(o.is_of_table && o.is_connected);
+                of_table += o.is_of_table;
+                dhts_outcome_done(&o);
+        }
+        assert_in_range(of_table, 1, 40);
         dhts_free(net);
 }
 
@@ -240,6 +253,8 @@ static void providers_are_found(void **state) {
         for (size_t i = 1; i < 4; i++) {
                 o = dhts_call(net, i, begin_provide, NULL);
                 assert_int_equal(o.code, DHT_OK);
+                assert_in_range(o.asked, 10, 28);
+                assert_in_range(o.stored, 10, o.asked);
                 dhts_outcome_done(&o);
         }
         o = dhts_call(net, 20, begin_providers, NULL);
