@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +42,7 @@ struct running {
         struct loop *loop;
         struct supervisor *supervisor;
         const struct grid *grid;
-        bool interrupted, had_terminal;
+        bool interrupted, had_terminal, has_new_keys;
 };
 
 /* A terminal that was closed says SIGHUP too, and then nobody is left to press Ctrl-C. */
@@ -52,6 +54,19 @@ static bool has_terminal(void) {
 
 static void on_say(void *userdata, const char *line) {
         fprintf(stderr, "quorate: %s\n", line);
+}
+
+/* Of keys that this run made. Said once, for nobody looks into the keyring's folder. */
+static void print_revocations(const struct running *r) {
+        char path[PATH_MAX + 32];
+        glob_t found = {};
+
+        (void) snprintf(path, sizeof(path), "%s/keyring/revocation-*", r->grid->nodes[0].state);
+        if (r->has_new_keys && glob(path, 0, NULL, &found) == 0)
+                printf("a new key: put %s%s away, off this machine; with it `quorate key revoke "
+                       "FILE` ends\nthe key when the seed is lost or stolen\n",
+                       found.gl_pathv[0], r->grid->n_nodes > 1 ? " (and those of the others)" : "");
+        globfree(&found);
 }
 
 static void print_ready(const struct running *r) {
@@ -70,6 +85,7 @@ static void print_ready(const struct running *r) {
                 putchar('\n');
                 printf("isolation between services: %s%s\n", layers,
                        strstr(layers, "uid") || strstr(layers, "mount") ? "" : " OFF (one uid)");
+                print_revocations(r);
                 printf("Ctrl-C stops it. In another terminal try:\n"
                        "  quorate query --runtime %s --meta%s 'SELECT 42'\n",
                        r->grid->nodes[0].runtime, r->grid->n_nodes > 1 ? " --prefer remote" : "");
@@ -176,6 +192,18 @@ static int supervise(struct running *r) {
         return code;
 }
 
+/* Of the node, or of the first one of a grid; before anything was made. */
+static bool has_key(const struct command_context *ctx, uint64_t nodes) {
+        char path[PATH_MAX + 32];
+        struct node node;
+
+        if (node_find(&ctx->common, &node))
+                return true; /* and there will be none */
+        (void) snprintf(path, sizeof(path), "%s%s/keyring/seed", node.state,
+                        nodes > 1 ? "/node-1" : "");
+        return access(path, F_OK) == 0;
+}
+
 static int run(const struct command_context *ctx) {
         const struct run_options *o = ctx->options;
         CLEANUP(loop_freep) struct loop *loop = NULL;
@@ -189,6 +217,7 @@ static int run(const struct command_context *ctx) {
                                 GRID_NODES_MAX);
         /* What a service does in the normal course is for -v; QUORATE_LOG decides otherwise. */
         (void) setenv("QUORATE_LOG", ctx->common.verbose ? "info" : "warning", 0);
+        r.has_new_keys = !has_key(ctx, o->nodes);
         if (grid_plan(&ctx->common, o->nodes, &grid, error))
                 return complain(ctx, EXIT_USAGE, "%s", error);
         if (loop_new(&loop))

@@ -208,6 +208,30 @@ def port_taken_without_configuration(tap):
                   "without a configuration: where it would stand", done)
 
 
+def first_start(tap):
+    """The revocation that was made with the key is mentioned once, with its file."""
+    grid = Run()
+    grid.start = lambda: None
+    with grid:
+        state = grid.dir / "alone"
+        state.mkdir(mode=0o700)
+        (state / "quorate.conf").write_text("[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\n")
+        told = []
+        for _ in range(2):
+            run = subprocess.Popen([g.QUORATE, "run", "--state", state, "--runtime", grid.dir / "r1"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True, env=grid.env, start_new_session=True)
+            lines = []
+            while not lines or (lines[-1] and "Ctrl-C stops it" not in lines[-1]):
+                lines.append(run.stdout.readline())
+            run.terminate()
+            run.communicate(timeout=30)
+            told.append("".join(lines))
+        files = [str(p) for p in state.glob("keyring/revocation-*")]
+        tap.check(len(files) == 1 and f"put {files[0]} away" in told[0] and "`quorate key revoke FILE`" in told[0],
+                  "the first start names the key's revocation", told, files)
+        tap.check("isolation between services" in told[1] and "revoke" not in told[1], "the next one does not", told[1])
+
+
 def descriptors(tap):
     with Run() as grid:
         grid.stop()
@@ -392,5 +416,5 @@ def on_terminal(command, env):
 
 
 if __name__ == "__main__":
-    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, descriptors, never_ready, terminal, people]
+    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, first_start, descriptors, never_ready, terminal, people]
     sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))
