@@ -391,8 +391,9 @@ static void show_text(const struct rotation *t) {
              "goes on: datasets, receipts (those of the old key verify for ever), the deny list, "
              "names and topics (signed anew)\n"
              "ends:    letters that lie in the old key's mailbox (`quorate mailbox read` first), "
-             "the trust others have in the old key, allow lists and addresses that name it "
-             "(`quorate find` shows its successor to whoever asks)");
+             "the trust others have in the old key; allow lists, `[network] bootstrap` and other "
+             "addresses that name it stay as they are: give those who wrote them the new name "
+             "(`quorate find` shows it to whoever asks)");
 }
 
 static int end(struct rotation *t) {

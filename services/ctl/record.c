@@ -162,7 +162,7 @@ static int record_rm(const struct command_context *ctx) {
 }
 
 static int list_page(const struct command_context *ctx, struct table *t, struct buffer *after,
-                     bool *ret_more) {
+                     uint32_t *inside, bool *ret_more) {
         const struct record_options *o = ctx->options;
         CLEANUP(unpacked_donep) struct unpacked u = {};
         Dht__ListRequest request = DHT__LIST_REQUEST__INIT;
@@ -172,6 +172,7 @@ static int list_page(const struct command_context *ctx, struct table *t, struct 
         request.foreign = o->foreign;
         request.max = PAGE;
         request.after = people_data(buffer_bytes(after));
+        request.inside = *inside;
         code = ctl_call(ctx, &discovery_records, "List", &request, &u);
         if (code)
                 return code;
@@ -182,6 +183,7 @@ static int list_page(const struct command_context *ctx, struct table *t, struct 
                 else
                         record_view_cells(ctx, t, reply->records[i]);
         *ret_more = reply->truncated && reply->n_records > 0;
+        *inside = reply->inside;
         buffer_clear(after);
         if (*ret_more)
                 buffer_put_bytes(after, people_bytes(reply->records[reply->n_records - 1]->name));
@@ -192,6 +194,7 @@ static int record_list(const struct command_context *ctx) {
         const struct record_options *o = ctx->options;
         CLEANUP(buffer_donep) struct buffer after = {};
         CLEANUP(table_donep) struct table t = {};
+        uint32_t inside = 0;
         bool more = true;
         int code = EXIT_OK;
 
@@ -200,7 +203,7 @@ static int record_list(const struct command_context *ctx) {
         buffer_init(&after, 4096);
         table_init(&t, record_view_columns);
         for (unsigned i = 0; i < PAGES_MAX && more && code == EXIT_OK; i++)
-                code = list_page(ctx, &t, &after, &more);
+                code = list_page(ctx, &t, &after, &inside, &more);
         table_show(ctx, &t);
         if (code == EXIT_OK && t.n_cells == 0 && !ctx->common.json)
                 puts(o->foreign ? "no records of others"

@@ -11,13 +11,13 @@
 #include "common/canonical/record.h"
 #include "common/daemon/log.h"
 #include "services/dht/calls.h"
+#include "services/dht/list_page.h"
 #include "services/dht/mailbox.h"
 #include "services/dht/record.h"
 #include "services/dht/shell.h"
 
 #define GATHER_MAX  128
 #define LIST_MAX    200
-#define LIST_ROOM   (LIST_MAX + 512)    /* with all that stand under one key */
 #define MINE_STEP   (UINT64_C(1) << 14) /* tries of a proof of work in one turn: about 4 ms */
 #define REPLY_BYTES (768 * 1024)        /* a reply on the bus is at most 1 MiB */
 
@@ -341,49 +341,58 @@ struct listing {
         struct shell *shell;
         struct call *call;
         Dht__ListReply reply;
-        struct key after, last;
-        size_t max, bytes;
+        struct list_page page;
         bool foreign;
 };
 
 static bool list_one(void *userdata, const struct stored_record *r) {
         struct listing *l = userdata;
+        enum list_step step;
         Dht__Record *out;
 
-        if (l->foreign != (r->class == STORE_FOREIGN) || memcmp(&r->key, &l->after, KEY_SIZE) <= 0)
+        if (l->foreign != (r->class == STORE_FOREIGN))
                 return true;
-        /* The next page begins behind a key. */
-        if ((l->reply.n_records >= l->max && !key_equal(&r->key, &l->last)) ||
-            l->reply.n_records == LIST_ROOM || l->bytes > REPLY_BYTES) {
-                l->reply.truncated = true;
-                return false;
-        }
-        l->last = r->key;
-        l->bytes += 2 * r->value.len + 256;
+        step = list_page_step(&l->page, &r->key, 2 * r->value.len + 256);
+        l->reply.truncated = step == LIST_FULL;
+        if (step != LIST_TAKE)
+                return step != LIST_FULL;
         out = put_stored(l->call, r, dht_wall_us(l->shell->core, shell_now(l->shell)));
         out->name = keep(l->call, r->name);
         l->reply.records[l->reply.n_records++] = out;
         return true;
 }
 
+/* The rest of the key that the page before ended in, then what is behind it. */
+static void list_foreign(struct listing *l, const Dht__ListRequest *in) {
+        const struct key after = l->page.after;
+        struct record_store *store = l->shell->store.self;
+
+        if (in->inside > 0)
+                (void) l->shell->store.ops->each(store, &after, list_one, l);
+        if (!l->reply.truncated)
+                (void) l->shell->store.ops->walk(store, in->after.len > 0 ? &after : NULL,
+                                                 LIST_MAX * 16, list_one, l);
+}
+
 static void records_list(Dht__Records_Service *service, const Dht__ListRequest *in,
                          Dht__ListReply_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
         struct shell *s = shell_of(service);
-        struct listing l = { .shell = s,
-                             .call = call,
-                             .reply = DHT__LIST_REPLY__INIT,
-                             .max = in->max > 0 && in->max < LIST_MAX ? in->max : LIST_MAX,
-                             .foreign = in->foreign };
+        struct listing l = {
+                .shell = s, .call = call, .reply = DHT__LIST_REPLY__INIT, .foreign = in->foreign
+        };
+        size_t max = in->max > 0 && in->max < LIST_MAX ? in->max : LIST_MAX;
+        struct key after = {};
 
         if (in->after.len > 0)
-                l.after = key_of(bytes_of(in->after));
-        l.reply.records = call_alloc(call, LIST_ROOM * sizeof(*l.reply.records));
+                after = key_of(bytes_of(in->after));
+        list_page_init(&l.page, &after, in->inside, max, REPLY_BYTES);
+        l.reply.records = call_alloc(call, max * sizeof(*l.reply.records));
         if (in->foreign)
-                (void) s->store.ops->walk(s->store.self, in->after.len > 0 ? &l.after : NULL,
-                                          LIST_MAX * 16, list_one, &l);
+                list_foreign(&l, in);
         else
                 (void) s->store.ops->own(s->store.self, list_one, &l);
+        l.reply.inside = (uint32_t) l.page.inside;
         call_reply(call, &l.reply);
 }
 

@@ -189,6 +189,7 @@ static void test_record_list(void **state) {
         reply.n_records = 1;
         reply.records = first;
         reply.truncated = true;
+        reply.inside = 7;
         scripted_serve(s, RECORD, &dht__records__descriptor);
         scripted_reply(s, RECORD, "List", &reply);
         reply.records = second;
@@ -199,6 +200,7 @@ static void test_record_list(void **state) {
         r = scripted_request(s, RECORD, "List");
         assert_true(r->foreign);
         assert_bytes_equal(people_bytes(r->after), BYTES_STR("/name/x"));
+        assert_int_equal(r->inside, 7);
         assert_has(scripted_out(s), "this node");
         assert_has(scripted_out(s), "hex:2f746f7069632f611b5b32"); /* cut, and no escape in it */
 }
