@@ -1,10 +1,12 @@
 """Foreign peers for the interoperability tests: js-libp2p as npm has it, one process a peer, spoken to in lines of JSON."""
 import fcntl
 import json
+import os
 import pathlib
 import queue
 import shutil
 import subprocess
+import sys
 import threading
 import time
 
@@ -15,8 +17,16 @@ class Missing(Exception):
     """What this machine lacks, in one line."""
 
 
+def enter_world():
+    """Begins this program again in a world of its own (tests/support/world.c). Once."""
+    world = os.environ.pop("QUORATE_WORLD", None)
+    if world:
+        os.execv(world, [world, sys.executable, *sys.argv])
+
+
 def install(build):
-    """js-libp2p at its pins in a folder below `build`, beside our scripts. Returns the folder."""
+    """js-libp2p at its pins in a folder below `build`, beside our scripts. Returns the folder. npm needs the machine's
+    network; all that comes after it happens in a world of its own."""
     if not shutil.which("node") or not shutil.which("npm"):
         raise Missing("Node and npm are not installed")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
@@ -34,6 +44,7 @@ def install(build):
             subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder, check=True,
                            stdout=subprocess.DEVNULL)
             done.write_text(wanted)
+    enter_world()
     return folder
 
 

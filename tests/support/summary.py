@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Adds up meson's test logs: seconds per suite, what failed, why something was skipped.
+"""Adds up meson's test logs: seconds of tests per suite (they run side by side), what failed, why something was skipped.
 usage: summary.py LOG.json ...   the last line is "N passed, N failed, N skipped" """
 import json
 import os
@@ -36,12 +36,14 @@ def skipped_inside(row):
 def main(paths):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     failures, skips = [], []
+    sums = {}  # build and suite -> [tests, seconds]
     for path in paths:
-        seconds, n = 0.0, 0
-        name = os.path.basename(path).removesuffix(".json")
+        build = os.path.basename(path).split("-")[0]
         for row in rows(path):
-            n += 1
-            seconds += row.get("duration", 0.0)
+            name = f"{build}-{row['suite'][0].split(':')[-1]}"
+            total = sums.setdefault(name, [0, 0.0])
+            total[0] += 1
+            total[1] += row.get("duration", 0.0)
             if row["result"] in PASSED:
                 counts["passed"] += 1
                 for test in skipped_inside(row):
@@ -53,6 +55,7 @@ def main(paths):
             else:
                 counts["failed"] += 1
                 failures.append(f"{name}: {row['name']}: {row['result']}")
+    for name, (n, seconds) in sums.items():
         print(f"  {name:28} {n:4} tests {seconds:8.1f} s")
     for text in skips:
         print("  skipped", text)

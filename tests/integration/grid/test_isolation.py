@@ -2,6 +2,7 @@
 """What a service that was taken over could reach: a probe is started in place of each one, as root and as nobody.
 
 The rows come from common/daemon/capability.c, whose table is that of the architecture."""
+import contextlib
 import json
 import os
 import pathlib
@@ -73,23 +74,31 @@ def foreign_files(grid, service):
     yield from ("/etc/passwd", "/etc/shadow", "/root", "/home", "/var/lib/dpkg/status", "/proc/1/environ")
 
 
-def look(service, user, options=()):
-    """Starts two nodes, then again with the probe; returns its report."""
+@contextlib.contextmanager
+def two_nodes(user, options=()):
+    """They have run once, and are stopped."""
     with g.Grid(2, user=user, run_options=options) as grid:
         grid.stop()
-        libexec = grid.dir / "x"
-        make_libexec(libexec, service)
-        (libexec / "files.json").write_text(json.dumps(sorted(foreign_files(grid, service))))
-        for path in (libexec, *libexec.iterdir()):
-            path.chmod(path.stat().st_mode | stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or path.name.startswith("quorate-") else 0))
-        grid.env["QUORATE_LIBEXEC"] = str(libexec)
-        grid._spawn()
-        report = grid.state / "node-1" / (service + "@1" if service == "worker" else service) / "probe.json"
-        try:
-            g.wait_until(f"the probe in place of {service}", report.exists, 20)
-        except g.Timeout as e:
-            raise AssertionError(f"{e}: {grid.tail()}") from None
-        return json.loads(report.read_text())
+        yield grid
+
+
+def look(grid, service):
+    """Starts the nodes again with the probe in place of a service; returns its report."""
+    libexec = grid.dir / f"x-{service}"
+    make_libexec(libexec, service)
+    (libexec / "files.json").write_text(json.dumps(sorted(foreign_files(grid, service))))
+    for path in (libexec, *libexec.iterdir()):
+        path.chmod(path.stat().st_mode | stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or path.name.startswith("quorate-") else 0))
+    grid.env["QUORATE_LIBEXEC"] = str(libexec)
+    report = grid.state / "node-1" / (service + "@1" if service == "worker" else service) / "probe.json"
+    grid._spawn()
+    try:
+        g.wait_until(f"the probe in place of {service}", report.exists, 20)
+    except g.Timeout as e:
+        raise AssertionError(f"{e}: {grid.tail()}") from None
+    finally:
+        grid.stop()
+    return json.loads(report.read_text())
 
 
 def judge(tap, service, who, report):
@@ -135,10 +144,11 @@ def judge_uid(tap, service, report):
 
 def by_uid_alone(tap):
     seen = {}
-    for service in built_services():
-        report = look(service, None, ["--no-isolation"])
-        judge_uid(tap, service, report)
-        seen[service] = (report["uid"] - FIRST_UID) % 64  # each look is at another node
+    with two_nodes(None, ["--no-isolation"]) as grid:
+        for service in built_services():
+            report = look(grid, service)
+            judge_uid(tap, service, report)
+            seen[service] = report["uid"] - FIRST_UID
     tap.equal(len(set(seen.values())), len(seen), f"each service has a uid of its own: {seen}")
 
 
@@ -191,13 +201,14 @@ def migrated(tap):
         tap.check(code == 2 and "bait: has a second name" in grid.tail(), "a file that is also another's is refused, not given away", code, grid.tail())
 
 
-def case(service, user):
+def each_service(user):
     who = "as root" if user is None else "as nobody"
 
     def run(tap):
-        report = look(service, user)
-        judge(tap, service, who, report)
-    run.__name__ = f"{service} {who}"
+        with two_nodes(user) as grid:
+            for service in built_services():
+                judge(tap, service, who, look(grid, service))
+    run.__name__ = f"each service {who}"
     return run
 
 
@@ -212,7 +223,7 @@ def cases():
     users = [None, NOBODY] if os.geteuid() == 0 and shutil.which("setpriv") else [None]
     whole = [whole_grid_as_nobody] if NOBODY in users else []
     by_uid = [by_uid_alone, works_by_uid_alone, migrated] if os.geteuid() == 0 else []
-    return [case(service, user) for user in users for service in built_services()] + whole + by_uid
+    return [each_service(user) for user in users] + whole + by_uid
 
 
 if __name__ == "__main__":
