@@ -33,6 +33,11 @@ def skipped_inside(row):
     return re.findall(r"^not ok \d+ # SKIP (\S+)", row.get("stdout") or "", re.MULTILINE)
 
 
+def suite_of(row):
+    """Of "project:suite / name", as meson calls a test."""
+    return row["name"].split(" / ")[0].split(":")[-1]
+
+
 def main(paths):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     failures, skips = [], []
@@ -40,7 +45,7 @@ def main(paths):
     for path in paths:
         build = os.path.basename(path).split("-")[0]
         for row in rows(path):
-            name = f"{build}-{row['suite'][0].split(':')[-1]}"
+            name = f"{build}-{suite_of(row)}"
             total = sums.setdefault(name, [0, 0.0])
             total[0] += 1
             total[1] += row.get("duration", 0.0)
