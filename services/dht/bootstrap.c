@@ -1,6 +1,9 @@
 #include "services/dht/bootstrap.h"
 
+#include <stdlib.h>
+
 #include "common/base/bytes.h"
+#include "common/base/memory.h"
 #include "services/dht/dht.h"
 
 static bool is_same(const struct contact *a, const struct contact *b) {
@@ -18,9 +21,16 @@ static struct bootstrap_entry *find(struct bootstrap *b, const struct contact *c
         return NULL;
 }
 
+static void entry_done(struct bootstrap_entry *e) {
+        contact_done(&e->contact);
+        if (e->met)
+                contact_done(e->met);
+        free(e->met);
+}
+
 void bootstrap_done(struct bootstrap *b) {
         for (size_t i = 0; i < b->n; i++)
-                contact_done(&b->entries[i].contact);
+                entry_done(&b->entries[i]);
         b->n = 0;
 }
 
@@ -45,13 +55,14 @@ bool bootstrap_add(struct bootstrap *b, const struct contact *c, unsigned source
                 e = replaceable(b);
         if (!e)
                 return false;
-        contact_done(&e->contact);
+        entry_done(e);
         *e = (struct bootstrap_entry){ .contact = contact_ref(c), .source = source, .next = now };
         return true;
 }
 
 static bool is_wanted(const struct bootstrap_entry *e, bool is_alone) {
-        bool is_named = e->source == BOOTSTRAP_MDNS || e->source == BOOTSTRAP_PERSON;
+        bool is_named = e->source == BOOTSTRAP_MDNS || e->source == BOOTSTRAP_PERSON ||
+                        (e->source == BOOTSTRAP_CONFIG && e->n_failures < BOOTSTRAP_TRIES);
 
         return !e->is_dialling && (is_alone || (is_named && !e->is_met));
 }
@@ -90,6 +101,23 @@ void bootstrap_ended(struct bootstrap *b, const struct contact *dialled, bool is
         e->next = nsec_add(now,
                            is_there ? BOOTSTRAP_MET
                                     : nsec_min(BOOTSTRAP_PAUSE_MIN << shift, BOOTSTRAP_PAUSE_MAX));
+}
+
+void bootstrap_learnt(struct bootstrap *b, const struct contact *dialled,
+                      const struct contact *there) {
+        struct bootstrap_entry *e = find(b, dialled);
+
+        if (!e || !peer_id_is_none(&e->contact.peer))
+                return;
+        if (e->met)
+                contact_done(e->met);
+        else
+                e->met = xnew(struct contact);
+        *e->met = contact_ref(there);
+}
+
+const struct contact *bootstrap_peer(const struct bootstrap_entry *e) {
+        return peer_id_is_none(&e->contact.peer) ? e->met : &e->contact;
 }
 
 void bootstrap_forgive(struct bootstrap *b, nsec_t now) {

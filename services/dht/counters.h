@@ -20,6 +20,7 @@ enum counter {
         COUNT_LOOKUP_HOPS,
         COUNT_LOOKUP_ASKS,
         COUNT_LOOKUP_DROPPED,
+        COUNT_LOOKUPS_WIDENED, /* what was found stood too far apart */
         COUNT_REGION_OVERFLOWS,
         COUNT_PROBES,
         COUNT_VERIFIED,

@@ -24,6 +24,7 @@ static const char *const counter_names[_COUNT_N] = {
         [COUNT_LOOKUP_HOPS] = "lookup_hops",
         [COUNT_LOOKUP_ASKS] = "lookup_asks",
         [COUNT_LOOKUP_DROPPED] = "lookup_dropped",
+        [COUNT_LOOKUPS_WIDENED] = "lookups_widened",
         [COUNT_REGION_OVERFLOWS] = "region_overflows",
         [COUNT_PROBES] = "probes",
         [COUNT_VERIFIED] = "verified",

@@ -64,21 +64,34 @@ static double median(const struct estimate_sample *sorted, size_t n) {
         return n >= SETTLED && n % 2 == 0 ? (middle[0].size + middle[1].size) / 2 : middle->size;
 }
 
+static size_t sort(const struct estimate *e, struct estimate_sample ret[ESTIMATE_SAMPLES + 1]) {
+        size_t n = estimate_samples(e);
+
+        memcpy(ret, e->samples, e->n_samples * sizeof(*ret));
+        if (e->own.n > 0)
+                ret[n - 1] = e->own;
+        qsort(ret, n, sizeof(*ret), by_size);
+        return n;
+}
+
+double estimate_at_most(const struct estimate *e) {
+        struct estimate_sample sorted[ESTIMATE_SAMPLES + 1];
+        size_t n = sort(e, sorted);
+
+        return n == 0 ? 1 : sorted[n - 1 - (n > SETTLED ? n / 5 : 0)].size;
+}
+
 struct estimate_value estimate_get(const struct estimate *e) {
         struct estimate_sample sorted[ESTIMATE_SAMPLES + 1];
-        size_t n = estimate_samples(e);
+        size_t n = sort(e, sorted);
         double shape, size, most = 0, total = 0;
 
         if (n == 0)
                 return (struct estimate_value){ 1, 1, 1 };
-        memcpy(sorted, e->samples, e->n_samples * sizeof(*sorted));
-        if (e->own.n > 0)
-                sorted[n - 1] = e->own;
         for (size_t i = 0; i < n; i++) {
                 total += sorted[i].n;
                 most = fmax(most, sorted[i].n);
         }
-        qsort(sorted, n, sizeof(*sorted), by_size);
         size = median(sorted, n);
         if (sorted[(n - 1) / 2].is_all) /* somebody may have been away */
                 return (struct estimate_value){ size, fmax(1, size * 0.9 - 1), size * 1.1 + 1 };

@@ -103,6 +103,7 @@ static void add(struct lookup *l, const struct contact *contact, struct candidat
         c->contact = contact_ref(contact);
         c->distance = key_distance(&l->target, &contact->key);
         c->teller = teller;
+        c->root = teller && teller->root ? teller->root : teller;
         c->hops = teller ? (uint8_t) (teller->hops + (teller->hops < UINT8_MAX)) : 1;
         c->seen_by = (uint8_t) (1u << path);
         memmove(&l->candidates[at + 1], &l->candidates[at],
@@ -133,6 +134,15 @@ static void hear(struct lookup *l, const struct contact *contact, struct candida
 void lookup_seed(struct lookup *l, const struct contact *c) {
         if (!lookup_find(l, &c->key))
                 add(l, c, NULL, l->n_seeds++ % l->config.paths);
+}
+
+void lookup_begin_at(struct lookup *l, const struct contact *c) {
+        struct candidate *known;
+
+        lookup_seed(l, c);
+        known = lookup_find(l, &c->key);
+        if (known)
+                known->is_beginning = true;
 }
 
 /* ---- Tellers ---- */
@@ -213,7 +223,8 @@ static struct candidate *next_of(const struct lookup *l, unsigned path, bool *re
         for (size_t i = 0; i < l->n_candidates; i++) {
                 struct candidate *c = l->candidates[i];
 
-                if (!(c->seen_by & 1u << path) || is_out(c) || !in_window(l, &w))
+                if (!(c->seen_by & 1u << path) || is_out(c) ||
+                    (!in_window(l, &w) && !c->is_beginning))
                         continue;
                 if (c->state == CANDIDATE_ANSWERED)
                         continue;
@@ -228,9 +239,19 @@ static unsigned share_of(const struct lookup *l, unsigned path) {
         return l->config.parallel / l->config.paths + (path < l->config.parallel % l->config.paths);
 }
 
+static void ask(struct lookup *l, struct candidate *c, unsigned path, struct lookup_ask *ret) {
+        if (c->teller)
+                c->teller->n_doubted++;
+        c->state = CANDIDATE_ASKED;
+        c->path = (uint8_t) path;
+        l->in_flight[path]++;
+        l->n_asked++;
+        *ret = (struct lookup_ask){ c->contact, l->target, LOOKUP_MAIN };
+}
+
 static bool next_main(struct lookup *l, struct lookup_ask *ret) {
         for (unsigned path = 0; path < l->config.paths; path++) {
-                struct candidate *c, *teller;
+                struct candidate *c;
                 bool waits;
 
                 if (l->in_flight[path] >= share_of(l, path))
@@ -238,14 +259,7 @@ static bool next_main(struct lookup *l, struct lookup_ask *ret) {
                 c = next_of(l, path, &waits);
                 if (!c)
                         continue;
-                teller = c->teller;
-                if (teller)
-                        teller->n_doubted++;
-                c->state = CANDIDATE_ASKED;
-                c->path = (uint8_t) path;
-                l->in_flight[path]++;
-                l->n_asked++;
-                *ret = (struct lookup_ask){ c->contact, l->target, LOOKUP_MAIN };
+                ask(l, c, path, ret);
                 return true;
         }
         return false;
@@ -271,6 +285,55 @@ static bool is_settled(const struct lookup *l) {
                 if (waits)
                         return false;
         }
+        return true;
+}
+
+/* ---- Beyond the windows ---- */
+
+static bool is_sparse(const struct lookup *l) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < l->n_candidates && l->candidates[i]->distance < l->config.sparse;
+             i++)
+                n += l->candidates[i]->state == CANDIDATE_ANSWERED;
+        return l->config.sparse > 0 && n < l->config.k;
+}
+
+/* How often its seed had its turn: who plants many names under one gets no more than others. */
+static unsigned turn_of(const struct candidate *c) {
+        return (c->root ? c->root : c)->n_wide / LOOKUP_WIDE_TURN;
+}
+
+/* Who goes by friends only has the nearest of them in every window. What else is known was not
+ * asked: the nearest of that, each seed's share in turn. */
+static struct candidate *next_beyond(const struct lookup *l) {
+        struct candidate *best = NULL;
+
+        if (l->n_wide >= LOOKUP_WIDE_MAX)
+                return NULL;
+        for (size_t i = 0; i < l->n_candidates; i++) {
+                struct candidate *c = l->candidates[i];
+
+                if (c->state == CANDIDATE_NEW && !is_held_back(l, c->teller) &&
+                    (!best || turn_of(c) < turn_of(best)))
+                        best = c;
+        }
+        return best;
+}
+
+static bool next_wide(struct lookup *l, struct lookup_ask *ret) {
+        struct candidate *c;
+
+        if (l->wide_in_flight >= LOOKUP_WIDE_AT_ONCE || !is_sparse(l) || !is_settled(l))
+                return false;
+        c = next_beyond(l);
+        if (!c)
+                return false;
+        (c->root ? c->root : c)->n_wide++;
+        c->is_wide = true;
+        l->n_wide++;
+        l->wide_in_flight++;
+        ask(l, c, (unsigned) __builtin_ctz(c->seen_by), ret);
         return true;
 }
 
@@ -368,6 +431,8 @@ bool lookup_next(struct lookup *l, struct lookup_ask *ret) {
                 l->n_revived++;
                 return next_main(l, ret);
         }
+        if (next_wide(l, ret))
+                return true;
         if (l->config.radius > 0 && !l->is_edging && is_settled(l) && is_crowded(l))
                 begin_edges(l);
         return next_edge(l, ret);
@@ -388,6 +453,7 @@ static struct candidate *settle(struct lookup *l, const struct key *who, int edg
                 return NULL;
         check(l->in_flight[c->path] > 0);
         l->in_flight[c->path]--;
+        l->wide_in_flight -= c->is_wide;
         return c;
 }
 
@@ -448,7 +514,9 @@ void lookup_remove(struct lookup *l, const struct key *who) {
 }
 
 bool lookup_is_over(const struct lookup *l) {
-        if (!is_settled(l) || l->edges_in_flight > 0)
+        if (!is_settled(l) || l->edges_in_flight > 0 || l->wide_in_flight > 0)
+                return false;
+        if (is_sparse(l) && next_beyond(l))
                 return false;
         if (l->config.radius > 0 && !l->is_edging && is_crowded(l))
                 return false;

@@ -8,7 +8,9 @@
  * Somebody whose contacts do not answer is believed no further: cost is bounded by
  * 2 requests per liar. With a radius, everything that answers within it is looked
  * for as well: when the k closest stand closer together than honest ids would, the
- * neighbourhood is asked at its edges, where ids planted around the key are not.
+ * neighbourhood is asked at its edges, where ids planted around the key are not. When
+ * they stand farther apart than honest ids would, somebody names friends only: those
+ * whom the closest found crowded out are asked as well, each seed's share in turn.
  * Pure: says whom to ask, is told what came. */
 
 #include <stdbool.h>
@@ -23,6 +25,9 @@
 #define LOOKUP_EDGES          8 /* keys at the edges of the neighbourhood … */
 #define LOOKUP_EDGE_ASKS      3 /* … and how many are asked for each, at a time */
 #define LOOKUP_EDGE_ASKS_MAX  48
+#define LOOKUP_WIDE_MAX       64 /* requests beyond the paths' windows, for a set too sparse … */
+#define LOOKUP_WIDE_AT_ONCE   4
+#define LOOKUP_WIDE_TURN      3 /* … so many by what one seed and its tellers told, in turn */
 
 enum candidate_state {
         CANDIDATE_NEW = 0,
@@ -37,14 +42,19 @@ struct candidate {
         double distance;
         struct candidate
                 *teller; /* who told of it; NULL: several, or the table. Stays: it answered */
+        struct candidate *root; /* the seed that led here first; NULL: it is one itself */
         unsigned n_real, n_unreal, n_doubted; /* of what it told: answered, failed, in flight */
         uint8_t state, path, seen_by, hops, edges; /* seen_by: a bit per path; edges: asked for */
-        uint8_t mark;                              /* the owner's */
+        uint8_t n_wide;    /* of a seed: requests beyond the windows that it led to */
+        bool is_beginning; /* asked however far it is */
+        bool is_wide;      /* asked beyond the windows */
+        uint8_t mark;      /* the owner's */
 };
 
 struct lookup_config {
         unsigned k, parallel, paths;
         double radius; /* fraction of the key space; 0: the k closest only */
+        double sparse; /* the k closest stand within this, as good as always; 0: not known */
 };
 
 struct lookup {
@@ -53,6 +63,7 @@ struct lookup {
         struct candidate *candidates[LOOKUP_CANDIDATES_MAX]; /* by distance */
         size_t n_candidates;
         unsigned in_flight[LOOKUP_PATHS_MAX], edges_in_flight, n_edge_asks, n_seeds;
+        unsigned wide_in_flight, n_wide;
         struct key edges[LOOKUP_EDGES];
         bool is_edging, has_overflow;
         unsigned n_asked, n_answered, n_failed, n_dropped, n_revived;
@@ -63,6 +74,10 @@ struct lookup *lookup_new(const struct lookup_config *config, const struct key *
 struct lookup *lookup_free(struct lookup *l); /* always NULL */
 /* From the table, in any order; dealt to the paths in turn. */
 void lookup_seed(struct lookup *l, const struct contact *c);
+
+/* The same for one to be asked whoever stands nearer: while nobody is known for long, each
+ * place to begin may be the only honest one. */
+void lookup_begin_at(struct lookup *l, const struct contact *c);
 
 #define LOOKUP_MAIN (-1)
 struct lookup_ask {

@@ -119,6 +119,7 @@ static void on_connected(struct dht *d, struct ask *a, const struct kad_message 
         if (!message || !peer_id_parse(*message, &there.peer))
                 return;
         there.key = key_of_peer(&there.peer);
+        bootstrap_learnt(&d->bootstrap, &a->contact, &there);
         if (key_equal(&there.key, &d->self_key) || peer_is_denied(d, &there.key))
                 return;
         request = find_self(d);
@@ -370,6 +371,8 @@ static void look_around(struct dht *d) {
                 else if (d->self_neighbours)
                         fill_one(d);
         }
+        if (!d->config.without_turns)
+                (void) table_turn(&d->table, rng_u64(&d->rng), d->now);
         for (unsigned i = 0; i < PROBES_PER_TICK; i++) {
                 e = table_next_probe(&d->table, d->now);
                 if (e)

@@ -22,6 +22,7 @@ struct dht_config {
         uint64_t records_max, bytes_max;        /* what others may make us keep */
         unsigned lookups_max;                   /* at once, all callers: 64 */
         /* defences, on unless a simulation shows what they are worth */
-        bool without_subnet_caps, without_paths, without_regions, without_age;
+        bool without_subnet_caps, without_paths, without_regions, without_age, without_density,
+                without_turns;
 };
 void dht_config_default(struct dht_config *ret);

@@ -137,6 +137,8 @@ static void take_in(struct table *t, struct table_entry *e) {
 
         if (!b->slots)
                 b->slots = xnew_n(struct table_slot, t->config.k);
+        if (b->n_entries == 0)
+                b->began = b->turned = e->answered;
         e->is_waiting = false;
         b->slots[b->n_entries++] = (struct table_slot){ key_prefix(&e->contact.key), e };
         t->n_entries++;
@@ -265,6 +267,59 @@ void table_evict(struct table *t, struct table_entry *e) {
         leave(t, e);
         t->evicted++;
         promote(t, b);
+}
+
+/* ---- Turns ---- */
+
+static unsigned neighbours_of(const struct table *t, const struct table_entry *e) {
+        struct subnet_count count = {};
+
+        for (size_t i = 0; i < TABLE_BUCKETS && e->near.family != ENDPOINT_NONE; i++)
+                count_in(&t->buckets[i], e, false, &count);
+        return count.in_table;
+}
+
+/* The newest of those whose subnet is rarest, and heard of so lately that it lives. */
+static struct table_entry *next_in_turn(const struct table *t, const struct table_bucket *b,
+                                        nsec_t now) {
+        struct table_entry *best = NULL;
+        unsigned fewest = 0;
+
+        for (unsigned i = b->n_waiting; i > 0; i--) {
+                struct table_entry *e = b->waiting[i - 1];
+                unsigned n = neighbours_of(t, e);
+
+                if (nsec_sub(now, e->answered) < TABLE_FRESH_MIN && subnet_allows(t, e) &&
+                    (!best || n < fewest))
+                        best = e, fewest = n;
+        }
+        return best;
+}
+
+static bool is_turn(const struct table *t, const struct table_bucket *b, nsec_t now) {
+        nsec_t pause = nsec_sub(now, b->began) < TABLE_YOUNG ? TABLE_TURN_YOUNG : TABLE_TURN;
+
+        return b->n_entries >= t->config.k && b->n_waiting > 0 && nsec_sub(now, b->turned) >= pause;
+}
+
+unsigned table_turn(struct table *t, uint64_t random, nsec_t now) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < TABLE_BUCKETS; i++) {
+                struct table_bucket *b = &t->buckets[i];
+                struct table_entry *e = is_turn(t, b, now) ? next_in_turn(t, b, now) : NULL;
+
+                if (!e)
+                        continue;
+                stop_waiting(b, e);
+                leave(t, b->slots[(random + i) % b->n_entries].entry);
+                take_in(t, e);
+                wants_room(b, false); /* until the next newcomer */
+                b->turned = now;
+                n++;
+        }
+        t->turned += n;
+        return n;
 }
 
 void table_remove(struct table *t, const struct key *key) {

@@ -6,7 +6,9 @@
  *
  * The long-lived stay: a full bucket takes nobody in. A newcomer waits in a small
  * cache and the incumbent heard of longest ago is offered for a probe; only a probe
- * that failed makes room. Pure data structure. */
+ * that failed makes room. But who never leaves would have all places in the end, and
+ * only attackers never do: once in TABLE_TURN, however many want it, a full bucket gives
+ * one place to somebody who waits. Pure data structure. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,8 +26,11 @@
 #define TABLE_FRESH_MIN  (5 * 60 * NSEC_PER_SEC) /* who answered in this time is not probed */
 #define TABLE_FRESH_FULL \
         (15 * 60 * NSEC_PER_SEC) /* nor in this one, in a full bucket nobody waits for */
-#define TABLE_FRESH_MAX (30 * 60 * NSEC_PER_SEC) /* who did not is, however old */
-#define TABLE_DOUBT     (5 * NSEC_PER_SEC) /* from a failed request to the probe that decides */
+#define TABLE_FRESH_MAX  (30 * 60 * NSEC_PER_SEC) /* who did not is, however old */
+#define TABLE_DOUBT      (5 * NSEC_PER_SEC) /* from a failed request to the probe that decides */
+#define TABLE_TURN       (4 * 60 * NSEC_PER_SEC) /* a full bucket changes one of its entries */
+#define TABLE_TURN_YOUNG (30 * NSEC_PER_SEC)     /* sooner while nobody in it is old … */
+#define TABLE_YOUNG      (10 * 60 * NSEC_PER_SEC)
 
 /* The subnet of peers whose address is not known (relayed, names): they count as one. */
 #define SUBNET_UNRESOLVED 1
@@ -64,7 +69,8 @@ struct table_bucket {
         struct table_entry *waiting[TABLE_CACHE]; /* the newest last */
         unsigned n_entries, n_waiting, n_futile;
         nsec_t refreshed, fill_at;
-        nsec_t probe_at; /* nobody in it is to be probed before */
+        nsec_t probe_at;      /* nobody in it is to be probed before */
+        nsec_t began, turned; /* when it had its first entry; when it last changed one */
         bool wants_room;
 };
 
@@ -73,7 +79,7 @@ struct table {
         struct key self;
         struct table_bucket buckets[TABLE_BUCKETS];
         size_t n_entries, n_probing;
-        uint64_t refused_subnet, refused_full, evicted, promoted;
+        uint64_t refused_subnet, refused_full, evicted, promoted, turned;
 };
 
 enum table_result {
@@ -101,6 +107,9 @@ bool table_has_room(const struct table *t, const struct key *key);
 void table_doubt(struct table *t, struct table_entry *e, nsec_t now);
 /* The probe failed: out, and the newest of those waiting comes in. */
 void table_evict(struct table *t, struct table_entry *e);
+/* Each full bucket whose time has come gives a place, drawn by `random`, to the waiting
+ * whose subnet has fewest places in the table. Returns how many changed. */
+unsigned table_turn(struct table *t, uint64_t random, nsec_t now);
 /* Out of table and cache, whatever it is (denied). */
 void table_remove(struct table *t, const struct key *key);
 

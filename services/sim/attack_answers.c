@@ -1,6 +1,9 @@
 #include "services/sim/attack_answers.h"
 
 #include "services/dht/message.h"
+#include "services/sim/node.h"
+
+#define HONEST_NAMED 4 /* of 20, by ATTACK_MIXED */
 
 /* The attackers closest to a key, nearest first. */
 static size_t closest(const struct attack *a, const struct key *target,
@@ -20,6 +23,28 @@ static size_t closest(const struct attack *a, const struct key *target,
                 ret[at] = *c; /* a view: addresses stay the node's */
         }
         return n;
+}
+
+/* In place of the last few of them: the honest ones closest to the key. */
+static void mix(const struct network *net, const struct key *target,
+                struct contact ret[KAD_PEERS_MAX]) {
+        struct contact *list = ret + KAD_PEERS_MAX - HONEST_NAMED;
+        size_t n = 0;
+
+        for (uint32_t i = 0; i < net->n_slots; i++) {
+                const struct node *honest = net->slots[i];
+                size_t at = n;
+
+                if (!honest || !honest->is_up || honest->is_attacker || !honest->is_serving)
+                        continue;
+                while (at > 0 && key_compare(target, &honest->contact.key, &list[at - 1].key) < 0)
+                        at--;
+                if (at == HONEST_NAMED)
+                        continue;
+                n += n < HONEST_NAMED;
+                memmove(&list[at + 1], &list[at], (n - at - 1) * sizeof(*list));
+                list[at] = honest->contact;
+        }
 }
 
 /* With each other only; a store is confirmed as the protocol wants it, and dropped. */
@@ -42,6 +67,8 @@ static void answer_kad(struct node *n, struct bytes message) {
         } else {
                 parts.closer = list;
                 parts.n_closer = closest(n->net->attack, &key, list);
+                if (n->net->settings.attack == ATTACK_MIXED && parts.n_closer == KAD_PEERS_MAX)
+                        mix(n->net, &key, list);
         }
         answer = kad_message_new(&parts);
         links_answer(n->net, n, answer, false);

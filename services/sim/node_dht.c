@@ -31,6 +31,8 @@ static void configure(const struct node *n, struct dht_config *ret) {
         ret->without_paths = s->without_paths;
         ret->without_regions = s->without_regions;
         ret->without_age = s->without_age;
+        ret->without_density = s->without_density;
+        ret->without_turns = s->without_turns;
 }
 
 void node_dht_begin(struct node *n, struct node *const *at, size_t n_at) {

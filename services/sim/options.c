@@ -46,16 +46,17 @@ static const struct row rows[] = {
         { "skew", MINUTES, SETTING(skew), "MIN", "clocks are wrong by up to this [0]" },
         { "split", SPLIT, SETTING(split_at), "MIN:MIN", "two halves from that minute, so long" },
         { "sybils", SYBILS, SETTING(sybils), "N[:NETS]", "of the nodes, in /24s [0:64]" },
-        { "attack", ATTACK, SETTING(attack), "KIND", "uniform, key, eclipse, topic, garbage" },
-        { "without", WITHOUT, 0, "DEFENCE", "subnet-caps, paths, regions or age; may repeat" },
+        { "attack", ATTACK, SETTING(attack), "KIND",
+          "uniform, mixed, key, eclipse, topic, garbage" },
+        { "without", WITHOUT, 0, "DEFENCE", "subnet-caps, paths, regions, age, density, turns" },
         { "real-signatures", FLAG, SETTING(has_real_signatures), NULL, "Ed25519, not a stand-in" },
         { "seed", SEED, SETTING(seed), "S", "same seed, same trace [1]" },
         { "seeds", NUMBER, offsetof(struct sim_options, seeds), "N", "runs that share a warm-up" },
         { "json", FLAG, offsetof(struct sim_options, json), NULL, "one object for programs" },
         { "help", FLAG, offsetof(struct sim_options, help), NULL, "this text" },
 };
-static const char *const attacks[_ATTACK_KINDS] = { "none",    "uniform", "key",
-                                                    "eclipse", "topic",   "garbage" };
+static const char *const attacks[_ATTACK_KINDS] = { "none",  "uniform", "key",    "eclipse",
+                                                    "topic", "mixed",   "garbage" };
 
 void options_help(FILE *f) {
         fputs("usage: quorate sim [OPTIONS]\n"
@@ -122,10 +123,11 @@ static bool take_without(const char *text, struct sim_settings *s) {
         const struct {
                 const char *name;
                 bool *off;
-        } defences[] = { { "subnet-caps", &s->without_subnet_caps },
-                         { "paths", &s->without_paths },
-                         { "regions", &s->without_regions },
-                         { "age", &s->without_age } };
+        } defences[] = {
+                { "subnet-caps", &s->without_subnet_caps }, { "paths", &s->without_paths },
+                { "regions", &s->without_regions },         { "age", &s->without_age },
+                { "density", &s->without_density },         { "turns", &s->without_turns }
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(defences); i++)
                 if (strcmp(text, defences[i].name) == 0) {

@@ -13,6 +13,7 @@ enum attack_kind {
         ATTACK_KEY,     /* all ids around one key, chosen before it is published */
         ATTACK_ECLIPSE, /* most of a newcomer's bootstrap peers are theirs */
         ATTACK_TOPIC,   /* a thousand identities under one topic */
+        ATTACK_MIXED,   /* ids anywhere: they name a few honest ones as well */
         ATTACK_GARBAGE, /* they answer with bytes that mean nothing */
         _ATTACK_KINDS,
 };
@@ -38,6 +39,7 @@ struct sim_settings {
         uint32_t sybils, sybil_subnets; /* of n_nodes; /24s they share */
         nsec_t patience; /* of ATTACK_KEY: they behave well for so long; the others for the warm-up
                           */
-        bool without_subnet_caps, without_paths, without_regions, without_age; /* defences off */
+        bool without_subnet_caps, without_paths, without_regions, without_age, without_density,
+                without_turns; /* defences off */
 };
 extern const struct sim_settings sim_settings_default;

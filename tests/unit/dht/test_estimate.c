@@ -220,6 +220,24 @@ static void mode_follows_the_rule(void **state) {
         }
 }
 
-TEST_MAIN(cmocka_unit_test(interval_covers_the_truth), cmocka_unit_test(planted_ids_move_it_little),
+/* Three of the first four look-ups were answered by friends of each other: the fourth tells. */
+static void one_honest_sample_tells_what_to_look_for(void **state) {
+        struct estimate e = {};
+
+        assert_true(estimate_at_most(&e) <= 1);
+        estimate_own(&e, 0.095, 20, false); /* of 200 */
+        for (unsigned i = 0; i < 2; i++)
+                estimate_add(&e, 0.095, 20, false);
+        assert_true(estimate_at_most(&e) < 250);
+        estimate_add(&e, 0.019, 20, false); /* of 1,000 */
+        assert_in_range((unsigned) estimate_at_most(&e), 990, 1010);
+        assert_true(estimate_get(&e).size < 250);
+        for (unsigned i = 0; i < 9; i++) /* later a single one counts for nothing */
+                estimate_add(&e, 0.038, 20, false);
+        assert_in_range((unsigned) estimate_at_most(&e), 490, 510);
+}
+
+TEST_MAIN(cmocka_unit_test(one_honest_sample_tells_what_to_look_for),
+          cmocka_unit_test(interval_covers_the_truth), cmocka_unit_test(planted_ids_move_it_little),
           cmocka_unit_test(seen_is_exact_while_small_and_close_when_large),
           cmocka_unit_test(mode_follows_the_rule))

@@ -269,6 +269,17 @@ static void requests_are_rationed_per_peer(void **state) {
 }
 
 /* Weakness N1: a place to begin whose key nobody wrote down, with proof of work on. */
+/* Whether the look-up under way asks it, however far it is. */
+static bool looks_at(const struct dht *d, const struct key *key) {
+        LIST_FOREACH (link, &d->operations) {
+                const struct operation *o = LIST_ENTRY(link, struct operation, link);
+                const struct candidate *c = lookup_find(o->lookup, key);
+
+                return c && c->is_beginning;
+        }
+        return false;
+}
+
 static void begins_without_knowing_the_key(void **state) {
         struct peer first = peer_number(50, true);
         struct contact keyless;
@@ -285,6 +296,9 @@ static void begins_without_knowing_the_key(void **state) {
         assert_true(peer_id_equal(&a.contact.peer, &first.remote.contact.peer));
         answer(d, &a, &first.remote, NULL, 0);
         assert_true(is_in_table(d, &first) && d->is_bootstrapped);
+        fill_table(d, 100, 200); /* of friends, perhaps: it is asked for the way all the same */
+        dht_expire(d, 20 * SECOND);
+        assert_true(looks_at(d, &first.remote.contact.key));
         dht_action_done(&a);
         contact_done(&keyless);
         peer_done(&first);
@@ -307,6 +321,33 @@ static void begins_elsewhere_when_nobody_is_there(void **state) {
         assert_int_equal(drain(d, DHT_CONNECT, &b), 2); /* and the first once more */
         dht_action_done(&a), dht_action_done(&b);
         peer_done(&first), peer_done(&second);
+        dht_free(d);
+}
+
+/* The first to answer may want to be the only ones: who is configured is met once all the same,
+ * and no more than once. */
+static void all_that_are_configured_are_met(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer last = peer_number(80, true);
+        struct dht_action a = {};
+
+        fill_table(d, 1, 10);
+        drain(d, DHT_ASK, NULL);
+        dht_bootstrap(d, &last.remote.contact, BOOTSTRAP_MEMORY, SECOND);
+        dht_expire(d, 10 * SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, NULL), 0);
+        last = (peer_done(&last), peer_number(81, true));
+        dht_bootstrap(d, &last.remote.contact, BOOTSTRAP_CONFIG, SECOND);
+        dht_expire(d, 20 * SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, &last.remote.contact.peer, 20 * SECOND);
+        drain(d, DHT_ASK, NULL);
+        for (unsigned i = 1; i < 120; i++) {
+                dht_expire(d, (20 + 10 * i) * SECOND);
+                assert_int_equal(drain(d, DHT_CONNECT, NULL), 0);
+        }
+        dht_action_done(&a);
+        peer_done(&last);
         dht_free(d);
 }
 
@@ -545,6 +586,7 @@ TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(requests_are_rationed_per_peer),
           cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(begins_elsewhere_when_nobody_is_there),
+          cmocka_unit_test(all_that_are_configured_are_met),
           cmocka_unit_test(denial_is_effective_at_once),
           cmocka_unit_test(serves_once_two_subnets_reached_it),
           cmocka_unit_test(peers_behind_our_own_router),

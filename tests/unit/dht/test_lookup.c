@@ -13,7 +13,7 @@
 struct world {
         struct rng rng;
         struct contact nodes[NODES];
-        bool is_liar[NODES], is_dead[NODES], is_sybil[NODES];
+        bool is_liar[NODES], is_dead[NODES], is_sybil[NODES], has_poor_table;
         size_t n;
         struct map *by_key; /* -> its number + 1 */
         unsigned asked[NODES], n_unreal;
@@ -114,6 +114,27 @@ static size_t answer(struct world *w, size_t who, const struct key *target, stru
         return n;
 }
 
+/* Where most of the table are planted, so are those it begins with: one of 24 is honest. */
+static void seed(struct world *w, struct lookup *l, const struct key *target) {
+        static struct ranked ranked[NODES];
+        struct contact told[K];
+        size_t n = w->has_poor_table ? 0 : answer(w, 0, target, told);
+        size_t n_ranked = w->has_poor_table ? rank(w, target, ranked, NULL) : 0, n_planted = 0;
+
+        for (size_t i = 0; i < n; i++)
+                lookup_seed(l, &told[i]);
+        for (size_t i = 0; i < n_ranked && n_planted < 46; i++) { /* every second of the planted */
+                n_planted += w->is_sybil[ranked[i].node];
+                if (w->is_sybil[ranked[i].node] && n_planted % 2)
+                        lookup_seed(l, &w->nodes[ranked[i].node]);
+        }
+        for (size_t i = n_ranked / 3; i < n_ranked; i++) /* and one from afar */
+                if (!w->is_sybil[ranked[i].node]) {
+                        lookup_seed(l, &w->nodes[ranked[i].node]);
+                        return;
+                }
+}
+
 struct outcome {
         unsigned found, asked, hops;
         size_t n;
@@ -122,9 +143,10 @@ struct outcome {
 
 /* One lookup from node 0, requests answered in random order; how many of the `want`
  * truly closest among those that pass are in its result. */
-static struct outcome run(struct world *w, const struct key *target, double radius, unsigned paths,
-                          bool (*passes)(const struct world *, size_t)) {
-        const struct lookup_config config = { K, 10, paths, radius };
+static struct outcome run_as(struct world *w, const struct key *target,
+                             const struct lookup_config *as,
+                             bool (*passes)(const struct world *, size_t)) {
+        const struct lookup_config config = *as;
         struct lookup *l = lookup_new(&config, target, &w->nodes[0].key);
         struct lookup_ask asks[64];
         struct ranked truth[NODES];
@@ -134,9 +156,7 @@ static struct outcome run(struct world *w, const struct key *target, double radi
         size_t n_asks = 0, n_truth;
 
         memset(w->asked, 0, sizeof(w->asked));
-        n_asks = answer(w, 0, target, told);
-        for (size_t i = 0; i < n_asks; i++)
-                lookup_seed(l, &told[i]);
+        seed(w, l, target);
         n_asks = 0;
         for (;;) {
                 while (lookup_next(l, &asks[n_asks]))
@@ -168,6 +188,13 @@ static struct outcome run(struct world *w, const struct key *target, double radi
         o.has_overflow = l->has_overflow;
         lookup_free(l);
         return o;
+}
+
+static struct outcome run(struct world *w, const struct key *target, double radius, unsigned paths,
+                          bool (*passes)(const struct world *, size_t)) {
+        const struct lookup_config config = { K, 10, paths, radius, 0 };
+
+        return run_as(w, target, &config, passes);
 }
 
 static struct key random_key(struct rng *rng) {
@@ -288,8 +315,82 @@ static void planted_ids_do_not_hide_the_honest(void **state) {
         }
 }
 
+/* A fifth of all name each other only, and they are nearly all that the table holds. */
+static void friends_do_not_crowd_out_the_honest(void **state) {
+        const double expected = K / 1000.0;
+        unsigned with = 0, without = 0, asked = 0;
+        const unsigned rounds = 30;
+
+        for (unsigned round = 0; round < rounds; round++) {
+                struct world *w = world_new(round + 40, 1000);
+                struct key target = random_key(&w->rng);
+                struct lookup_config config = { K, 10, 3, 0, 0 };
+                struct outcome o;
+
+                w->has_poor_table = true;
+                for (size_t i = 1; i < w->n; i++)
+                        w->is_sybil[i] = i % 5 == 0;
+                without += run_as(w, &target, &config, is_honest).found >= 11;
+                config.sparse = 2 * expected;
+                o = run_as(w, &target, &config, is_honest);
+                with += o.found >= 11; /* about 16 of the 20 closest are honest */
+                asked += o.asked;
+                world_free(w);
+        }
+        print_message("# %u of %u found, %u without; %u asked\n", with, rounds, without,
+                      asked / rounds);
+        assert_true(without <= rounds / 4);
+        assert_true(with >= 0.9 * rounds);
+        assert_true(asked / rounds <= 60 + LOOKUP_WIDE_MAX);
+}
+
+/* Sets that stand as close as they should cost nothing more. */
+static void honest_sets_are_not_widened(void **state) {
+        struct world *w = world_new(3, 1000);
+        unsigned plain = 0, judged = 0;
+
+        for (unsigned i = 0; i < 60; i++) {
+                struct key target = random_key(&w->rng);
+                struct lookup_config config = { K, 10, 3, 0, 0 };
+                struct rng before = w->rng;
+
+                plain += run_as(w, &target, &config, is_alive).asked;
+                w->rng = before;
+                config.sparse = 2 * K / 1000.0;
+                judged += run_as(w, &target, &config, is_alive).asked;
+        }
+        assert_int_equal(plain, judged);
+        world_free(w);
+}
+
+/* Twenty friends nearer to the key than the one place to begin that is honest. */
+static void each_place_to_begin_is_asked(void **state) {
+        const struct lookup_config config = { K, 10, 3, 0, 0 };
+        struct key self = {}, target = { .bytes = { 1 } };
+        struct contact far = { .key = { .bytes = { 0x80 } } };
+
+        for (unsigned begins = 0; begins < 2; begins++) {
+                struct lookup *l = lookup_new(&config, &target, &self);
+                struct lookup_ask ask;
+                bool is_asked = false;
+
+                (begins ? lookup_begin_at : lookup_seed)(l, &far);
+                for (unsigned i = 0; i < 3 * K; i++)
+                        lookup_seed(l, &(struct contact){
+                                               .key = { .bytes = { 1, (uint8_t) (i + 1) } } });
+                while (lookup_next(l, &ask)) {
+                        struct key who = ask.contact.key;
+
+                        is_asked |= key_equal(&who, &far.key);
+                        assert_non_null(lookup_answered(l, &who, LOOKUP_MAIN, NULL, 0));
+                }
+                assert_int_equal(is_asked, begins);
+                lookup_free(l);
+        }
+}
+
 static void one_teller_contributes_little(void **state) {
-        const struct lookup_config config = { K, 10, 1, 0 };
+        const struct lookup_config config = { K, 10, 1, 0, 0 };
         struct key self = {}, target = { .bytes = { 1 } };
         struct lookup *l = lookup_new(&config, &target, &self);
         struct contact liar = { .key = { .bytes = { 0x80 } } }, told[200];
@@ -316,4 +417,7 @@ TEST_MAIN(cmocka_unit_test(finds_the_closest_in_few_hops),
           cmocka_unit_test(liars_cost_at_most_twice_as_much),
           cmocka_unit_test(the_dead_are_passed_over),
           cmocka_unit_test(planted_ids_do_not_hide_the_honest),
+          cmocka_unit_test(friends_do_not_crowd_out_the_honest),
+          cmocka_unit_test(honest_sets_are_not_widened),
+          cmocka_unit_test(each_place_to_begin_is_asked),
           cmocka_unit_test(one_teller_contributes_little))

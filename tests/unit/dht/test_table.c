@@ -297,6 +297,63 @@ static void full_buckets_are_probed_less(void **state) {
         table_done(&t);
 }
 
+/* Who never leaves must not have all places in the end; who floods must not have them at once. */
+static void a_full_bucket_changes_at_its_own_pace(void **state) {
+        struct table t;
+        struct rng rng;
+        nsec_t now = 1, grown = 1 + TABLE_YOUNG, end = grown + 60 * MINUTE;
+        unsigned young = 0, old = 0;
+
+        begin(&t, &rng, &plain);
+        for (unsigned i = 0; i < 25; i++) {
+                struct table_peer p = anybody(&t, &rng, i < 20 ? 0 : 5);
+
+                assert_int_equal(table_answered(&t, &p, now), TABLE_OK);
+        }
+        for (; now < end; now += NSEC_PER_SEC) {
+                struct table_peer p = anybody(&t, &rng, 0);
+
+                (void) table_answered(&t, &p, now);
+                *(now < grown ? &young : &old) += table_turn(&t, rng_u64(&rng), now);
+                assert_int_equal(t.buckets[0].n_entries, 20);
+        }
+        assert_in_range(young, 15, TABLE_YOUNG / TABLE_TURN_YOUNG);
+        assert_in_range(old, 12, 60 * MINUTE / TABLE_TURN);
+        assert_int_equal(t.turned, young + old);
+        assert_int_equal(t.buckets[5].n_entries, 5); /* not full: nobody has to go */
+        now += 2 * TABLE_FRESH_MIN;                  /* who waits may be gone by now */
+        assert_int_equal(table_turn(&t, 0, now), 0);
+        table_done(&t);
+}
+
+static void rare_subnets_have_their_turn_first(void **state) {
+        static const char *const at[] = { "7.7.7.1:1", "8.8.8.1:1", "8.8.8.2:1" };
+        struct table_peer waiting[ELEMENTSOF(at)];
+        struct table t;
+        struct rng rng;
+        nsec_t now = TABLE_YOUNG;
+
+        begin(&t, &rng, &plain);
+        for (unsigned i = 0; i < 20; i++) {
+                struct table_peer p =
+                        i == 0 ? somebody(&t, &rng, 0, "8.8.8.9:1") : anybody(&t, &rng, 0);
+
+                assert_int_equal(table_answered(&t, &p, 1), TABLE_OK);
+        }
+        for (unsigned i = 0; i < ELEMENTSOF(at); i++) { /* the rare one first: the oldest */
+                waiting[i] = somebody(&t, &rng, 0, at[i]);
+                assert_int_equal(table_answered(&t, &waiting[i], now), TABLE_E_WAITS);
+        }
+        assert_int_equal(table_turn(&t, 5, now + TABLE_TURN), 1);
+        assert_non_null(table_find(&t, &waiting[0].contact.key));
+        for (unsigned i = 1; i < ELEMENTSOF(at); i++)
+                (void) table_answered(&t, &waiting[i], now + TABLE_TURN);
+        assert_int_equal(table_turn(&t, 6, now + 2 * TABLE_TURN), 1); /* then the newest */
+        assert_non_null(table_find(&t, &waiting[2].contact.key));
+        assert_null(table_find(&t, &waiting[1].contact.key));
+        table_done(&t);
+}
+
 static void closest_are_the_closest(void **state) {
         const struct table_entry *near[TABLE_CLOSEST];
         struct table t;
@@ -334,4 +391,7 @@ TEST_MAIN(cmocka_unit_test(subnets_are_capped), cmocka_unit_test(unknown_address
           cmocka_unit_test(an_undialable_incumbent_stays_until_probed),
           cmocka_unit_test(doubt_hides_and_hurries),
           cmocka_unit_test(probes_are_few_and_rarer_with_age),
-          cmocka_unit_test(full_buckets_are_probed_less), cmocka_unit_test(closest_are_the_closest))
+          cmocka_unit_test(full_buckets_are_probed_less),
+          cmocka_unit_test(a_full_bucket_changes_at_its_own_pace),
+          cmocka_unit_test(rare_subnets_have_their_turn_first),
+          cmocka_unit_test(closest_are_the_closest))
