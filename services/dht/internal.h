@@ -104,6 +104,7 @@ bool peer_rate(struct dht *d, const struct peer_id *peer, unsigned units, nsec_t
 /* maintain.c */
 void maintain_start(struct dht *d, nsec_t now);
 void maintain_tick(struct dht *d, nsec_t now);
+void maintain_mode(struct dht *d); /* a server from now on, or a client? */
 void maintain_joined(struct dht *d, nsec_t now); /* somebody answered, and we knew nobody */
 void maintain_looked(struct dht *d, struct operation *o, nsec_t now); /* SELF or FILL is over */
 void maintain_save(struct dht *d);

@@ -350,7 +350,7 @@ static void refresh_one(struct dht *d) {
 
 /* ---- The tick ---- */
 
-static void decide_mode(struct dht *d) {
+void maintain_mode(struct dht *d) {
         bool is_server = mode_is_server(&d->mode, d->now, &d->mode_reason);
 
         if (is_server == d->is_server)
@@ -397,7 +397,7 @@ static void keep_house(struct dht *d) {
 
 void maintain_tick(struct dht *d, nsec_t now) {
         d->tick_at = soon(d, TICK);
-        decide_mode(d);
+        maintain_mode(d);
         begin_with(d);
         if (d->table.n_entries == 0 && d->is_bootstrapped && !health_has_outage(&d->health, now)) {
                 d->is_bootstrapped = false; /* all are gone: begin anew */

@@ -218,6 +218,8 @@ void dht_peer_identified(struct dht *d, const struct dht_remote *remote, nsec_t 
 
         d->now = now;
         mode_peer(&d->mode, &remote->endpoint, remote->is_inbound, now);
+        if (d->is_started && !d->is_server) /* others wait for servers: no tick later */
+                maintain_mode(d);
         if (!n)
                 return;
         contact_replace(&n->contact, &remote->contact);
