@@ -95,14 +95,13 @@ void ask_drop(struct dht *d, struct ask *a) {
 static void finish(struct dht *d, struct ask *a, const struct kad_message *answer,
                    const struct bytes *message) {
         ask_take(d, a);
-        if (!message)
-                dht_count(d, COUNT_ASKS_FAILED);
         if (a->done)
                 a->done(d, a, answer, message, d->now);
         ask_free(a);
 }
 
 static void fail(struct dht *d, struct ask *a) {
+        dht_count(d, COUNT_ASKS_FAILED);
         if (!peer_id_is_none(&a->contact.peer))
                 peer_failed(d, &a->contact, d->now);
         finish(d, a, NULL, NULL);
@@ -126,6 +125,9 @@ void dht_failed(struct dht *d, uint64_t id, enum dht_failure why, nsec_t now) {
         d->now = now;
         if (!a)
                 return;
+        dht_count(d, why == DHT_NO_PROTOCOL && a->protocol == DHT_PROTOCOL_RECORD
+                             ? COUNT_ASKS_UNSPOKEN
+                             : COUNT_ASKS_FAILED);
         if (why == DHT_NO_PROTOCOL && a->protocol == DHT_PROTOCOL_KAD)
                 table_remove(&d->table, &a->contact.key);
         if (why == DHT_RESET && a->protocol == DHT_PROTOCOL_KAD && !a->is_store)

@@ -10,6 +10,7 @@ enum counter {
         COUNT_REQUESTS_FAR,
         COUNT_ASKED,
         COUNT_ASKS_FAILED,
+        COUNT_ASKS_UNSPOKEN, /* kad alone is spoken there, as by other software */
         COUNT_ANSWERS_INVALID,
         COUNT_ANSWERS_STRANGE, /* somebody else answered */
         COUNT_PEERS_WEAK,      /* too little proof of work */

@@ -14,6 +14,7 @@ static const char *const counter_names[_COUNT_N] = {
         [COUNT_REQUESTS_FAR] = "requests_far",
         [COUNT_ASKED] = "asked",
         [COUNT_ASKS_FAILED] = "asks_failed",
+        [COUNT_ASKS_UNSPOKEN] = "asks_unspoken",
         [COUNT_ANSWERS_INVALID] = "answers_invalid",
         [COUNT_ANSWERS_STRANGE] = "answers_strange",
         [COUNT_PEERS_WEAK] = "peers_weak",

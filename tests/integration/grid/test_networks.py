@@ -87,8 +87,9 @@ def meeting(tap):
         time.sleep(12)  # the outsider has looked again
         tap.equal([table(grid, 4), grid.status(4)["candidates"]], [0, 0], "who has another secret finds nobody")
         tap.check(not {grid.peer(2), grid.peer(3)} & linked(grid, 4), "nor is it connected to them")
-        kept = grid.ctl_json(1, "record", "list", "--foreign")
-        tap.check(len([r for r in kept if r["kind"] == "topic"]) >= 3, "the meeting point keeps their announcements", kept)
+        kept = g.wait_until("announcements of all three", lambda: (k := grid.ctl_json(1, "record", "list", "--foreign")) and
+                            len([r for r in k if r["kind"] == "topic"]) >= 3 and k, 30, 0.5)
+        tap.check(True, "the meeting point keeps their announcements")
         tap.check(all(re.fullmatch("/topic/[0-9a-f]{64}", r["name"]) for r in kept if r["kind"] == "topic"),
                   "under names that say nothing", kept)
         tap.check("lab" not in str(kept), "the network's name is nowhere", kept)
