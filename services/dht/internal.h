@@ -99,12 +99,13 @@ void peer_refused(struct dht *d, const struct contact *c, nsec_t now); /* there,
 bool peer_is_denied(const struct dht *d, const struct key *key);
 bool peer_is_usable(const struct dht *d, const struct contact *c, nsec_t now); /* of hearsay */
 void peer_verify(struct dht *d, const struct contact *c, nsec_t now); /* it may come in: ask it */
+void peers_verify_rest(struct dht *d, nsec_t now); /* connected servers not asked yet */
 bool peer_rate(struct dht *d, const struct peer_id *peer, unsigned units, nsec_t now);
 
 /* maintain.c */
 void maintain_start(struct dht *d, nsec_t now);
 void maintain_tick(struct dht *d, nsec_t now);
-void maintain_mode(struct dht *d); /* a server from now on, or a client? */
+void maintain_mode(struct dht *d);               /* a server from now on, or a client? */
 void maintain_joined(struct dht *d, nsec_t now); /* somebody answered, and we knew nobody */
 void maintain_looked(struct dht *d, struct operation *o, nsec_t now); /* SELF or FILL is over */
 void maintain_save(struct dht *d);

@@ -403,8 +403,10 @@ void maintain_tick(struct dht *d, nsec_t now) {
                 d->is_bootstrapped = false; /* all are gone: begin anew */
                 bootstrap_forgive(&d->bootstrap, now);
         }
-        if (!d->config.is_passive)
+        if (!d->config.is_passive) {
+                peers_verify_rest(d, now);
                 look_around(d);
+        }
         keep_house(d);
 }
 

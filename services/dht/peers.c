@@ -195,6 +195,20 @@ void peer_verify(struct dht *d, const struct contact *c, nsec_t now) {
         ask_send(d, c, DHT_PROTOCOL_KAD, message, true)->done = on_verified;
 }
 
+/* Who was met when it could not be asked: the budget was spent, it was backed off, its answer was
+ * lost. Nothing else would make us ask a peer that stays connected. */
+void peers_verify_rest(struct dht *d, nsec_t now) {
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(d->neighbours, &cursor, NULL, &value)) {
+                const struct neighbour *n = value;
+
+                if (n->is_server && !n->is_verified && n->pow_bits >= d->config.pow_bits)
+                        peer_verify(d, &n->contact, now);
+        }
+}
+
 /* ---- What transport tells ---- */
 
 static struct neighbour *neighbour_get(struct dht *d, const struct key *key) {
@@ -225,6 +239,7 @@ void dht_peer_identified(struct dht *d, const struct dht_remote *remote, nsec_t 
         contact_replace(&n->contact, &remote->contact);
         n->endpoint = remote->endpoint;
         n->is_server = remote->is_server;
+        n->is_verified = n->is_verified && n->is_server;
         n->is_inbound = remote->is_inbound;
         n->is_mdns |= remote->is_mdns;
         n->pow_bits = remote->pow_bits;

@@ -376,6 +376,33 @@ static void denial_is_effective_at_once(void **state) {
         dht_free(d);
 }
 
+/* It stays connected, so nothing else would make us ask it again. */
+static void a_connected_server_is_asked_until_it_answers(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer p = peer_number(9, true);
+        struct dht_action ask = {}, again = {};
+
+        (void) drain(d, DHT_ASK, NULL);
+        dht_peer_identified(d, &p.remote, 2 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+        dht_failed(d, ask.id, DHT_SILENT, 3 * SECOND);
+        assert_false(is_in_table(d, &p));
+        for (unsigned i = 1; i < 60 && again.id == 0; i++) {
+                dht_expire(d, (3 + 10 * i) * SECOND);
+                (void) drain(d, DHT_ASK, &again);
+        }
+        assert_int_not_equal(again.id, 0);
+        answer(d, &again, &p.remote, NULL, 0);
+        assert_true(is_in_table(d, &p));
+        for (unsigned i = 0; i < 4; i++) {
+                dht_expire(d, (900 + 5 * i) * SECOND);
+                assert_true(drain(d, DHT_ASK, NULL) <= 2); /* look-ups alone */
+        }
+        dht_action_done(&ask), dht_action_done(&again);
+        dht_free(d);
+        peer_done(&p);
+}
+
 static void decide_itself(struct dht_config *c) {
         c->mode = DHT_MODE_AUTO;
 }
@@ -587,6 +614,7 @@ TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(begins_elsewhere_when_nobody_is_there),
           cmocka_unit_test(all_that_are_configured_are_met),
           cmocka_unit_test(denial_is_effective_at_once),
+          cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
           cmocka_unit_test(serves_once_two_subnets_reached_it),
           cmocka_unit_test(peers_behind_our_own_router),
           cmocka_unit_test(a_refusal_is_not_a_failure),
