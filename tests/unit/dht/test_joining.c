@@ -1,0 +1,146 @@
+/* One dht alone: where it begins, whom it meets, and when it serves. */
+#include "tests/support/lone_dht.h"
+#include "tests/support/test.h"
+
+/* Whether the look-up under way asks it, however far it is. */
+static bool looks_at(const struct dht *d, const struct key *key) {
+        LIST_FOREACH (link, &d->operations) {
+                const struct operation *o = LIST_ENTRY(link, struct operation, link);
+                const struct candidate *c = lookup_find(o->lookup, key);
+
+                return c && c->is_beginning;
+        }
+        return false;
+}
+
+/* Weakness N1: a place to begin whose key nobody wrote down, with proof of work on. */
+static void begins_without_knowing_the_key(void **state) {
+        struct peer first = peer_number(50, true);
+        struct contact keyless;
+        struct multiaddr address = multiaddr_from_endpoint(&first.remote.endpoint);
+        struct dht_action a = {};
+        struct dht *d = node_new(NULL);
+
+        contact_init(&keyless, &(struct peer_id){}, &address, 1);
+        dht_bootstrap(d, &keyless, BOOTSTRAP_CONFIG, SECOND);
+        dht_expire(d, SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, &first.remote.contact.peer, SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &a), 1);
+        assert_true(peer_id_equal(&a.contact.peer, &first.remote.contact.peer));
+        answer(d, &a, &first.remote, NULL, 0);
+        assert_true(is_in_table(d, &first) && d->is_bootstrapped);
+        fill_table(d, 100, 200); /* of friends, perhaps: it is asked for the way all the same */
+        dht_expire(d, 20 * SECOND);
+        assert_true(looks_at(d, &first.remote.contact.key));
+        dht_action_done(&a);
+        contact_done(&keyless);
+        peer_done(&first);
+        dht_free(d);
+}
+
+/* Nobody is there: the next place is tried, and nothing breaks. */
+static void begins_elsewhere_when_nobody_is_there(void **state) {
+        struct peer first = peer_number(50, true), second = peer_number(51, true);
+        struct dht_action a = {}, b = {};
+        struct dht *d = node_new(NULL);
+
+        dht_bootstrap(d, &first.remote.contact, BOOTSTRAP_CONFIG, SECOND);
+        dht_expire(d, SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, NULL, 2 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, NULL), 0);
+        dht_bootstrap(d, &second.remote.contact, BOOTSTRAP_CONFIG, 2 * SECOND);
+        dht_expire(d, 10 * SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &b), 2); /* and the first once more */
+        dht_action_done(&a), dht_action_done(&b);
+        peer_done(&first), peer_done(&second);
+        dht_free(d);
+}
+
+/* The first to answer may want to be the only ones: who is configured is met once all the same,
+ * and no more than once. */
+static void all_that_are_configured_are_met(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer last = peer_number(80, true);
+        struct dht_action a = {};
+
+        fill_table(d, 1, 10);
+        drain(d, DHT_ASK, NULL);
+        dht_bootstrap(d, &last.remote.contact, BOOTSTRAP_MEMORY, SECOND);
+        dht_expire(d, 10 * SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, NULL), 0);
+        last = (peer_done(&last), peer_number(81, true));
+        dht_bootstrap(d, &last.remote.contact, BOOTSTRAP_CONFIG, SECOND);
+        dht_expire(d, 20 * SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, &last.remote.contact.peer, 20 * SECOND);
+        drain(d, DHT_ASK, NULL);
+        for (unsigned i = 1; i < 120; i++) {
+                dht_expire(d, (20 + 10 * i) * SECOND);
+                assert_int_equal(drain(d, DHT_CONNECT, NULL), 0);
+        }
+        dht_action_done(&a);
+        peer_done(&last);
+        dht_free(d);
+}
+/* It stays connected, so nothing else would make us ask it again. */
+static void a_connected_server_is_asked_until_it_answers(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer p = peer_number(9, true);
+        struct dht_action ask = {}, again = {};
+
+        (void) drain(d, DHT_ASK, NULL);
+        dht_peer_identified(d, &p.remote, 2 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+        dht_failed(d, ask.id, DHT_SILENT, 3 * SECOND);
+        assert_false(is_in_table(d, &p));
+        for (unsigned i = 1; i < 60 && again.id == 0; i++) {
+                dht_expire(d, (3 + 10 * i) * SECOND);
+                (void) drain(d, DHT_ASK, &again);
+        }
+        assert_int_not_equal(again.id, 0);
+        answer(d, &again, &p.remote, NULL, 0);
+        assert_true(is_in_table(d, &p));
+        for (unsigned i = 0; i < 4; i++) {
+                dht_expire(d, (900 + 5 * i) * SECOND);
+                assert_true(drain(d, DHT_ASK, NULL) <= 2); /* look-ups alone */
+        }
+        dht_action_done(&ask), dht_action_done(&again);
+        dht_free(d);
+        peer_done(&p);
+}
+
+static void decide_itself(struct dht_config *c) {
+        c->mode = DHT_MODE_AUTO;
+}
+
+static void serves_once_two_subnets_reached_it(void **state) {
+        struct dht *d = node_new(decide_itself);
+        struct peer a = peer_number(5, true), b = peer_number(6, true);
+        struct dht_action serve = {};
+        struct dht_status s;
+
+        (void) drain(d, DHT_SERVE, NULL);
+        a.remote.is_inbound = b.remote.is_inbound = true;
+        dht_peer_identified(d, &a.remote, 2 * SECOND);
+        dht_expire(d, 10 * SECOND);
+        assert_int_equal(drain(d, DHT_SERVE, &serve), 0);
+        dht_peer_identified(d, &b.remote, 11 * SECOND); /* at once: others may wait for a server */
+        assert_int_equal(drain(d, DHT_SERVE, &serve), 1);
+        assert_int_equal(serve.n, 1);
+        dht_expire(d, 3700 * SECOND);
+        assert_int_equal(drain(d, DHT_SERVE, &serve), 1);
+        assert_int_equal(serve.n, 0);
+        dht_status(d, &s);
+        assert_string_equal(s.mode_reason, "nobody dialled us within the last hour");
+        dht_action_done(&serve);
+        dht_free(d);
+        peer_done(&a), peer_done(&b);
+}
+
+TEST_MAIN(cmocka_unit_test(begins_without_knowing_the_key),
+          cmocka_unit_test(begins_elsewhere_when_nobody_is_there),
+          cmocka_unit_test(all_that_are_configured_are_met),
+          cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
+          cmocka_unit_test(serves_once_two_subnets_reached_it))
