@@ -265,13 +265,14 @@ static bool has_other_first_run(const struct receipt *r, const struct receipt_ho
         return false;
 }
 
-/* `correct` of a first run. A re-check is counted in `unanimous` alone, where a dissent
+/* `correct` of a first run, and `inconclusive` where nothing but a host's word stands for the
+ * answer (TRUSTED, UNVERIFIED). A re-check is counted in `unanimous` alone, where a dissent
  * that did not stand is the host's own two commits: both are here. 0: not to be counted. */
 static enum verdict verdict_of_counted(const struct receipt_report *report, size_t i) {
         const struct receipt_host *h = &report->receipt.hosts[i];
 
         if (run_of(h) == 0)
-                return VERDICT_CORRECT;
+                return report->state == STATE_VERIFIED ? VERDICT_CORRECT : VERDICT_INCONCLUSIVE;
         return report->mode == MODE_UNANIMOUS && has_other_first_run(&report->receipt, h)
                        ? VERDICT_HARDWARE
                        : 0;

@@ -120,6 +120,15 @@ static unsigned count_hardware(const struct receipt_report *report) {
         return n;
 }
 
+/* A fast answer is nobody's but its host's, and its receipt says that much. */
+static void check_fast(struct sim *s, struct receipt_report *report) {
+        if (!s->nodes[0].receipt || strcmp(s->client.result.state, "UNVERIFIED") != 0)
+                return;
+        receipt_verify(refbuf_bytes(s->nodes[0].receipt), BYTES_NONE, report);
+        assert_true(report->valid);
+        assert_int_equal(report->state, STATE_UNVERIFIED);
+}
+
 /* Colluders that won make the truth a dissent: `incorrect` is then what it has to be. */
 static void check_blame(struct sim *s, uint64_t seed) {
         LIST_FOREACH (it, &s->nodes[0].journal) {
@@ -168,6 +177,7 @@ static void one(uint64_t seed, struct tally_of_runs *t) {
                 t->hardware += count_hardware(report);
         } else {
                 check_no_proof(s, report);
+                check_fast(s, report);
         }
         check_blame(s, seed);
         sim_free(s);

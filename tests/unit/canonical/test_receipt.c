@@ -228,6 +228,7 @@ static void test_fast_is_never_verified(void **state) {
         } cases[] = {
                 { STATE_VERIFIED, RECEIPT_QUORUM },
                 { STATE_TRUSTED, _RECEIPT_CHECK_MAX },
+                { STATE_UNVERIFIED, _RECEIPT_CHECK_MAX },
         };
         struct fixture *f = *state;
         struct verdict_statement verdicts[3];
@@ -242,6 +243,8 @@ static void test_fast_is_never_verified(void **state) {
                 for (size_t i = 0; i < 3; i++) {
                         verdicts[i].mode = MODE_FAST;
                         verdicts[i].state = c->state;
+                        verdicts[i].verdict =
+                                c->state == STATE_VERIFIED ? VERDICT_CORRECT : VERDICT_INCONCLUSIVE;
                         judge(f, &r.hosts[i], &verdicts[i]);
                 }
                 assert_int_equal(first_failure(f, &r), c->fails);
