@@ -115,6 +115,9 @@ void replica_cancel(struct replica *r, nsec_t now) {
                         replica_finish(r);
                 r->stage = REPLICA_OVER;
                 r->over = now;
+                /* It may be asked anew: who agreed may not have the rows. */
+                if (r->run == 0)
+                        r->prospect->is_busy = vote_holder(r->job, r->prospect);
         }
 }
 

@@ -294,6 +294,32 @@ static void test_stale_for_ever(void **state) {
         drive_free(d);
 }
 
+/* Both that agree have wrong rows; the third was let go when they did, and is asked anew. */
+static void test_rows_of_who_was_let_go(void **state) {
+        struct drive *d = begin(ROWS);
+
+        commit(d, 0);
+        commit(d, 1);
+        drive_wait(d, NSEC_PER_SEC);
+        for (unsigned i = 0; i < 2; i++) {
+                d->batch.data[d->batch.len - 1] ^= 1;
+                serve(d, source_of(d));
+                d->batch.data[d->batch.len - 1] ^= 1;
+                drive_wait(d, NSEC_PER_MSEC);
+        }
+        for (unsigned i = 0; i < 20 && !d->has_end && !d->is_open[2]; i++)
+                drive_wait(d, NSEC_PER_SEC);
+        assert_true(d->is_open[2]);
+        drive_bid(d, 2);
+        drive_wait(d, NSEC_PER_SEC);
+        commit(d, 2);
+        drive_wait(d, NSEC_PER_MSEC);
+        serve(d, 2);
+        assert_true(d->is_verified);
+        assert_int_equal(d->rows, ROWS);
+        drive_free(d);
+}
+
 /* ---- Rubbish on another stream ---- */
 
 /* All streams are lost; called again, a host sends rubbish where its commit should
@@ -531,6 +557,7 @@ TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_analysis_lost),
           cmocka_unit_test(test_values_a_receipt_refuses), cmocka_unit_test(test_false_number),
           cmocka_unit_test(test_fat_rows), cmocka_unit_test(test_more_than_the_spool),
           cmocka_unit_test(test_stale_rows), cmocka_unit_test(test_stale_for_ever),
+          cmocka_unit_test(test_rows_of_who_was_let_go),
           cmocka_unit_test(test_rubbish_when_called_again), cmocka_unit_test(test_common_reason),
           cmocka_unit_test(test_reason_of_those_that_answered),
           cmocka_unit_test(test_reason_beside_a_bid), cmocka_unit_test(test_reason_beside_a_run),
