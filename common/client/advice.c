@@ -84,6 +84,10 @@ static const struct advice {
         { OUTCOME_LIMIT, "which=wall",
           "the limit of wall was reached; set --timeout to what the hosts give a job, or ask "
           "for less" },
+        /* services/worker/sqlite_rows.c: a set of answers is sorted to be compared. */
+        { OUTCOME_NOT_VERIFIABLE, "expression=unordered_rows",
+          "more than 1,048,576 rows without an order cannot be compared; add ORDER BY over what "
+          "makes each row different, or ask for less" },
 };
 
 /* Whether the detail begins with this fact: its end, or the next name=value, follows. */

@@ -12,8 +12,11 @@ static const struct reason {
         enum outcome_error code;
         const char *argument; /* NULL: none of theirs */
 } reasons[] = {
-        { OUTCOME_REFUSED, "rule" },   { OUTCOME_LIMIT, "which" },
-        { OUTCOME_MISMATCH, "field" }, { OUTCOME_DATA_UNAVAILABLE, NULL },
+        { OUTCOME_REFUSED, "rule" },
+        { OUTCOME_LIMIT, "which" },
+        { OUTCOME_MISMATCH, "field" },
+        { OUTCOME_DATA_UNAVAILABLE, NULL },
+        { OUTCOME_NOT_VERIFIABLE, "expression" },
         { OUTCOME_STALE, NULL },
 };
 

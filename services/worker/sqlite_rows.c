@@ -136,7 +136,7 @@ static int row_problem(int r, struct engine_problem *p) {
         case BATCH_E_SET_ROWS:
                 (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_NOT_VERIFIABLE, 0, -1,
                                           "more than 2^20 rows without an order");
-                (void) snprintf(p->detail, sizeof(p->detail), "expression=add ORDER BY");
+                (void) snprintf(p->detail, sizeof(p->detail), "expression=unordered_rows");
                 return ENGINE_E_PROBLEM;
         case BATCH_E_BUDGET:
                 (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1,
