@@ -412,6 +412,15 @@ static int show_end(struct showing *s) {
 
 #define CANCEL_WAIT_MS 5000
 
+/* Nobody takes the rows any more: the hosts shall not go on for nobody. */
+static void cancel_rest(struct showing *s) {
+        int c = QUORATE_ROW;
+
+        (void) quorate_cancel(s->r);
+        while (c == QUORATE_ROW || c == QUORATE_PROGRESS)
+                c = quorate_next(s->r, CANCEL_WAIT_MS);
+}
+
 static int show_all(struct showing *s) {
         int cancelled = 0;
 
@@ -431,8 +440,10 @@ static int show_all(struct showing *s) {
                                         "cancelled; the node did not confirm it in time");
                 else if (!handle_interrupt(s, &cancelled))
                         return give_up(s, "interrupted");
-                if (code != EXIT_OK)
+                if (code != EXIT_OK) {
+                        cancel_rest(s);
                         return code;
+                }
                 if (c == QUORATE_ROW && interrupts && !handle_interrupt(s, &cancelled))
                         return give_up(s, "interrupted");
         }

@@ -190,6 +190,21 @@ def complaints(text):
     return [line for line in text.splitlines() if "cannot lock memory" not in line and "transport: mdns:" not in line]
 
 
+def nobody_reads(tap):
+    """`quorate query … | head -1`: the job ends, too."""
+    with Run() as grid:
+        rows = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<60000) " \
+               "SELECT x, printf('%0600d', x) FROM c ORDER BY x"
+        query = subprocess.Popen([g.QUORATE, "query", *grid.place(1), "--format", "csv", rows], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, env=grid.env)
+        tap.check(query.stdout.readline().startswith(b"x,"), "rows come")
+        query.stdout.close()
+        query.wait(30)
+        g.wait_until("the job's end", lambda: (s := grid.status(1)) and s["jobs_own"] == 0, 10)
+        job = grid.ctl_json(1, "job", "list")[0]
+        tap.check(job["state"] != "running", "and end when nobody reads them", job)
+
+
 def bind(sock, port):
     try:
         sock.bind(("127.0.0.1", port))
@@ -421,5 +436,5 @@ def on_terminal(command, env):
 
 
 if __name__ == "__main__":
-    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, first_start, descriptors, never_ready, terminal, people]
+    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, first_start, nobody_reads, descriptors, never_ready, terminal, people]
     sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))
