@@ -422,6 +422,8 @@ static int on_frame(struct link_user *u, struct frame *f) {
                         return 0;
                 }
                 m->unconsumed++;
+                if (m->unconsumed == CHANNEL_KEPT) /* now somebody may wait for what was kept */
+                        settle_soon(m);
                 m->n_received++;
         }
         c = map_get_u64(m->by_id, f->header->id);

@@ -81,6 +81,7 @@ struct journal_file {
         sqlite3 *db;
         sqlite3_stmt *statement[_STATEMENT_N];
         bool is_dirty, is_failed, is_unsynced;
+        bool is_doubted; /* a sync failed: what the log holds may not reach the disk by another */
 };
 
 static int exec(struct journal_file *j, const char *sql) {
@@ -351,13 +352,26 @@ int journal_file_commit(struct journal_file *j, bool durable) {
 
 /* What synchronous = FULL does at every commit: the log, in which all that was committed stands
  * (a checkpoint syncs it first), reaches the disk. */
-int journal_file_sync(struct journal_file *j) {
+static bool sync_log(struct journal_file *j) {
         sqlite3_file *wal = NULL;
 
+        return sqlite3_file_control(j->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) ==
+                       SQLITE_OK &&
+               wal && wal->pMethods && wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) == SQLITE_OK;
+}
+
+/* Linux holds pages for written whose sync has failed, so the next sync may succeed without them,
+ * and recovery ends at the hole. All goes into the database, and a new log begins. */
+static bool begin_anew(struct journal_file *j) {
+        return sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) ==
+               SQLITE_OK;
+}
+
+int journal_file_sync(struct journal_file *j) {
         if (!j->is_unsynced)
                 return JOURNAL_OK;
-        if (sqlite3_file_control(j->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK ||
-            !wal || !wal->pMethods || wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+        j->is_doubted = !(j->is_doubted ? begin_anew(j) : sync_log(j));
+        if (j->is_doubted)
                 return JOURNAL_E_DISK;
         j->is_unsynced = false;
         return JOURNAL_OK;

@@ -7,8 +7,9 @@
 #include "common/base/memory.h"
 #include "services/transport/quic/internal.h"
 
-#define DIAL_DCID_LEN 16 /* unpredictable: RFC 9000 7.2 asks for 8 or more */
-#define SIGNS_IN_IDLE 3  /* signs of life within an idle timeout, at least: one may be lost */
+#define DIAL_DCID_LEN  16 /* unpredictable: RFC 9000 7.2 asks for 8 or more */
+#define SIGNS_IN_IDLE  3  /* signs of life within an idle timeout, at least: one may be lost */
+#define SIGN_PAUSE_MIN NSEC_PER_SEC
 
 static ngtcp2_conn *conn_of(ngtcp2_crypto_conn_ref *ref) {
         struct connection *c = ref->user_data;
@@ -348,9 +349,11 @@ void connection_keep_alive(struct connection *c) {
         nsec_t pause = c->quic->config.keep_alive;
         const ngtcp2_transport_params *theirs = ngtcp2_conn_get_remote_transport_params(c->ngtcp2);
 
-        /* The shorter idle timeout counts (RFC 9000, 10.1): js-libp2p gives up after 10 s. */
+        /* The shorter idle timeout counts (RFC 9000, 10.1): js-libp2p gives up after 10 s. What it
+         * costs us is not for a peer to say. */
         if (theirs && theirs->max_idle_timeout > 0)
-                pause = nsec_min(pause, theirs->max_idle_timeout / SIGNS_IN_IDLE);
+                pause = nsec_min(
+                        pause, nsec_max(theirs->max_idle_timeout / SIGNS_IN_IDLE, SIGN_PAUSE_MIN));
         qc_keep_alive(c->ngtcp2, c->is_inbound ? pause + pause / 4 : pause);
 }
 

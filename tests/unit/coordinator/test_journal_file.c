@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,15 @@ static struct journal_file *open_it(void) {
 
         assert_int_equal(journal_file_open(path, &j, error), JOURNAL_OK);
         return j;
+}
+
+static off_t log_size(void) {
+        char name[160];
+        struct stat s;
+
+        snprintf(name, sizeof(name), "%s-wal", path);
+        assert_int_equal(stat(name, &s), 0);
+        return s.st_size;
 }
 
 static struct hash_value job(unsigned n) {
@@ -122,8 +132,9 @@ static void test_durable(void **state) {
         is_disk_broken = true;
         assert_int_equal(journal_file_sync(j), JOURNAL_E_DISK);
         is_disk_broken = false;
+        assert_true(log_size() > 0);
         assert_int_equal(journal_file_sync(j), JOURNAL_OK);
-        assert_int_equal(n_syncs, 3);
+        assert_int_equal(log_size(), 0); /* no second sync of what the first one may have lost */
         add(j, JOURNAL_HOST, 4, "d", WALL);
         is_disk_broken = true;
         assert_int_equal(journal_file_commit(j, true), JOURNAL_E_DISK);
@@ -139,7 +150,7 @@ static void test_durable(void **state) {
         }
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         j = open_it();
-        assert_content(j, "8a 1b 8c 1d 8e ");
+        assert_content(j, "8a 1b 8c 8e "); /* a log that is new is synced with its first record */
         journal_file_free(j);
 }
 

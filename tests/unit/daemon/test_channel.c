@@ -281,6 +281,28 @@ static void test_kept_stalls_nobody(void **state) {
         world_done(w);
 }
 
+/* What was kept for a stream is told when others begin to hold theirs: its share is less then than
+ * what it has out. */
+static void test_kept_is_told_when_others_stall(void **state) {
+        struct end *first;
+        struct world *w;
+
+        world_start(&w);
+        first = open_stream(w, "talk");
+        first->to_send = CHANNEL_KEPT - 1;
+        RUN_UNTIL(&w->f, w->far[0].n_received == CHANNEL_KEPT - 1);
+        turns(w, 20);
+        w->far_holds = true;
+        for (unsigned i = 1; i <= 40; i++)
+                open_stream(w, "talk")->to_send = 1;
+        RUN_UNTIL(&w->f, w->near[40].n_accepted);
+        turns(w, 50);
+        first->to_send = 100;
+        pump(first);
+        RUN_UNTIL(&w->f, w->far[0].n_received == CHANNEL_KEPT - 1 + 100);
+        world_done(w);
+}
+
 /* A lone stream gets half; with all of them stalled no more than 256 units are out. */
 static void test_bound(void **state) {
         struct world *w;
@@ -459,7 +481,8 @@ static void test_forgeries(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_life), cmocka_unit_test(test_refusals),
           cmocka_unit_test(test_withdrawn), cmocka_unit_test(test_kept),
-          cmocka_unit_test(test_kept_stalls_nobody), cmocka_unit_test(test_bound),
+          cmocka_unit_test(test_kept_stalls_nobody),
+          cmocka_unit_test(test_kept_is_told_when_others_stall), cmocka_unit_test(test_bound),
           cmocka_unit_test(test_property), cmocka_unit_test(test_fairness),
           cmocka_unit_test(test_finish_ends_waiting), cmocka_unit_test(test_reset_overtakes),
           cmocka_unit_test(test_peer_gone), cmocka_unit_test(test_forgeries))
