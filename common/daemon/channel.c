@@ -2,9 +2,8 @@
  * CREDIT names it. The receiver credits each exactly once: when it was consumed, or
  * when its stream has ended. So the units outstanding are exact whatever is reset,
  * and the data socket's high-water mark is out of reach of an honest peer.
- * A CREDIT wakes four threads, and most streams carry a handful of messages: while fewer
- * than CHANNEL_KEPT units are out, their credit is kept back. Nobody waits for it: m streams
- * that wait have m units out at least, and a share of 256/(m+1), more than all of the 15. */
+ * A CREDIT wakes four threads: while fewer than CHANNEL_KEPT units are out it is kept back. Nobody
+ * waits for it: m that wait have m out at least, and a share of 256/(m+1), which is more. */
 
 #include "common/daemon/channel.h"
 
@@ -421,10 +420,9 @@ static int on_frame(struct link_user *u, struct frame *f) {
                         link_drop(m->link, "sends data without credit");
                         return 0;
                 }
-                m->unconsumed++;
-                if (m->unconsumed == CHANNEL_KEPT) /* now somebody may wait for what was kept */
-                        settle_soon(m);
                 m->n_received++;
+                if (++m->unconsumed == CHANNEL_KEPT) /* now somebody may */
+                        settle_soon(m);
         }
         c = map_get_u64(m->by_id, f->header->id);
         if (c && !c->is_ended)

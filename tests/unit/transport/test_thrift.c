@@ -44,6 +44,27 @@ static void test_signs_of_life_are_not_doubled(void **state) {
         net_done(&net);
 }
 
+/* What a peer announces does not set the pace of what we send. */
+static void test_a_peer_does_not_set_the_pace(void **state) {
+        struct quic_config hasty;
+        uint64_t before;
+        struct net net;
+
+        quic_config_default(&hasty);
+        hasty.idle_timeout = 10 * NSEC_PER_MSEC;
+        net_init(&net, 10);
+        net_add(&net, NULL);
+        net_add(&net, &hasty);
+        net_dial(&net.nodes[0], &net.nodes[1], NULL);
+        assert_true(net_run(&net, 10 * NSEC_PER_SEC, both_connected));
+        connection_need(net.nodes[0].connection);
+        net_run(&net, NSEC_PER_SEC, NULL);
+        before = datagrams_of_both(&net);
+        net_run(&net, 10 * NSEC_PER_SEC, NULL);
+        assert_in_range(datagrams_of_both(&net) - before, 0, 60);
+        net_done(&net);
+}
+
 /* Only who sends much looks for a larger MTU: that costs as much as the handshake. */
 static void test_mtu_is_looked_for_when_it_pays(void **state) {
         struct flow a = { .to_send = 300000 }, b = {};
@@ -65,4 +86,5 @@ static void test_mtu_is_looked_for_when_it_pays(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_signs_of_life_are_not_doubled),
+          cmocka_unit_test(test_a_peer_does_not_set_the_pace),
           cmocka_unit_test(test_mtu_is_looked_for_when_it_pays))
