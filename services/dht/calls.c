@@ -366,6 +366,13 @@ const struct store *dht_store(const struct dht *d) {
 
 /* ---- Looking ---- */
 
+struct subnet dht_subnet_of(const struct dht *d, const struct key *peer) {
+        const struct neighbour *n = map_get(d->neighbours, key_bytes(peer));
+        const struct table_entry *e = n ? NULL : table_find(&d->table, peer);
+
+        return n ? subnet_counted(&n->endpoint) : e ? e->near : (struct subnet){};
+}
+
 size_t dht_closest_known(const struct dht *d, const struct key *key, struct contact *ret,
                          size_t max) {
         const struct table_entry *near[TABLE_CLOSEST];

@@ -26,10 +26,10 @@ struct pull {
         struct pull_stats stats;
 
         /* The round under way. */
-        bool is_busy, has_next;
+        bool is_busy, has_next, has_resume;
         struct contact from;
-        struct subnet subnet; /* of `from`: its records are counted to it */
         struct key next;
+        struct key resume; /* the next round begins behind it, where this one had no time left */
         unsigned n_questions, n_invalid, n_kept;
         uint8_t *wanted; /* RECORD_WANTED bytes each */
         size_t n_wanted, n_done;
@@ -117,6 +117,17 @@ static void ask_region(struct pull *p, struct bytes after, nsec_t now) {
                 end_round(p, FAILED, now);
 }
 
+/* The next round, of whichever neighbour, goes on behind the key that this one came to, so that a
+ * mailbox full of large letters keeps nobody from what lies behind it. */
+static void leave_off(struct pull *p) {
+        p->has_resume = p->n_done < p->n_wanted || p->has_next;
+        p->resume = p->next;
+        if (p->n_done < p->n_wanted) {
+                memset(p->resume.bytes, 0xff, KEY_SIZE);
+                memcpy(p->resume.bytes, p->wanted + p->n_done * RECORD_WANTED, 8);
+        }
+}
+
 static void go_on(struct pull *p, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer message = {};
         size_t left = p->n_wanted - p->n_done;
@@ -126,6 +137,7 @@ static void go_on(struct pull *p, nsec_t now) {
                 return;
         }
         if (p->n_questions++ >= p->config.questions) {
+                leave_off(p);
                 end_round(p, p->n_kept ? PART : FAILED, now); /* it only kept us busy */
                 return;
         }
@@ -246,23 +258,27 @@ static bool keep(struct pull *p, const Record__Store *in, nsec_t now) {
                 p->n_invalid++;
                 return false;
         }
-        r.subnet = p->subnet;
-        if (r.kind == RECORD_MAILBOX)
-                memcpy(r.publisher, p->from.key.bytes, sizeof(r.publisher));
+        r.subnet = dht_subnet_of(p->dht, &p->from.key); /* never by what it says of itself */
+        if (r.kind == RECORD_MAILBOX) /* not its sender: who brings many of one mailbox is honest */
+                memcpy(r.publisher, r.slot, sizeof(r.publisher));
         return record_keep(&serve, &r) == RECORD__RESULT__RESULT_OK;
 }
 
-/* Behind the last that came; when none came, behind all that were asked for. */
+/* Behind the last that came; when none came, behind all that were asked for. They come in the
+ * order of the question, and of one key several may come: letters. So each is one step at least. */
 static void step(struct pull *p, const Record__Reply *reply) {
         size_t asked = p->n_wanted - p->n_done, at = 0;
-        const Record__Store *last = reply->n_stores ? reply->stores[reply->n_stores - 1] : NULL;
-        struct key key = last ? key_of(record_bytes(last->name)) : (struct key){};
 
         asked = asked < RECORD_PAGE_MAX ? asked : RECORD_PAGE_MAX;
-        while (at < asked && !(last && load_be64(p->wanted + (p->n_done + at) * RECORD_WANTED) ==
-                                               key_prefix(&key)))
-                at++;
-        p->n_done += at < asked ? at + 1 : asked;
+        for (size_t i = 0; i < reply->n_stores; i++) {
+                struct key key = key_of(record_bytes(reply->stores[i]->name));
+
+                while (at < asked &&
+                       load_be64(p->wanted + (p->n_done + at) * RECORD_WANTED) != key_prefix(&key))
+                        at++;
+                at += at < asked;
+        }
+        p->n_done += at > 0 ? at : asked;
 }
 
 static void on_fetched(void *userdata, const struct peer_id *from, const struct bytes *message,
@@ -291,17 +307,9 @@ static void on_fetched(void *userdata, const struct peer_id *from, const struct 
 
 /* ---- whom ---- */
 
-static struct subnet subnet_of(const struct contact *c) {
-        struct multiaddr address;
-        struct endpoint e = {};
-
-        if (contact_addresses(c, &address, 1) == 1)
-                (void) multiaddr_endpoint(&address, &e);
-        return subnet_counted(&e);
-}
-
 void pull_maintain(struct pull *p, nsec_t now) {
         struct contact near[AMONG_MAX];
+        struct bytes after;
         size_t n, chosen;
 
         if (p->is_busy || p->radius <= 0 || p->at > now || !dht_store(p->dht)->ops ||
@@ -315,10 +323,11 @@ void pull_maintain(struct pull *p, nsec_t now) {
         p->from = contact_ref(&near[chosen]);
         for (size_t i = 0; i < n; i++)
                 contact_done(&near[i]);
-        p->subnet = subnet_of(&p->from);
         p->is_busy = true;
         p->n_questions = p->n_invalid = p->n_kept = 0;
         p->has_next = false;
         p->stats.rounds++;
-        ask_region(p, BYTES_NONE, now);
+        after = p->has_resume ? key_bytes(&p->resume) : BYTES_NONE;
+        p->has_resume = false;
+        ask_region(p, after, now);
 }

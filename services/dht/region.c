@@ -6,7 +6,8 @@
 
 #define MINUTE_US (INT64_C(60) * 1000000)
 #define NO_PAGES  SIZE_MAX
-#define KEY_ROWS  128 /* looked at for one of the wanted */
+#define KEY_ROWS  128  /* looked at for one of the wanted */
+#define LIST_ROWS 2048 /* looked at for one page of a list: some milliseconds of a full store */
 #define PAGE_SOFT (RECORD_ENTRIES_MAX - KEY_ROWS)
 
 /* ---- entries ---- */
@@ -111,8 +112,8 @@ static bool is_for(const struct asker *a, const struct stored_record *r, struct 
 struct listing {
         struct asker asker;
         struct buffer *copies;
-        size_t n;
-        struct key last;
+        size_t n, n_rows;
+        struct key last; /* looked at */
         bool has_more;
 };
 
@@ -122,17 +123,18 @@ static bool list_one(void *userdata, const struct stored_record *r) {
 
         if (region_is_past(l->asker.key, l->asker.radius, &r->key))
                 return false;
-        if (!is_for(&l->asker, r, &e))
-                return true;
-        l->has_more =
-                l->n >= RECORD_ENTRIES_MAX ||
-                (l->n >= PAGE_SOFT && !key_equal(&l->last, &r->key)); /* no key is cut in two */
+        l->has_more = l->n >= RECORD_ENTRIES_MAX ||
+                      ((l->n >= PAGE_SOFT || l->n_rows >= LIST_ROWS) &&
+                       !key_equal(&l->last, &r->key)); /* no key is cut in two */
         if (l->has_more)
                 return false;
+        l->n_rows++;
+        l->last = r->key;
+        if (!is_for(&l->asker, r, &e))
+                return true;
         buffer_put_u64(l->copies, e.key);
         buffer_put_u64(l->copies, e.version);
         buffer_put_u32(l->copies, e.minute);
-        l->last = r->key;
         l->n++;
         return true;
 }

@@ -9,6 +9,8 @@
 #include "services/dht/store.h"
 
 struct dht;
+/* Where it is connected from, or answered from; family 0: not known, or exempt as a local one. */
+struct subnet dht_subnet_of(const struct dht *d, const struct key *peer);
 
 /* From the table alone, nearest first; the caller releases each. */
 size_t dht_closest_known(const struct dht *d, const struct key *key, struct contact *ret,

@@ -1,9 +1,11 @@
 /* One node and its only neighbour, who may be up to no good. */
 #include <stdlib.h>
 
+#include "services/dht/mailbox.h"
 #include "services/dht/message.h"
 #include "services/dht/pull.h"
 #include "services/dht/record_messages.h"
+#include "services/dht/record_serve.h"
 #include "services/dht/store_memory.h"
 #include "tests/unit/dht/records.h"
 
@@ -165,5 +167,147 @@ static void rounds_become_rare(void **state) {
         world_done(&w);
 }
 
+/* ---- An honest neighbour ---- */
+
+#define LETTERS 64
+#define NAMES   40
+
+struct giver {
+        struct store store;
+        struct buffer name, value;
+        struct key names[NAMES];
+};
+
+static void give(struct giver *g, struct world *w, struct bytes name, struct bytes value,
+                 unsigned sender) {
+        struct stored_record r;
+
+        assert_false(rules_validate(w->rules, name, value, NOW, &r));
+        if (sender)
+                store_be32(r.publisher, sender);
+        assert_int_equal(g->store.ops->put(g->store.self, &r), STORE_OK);
+}
+
+/* One mailbox full of the largest letters, each from somebody else. */
+static void give_letters(struct giver *g, struct world *w) {
+        static uint8_t text[MAILBOX_LETTER_MAX - 400];
+        CLEANUP(buffer_donep) struct buffer value = {};
+        struct person to = person_no(9);
+        struct bytes name = name_for(&g->name, RECORD_MAILBOX, &to.peer, BYTES_NONE);
+
+        buffer_init(&value, RECORD_MESSAGE_MAX);
+        for (uint32_t i = 0; i < LETTERS; i++) {
+                struct letter l = { .recipient = to.peer,
+                                    .sealed = BYTES_OF(text),
+                                    .hour = (uint32_t) (NOW / HOUR) };
+
+                store_be32(text, i);
+                assert_true(letter_mine(&l, 4, 1 << 16));
+                buffer_clear(&value);
+                letter_put(&value, &l);
+                give(g, w, name, buffer_bytes(&value), i + 1);
+        }
+}
+
+static void giver_init(struct giver *g, struct world *w) {
+        static const uint8_t root[32] = { 7 };
+
+        g->store = store_memory_new(&store_limits_default, 3);
+        buffer_init(&g->name, RECORD_NAME_MAX);
+        buffer_init(&g->value, RECORD_MESSAGE_MAX);
+        give_letters(g, w);
+        for (unsigned i = 0; i < NAMES; i++) {
+                struct person p = person_no(300 + i);
+                struct record_statement statement =
+                        statement_by(&p, RECORD_NAME, BYTES_LIT("sales"), BYTES_OF(root));
+                struct bytes name = name_for(&g->name, RECORD_NAME, &p.peer, BYTES_LIT("sales"));
+
+                g->names[i] = key_of(name);
+                give(g, w, name, sign_record(&g->value, &p, &statement), 0);
+        }
+}
+
+static void giver_done(struct giver *g) {
+        store_memory_free(&g->store);
+        buffer_done(&g->name);
+        buffer_done(&g->value);
+}
+
+/* Answers as a node does. */
+static void answer_honestly(struct world *w, const struct giver *g) {
+        struct record_serve serve = {
+                .rules = w->rules, .quota = w->quota, .store = &g->store, .now_us = NOW, .radius = 1
+        };
+        CLEANUP(buffer_donep) struct buffer out = {};
+        struct dht_remote us = remote_of(1);
+        struct dht_action a;
+
+        buffer_init(&out, 2 * RECORD_MESSAGE_MAX);
+        while (dht_output(w->dht, &a)) {
+                if (a.type == DHT_ASK && a.protocol == DHT_PROTOCOL_RECORD) {
+                        buffer_clear(&out);
+                        assert_true(record_serve(&serve, &us, refbuf_bytes(a.data), &out));
+                        dht_answered(w->dht, a.id, &w->neighbour, buffer_bytes(&out), w->now);
+                }
+                dht_action_done(&a);
+        }
+        contact_done(&us.contact);
+}
+
+static bool note_one(void *userdata, const struct stored_record *r) {
+        *(unsigned *) userdata += 1;
+        return true;
+}
+
+static unsigned names_held(const struct world *w, const struct giver *g) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < NAMES; i++)
+                (void) w->store.ops->each(w->store.self, &g->names[i], note_one, &n);
+        return n;
+}
+
+/* Not all of it has room here, and none of it keeps what stands behind it away. */
+static void a_full_mailbox_is_passed(void **state) {
+        struct world w = world_new();
+        struct store_counts counts;
+        struct giver g = {};
+
+        giver_init(&g, &w);
+        for (unsigned turn = 0; turn < 60; turn++, w.now += 30 * NSEC_PER_SEC) {
+                pull_maintain(w.pull, w.now);
+                answer_honestly(&w, &g);
+        }
+        assert_int_equal(names_held(&w, &g), NAMES);
+        w.store.ops->counts(w.store.self, &counts);
+        assert_true(counts.records >= NAMES + 16); /* as many letters as one subnet may bring */
+        giver_done(&g);
+        world_done(&w);
+}
+
+/* Counted to where the giver is, whatever it announces. */
+static void announced_addresses_are_not_charged(void **state) {
+        struct world w = world_new();
+        const struct endpoint loopback = endpoint_ip4((uint8_t[4]){ 127, 0, 0, 1 }, 1);
+        const struct multiaddr address = multiaddr_from_endpoint(&loopback);
+        const struct peer_id peer = w.neighbour.contact.peer;
+        struct subnet at = subnet_exact(&w.neighbour.endpoint);
+        struct giver g = {};
+
+        giver_init(&g, &w);
+        contact_done(&w.neighbour.contact);
+        contact_init(&w.neighbour.contact, &peer, &address, 1);
+        dht_peer_identified(w.dht, &w.neighbour, w.now);
+        for (unsigned turn = 0; turn < 20; turn++, w.now += 30 * NSEC_PER_SEC) {
+                pull_maintain(w.pull, w.now);
+                answer_honestly(&w, &g);
+        }
+        assert_true(pull_stats(w.pull)->kept > 0);
+        assert_int_equal(w.store.ops->count_subnet(w.store.self, &at), pull_stats(w.pull)->kept);
+        giver_done(&g);
+        world_done(&w);
+}
+
 TEST_MAIN(cmocka_unit_test(questions_are_bounded), cmocka_unit_test(who_gives_rubbish_is_left),
-          cmocka_unit_test(rounds_become_rare))
+          cmocka_unit_test(rounds_become_rare), cmocka_unit_test(a_full_mailbox_is_passed),
+          cmocka_unit_test(announced_addresses_are_not_charged))

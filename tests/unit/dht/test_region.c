@@ -234,7 +234,39 @@ static void malformed_questions_are_refused(void **state) {
         server_free(s);
 }
 
-TEST_MAIN(cmocka_unit_test(only_the_near_is_listed), cmocka_unit_test(entries_tell_versions_apart),
+/* Much that is not the asker's costs a page no more than a bound of rows; it goes on behind them.
+ */
+static void a_page_looks_at_so_many_rows(void **state) {
+        struct server *s = server_new(BITS);
+        struct person asker = person_no(1000);
+        struct dht_remote from = server_at(&asker);
+        uint8_t next[KEY_SIZE];
+        unsigned n_pages = 1;
+
+        s->serve.radius = 0.5; /* all of the store is walked */
+        for (uint32_t i = 0; i < 2500; i++) {
+                struct stored_record r = { .kind = RECORD_TOPIC, .expires_us = INT64_MAX };
+                uint8_t label[8];
+
+                store_be64(label, i);
+                r.key = key_of(BYTES_OF(label));
+                memcpy(r.slot, r.key.bytes, sizeof(r.slot));
+                r.name = r.value = BYTES_OF(label);
+                assert_int_equal(s->store.ops->put(s->store.self, &r), STORE_OK);
+        }
+        ask_region(s, &from, BYTES_NONE);
+        while (s->last.in->next.len == KEY_SIZE && n_pages < 9) {
+                assert_int_equal(s->last.in->held.len, 0);
+                memcpy(next, s->last.in->next.data, KEY_SIZE);
+                ask_region(s, &from, BYTES_OF(next));
+                n_pages++;
+        }
+        assert_int_equal(n_pages, 2);
+        server_free(s);
+}
+
+TEST_MAIN(cmocka_unit_test(a_page_looks_at_so_many_rows), cmocka_unit_test(only_the_near_is_listed),
+          cmocka_unit_test(entries_tell_versions_apart),
           cmocka_unit_test(announcements_are_not_listed),
           cmocka_unit_test(letters_are_fetched_one_by_one), cmocka_unit_test(pages_join),
           cmocka_unit_test(malformed_questions_are_refused))
