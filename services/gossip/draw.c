@@ -301,7 +301,8 @@ static bool split(const struct gossip *g, struct draw *d) {
         return true;
 }
 
-/* Whoever is connected needs no dial. One of them at random; NULL: there is none. */
+/* Whoever is connected needs no dial: of those that we dialled one at random; NULL: there is none.
+ * Who dialled us chose us, and would have every draw of ours if it were asked for that. */
 static const struct known_peer *connected_of(struct gossip *g, const struct draw *d,
                                              uint32_t prefix) {
         const struct shard shard = { d->bits, prefix };
@@ -313,7 +314,7 @@ static const struct known_peer *connected_of(struct gossip *g, const struct draw
         while (map_next(g->peers, &cursor, &key, &value)) {
                 const struct known_peer *k = value;
 
-                if (k->speaks_peers && k->pow_bits >= g->config.pow_bits &&
+                if (k->is_outbound && k->speaks_peers && k->pow_bits >= g->config.pow_bits &&
                     shard_has_place(&shard, k->place) && !gossip_is_blocked(g, &k->peer) &&
                     !is_visited(d, k->place, 32) && rng_below(&g->rng, ++n) == 0)
                         found = k;
@@ -321,8 +322,10 @@ static const struct known_peer *connected_of(struct gossip *g, const struct draw
         return found;
 }
 
+/* Every other shard by what dht knows, so that no company we keep is all that a draw hears. */
 static bool look_into(struct gossip *g, struct call *c, uint32_t prefix, nsec_t now) {
-        const struct known_peer *k = connected_of(g, c->state, prefix);
+        const struct draw *d = c->state;
+        const struct known_peer *k = d->n_picked % 2 ? connected_of(g, d, prefix) : NULL;
         struct gossip_contact contact = {};
 
         if (!k)
@@ -350,7 +353,7 @@ static bool look_on(struct gossip *g, struct call *c, nsec_t now) {
 
         if (look_further(g, c, now))
                 return true;
-        if (c->n_asks == d->n_late && split(g, d) && look_further(g, c, now))
+        if (c->n_asks <= d->n_late && split(g, d) && look_further(g, c, now))
                 return true;
         return d->n_skipped > 0 && look(g, c, d->skipped[--d->n_skipped], false, now);
 }

@@ -144,9 +144,10 @@ void core_run(struct core_bench *c, nsec_t time) {
         c->now = end;
 }
 
-void core_up(struct core_bench *c, unsigned n) {
+static void up(struct core_bench *c, unsigned n, bool is_outbound) {
         struct multiaddr at = core_address(8, 9, (uint8_t) (n >> 8), (uint8_t) n);
         struct gossip_peer p = { .peer = core_peer(n, NULL),
+                                 .is_outbound = is_outbound,
                                  .version = PUBSUB_V1_2,
                                  .speaks_peers = true,
                                  .n_addresses = 1,
@@ -154,6 +155,14 @@ void core_up(struct core_bench *c, unsigned n) {
 
         gossip_peer_up(c->g, &p, c->now);
         core_drain(c);
+}
+
+void core_up(struct core_bench *c, unsigned n) {
+        up(c, n, false);
+}
+
+void core_dialled(struct core_bench *c, unsigned n) {
+        up(c, n, true);
 }
 
 void core_rpc(struct core_bench *c, unsigned n, struct rpc_writer *w) {

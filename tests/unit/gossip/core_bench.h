@@ -39,6 +39,7 @@ void core_drain(struct core_bench *c);
 void core_run(struct core_bench *c, nsec_t time);
 struct peer_id core_peer(unsigned n, struct sign_secret *ret_secret);
 void core_up(struct core_bench *c, unsigned n);
+void core_dialled(struct core_bench *c, unsigned n); /* the same, by us */
 /* Up with a stream, subscribed to the topic and in its mesh. */
 void core_join(struct core_bench *c, unsigned n, const char *topic);
 /* One RPC of peer n. */

@@ -92,22 +92,35 @@ static void who_is_known_stands_for_who_is_not(void **state) {
         core_done(&c);
 }
 
-/* Whoever is connected is asked without a look. */
+/* Of every other shard somebody whom we dialled is asked without a look; of the others dht is
+ * asked. */
 static void connections_come_first(void **state) {
         struct core_bench c;
-        unsigned other = 1;
 
         begin(&c);
-        core_up(&c, 0);
-        while (shard_of(&table[other].peer, 1).prefix == shard_of(&table[0].peer, 1).prefix)
-                other++;
+        for (unsigned i = 0; i < PEERS; i++)
+                core_dialled(&c, i);
+        core_forget(&c);
         draw(&c);
         assert_int_equal(c.n_asked, 1);
-        assert_true(peer_id_equal(&c.asked_peers[0], &table[0].peer));
         assert_int_equal(c.n_lookups, 1);
         answer_lookups(&c, PEERS);
         assert_int_equal(c.n_asked, 2);
         assert_int_not_equal(shard_asked(&c, 0), shard_asked(&c, 1));
+        core_done(&c);
+}
+
+/* However many there are: they chose us. */
+static void who_dialled_us_does_not_come_first(void **state) {
+        struct core_bench c;
+
+        begin(&c);
+        for (unsigned i = 0; i < PEERS; i++)
+                core_up(&c, i);
+        core_forget(&c);
+        draw(&c);
+        assert_int_equal(c.n_asked, 0);
+        assert_int_equal(c.n_lookups, 2);
         core_done(&c);
 }
 
@@ -209,5 +222,7 @@ static void nobody_is_asked_twice(void **state) {
 TEST_MAIN(cmocka_unit_test(all_shards_are_asked_at_once),
           cmocka_unit_test(who_fails_or_is_silent_gets_a_companion),
           cmocka_unit_test(who_is_known_stands_for_who_is_not),
-          cmocka_unit_test(connections_come_first), cmocka_unit_test(members_name_others),
-          cmocka_unit_test(others_are_named), cmocka_unit_test(nobody_is_asked_twice))
+          cmocka_unit_test(connections_come_first),
+          cmocka_unit_test(who_dialled_us_does_not_come_first),
+          cmocka_unit_test(members_name_others), cmocka_unit_test(others_are_named),
+          cmocka_unit_test(nobody_is_asked_twice))
