@@ -148,7 +148,7 @@ static const struct {
           "FROM c",
           {},
           OUTCOME_NOT_VERIFIABLE,
-          "ORDER BY",
+          "unordered_rows",
           0 },
 };
 
