@@ -106,8 +106,10 @@ void shell_files_prune(struct shell *s) {
 }
 
 void shell_files_sync(struct shell *s) {
-        if (journal_file_sync(s->journal) != JOURNAL_OK)
-                log_warning("the journal cannot be synced: check the disk of %s", s->ctx->state);
+        if (journal_file_sync(s->journal) == JOURNAL_OK)
+                return;
+        s->counters.journal_failures++;
+        log_warning("the journal cannot be synced: check the disk of %s", s->ctx->state);
 }
 
 /* The core sees old records too before they go: it must not sign what they name. */

@@ -226,16 +226,23 @@ static void choose(struct pull *p, struct bytes held, nsec_t now) {
         settle(&c, UINT64_MAX);
 }
 
+/* False: the round is over. */
+static bool read_reply(struct pull *p, const struct bytes *message, struct record_reply *ret,
+                       nsec_t now) {
+        if (message && record_reply_read(*message, ret) && !ret->in->result)
+                return true;
+        end_round(p, FAILED, now);
+        return false;
+}
+
 static void on_region(void *userdata, const struct peer_id *from, const struct bytes *message,
                       nsec_t now) {
         CLEANUP(record_reply_donep) struct record_reply reply = {};
         struct pull *p = userdata;
 
         (void) from;
-        if (!message || !record_reply_read(*message, &reply) || reply.in->result) {
-                end_round(p, FAILED, now);
+        if (!read_reply(p, message, &reply, now))
                 return;
-        }
         p->has_next = reply.in->next.len == KEY_SIZE;
         if (p->has_next)
                 memcpy(p->next.bytes, reply.in->next.data, KEY_SIZE);
@@ -287,10 +294,8 @@ static void on_fetched(void *userdata, const struct peer_id *from, const struct 
         struct pull *p = userdata;
 
         (void) from;
-        if (!message || !record_reply_read(*message, &reply) || reply.in->result) {
-                end_round(p, FAILED, now);
+        if (!read_reply(p, message, &reply, now))
                 return;
-        }
         for (size_t i = 0; i < reply.in->n_stores && p->n_invalid < INVALID_MAX; i++) {
                 bool is_kept = keep(p, reply.in->stores[i], now);
 

@@ -65,4 +65,5 @@ void crawl_free(struct call *c);
 
 /* ---- serve.c ---- */
 
+#define GOSSIP_OTHERS_MAX 8 /* peers of other shards in an answer: named, and heeded */
 void serve(struct gossip *g, uint64_t id, struct bytes question, nsec_t now);

@@ -129,7 +129,7 @@ static void on_sample(struct gossip *g, struct ask *a, const Peers__Reply *reply
                 take_reply(g, d, a, reply, now);
         else if (!d->is_hedged)
                 try_another(g, a->call, a, now);
-        for (size_t i = 0; reply && i < reply->n_known; i++)
+        for (size_t i = 0; reply && i < reply->n_known && i < GOSSIP_OTHERS_MAX; i++)
                 take_other(g, a->call, reply->known[i], now);
         step(g, a->call, now);
 }

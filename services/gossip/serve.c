@@ -12,7 +12,6 @@
 #define LIST_MAX       256
 #define SAMPLE_DEFAULT 16
 #define SAMPLE_MAX     32
-#define OTHERS_MAX     8
 #define ANSWER_BYTES   (60 * 1024)
 
 static const struct unpack_limits request_limits = {
@@ -114,7 +113,7 @@ static bool is_elsewhere(const struct gossip *g, const struct known_peer *k) {
 /* Some that we are connected to and that can be asked about other shards: an asker's table has
  * nobody of many. Reservoir sampling, as in offers.c. */
 static void add_others(struct gossip *g, struct answer *x) {
-        const struct known_peer *list[OTHERS_MAX];
+        const struct known_peer *list[GOSSIP_OTHERS_MAX];
         struct bytes key;
         size_t cursor = 0, seen = 0;
         void *value;
@@ -124,12 +123,12 @@ static void add_others(struct gossip *g, struct answer *x) {
 
                 if (!is_elsewhere(g, value))
                         continue;
-                at = seen < OTHERS_MAX ? seen : rng_below(&g->rng, seen + 1);
+                at = seen < GOSSIP_OTHERS_MAX ? seen : rng_below(&g->rng, seen + 1);
                 seen++;
-                if (at < OTHERS_MAX)
+                if (at < GOSSIP_OTHERS_MAX)
                         list[at] = value;
         }
-        for (size_t i = 0; i < seen && i < OTHERS_MAX; i++)
+        for (size_t i = 0; i < seen && i < GOSSIP_OTHERS_MAX; i++)
                 add_known(g, x, list[i]);
 }
 

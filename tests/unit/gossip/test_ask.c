@@ -1,5 +1,5 @@
 #include "common/wire/unpack.h"
-#include "services/gossip/core.h"
+#include "services/gossip/core_calls.h"
 #include "tests/unit/gossip/core_bench.h"
 
 /* Whom a draw asks, and whom besides when somebody does not answer. dht is played by hand. */
@@ -92,16 +92,20 @@ static void who_is_known_stands_for_who_is_not(void **state) {
         core_done(&c);
 }
 
+static void begin_connected(struct core_bench *c, void (*up)(struct core_bench *c, unsigned n)) {
+        begin(c);
+        for (unsigned i = 0; i < PEERS; i++)
+                up(c, i);
+        core_forget(c);
+        draw(c);
+}
+
 /* Of every other shard somebody whom we dialled is asked without a look; of the others dht is
  * asked. */
 static void connections_come_first(void **state) {
         struct core_bench c;
 
-        begin(&c);
-        for (unsigned i = 0; i < PEERS; i++)
-                core_dialled(&c, i);
-        core_forget(&c);
-        draw(&c);
+        begin_connected(&c, core_dialled);
         assert_int_equal(c.n_asked, 1);
         assert_int_equal(c.n_lookups, 1);
         answer_lookups(&c, PEERS);
@@ -114,28 +118,32 @@ static void connections_come_first(void **state) {
 static void who_dialled_us_does_not_come_first(void **state) {
         struct core_bench c;
 
-        begin(&c);
-        for (unsigned i = 0; i < PEERS; i++)
-                core_up(&c, i);
-        core_forget(&c);
-        draw(&c);
+        begin_connected(&c, core_up);
         assert_int_equal(c.n_asked, 0);
         assert_int_equal(c.n_lookups, 2);
         core_done(&c);
 }
 
-static void name(struct core_bench *c, uint64_t ask, unsigned peer, const struct multiaddr *at) {
-        Peers__KnownPeer known = PEERS__KNOWN_PEER__INIT, *list[] = { &known };
+/* An answer that names `n` peers, this one and those behind it in the table. */
+static void name(struct core_bench *c, uint64_t ask, unsigned first, size_t n,
+                 const struct multiaddr *at) {
         ProtobufCBinaryData address = { at->len, (uint8_t *) at->bytes };
+        Peers__KnownPeer known[PEERS], *list[PEERS];
         Peers__Reply reply = PEERS__REPLY__INIT;
         CLEANUP(buffer_donep) struct buffer b = {};
 
-        known.peer = (ProtobufCBinaryData){ table[peer].peer.len, table[peer].peer.bytes };
-        known.n_addresses = 1;
-        known.addresses = &address;
-        reply.n_known = 1;
+        for (size_t i = 0; i < n; i++) {
+                const struct peer_id *peer = &table[first + i].peer;
+
+                peers__known_peer__init(&known[i]);
+                known[i].peer = (ProtobufCBinaryData){ peer->len, (uint8_t *) peer->bytes };
+                known[i].n_addresses = 1;
+                known[i].addresses = &address;
+                list[i] = &known[i];
+        }
+        reply.n_known = n;
         reply.known = list;
-        buffer_init(&b, 4096);
+        buffer_init(&b, 1u << 14);
         wire_pack(&b, &reply.base);
         gossip_answered(c->g, ask, buffer_bytes(&b), c->now);
         core_drain(c);
@@ -167,10 +175,29 @@ static void members_name_others(void **state) {
                 draw(&c);
                 answer_lookups(&c, 1);
                 assert_int_equal(c.n_asked, 1);
-                name(&c, c.asked[0], who, x->is_public ? &public : &private);
+                name(&c, c.asked[0], who, 1, x->is_public ? &public : &private);
                 assert_int_equal(c.n_asked, x->n_asked);
                 core_done(&c);
         }
+}
+
+/* Whoever answers does not decide for all of a draw: of the many that it names a few are asked. */
+static void an_answer_names_a_few(void **state) {
+        const struct multiaddr at = core_address(8, 9, 1, 1);
+        struct core_bench c;
+        uint64_t before;
+
+        begin(&c);
+        gossip_size(c.g, 2000, c.now);
+        draw(&c);
+        answer_lookups(&c, 1);
+        while (c.n_lookups > 0)
+                answer_lookups(&c, 0); /* dht knows nobody else, so there is room for others */
+        before = c.n_asked;
+        assert_true(before >= 1);
+        name(&c, c.asked[0], 1, PEERS - 1, &at);
+        assert_in_range(c.n_asked - before, 1, GOSSIP_OTHERS_MAX);
+        core_done(&c);
 }
 
 /* What is named to others: some who are connected, of other shards than ours. */
@@ -224,5 +251,5 @@ TEST_MAIN(cmocka_unit_test(all_shards_are_asked_at_once),
           cmocka_unit_test(who_is_known_stands_for_who_is_not),
           cmocka_unit_test(connections_come_first),
           cmocka_unit_test(who_dialled_us_does_not_come_first),
-          cmocka_unit_test(members_name_others), cmocka_unit_test(others_are_named),
-          cmocka_unit_test(nobody_is_asked_twice))
+          cmocka_unit_test(members_name_others), cmocka_unit_test(an_answer_names_a_few),
+          cmocka_unit_test(others_are_named), cmocka_unit_test(nobody_is_asked_twice))
