@@ -31,7 +31,7 @@ static const struct advice {
         { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT",
           "RESULT_LIMIT: the result is larger than allowed; raise --max-rows, --max-bytes or "
           "--max-memory, or ask for less" },
-        /* What the worker calls these rules: services/worker/sqlite_prepare.c. */
+        /* What the worker calls these rules: services/worker/sqlite/sqlite_prepare.c. */
         { OUTCOME_REFUSED, "rule=no statement",
           "there is no statement, only blanks or a comment; give one SELECT" },
         { OUTCOME_REFUSED, "rule=one statement",
@@ -84,7 +84,7 @@ static const struct advice {
         { OUTCOME_LIMIT, "which=wall",
           "the limit of wall was reached; set --timeout to what the hosts give a job, or ask "
           "for less" },
-        /* services/worker/sqlite_rows.c: a set of answers is sorted to be compared. */
+        /* services/worker/sqlite/sqlite_rows.c: a set of answers is sorted to be compared. */
         { OUTCOME_NOT_VERIFIABLE, "expression=unordered_rows",
           "more than 1,048,576 rows without an order cannot be compared; add ORDER BY over what "
           "makes each row different, or ask for less" },

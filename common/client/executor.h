@@ -37,8 +37,8 @@ struct executor_zygote {
         bool is_tainted; /* a child of it was killed by a signal */
 };
 
-/* `path` of quorate-executor. Waits for its first words at most `timeout`.
- * EXECUTOR_OK, EXECUTOR_E_START or a fault. */
+/* `path` of quorate-executor; `engine` is "sqlite", or "duckdb:" and its library. Waits for its
+ * first words at most `timeout`. EXECUTOR_OK, EXECUTOR_E_START or a fault. */
 int executor_zygote_start(const char *path, const char *engine, nsec_t timeout,
                           struct executor_zygote **ret);
 /* The same in two steps: it starts while the caller does something else. A timeout

@@ -7,9 +7,12 @@
 
 static const struct engine *const engines[] = { &engine_sqlite };
 
-const struct engine *engine_by_name(const char *name) {
+const struct engine *engine_by_name(const char *name, const char **ret_library) {
+        size_t len = strcspn(name, ":");
+
+        *ret_library = name[len] ? name + len + 1 : NULL;
         for (size_t i = 0; i < ELEMENTSOF(engines); i++) {
-                if (strcmp(engines[i]->name, name) == 0)
+                if (strlen(engines[i]->name) == len && memcmp(engines[i]->name, name, len) == 0)
                         return engines[i];
         }
         return NULL;

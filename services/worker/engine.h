@@ -45,10 +45,12 @@ struct engine_problem {
 
 struct engine_input {
         char name[64];
+        char format[16];     /* "sqlite": a database `name`; of the others one table `name` */
         const uint8_t *data; /* the file; NULL: empty tables of `schema` */
         uint64_t length;
-        struct bytes schema;
-        bool admitted; /* its content was checked before, by this build */
+        struct bytes options; /* of the format, fixed at publishing (the manifest's) */
+        struct bytes schema;  /* as describe() of a session with this one input gave it */
+        bool admitted;        /* its content was checked before, by this build */
 };
 
 struct engine_job {
@@ -92,8 +94,10 @@ struct engine_session;
 
 struct engine {
         const char *name;
-        /* In the zygote, once, before any job: whatever costs time or reads files. */
-        int (*preload)(void);
+        /* In the zygote, once, before any job: whatever costs time or reads files. `library`:
+         * the engine's shared library where it is not linked in; else NULL. 0 or a fault,
+         * said on stderr. */
+        int (*preload)(const char *library);
         /* engine/version/build: equal only where every bit of FLOAT is. */
         void (*class_name)(char ret[ENGINE_CLASS_SIZE]);
         /* Opens the inputs and closes every lock. `job` must outlive the session. */
@@ -113,7 +117,9 @@ struct engine {
 };
 
 extern const struct engine engine_sqlite;
-const struct engine *engine_by_name(const char *name); /* NULL: no such engine */
+/* `name` is "sqlite", or "duckdb:" and the path of its library, of which *ret_library is
+ * the path (NULL: none given). NULL: no such engine. */
+const struct engine *engine_by_name(const char *name, const char **ret_library);
 
 /* Fills in *p; text may be NULL and is escaped. Returns `result`. */
 int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, uint32_t sql_error,

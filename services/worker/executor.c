@@ -385,6 +385,8 @@ static int take_inputs(struct run *r) {
                 struct engine_input *in = &r->engine_job.inputs[i];
 
                 (void) snprintf(in->name, sizeof(in->name), "%s", source->name);
+                (void) snprintf(in->format, sizeof(in->format), "%s", source->format);
+                in->options = BYTES(source->options.data, source->options.len);
                 in->schema = BYTES(source->schema.data, source->schema.len);
                 in->admitted = source->admitted;
                 if (!source->has_file)

@@ -15,7 +15,7 @@
 
 enum { EXIT_USAGE = 64 };
 
-static const char usage[] = "usage: quorate-executor --zygote ENGINE\n"
+static const char usage[] = "usage: quorate-executor --zygote ENGINE[:LIBRARY]\n"
                             "Started by quorate-worker with its socket as descriptor 3.\n";
 
 /* A build with sanitizers lets system calls through that no release may allow:
@@ -29,12 +29,14 @@ static bool may_run(void) {
 int main(int argc, char **argv) {
         static const int keep[] = { 0, 1, 2, CONFINE_JOB_FD };
         const struct engine *engine;
+        const char *library = NULL;
 
         if (argc == 2 && strcmp(argv[1], "--version") == 0) {
                 (void) puts("quorate-executor " QUORATE_VERSION);
                 return EXIT_SUCCESS;
         }
-        engine = argc == 3 && strcmp(argv[1], "--zygote") == 0 ? engine_by_name(argv[2]) : NULL;
+        engine = argc == 3 && strcmp(argv[1], "--zygote") == 0 ? engine_by_name(argv[2], &library)
+                                                               : NULL;
         if (!engine) {
                 (void) fputs(usage, stderr);
                 return EXIT_USAGE;
@@ -46,5 +48,5 @@ int main(int argc, char **argv) {
         }
         if (sandbox_close_others(keep, ELEMENTSOF(keep)) < 0)
                 return EXIT_FAILURE;
-        return zygote_serve(engine, CONFINE_JOB_FD);
+        return zygote_serve(engine, library, CONFINE_JOB_FD);
 }

@@ -312,7 +312,7 @@ static int turn(struct zygote *z) {
         return r;
 }
 
-int zygote_serve(const struct engine *engine, int control_fd) {
+int zygote_serve(const struct engine *engine, const char *library, int control_fd) {
         struct zygote z = { .engine = engine, .control = control_fd };
         int r = confine_prepare();
 
@@ -320,7 +320,7 @@ int zygote_serve(const struct engine *engine, int control_fd) {
         if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
                 r = error_origin(-errno);
         if (r == 0)
-                r = engine->preload();
+                r = engine->preload(library);
         if (r == 0)
                 r = say_hello(&z);
         while (r == 0)

@@ -6,4 +6,4 @@
 struct engine;
 
 /* Serves until the other end closes; then every child is killed. Exit status. */
-int zygote_serve(const struct engine *engine, int control_fd);
+int zygote_serve(const struct engine *engine, const char *library, int control_fd);

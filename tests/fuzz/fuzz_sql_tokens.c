@@ -2,7 +2,7 @@
 #include "common/base/memory.h"
 #include "common/wire/varint.h"
 #include "services/worker/engine.h"
-#include "services/worker/sql_shape.h"
+#include "services/worker/sqlite/sql_shape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,7 +29,7 @@ static struct engine_session *session(void) {
                 buffer_put_prefixed(&schema, BYTES_STR(creates[i]));
         memcpy(job.inputs[0].name, "main", 5);
         job.inputs[0].schema = buffer_bytes(&schema);
-        check(engine_sqlite.preload() == 0);
+        check(engine_sqlite.preload(NULL) == 0);
         check(engine_sqlite.open(&job, &s, &p) == ENGINE_OK);
         return s;
 }

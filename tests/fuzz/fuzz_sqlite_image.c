@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(job.inputs[0].name, "main", 5);
         job.inputs[0].data = data;
         job.inputs[0].length = size;
-        check(engine_sqlite.preload() == 0);
+        check(engine_sqlite.preload(NULL) == 0);
         if (engine_sqlite.open(&job, &s, &p) != ENGINE_OK)
                 return 0;
         buffer_init(&schema, 2 << 20);

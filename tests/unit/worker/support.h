@@ -33,7 +33,7 @@ static inline void fixture_open(struct fixture *f) {
         int r;
 
         f->job.memory = f->job.memory ? f->job.memory : 64 << 20;
-        assert_int_equal(engine_sqlite.preload(), 0);
+        assert_int_equal(engine_sqlite.preload(NULL), 0);
         r = engine_sqlite.open(&f->job, &f->session, &p);
         if (r)
                 print_message("# open: %s %s\n", p.detail, p.text);

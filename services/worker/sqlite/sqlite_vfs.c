@@ -6,7 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/crypto/hash.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/sqlite_session.h"
 
 #define JULIAN_UNIX_EPOCH_MS 210866760000000LL /* 1970-01-01 in SQLite's Julian milliseconds */
 #define FILE_PREFIX          "/q/"

@@ -1,6 +1,6 @@
 /* Text in its usual form as canonical cells, exactly or not at all. */
 
-#include "services/worker/text_casts.h"
+#include "services/worker/sqlite/text_casts.h"
 #include "tests/support/test.h"
 
 static const struct {

@@ -4,7 +4,7 @@
  * and columns that stand bare beside aggregates. The statement is one that
  * SQLite accepted; on anything else the answers are harmless. Pure. */
 
-#include "services/worker/sql_tokens.h"
+#include "services/worker/sqlite/sql_tokens.h"
 
 struct sql_range {
         size_t from, to; /* tokens */

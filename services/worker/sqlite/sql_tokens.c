@@ -1,4 +1,4 @@
-#include "services/worker/sql_tokens.h"
+#include "services/worker/sqlite/sql_tokens.h"
 
 #include <stdlib.h>
 #include <strings.h>

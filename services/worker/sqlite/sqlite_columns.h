@@ -2,7 +2,7 @@
 
 /* What a column of an input may hold, as far as the engine guarantees it. */
 
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/sqlite_session.h"
 
 enum column_kind {
         COLUMN_UNKNOWN, /* no column of a table: an alias, a column of a view */

@@ -1,4 +1,4 @@
-#include "services/worker/text_casts.h"
+#include "services/worker/sqlite/text_casts.h"
 
 #include "common/base/memory.h"
 

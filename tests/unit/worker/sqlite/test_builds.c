@@ -2,8 +2,8 @@
 
 #include <time.h>
 
-#include "services/worker/function_rules.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/function_rules.h"
+#include "services/worker/sqlite/sqlite_session.h"
 #include "tests/unit/worker/support.h"
 
 static const char *const tables[] = {

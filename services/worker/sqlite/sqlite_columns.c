@@ -1,4 +1,4 @@
-#include "services/worker/sqlite_columns.h"
+#include "services/worker/sqlite/sqlite_columns.h"
 
 #include <strings.h>
 

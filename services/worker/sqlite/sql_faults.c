@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "common/base/memory.h"
-#include "services/worker/function_rules.h"
-#include "services/worker/sql_shape.h"
+#include "services/worker/sqlite/function_rules.h"
+#include "services/worker/sqlite/sql_shape.h"
 
 static const char *const expression_keywords[] = {
         "all",

@@ -6,7 +6,7 @@
 
 #include "common/base/map.h"
 #include "services/worker/engine.h"
-#include "services/worker/sql_tokens.h"
+#include "services/worker/sqlite/sql_tokens.h"
 
 enum sqlite_phase {
         SQLITE_PHASE_OPEN,   /* the executor's own statements */
@@ -54,7 +54,7 @@ struct sqlite_table {
 const struct sqlite_table *sqlite_table_of(const struct engine_session *s, const char *database,
                                            const char *name);
 
-/* ---- engine_sqlite.c ---- */
+/* ---- sqlite_engine.c ---- */
 /* NULL: none. `is_used` is sqlite3_compileoption_used(), but in tests. */
 const char *sqlite_foreign_option(int (*is_used)(const char *option));
 

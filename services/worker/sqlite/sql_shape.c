@@ -1,4 +1,4 @@
-#include "services/worker/sql_shape.h"
+#include "services/worker/sqlite/sql_shape.h"
 
 #include <stdio.h>
 

@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "common/base/memory.h"
-#include "services/worker/function_rules.h"
-#include "services/worker/sqlite_analyser.h"
+#include "services/worker/sqlite/function_rules.h"
+#include "services/worker/sqlite/sqlite_analyser.h"
 
 #define NUMBER_MAX 6 /* digits of '+N days' */
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "common/base/memory.h"
-#include "services/worker/function_rules.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/function_rules.h"
+#include "services/worker/sqlite/sqlite_session.h"
 
 /* Cells as large as a batch. One instruction on longer strings runs for minutes
  * between two calls of the progress handler (measured: replace() at 1 MB 3 s). */

@@ -10,7 +10,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/sqlite_session.h"
 
 /* What the mathematics library gives for arguments whose last bit differs
  * between its variants (measured: with and without FMA). Part of the class. */
@@ -124,7 +124,7 @@ static bool rehearse(void) {
 }
 
 /* In the zygote, once. */
-static int sqlite_preload(void) {
+static int sqlite_preload(const char *library) {
         const char *foreign = sqlite_foreign_option(sqlite3_compileoption_used);
         int rc;
 

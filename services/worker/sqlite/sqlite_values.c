@@ -2,7 +2,7 @@
  * looked up among the columns the statement reads, then among the aliases it
  * defines; what stays unknown is taken for the worst there is. */
 
-#include "services/worker/sqlite_analyser.h"
+#include "services/worker/sqlite/sqlite_analyser.h"
 
 #include "common/base/memory.h"
 

@@ -3,9 +3,9 @@
 /* What the files of the analysis share: one statement (or the text of one view),
  * its tokens, and where findings go. */
 
-#include "services/worker/sql_shape.h"
-#include "services/worker/sqlite_columns.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/sql_shape.h"
+#include "services/worker/sqlite/sqlite_columns.h"
+#include "services/worker/sqlite/sqlite_session.h"
 
 struct analyser {
         struct engine_session *s;

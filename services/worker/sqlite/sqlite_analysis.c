@@ -11,8 +11,8 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
-#include "services/worker/function_rules.h"
-#include "services/worker/sqlite_analyser.h"
+#include "services/worker/sqlite/function_rules.h"
+#include "services/worker/sqlite/sqlite_analyser.h"
 
 /* Those that decide the class stand first: who shows one of them shows the first. NULL: no
  * room, and others have said as much. */

@@ -1,4 +1,4 @@
-#include "services/worker/function_rules.h"
+#include "services/worker/sqlite/function_rules.h"
 
 #include <stdlib.h>
 #include <strings.h>

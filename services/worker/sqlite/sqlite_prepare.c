@@ -5,8 +5,8 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
-#include "services/worker/function_rules.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/function_rules.h"
+#include "services/worker/sqlite/sqlite_session.h"
 
 /* Beginnings of SQLite's messages at preparing; what is not here is a PARSE. */
 static const struct {

@@ -8,7 +8,7 @@
 #include "common/base/memory.h"
 #include "common/canonical/outcome.h"
 #include "common/wire/varint.h"
-#include "services/worker/sqlite_session.h"
+#include "services/worker/sqlite/sqlite_session.h"
 
 #define HEADER_SIZE        100
 #define SCHEMA_VERSION     1

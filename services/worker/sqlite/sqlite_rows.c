@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "common/canonical/outcome.h"
-#include "services/worker/sqlite_session.h"
-#include "services/worker/text_casts.h"
+#include "services/worker/sqlite/sqlite_session.h"
+#include "services/worker/sqlite/text_casts.h"
 
 #define EXACT_DOUBLE_MAX (INT64_C(1) << 53)
 

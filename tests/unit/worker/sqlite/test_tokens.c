@@ -1,6 +1,6 @@
 /* Tokens, their depth, and the shape made of them. */
 
-#include "services/worker/sql_shape.h"
+#include "services/worker/sqlite/sql_shape.h"
 #include "tests/support/test.h"
 
 static const struct {
