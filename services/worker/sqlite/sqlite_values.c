@@ -88,16 +88,28 @@ static bool is_integer_call(const struct analyser *a, size_t i) {
                (is_any(&a->tokens, i, names) && sql_token_is(&a->tokens, i + 1, "("));
 }
 
+/* From CASE or WHEN to the THEN that belongs to it: what is asked there is no value. */
+static size_t behind_condition(const struct sql_tokens *t, size_t i, size_t end) {
+        int open = 0;
+
+        while (++i < end && (open > 0 || !sql_token_is(t, i, "then")))
+                open += sql_token_is(t, i, "case") ? 1 : sql_token_is(t, i, "end") ? -1 : 0;
+        return i;
+}
+
 /* The next token that matters for a value: of a subquery only its result expressions,
- * of OVER and FILTER nothing. */
+ * of CASE what stands behind THEN and ELSE, of OVER and FILTER nothing. */
 static size_t next_of(const struct analyser *a, size_t i, size_t end) {
         static const char *const clauses[] = { "from",  "where", "group",     "having",
                                                "order", "limit", "partition", NULL };
+        static const char *const conditions[] = { "case", "when", NULL };
         const struct sql_tokens *t = &a->tokens;
         uint32_t depth;
 
         if (is_integer_call(a, i))
                 return t->tokens[i + 1].match + 1;
+        if (is_any(t, i, conditions))
+                return behind_condition(t, i, end);
         i++;
         if (i >= end || !is_any(t, i, clauses) ||
             (sql_token_is(t, i, "from") && sql_token_is(t, i - 1, "distinct") &&
@@ -148,7 +160,15 @@ static bool defines(const struct analyser *a, size_t k, struct sql_range *ret) {
         return from < end;
 }
 
-/* A list of names before AS: the columns of a common table expression. */
+/* What stands behind AS: the body of a common table expression or of a view, no alias. */
+static bool is_body(const struct sql_tokens *t, size_t i) {
+        static const char *const begins[] = { "(", "not", "select", "with", "values", NULL };
+
+        return is_any(t, i, begins) ||
+               (sql_token_is(t, i, "materialized") && sql_token_is(t, i + 1, "("));
+}
+
+/* A list of names before AS: the columns of a common table expression or of a view. */
 static bool in_column_list(const struct analyser *a, size_t i) {
         const struct sql_tokens *t = &a->tokens;
         size_t close = i;
@@ -156,7 +176,7 @@ static bool in_column_list(const struct analyser *a, size_t i) {
         while (close < t->n && (is_name(a, close) || sql_token_is(t, close, ",")))
                 close++;
         return sql_token_is(t, close, ")") && sql_token_is(t, close + 1, "as") &&
-               t->tokens[close].match > 0;
+               is_body(t, close + 2);
 }
 
 static bool overflows(const struct analyser *a, struct sql_range r, unsigned level);
