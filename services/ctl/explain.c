@@ -31,7 +31,7 @@ static void show_json(const struct quorate_explanation *e) {
         json_member_string(stdout, "route", e->route, &first);
         json_member_string(stdout, "reason", e->reason, &first);
         json_member_string(stdout, "rewrite", e->rewrite, &first);
-        json_key(stdout, "findings", &first);
+        json_key(stdout, "reasons", &first);
         fputc('[', stdout);
         for (size_t i = 0; i < e->n_findings; i++) {
                 bool inner = true;

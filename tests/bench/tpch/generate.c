@@ -158,7 +158,7 @@ static const struct {
 int main(int argc, char **argv) {
         double scale = argc == 5 && strcmp(argv[1], "--scale") == 0 ? strtod(argv[2], NULL) : 0;
 
-        for (size_t i = 0; scale >= 0.001 && scale <= 100 && i < ELEMENTSOF(forms); i++) {
+        for (size_t i = 0; scale >= 0.01 && scale <= 100 && i < ELEMENTSOF(forms); i++) {
                 int r;
 
                 if (strcmp(argv[3], forms[i].name) != 0)

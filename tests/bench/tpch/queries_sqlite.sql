@@ -1,7 +1,7 @@
 -- The 22 questions of TPC-H (2.4, with the validation parameters) over tables whose money is INTEGER cents and whose
 -- percentages are INTEGER hundredths, so that sums are exact; dates are ISO text.
 -- Headings: number, class as written (--no-rewrite), class as rewritten, and what decides it.
--- Q1 FLOAT FLOAT avg()
+-- Q1 FLOAT FLOAT avg
 SELECT l_returnflag, l_linestatus, sum(l_quantity) AS sum_qty, sum(l_extendedprice) AS sum_base_price,
        sum(l_extendedprice * (100 - l_discount)) AS sum_disc_price,
        sum(l_extendedprice * (100 - l_discount) * (100 + l_tax)) AS sum_charge,
@@ -49,7 +49,7 @@ FROM (SELECT n1.n_name AS supp_nation, n2.n_name AS cust_nation, substr(l_shipda
         AND ((n1.n_name = 'FRANCE' AND n2.n_name = 'GERMANY') OR (n1.n_name = 'GERMANY' AND n2.n_name = 'FRANCE'))
         AND l_shipdate BETWEEN '1995-01-01' AND '1996-12-31') AS shipping
 GROUP BY supp_nation, cust_nation, l_year ORDER BY supp_nation, cust_nation, l_year;
--- Q8 FLOAT FLOAT /
+-- Q8 FLOAT FLOAT computes
 SELECT o_year, sum(CASE WHEN nation = 'BRAZIL' THEN volume ELSE 0 END) * 1.0 / sum(volume) AS mkt_share
 FROM (SELECT substr(o_orderdate, 1, 4) AS o_year, l_extendedprice * (100 - l_discount) AS volume,
              n2.n_name AS nation
@@ -96,7 +96,7 @@ FROM (SELECT c_custkey, count(o_orderkey) AS c_count
       FROM customer LEFT OUTER JOIN orders ON c_custkey = o_custkey AND o_comment NOT LIKE '%special%requests%'
       GROUP BY c_custkey) AS c_orders
 GROUP BY c_count ORDER BY custdist DESC, c_count DESC;
--- Q14 FLOAT FLOAT /
+-- Q14 FLOAT FLOAT computes
 SELECT 100.0 * sum(CASE WHEN p_type LIKE 'PROMO%' THEN l_extendedprice * (100 - l_discount) ELSE 0 END)
        / sum(l_extendedprice * (100 - l_discount)) AS promo_revenue
 FROM lineitem, part
@@ -113,7 +113,7 @@ WHERE p_partkey = ps_partkey AND p_brand <> 'Brand#45' AND p_type NOT LIKE 'MEDI
   AND p_size IN (49, 14, 23, 45, 19, 3, 36, 9)
   AND ps_suppkey NOT IN (SELECT s_suppkey FROM supplier WHERE s_comment LIKE '%Customer%Complaints%')
 GROUP BY p_brand, p_type, p_size ORDER BY supplier_cnt DESC, p_brand, p_type, p_size;
--- Q17 FLOAT FLOAT avg()
+-- Q17 FLOAT FLOAT avg
 SELECT sum(l_extendedprice) / 7.0 AS avg_yearly FROM lineitem, part
 WHERE p_partkey = l_partkey AND p_brand = 'Brand#23' AND p_container = 'MED BOX'
   AND l_quantity < (SELECT 0.2 * avg(l_quantity) FROM lineitem WHERE l_partkey = p_partkey);
@@ -150,7 +150,7 @@ WHERE s_suppkey = l1.l_suppkey AND o_orderkey = l1.l_orderkey AND o_orderstatus 
                   AND l3.l_receiptdate > l3.l_commitdate)
   AND s_nationkey = n_nationkey AND n_name = 'SAUDI ARABIA'
 GROUP BY s_name ORDER BY numwait DESC, s_name LIMIT 100;
--- Q22 FLOAT FLOAT avg()
+-- Q22 FLOAT FLOAT avg
 SELECT cntrycode, count(*) AS numcust, sum(c_acctbal) AS totacctbal
 FROM (SELECT substr(c_phone, 1, 2) AS cntrycode, c_acctbal FROM customer
       WHERE substr(c_phone, 1, 2) IN ('13', '31', '23', '29', '30', '18', '17')

@@ -46,7 +46,8 @@ struct tpch_value {
 };
 
 /* Calls fn once a row, in the order of the primary key; the values are valid during the call. fn
- * returns 0, or what the walk then ends with. `scale` 1: 6 million lines; at least 0.001. */
+ * returns 0, or what the walk then ends with. `scale` 1: 6 million lines; at least 0.01, below
+ * which a part could not have four suppliers. */
 typedef int (*tpch_row_fn)(void *userdata, const struct tpch_value *row);
 int tpch_rows(enum tpch_table table, double scale, tpch_row_fn fn, void *userdata);
 
