@@ -175,7 +175,7 @@ static void letter_text(const Dht__Record *r, const Keyring__OpenMailboxReply *o
         char name[2 * LETTER_ID + 8], age[PEOPLE_AGE_SIZE], id[PEER_ID_TEXT_SIZE];
 
         printf("letter   %s\n", letter_id(r, name));
-        printf("age      %s", people_age(r->age_ms, age));
+        printf("age      at most %s", people_age(r->age_ms, age));
         printf(", expires in %s\n", people_age(r->expires_ms, age));
         if (opened) {
                 printf("from     %s (it signed this)\n", people_peer(opened->sender, id));

@@ -142,12 +142,12 @@ void record_view_text(const Dht__Record *r, uint32_t asked) {
 }
 
 const struct table_column record_view_columns[] = {
-        { "NAME", .widest = 48 },
         { "KIND" },
         { "PUBLISHER" },
         { "AGE", .right = true },
         { "EXPIRES", .right = true },
         { "BYTES", .right = true },
+        { "NAME" }, /* last and whole: as `record get` takes it */
         {},
 };
 
@@ -155,7 +155,6 @@ void record_view_cells(const struct command_context *ctx, struct table *t, const
         char name[RECORD_VIEW_NAME_SIZE], id[PEER_ID_TEXT_SIZE], age[PEOPLE_AGE_SIZE];
         char shown[PEOPLE_SHORT_SIZE];
 
-        table_cell(t, "%s", record_view_name_text(people_bytes(r->name), name));
         table_foreign(t, r->kind);
         table_cell(t, "%s",
                    r->own                ? "this node"
@@ -165,4 +164,5 @@ void record_view_cells(const struct command_context *ctx, struct table *t, const
         table_cell(t, "%s", people_age(r->age_ms, age));
         table_cell(t, "%s", people_age(r->expires_ms, age));
         table_cell(t, "%zu", r->value.len > 0 ? r->value.len : r->payload.len);
+        table_cell(t, "%s", record_view_name_text(people_bytes(r->name), name));
 }

@@ -6,7 +6,7 @@
 #include "common/base/text.h"
 #include "services/ctl/colour.h"
 
-#define CELL_SIZE 512
+#define CELL_SIZE 1024 /* a record's name in hex digits and more */
 
 void table_init(struct table *t, const struct table_column *columns) {
         *t = (struct table){ .columns = columns };

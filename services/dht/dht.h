@@ -110,7 +110,6 @@ struct dht_result {
         struct refbuf *name, *value; /* of a record; value as signed */
         uint64_t sequence;
         struct peer_id publisher;
-        nsec_t age;
         unsigned copies;    /* how many of those asked had this very value */
         bool is_unverified; /* a hint: never answered us itself */
         /* Of a peer that was not looked up: it stands in the table, or is connected only. */

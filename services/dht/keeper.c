@@ -116,7 +116,7 @@ static void free_pending(struct pending *p) {
         void *value;
 
         while (p->values && map_next(p->values, &cursor, &slot, &value))
-                refbuf_unref(value);
+                found_free(value);
         map_free(p->values);
         refbuf_unref(p->name);
         refbuf_unref(p->tombstone);

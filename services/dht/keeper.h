@@ -47,8 +47,9 @@ struct keeper_result {
         uint64_t sequence;
 };
 typedef void (*keeper_done_fn)(void *userdata, const struct keeper_result *result, nsec_t now);
-/* A value found; verified by the table. Views. */
-typedef void (*keeper_value_fn)(void *userdata, const struct stored_record *r);
+/* A value found; verified by the table. Views. `n_copies`: so many of those asked had it; 0: only
+ * we. received_us is now. */
+typedef void (*keeper_value_fn)(void *userdata, const struct stored_record *r, size_t n_copies);
 
 /* Where a call ends. `found` only for those that read. Copied. */
 struct keeper_call {

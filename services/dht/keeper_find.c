@@ -1,5 +1,6 @@
 /* Reading what many may write: topics, mailboxes, receipts. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/map.h"
@@ -28,22 +29,39 @@ static bool is_read(struct pending *p, const struct stored_record *r) {
         return true;
 }
 
-/* Takes a value over if it is new or better; false: it is not one. */
-static bool take_value(struct pending *p, struct bytes value, nsec_t now) {
+struct found *found_free(struct found *f) {
+        if (!f)
+                return NULL;
+        refbuf_unref(f->value);
+        free(f);
+        return NULL;
+}
+
+static void take_over(struct pending *p, const uint8_t slot[32], struct bytes value, size_t n) {
+        struct found *f = xnew(struct found);
+
+        *f = (struct found){ refbuf_new(value), n };
+        found_free(map_set(p->values, BYTES(slot, 32), f));
+}
+
+/* Takes a value over if it is new or better; false: it is not one. `n`: copies of it, 0 for ours.
+ */
+static bool take_value(struct pending *p, struct bytes value, size_t n, nsec_t now) {
         struct keeper *k = p->keeper;
         struct bytes name = refbuf_bytes(p->name);
         struct stored_record r;
-        struct refbuf *held;
+        struct found *held;
 
         if (rules_validate(k->rules, name, value, dht_wall_us(k->dht, now), &r))
                 return false;
         if (r.kind == RECORD_MAILBOX && is_read(p, &r))
                 return true;
         held = map_get(p->values, BYTES_OF(r.slot));
-        if (held ? rules_select(name, refbuf_bytes(held), value) <= 0
-                 : map_count(p->values) >= VALUES_MAX)
-                return true;
-        refbuf_unref(map_set(p->values, BYTES_OF(r.slot), refbuf_new(value)));
+        if (held && bytes_equal(refbuf_bytes(held->value), value))
+                held->n_copies += n;
+        else if (held ? rules_select(name, refbuf_bytes(held->value), value) > 0
+                      : map_count(p->values) < VALUES_MAX)
+                take_over(p, r.slot, value, n);
         return true;
 }
 
@@ -57,27 +75,33 @@ static bool take_own(void *userdata, const struct stored_record *r) {
         struct reading *reading = userdata;
 
         if (r->kind != RECORD_TOMBSTONE)
-                (void) take_value(reading->pending, r->value, reading->now);
+                (void) take_value(reading->pending, r->value, 0, reading->now);
         return true;
 }
 
-static void show_all(struct pending *p, nsec_t now) {
+/* One node may name a value on several of its pages: never more copies than nodes. */
+static void show_all(struct pending *p, const struct errand_sum *sum, nsec_t now) {
         size_t cursor = 0;
         struct stored_record r;
         struct bytes slot;
-        void *value;
+        void *at;
 
-        while (map_next(p->values, &cursor, &slot, &value))
-                if (!rules_validate(p->keeper->rules, refbuf_bytes(p->name), refbuf_bytes(value),
+        while (map_next(p->values, &cursor, &slot, &at)) {
+                const struct found *f = at;
+
+                if (!rules_validate(p->keeper->rules, refbuf_bytes(p->name), refbuf_bytes(f->value),
                                     dht_wall_us(p->keeper->dht, now), &r))
-                        p->call.found(p->call.userdata, &r);
+                        p->call.found(p->call.userdata, &r,
+                                      f->n_copies < sum->n_answered ? f->n_copies
+                                                                    : sum->n_answered);
+        }
 }
 
 static void on_read(void *userdata, const struct errand_sum *sum, nsec_t now) {
         struct pending *p = userdata;
         bool is_there = map_count(p->values) > 0 || sum->n_answered > 0;
 
-        show_all(p, now);
+        show_all(p, sum, now);
         keeper_end(p, is_there ? KEEPER_OK : KEEPER_E_NOBODY, NULL, sum, now);
 }
 
@@ -86,7 +110,7 @@ static bool take_page(struct pending *p, const Record__Reply *reply) {
         nsec_t now = p->began;
 
         for (size_t i = 0; i < reply->n_values; i++)
-                if (!take_value(p, record_bytes(reply->values[i]), now))
+                if (!take_value(p, record_bytes(reply->values[i]), 1, now))
                         return false;
         return reply->next.len > 0 && reply->n_values > 0;
 }
@@ -192,20 +216,20 @@ static struct refbuf *heard_status(void *userdata, const Record__Reply *reply) {
                                 &parts) &&
                     peer_id_equal(&parts.fields.publisher, &p->recipient) &&
                     names_slot(parts.fields.payload, p->slot))
-                        (void) map_set(p->values, BYTES_OF(p->slot), refbuf_new(value));
+                        take_over(p, p->slot, value, 1);
         }
         return NULL;
 }
 
 static void on_status(void *userdata, const struct errand_sum *sum, nsec_t now) {
         struct pending *p = userdata;
-        struct refbuf *value = map_get(p->values, BYTES_OF(p->slot));
+        const struct found *f = map_get(p->values, BYTES_OF(p->slot));
         struct stored_record r = { .kind = RECORD_TOMBSTONE, .name = refbuf_bytes(p->name) };
 
-        if (value) {
-                r.value = refbuf_bytes(value);
+        if (f) {
+                r.value = refbuf_bytes(f->value);
                 memcpy(r.slot, p->slot, sizeof(r.slot));
-                p->call.found(p->call.userdata, &r);
+                p->call.found(p->call.userdata, &r, f->n_copies);
         }
         keeper_told(p, sum, now);
 }

@@ -27,6 +27,13 @@ struct keeper {
         size_t n_carrying; /* inherit.c */
 };
 
+/* The best value of a slot so far. */
+struct found {
+        struct refbuf *value;
+        size_t n_copies; /* that nodes said to have */
+};
+struct found *found_free(struct found *f); /* always NULL */
+
 /* A call of the shell that is under way. */
 struct pending {
         struct list link;
@@ -37,7 +44,7 @@ struct pending {
         uint64_t sequence;
         struct keeper_call call;
         nsec_t began;       /* reading */
-        struct map *values; /* slot -> struct refbuf */
+        struct map *values; /* slot -> struct found */
         struct peer_id recipient;
         uint8_t slot[32];
         struct refbuf *tombstone; /* of a letter that the node being read still has */

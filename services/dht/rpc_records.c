@@ -18,6 +18,7 @@
 
 #define GATHER_MAX  128
 #define LIST_MAX    200
+#define HOUR_US     INT64_C(3600000000)
 #define MINE_STEP   (UINT64_C(1) << 14) /* tries of a proof of work in one turn: about 4 ms */
 #define REPLY_BYTES (768 * 1024)        /* a reply on the bus is at most 1 MiB */
 
@@ -80,7 +81,13 @@ static const char *kind_text(enum record_kind kind) {
         return (size_t) kind < ELEMENTSOF(texts) && texts[kind] ? texts[kind] : "";
 }
 
-static void put_keychange(struct call *call, const struct keychange *c, Dht__Record *ret) {
+static uint64_t ms_between(int64_t from_us, int64_t to_us) {
+        return to_us > from_us ? (uint64_t) (to_us - from_us) / 1000 : 0;
+}
+
+static void put_keychange(struct call *call, const struct keychange *c, int64_t now_us,
+                          Dht__Record *ret) {
+        ret->age_ms = ms_between(c->created_us, now_us);
         ret->kind = (char *) kind_text(c->kind == KEYCHANGE_ROTATION ? RECORD_ROTATION
                                                                      : RECORD_REVOCATION);
         ret->publisher = keep(call, peer_id_bytes(&c->peer));
@@ -88,56 +95,58 @@ static void put_keychange(struct call *call, const struct keychange *c, Dht__Rec
         ret->payload = keep(call, peer_id_bytes(&c->successor));
 }
 
+static void put_signed(struct call *call, const struct record_statement *s, int64_t now_us,
+                       Dht__Record *ret) {
+        ret->kind = (char *) kind_text(s->kind);
+        ret->publisher = keep(call, peer_id_bytes(&s->publisher));
+        ret->sequence = s->sequence;
+        ret->payload = keep(call, s->payload);
+        ret->age_ms = ms_between(s->created_us, now_us);
+        ret->expires_ms = ms_between(now_us, s->created_us + (int64_t) s->ttl_s * 1000000);
+}
+
 /* What the publisher signed, taken apart; a letter's value as it is. */
-static void put_value(struct call *call, struct bytes value, Dht__Record *ret) {
+static void put_value(struct call *call, struct bytes value, int64_t now_us, Dht__Record *ret) {
+        struct keychange_parts change;
         struct record_parts parts;
         struct letter letter;
 
-        struct keychange_parts change;
-
         ret->value = keep(call, value);
+        ret->payload = ret->value;
         if (keychange_split(value, &change) == KEYCHANGE_OK) {
-                put_keychange(call, &change.fields, ret);
-                return;
+                put_keychange(call, &change.fields, now_us, ret);
+        } else if (!record_split(value, &parts)) {
+                put_signed(call, &parts.fields, now_us, ret);
+        } else if (letter_read(value, &letter)) {
+                ret->payload = keep(call, letter.sealed);
+                ret->age_ms = ms_between(letter.hour * HOUR_US, now_us);
         }
-        if (record_split(value, &parts)) {
-                ret->payload = letter_read(value, &letter) ? keep(call, letter.sealed) : ret->value;
-                return;
-        }
-        ret->kind = (char *) kind_text(parts.fields.kind);
-        ret->publisher = keep(call, peer_id_bytes(&parts.fields.publisher));
-        ret->sequence = parts.fields.sequence;
-        ret->payload = keep(call, parts.fields.payload);
-}
-
-static uint64_t ms_between(int64_t from_us, int64_t to_us) {
-        return to_us > from_us ? (uint64_t) (to_us - from_us) / 1000 : 0;
 }
 
 static Dht__Record *put_stored(struct call *call, const struct stored_record *r, int64_t now_us) {
         Dht__Record *out = call_alloc(call, sizeof(*out));
 
         dht__record__init(out);
-        put_value(call, r->value, out);
+        out->age_ms = ms_between(r->received_us, now_us); /* where the value does not say it */
+        put_value(call, r->value, now_us, out);
         out->name = keep(call, r->name);
         if (!out->kind[0])
                 out->kind = (char *) kind_text((enum record_kind) r->kind);
         if (r->kind == RECORD_MAILBOX)
                 out->name = keep(call, BYTES(r->slot, sizeof(r->slot)));
-        out->age_ms = ms_between(r->received_us, now_us);
         out->expires_ms = ms_between(now_us, r->expires_us);
         out->own = r->class == STORE_OWN;
         return out;
 }
 
-static void on_value(void *userdata, const struct stored_record *r) {
+static void on_value(void *userdata, const struct stored_record *r, size_t n_copies) {
         struct gathering *g = userdata;
 
         if (g->n == g->max || g->bytes + r->value.len > REPLY_BYTES)
                 return;
         g->bytes += 2 * r->value.len + 256;
-        g->records[g->n++] =
-                put_stored(g->call, r, dht_wall_us(g->shell->core, shell_now(g->shell)));
+        g->records[g->n] = put_stored(g->call, r, dht_wall_us(g->shell->core, shell_now(g->shell)));
+        g->records[g->n++]->copies = (uint32_t) n_copies;
 }
 
 /* ---- Ends ---- */
@@ -290,9 +299,8 @@ static void end_found(struct shell *s, struct pending_call *p, unsigned code, co
                 if (!r->value)
                         continue;
                 dht__record__init(out);
-                put_value(p->call, refbuf_bytes(r->value), out);
+                put_value(p->call, refbuf_bytes(r->value), dht_wall_us(s->core, shell_now(s)), out);
                 out->name = r->name ? keep(p->call, refbuf_bytes(r->name)) : out->name;
-                out->age_ms = r->age / NSEC_PER_MSEC;
                 out->copies = r->copies;
                 reply.records[reply.n_records++] = out;
         }
@@ -491,7 +499,7 @@ static void records_send(Dht__Records_Service *service, const Dht__SendRequest *
         }
         g->sealed = refbuf_new(bytes_of(in->sealed));
         g->letter.sealed = refbuf_bytes(g->sealed);
-        g->letter.hour = (uint32_t) (dht_wall_us(s->core, shell_now(s)) / INT64_C(3600000000));
+        g->letter.hour = (uint32_t) (dht_wall_us(s->core, shell_now(s)) / HOUR_US);
         if (loop_add_defer(s->loop, on_mine, g, &g->mining) || loop_defer(g->mining)) {
                 call_fail(call, DHT_E_BUSY, "no timer");
                 gathering_free(g);

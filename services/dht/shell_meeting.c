@@ -35,7 +35,7 @@ static const char *const public_protocols[_DHT_PROTOCOL_N] = {
 
 /* Whoever knows the secret wrote this: worth a dial. Whether it speaks our network's protocols
  * shows then, as with any other. */
-static void on_member(void *userdata, const struct stored_record *r) {
+static void on_member(void *userdata, const struct stored_record *r, size_t n_copies) {
         struct shell_meeting *sm = userdata;
         struct multiaddr addresses[RECORD_ADDRESSES_MAX];
         char peer[PEER_ID_TEXT_SIZE];

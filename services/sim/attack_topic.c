@@ -116,7 +116,7 @@ static void on_spam(struct network *net, struct node *nobody, struct event *e) {
 
 /* ---- Readers ---- */
 
-static void found(void *userdata, const struct stored_record *r) {
+static void found(void *userdata, const struct stored_record *r, size_t n_copies) {
         struct reading *reading = userdata;
 
         reading->n_all++;

@@ -1,6 +1,7 @@
 /* quorate find, record, topic, mailbox, dht, status and doctor on discovery: against a node
  * made of scripts. */
 
+#include "common/base/text.h"
 #include "common/canonical/record.h"
 #include "proto/coordinator.pb-c.h"
 #include "proto/dht.pb-c.h"
@@ -178,14 +179,21 @@ static void test_record_put(void **state) {
 
 /* All pages, each after the last name of the one before. */
 static void test_record_list(void **state) {
-        Dht__Record a = record_of("name", "/name/x", BYTES_NONE);
-        Dht__Record b = record_of("topic", "/topic/" EVIL, BYTES_NONE);
+        Dht__Record a = record_of("name", "/name/" ONE "/a-long-label", BYTES_NONE);
+        Dht__Record b = record_of("topic",
+                                  "/topic/"
+                                  "x",
+                                  BYTES_NONE);
+        char topic[7 + 128 + 1] = "/topic/", hex[2 * sizeof(topic)];
         Dht__Record *first[] = { &a }, *second[] = { &b };
         Dht__ListReply reply = DHT__LIST_REPLY__INIT;
         const Dht__ListRequest *r;
         struct scripted *s = *state;
 
         a.own = true;
+        memset(topic + 7, 1, 128);
+        hex_encode(BYTES_STR(topic), hex);
+        b.name = text_data(topic);
         reply.n_records = 1;
         reply.records = first;
         reply.truncated = true;
@@ -199,10 +207,12 @@ static void test_record_list(void **state) {
         assert_int_equal(scripted_calls(s, RECORD, "List"), 2);
         r = scripted_request(s, RECORD, "List");
         assert_true(r->foreign);
-        assert_bytes_equal(people_bytes(r->after), BYTES_STR("/name/x"));
+        assert_bytes_equal(people_bytes(r->after), BYTES_STR("/name/" ONE "/a-long-label"));
         assert_int_equal(r->inside, 7);
         assert_has(scripted_out(s), "this node");
-        assert_has(scripted_out(s), "hex:2f746f7069632f611b5b32"); /* cut, and no escape in it */
+        /* Whole, as `record get` takes it, and no escape in it. */
+        assert_has(scripted_out(s), "  /name/" ONE "/a-long-label\n");
+        assert_has(scripted_out(s), hex);
 }
 
 static void test_record_rm(void **state) {
@@ -305,7 +315,7 @@ static void test_mailbox_read(void **state) {
         script_records(s, "Mailbox", letters, 2);
         scripted_reply(s, RECORD, "Forget", &empty);
         assert_int_equal(RUN(s, "mailbox", "read"), 0);
-        assert_has(scripted_out(s), "letter   hex:0102fe\n");
+        assert_has(scripted_out(s), "letter   hex:0102fe\nage      at most 61s, expires in 2h\n");
         assert_has(scripted_out(s),
                    "from     " ONE " (it signed this)\n  dear\n  from     forged\n");
         assert_has(scripted_out(s), "letter   hex:0304fe\n");

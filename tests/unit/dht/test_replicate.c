@@ -121,7 +121,7 @@ static int setup(void **state) {
 struct outcome {
         bool is_done;
         struct keeper_result result;
-        size_t n_found;
+        size_t n_found, fewest_copies;
         struct bytes expected;
         size_t n_expected;
 };
@@ -133,10 +133,11 @@ static void on_done(void *userdata, const struct keeper_result *result, nsec_t n
         o->result = *result;
 }
 
-static void on_found(void *userdata, const struct stored_record *r) {
+static void on_found(void *userdata, const struct stored_record *r, size_t n_copies) {
         struct outcome *o = userdata;
 
-        o->n_found++;
+        if (o->n_found++ == 0 || n_copies < o->fewest_copies)
+                o->fewest_copies = n_copies;
         o->n_expected += o->expected.len && r->value.len >= o->expected.len &&
                          memmem(r->value.data, r->value.len, o->expected.data, o->expected.len);
 }
@@ -220,6 +221,8 @@ static void topics_are_found(void **state) {
         o = find_topic(net, 50, "chess");
         assert_int_equal(o.result.code, KEEPER_OK);
         assert_int_equal(o.n_found, 12);
+        assert_true(o.fewest_copies >= 18);
+        assert_true(o.fewest_copies <= o.result.n_asked);
         assert_int_equal(find_topic(net, 50, "checkers").n_found, 0);
         o = put(net, 3, RECORD_TOPIC, "bad\nlabel", BYTES_NONE);
         assert_int_equal(o.result.code, KEEPER_E_INVALID);
@@ -516,6 +519,7 @@ static void letters_are_delivered_once(void **state) {
         wait_for(net, &o);
         assert_int_equal(o.n_found, 1);
         assert_int_equal(o.n_expected, 1);
+        assert_true(o.fewest_copies >= 18);
 
         o = (struct outcome){};
         keeper_forget(to->records, slots, 1, &CALL(&o), net->now);
