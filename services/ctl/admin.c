@@ -12,6 +12,7 @@
 #include "services/ctl/discovery_status.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
+#include "services/ctl/own_key.h"
 #include "services/ctl/people.h"
 #include "services/ctl/services_file.h"
 
@@ -132,6 +133,7 @@ static void status_text(const struct command_context *ctx, const struct whole_st
                 peer_id_text(&peer, id);
         printf("peer         %s%s%s%s\n", id, s->paused ? colour_begin(ctx, stdout, "paused") : "",
                s->paused ? "  (paused)" : "", s->paused ? colour_end(ctx, stdout, "paused") : "");
+        own_key_text(w->discovery.gossip.message);
         for (size_t i = 0; t && i < t->n_listen; i++)
                 printf("listens on   %s\n", t->listen[i]);
         for (size_t i = 0; t && i < t->n_observed; i++)

@@ -15,6 +15,7 @@
 #include "services/ctl/format.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
+#include "services/ctl/own_key.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/rows_file.h"
 
@@ -497,5 +498,7 @@ int ask_once(const struct command_context *ctx, const struct ask_options *o, str
                 return ask_complain(ctx, q, c);
         code = ask_show(ctx, o, q, r);
         quorate_result_free(r);
+        if (code != EXIT_OK && code != EXIT_USAGE)
+                own_key_warn(ctx);
         return code;
 }

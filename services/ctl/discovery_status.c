@@ -78,6 +78,7 @@ static void gossip_json(const Gossip__StatusReply *g) {
         json_member_u64(stdout, "bits", g->bits, &first);
         json_member_u64(stdout, "offers", g->offers, &first);
         json_member_u64(stdout, "presences", g->presences, &first);
+        json_member_bool(stdout, "revoked", g->revoked, &first);
         fputc('}', stdout);
 }
 

@@ -5,6 +5,7 @@
 #include "common/base/cleanup.h"
 #include "common/wire/multiaddr.h"
 #include "services/ctl/discovery.h"
+#include "services/ctl/own_key.h"
 #include "services/ctl/peer_list.h"
 #include "services/ctl/peers_topic.h"
 #include "services/ctl/people.h"
@@ -228,6 +229,7 @@ static int run(const struct command_context *ctx) {
         bool by_topic = o->topic || o->topic_secret;
         bool asks = o->rpc || o->discover || o->depth != peers_defaults.depth ||
                     ctx->operands.n_items > 0;
+        int code;
 
         if (by_topic && (asks || o->gossip || o->all))
                 return complain(ctx, EXIT_USAGE,
@@ -240,7 +242,9 @@ static int run(const struct command_context *ctx) {
                                 "peers: --%s shows what this node knows, --rpc and PEER ask "
                                 "others; give one of them",
                                 o->gossip ? "gossip" : "all");
-        return asks ? show_told(ctx) : show_known(ctx);
+        code = asks ? show_told(ctx) : show_known(ctx);
+        own_key_warn(ctx);
+        return code;
 }
 
 const struct command command_peers = {

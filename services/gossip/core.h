@@ -83,7 +83,7 @@ struct gossip {
         struct map *peers, *asks, *calls, *denied;
         struct list actions, ask_order, call_order;
         uint64_t next_id, n_revoked;
-        bool is_started;
+        bool is_started, is_revoked;
         nsec_t now; /* of the latest input, for what it sets off */
 
         /* ourselves */

@@ -48,6 +48,8 @@ static void store(struct gossip *g, nsec_t now) {
                 list[state.n_denied++] = out;
         }
         state.sequence = g->stored_sequence;
+        if (g->is_revoked)
+                state.revoked = (ProtobufCBinaryData){ g->self.len, (uint8_t *) g->self.bytes };
         buffer_init(&b, DENIED_MAX * 256);
         wire_pack(&b, &state.base);
         gossip_add(g, GOSSIP_STORE, 0)->data = refbuf_new(buffer_bytes(&b));
@@ -106,9 +108,12 @@ static bool has_place(const struct gossip *g, const struct peer_id *peer) {
         return g->n_revoked < REVOKED_MAX || gossip_known(g, peer) || gossip_is_blocked(g, peer);
 }
 
-static void say_own(struct gossip *g, const struct keychange *c) {
+/* We do not block ourselves: people are told, now and when they ask. */
+static void keep_own(struct gossip *g, const struct keychange *c, nsec_t now) {
         struct gossip_action *a = gossip_add(g, GOSSIP_EVENT, 0);
 
+        g->is_revoked = true;
+        store(g, now);
         a->peer = c->peer;
         a->event.name = "revoked";
         a->event.text = "this node's own key was revoked: others refuse it from now on; make "
@@ -129,6 +134,8 @@ bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
         d = map_get(g->denied, peer_id_bytes(peer));
         if (d && d->is_revoked)
                 return true;
+        if (g->is_revoked && peer_id_equal(peer, &g->self))
+                return false;
         if (!has_place(g, peer)) {
                 g_count(g, GOSSIP_REVOKED_REFUSED);
                 return false;
@@ -136,7 +143,7 @@ bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
         if (!keychange_verify(&parts, g->verify, g->verify_userdata))
                 return false;
         if (peer_id_equal(peer, &g->self)) {
-                say_own(g, &parts.fields);
+                keep_own(g, &parts.fields, now);
                 return false;
         }
         if (!denied_make(g, peer))
@@ -221,6 +228,8 @@ bool gossip_restore(struct gossip *g, struct bytes stored, nsec_t now) {
         for (size_t i = 0; i < in->n_denied; i++)
                 restore_one(g, in->denied[i], now);
         g->sequence = g->stored_sequence = in->sequence;
+        g->is_revoked =
+                bytes_equal(BYTES(in->revoked.data, in->revoked.len), peer_id_bytes(&g->self));
         return true;
 }
 

@@ -553,6 +553,7 @@ void gossip_status(const struct gossip *g, struct gossip_status *ret) {
                 .bits = g->bits,
                 .shard = g->shards[0].topic,
                 .is_in_both = g->in_both,
+                .is_revoked = g->is_revoked,
         };
         while (map_next(g->peers, &cursor, &key, &value))
                 ret->streams += ((struct known_peer *) value)->has_stream;

@@ -133,8 +133,8 @@ bool gossip_is_blocked(const struct gossip *g, const struct peer_id *peer);
 struct gossip_status {
         size_t peers, streams, mesh, offers;
         unsigned bits;
-        const char *shard; /* its topic */
-        bool is_in_both;
+        const char *shard;           /* its topic */
+        bool is_in_both, is_revoked; /* the second: our own key */
 };
 void gossip_status(const struct gossip *g, struct gossip_status *ret);
 size_t gossip_counters(const struct gossip *g,

@@ -345,6 +345,7 @@ static void candidates_status(Gossip__Candidates_Service *service, const Types__
         reply.shard = (char *) status.shard;
         reply.bits = status.bits;
         reply.offers = (uint32_t) status.offers;
+        reply.revoked = status.is_revoked;
         reply.presences = (uint32_t) status.offers;
         reply.metrics = call_alloc(call, (n_own + n_router) * sizeof(*reply.metrics));
         for (size_t i = 0; i < n_own + n_router; i++) {

@@ -169,6 +169,21 @@ def test_keys(tap):
         code, out, err = grid.ctl(3, "key", "revoke", "--yes", "--json")
         tap.check(code == 0 and lines(out)[0]["revoked"] == grid.peer(3), "revoke this node's own", out, err)
         g.wait_until("node 1 refuses it", lambda: grid.peer(3) in grid.ctl(1, "blocklist")[1], 30, 0.5)
+        said(tap, grid)
+
+
+def said(tap, grid):
+    """Whoever asks a node whose own key is revoked is told so, and what helps."""
+    remedy = "move its seed away"
+    code, out, err = grid.ctl(3, "status")
+    tap.check(code == 0 and "\nrevoked " in out and remedy in out, "status of the revoked node", out, err)
+    tap.check(lines(grid.ctl(3, "status", "--json")[1])[0]["gossip"]["revoked"] is True, "status --json")
+    code, out, err = grid.ctl(3, "peers")
+    tap.check(code == 0 and "key is revoked" in err and remedy in err, "peers of the revoked node", out, err)
+    code, out, err = grid.ctl(3, "query", "--prefer", "remote", "--timeout", "5s", "SELECT 42")
+    tap.check(code != 0 and "key is revoked" in err and remedy in err, "query of the revoked node", code, out, err)
+    code, out, err = grid.ctl(1, "peers")
+    tap.check(code == 0 and "key is revoked" not in err, "peers of another node", err)
 
 
 if __name__ == "__main__":

@@ -215,8 +215,45 @@ static void test_revoked(void **state) {
         assert_true(gossip_revoked(d.g, buffer_bytes(&b), d.now)); /* known: nothing to do */
         core_drain(&d);
         assert_int_equal(d.n[GOSSIP_STORE], 0);
-        put_revocation(&b, 9999, 9999); /* this node: it does not block itself, it says so */
+        core_done(&c);
+        core_done(&d);
+}
+
+static bool is_own_revoked(const struct core_bench *c) {
+        struct gossip_status status;
+
+        gossip_status(c->g, &status);
+        return status.is_revoked;
+}
+
+/* This node does not block itself: it says so, once, and knows it in its next life; a life with
+ * another key does not. */
+static void test_revoked_own(void **state) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        CLEANUP(refbuf_unrefp) struct refbuf *other = NULL;
+        struct core_bench c, d;
+
+        (void) state;
+        buffer_init(&b, KEYCHANGE_BYTES_MAX);
+        core_init(&c, NULL);
+        core_init(&d, NULL);
+        put_revocation(&b, 9999, 1);
         assert_false(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        assert_false(is_own_revoked(&c));
+        put_revocation(&b, 9999, 9999);
+        assert_false(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        assert_false(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_BLOCK], 0);
+        assert_int_equal(c.n[GOSSIP_STORE], 1);
+        assert_int_equal(c.n[GOSSIP_EVENT], 1);
+        assert_true(is_own_revoked(&c));
+        assert_true(gossip_restore(d.g, refbuf_bytes(c.stored), d.now));
+        assert_true(is_own_revoked(&d));
+        other = refbuf_new(refbuf_bytes(c.stored));
+        ((uint8_t *) refbuf_bytes(other).data)[other->len - 1] ^= 1;
+        assert_true(gossip_restore(d.g, refbuf_bytes(other), d.now));
+        assert_false(is_own_revoked(&d));
         core_done(&c);
         core_done(&d);
 }
@@ -252,4 +289,4 @@ TEST_MAIN(cmocka_unit_test(test_at_once), cmocka_unit_test(test_race),
           cmocka_unit_test(test_restart), cmocka_unit_test(test_since),
           cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_ends),
           cmocka_unit_test(test_full), cmocka_unit_test(test_revoked),
-          cmocka_unit_test(test_revoked_strangers))
+          cmocka_unit_test(test_revoked_own), cmocka_unit_test(test_revoked_strangers))
