@@ -60,6 +60,10 @@ int main(int argc, char **argv) {
                                 strerror(-n));
                 return complain(&options, 5, error);
         }
+        if (n == 0 && run_is_interrupted)
+                return complain(&options, 130,
+                                "interrupted in the warm-up: nothing was measured yet; a shorter "
+                                "--warmup or fewer --nodes come to it sooner");
         print(&options, figures, n);
         if (run_is_interrupted)
                 return 130;

@@ -144,23 +144,30 @@ static int run_seeds(struct network *net, const struct sim_options *o, struct fi
                 r = run_fork(net, o->settings.seed + i, &ret[n]);
                 if (r < 0)
                         break;
-                n++;
+                n += ret[n].hours > 0; /* else interrupted as it began */
         }
         return n > 0 ? n : r;
 }
 
+static int run_one(struct network *net, struct figures *ret) {
+        run_measured(net, ret);
+        return ret->hours > 0;
+}
+
 int run_all(const struct sim_options *o, struct figures *ret) {
         struct network net;
-        int n = 1;
+        int n;
 
         network_init(&net, &o->settings);
         attack_begin(&net);
         churn_begin(&net);
         run_until(&net, warm_end(&o->settings), warm_end(&o->settings) + o->settings.measured);
-        if (o->seeds == 1)
-                run_measured(&net, ret);
-        else
+        if (run_is_interrupted)
+                n = 0;
+        else if (o->seeds > 1)
                 n = run_seeds(&net, o, ret);
+        else
+                n = run_one(&net, ret);
         measure_free(&net);
         network_done(&net);
         attack_free(&net); /* its behaviour is its nodes' till then */

@@ -129,13 +129,20 @@ def refusals(tap):
 
 
 def interrupted(tap):
-    process = subprocess.Popen([SIM, "--nodes", "60", "--hours", "9"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               text=True)
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    tap.equal(process.returncode, 130, "Ctrl-C ends it")
+    def stopped(*args):
+        process = subprocess.Popen([SIM, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        tap.equal(process.returncode, 130, "Ctrl-C ends it")
+        return out, err
+    out, _ = stopped("--nodes", "60", "--hours", "9", "--warmup", "1")
     tap.check(re.search(r"trace +[0-9a-f]{16}", out), "with what there was", out)
+    for seeds in "1", "3":
+        out, err = stopped("--nodes", "60", "--hours", "90", "--warmup", "4000", "--seeds", seeds)
+        tap.check(out == "" and "nothing was measured yet" in err, f"in the warm-up of {seeds}: no figures of nothing", out, err)
+    out, err = stopped("--nodes", "60", "--hours", "90", "--warmup", "4000", "--json")
+    tap.check(json.loads(out)["exit"] == 130, "in JSON too", out, err)
 
 
 sys.exit(Tap().run([discovery_under_churn, gossip_in_the_same_nodes, bad_networks, attacks_are_survived, same_seed_same_trace, for_people, refusals, interrupted]))
