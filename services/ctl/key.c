@@ -57,7 +57,8 @@ static void show_new(const struct command_context *ctx, const struct capture *c)
         fputs("}\n", stdout);
 }
 
-/* Without FILE: where this node's keyring looks. */
+/* Without FILE: where the keyring of this node looks, of the one that runs on these sockets if
+ * one does. */
 int key_seed_path(const struct command_context *ctx, char ret[KEY_PATH_SIZE]) {
         struct node node;
 
@@ -65,13 +66,22 @@ int key_seed_path(const struct command_context *ctx, char ret[KEY_PATH_SIZE]) {
                 snprintf(ret, KEY_PATH_SIZE, "%s", ctx->operands.items[1]);
                 return EXIT_OK;
         }
-        if (node_find(&ctx->common, &node))
+        if (node_find_running(&ctx->common, &node))
                 return complain(ctx, EXIT_USAGE, "key: no state directory; give FILE");
-        snprintf(ret, PATH_MAX + 16, "%s/keyring", node.state);
-        if (node_mkdir(ret))
+        snprintf(ret, KEY_PATH_SIZE, "%s/keyring/seed", node.state);
+        return EXIT_OK;
+}
+
+static int make_folder(const struct command_context *ctx, const char *path) {
+        CLEANUP(freep) char *folder = xstrdup(path);
+        char *slash = strrchr(folder, '/');
+
+        if (ctx->operands.n_items == 2 || !slash)
+                return EXIT_OK; /* a FILE is where its owner wants it */
+        *slash = 0;
+        if (node_mkdir(folder))
                 return complain(ctx, EXIT_OTHER, "%s: cannot be made; give FILE or --state DIR",
-                                ret);
-        strcat(ret, "/seed");
+                                folder);
         return EXIT_OK;
 }
 
@@ -83,6 +93,8 @@ static int key_new(const struct command_context *ctx) {
         size_t n = 5;
         int code = key_seed_path(ctx, path);
 
+        if (code == EXIT_OK)
+                code = make_folder(ctx, path);
         if (code)
                 return code;
         if (!node_binary("keyring", binary))

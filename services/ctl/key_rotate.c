@@ -173,10 +173,10 @@ static int find_owner(struct rotation *t) {
 }
 
 static int begin(struct rotation *t) {
-        int code = key_seed_path(t->ctx, t->seed);
+        int code = ask_running(t);
 
         if (code == EXIT_OK)
-                code = ask_running(t);
+                code = key_seed_path(t->ctx, t->seed);
         if (code)
                 return code;
         if (!node_binary("keyring", t->binary))
@@ -348,7 +348,7 @@ static int note_peer(struct rotation *t) {
         struct node node;
         int r;
 
-        if (t->ctx->operands.n_items == 2 || node_find(&t->ctx->common, &node))
+        if (t->ctx->operands.n_items == 2 || node_find_running(&t->ctx->common, &node))
                 return EXIT_OK;
         (void) snprintf(path, sizeof(path), "%s/peer", node.state);
         if (access(path, F_OK) < 0)
