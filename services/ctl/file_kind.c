@@ -38,6 +38,23 @@ enum file_kind file_kind_of(struct bytes file) {
                        : FILE_UNKNOWN;
 }
 
+bool file_kind_nearly(struct bytes file, enum file_kind kind, size_t *ret_at) {
+        const char *begins = NULL;
+        size_t n_wrong = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(beginnings); i++)
+                if (beginnings[i].kind == kind)
+                        begins = beginnings[i].begins;
+        if (!begins || file.len < strlen(begins))
+                return false;
+        for (size_t i = 0; begins[i]; i++)
+                if (file.data[i] != (uint8_t) begins[i]) {
+                        n_wrong++;
+                        *ret_at = i;
+                }
+        return n_wrong == 1;
+}
+
 const char *file_kind_text(enum file_kind kind) {
         static const char *const texts[_FILE_KIND_N] = {
                 [FILE_UNKNOWN] = "of a kind not known here",

@@ -17,4 +17,6 @@ enum file_kind {
 };
 
 enum file_kind file_kind_of(struct bytes file);
+/* True: all but one byte of how `kind` begins is there; *ret_at is which one. */
+bool file_kind_nearly(struct bytes file, enum file_kind kind, size_t *ret_at);
 const char *file_kind_text(enum file_kind kind); /* "a receipt", "a SQLite database" */

@@ -186,11 +186,18 @@ static int verdict(const struct checked *c, const struct receipt_report *r) {
         enum file_kind wanted = is_rows ? FILE_ROWS : FILE_RECEIPT;
         enum file_kind kind = file_kind_of(is_rows ? c->rows : c->file);
         const char *path = is_rows ? c->rows_path : c->path;
+        size_t at = 0;
 
         if (r->valid)
                 return EXIT_OK;
         if (c->ctx->common.json)
                 return EXIT_OTHER;
+        if (file_kind_nearly(is_rows ? c->rows : c->file, wanted, &at))
+                return complain(
+                        c->ctx, EXIT_OTHER,
+                        "%s: REFUSED by the check '%s': byte %zu, in the mark that %s begins "
+                        "with, was changed; get another copy of it",
+                        path, receipt_check_name(check), at, file_kind_text(wanted));
         if (kind == wanted)
                 return complain(c->ctx, EXIT_OTHER, "%s: REFUSED by the check '%s': %s", path,
                                 receipt_check_name(check), r->checks[check].detail);
@@ -202,7 +209,10 @@ static int verdict(const struct checked *c, const struct receipt_report *r) {
 }
 
 static bool is_receipt(const struct checked *c) {
-        return file_kind_of(c->file) == FILE_RECEIPT;
+        size_t at;
+
+        return file_kind_of(c->file) == FILE_RECEIPT ||
+               file_kind_nearly(c->file, FILE_RECEIPT, &at);
 }
 
 static void verify_bytes(struct bytes receipt, struct bytes rows, struct receipt_report **ret) {

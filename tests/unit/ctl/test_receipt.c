@@ -241,6 +241,28 @@ static void assert_says(const struct capture *c, const char *wanted) {
                 fail_msg("no '%s' in: %.*s", wanted, (int) c->out.len, (const char *) c->out.data);
 }
 
+/* A receipt whose mark was changed is one still: its checks are shown, and where it was changed. */
+static void test_mark(void **state) {
+        struct fixture *f = *state;
+        const char *argv[] = { getenv("QUORATE_CTL"), "receipt", "verify", f->receipt, NULL };
+        uint8_t *file = (uint8_t *) f->file.data;
+
+        for (size_t i = 0; i < 4; i++) {
+                CLEANUP(capture_donep) struct capture c = {};
+                char wanted[80];
+
+                file[i] ^= 1;
+                write_file(f->receipt, f->file);
+                file[i] ^= 1;
+                assert_int_equal(capture_run(argv, false, &c), 0);
+                assert_int_equal(c.status, 5);
+                assert_says(&c, "  checksum           FAILED");
+                (void) snprintf(wanted, sizeof(wanted),
+                                "REFUSED by the check 'checksum': byte %zu,", i);
+                assert_non_null(memmem(c.err.data, c.err.len, wanted, strlen(wanted)));
+        }
+}
+
 static void test_show(void **state) {
         struct fixture *f = *state;
         const char *argv[] = { getenv("QUORATE_CTL"), "receipt", "show", f->receipt, NULL, NULL };
@@ -283,4 +305,5 @@ static void test_show(void **state) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 TEST_MAIN(TEST(test_good), TEST(test_flips), TEST(test_flips_resealed), TEST(test_lengths),
-          TEST(test_swaps), TEST(test_rows), TEST(test_other_kinds), TEST(test_show))
+          TEST(test_mark), TEST(test_swaps), TEST(test_rows), TEST(test_other_kinds),
+          TEST(test_show))
