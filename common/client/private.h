@@ -8,7 +8,7 @@
 #include "common/client/executor.h"
 #include "common/client/result.h"
 
-#define PRIVATE_REASON "no_daemon: no daemon is running, so it ran here"
+#define PRIVATE_REASON "no_daemon: no node is running here, so it is answered alone"
 
 struct private_job;
 

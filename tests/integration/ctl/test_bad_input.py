@@ -257,6 +257,9 @@ def test_discovery(tap):
 def test_commands(tap):
     p = Place()
     try:
+        done = p.run("explain", "SELECT 1")
+        tap.check(done.returncode == 0 and "no node is running here" in done.stdout and " ran" not in done.stdout,
+                  "explain without a node ran nothing, and does not say so", done)
         for name, arguments, code, wanted in command_table(p):
             tell(tap, name, p.run(*arguments), code, wanted)
         reference = p.run("config", "reference", "transport")
