@@ -12,6 +12,10 @@ static const char *const dht_remedies[] = {
         [6] = "see `quorate record --help`",
         [7] = "look with `quorate doctor`",
 };
+static const char *const withdraw_remedies[] = {
+        [1] = "`quorate record list` lists what it publishes",
+        [6] = "see `quorate record --help`",
+};
 static const char *const gossip_remedies[] = {
         [1] = "`quorate peers -v` lists them",
 };
@@ -29,6 +33,10 @@ static const char *const gossip_remedies[] = {
 
 const struct call_target discovery_lookup = DHT("dht/lookup", &dht__lookup__descriptor);
 const struct call_target discovery_records = DHT("dht/records", &dht__records__descriptor);
+const struct call_target discovery_withdraw = { .capability = "dht/records",
+                                                .service = &dht__records__descriptor,
+                                                .remedies = withdraw_remedies,
+                                                .n_remedies = ELEMENTSOF(withdraw_remedies) };
 const struct call_target discovery_candidates =
         GOSSIP("gossip/candidates", &gossip__candidates__descriptor);
 const struct call_target discovery_reputation =

@@ -8,6 +8,7 @@
 
 extern const struct call_target discovery_lookup;     /* dht/lookup */
 extern const struct call_target discovery_records;    /* dht/records */
+extern const struct call_target discovery_withdraw;   /* the same, for what this node publishes */
 extern const struct call_target discovery_candidates; /* gossip/candidates */
 extern const struct call_target discovery_reputation; /* gossip/reputation */
 

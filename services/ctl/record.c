@@ -79,10 +79,33 @@ static int record_get(const struct command_context *ctx) {
         return EXIT_OK;
 }
 
+static int take_digits(const struct command_context *ctx, const char *hex, struct buffer *ret) {
+        size_t n = strlen(hex), good = strspn(hex, "0123456789abcdefABCDEF");
+        char shown[16];
+        uint8_t *to;
+
+        if (good < n)
+                return complain(
+                        ctx, EXIT_USAGE,
+                        "record put: --hex: '%s' at place %zu is no hex digit; give pairs of "
+                        "them",
+                        text_escape(BYTES(hex + good, 1), shown, sizeof(shown)), good + 1);
+        if (n == 0 || n % 2)
+                return complain(ctx, EXIT_USAGE,
+                                "record put: --hex: %zu digits are no whole bytes; give pairs of "
+                                "hex digits",
+                                n);
+        to = buffer_reserve(ret, n / 2);
+        if (!to || !hex_decode(hex, to, n / 2))
+                return complain(ctx, EXIT_USAGE,
+                                "record put: --hex: %zu bytes are too many; give at most %d", n / 2,
+                                RECORD_PAYLOAD_MAX);
+        ret->len += n / 2;
+        return EXIT_OK;
+}
+
 static int take_payload(const struct command_context *ctx, struct buffer *ret) {
         const struct record_options *o = ctx->options;
-        uint8_t *to;
-        size_t n;
 
         if (!o->file == !o->hex)
                 return complain(ctx, EXIT_USAGE,
@@ -90,14 +113,7 @@ static int take_payload(const struct command_context *ctx, struct buffer *ret) {
                                 "or --hex DIGITS");
         if (o->file)
                 return input_file_read(ctx, "record put", o->file, ret);
-        n = strlen(o->hex) / 2;
-        to = buffer_reserve(ret, n > 0 ? n : 1);
-        if (!to || n == 0 || strlen(o->hex) != 2 * n || !hex_decode(o->hex, to, n))
-                return complain(ctx, EXIT_USAGE,
-                                "record put: --hex: give pairs of hex digits, at most %d",
-                                RECORD_PAYLOAD_MAX);
-        ret->len += n;
-        return EXIT_OK;
+        return take_digits(ctx, o->hex, ret);
 }
 
 static void show_put(const struct command_context *ctx, const Dht__PutReply *m) {
@@ -157,7 +173,7 @@ static int record_rm(const struct command_context *ctx) {
         if (code)
                 return code;
         request.name = people_data(buffer_bytes(&name));
-        return people_done(ctx, ctl_call(ctx, &discovery_records, "Unput", &request, &u),
+        return people_done(ctx, ctl_call(ctx, &discovery_withdraw, "Unput", &request, &u),
                            "no longer published; copies on the network expire by themselves");
 }
 

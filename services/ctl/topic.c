@@ -32,7 +32,8 @@ static const struct topic_options topic_defaults = { .limit = 128, .timeout = 30
 static int announce(const struct command_context *ctx, const char *name, bool on,
                     struct unpacked *ret) {
         const struct topic_options *o = ctx->options;
-        struct call_target t = discovery_within(&discovery_records, o->timeout);
+        struct call_target t =
+                discovery_within(on ? &discovery_records : &discovery_withdraw, o->timeout);
         CLEANUP(buffer_donep) struct buffer payload = {};
         Dht__AnnounceRequest request = DHT__ANNOUNCE_REQUEST__INIT;
         int code = EXIT_OK;

@@ -217,6 +217,23 @@ static enum record_kind kind_from(const char *text) {
         return 0;
 }
 
+/* NULL: so long may the payload be; else what is wrong, in words of ret. */
+static const char *check_length(enum record_kind kind, struct bytes payload, char ret[120]) {
+        const struct record_rule *rule = record_rule_of(kind);
+        const char *name = kind_text(kind);
+        int n;
+
+        if (!rule || (payload.len >= rule->payload_min && payload.len <= rule->payload_max))
+                return NULL;
+        n = rule->payload_min == rule->payload_max
+                    ? snprintf(ret, 120, "the payload of a %s has %u bytes", name,
+                               rule->payload_min)
+                    : snprintf(ret, 120, "the payload of a %s has %u to %u bytes", name,
+                               rule->payload_min, rule->payload_max);
+        (void) snprintf(ret + n, 120 - (size_t) n, ", this one %zu", payload.len);
+        return ret;
+}
+
 /* A profile is this node's X25519 key, which its owner need not know, and a name: that alone is
  * asked for, the whole is taken as well. NULL: good; else what is wrong. */
 static const char *make_profile(const struct shell *s, struct bytes given, struct buffer *ret) {
@@ -242,6 +259,7 @@ static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in
         struct bytes payload = bytes_of(in->payload);
         struct shell *s = shell_of(service);
         const char *wrong = NULL;
+        char length[120];
 
         if (kind == 0) {
                 call_fail(call, DHT_E_REFUSED, "kinds are endpoint, profile, topic and name");
@@ -250,6 +268,8 @@ static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in
         buffer_init(&profile, RECORD_PAYLOAD_MAX);
         if (kind == RECORD_PROFILE)
                 wrong = make_profile(s, payload, &profile);
+        else
+                wrong = check_length(kind, payload, length);
         if (wrong) {
                 call_fail(call, DHT_E_REFUSED, "%s", wrong);
                 return;
@@ -327,10 +347,16 @@ static void records_get(Dht__Records_Service *service, const Dht__GetRequest *in
         shell_turn(s);
 }
 
+/* Nobody was asked: it is this node that has nothing of that name. */
+static const char *text_of_unput(unsigned code, const char *text) {
+        return !text && code == DHT_E_NOT_FOUND ? "this node publishes nothing under that name"
+                                                : text;
+}
+
 static void end_unput(struct shell *s, struct pending_call *p, unsigned code, const char *text) {
         const Types__Empty reply = TYPES__EMPTY__INIT;
 
-        if (!shell_call_failed(p, code, text))
+        if (!shell_call_failed(p, code, text_of_unput(code, text)))
                 call_reply(p->call, &reply);
 }
 
@@ -427,6 +453,11 @@ static void records_provide(Dht__Records_Service *service, const Dht__ProvideReq
 
 /* ---- Topics ---- */
 
+static void end_withdrawn(struct shell *s, struct pending_call *p, unsigned code,
+                          const char *text) {
+        end_provided(s, p, code, text_of_unput(code, text));
+}
+
 static void records_announce(Dht__Records_Service *service, const Dht__AnnounceRequest *in,
                              Dht__PutReply_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
@@ -446,7 +477,7 @@ static void records_announce(Dht__Records_Service *service, const Dht__AnnounceR
                         call_fail(call, DHT_E_BAD_KEY, "a topic has 1 to 128 bytes");
                         return;
                 }
-                dht_unput(s->core, shell_pend(s, call, 1, end_provided), buffer_bytes(&name),
+                dht_unput(s->core, shell_pend(s, call, 1, end_withdrawn), buffer_bytes(&name),
                           shell_now(s));
         }
         shell_turn(s);

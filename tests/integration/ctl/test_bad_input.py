@@ -217,7 +217,9 @@ def discovery_table(p):
         ("record put of nothing", ["record", "put"], 2, "give a kind"),
         ("record put without a payload", ["record", "put", "name", "sales"], 2, "give its payload"),
         ("record put of two payloads", ["record", "put", "name", "x", "--hex", "00", "--file", "-"], 2, "give its payload"),
-        ("record put of no digits", ["record", "put", "name", "x", "--hex", "0g"], 2, "give pairs of hex digits"),
+        ("record put of no digits", ["record", "put", "name", "x", "--hex", "0a0g"], 2, "'g' at place 4 is no hex digit; give pairs"),
+        ("record put of half a byte", ["record", "put", "name", "x", "--hex", "0a0"], 2, "3 digits are no whole bytes; give pairs"),
+        ("record put of too many digits", ["record", "put", "name", "x", "--hex", "00" * 15873], 2, "15873 bytes are too many; give at most"),
         ("record put of a file that is not there", ["record", "put", "name", "x", "--file", p.path("none")], 2,
          "No such file.*give another"),
         ("record put of a folder", ["record", "put", "name", "x", "--file", p.dir], 2, "Is a directory; give another"),
@@ -365,6 +367,12 @@ def test_large_data(tap):
 
 def test_node(tap):
     with Node() as grid:
+        code, _, err = grid.ctl(1, "record", "put", "name", "x", "--hex", "00" * 31)
+        tap.check(code == 5 and "a name has 32 bytes, this one 31" in err, "record put: how many bytes it takes", err)
+        for verb in ["topic", "withdraw", "go"], ["record", "rm", "/topic/go"]:
+            code, _, err = grid.ctl(1, *verb)
+            tap.check(code == 5 and "publishes nothing under that name; `quorate record list`" in err,
+                      f"{' '.join(verb)} of what is not there", err)
         code, _, err = grid.ctl(1, "query", "--prefer", "remote", "SELECT 1")
         tap.check(code == 5 and "NO_CANDIDATES" in err and "quorate peers" in err, "no hosts: NO_CANDIDATES", err)
         code, _, err = grid.ctl(1, "query", "--prefer", "remote", "--host", STRANGER, "SELECT 1")
