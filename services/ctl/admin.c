@@ -17,7 +17,6 @@
 #include "services/ctl/services_file.h"
 
 static const struct call_target admin = { "coordinator/admin", &coordinator__admin__descriptor, 0 };
-static const struct call_target peers = { "transport/peers", &transport__peers__descriptor, 0 };
 
 /* ---- status ---- */
 
@@ -170,7 +169,7 @@ static int run_status(const struct command_context *ctx) {
 
         if (code)
                 return code;
-        if (ctl_try(ctx, &peers, "Status", &empty, &transport, why) && !ctx->common.json)
+        if (ctl_try(ctx, &discovery_links, "Status", &empty, &transport, why) && !ctx->common.json)
                 printf("transport does not answer: %s\n", why);
         discovery_status_ask(ctx, &w.discovery);
         if (node_find(&ctx->common, &node) == NODE_OK) /* with systemd there is none */

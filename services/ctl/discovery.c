@@ -31,6 +31,8 @@ static const char *const gossip_remedies[] = {
                 .n_remedies = ELEMENTSOF(gossip_remedies)                                  \
         }
 
+const struct call_target discovery_links = { .capability = "transport/peers",
+                                             .service = &transport__peers__descriptor };
 const struct call_target discovery_lookup = DHT("dht/lookup", &dht__lookup__descriptor);
 const struct call_target discovery_records = DHT("dht/records", &dht__records__descriptor);
 const struct call_target discovery_withdraw = { .capability = "dht/records",

@@ -1,11 +1,13 @@
 #pragma once
 
-/* The sockets of dht and gossip, for all verbs that ask them. */
+/* The sockets that know of peers and records, for all verbs that ask them. */
 
 #include "proto/dht.pb-c.h"
 #include "proto/gossip.pb-c.h"
+#include "proto/transport.pb-c.h"
 #include "services/ctl/caller.h"
 
+extern const struct call_target discovery_links;      /* transport/peers */
 extern const struct call_target discovery_lookup;     /* dht/lookup */
 extern const struct call_target discovery_records;    /* dht/records */
 extern const struct call_target discovery_withdraw;   /* the same, for what this node publishes */

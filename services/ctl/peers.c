@@ -48,9 +48,6 @@ static const struct peers_options peers_defaults = {
         .timeout = 30 * NSEC_PER_SEC,
 };
 
-static const struct call_target links = { .capability = "transport/peers",
-                                          .service = &transport__peers__descriptor };
-
 /* ---- what this node knows ---- */
 
 static int add_links(const struct command_context *ctx, struct peer_list *l, bool *ret_truncated) {
@@ -60,7 +57,7 @@ static int add_links(const struct command_context *ctx, struct peer_list *l, boo
         int code;
 
         request.known = o->all;
-        code = ctl_call(ctx, &links, "List", &request, &u);
+        code = ctl_call(ctx, &discovery_links, "List", &request, &u);
         if (code)
                 return code;
         *ret_truncated = ((const Transport__ListReply *) u.message)->truncated;
@@ -211,7 +208,7 @@ static int show_told(const struct command_context *ctx) {
                 return code;
         m = told.message;
         peer_list_add_told(&l, &told); /* m lives on in it */
-        if (ctl_try(ctx, &links, "List", &request, &linked, why) == 0)
+        if (ctl_try(ctx, &discovery_links, "List", &request, &linked, why) == 0)
                 peer_list_add_links(&l, &linked); /* for the round-trip times */
         peer_list_merge(&l);
         peer_list_keep_presences(&l);

@@ -117,7 +117,12 @@ static void payload_text(const Dht__Record *r) {
         if (profile_of(r, &profile)) {
                 hex_encode(BYTES(profile.x25519, X25519_SIZE), text);
                 printf("x25519     %s\n", text);
-                printf("calls itself '%s'\n", text_escape(profile.name, text, sizeof(text)));
+                if (profile.name.len > 0)
+                        printf("calls itself '%s'\n",
+                               text_escape(profile.name, text, sizeof(text)));
+                else
+                        puts("calls itself nothing: its owner gives it a name with `quorate record "
+                             "put profile --file FILE`");
         } else if (n == 0) {
                 printf("payload    %zu bytes\n", r->payload.len);
                 people_print(people_bytes(r->payload));

@@ -278,7 +278,8 @@ static void heard_text(const struct command_context *ctx, const struct known *k)
         char text[GOOD_CHARS], age[PEOPLE_AGE_SIZE];
 
         if (k->presence)
-                printf("gossip   heard %s ago, calls itself '%s'\n",
+                printf(*k->presence->name ? "gossip   heard %s ago, calls itself '%s'\n"
+                                          : "gossip   heard %s ago, has no name\n",
                        people_age(k->presence->age_ms, age),
                        text_escape(BYTES_STR(k->presence->name), text, sizeof(text)));
         else

@@ -91,6 +91,8 @@ def check_topics(tap, grid):
     with_secret = ["--topic-secret", str(secret)]
     tap.equal(grid.ctl(3, "topic", "announce", "go")[0], 0, "announce a topic")
     tap.equal(set(peers_of(grid, 2, "--topic", "go")), {grid.peer(3)}, "--topic: who announces it")
+    rows = peers_of(grid, 2, "--topic", "go")
+    tap.check(rows[grid.peer(3)]["addresses"], "--topic: where it is, though it does not say it", rows)
     found = grid.ctl_json(2, "topic", "find", "go")
     tap.check(len(found) == 1 and 0 < found[0]["age_ms"] < 600e3 and 1 <= found[0]["copies"] <= 2,
               "topic find: how old it is and how many of those asked have it", found)

@@ -142,6 +142,29 @@ static void test_merged_json(void **state) {
                                     "\"name\":\"a\\u001b[2Jb\\nc\",");
 }
 
+/* Who announces a topic may say nothing of where he is; this node may know. */
+static void test_topic_addresses(void **state) {
+        Dht__Record a = DHT__RECORD__INIT, b = DHT__RECORD__INIT, *list[] = { &a, &b };
+        Dht__GetReply reply = DHT__GET_REPLY__INIT;
+        struct scripted *s = *state;
+
+        a.publisher = data_of(&one);
+        b.publisher = data_of(&two);
+        a.kind = b.kind = (char *) "topic";
+        reply.records = list;
+        reply.n_records = 2;
+        serve_links(s);
+        scripted_serve(s, "dht/records", &dht__records__descriptor);
+        scripted_reply(s, "dht/records", "FindTopic", &reply);
+        assert_int_equal(RUN(s, "peers", "--topic", "chess"), 0);
+        assert_has(scripted_out(s), "…eAto4Az7   0ms  /ip4/192.0.2.1/udp/4001/quic-v1\n");
+        assert_has(scripted_out(s), "…CrvCK8Qa   0ms  -\n");
+        assert_has(scripted_out(s), "`quorate find PEER` asks\n");
+        assert_int_equal(RUN(s, "peers", "--topic", "chess", "--json"), 0);
+        assert_has(scripted_out(s), "\"addresses\":[\"/ip4/192.0.2.1/udp/4001/quic-v1\"]");
+        assert_has(scripted_out(s), "{\"peer\":\"" TWO "\",\"age_ms\":0,\"addresses\":[],");
+}
+
 /* Without gossip what transport knows is still shown; `--gossip` says what is missing. */
 static void test_no_gossip(void **state) {
         struct scripted *s = *state;
@@ -334,6 +357,7 @@ static void test_block(void **state) {
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(test_merged, setup, teardown),
           cmocka_unit_test_setup_teardown(test_merged_json, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_topic_addresses, setup, teardown),
           cmocka_unit_test_setup_teardown(test_no_gossip, setup, teardown),
           cmocka_unit_test_setup_teardown(test_gossip_only, setup, teardown),
           cmocka_unit_test_setup_teardown(test_crawl, setup, teardown),

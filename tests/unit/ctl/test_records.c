@@ -149,6 +149,21 @@ static void test_record_profile(void **state) {
         assert_has(scripted_out(s), "calls itself 'a\\x1b[2Jb\\x0ac'\n");
 }
 
+static void test_record_profile_nameless(void **state) {
+        struct profile_payload profile = {};
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct scripted *s = *state;
+        Dht__Record r;
+
+        buffer_init(&b, 256);
+        profile_payload_put(&b, &profile);
+        r = record_of("profile", "/profile/" ONE, buffer_bytes(&b));
+        scripted_serve(s, RECORD, &dht__records__descriptor);
+        script_records(s, "Get", &r, 1);
+        assert_int_equal(RUN(s, "record", "get", "/profile/" ONE), 0);
+        assert_has(scripted_out(s), "calls itself nothing: its owner gives it a name");
+}
+
 static void test_record_put(void **state) {
         static const char *const from_stdin[] = { "record", "put",   "topic", "chess", "--file",
                                                   "-",      "--ttl", "1h",    NULL };
@@ -470,6 +485,7 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_find, setup, teardown),
           cmocka_unit_test_setup_teardown(test_record_get, setup, teardown),
           cmocka_unit_test_setup_teardown(test_record_lines, setup, teardown),
           cmocka_unit_test_setup_teardown(test_record_profile, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_record_profile_nameless, setup, teardown),
           cmocka_unit_test_setup_teardown(test_record_put, setup, teardown),
           cmocka_unit_test_setup_teardown(test_record_list, setup, teardown),
           cmocka_unit_test_setup_teardown(test_record_rm, setup, teardown),
