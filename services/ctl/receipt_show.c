@@ -18,6 +18,7 @@
 #include "services/ctl/colour.h"
 #include "services/ctl/file_kind.h"
 #include "services/ctl/json.h"
+#include "services/ctl/people.h"
 #include "services/ctl/receipt_job.h"
 
 struct mapped {
@@ -88,16 +89,38 @@ static void voter_json(const struct verdict_statement *v, bool *first) {
         fputc(']', stdout);
 }
 
-static void voter_text(const struct verdict_statement *v) {
+/* "itself", where the group or a fact is but the host's own name. */
+static const char *group_text(struct bytes v, const char *host, char *ret, size_t size) {
+        (void) text_escape(v, ret, size);
+        return strncmp(ret, "peer:", 5) == 0 && strcmp(ret + 5, host) == 0 ? "itself" : ret;
+}
+
+/* What the group is named after is not said twice. */
+static void voter_text(const struct verdict_statement *v, const char *host) {
         char shown[256], value[256];
 
-        printf("           voter %s", text_escape(v->voter_group, shown, sizeof(shown)));
-        for (size_t i = 0; i < v->n_facts; i++)
-                printf("%s %s %s (%s)", i ? "," : ":",
-                       text_escape(v->facts[i].name, shown, sizeof(shown)),
-                       text_escape(v->facts[i].value, value, sizeof(value)),
+        printf("           voter %s", group_text(v->voter_group, host, shown, sizeof(shown)));
+        for (size_t i = 0; i < v->n_facts; i++) {
+                bool is_group = bytes_equal(v->facts[i].value, v->voter_group);
+
+                printf("%s %s%s%s (%s)", i ? "," : ":",
+                       text_escape(v->facts[i].name, shown, sizeof(shown)), is_group ? "" : " ",
+                       is_group ? "" : group_text(v->facts[i].value, host, value, sizeof(value)),
                        v->facts[i].measured ? "measured" : "claimed");
+        }
         putchar('\n');
+}
+
+/* With its lines, as it was asked. */
+static void sql_text(struct bytes sql) {
+        char shown[2048];
+
+        if (memchr(sql.data, '\n', sql.len)) {
+                puts("sql");
+                people_print(sql);
+        } else {
+                printf("sql        %s\n", text_escape(sql, shown, sizeof(shown)));
+        }
 }
 
 static void host_json(const struct receipt_report *r, size_t i) {
@@ -247,12 +270,12 @@ int receipt_verify_file(const struct command_context *ctx, const char *path, con
 }
 
 static void show_text(const struct command_context *ctx, const struct receipt_report *r) {
-        char sql[2048], text[PEER_ID_TEXT_SIZE];
+        char text[PEER_ID_TEXT_SIZE];
         struct verdict_statement v;
 
         if (r->checks[RECEIPT_DESCRIPTOR].status == CHECK_PASSED)
                 receipt_job_text(r);
-        printf("sql        %s\n", text_escape(r->receipt.sql, sql, sizeof(sql)));
+        sql_text(r->receipt.sql);
         for (size_t i = 0; i < r->receipt.n_hosts; i++) {
                 const struct receipt_host *h = &r->receipt.hosts[i];
                 struct peer_id id = peer_id_from_ed25519(&h->key);
@@ -264,7 +287,7 @@ static void show_text(const struct command_context *ctx, const struct receipt_re
                 printf("host       %s\n           %.16s… %s %s\n", peer_id_text(&id, text), answer,
                        is_judged ? verdict_name(v.verdict) : "", h->counted ? "(counted)" : "");
                 if (is_judged)
-                        voter_text(&v);
+                        voter_text(&v, text);
         }
         report_text(ctx, r);
 }
