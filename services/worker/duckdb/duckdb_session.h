@@ -1,0 +1,66 @@
+#pragma once
+
+/* What the DuckDB files of this folder share: one open, locked instance. */
+
+#include "services/worker/duckdb/duckdb_api.h"
+#include "services/worker/engine.h"
+
+struct duckdb_reader;
+
+struct engine_session {
+        const struct engine_job *job;
+        duckdb_database db;
+        duckdb_connection connection;
+        duckdb_prepared_statement statement;
+        duckdb_pending_result pending; /* NULL once the first rows are there */
+        duckdb_result result;
+        bool has_result, is_done;
+        duckdb_data_chunk chunk;
+        uint64_t chunk_rows, chunk_at;
+        const struct schema *schema;   /* of the running statement */
+        struct duckdb_reader *readers; /* one per column */
+};
+
+/* ---- duckdb_engine.c: life of a session ---- */
+
+/* ---- duckdb_ask.c: our own questions ---- */
+typedef int (*duckdb_row_fn)(void *userdata, const struct bytes *cells, size_t n_cells);
+/* Runs one statement of ours with TEXT parameters ($1 …) and gives each row to fn (NULL:
+ * none is wanted); a cell is the bytes of a VARCHAR or BLOB column (cast others in the
+ * SQL), NULL data for NULL, valid during the call. fn returns 0 to go on; anything else
+ * is returned. ENGINE_OK, or what DuckDB says in *p. */
+int duckdb_ask(struct engine_session *s, const char *sql, const struct bytes *parameters,
+               size_t n_parameters, duckdb_row_fn fn, void *userdata, struct engine_problem *p);
+
+/* ---- duckdb_prepare.c ---- */
+/* Exactly one SELECT (by statement type: table functions and PRAGMAs that give rows are
+ * among them). The caller destroys *ret. */
+int duckdb_prepare_one(struct engine_session *s, struct bytes sql, duckdb_prepared_statement *ret,
+                       struct engine_problem *p);
+
+/* ---- duckdb_faults.c ---- */
+/* From DuckDB's words (with errors_as_json on) at preparing, running. */
+int duckdb_problem_prepare(const char *error, struct bytes sql, struct engine_problem *p);
+int duckdb_problem_run(const char *error, struct engine_problem *p);
+/* REFUSED{rule}; position -1: none. */
+int duckdb_refuse(struct engine_problem *p, const char *rule, int32_t position, const char *text);
+
+/* ---- duckdb_types.c ---- */
+/* Appends the canonical type; false: it has none (unions, TIMETZ, BIGNUM, …). */
+bool duckdb_type_put(struct buffer *schema, duckdb_logical_type type);
+/* The result schema of a prepared statement. ENGINE_OK, or ENCODING{column,type} as SQL_ENCODING.
+ */
+int duckdb_result_schema(duckdb_prepared_statement q, struct buffer *ret, struct engine_problem *p);
+/* DuckDB's name of a canonical type, for empty tables and readers of text files. */
+void duckdb_type_name(struct buffer *sql, const struct schema_type *type);
+
+/* ---- duckdb_inputs.c: a view per input ---- */
+int duckdb_inputs_open(struct engine_session *s, struct engine_problem *p);
+int duckdb_describe(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
+
+/* ---- duckdb_analysis.c ---- */
+int duckdb_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
+                   struct engine_analysis *ret, struct engine_problem *p);
+
+/* ---- duckdb_rows.c ---- */
+int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p);
