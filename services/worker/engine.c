@@ -5,7 +5,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 
-static const struct engine *const engines[] = { &engine_sqlite };
+static const struct engine *const engines[] = { &engine_sqlite, &engine_duckdb };
 
 const struct engine *engine_by_name(const char *name, const char **ret_library) {
         size_t len = strcspn(name, ":");

@@ -116,7 +116,7 @@ struct engine {
         uint64_t (*memory)(struct engine_session *s); /* bytes of heap, now */
 };
 
-extern const struct engine engine_sqlite;
+extern const struct engine engine_sqlite, engine_duckdb;
 /* `name` is "sqlite", or "duckdb:" and the path of its library, of which *ret_library is
  * the path (NULL: none given). NULL: no such engine. */
 const struct engine *engine_by_name(const char *name, const char **ret_library);

@@ -2,6 +2,7 @@
 
 /* What the DuckDB files of this folder share: one open, locked instance. */
 
+#include "common/canonical/schema.h"
 #include "services/worker/duckdb/duckdb_api.h"
 #include "services/worker/engine.h"
 
@@ -21,22 +22,25 @@ struct engine_session {
         struct duckdb_reader *readers; /* one per column */
 };
 
-/* ---- duckdb_engine.c: life of a session ---- */
-
 /* ---- duckdb_ask.c: our own questions ---- */
 typedef int (*duckdb_row_fn)(void *userdata, const struct bytes *cells, size_t n_cells);
-/* Runs one statement of ours with TEXT parameters ($1 …) and gives each row to fn (NULL:
- * none is wanted); a cell is the bytes of a VARCHAR or BLOB column (cast others in the
- * SQL), NULL data for NULL, valid during the call. fn returns 0 to go on; anything else
- * is returned. ENGINE_OK, or what DuckDB says in *p. */
-int duckdb_ask(struct engine_session *s, const char *sql, const struct bytes *parameters,
-               size_t n_parameters, duckdb_row_fn fn, void *userdata, struct engine_problem *p);
+/* Runs one statement of ours and gives each row to fn (NULL: none is wanted). `parameter`
+ * is the TEXT $1 (NULL data: there is none). A cell is the bytes of a VARCHAR or BLOB
+ * column (cast others in the SQL), NULL data for NULL, valid during the call. fn returns 0
+ * to go on; anything else is returned. ENGINE_OK, or what DuckDB says in *p. */
+int duckdb_ask(struct engine_session *s, const char *sql, struct bytes parameter, duckdb_row_fn fn,
+               void *userdata, struct engine_problem *p);
+struct bytes duckdb_string(const duckdb_string_t *s); /* a view into it or its vector */
 
 /* ---- duckdb_prepare.c ---- */
 /* Exactly one SELECT (by statement type: table functions and PRAGMAs that give rows are
  * among them). The caller destroys *ret. */
 int duckdb_prepare_one(struct engine_session *s, struct bytes sql, duckdb_prepared_statement *ret,
                        struct engine_problem *p);
+
+/* Canonical cells as $1 …: ENGINE_OK or USAGE. */
+int duckdb_bind(duckdb_prepared_statement q, const struct bytes *parameters, size_t n,
+                struct engine_problem *p);
 
 /* ---- duckdb_faults.c ---- */
 /* From DuckDB's words (with errors_as_json on) at preparing, running. */
@@ -46,16 +50,20 @@ int duckdb_problem_run(const char *error, struct engine_problem *p);
 int duckdb_refuse(struct engine_problem *p, const char *rule, int32_t position, const char *text);
 
 /* ---- duckdb_types.c ---- */
-/* Appends the canonical type; false: it has none (unions, TIMETZ, BIGNUM, …). */
-bool duckdb_type_put(struct buffer *schema, duckdb_logical_type type);
-/* The result schema of a prepared statement. ENGINE_OK, or ENCODING{column,type} as SQL_ENCODING.
- */
-int duckdb_result_schema(duckdb_prepared_statement q, struct buffer *ret, struct engine_problem *p);
-/* DuckDB's name of a canonical type, for empty tables and readers of text files. */
-void duckdb_type_name(struct buffer *sql, const struct schema_type *type);
+/* CELL_NULL: there is none (unions, TIMETZ, BIGNUM, …). */
+enum cell_type duckdb_canonical(duckdb_type id);
+const char *duckdb_type_text(duckdb_type id); /* for people */
+/* Canonical schema of a prepared statement's columns. ENGINE_OK, or ENCODING{column,type}. */
+int duckdb_columns(duckdb_prepared_statement q, struct buffer *ret, struct engine_problem *p);
+/* How SQL names a canonical type; false: DuckDB has no such column (ANY). */
+bool duckdb_put_type_name(struct buffer *sql, const struct schema_type *type);
+void duckdb_put_quoted(struct buffer *sql, char quote, struct bytes text);
 
 /* ---- duckdb_inputs.c: a view per input ---- */
 int duckdb_inputs_open(struct engine_session *s, struct engine_problem *p);
+/* u8 2, then the canonical schema of a view; *ret is initialised here when it is all zero. */
+int duckdb_view_columns(struct engine_session *s, const char *view, struct buffer *ret,
+                        struct engine_problem *p);
 int duckdb_describe(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
 
 /* ---- duckdb_analysis.c ---- */
@@ -64,3 +72,4 @@ int duckdb_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
 
 /* ---- duckdb_rows.c ---- */
 int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p);
+void duckdb_rows_done(struct engine_session *s); /* the statement and all that came of it */

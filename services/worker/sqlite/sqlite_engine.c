@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <locale.h>
-#include <math.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -10,24 +9,8 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "services/worker/numeric_probe.h"
 #include "services/worker/sqlite/sqlite_session.h"
-
-/* What the mathematics library gives for arguments whose last bit differs
- * between its variants (measured: with and without FMA). Part of the class. */
-static void probe_libm(struct hash *h) {
-        static double (*const functions[])(double) = { exp,  log,  log2, log10, sin,  cos,  tan,
-                                                       asin, acos, atan, sinh,  cosh, tanh, sqrt };
-
-        for (size_t f = 0; f < ELEMENTSOF(functions); f++) {
-                for (int i = 1; i < 200; i++) {
-                        volatile double x = i / 200.0;
-                        double y = functions[f](x), z = pow(x, y);
-
-                        hash_update(h, &y, sizeof(y));
-                        hash_update(h, &z, sizeof(z));
-                }
-        }
-}
 
 #define REHEARSAL_MEMORY (16u << 20)
 
@@ -42,7 +25,7 @@ static void make_class_name(void) {
         hash_update(&h, sqlite3_sourceid(), strlen(sqlite3_sourceid()));
         for (int i = 0; sqlite3_compileoption_get(i); i++)
                 hash_update(&h, sqlite3_compileoption_get(i), strlen(sqlite3_compileoption_get(i)));
-        probe_libm(&h);
+        numeric_probe(&h);
         v = hash_end(&h);
         hex_encode(BYTES(v.bytes, 8), hex);
         (void) snprintf(class_name, sizeof(class_name), "sqlite/%s/%s", sqlite3_libversion(), hex);

@@ -1,0 +1,264 @@
+/* DuckDB as an engine: life of a session and the table of its functions. */
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "common/base/error.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/canonical/outcome.h"
+#include "common/crypto/hash.h"
+#include "services/worker/duckdb/duckdb_files.h"
+#include "services/worker/duckdb/duckdb_session.h"
+#include "services/worker/numeric_probe.h"
+
+/* One thread: sums of REAL are then the same from run to run. */
+static const char *const configuration[][2] = {
+        { "threads", "1" },
+        { "allow_community_extensions", "false" },
+        { "autoload_known_extensions", "false" },
+        { "autoinstall_known_extensions", "false" },
+        { "allow_unsigned_extensions", "false" },
+        { "allow_persistent_secrets", "false" },
+};
+
+/* In this order: allowed paths can no longer be set once external access is off. */
+static const char *const settings[] = {
+        "SET errors_as_json = true",
+        "SET temp_directory = ''",
+        "SET TimeZone = 'UTC'",
+        "SET enable_progress_bar = false",
+        "SET allowed_paths = ['/q/0', '/q/1', '/q/2', '/q/3', '/q/4', '/q/5', '/q/6', '/q/7']",
+        "SET enable_external_access = false",
+};
+_Static_assert(ENGINE_INPUTS_MAX == 8, "as many paths are allowed");
+
+static char class_name[ENGINE_CLASS_SIZE];
+
+/* Opened by preload() for the first session: in a zygote's child that is the only one. */
+static struct {
+        duckdb_database db;
+        duckdb_connection connection;
+} ready;
+
+/* ---- an instance ---- */
+
+static int run_setting(duckdb_connection connection, const char *sql, struct engine_problem *p) {
+        duckdb_result result = {};
+        int r = ENGINE_OK;
+
+        if (duckdb.query(connection, sql, &result) != DuckDBSuccess)
+                r = engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_INTERNAL, 0, -1,
+                                       duckdb.result_error(&result));
+        duckdb.destroy_result(&result);
+        return r;
+}
+
+static int open_database(duckdb_database *ret, struct engine_problem *p) {
+        duckdb_config config = NULL;
+        char *error = NULL;
+        bool ok = duckdb.create_config(&config) == DuckDBSuccess;
+        int r = ENGINE_OK;
+
+        for (size_t i = 0; ok && i < ELEMENTSOF(configuration); i++)
+                ok = duckdb.set_config(config, configuration[i][0], configuration[i][1]) ==
+                     DuckDBSuccess;
+        if (!ok || duckdb.open_ext(NULL, ret, config, &error) != DuckDBSuccess)
+                r = engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_INTERNAL, 0, -1,
+                                       error ? error : "a setting that it does not know");
+        if (error)
+                duckdb.free(error);
+        duckdb.destroy_config(&config);
+        return r;
+}
+
+static int open_instance(struct engine_problem *p) {
+        int r = open_database(&ready.db, p);
+
+        if (r == ENGINE_OK && duckdb.connect(ready.db, &ready.connection) != DuckDBSuccess)
+                r = engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_INTERNAL, 0, -1,
+                                       "no connection to it");
+        for (size_t i = 0; r == ENGINE_OK && i < ELEMENTSOF(settings); i++)
+                r = run_setting(ready.connection, settings[i], p);
+        return r;
+}
+
+/* ---- sessions ---- */
+
+/* The statement cannot be stopped from another thread; it stops itself at its next read. */
+static void on_read(void *userdata) {
+        struct engine_session *s = userdata;
+
+        if (s->statement && s->job->is_over && s->job->is_over(s->job->userdata))
+                duckdb.interrupt(s->connection);
+}
+
+static void close_session(struct engine_session *s) {
+        duckdb_rows_done(s);
+        duckdb.disconnect(&s->connection);
+        duckdb.close(&s->db);
+        duckdb_files_seal(NULL, NULL, NULL);
+        free(s);
+}
+
+/* What differs from job to job, then the lock that nothing opens again. */
+static int lock(struct engine_session *s, struct engine_problem *p) {
+        uint32_t seed = load_be32(s->job->seed);
+        char sql[96];
+        int r;
+
+        (void) snprintf(sql, sizeof(sql), "SET memory_limit = '%lluB'",
+                        (unsigned long long) s->job->memory);
+        r = run_setting(s->connection, sql, p);
+        if (r == ENGINE_OK) {
+                (void) snprintf(sql, sizeof(sql), "SELECT setseed(%.17g)",
+                                (double) seed / UINT32_MAX);
+                r = run_setting(s->connection, sql, p);
+        }
+        return r ? r : run_setting(s->connection, "SET lock_configuration = true", p);
+}
+
+static int open_session(const struct engine_job *job, struct engine_session **ret,
+                        struct engine_problem *p) {
+        struct engine_session *s;
+        int r = ready.db ? ENGINE_OK : open_instance(p);
+
+        if (r)
+                return r;
+        s = xnew(struct engine_session);
+        s->job = job;
+        s->db = ready.db;
+        s->connection = ready.connection;
+        ready.db = NULL;
+        ready.connection = NULL;
+        duckdb_files_seal(job, on_read, s);
+        r = lock(s, p);
+        if (r == ENGINE_OK)
+                r = duckdb_inputs_open(s, p);
+        if (r) {
+                close_session(s);
+                return r;
+        }
+        *ret = s;
+        return ENGINE_OK;
+}
+
+static int prepare_session(struct engine_session *s, const struct engine_statement *statement,
+                           struct engine_problem *p) {
+        int r = duckdb_prepare_one(s, statement->sql, &s->statement, p);
+
+        if (r)
+                return r;
+        if (duckdb.prepared_statement_column_count(s->statement) != statement->schema->n_columns) {
+                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_MISMATCH, 0, -1,
+                                          "the declared schema has another number of columns");
+                (void) snprintf(p->detail, sizeof(p->detail), "field=schema");
+                return ENGINE_E_PROBLEM;
+        }
+        s->schema = statement->schema;
+        return duckdb_bind(s->statement, statement->parameters, statement->n_parameters, p);
+}
+
+/* Resident pages beyond those of the zygote: DuckDB tells its own figure only to a
+ * statement, and there is one running. */
+static uint64_t session_memory(struct engine_session *s) {
+        struct rusage usage = {};
+
+        (void) getrusage(RUSAGE_SELF, &usage);
+        return (uint64_t) usage.ru_maxrss * 1024;
+}
+
+static void session_class_name(char ret[ENGINE_CLASS_SIZE]) {
+        memcpy(ret, class_name, ENGINE_CLASS_SIZE);
+}
+
+/* ---- once per process ---- */
+
+static int hash_file(struct hash *h, const char *path) {
+        CLEANUP(freep) uint8_t *block = xmalloc(1 << 20);
+        FILE *f = fopen(path, "re");
+        size_t n;
+        int r = 0;
+
+        if (!f)
+                return -errno;
+        while ((n = fread(block, 1, 1 << 20, f)) > 0)
+                hash_update(h, block, n);
+        if (ferror(f))
+                r = -EIO;
+        (void) fclose(f);
+        return r;
+}
+
+static int make_class_name(const char *path) {
+        struct hash_value v;
+        struct hash h;
+        char hex[2 * 8 + 1];
+        int r;
+
+        hash_begin(&h, "quorate.build.1");
+        r = hash_file(&h, path);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(configuration); i++)
+                for (size_t j = 0; j < 2; j++)
+                        hash_update(&h, configuration[i][j], strlen(configuration[i][j]) + 1);
+        for (size_t i = 0; i < ELEMENTSOF(settings); i++)
+                hash_update(&h, settings[i], strlen(settings[i]) + 1);
+        numeric_probe(&h);
+        v = hash_end(&h);
+        hex_encode(BYTES(v.bytes, 8), hex);
+        (void) snprintf(class_name, sizeof(class_name), "duckdb/%s/%s", duckdb_api_version(), hex);
+        return 0;
+}
+
+static int fail(const char *path, const char *why, int r) {
+        (void) fprintf(stderr, "quorate-executor: DuckDB (%s): %s\n", path, why);
+        return error_origin(r);
+}
+
+static int preload(const char *library) {
+        char why[DUCKDB_API_TEXT_MAX] = "";
+        const char *missing = duckdb_libc_missing();
+        struct engine_problem p = {};
+        int r;
+
+        if (class_name[0])
+                return 0;
+        if (!library)
+                return fail("none", "no library was named: quorate-executor --zygote duckdb:FILE",
+                            -EINVAL);
+        if (missing) {
+                (void) snprintf(why, sizeof(why),
+                                "another library's %s() stands before ours, so inputs could not be "
+                                "kept apart from the machine's files",
+                                missing);
+                return fail(library, why, -ENOTSUP);
+        }
+        (void) setenv("TZ", "UTC0", 1);
+        tzset();
+        (void) setlocale(LC_ALL, "C");
+        r = duckdb_api_load(library, why);
+        if (r < 0)
+                return fail(library, why, r);
+        if (open_instance(&p) != ENGINE_OK)
+                return fail(library, p.text, -ENOTSUP);
+        r = make_class_name(library);
+        return r < 0 ? fail(library, strerror(-r), r) : 0;
+}
+
+const struct engine engine_duckdb = {
+        .name = "duckdb",
+        .preload = preload,
+        .class_name = session_class_name,
+        .open = open_session,
+        .close = close_session,
+        .describe = duckdb_describe,
+        .analyse = duckdb_analyse,
+        .prepare = prepare_session,
+        .step = duckdb_step,
+        .memory = session_memory,
+};

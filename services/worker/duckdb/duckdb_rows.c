@@ -1,0 +1,173 @@
+/* Rows out of DuckDB's chunks into canonical bytes: the hot path. */
+
+#include <stdio.h>
+
+#include "common/base/memory.h"
+#include "common/canonical/outcome.h"
+#include "services/worker/duckdb/duckdb_readers.h"
+#include "services/worker/duckdb/duckdb_session.h"
+
+static int timed_out(struct engine_session *s, struct engine_problem *p) {
+        duckdb.interrupt(s->connection);
+        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0, -1, "");
+        (void) snprintf(p->detail, sizeof(p->detail), "stage=run");
+        return ENGINE_E_PROBLEM;
+}
+
+static bool is_over(const struct engine_session *s) {
+        return s->job->is_over && s->job->is_over(s->job->userdata);
+}
+
+/* Until the first rows are there: piece by piece, so that somebody is asked between. */
+static int run_pending(struct engine_session *s, struct engine_problem *p) {
+        duckdb_pending_state state;
+        int r = ENGINE_OK;
+
+        if (duckdb.pending_prepared_streaming(s->statement, &s->pending) != DuckDBSuccess)
+                return duckdb_problem_run(duckdb.pending_error(s->pending), p);
+        do {
+                if (is_over(s))
+                        return timed_out(s, p);
+                state = duckdb.pending_execute_task(s->pending);
+        } while (state == DUCKDB_PENDING_RESULT_NOT_READY ||
+                 state == DUCKDB_PENDING_NO_TASKS_AVAILABLE);
+        if (state == DUCKDB_PENDING_ERROR)
+                return duckdb_problem_run(duckdb.pending_error(s->pending), p);
+        s->has_result = true;
+        if (duckdb.execute_pending(s->pending, &s->result) != DuckDBSuccess)
+                r = duckdb_problem_run(duckdb.result_error(&s->result), p);
+        return r;
+}
+
+static int make_readers(struct engine_session *s, struct engine_problem *p) {
+        size_t n = s->schema->n_columns;
+
+        if (duckdb.column_count(&s->result) != n)
+                return engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_INTERNAL, 0, -1,
+                                          "the result has other columns than the statement");
+        s->readers = xnew_n(struct duckdb_reader, n + 1);
+        for (size_t i = 0; i < n; i++) {
+                duckdb_logical_type type = duckdb.column_logical_type(&s->result, i);
+
+                duckdb_reader_init(&s->readers[i], type, s->schema->columns[i]);
+                duckdb.destroy_logical_type(&type);
+        }
+        return ENGINE_OK;
+}
+
+/* s->chunk is the next one, or NULL at the end. */
+static int next_chunk(struct engine_session *s, struct engine_problem *p) {
+        const char *error;
+
+        duckdb.destroy_data_chunk(&s->chunk);
+        if (is_over(s))
+                return timed_out(s, p);
+        s->chunk = duckdb.fetch_chunk(s->result);
+        error = duckdb.result_error(&s->result);
+        if (error && error[0])
+                return duckdb_problem_run(error, p);
+        s->chunk_at = 0;
+        s->chunk_rows = s->chunk ? duckdb.data_chunk_get_size(s->chunk) : 0;
+        s->is_done = s->chunk == NULL;
+        for (size_t i = 0; s->chunk && i < s->schema->n_columns; i++)
+                duckdb_reader_bind(&s->readers[i], duckdb.data_chunk_get_vector(s->chunk, i));
+        return ENGINE_OK;
+}
+
+static int cell_problem(struct engine_session *s, size_t column, struct engine_problem *p) {
+        char declared[64];
+
+        (void) engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_ENCODING, 0,
+                                  "a value is not of the declared type, or has no canonical form");
+        (void) snprintf(p->detail, sizeof(p->detail), "column=%zu type=%s declared=%s", column,
+                        duckdb_type_text(s->readers[column].id),
+                        schema_type_text(s->schema->columns[column], declared, sizeof(declared)));
+        return ENGINE_E_SQL;
+}
+
+/* The builder refused a row: by the job's own limits (the same on every host),
+ * because a SET grew too large to be compared, or for want of memory here. */
+static int row_problem(int r, struct engine_problem *p) {
+        switch (r) {
+        case BATCH_E_SET_ROWS:
+                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_NOT_VERIFIABLE, 0, -1,
+                                          "more than 2^20 rows without an order");
+                (void) snprintf(p->detail, sizeof(p->detail), "expression=unordered_rows");
+                return ENGINE_E_PROBLEM;
+        case BATCH_E_BUDGET:
+                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1,
+                                          "no memory for the digests of the rows");
+                (void) snprintf(p->detail, sizeof(p->detail), "which=memory");
+                return ENGINE_E_PROBLEM;
+        case BATCH_E_ROW:
+                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
+                                          "a row above 16 MiB");
+        default:
+                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
+                                          "the result is above the job's limits");
+        }
+}
+
+/* BATCH_OK: the chunk is through. */
+static int put_chunk(struct engine_session *s, struct answer_builder *b, struct engine_problem *p,
+                     int *ret) {
+        const struct duckdb_reader *readers = s->readers;
+        struct buffer *row = answer_row(b);
+        size_t n = s->schema->n_columns;
+
+        while (s->chunk_at < s->chunk_rows) {
+                uint64_t at = s->chunk_at++;
+
+                for (size_t i = 0; i < n; i++) {
+                        int r = duckdb_put_cell(&readers[i], at, row);
+
+                        if (r == DUCKDB_PUT_E_CAST) {
+                                *ret = cell_problem(s, i, p);
+                                return BATCH_E_CELL;
+                        }
+                        if (r)
+                                break; /* the buffer failed: ending the row says so */
+                }
+                *ret = answer_end_row(b);
+                if (*ret == BATCH_READY)
+                        return BATCH_READY;
+                if (*ret) {
+                        *ret = row_problem(*ret, p);
+                        return BATCH_E_ROW;
+                }
+        }
+        return BATCH_OK;
+}
+
+int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p) {
+        int r = ENGINE_OK, result = BATCH_OK;
+
+        if (!s->has_result) {
+                r = run_pending(s, p);
+                if (r == ENGINE_OK)
+                        r = make_readers(s, p);
+        }
+        while (r == ENGINE_OK && !s->is_done) {
+                result = put_chunk(s, b, p, &r);
+                if (result == BATCH_READY)
+                        return ENGINE_BATCH;
+                if (result == BATCH_OK)
+                        r = next_chunk(s, p);
+        }
+        if (r)
+                return r;
+        return answer_finish(b) == BATCH_READY ? ENGINE_BATCH : ENGINE_END;
+}
+
+void duckdb_rows_done(struct engine_session *s) {
+        for (size_t i = 0; s->readers && i < s->schema->n_columns; i++)
+                duckdb_reader_done(&s->readers[i]);
+        free(s->readers);
+        s->readers = NULL;
+        duckdb.destroy_data_chunk(&s->chunk);
+        if (s->has_result)
+                duckdb.destroy_result(&s->result);
+        duckdb.destroy_pending(&s->pending);
+        duckdb.destroy_prepare(&s->statement);
+        s->has_result = s->is_done = false;
+}
