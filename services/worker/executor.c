@@ -15,6 +15,7 @@
 #include "common/client/spool_format.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
+#include "services/worker/tables/describe.h"
 
 #define PROGRESS_EVERY  (200 * NSEC_PER_MSEC)
 #define PARAMETERS_MAX  1000
@@ -158,19 +159,30 @@ static int analyse(struct run *r) {
         return report_analysis(r, &a);
 }
 
+/* Table files are read by us, alike for every engine, and before one has seen them. */
+static bool is_undescribed_table(const struct run *r) {
+        return r->job->mode == WORKER__JOB__MODE__DESCRIBE && r->engine_job.n_inputs == 1 &&
+               r->engine_job.inputs[0].data &&
+               table_format_of(r->engine_job.inputs[0].format) != TABLE_FORMAT_NONE;
+}
+
 static int describe(struct run *r) {
         Worker__Report m = WORKER__REPORT__INIT;
         Worker__Described out = WORKER__DESCRIBED__INIT;
-        CLEANUP(buffer_donep) struct buffer schema = {};
+        CLEANUP(buffer_donep) struct buffer schema = {}, options = {};
         char class_name[ENGINE_CLASS_SIZE];
 
         if (r->engine_job.n_inputs != 1 || !r->engine_job.inputs[0].data)
                 return fail(r, OUTCOME_USAGE, "", "one file is described at a time");
         buffer_init(&schema, 2 << 20);
-        if (r->task->engine->describe(r->session, &schema, &r->problem))
+        buffer_init(&options, 256);
+        if (is_undescribed_table(r)
+                    ? tables_describe(&r->engine_job, &options, &schema, &r->problem)
+                    : r->task->engine->describe(r->session, &schema, &r->problem))
                 return report_failed(r);
         r->task->engine->class_name(class_name);
         out.schema = (ProtobufCBinaryData){ schema.len, schema.data };
+        out.options = (ProtobufCBinaryData){ options.len, options.data };
         out.engine = class_name;
         m.body_case = WORKER__REPORT__BODY_DESCRIBED;
         m.described = &out;
@@ -442,7 +454,7 @@ int executor_run(struct executor_task *t) {
         result = take_job(r);
         if (result < 0)
                 return result;
-        if (t->engine->open(&r->engine_job, &r->session, &r->problem))
+        if (!is_undescribed_table(r) && t->engine->open(&r->engine_job, &r->session, &r->problem))
                 return report_failed(r);
         result = receive(r, &worker__job_text__descriptor, &r->text_message);
         if (result < 0)

@@ -1,5 +1,5 @@
 /* A job's inputs as databases: read-only images admitted here, or empty tables
- * made from a published schema. */
+ * made from a published schema. Tables of other formats: sqlite_tables.c. */
 
 #include <ctype.h>
 #include <stdio.h>
@@ -65,7 +65,7 @@ static int run_own_with(struct engine_session *s, const char *format, const char
 }
 
 static const char *path_of(const struct engine_session *s, size_t i, char ret[32]) {
-        if (!s->job->inputs[i].data)
+        if (!s->job->inputs[i].data || sqlite_is_table(&s->job->inputs[i]))
                 return ":memory:";
         (void) snprintf(ret, 32, "/q/%zu", i);
         return ret;
@@ -155,6 +155,8 @@ static int attach(struct engine_session *s, size_t i, struct engine_problem *p) 
         if (strcasecmp(in->name, "main") != 0 &&
             run_own_with(s, "ATTACH %Q AS \"%w\"", path_of(s, i, path), in->name) != SQLITE_OK)
                 return refuse(p, in, "input", sqlite3_errmsg(s->db));
+        if (sqlite_is_table(in))
+                return sqlite_table_fill(s, in, p);
         return in->data ? ENGINE_OK : fill(s, i, p);
 }
 
@@ -279,21 +281,40 @@ static int admit(struct engine_session *s, const struct engine_input *in,
                  struct engine_problem *p) {
         int r = load_catalogue(s, in, p);
 
-        if (r == ENGINE_OK && in->data && !in->admitted)
+        if (r == ENGINE_OK && in->data && !in->admitted && !sqlite_is_table(in))
                 r = quick_check(s, in, p);
         return r;
 }
 
 /* Before SQLite sees a byte. */
-static int check_inputs(const struct engine_job *job, struct engine_problem *p) {
+static int check_input(const struct engine_input *in, struct engine_problem *p) {
+        bool is_database = !in->format[0] || strcmp(in->format, "sqlite") == 0;
+        const char *fault = in->data && is_database ? header_fault(in) : NULL;
+
+        if (!is_database && !sqlite_is_table(in))
+                return refuse(p, in, "format",
+                              "SQLite does not read this format; ask hosts with DuckDB, or "
+                              "publish it as CSV, NDJSON or a SQLite file");
+        if (fault)
+                return refuse(p, in, "input", fault);
+        if (!is_name(in->name))
+                return refuse(p, in, "input name", "letters, digits and _ only, not temp");
+        return ENGINE_OK;
+}
+
+/* A table is found by its own name alone, so no database beside it may have one of it. */
+static int check_names(const struct engine_session *s, struct engine_problem *p) {
+        const struct engine_job *job = s->job;
+
         for (size_t i = 0; i < job->n_inputs; i++) {
                 const struct engine_input *in = &job->inputs[i];
-                const char *fault = in->data ? header_fault(in) : NULL;
 
-                if (fault)
-                        return refuse(p, in, "input", fault);
-                if (!is_name(in->name))
-                        return refuse(p, in, "input name", "letters, digits and _ only, not temp");
+                for (size_t k = 0; sqlite_is_table(in) && k < job->n_inputs; k++) {
+                        if (k != i && sqlite_table_of(s, job->inputs[k].name, in->name))
+                                return refuse(p, in, "input name",
+                                              "another input has a table of that name; give this "
+                                              "one another with --data NAME=FILE");
+                }
         }
         return ENGINE_OK;
 }
@@ -305,8 +326,10 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
                 /* Connected before the authorizer forbids what connecting needs. */
                 "SELECT 1 FROM json_each('[]'), json_tree('[]');";
         char path[32];
-        int index = main_index(s), r = check_inputs(s->job, p), rc;
+        int index = main_index(s), r = ENGINE_OK, rc;
 
+        for (size_t i = 0; i < s->job->n_inputs && r == ENGINE_OK; i++)
+                r = check_input(&s->job->inputs[i], p);
         if (r)
                 return r;
         rc = sqlite3_open_v2(index < 0 ? ":memory:" : path_of(s, (size_t) index, path), &s->db,
@@ -325,6 +348,9 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
                 if (r)
                         return r;
         }
+        r = check_names(s, p);
+        if (r)
+                return r;
         rc = run_own(s, "PRAGMA mmap_size=2147418112"); /* of those attached since */
         if (rc == SQLITE_OK)
                 rc = load_strict(s);

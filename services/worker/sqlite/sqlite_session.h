@@ -75,6 +75,13 @@ void sqlite_recorded_clear(struct engine_session *s);
 int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p);
 int sqlite_describe(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
 
+/* ---- sqlite_tables.c ---- */
+/* An input of format csv or ndjson: one STRICT table, of the input's name. */
+bool sqlite_is_table(const struct engine_input *in);
+/* Makes it in the database of that name, and reads all rows into it when there is a file. */
+int sqlite_table_fill(struct engine_session *s, const struct engine_input *in,
+                      struct engine_problem *p);
+
 /* ---- sqlite_prepare.c ---- */
 /* Exactly one read-only statement. */
 int sqlite_prepare_one(struct engine_session *s, struct bytes sql, sqlite3_stmt **ret,

@@ -1,0 +1,24 @@
+#pragma once
+
+/* A table file that nobody has described yet: its options and its schema, from one pass
+ * over all of it. Done once, at publishing, in an executor; whatever two engines would
+ * read differently is refused there. Pure. */
+
+#include "services/worker/engine.h"
+#include "services/worker/tables/table.h"
+
+/* DECIMAL at most: DuckDB reads numbers of JSON as doubles, which keep 15 digits. */
+#define DESCRIBE_DECIMAL_CSV  18
+#define DESCRIBE_DECIMAL_JSON 15
+
+/* `format` is csv or ndjson. TABLE_OK and both appended, TABLE_E_BAD or TABLE_E_OVER. */
+int describe_table(enum table_format format, struct bytes data, struct table_watch watch,
+                   struct buffer *options, struct buffer *schema, struct table_fault *fault);
+
+/* Input 0 of `job` for engines of any kind: ENGINE_OK and both appended, or
+ * ENGINE_E_PROBLEM. */
+int tables_describe(const struct engine_job *job, struct buffer *options, struct buffer *schema,
+                    struct engine_problem *p);
+/* What a result of this folder is as a problem of a job: ENGINE_OK for TABLE_OK. */
+int tables_problem(const struct engine_input *in, int result, const struct table_fault *fault,
+                   struct engine_problem *p);
