@@ -84,6 +84,7 @@ static void all_that_are_configured_are_met(void **state) {
         peer_done(&last);
         dht_free(d);
 }
+
 /* It stays connected, so nothing else would make us ask it again. */
 static void a_connected_server_is_asked_until_it_answers(void **state) {
         struct dht *d = node_new(NULL);
@@ -109,6 +110,40 @@ static void a_connected_server_is_asked_until_it_answers(void **state) {
         dht_action_done(&ask), dht_action_done(&again);
         dht_free(d);
         peer_done(&p);
+}
+
+static struct dht_action find(struct dht *d, const struct peer *p) {
+        struct dht_action a = {};
+
+        dht_find_peer(d, 7, &p->remote.contact.peer, 3 * SECOND);
+        (void) drain(d, DHT_RESULT, &a);
+        return a;
+}
+
+/* A client is in nobody's table: while it is connected it is found all the same, and at once. */
+static void who_is_connected_is_found_without_a_lookup(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer client = peer_number(9, false), server = peer_number(10, true);
+        struct dht_action found;
+
+        dht_peer_identified(d, &client.remote, 2 * SECOND);
+        dht_peer_identified(d, &server.remote, 2 * SECOND);
+        fill_table(d, 10, 1); /* the server answers, the client is not even asked */
+        found = find(d, &client);
+        assert_non_null(found.result);
+        assert_true(found.result->is_connected && !found.result->is_of_table);
+        assert_true(peer_id_equal(&found.result->contact.peer, &client.remote.contact.peer));
+        dht_action_done(&found);
+        found = find(d, &server);
+        assert_non_null(found.result);
+        assert_true(found.result->is_of_table && !found.result->is_connected);
+        dht_action_done(&found);
+        dht_peer_gone(d, &client.remote.contact.peer, 3 * SECOND);
+        found = find(d, &client); /* now it has to be looked for */
+        assert_null(found.result);
+        dht_action_done(&found);
+        dht_free(d);
+        peer_done(&client), peer_done(&server);
 }
 
 static void decide_itself(struct dht_config *c) {
@@ -143,4 +178,5 @@ TEST_MAIN(cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(begins_elsewhere_when_nobody_is_there),
           cmocka_unit_test(all_that_are_configured_are_met),
           cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
+          cmocka_unit_test(who_is_connected_is_found_without_a_lookup),
           cmocka_unit_test(serves_once_two_subnets_reached_it))
