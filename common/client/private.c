@@ -15,6 +15,7 @@
 #include "common/canonical/outcome.h"
 #include "common/client/spool_format.h"
 #include "common/crypto/random.h"
+#include "common/daemon/io.h"
 
 #define START_WITHIN   (10 * NSEC_PER_SEC)
 #define ANALYSE_WITHIN (30 * NSEC_PER_SEC)
@@ -365,28 +366,17 @@ static void begin_rows(struct private_job *p) {
         p->is_checking = true;
 }
 
-static bool read_all(int fd, void *to, size_t n, uint64_t at) {
-        for (size_t done = 0; done < n;) {
-                ssize_t got = pread(fd, (char *) to + done, n - done, (off_t) (at + done));
-
-                if (got <= 0)
-                        return false;
-                done += (size_t) got;
-        }
-        return true;
-}
-
 /* The next batch of the spool into p->record. */
 static bool read_record(struct private_job *p) {
         uint8_t header[SPOOL_HEADER_SIZE];
         uint32_t len;
 
-        if (!read_all(p->spool, header, sizeof(header), p->at))
+        if (io_read_at(p->spool, header, sizeof(header), p->at))
                 return false;
         len = load_be32(header);
         buffer_clear(&p->record);
         if (!buffer_reserve(&p->record, len) ||
-            !read_all(p->spool, p->record.data, len, p->at + SPOOL_HEADER_SIZE))
+            io_read_at(p->spool, p->record.data, len, p->at + SPOOL_HEADER_SIZE))
                 return false;
         p->record.len = len;
         p->at += SPOOL_RECORD_EXTRA + len;

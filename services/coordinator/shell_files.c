@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/daemon/io.h"
 #include "common/daemon/log.h"
 
 #define SPOOL_READ_MAX (18u << 20)
@@ -149,20 +150,6 @@ int shell_files_secret(struct shell *s) {
 
 /* ---- Receipts: a file each, complete or not there ---- */
 
-static int write_all(int fd, struct bytes data) {
-        while (data.len > 0) {
-                ssize_t n = write(fd, data.data, data.len);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return error_origin(-errno);
-                data.data += n;
-                data.len -= (size_t) n;
-        }
-        return 0;
-}
-
 static int write_file(int dir, const char *name, struct bytes data) {
         CLEANUP(fd_closep) int fd = -1;
         char temporary[128];
@@ -172,7 +159,7 @@ static int write_file(int dir, const char *name, struct bytes data) {
         fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         if (fd < 0)
                 return error_origin(-errno);
-        r = write_all(fd, data);
+        r = error_fold(io_write(fd, data));
         if (!r && (fsync(fd) < 0 || renameat(dir, temporary, dir, name) < 0 || fsync(dir) < 0))
                 r = error_origin(-errno);
         if (r)
@@ -223,7 +210,7 @@ static void spool_fail(struct shell *s, struct spool *x, uint64_t id, int error)
 
 void shell_do_spool_write(struct shell *s, struct action *a) {
         struct spool *x = spool_of(s, a->id);
-        int r = x->fd < 0 ? -EIO : write_all(x->fd, refbuf_bytes(a->data));
+        int r = x->fd < 0 ? -EIO : io_write(x->fd, refbuf_bytes(a->data));
 
         if (r)
                 spool_fail(s, x, a->id, r);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/daemon/io.h"
 #include "services/sim/attack.h"
 #include "services/sim/churn.h"
 #include "services/sim/node.h"
@@ -76,45 +77,13 @@ static void run_measured(struct network *net, struct figures *ret) {
 
 /* ---- Several ---- */
 
-static int write_all(int fd, const void *p, size_t n) {
-        const char *at = p;
-
-        while (n > 0) {
-                ssize_t done = write(fd, at, n);
-
-                if (done < 0 && errno == EINTR)
-                        continue;
-                if (done <= 0)
-                        return error_origin(-EIO);
-                at += done;
-                n -= (size_t) done;
-        }
-        return 0;
-}
-
-static int read_all(int fd, void *p, size_t n) {
-        char *at = p;
-
-        while (n > 0) {
-                ssize_t done = read(fd, at, n);
-
-                if (done < 0 && errno == EINTR)
-                        continue;
-                if (done <= 0)
-                        return error_origin(-EIO);
-                at += done;
-                n -= (size_t) done;
-        }
-        return 0;
-}
-
 /* The child's network is a copy of the warm one, with another seed for what comes. */
 static void child(struct network *net, uint64_t seed, int fd) {
         struct figures figures;
 
         network_reseed(net, seed);
         run_measured(net, &figures);
-        _exit(write_all(fd, &figures, sizeof(figures)) < 0);
+        _exit(io_write(fd, BYTES(&figures, sizeof(figures))) < 0);
 }
 
 static int run_fork(struct network *net, uint64_t seed, struct figures *ret) {
@@ -130,7 +99,7 @@ static int run_fork(struct network *net, uint64_t seed, struct figures *ret) {
                 child(net, seed, fds[1]);
         }
         (void) close(fds[1]);
-        r = pid < 0 ? error_origin(-errno) : read_all(fds[0], ret, sizeof(*ret));
+        r = pid < 0 ? error_origin(-errno) : error_fold(io_read(fds[0], ret, sizeof(*ret)));
         (void) close(fds[0]);
         if (pid > 0)
                 (void) waitpid(pid, &status, 0);

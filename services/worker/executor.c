@@ -13,6 +13,7 @@
 #include "common/canonical/outcome.h"
 #include "common/client/packets.h"
 #include "common/client/spool_format.h"
+#include "common/daemon/io.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
 #include "services/worker/tables/describe.h"
@@ -228,22 +229,6 @@ static int commit_error(struct run *r) {
         return report_committed(r, &a);
 }
 
-static int write_all(int fd, struct iovec *iov, int n) {
-        while (n > 0) {
-                ssize_t done = writev(fd, iov, n);
-
-                if (done < 0)
-                        return -errno;
-                for (; n > 0 && (size_t) done >= iov->iov_len; iov++, n--)
-                        done -= (ssize_t) iov->iov_len;
-                if (n > 0) {
-                        iov->iov_base = (char *) iov->iov_base + done;
-                        iov->iov_len -= (size_t) done;
-                }
-        }
-        return 0;
-}
-
 static int spool_batch(struct run *r) {
         struct bytes batch = answer_batch(&r->builder);
         uint8_t header[SPOOL_HEADER_SIZE];
@@ -255,10 +240,10 @@ static int spool_batch(struct run *r) {
         if (r->spooled > r->task->spool)
                 return -EFBIG;
         store_be32(header, (uint32_t) batch.len);
-        result = write_all(r->task->spool_fd, iov, 2);
+        result = io_writev(r->task->spool_fd, iov, 2);
         digest = answer_next(&r->builder);
         iov[0] = (struct iovec){ digest.bytes, HASH_SIZE };
-        return result ? result : write_all(r->task->spool_fd, iov, 1);
+        return result ? result : io_writev(r->task->spool_fd, iov, 1);
 }
 
 static int run_rows(struct run *r) {

@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/daemon/io.h"
 
 const char *file_name(const struct hash_value *root, const char *suffix,
                       char ret[STORE_NAME_SIZE]) {
@@ -24,17 +25,9 @@ int disk_result(int negative_errno) {
 }
 
 int file_write_all(int fd, struct bytes data, uint64_t offset) {
-        while (data.len > 0) {
-                ssize_t n = pwrite(fd, data.data, data.len, (off_t) offset);
+        int r = io_write_at(fd, data, offset);
 
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return disk_result(n < 0 ? -errno : -EIO);
-                data = BYTES(data.data + n, data.len - (size_t) n);
-                offset += (uint64_t) n;
-        }
-        return 0;
+        return r ? disk_result(r) : 0;
 }
 
 int file_write_through(int fd, struct bytes data, uint64_t offset) {
