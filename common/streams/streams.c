@@ -34,7 +34,9 @@ struct streams {
         struct frame_reader changes;
         struct map *told; /* set of peer: as connected */
         struct loop_source *watch_again;
-        struct map *denied; /* set of peer */
+        struct map *denied;     /* set of peer */
+        bool is_denying;        /* it is complete, and transport is told of it */
+        unsigned n_unconfirmed; /* of what transport was told of it */
 };
 
 /* ---- Serving ---- */
@@ -236,8 +238,15 @@ void streams_keep(struct streams *s, const struct peer_id *peer, bool needed) {
 /* ---- Denying ---- */
 
 static void on_denied(void *userdata, const struct rpc_result *result) {
+        struct streams *s = userdata;
+
+        s->n_unconfirmed--;
         if (result->code != RPC_OK && result->code != RPC_E_CANCELLED && result->code != RPC_E_GONE)
-                log_warning("transport does not refuse who is blocked: %s", result->text);
+                log_warning("transport does not refuse who is blocked, or only until it is started "
+                            "again: %s",
+                            result->text);
+        if (s->n_unconfirmed == 0 && s->events->on_denied)
+                s->events->on_denied(s->userdata);
 }
 
 static void deny_now(struct streams *s) {
@@ -248,8 +257,10 @@ static void deny_now(struct streams *s) {
         void *value;
 
         request.peers = list;
+        request.owner = (char *) s->ctx->name;
         while (map_next(s->denied, &cursor, &key, &value))
                 list[request.n_peers++] = (ProtobufCBinaryData){ key.len, (uint8_t *) key.data };
+        s->n_unconfirmed++;
         rpc_call(s->rpc, "Deny", &request, CALL_TIMEOUT, on_denied, s);
 }
 
@@ -258,8 +269,18 @@ void streams_deny(struct streams *s, const struct peer_id *peer, bool denied) {
                 (void) map_set(s->denied, peer_id_bytes(peer), s);
         else
                 (void) map_remove(s->denied, peer_id_bytes(peer));
+        if (s->is_up && s->is_denying)
+                deny_now(s);
+}
+
+void streams_denying(struct streams *s) {
+        s->is_denying = true;
         if (s->is_up)
                 deny_now(s);
+}
+
+bool streams_is_denying(const struct streams *s) {
+        return s->n_unconfirmed == 0;
 }
 
 /* ---- Life ---- */
@@ -269,7 +290,7 @@ static void on_up(void *userdata) {
         struct streams *s = userdata;
 
         s->is_up = true;
-        if (map_count(s->denied) > 0)
+        if (s->is_denying)
                 deny_now(s);
         serve_now(s);
         watch_now(s);

@@ -39,6 +39,9 @@ struct streams_events {
         /* transport is there (again): nothing of before is left, peers are told anew; or gone. */
         void (*on_up)(void *userdata);
         void (*on_down)(void *userdata);
+        /* All that was denied until now is in force and on transport's disk, or transport is gone
+         * or could not (logged). May be NULL. */
+        void (*on_denied)(void *userdata);
 };
 
 /* Connects to transport/streams. Returns 0 or a fault. */
@@ -50,8 +53,13 @@ DEFINE_CLEANUP(struct streams *, streams_free);
 /* Replaces what is served. protocols' handlers must stay. */
 void streams_serve(struct streams *s, const struct streams_protocol *protocols, size_t n);
 void streams_keep(struct streams *s, const struct peer_id *peer, bool needed);
-/* Disconnected and refused from now on, also by the next transport. */
+/* Disconnected and refused from now on. transport keeps the list under the service's name, so that
+ * the next one refuses them from its first packet on, whether this service is there or not. */
 void streams_deny(struct streams *s, const struct peer_id *peer, bool denied);
+/* The list is as this service knows it from an earlier life: only now may transport take it, even
+ * an empty one, for the one it has. */
+void streams_denying(struct streams *s);
+bool streams_is_denying(const struct streams *s); /* what on_denied() says */
 bool streams_is_up(const struct streams *s);
 /* NULL while transport is not there. */
 struct link *streams_link(const struct streams *s);

@@ -368,11 +368,35 @@ static struct shell *shell_of_reputation(void *service) {
         return ((struct reputation_service *) service)->shell;
 }
 
+/* Answered once transport has it on its disk: then no restart lets that peer in, even if all of
+ * this node is killed now. Where transport is not there, it is told when it comes. */
+static void reply_denied(struct shell *s, struct call *call) {
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+
+        shell_turn(s); /* on our disk first */
+        if (streams_is_denying(s->streams))
+                call_reply(call, &reply);
+        else
+                (void) map_set_u64(s->denying, ++s->next_call, call);
+}
+
+void shell_denied(struct shell *s) {
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+        struct map *denying = s->denying;
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        s->denying = map_new(1);
+        while (map_next(denying, &cursor, &key, &value))
+                call_reply(value, &reply);
+        map_free(denying);
+}
+
 static void reputation_block(Gossip__Reputation_Service *service, const Gossip__BlockRequest *in,
                              Types__Empty_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
         struct shell *s = shell_of_reputation(service);
-        const Types__Empty reply = TYPES__EMPTY__INIT;
         nsec_t until = NSEC_NEVER;
         struct peer_id peer;
 
@@ -390,15 +414,13 @@ static void reputation_block(Gossip__Reputation_Service *service, const Gossip__
                           DENIED_MAX);
                 return;
         }
-        shell_turn(s); /* on disk before this is answered */
-        call_reply(call, &reply);
+        reply_denied(s, call);
 }
 
 static void reputation_unblock(Gossip__Reputation_Service *service, const Gossip__BlockRequest *in,
                                Types__Empty_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
         struct shell *s = shell_of_reputation(service);
-        const Types__Empty reply = TYPES__EMPTY__INIT;
         struct peer_id peer;
 
         if (!peer_id_parse(BYTES(in->peer.data, in->peer.len), &peer)) {
@@ -409,8 +431,7 @@ static void reputation_unblock(Gossip__Reputation_Service *service, const Gossip
                 call_fail(call, GOSSIP_E_NONE, "that peer is not blocked; see `quorate blocklist`");
                 return;
         }
-        shell_turn(s);
-        call_reply(call, &reply);
+        reply_denied(s, call);
 }
 
 static void reputation_blocklist(Gossip__Reputation_Service *service, const Types__Empty *in,
@@ -496,17 +517,20 @@ int shell_serve(struct shell *s) {
         return r ? log_fault(r, "cannot serve gossip/candidates and gossip/reputation") : 0;
 }
 
-static void end_calls(struct shell *s) {
+static void end_calls(const struct map *calls) {
         struct bytes key;
         size_t cursor = 0;
         void *value;
 
-        while (map_next(s->calls, &cursor, &key, &value))
+        while (map_next(calls, &cursor, &key, &value))
                 call_fail(value, RPC_E_GONE, "gossip is stopping");
 }
 
 void shell_serve_stop(struct shell *s) {
-        end_calls(s);
+        end_calls(s->calls);
+        end_calls(s->denying);
+        map_free(s->denying);
+        s->denying = map_new(1);
         s->candidates_bus = bus_server_free(s->candidates_bus);
         s->reputation_bus = bus_server_free(s->reputation_bus);
         s->candidates_rpc = rpc_server_free(s->candidates_rpc);

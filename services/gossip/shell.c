@@ -146,8 +146,12 @@ static int start_core(struct shell *s) {
 }
 
 static int start_going(struct shell *s) {
+        int r;
+
         gossip_start(s->core, shell_now(s));
-        return on_clock(s);
+        r = on_clock(s);
+        streams_denying(s->streams); /* all that was restored has been carried out */
+        return r;
 }
 
 /* Who we are and what we know first; only then those who ask. */
@@ -164,7 +168,9 @@ int shell_start(struct service_context *ctx, void **ret) {
         s->loop = ctx->loop;
         s->config = ctx->config;
         s->outbound = map_new(1);
+        list_init(&s->inbound);
         s->calls = map_new(2);
+        s->denying = map_new(3);
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(starts); i++)
                 r = starts[i](s);
         if (r == 0)
@@ -194,6 +200,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         loop_source_free(s->clock);
         map_free(s->outbound);
         map_free(s->calls);
+        map_free(s->denying);
         free(s->network);
         free(s);
         return NULL;

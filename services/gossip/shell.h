@@ -53,6 +53,7 @@ struct shell {
         struct streams *streams;
         struct exchange *exchange;
         struct map *outbound; /* peer -> struct mesh_stream */
+        struct list inbound;  /* struct mesh_inbound */
         struct rpc_client *peers_rpc;
         struct bus_client *peers_bus;
 
@@ -67,7 +68,8 @@ struct shell {
         struct candidates_service candidates;
         struct reputation_service reputation;
         struct list followers;
-        struct map *calls; /* draws and crawls under way */
+        struct map *calls;   /* draws and crawls under way */
+        struct map *denying; /* blocks that transport has not confirmed */
         uint64_t next_call;
 
         struct state_file *state;
@@ -115,3 +117,4 @@ void shell_do_drawn(struct shell *s, struct gossip_action *a);
 void shell_do_crawled(struct shell *s, struct gossip_action *a);
 /* Tells coordinators that follow. */
 void shell_tell_blocked(struct shell *s, const struct peer_id *peer, bool blocked);
+void shell_denied(struct shell *s); /* transport has confirmed what was blocked until now */

@@ -32,7 +32,9 @@ struct mesh_stream {
 
 /* Theirs to us. */
 struct mesh_inbound {
+        struct list link; /* of struct shell.inbound, once it is accepted */
         struct shell *shell;
+        struct framed *stream;
         struct peer_id peer;
 };
 
@@ -101,9 +103,13 @@ void shell_do_stream_open(struct shell *s, struct gossip_action *a) {
         gossip_stream_closed(s->core, &a->peer, shell_now(s));
 }
 
+static void close_inbound(struct shell *s, const struct peer_id *peer);
+
 void shell_do_stream_close(struct shell *s, struct gossip_action *a) {
         struct mesh_stream *m = map_get(s->outbound, peer_id_bytes(&a->peer));
 
+        if (a->n)
+                close_inbound(s, &a->peer);
         if (!m)
                 return;
         framed_reset(m->stream, 0, "not wanted");
@@ -134,13 +140,31 @@ static void in_finish(struct framed *f, void *userdata) {
         framed_finish(f);
 }
 
+static void inbound_free(struct mesh_inbound *m) {
+        list_remove(&m->link);
+        free(m);
+}
+
 static void in_end(struct framed *f, void *userdata, uint32_t code, const char *text) {
-        free(userdata);
+        inbound_free(userdata);
 }
 
 static const struct framed_handler inbound = { .on_frame = in_frame,
                                                .on_finish = in_finish,
                                                .on_end = in_end };
+
+/* A peer that is let go would otherwise go on speaking where nobody listens. A few for each peer,
+ * and it happens seldom: all are looked through. */
+static void close_inbound(struct shell *s, const struct peer_id *peer) {
+        LIST_FOREACH_SAFE (it, &s->inbound) {
+                struct mesh_inbound *m = LIST_ENTRY(it, struct mesh_inbound, link);
+
+                if (!peer_id_equal(&m->peer, peer))
+                        continue;
+                framed_reset(m->stream, 0, "not wanted");
+                inbound_free(m);
+        }
+}
 
 static void *on_inbound(void *userdata, size_t protocol, const struct framed_remote *remote) {
         struct shell *s = userdata;
@@ -149,6 +173,7 @@ static void *on_inbound(void *userdata, size_t protocol, const struct framed_rem
         if (protocol == SERVED_PEERS)
                 return exchange_inbound(s->exchange, protocol, remote);
         m = xnew(struct mesh_inbound);
+        list_init(&m->link);
         m->shell = s;
         m->peer = remote->peer;
         return m;
@@ -156,9 +181,14 @@ static void *on_inbound(void *userdata, size_t protocol, const struct framed_rem
 
 static void on_accepted(void *userdata, void *stream, struct framed *f) {
         struct shell *s = userdata;
+        struct mesh_inbound *m = stream;
 
-        if (framed_handler_of(f) == &exchange_serving)
+        if (framed_handler_of(f) == &exchange_serving) {
                 exchange_accepted(s->exchange, stream, f);
+                return;
+        }
+        m->stream = f;
+        list_push_back(&s->inbound, &m->link);
 }
 
 static void on_withdrawn(void *userdata, size_t protocol, void *stream) {
@@ -167,7 +197,7 @@ static void on_withdrawn(void *userdata, size_t protocol, void *stream) {
         if (protocol == SERVED_PEERS)
                 exchange_withdrawn(s->exchange, stream);
         else
-                free(stream);
+                inbound_free(stream);
 }
 
 /* ---- Peers ---- */
@@ -237,6 +267,10 @@ static void on_down(void *userdata) {
 
         gossip_peers_gone(s->core, shell_now(s));
         shell_turn(s);
+}
+
+static void on_denied(void *userdata) {
+        shell_denied(userdata);
 }
 
 void shell_do_keep(struct shell *s, struct gossip_action *a) {
@@ -339,7 +373,8 @@ static const struct streams_events streams_events = { .on_inbound = on_inbound,
                                                       .on_withdrawn = on_withdrawn,
                                                       .on_peer = on_peer,
                                                       .on_self = on_self,
-                                                      .on_down = on_down };
+                                                      .on_down = on_down,
+                                                      .on_denied = on_denied };
 
 int shell_peers_start(struct shell *s) {
         const struct streams_protocol protocols[] = {
@@ -370,6 +405,12 @@ void shell_peers_stop(struct shell *s) {
 
                 framed_reset(m->stream, 0, "gossip is stopping");
                 outbound_free(m);
+        }
+        LIST_FOREACH_SAFE (it, &s->inbound) {
+                struct mesh_inbound *m = LIST_ENTRY(it, struct mesh_inbound, link);
+
+                framed_reset(m->stream, 0, "gossip is stopping");
+                inbound_free(m);
         }
         s->exchange = exchange_free(s->exchange);
         s->streams = streams_free(s->streams);

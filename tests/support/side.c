@@ -48,6 +48,13 @@ void side_done(struct side *s) {
         test_node_free(s->node);
 }
 
+void side_kill(struct side *s) {
+        drop_clients(s);
+        test_node_kill_transport(s->node);
+        test_node_start_transport(s->node);
+        connect_clients(s);
+}
+
 void side_restart(struct side *s, const char *config) {
         drop_clients(s);
         test_node_stop_transport(s->node);

@@ -21,6 +21,7 @@ void side_init(struct side *s, struct loop *loop, const char *config);
 void side_done(struct side *s);
 /* Another process with that configuration, as the same peer elsewhere. */
 void side_restart(struct side *s, const char *config);
+void side_kill(struct side *s); /* kill -9; then another process */
 /* Of `target` (a multiaddr); false: peers.text says why not. */
 bool side_connect(struct side *from, const char *target);
 void side_disconnect(struct side *from, const struct side *to);

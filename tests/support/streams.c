@@ -165,6 +165,11 @@ uint32_t streams_client_keep(struct streams_client *c, const struct peer_id *pee
 }
 
 uint32_t streams_client_deny(struct streams_client *c, const struct peer_id *peers, size_t n) {
+        return streams_client_deny_as(c, "", peers, n);
+}
+
+uint32_t streams_client_deny_as(struct streams_client *c, const char *owner,
+                                const struct peer_id *peers, size_t n) {
         Transport__DenyRequest request = TRANSPORT__DENY_REQUEST__INIT;
         ProtobufCBinaryData list[STREAMS_DENY_MAX];
 
@@ -173,6 +178,7 @@ uint32_t streams_client_deny(struct streams_client *c, const struct peer_id *pee
                 list[i] = (ProtobufCBinaryData){ peers[i].len, (uint8_t *) peers[i].bytes };
         request.peers = list;
         request.n_peers = n;
+        request.owner = (char *) owner;
         return streams_call(c, "Deny", &request);
 }
 

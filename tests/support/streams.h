@@ -47,6 +47,9 @@ uint32_t streams_client_serve(struct streams_client *c, const char *protocol);
 uint32_t streams_client_keep(struct streams_client *c, const struct peer_id *peer, bool needed);
 #define STREAMS_DENY_MAX 16
 uint32_t streams_client_deny(struct streams_client *c, const struct peer_id *peers, size_t n);
+/* The same, to outlive this client. */
+uint32_t streams_client_deny_as(struct streams_client *c, const char *owner,
+                                const struct peer_id *peers, size_t n);
 uint32_t streams_found(struct streams_client *c, const struct peer_id *peer,
                        const struct multiaddr *address);
 /* Any method; waits; the answer's code. */

@@ -1,6 +1,7 @@
 #include "services/transport/shell/deny.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/error.h"
 #include "common/base/map.h"
@@ -11,8 +12,15 @@ struct denied {
         size_t n;
 };
 
+/* Of one that outlives its connection. */
+struct kept {
+        char owner[DENY_OWNER_SIZE]; /* empty: free */
+        struct denial list;
+};
+
 struct denials {
         struct map *by_peer; /* struct denied */
+        struct kept kept[DENY_OWNERS_MAX];
 };
 
 struct denials *denials_new(uint64_t seed) {
@@ -25,6 +33,8 @@ struct denials *denials_new(uint64_t seed) {
 struct denials *denials_free(struct denials *d) {
         if (!d)
                 return NULL;
+        for (size_t i = 0; i < DENY_OWNERS_MAX; i++)
+                denial_done(d, &d->kept[i].list);
         check(map_count(d->by_peer) == 0);
         map_free(d->by_peer);
         free(d);
@@ -93,4 +103,27 @@ void denial_done(struct denials *d, struct denial *list) {
                 take_off(d, &list->peers[i]);
         free(list->peers);
         *list = (struct denial){};
+}
+
+static struct kept *kept_of(struct denials *d, const char *owner) {
+        struct kept *spare = NULL;
+
+        for (size_t i = 0; i < DENY_OWNERS_MAX; i++) {
+                if (strcmp(d->kept[i].owner, owner) == 0)
+                        return &d->kept[i];
+                if (!spare && d->kept[i].owner[0] == '\0')
+                        spare = &d->kept[i];
+        }
+        return spare;
+}
+
+bool denials_keep(struct denials *d, const char *owner, const struct peer_id *peers, size_t n) {
+        size_t len = strlen(owner);
+        struct kept *k = len > 0 && len < DENY_OWNER_SIZE ? kept_of(d, owner) : NULL;
+
+        if (!k)
+                return false;
+        memcpy(k->owner, owner, len + 1);
+        denial_replace(d, &k->list, peers, n);
+        return true;
 }

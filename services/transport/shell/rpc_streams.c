@@ -16,6 +16,7 @@
 #define SERVE_E_TAKEN       1
 #define SERVE_E_NAME        2
 #define E_PEER              1 /* of Keep, Deny and Found */
+#define E_OWNER             2 /* of Deny */
 #define ADDRESSES_GIVEN_MAX 16
 #define CHANNEL_NAME        "stream"
 
@@ -297,6 +298,25 @@ static struct peer_id *peers_of(const Transport__DenyRequest *in) {
         return TAKE(peers);
 }
 
+/* In force at once, and answered when the next transport will know it from its first packet on. */
+static void deny_for_good(struct shell *shell, const char *owner, const struct peer_id *peers,
+                          size_t n, struct call *call) {
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+        int r;
+
+        if (!denials_keep(shell->denials, owner, peers, n)) {
+                call_fail(call, E_OWNER, "DenyRequest.owner: a name of 1 to %d bytes, at most %d",
+                          DENY_OWNER_SIZE - 1, DENY_OWNERS_MAX);
+                return;
+        }
+        (void) transport_enforce_allow(shell->transport);
+        r = store_deny(shell->store, owner, peers, n);
+        if (r < 0)
+                call_fail(call, r, "in force until transport is started again, but not on disk");
+        else
+                call_reply(call, &reply);
+}
+
 static void streams_deny(Transport__Streams_Service *base, const Transport__DenyRequest *in,
                          Types__Empty_Closure closure, void *closure_data) {
         struct streams_service *v = (struct streams_service *) base;
@@ -308,6 +328,10 @@ static void streams_deny(Transport__Streams_Service *base, const Transport__Deny
         if (!s || !peers) {
                 call_fail(call, E_PEER, "DenyRequest.peers: at most %d, all of them peer ids",
                           DENY_MAX);
+                return;
+        }
+        if (in->owner[0] != '\0') {
+                deny_for_good(v->shell, in->owner, peers, in->n_peers, call);
                 return;
         }
         denial_replace(v->shell->denials, &s->denial, peers, in->n_peers);

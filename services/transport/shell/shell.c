@@ -276,6 +276,8 @@ static int begin(struct shell *s) {
         if (r == 0)
                 r = store_load(s->store, transport_peers(s->transport));
         if (r == 0)
+                r = store_load_denied(s->store, s->denials);
+        if (r == 0)
                 r = add_sources(s);
         if (r == 0)
                 r = sockets_open(s);

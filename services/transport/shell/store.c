@@ -23,14 +23,16 @@ struct store {
 static const char *const migrations[] = {
         "CREATE TABLE address (peer BLOB NOT NULL, address BLOB NOT NULL, used_us INTEGER NOT NULL,"
         " PRIMARY KEY (peer, address)) STRICT, WITHOUT ROWID;",
+        "CREATE TABLE denied (owner TEXT NOT NULL, peer BLOB NOT NULL, PRIMARY KEY (owner, peer))"
+        " STRICT, WITHOUT ROWID;",
 };
 
 static int fail(struct store *s, const char *doing) {
         int code = sqlite3_errcode(s->db);
 
         if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
-                log_error("%s: damaged (%s); move it away and start again, only remembered "
-                          "addresses are lost",
+                log_error("%s: damaged (%s); move it away and start again: remembered addresses "
+                          "are lost, and who is blocked may connect until gossip says so again",
                           s->path, sqlite3_errmsg(s->db));
                 return service_refuse();
         }
@@ -86,7 +88,7 @@ int store_new(const char *folder, struct store **ret) {
             SQLITE_OK)
                 return fail(s, "open");
         (void) sqlite3_busy_timeout(s->db, 2000);
-        r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", "open");
+        r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", "open");
         if (r == 0)
                 r = migrate(s);
         if (r < 0)
@@ -176,6 +178,106 @@ int store_save(struct store *s, const struct peers *peers, int64_t wall) {
                 (void) sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
         return r;
 }
+
+/* ---- Who is denied ---- */
+
+static int deny_rows(sqlite3_stmt *q, const char *owner, const struct peer_id *peers, size_t n) {
+        int r = sqlite3_bind_text(q, 1, owner, -1, SQLITE_STATIC);
+
+        for (size_t i = 0; r == SQLITE_OK && i < n; i++) {
+                r = sqlite3_bind_blob(q, 2, peers[i].bytes, peers[i].len, SQLITE_STATIC);
+                if (r == SQLITE_OK)
+                        r = sqlite3_step(q) == SQLITE_DONE ? sqlite3_reset(q) : SQLITE_ERROR;
+        }
+        return r;
+}
+
+static int forget_rows(struct store *s, const char *owner) {
+        sqlite3_stmt *q = NULL;
+        int r = sqlite3_prepare_v2(s->db, "DELETE FROM denied WHERE owner = ?1", -1, &q, NULL);
+
+        if (r == SQLITE_OK)
+                r = sqlite3_bind_text(q, 1, owner, -1, SQLITE_STATIC);
+        if (r == SQLITE_OK)
+                r = sqlite3_step(q);
+        r = r == SQLITE_DONE ? 0 : fail(s, "write");
+        (void) sqlite3_finalize(q);
+        return r;
+}
+
+static int write_rows(struct store *s, const char *owner, const struct peer_id *peers, size_t n) {
+        sqlite3_stmt *q = NULL;
+        int r = sqlite3_prepare_v2(s->db, "INSERT OR IGNORE INTO denied VALUES (?1, ?2)", -1, &q,
+                                   NULL);
+
+        if (r == SQLITE_OK)
+                r = deny_rows(q, owner, peers, n);
+        r = r == SQLITE_OK ? 0 : fail(s, "write");
+        (void) sqlite3_finalize(q);
+        return r;
+}
+
+int store_deny(struct store *s, const char *owner, const struct peer_id *peers, size_t n) {
+        int r = run(s, "BEGIN IMMEDIATE", "write");
+
+        if (r < 0)
+                return r;
+        r = forget_rows(s, owner);
+        if (r == 0)
+                r = write_rows(s, owner, peers, n);
+        if (r == 0)
+                r = run(s, "COMMIT", "write");
+        if (r < 0)
+                (void) sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+        return r;
+}
+
+/* Rows of one owner stand together. */
+struct loading {
+        struct denials *denials;
+        char owner[DENY_OWNER_SIZE];
+        struct peer_id peers[DENY_MAX];
+        size_t n;
+};
+
+static void end_owner(struct loading *l) {
+        if (l->n > 0)
+                (void) denials_keep(l->denials, l->owner, l->peers, l->n);
+        l->n = 0;
+}
+
+static void load_denied(struct loading *l, sqlite3_stmt *q) {
+        const char *owner = (const char *) sqlite3_column_text(q, 0);
+        struct bytes peer = { sqlite3_column_blob(q, 1), (size_t) sqlite3_column_bytes(q, 1) };
+
+        if (strcmp(owner, l->owner) != 0) {
+                end_owner(l);
+                (void) snprintf(l->owner, sizeof(l->owner), "%s", owner);
+        }
+        if (l->n < DENY_MAX)
+                l->n += peer_id_parse(peer, &l->peers[l->n]);
+}
+
+int store_load_denied(struct store *s, struct denials *denials) {
+        CLEANUP(freep) struct loading *l = xnew(struct loading);
+        sqlite3_stmt *q = NULL;
+        int r = sqlite3_prepare_v2(s->db, "SELECT owner, peer FROM denied ORDER BY owner", -1, &q,
+                                   NULL);
+
+        l->denials = denials;
+        while (r == SQLITE_OK || r == SQLITE_ROW) {
+                r = sqlite3_step(q);
+                if (r == SQLITE_ROW)
+                        load_denied(l, q);
+        }
+        (void) sqlite3_finalize(q);
+        if (r != SQLITE_DONE)
+                return fail(s, "read");
+        end_owner(l);
+        return 0;
+}
+
+/* ---- The reset key ---- */
 
 static int read_reset_key(int fd, const char *path, uint8_t ret[STORE_RESET_KEY_SIZE]) {
         uint8_t key[STORE_RESET_KEY_SIZE + 1];

@@ -1,12 +1,14 @@
 #pragma once
 
-/* What transport keeps on disk: the stateless reset key, and the addresses that
- * worked, so that a restarted node finds its peers again. Folder: --state. */
+/* What transport keeps on disk: the stateless reset key, the addresses that worked, so that a
+ * restarted node finds its peers again, and whom services deny, so that it accepts none of them
+ * before they have said so anew. Folder: --state. */
 
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
 #include "services/transport/peers.h"
+#include "services/transport/shell/deny.h"
 
 #define STORE_RESET_KEY_SIZE 32
 
@@ -27,3 +29,7 @@ int store_load(struct store *s, struct peers *peers);
 /* All addresses that worked in this life; `wall` in microseconds since 1970. Those unused
  * for 30 days are forgotten. */
 int store_save(struct store *s, const struct peers *peers, int64_t wall);
+
+/* The list of that owner (deny.h), in place of his earlier one; durable when it returns 0. */
+int store_deny(struct store *s, const char *owner, const struct peer_id *peers, size_t n);
+int store_load_denied(struct store *s, struct denials *denials);

@@ -143,6 +143,24 @@ def check_deny(tap, grid, node, other):
               f"{name}: asked again")
 
 
+def check_deny_over_a_start(tap, grid, node, other):
+    """No window after a start: transport refuses who is denied before gossip, stopped here, has said a word."""
+    peer, name = grid.peer(other), f"node {node} denies node {other}"
+    code, _, err = grid.ctl(node, "block", peer)
+    grid.signal(node, "gossip", signal.SIGSTOP)
+    before = grid.pid(node, "transport")
+    grid.kill(node, "transport")
+    try:
+        back = g.wait_until("another transport", lambda: grid.pid(node, "transport") not in (0, before), 10)
+        denied = g.wait_until("its figures", lambda: grid.status(node)["transport"].get("peers_denied") == 1, 5)
+        stopped = grid.signal(node, "gossip", 0)
+    finally:
+        grid.signal(node, "gossip", signal.SIGCONT)
+    tap.check(code == 0 and back and denied and stopped, f"{name}: so does another transport, without gossip", err)
+    grid.ctl(node, "unblock", peer)
+    tap.check(g.wait_until("it is let in", lambda: grid.status(node)["transport"].get("peers_denied") == 0, 5), f"{name}: lifted")
+
+
 def test_discovery(tap):
     with Apart() as grid:
         check_plan(tap, grid)
@@ -153,6 +171,7 @@ def test_discovery(tap):
         check_gossip(tap, grid)
         check_why(tap, grid)
         check_deny(tap, grid, 2, 5)
+        check_deny_over_a_start(tap, grid, 2, 5)
         grid.end(FIRST)
         living = range(2, N)
         check_three(tap, grid, 2, 5, "without the first", living)

@@ -117,6 +117,43 @@ static void test_union_of_services(void **state) {
         assert_true(side_connect(&p->b, p->a.address));
 }
 
+static bool is_let_in(struct pair *p) {
+        for (int i = 0; i < 20; i++) {
+                if (side_connect(&p->b, p->a.address))
+                        return true;
+                wait_a_little(p, 500 * MS); /* b's rest after the refusal */
+        }
+        return false;
+}
+
+/* The window after a start, as wide as it gets: whoever denied b is gone for good, transport is
+ * killed, and nobody tells the next one anything. */
+static void test_denied_by_somebody_who_is_gone(void **state) {
+        struct pair *p = *state;
+        struct streams_client other;
+
+        streams_client_init(&other, p->loop, test_node_path(p->a.node, "transport/streams"));
+        assert_int_equal(streams_client_deny_as(&other, "gossip", &p->b.id, 1), 0);
+        streams_client_done(&other);
+        wait_a_little(p, 300 * MS);
+        assert_true(side_metric(&p->a, "peers_denied") == 1);
+        assert_false(side_connect(&p->b, p->a.address));
+
+        for (int i = 0; i < 2; i++) { /* and once more: it is not used up */
+                side_kill(&p->a);
+                assert_true(side_metric(&p->a, "peers_denied") == 1);
+                assert_false(side_connect(&p->b, p->a.address));
+                assert_non_null(strstr(p->b.peers.text, "refused"));
+        }
+        assert_int_equal(streams_client_deny_as(&p->a.streams, "ledger", NULL, 0), 0);
+        assert_true(side_metric(&p->a, "peers_denied") == 1); /* another's list */
+        assert_int_equal(streams_client_deny_as(&p->a.streams, "gossip", NULL, 0), 0);
+        assert_true(side_metric(&p->a, "peers_denied") == 0);
+        side_restart(&p->a, CONFIG);
+        assert_true(side_metric(&p->a, "peers_denied") == 0);
+        assert_true(is_let_in(p));
+}
+
 /* What is no list of peers changes nothing. */
 static void test_bad_lists(void **state) {
         struct peer_id list[2] = { { .len = 3, .bytes = { 1, 2, 3 } } };
@@ -125,6 +162,10 @@ static void test_bad_lists(void **state) {
         assert_int_equal(streams_client_deny(&p->a.streams, &p->b.id, 1), 0);
         list[1] = p->b.id;
         assert_int_equal(streams_client_deny(&p->a.streams, list, 2), 1);
+        assert_int_equal(streams_client_deny_as(&p->a.streams,
+                                                "a name that is longer than any service's is",
+                                                &p->b.id, 1),
+                         2);
         assert_true(side_metric(&p->a, "peers_denied") == 1);
 }
 
@@ -195,6 +236,7 @@ static void test_private_stays_private(void **state) {
 TEST_MAIN(cmocka_unit_test_setup_teardown(test_denied, setup, teardown),
           cmocka_unit_test_setup_teardown(test_denied_is_not_dialled, setup, teardown),
           cmocka_unit_test_setup_teardown(test_union_of_services, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_denied_by_somebody_who_is_gone, setup, teardown),
           cmocka_unit_test_setup_teardown(test_bad_lists, setup, teardown),
           cmocka_unit_test_setup_teardown(test_private_network, setup, teardown),
           cmocka_unit_test_setup_teardown(test_private_stays_private, setup, teardown))
