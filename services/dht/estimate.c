@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define Z_95              1.6449 /* standard normal */
-#define SETTLED           4      /* samples: our own and the first three that a node draws */
+#define FIRST_DRAWN       3      /* by a node that has just come */
+#define SETTLED           4      /* samples: our own and those */
 #define MEDIAN_EFFICIENCY 0.6    /* of a median against a mean: 2/pi */
 
 static bool make_sample(struct estimate_sample *ret, double distance, unsigned n, bool is_all) {
@@ -64,26 +65,27 @@ static double median(const struct estimate_sample *sorted, size_t n) {
         return n >= SETTLED && n % 2 == 0 ? (middle[0].size + middle[1].size) / 2 : middle->size;
 }
 
-static size_t sort(const struct estimate *e, struct estimate_sample ret[ESTIMATE_SAMPLES + 1]) {
-        size_t n = estimate_samples(e);
+static size_t sort(const struct estimate *e, bool with_own,
+                   struct estimate_sample ret[ESTIMATE_SAMPLES + 1]) {
+        size_t n = e->n_samples;
 
-        memcpy(ret, e->samples, e->n_samples * sizeof(*ret));
-        if (e->own.n > 0)
-                ret[n - 1] = e->own;
+        memcpy(ret, e->samples, n * sizeof(*ret));
+        if (with_own && e->own.n > 0)
+                ret[n++] = e->own;
         qsort(ret, n, sizeof(*ret), by_size);
         return n;
 }
 
 double estimate_at_most(const struct estimate *e) {
         struct estimate_sample sorted[ESTIMATE_SAMPLES + 1];
-        size_t n = sort(e, sorted);
+        size_t n = sort(e, e->n_samples < FIRST_DRAWN, sorted);
 
         return n == 0 ? 1 : sorted[n - 1 - (n > SETTLED ? n / 5 : 0)].size;
 }
 
 struct estimate_value estimate_get(const struct estimate *e) {
         struct estimate_sample sorted[ESTIMATE_SAMPLES + 1];
-        size_t n = sort(e, sorted);
+        size_t n = sort(e, true, sorted);
         double shape, size, most = 0, total = 0;
 
         if (n == 0)

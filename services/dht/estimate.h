@@ -39,7 +39,8 @@ struct estimate_value estimate_get(const struct estimate *e);
 /* Within it, n honest ids are expected around any key. 1 or more: everywhere. */
 double estimate_radius(const struct estimate *e, unsigned n);
 
-/* What to look for, rather than believe: the largest of the first four samples, of more one that
- * a fifth exceed. Who names friends only makes a network look small; who makes it look large costs
- * a few requests. */
+/* What to look for, rather than believe: the largest of the first four points we drew, of more one
+ * that a fifth exceed. Who names friends only makes a network look small; who makes it look large
+ * costs requests, so our own neighbourhood, where anybody can plant ids, counts only until three
+ * points are drawn. */
 double estimate_at_most(const struct estimate *e);

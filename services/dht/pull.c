@@ -258,6 +258,7 @@ static bool keep(struct pull *p, const Record__Store *in, nsec_t now) {
                                       .store = dht_store(p->dht),
                                       .now_us = dht_wall_us(p->dht, now) };
         struct stored_record r;
+        bool is_new;
 
         p->stats.fetched++;
         if (rules_validate(p->rules, record_bytes(in->name), record_bytes(in->value), serve.now_us,
@@ -268,7 +269,8 @@ static bool keep(struct pull *p, const Record__Store *in, nsec_t now) {
         r.subnet = dht_subnet_of(p->dht, &p->from.key); /* never by what it says of itself */
         if (r.kind == RECORD_MAILBOX) /* not its sender: who brings many of one mailbox is honest */
                 memcpy(r.publisher, r.slot, sizeof(r.publisher));
-        return record_keep(&serve, &r) == RECORD__RESULT__RESULT_OK;
+        (void) record_keep(&serve, &r, &is_new);
+        return is_new; /* what we hold already helps nobody, however often it is given */
 }
 
 /* Behind the last that came; when none came, behind all that were asked for. They come in the

@@ -22,10 +22,11 @@ static bool compare_held(void *userdata, const struct stored_record *r) {
         return false;
 }
 
-int record_keep(const struct record_serve *s, struct stored_record *r) {
+int record_keep(const struct record_serve *s, struct stored_record *r, bool *ret_is_new) {
         struct held h = { .offered = r };
         int e = s->store->ops->one(s->store->self, &r->key, r->slot, compare_held, &h);
 
+        *ret_is_new = false;
         if (e == STORE_E_FAILED)
                 return RECORD__RESULT__RESULT_FAILED;
         if (h.is_read)
@@ -36,13 +37,16 @@ int record_keep(const struct record_serve *s, struct stored_record *r) {
                 return RECORD__RESULT__RESULT_OK;
         if (quota_admit(s->quota, s->store, r))
                 return RECORD__RESULT__RESULT_REFUSED;
-        return s->store->ops->put(s->store->self, r) ? RECORD__RESULT__RESULT_FAILED
-                                                     : RECORD__RESULT__RESULT_OK;
+        if (s->store->ops->put(s->store->self, r))
+                return RECORD__RESULT__RESULT_FAILED;
+        *ret_is_new = true;
+        return RECORD__RESULT__RESULT_OK;
 }
 
 static void serve_store(const struct record_serve *s, const struct dht_remote *from,
                         const Record__Request *in, Record__Reply *reply) {
         struct stored_record r;
+        bool is_new;
 
         reply->result = RECORD__RESULT__RESULT_INVALID;
         if (rules_validate(s->rules, record_bytes(in->store->name), record_bytes(in->store->value),
@@ -51,7 +55,7 @@ static void serve_store(const struct record_serve *s, const struct dht_remote *f
         r.subnet = subnet_counted(&from->endpoint);
         if (r.kind == RECORD_MAILBOX) /* the sender is hidden: who brings it is charged */
                 memcpy(r.publisher, from->contact.key.bytes, sizeof(r.publisher));
-        reply->result = (Record__Result) record_keep(s, &r);
+        reply->result = (Record__Result) record_keep(s, &r, &is_new);
 }
 
 /* ---- pages ---- */

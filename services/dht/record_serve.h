@@ -20,8 +20,8 @@ struct record_serve {
 };
 
 /* Keeps what rules_validate() filled in, subnet and publisher set, unless what is held is as good.
- * Returns Record__Result. */
-int record_keep(const struct record_serve *s, struct stored_record *r);
+ * Returns Record__Result; whether the store changed. */
+int record_keep(const struct record_serve *s, struct stored_record *r, bool *ret_is_new);
 
 /* Appends the reply; false: not a request, reset the stream. */
 bool record_serve(const struct record_serve *s, const struct dht_remote *from, struct bytes message,

@@ -225,7 +225,10 @@ static void one_honest_sample_tells_what_to_look_for(void **state) {
         struct estimate e = {};
 
         assert_true(estimate_at_most(&e) <= 1);
-        estimate_own(&e, 0.095, 20, false); /* of 200 */
+        estimate_own(&e, 0.019, 20, false); /* of 1,000 */
+        estimate_add(&e, 0.095, 20, false); /* of 200 */
+        assert_in_range((unsigned) estimate_at_most(&e), 990, 1010);
+        estimate_own(&e, 0.095, 20, false);
         for (unsigned i = 0; i < 2; i++)
                 estimate_add(&e, 0.095, 20, false);
         assert_true(estimate_at_most(&e) < 250);
@@ -237,7 +240,20 @@ static void one_honest_sample_tells_what_to_look_for(void **state) {
         assert_in_range((unsigned) estimate_at_most(&e), 490, 510);
 }
 
-TEST_MAIN(cmocka_unit_test(one_honest_sample_tells_what_to_look_for),
+/* Twenty ids ground around ours: what they make us look for is over with the points we draw. */
+static void ids_around_us_do_not_tell_what_to_look_for(void **state) {
+        struct estimate e = {};
+
+        estimate_own(&e, 1e-9, 20, false);
+        for (unsigned i = 0; i < 8; i++) {
+                estimate_add(&e, 0.019, 20, false); /* of 1,000 */
+                if (i >= 2)
+                        assert_in_range((unsigned) estimate_at_most(&e), 990, 1010);
+        }
+}
+
+TEST_MAIN(cmocka_unit_test(ids_around_us_do_not_tell_what_to_look_for),
+          cmocka_unit_test(one_honest_sample_tells_what_to_look_for),
           cmocka_unit_test(interval_covers_the_truth), cmocka_unit_test(planted_ids_move_it_little),
           cmocka_unit_test(seen_is_exact_while_small_and_close_when_large),
           cmocka_unit_test(mode_follows_the_rule))

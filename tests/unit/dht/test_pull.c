@@ -285,6 +285,51 @@ static void a_full_mailbox_is_passed(void **state) {
         world_done(&w);
 }
 
+/* Answers whatever is asked for with the same record, and lists ever another. */
+static bool repeat(struct world *w, Record__Store *store, unsigned turn) {
+        uint8_t held[RECORD_ENTRY] = {}, next[32] = { 1 };
+        Record__Reply r = RECORD__REPLY__INIT;
+
+        if (turn % 2 == 0) {
+                store_be64(held, turn + 1);
+                r.held = record_binary(BYTES_OF(held));
+                r.next = record_binary(BYTES_OF(next));
+        } else {
+                r.stores = &store;
+                r.n_stores = 1;
+        }
+        return reply(w, &r);
+}
+
+/* What he gives is sound, and held since the first time: he is of no use, and left for a while. */
+static void who_repeats_himself_is_left(void **state) {
+        struct world w = world_new();
+        Record__Store store = RECORD__STORE__INIT;
+        CLEANUP(buffer_donep) struct buffer name = {}, value = {};
+        struct person p = person_no(7);
+        static const uint8_t root[32] = { 7 };
+        struct record_statement s =
+                statement_by(&p, RECORD_NAME, BYTES_LIT("sales"), BYTES_OF(root));
+        unsigned turn = 0;
+
+        buffer_init(&name, RECORD_NAME_MAX);
+        buffer_init(&value, RECORD_MESSAGE_MAX);
+        store.name = record_binary(name_for(&name, RECORD_NAME, &p.peer, BYTES_LIT("sales")));
+        store.value = record_binary(sign_record(&value, &p, &s));
+        for (unsigned round = 0; round < 2; round++) {
+                pull_maintain(w.pull, w.now);
+                for (turn = 0; turn < 100 && repeat(&w, &store, turn); turn++)
+                        ;
+                assert_in_range(turn, 20, 21);
+        }
+        assert_int_equal(pull_stats(w.pull)->kept, 1);
+        assert_int_equal(pull_stats(w.pull)->rounds, 2); /* the first one was of use */
+        assert_int_equal(pull_stats(w.pull)->failed, 1);
+        pull_maintain(w.pull, w.now + NSEC_PER_SEC);
+        assert_int_equal(pull_stats(w.pull)->rounds, 2);
+        world_done(&w);
+}
+
 /* Counted to where the giver is, whatever it announces. */
 static void announced_addresses_are_not_charged(void **state) {
         struct world w = world_new();
@@ -309,5 +354,6 @@ static void announced_addresses_are_not_charged(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(questions_are_bounded), cmocka_unit_test(who_gives_rubbish_is_left),
-          cmocka_unit_test(rounds_become_rare), cmocka_unit_test(a_full_mailbox_is_passed),
+          cmocka_unit_test(who_repeats_himself_is_left), cmocka_unit_test(rounds_become_rare),
+          cmocka_unit_test(a_full_mailbox_is_passed),
           cmocka_unit_test(announced_addresses_are_not_charged))
