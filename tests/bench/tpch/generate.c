@@ -1,4 +1,4 @@
-/* tpch_generate --scale S csv DIR | sqlite FILE
+/* tpch_generate --scale S csv DIR | parquet DIR | sqlite FILE
  * Tables in the shape of TPC-H. CSV: one file a table, money with two decimals, percentages as
  * fractions of one, as the standard has them. SQLite: STRICT tables, money and percentages as
  * integer cents, dates as ISO text. */
@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "tests/bench/tpch/parquet.h"
 #include "tests/bench/tpch/rows.h"
 
-static const char usage[] = "usage: tpch_generate --scale S (csv DIR | sqlite FILE)\n";
+static const char usage[] =
+        "usage: tpch_generate --scale S (csv DIR | parquet DIR | sqlite FILE)\n";
 
 struct out {
         const struct tpch_shape *shape;
@@ -71,6 +73,12 @@ static int write_csv(const char *directory, double scale) {
                         return r;
         }
         return 0;
+}
+
+static int write_parquet(const char *directory, double scale) {
+        int r = write_csv(directory, scale);
+
+        return r < 0 ? r : tpch_write_parquet(directory);
 }
 
 /* ---- SQLite ---- */
@@ -153,7 +161,7 @@ static int write_sqlite(const char *path, double scale) {
 static const struct {
         const char *name;
         int (*write)(const char *path, double scale);
-} forms[] = { { "csv", write_csv }, { "sqlite", write_sqlite } };
+} forms[] = { { "csv", write_csv }, { "parquet", write_parquet }, { "sqlite", write_sqlite } };
 
 int main(int argc, char **argv) {
         double scale = argc == 5 && strcmp(argv[1], "--scale") == 0 ? strtod(argv[2], NULL) : 0;
