@@ -7,29 +7,9 @@
 
 #define DEPTH_MAX 3
 
-const char *const generate_tables[] = {
-        "CREATE TABLE t(id INTEGER NOT NULL, a INTEGER, b INTEGER NOT NULL, c TEXT, d REAL, e "
-        "BLOB) STRICT",
-        "CREATE TABLE u(id INTEGER NOT NULL, a INTEGER, b INTEGER NOT NULL, c TEXT NOT NULL, d "
-        "REAL) STRICT",
-        "CREATE TABLE l(id INTEGER, a INTEGER, b, c TEXT, d REAL)",
-        NULL,
-};
-
-const char *const generate_indexes[] = {
-        "CREATE UNIQUE INDEX t_id ON t(id)",
-        "CREATE INDEX t_a ON t(a, b)",
-        "CREATE INDEX t_c ON t(c DESC)",
-        "CREATE INDEX t_d ON t(d)",
-        "CREATE INDEX u_ab ON u(b, a, c, d)",
-        "CREATE INDEX u_c ON u(c)",
-        "CREATE INDEX l_a ON l(a)",
-        "CREATE INDEX l_cover ON l(c, b, a, d)",
-        NULL,
-};
-
 /* What a statement under construction knows of itself. */
 struct maker {
+        const struct dialect *dialect;
         struct rng *r;
         struct buffer *b;
         char alias[3]; /* of the tables in FROM, one letter each */
@@ -57,6 +37,14 @@ static unsigned below(struct maker *m, unsigned n) {
 static const char *word(struct maker *m, const char *const *words, unsigned n) {
         return words[below(m, n)];
 }
+static const char *one_of(struct maker *m, const char *const *words) {
+        unsigned n = 0;
+
+        while (words[n])
+                n++;
+        return word(m, words, n);
+}
+
 #define WORD(m, ...)                                  \
         word(m, (const char *const[]){ __VA_ARGS__ }, \
              (unsigned) (sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)))
@@ -78,15 +66,7 @@ static void put_integer(struct maker *m, unsigned depth) {
                         put_column(m, WORD(m, "a", "b", "a", "b", "id"));
                 return;
         }
-        put_template(m,
-                     WORD(m, "(I + I)", "(I - I)", "(I * I)", "(I % I)", "(I / I)", "abs(I)",
-                          "length(T)", "CASE WHEN P THEN I ELSE I END", "coalesce(I, I)",
-                          "nullif(I, I)", "CAST(T AS INTEGER)", "min(I, I)", "max(I, I)",
-                          "instr(T, T)", "(I & I)", "(I << 1)", "-I", "(SELECT count(*) FROM Q)",
-                          "(SELECT max(q.a) FROM Q)", "(SELECT q.a FROM Q)",
-                          "(SELECT q.a FROM Q ORDER BY q.a LIMIT 1)", "CAST(R AS INTEGER)",
-                          "iif(P, I, I)", "sign(I)"),
-                     depth);
+        put_template(m, one_of(m, m->dialect->integers), depth);
 }
 
 static void put_text(struct maker *m, unsigned depth) {
@@ -97,12 +77,7 @@ static void put_text(struct maker *m, unsigned depth) {
                         put_column(m, "c");
                 return;
         }
-        put_template(m,
-                     WORD(m, "upper(T)", "lower(T)", "substr(T, 1, 2)", "substr(T, I)", "trim(T)",
-                          "replace(T, 'a', 'b')", "(T || T)", "CAST(I AS TEXT)", "CAST(R AS TEXT)",
-                          "CASE WHEN P THEN T ELSE T END", "coalesce(T, T)", "typeof(I)", "hex(T)",
-                          "quote(I)", "printf('%d', I)", "(I || T)", "(R || T)", "char(97, 98)"),
-                     depth);
+        put_template(m, one_of(m, m->dialect->texts), depth);
 }
 
 static void put_real(struct maker *m, unsigned depth) {
@@ -110,10 +85,7 @@ static void put_real(struct maker *m, unsigned depth) {
                 put_column(m, "d");
                 return;
         }
-        put_template(m,
-                     WORD(m, "(R + R)", "(R * I)", "(I / 2.0)", "round(R, 1)", "CAST(I AS REAL)",
-                          "abs(R)", "coalesce(R, 0.5)", "CAST(T AS REAL)"),
-                     depth);
+        put_template(m, one_of(m, m->dialect->reals), depth);
 }
 
 static void put_predicate(struct maker *m, unsigned depth) {
@@ -121,13 +93,7 @@ static void put_predicate(struct maker *m, unsigned depth) {
                 put_template(m, "I < I", depth);
                 return;
         }
-        put_template(m,
-                     WORD(m, "I = I", "I < I", "I <> I", "T = T", "T < T", "I BETWEEN I AND I",
-                          "I IN (1, 2, 3)", "T LIKE 'a%'", "T GLOB '*b*'", "I IS NULL",
-                          "T IS NOT NULL", "(P AND P)", "(P OR P)", "NOT (P)",
-                          "I IN (SELECT q.a FROM Q)", "EXISTS (SELECT 1 FROM Q)", "R < 2.5",
-                          "T IN ('a', 'ab')", "I = T", "R < R"),
-                     depth);
+        put_template(m, one_of(m, m->dialect->predicates), depth);
 }
 
 static void put_subquery(struct maker *m, unsigned depth) {
@@ -162,24 +128,11 @@ static void put_any(struct maker *m) {
 }
 
 static void put_aggregate(struct maker *m) {
-        put_template(m,
-                     WORD(m, "count(*)", "count(I)", "count(DISTINCT T)", "sum(I)", "sum(I)",
-                          "min(I)", "max(T)", "min(T)", "sum(CASE WHEN P THEN 1 ELSE 0 END)",
-                          "sum(R)", "avg(I)", "total(I)", "group_concat(T)",
-                          "group_concat(DISTINCT T)", "max(R)", "count(*) FILTER (WHERE P)"),
-                     1);
+        put_template(m, one_of(m, m->dialect->aggregates), 1);
 }
 
 static void put_window(struct maker *m) {
-        put_template(m,
-                     WORD(m, "row_number() OVER (ORDER BY I)", "rank() OVER (ORDER BY I)",
-                          "dense_rank() OVER (PARTITION BY T ORDER BY I)",
-                          "sum(I) OVER (PARTITION BY I)", "sum(I) OVER (ORDER BY I)",
-                          "count(*) OVER (PARTITION BY T)", "lag(I) OVER (ORDER BY I)",
-                          "first_value(T) OVER (ORDER BY I)",
-                          "sum(I) OVER (ORDER BY I ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
-                          "sum(R) OVER (ORDER BY I)", "max(I) OVER (PARTITION BY T)"),
-                     2);
+        put_template(m, one_of(m, m->dialect->windows), 2);
 }
 
 /* ---- statements ---- */
@@ -334,11 +287,11 @@ static void common_table(struct maker *m) {
                     "w.a + 1, w.c FROM w WHERE w.a > 1", "w.a FROM w ORDER BY w.a LIMIT 3"));
 }
 
-void generate_query(struct rng *r, struct buffer *ret) {
+void generate_query(const struct dialect *d, struct rng *r, struct buffer *ret) {
         static void (*const fns[])(struct maker *
                                    m) = { plain,   plain,   plain,    aggregated, aggregated,
                                           grouped, grouped, windowed, compound,   common_table };
-        struct maker m = { .r = r, .b = ret };
+        struct maker m = { .dialect = d, .r = r, .b = ret };
 
         fns[below(&m, ELEMENTSOF(fns))](&m);
         buffer_put_u8(ret, 0);
@@ -346,9 +299,12 @@ void generate_query(struct rng *r, struct buffer *ret) {
 
 /* ---- pairs ---- */
 
-void generate_pair(struct rng *r, struct buffer *ret_a, struct buffer *ret_b) {
+void generate_pair(const struct dialect *d, struct rng *r, struct buffer *ret_a,
+                   struct buffer *ret_b) {
         CLEANUP(buffer_donep) struct buffer predicate = {};
-        struct maker m = { .r = r, .b = &predicate, .alias = { 'g' }, .n_aliases = 1 };
+        struct maker m = {
+                .dialect = d, .r = r, .b = &predicate, .alias = { 'g' }, .n_aliases = 1
+        };
         const char *table = WORD(&m, "t", "u", "l"), *p;
         bool is_tlp = below(&m, 2);
         char *a, *b;
@@ -375,42 +331,23 @@ void generate_pair(struct rng *r, struct buffer *ret_a, struct buffer *ret_b) {
 
 /* ---- rows ---- */
 
-static void put_value(struct maker *m, const char *column, size_t row) {
-        static const char *const texts[] = { "'a'",  "'A'",   "'ab'", "''",         "'10'",
-                                             "' 7'", "'x y'", "'b'",  "'\xc3\xa9'", "'2.50'" };
-        static const char *const reals[] = { "0.1",   "0.2",  "1e19",
-                                             "-1e19", "1e16", "-1e16",
-                                             "2.5",   "3.0",  "1.0000000000000002",
-                                             "-0.0" };
-
-        if (strchr(column, '?') && below(m, 6) == 0)
-                put(m, "NULL");
-        else if (column[0] == 'i')
-                putf(m, "%zu", row * 7919 % 10007); /* another order than that of the rows */
-        else if (column[0] == 'n')
-                putf(m, "%d", (int) below(m, 8) - 1);
-        else if (column[0] == 't')
-                put(m, texts[below(m, ELEMENTSOF(texts))]);
-        else if (column[0] == 'r')
-                put(m, reals[below(m, ELEMENTSOF(reals))]);
-        else if (column[0] == 'x') /* no type: anything */
-                put(m, WORD(m, "1", "2", "'1'", "0.5", "x'00'", "'a'", "NULL"));
-        else
-                put(m, WORD(m, "x'00'", "x'6162'", "x''"));
-}
-
-void generate_row(struct rng *r, size_t table, size_t row, struct buffer *ret) {
-        static const char *const shapes[][7] = {
-                { "i", "n?", "n", "t?", "r?", "b?" },
-                { "i", "n?", "n", "t", "r?" },
-                { "i?", "n?", "x", "t?", "r?" },
-        };
-        struct maker m = { .r = r, .b = ret };
+void generate_row(const struct dialect *d, struct rng *r, size_t table, size_t row,
+                  struct buffer *ret) {
+        struct maker m = { .dialect = d, .r = r, .b = ret };
+        const char *const *columns = d->columns[table];
 
         put(&m, "(");
-        for (size_t i = 0; shapes[table][i]; i++) {
+        for (size_t i = 0; columns[i]; i++) {
+                const char *const *values = d->values[(unsigned char) columns[i][0]];
+
                 put(&m, i ? ", " : "");
-                put_value(&m, shapes[table][i], row);
+                if (columns[i][1] == '?' && below(&m, 6) == 0)
+                        put(&m, "NULL");
+                else if (values)
+                        put(&m, one_of(&m, values));
+                else
+                        putf(&m, "%zu",
+                             row * 7919 % 10007); /* another order than that of the rows */
         }
         put(&m, ")");
 }

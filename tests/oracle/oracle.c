@@ -20,7 +20,8 @@
 #define SEEDS_BETWEEN 500 /* queries on one set of rows */
 #define RUN_SHARE     0.6 /* at least so many are not REFUSED */
 
-static const char usage[] = "usage: oracle [--queries N] [--seed S] [--blind] [--digest]\n";
+static const char usage[] = "usage: oracle [--engine sqlite|duckdb:LIBRARY] [--queries N] [--seed "
+                            "S] [--blind] [--digest]\n";
 
 #define SEEN_FROM 30 /* statements that a rule must have decided before it is judged itself */
 
@@ -30,6 +31,7 @@ struct rule {
 };
 
 struct oracle {
+        const struct runs_engine *engine;
         struct runs *runs;
         struct rng rng;
         uint64_t classes[4], wrong, unanswered, disagreements, pairs, pair_disagreements;
@@ -56,13 +58,14 @@ static bool is_same(const struct answer *a, const struct answer *b) {
 static size_t first_dissent(struct oracle *o, const struct engine_analysis *a) {
         struct answer first, other;
 
-        if (!runs_answer(o->runs, 0, a->rewrite, a, &first)) {
+        if (!o->engine->answer(o->runs, 0, a->rewrite, a, &first)) {
                 o->unanswered++;
                 return 0;
         }
         hash_update(&o->digest, &first.hash, sizeof(first.hash));
-        for (size_t i = 1; i < runs_n(o->runs); i++) {
-                if (runs_answer(o->runs, i, a->rewrite, a, &other) && !is_same(&first, &other))
+        for (size_t i = 1; o->engine->perturbations[i]; i++) {
+                if (o->engine->answer(o->runs, i, a->rewrite, a, &other) &&
+                    !is_same(&first, &other))
                         return i;
         }
         return 0;
@@ -99,7 +102,7 @@ static void judge(struct oracle *o, const char *sql) {
         CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
         size_t dissent;
 
-        if (runs_analyse(o->runs, sql, &a) != ENGINE_OK) {
+        if (o->engine->analyse(o->runs, sql, &a) != ENGINE_OK) {
                 o->wrong++;
                 return;
         }
@@ -113,7 +116,7 @@ static void judge(struct oracle *o, const char *sql) {
         if (dissent == 0)
                 return;
         o->disagreements++;
-        printf("# %s, but %s: %s\n", engine_class_name(a.class), runs_name(o->runs, dissent),
+        printf("# %s, but %s: %s\n", engine_class_name(a.class), o->engine->perturbations[dissent],
                a.rewrite);
 }
 
@@ -125,13 +128,15 @@ static void judge_pair(struct oracle *o) {
 
         buffer_init(&a, 1 << 16);
         buffer_init(&b, 1 << 16);
-        generate_pair(&o->rng, &a, &b);
-        if (runs_analyse(o->runs, (char *) a.data, &x) != ENGINE_OK || x.class != ENGINE_EXACT ||
-            runs_analyse(o->runs, (char *) b.data, &y) != ENGINE_OK || y.class != ENGINE_EXACT)
+        generate_pair(o->engine->dialect, &o->rng, &a, &b);
+        if (o->engine->analyse(o->runs, (char *) a.data, &x) != ENGINE_OK ||
+            x.class != ENGINE_EXACT ||
+            o->engine->analyse(o->runs, (char *) b.data, &y) != ENGINE_OK ||
+            y.class != ENGINE_EXACT)
                 return;
         /* Names and types are those of the first: only the rows are compared. */
-        if (!runs_answer(o->runs, 0, x.rewrite, &x, &p) ||
-            !runs_answer(o->runs, 0, y.rewrite, &x, &q))
+        if (!o->engine->answer(o->runs, 0, x.rewrite, &x, &p) ||
+            !o->engine->answer(o->runs, 0, y.rewrite, &x, &q))
                 return;
         o->pairs++;
         if (p.form == q.form && is_same(&p, &q))
@@ -147,13 +152,13 @@ static void judge_all(struct oracle *o, uint64_t seed, uint64_t n) {
 
                 if (i % SEEDS_BETWEEN == 0) {
                         if (o->runs)
-                                (void) runs_free(o->runs);
-                        o->runs = runs_new(seed + i);
+                                o->engine->done(o->runs);
+                        o->runs = o->engine->make(seed + i);
                         if (!o->runs)
                                 exit(EXIT_FAILURE);
                 }
                 buffer_init(&sql, 1 << 16);
-                generate_query(&o->rng, &sql);
+                generate_query(o->engine->dialect, &o->rng, &sql);
                 judge(o, (const char *) sql.data);
                 if (i % 4 == 0)
                         judge_pair(o);
@@ -231,29 +236,60 @@ static int report(struct oracle *o, uint64_t n, bool wants_digest) {
         return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* "duckdb:FILE": FILE is the library. */
+static const struct runs_engine *engine_of(const char *name) {
+        static const struct runs_engine *const engines[] = { &runs_sqlite, &runs_duckdb };
+        size_t len = strcspn(name, ":");
+
+        for (size_t i = 0; i < ELEMENTSOF(engines); i++) {
+                if (strlen(engines[i]->name) == len && memcmp(engines[i]->name, name, len) == 0)
+                        return engines[i]->preload(name[len] ? name + len + 1 : NULL) ? engines[i]
+                                                                                      : NULL;
+        }
+        return NULL;
+}
+
+struct options {
+        const char *engine;
+        uint64_t queries, seed;
+        bool is_blind, wants_digest;
+};
+
+static bool read_options(int argc, char **argv, struct options *o) {
+        for (int i = 1; i < argc; i++) {
+                const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+                if (strcmp(argv[i], "--blind") == 0)
+                        o->is_blind = true;
+                else if (strcmp(argv[i], "--digest") == 0)
+                        o->wants_digest = true;
+                else if (!value)
+                        return false;
+                else if (strcmp(argv[i++], "--queries") == 0)
+                        o->queries = strtoull(value, NULL, 10);
+                else if (strcmp(argv[i - 1], "--seed") == 0)
+                        o->seed = strtoull(value, NULL, 10);
+                else if (strcmp(argv[i - 1], "--engine") == 0)
+                        o->engine = value;
+                else
+                        return false;
+        }
+        return true;
+}
+
 int main(int argc, char **argv) {
+        struct options options = { .engine = "sqlite", .queries = QUERIES, .seed = 1 };
         struct oracle o = { .rules = map_new(0) };
-        uint64_t n = QUERIES, seed = 1;
-        bool wants_digest = false;
         int r;
 
-        for (int i = 1; i < argc; i++) {
-                if (strcmp(argv[i], "--blind") == 0)
-                        o.is_blind = true;
-                else if (strcmp(argv[i], "--digest") == 0)
-                        wants_digest = true;
-                else if (strcmp(argv[i], "--queries") == 0 && i + 1 < argc)
-                        n = strtoull(argv[++i], NULL, 10);
-                else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
-                        seed = strtoull(argv[++i], NULL, 10);
-                else {
-                        (void) fputs(usage, stderr);
-                        return 64;
-                }
+        if (!read_options(argc, argv, &options) || !(o.engine = engine_of(options.engine))) {
+                (void) fputs(usage, stderr);
+                return 64;
         }
+        o.is_blind = options.is_blind;
         hash_begin(&o.digest, "quorate.oracle");
-        judge_all(&o, seed, n);
-        r = report(&o, n, wants_digest);
-        (void) runs_free(o.runs);
+        judge_all(&o, options.seed, options.queries);
+        r = report(&o, options.queries, options.wants_digest);
+        o.engine->done(o.runs);
         return r;
 }

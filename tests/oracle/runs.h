@@ -1,24 +1,35 @@
 #pragma once
 
-/* One statement on one perturbed executor: what an honest host might be. */
+/* One statement on perturbed executors: what honest hosts of one engine might be. */
 
 #include "common/canonical/answer.h"
 #include "services/worker/engine.h"
+#include "tests/oracle/generate.h"
 
-#define PERTURBATIONS_MAX 8
+struct runs; /* the executors of one engine, with rows in them */
 
-struct runs;
+struct runs_engine {
+        const char *name;
+        const struct dialect *dialect;
+        const char *const *perturbations; /* NULL-terminated; the first is what was published */
+        /* Once. `library` as for engine->preload(). False: said on stderr. */
+        bool (*preload)(const char *library);
+        struct runs *(*make)(uint64_t seed); /* of the rows; NULL: said on stderr */
+        void (*done)(struct runs *r);
+        /* The analysis as a requester makes it. ENGINE_OK, or the statement is wrong. */
+        int (*analyse)(struct runs *r, const char *sql, struct engine_analysis *ret);
+        /* Runs it on perturbation i. True: *ret is an answer, of rows or of an error of the closed
+         * table; false: none, for want of memory or time. */
+        bool (*answer)(struct runs *r, size_t i, const char *sql, const struct engine_analysis *a,
+                       struct answer *ret);
+};
+extern const struct runs_engine runs_sqlite, runs_duckdb;
 
-/* `seed`: of the rows. */
-struct runs *runs_new(uint64_t seed);
-struct runs *runs_free(struct runs *r);
-size_t runs_n(const struct runs *r);
-const char *runs_name(const struct runs *r, size_t i);
-
-/* The analysis on empty tables, as a requester makes it. ENGINE_OK, or the statement is wrong. */
-int runs_analyse(struct runs *r, const char *sql, struct engine_analysis *ret);
-
-/* Runs it on perturbation i. True: *ret is an answer, of rows or of an error of the closed table;
- * false: none, for want of memory or time. */
-bool runs_answer(struct runs *r, size_t i, const char *sql, const struct engine_analysis *a,
-                 struct answer *ret);
+/* ---- runs.c: what both have in common ---- */
+/* Prepares and steps a statement in an open session. As answer(). */
+bool runs_step(const struct engine *engine, struct engine_session *s, const char *sql,
+               const struct engine_analysis *a, struct answer *ret);
+/* "INSERT INTO …" of one row of a table ("tul"[table]); the caller frees it. The rows of a seed are
+ * always the same, their order is not. */
+#define RUNS_ROWS 24
+char *runs_insert(const struct dialect *d, uint64_t seed, size_t table, size_t i, bool is_shuffled);

@@ -1,0 +1,128 @@
+#include <stdio.h>
+
+#include "common/base/memory.h"
+#include "services/worker/duckdb/duckdb_session.h"
+#include "tests/oracle/runs.h"
+
+static const struct perturbation {
+        const char *threads, *preserve, *memory;
+        bool is_shuffled;
+} perturbations[] = {
+        { "1", "true", "128MB", false },  { "1", "true", "128MB", true },
+        { "2", "false", "128MB", false }, { "8", "false", "256MB", true },
+        { "8", "true", "128MB", false },
+};
+
+struct runs {
+        struct engine_job job;
+        struct engine_session sessions[ELEMENTSOF(perturbations)];
+};
+
+static bool run(duckdb_connection c, const char *sql) {
+        duckdb_result result = {};
+        bool ok = duckdb.query(c, sql, &result) == DuckDBSuccess;
+
+        if (!ok)
+                (void) fprintf(stderr, "# %s: %s\n", duckdb.result_error(&result), sql);
+        duckdb.destroy_result(&result);
+        return ok;
+}
+
+static bool fill(duckdb_connection c, size_t table, uint64_t seed, bool is_shuffled) {
+        bool ok = run(c, dialect_duckdb.tables[table]);
+
+        for (size_t i = 0; ok && i < RUNS_ROWS; i++) {
+                CLEANUP(freep)
+                char *sql = runs_insert(&dialect_duckdb, seed, table, i, is_shuffled);
+
+                ok = run(c, sql);
+        }
+        return ok;
+}
+
+static bool set(duckdb_connection c, const char *name, const char *value) {
+        CLEANUP(freep) char *sql = xasprintf("SET %s = '%s'", name, value);
+
+        return run(c, sql);
+}
+
+/* As the engine opens one, but for what is perturbed. */
+static bool open_one(struct runs *r, size_t i, uint64_t seed) {
+        const struct perturbation *p = &perturbations[i];
+        struct engine_session *s = &r->sessions[i];
+        bool ok = duckdb.open_ext(NULL, &s->db, NULL, NULL) == DuckDBSuccess &&
+                  duckdb.connect(s->db, &s->connection) == DuckDBSuccess;
+
+        s->job = &r->job;
+        ok = ok && set(s->connection, "threads", p->threads) &&
+             set(s->connection, "memory_limit", p->memory) &&
+             set(s->connection, "preserve_insertion_order", p->preserve) &&
+             set(s->connection, "TimeZone", "UTC") &&
+             set(s->connection, "errors_as_json", "true") &&
+             set(s->connection, "temp_directory", "");
+        for (size_t t = 0; ok && dialect_duckdb.tables[t]; t++)
+                ok = fill(s->connection, t, seed, p->is_shuffled);
+        return ok;
+}
+
+static void done(struct runs *r) {
+        for (size_t i = 0; i < ELEMENTSOF(perturbations); i++) {
+                duckdb.disconnect(&r->sessions[i].connection);
+                duckdb.close(&r->sessions[i].db);
+        }
+        free(r);
+}
+
+static struct runs *make(uint64_t seed) {
+        struct runs *r = xnew(struct runs);
+        bool ok = true;
+
+        r->job.time_us = INT64_C(1790000000000000);
+        for (size_t i = 0; ok && i < ELEMENTSOF(perturbations); i++)
+                ok = open_one(r, i, seed);
+        if (ok)
+                return r;
+        done(r);
+        return NULL;
+}
+
+static int analyse(struct runs *r, const char *sql, struct engine_analysis *ret) {
+        struct engine_problem p = {};
+
+        return engine_duckdb.analyse(&r->sessions[0], BYTES_STR(sql), false, ret, &p);
+}
+
+static bool answer(struct runs *r, size_t i, const char *sql, const struct engine_analysis *a,
+                   struct answer *ret) {
+        struct engine_session *s = &r->sessions[i];
+        bool ok = runs_step(&engine_duckdb, s, sql, a, ret);
+
+        duckdb_rows_done(s);
+        return ok;
+}
+
+static bool preload(const char *library) {
+        char why[DUCKDB_API_TEXT_MAX] = "no library was named";
+        bool ok = library && duckdb_api_load(library, why) == 0;
+
+        if (!ok)
+                (void) fprintf(stderr, "oracle: DuckDB: %s\n", why);
+        return ok;
+}
+
+static const char *const names[] = { "as published",
+                                     "rows in another order",
+                                     "2 threads, insertion order not kept",
+                                     "8 threads, another order, more memory",
+                                     "8 threads",
+                                     NULL };
+_Static_assert(ELEMENTSOF(names) == ELEMENTSOF(perturbations) + 1, "a name each");
+
+const struct runs_engine runs_duckdb = { .name = "duckdb",
+                                         .dialect = &dialect_duckdb,
+                                         .perturbations = names,
+                                         .preload = preload,
+                                         .make = make,
+                                         .done = done,
+                                         .analyse = analyse,
+                                         .answer = answer };
