@@ -170,6 +170,38 @@ struct executor_zygote *executor_zygote_free(struct executor_zygote *z) {
         return NULL;
 }
 
+/* ---- DuckDB's library ---- */
+
+#define DUCKDB_FILE "libduckdb.so"
+
+static bool is_engine_at(const char *folder, size_t len, const char *below, char *ret,
+                         size_t ret_size) {
+        size_t prefix = strlen("duckdb:");
+        int n = snprintf(ret, ret_size, "duckdb:%.*s%s/" DUCKDB_FILE, (int) len, folder, below);
+
+        return n > 0 && (size_t) n < ret_size && access(ret + prefix, R_OK) == 0;
+}
+
+bool executor_find_duckdb(const char *configured, const char *executor, char *ret,
+                          size_t ret_size) {
+        static const char *const folders[] = { "/usr/local/lib/quorate", "/usr/lib/quorate" };
+        const char *home = getenv("HOME"), *slash = strrchr(executor, '/');
+        int n;
+
+        if (configured[0]) {
+                n = snprintf(ret, ret_size, "duckdb:%s", configured);
+                return strcmp(configured, "none") != 0 && n > 0 && (size_t) n < ret_size;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
+                if (is_engine_at(folders[i], strlen(folders[i]), "", ret, ret_size))
+                        return true;
+        }
+        if (home && home[0] == '/' &&
+            is_engine_at(home, strlen(home), "/.local/lib/quorate", ret, ret_size))
+                return true;
+        return slash && is_engine_at(executor, (size_t) (slash - executor), "", ret, ret_size);
+}
+
 int executor_begin(struct executor_zygote *z, const struct executor_begin *b, int *ret_fd) {
         CLEANUP(buffer_donep) struct buffer packet = {};
         CLEANUP(fd_closep) int ours = -1, theirs = -1;

@@ -53,6 +53,12 @@ void executor_zygote_kill(struct executor_zygote *z);
 struct executor_zygote *executor_zygote_free(struct executor_zygote *z);
 DEFINE_CLEANUP(struct executor_zygote *, executor_zygote_free);
 
+/* The engine of DuckDB for executor_zygote_start(), "duckdb:" and the library's path, which is
+ * `configured` or, where that is empty, the first of: /usr/local/lib/quorate/,
+ * /usr/lib/quorate/, ~/.local/lib/quorate/, the folder of `executor`. False: "none" was
+ * configured, or there is none. Only that the file is there is looked at. */
+bool executor_find_duckdb(const char *configured, const char *executor, char *ret, size_t ret_size);
+
 struct executor_begin {
         uint64_t id; /* chosen by the caller, comes back in events */
         uint64_t memory, cpu_ms, spool;

@@ -59,7 +59,8 @@ struct engine_job {
         uint64_t memory;  /* bytes of the engine's heap */
         struct engine_input inputs[ENGINE_INPUTS_MAX];
         size_t n_inputs;
-        bool (*is_over)(void *userdata); /* asked every few milliseconds; true: stop */
+        /* Asked every few milliseconds, also out of a signal handler; true: stop. */
+        bool (*is_over)(void *userdata);
         void *userdata;
 };
 

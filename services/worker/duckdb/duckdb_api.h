@@ -12,53 +12,14 @@
 
 typedef uint64_t idx_t;
 
+#define DUCKDB_ENUMERATOR(name, value) name = (value),
 typedef enum duckdb_state { DuckDBSuccess = 0, DuckDBError = 1 } duckdb_state;
-typedef enum duckdb_pending_state {
-        DUCKDB_PENDING_RESULT_READY = 0,
-        DUCKDB_PENDING_RESULT_NOT_READY,
-        DUCKDB_PENDING_ERROR,
-        DUCKDB_PENDING_NO_TASKS_AVAILABLE,
-} duckdb_pending_state;
+typedef enum duckdb_pending_state { DUCKDB_PENDING_STATES(DUCKDB_ENUMERATOR) } duckdb_pending_state;
 typedef enum duckdb_statement_type {
         DUCKDB_STATEMENT_TYPE_INVALID = 0,
         DUCKDB_STATEMENT_TYPE_SELECT = 1,
 } duckdb_statement_type;
-typedef enum DUCKDB_TYPE {
-        DUCKDB_TYPE_INVALID = 0,
-        DUCKDB_TYPE_BOOLEAN = 1,
-        DUCKDB_TYPE_TINYINT = 2,
-        DUCKDB_TYPE_SMALLINT = 3,
-        DUCKDB_TYPE_INTEGER = 4,
-        DUCKDB_TYPE_BIGINT = 5,
-        DUCKDB_TYPE_UTINYINT = 6,
-        DUCKDB_TYPE_USMALLINT = 7,
-        DUCKDB_TYPE_UINTEGER = 8,
-        DUCKDB_TYPE_UBIGINT = 9,
-        DUCKDB_TYPE_FLOAT = 10,
-        DUCKDB_TYPE_DOUBLE = 11,
-        DUCKDB_TYPE_TIMESTAMP = 12,
-        DUCKDB_TYPE_DATE = 13,
-        DUCKDB_TYPE_TIME = 14,
-        DUCKDB_TYPE_INTERVAL = 15,
-        DUCKDB_TYPE_HUGEINT = 16,
-        DUCKDB_TYPE_VARCHAR = 17,
-        DUCKDB_TYPE_BLOB = 18,
-        DUCKDB_TYPE_DECIMAL = 19,
-        DUCKDB_TYPE_TIMESTAMP_S = 20,
-        DUCKDB_TYPE_TIMESTAMP_MS = 21,
-        DUCKDB_TYPE_TIMESTAMP_NS = 22,
-        DUCKDB_TYPE_ENUM = 23,
-        DUCKDB_TYPE_LIST = 24,
-        DUCKDB_TYPE_STRUCT = 25,
-        DUCKDB_TYPE_MAP = 26,
-        DUCKDB_TYPE_UUID = 27,
-        DUCKDB_TYPE_BIT = 29,
-        DUCKDB_TYPE_TIMESTAMP_TZ = 31,
-        DUCKDB_TYPE_UHUGEINT = 32,
-        DUCKDB_TYPE_ARRAY = 33,
-        DUCKDB_TYPE_SQLNULL = 36,
-        DUCKDB_TYPE_TIME_NS = 39,
-} duckdb_type; /* others exist: nothing here is made of them */
+typedef enum DUCKDB_TYPE { DUCKDB_TYPES(DUCKDB_ENUMERATOR) } duckdb_type;
 
 #define DUCKDB_HANDLE(name)         \
         typedef struct _##name {    \

@@ -88,19 +88,11 @@ static int open_instance(struct engine_problem *p) {
 
 /* ---- sessions ---- */
 
-/* The statement cannot be stopped from another thread; it stops itself at its next read. */
-static void on_read(void *userdata) {
-        struct engine_session *s = userdata;
-
-        if (s->statement && s->job->is_over && s->job->is_over(s->job->userdata))
-                duckdb.interrupt(s->connection);
-}
-
 static void close_session(struct engine_session *s) {
         duckdb_rows_done(s);
         duckdb.disconnect(&s->connection);
         duckdb.close(&s->db);
-        duckdb_files_seal(NULL, NULL, NULL);
+        duckdb_files_seal(NULL);
         free(s);
 }
 
@@ -134,7 +126,7 @@ static int open_session(const struct engine_job *job, struct engine_session **re
         s->connection = ready.connection;
         ready.db = NULL;
         ready.connection = NULL;
-        duckdb_files_seal(job, on_read, s);
+        duckdb_files_seal(job);
         r = lock(s, p);
         if (r == ENGINE_OK)
                 r = duckdb_inputs_open(s, p);
@@ -244,6 +236,9 @@ static int preload(const char *library) {
         r = duckdb_api_load(library, why);
         if (r < 0)
                 return fail(library, why, r);
+        r = duckdb_watch_prepare();
+        if (r < 0)
+                return fail(library, strerror(-r), r);
         if (open_instance(&p) != ENGINE_OK)
                 return fail(library, p.text, -ENOTSUP);
         r = make_class_name(library);

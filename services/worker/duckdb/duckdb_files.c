@@ -13,8 +13,6 @@
 
 static struct {
         const struct engine_job *job;
-        void (*on_read)(void *);
-        void *userdata;
         struct open_file {
                 const struct engine_input *input; /* NULL: free */
                 off_t at;
@@ -26,11 +24,9 @@ static int fail(int error) {
         return -1;
 }
 
-void duckdb_files_seal(const struct engine_job *job, void (*on_read)(void *), void *userdata) {
+void duckdb_files_seal(const struct engine_job *job) {
         memset(&files, 0, sizeof(files));
         files.job = job;
-        files.on_read = on_read;
-        files.userdata = userdata;
 }
 
 bool duckdb_files_are_sealed(void) {
@@ -92,8 +88,6 @@ ssize_t duckdb_files_pread(int fd, void *data, size_t size, off_t offset) {
                 return fail(EBADF);
         if (offset < 0)
                 return fail(EINVAL);
-        if (files.on_read)
-                files.on_read(files.userdata);
         if (at >= f->input->length)
                 return 0;
         if (size > f->input->length - at)

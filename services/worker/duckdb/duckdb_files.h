@@ -16,10 +16,9 @@
 
 #define DUCKDB_PATH_SIZE 16
 
-/* From here on; NULL: back to the machine (tests have many sessions in one process).
- * `on_read` is called with every read of an input, as DuckDB has no other moment to be
- * asked whether the job is over. The job must outlive it. */
-void duckdb_files_seal(const struct engine_job *job, void (*on_read)(void *), void *userdata);
+/* From here on; NULL: back to the machine (tests have many sessions in one process). The
+ * job must outlive it. */
+void duckdb_files_seal(const struct engine_job *job);
 bool duckdb_files_are_sealed(void);
 /* "/q/3": what input 3 is called. Returns ret. */
 const char *duckdb_files_path(size_t input, char ret[DUCKDB_PATH_SIZE]);

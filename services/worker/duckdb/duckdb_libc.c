@@ -251,6 +251,10 @@ EXPORT FILE *fopen(const char *path, const char *mode) {
         return sealed() ? no_pointer() : NEXT(fopen)(path, mode);
 }
 
+EXPORT FILE *fopen64(const char *path, const char *mode) {
+        return sealed() ? no_pointer() : NEXT(fopen64)(path, mode);
+}
+
 EXPORT DIR *opendir(const char *path) {
         return sealed() ? no_pointer() : NEXT(opendir)(path);
 }

@@ -7,30 +7,17 @@
 #include "services/worker/duckdb/duckdb_readers.h"
 #include "services/worker/duckdb/duckdb_session.h"
 
-static int timed_out(struct engine_session *s, struct engine_problem *p) {
-        duckdb.interrupt(s->connection);
-        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0, -1, "");
-        (void) snprintf(p->detail, sizeof(p->detail), "stage=run");
-        return ENGINE_E_PROBLEM;
-}
-
-static bool is_over(const struct engine_session *s) {
-        return s->job->is_over && s->job->is_over(s->job->userdata);
-}
-
-/* Until the first rows are there: piece by piece, so that somebody is asked between. */
+/* Until the first rows are there. */
 static int run_pending(struct engine_session *s, struct engine_problem *p) {
         duckdb_pending_state state;
         int r = ENGINE_OK;
 
         if (duckdb.pending_prepared_streaming(s->statement, &s->pending) != DuckDBSuccess)
                 return duckdb_problem_run(duckdb.pending_error(s->pending), p);
-        do {
-                if (is_over(s))
-                        return timed_out(s, p);
+        do
                 state = duckdb.pending_execute_task(s->pending);
-        } while (state == DUCKDB_PENDING_RESULT_NOT_READY ||
-                 state == DUCKDB_PENDING_NO_TASKS_AVAILABLE);
+        while (state == DUCKDB_PENDING_RESULT_NOT_READY ||
+               state == DUCKDB_PENDING_NO_TASKS_AVAILABLE);
         if (state == DUCKDB_PENDING_ERROR)
                 return duckdb_problem_run(duckdb.pending_error(s->pending), p);
         s->has_result = true;
@@ -60,8 +47,6 @@ static int next_chunk(struct engine_session *s, struct engine_problem *p) {
         const char *error;
 
         duckdb.destroy_data_chunk(&s->chunk);
-        if (is_over(s))
-                return timed_out(s, p);
         s->chunk = duckdb.fetch_chunk(s->result);
         error = duckdb.result_error(&s->result);
         if (error && error[0])
@@ -139,7 +124,7 @@ static int put_chunk(struct engine_session *s, struct answer_builder *b, struct 
         return BATCH_OK;
 }
 
-int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p) {
+static int step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p) {
         int r = ENGINE_OK, result = BATCH_OK;
 
         if (!s->has_result) {
@@ -159,6 +144,20 @@ int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engin
         return answer_finish(b) == BATCH_READY ? ENGINE_BATCH : ENGINE_END;
 }
 
+/* Whatever DuckDB said of it, a job that was stopped has not failed otherwise. */
+int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p) {
+        int r;
+
+        duckdb_watch_begin(s);
+        r = step(s, b, p);
+        duckdb_watch_end();
+        if (!s->is_stopped)
+                return r;
+        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0, -1, "");
+        (void) snprintf(p->detail, sizeof(p->detail), "stage=run");
+        return ENGINE_E_PROBLEM;
+}
+
 void duckdb_rows_done(struct engine_session *s) {
         for (size_t i = 0; s->readers && i < s->schema->n_columns; i++)
                 duckdb_reader_done(&s->readers[i]);
@@ -169,5 +168,5 @@ void duckdb_rows_done(struct engine_session *s) {
                 duckdb.destroy_result(&s->result);
         duckdb.destroy_pending(&s->pending);
         duckdb.destroy_prepare(&s->statement);
-        s->has_result = s->is_done = false;
+        s->has_result = s->is_done = s->is_stopped = false;
 }

@@ -16,6 +16,7 @@ struct engine_session {
         duckdb_pending_result pending; /* NULL once the first rows are there */
         duckdb_result result;
         bool has_result, is_done;
+        volatile bool is_stopped; /* by duckdb_watch.c: the job is over */
         duckdb_data_chunk chunk;
         uint64_t chunk_rows, chunk_at;
         const struct schema *schema;   /* of the running statement */
@@ -69,6 +70,12 @@ int duckdb_describe(struct engine_session *s, struct buffer *ret, struct engine_
 /* ---- duckdb_analysis.c ---- */
 int duckdb_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
                    struct engine_analysis *ret, struct engine_problem *p);
+
+/* ---- duckdb_watch.c ---- */
+int duckdb_watch_prepare(void); /* once per process, before any filter of system calls */
+/* From here on `s` is interrupted when its job is over. One session at a time. */
+void duckdb_watch_begin(struct engine_session *s);
+void duckdb_watch_end(void);
 
 /* ---- duckdb_rows.c ---- */
 int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p);
