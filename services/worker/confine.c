@@ -6,10 +6,12 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +94,12 @@ static const struct sandbox_call calls[] = {
 #endif
 };
 
+/* What DuckDB needs beyond that, and no other engine is given. */
+static const struct sandbox_call duckdb_calls[] = {
+        { "setitimer", 0, UINT64_MAX, ITIMER_REAL }, /* duckdb_watch.c: who else would stop it */
+        { "getrusage", ANY },                        /* memory, as it is reported */
+};
+
 /* ---- network namespaces, of one executor at a time ---- */
 
 #define NETS_IDLE_MAX 8
@@ -149,7 +157,19 @@ int confine_net_give(int net, bool ended_well) {
 /* Depends on no job: compiled before the first, loaded by each. */
 static struct sandbox_filter filter;
 
-int confine_prepare(void) {
+static int compile_filter(const char *engine) {
+        struct sandbox_call all[ELEMENTSOF(calls) + ELEMENTSOF(duckdb_calls)];
+        size_t n = ELEMENTSOF(calls);
+
+        memcpy(all, calls, sizeof(calls));
+        if (strcmp(engine, "duckdb") == 0) {
+                memcpy(all + n, duckdb_calls, sizeof(duckdb_calls));
+                n += ELEMENTSOF(duckdb_calls);
+        }
+        return sandbox_filter_compile(all, n, SANDBOX_ALLOW, SANDBOX_KILL, &filter);
+}
+
+int confine_prepare(const char *engine) {
         struct sandbox_limit core = { RLIMIT_CORE, 0 };
 
         if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
@@ -159,8 +179,7 @@ int confine_prepare(void) {
         (void) signal(SIGPIPE, SIG_IGN);
         nets.is_possible = may_own_namespaces() && own_namespaces();
         if (!filter.code) {
-                int r = sandbox_filter_compile(calls, ELEMENTSOF(calls), SANDBOX_ALLOW,
-                                               SANDBOX_KILL, &filter);
+                int r = compile_filter(engine);
 
                 if (r < 0)
                         return r;

@@ -55,8 +55,9 @@ int confine_early(unsigned wanted, unsigned *layers);
 int confine_late(const struct confine_limits *limits, unsigned wanted, unsigned *layers);
 
 /* Once, before the first fork: another user when we are root, nothing inheritable, a user
- * namespace of our own where there may be one (confine_net_give() needs it). */
-int confine_prepare(void);
+ * namespace of our own where there may be one (confine_net_give() needs it). `engine` is
+ * the name of the one that runs here: some need system calls of their own. */
+int confine_prepare(const char *engine);
 
 /* Enters everything in a child that ends at once: the layers there are here. */
 unsigned confine_probe(void);

@@ -314,7 +314,7 @@ static int turn(struct zygote *z) {
 
 int zygote_serve(const struct engine *engine, const char *library, int control_fd) {
         struct zygote z = { .engine = engine, .control = control_fd };
-        int r = confine_prepare();
+        int r = confine_prepare(engine->name);
 
         /* Changing the user has cleared what main() asked for. */
         if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

@@ -114,16 +114,19 @@ static int limit(struct engine_problem *p, uint32_t outcome, const char *detail)
         return r;
 }
 
-/* What no statement is to blame for, or is refused whatever it says. */
-static int other(const struct fault *f, const char *stage, struct engine_problem *p) {
+int duckdb_timed_out(struct engine_problem *p, const char *stage) {
         char detail[32];
 
+        (void) snprintf(detail, sizeof(detail), "stage=%s", stage);
+        return limit(p, OUTCOME_TIMEOUT, detail);
+}
+
+/* What no statement is to blame for, or is refused whatever it says. */
+static int other(const struct fault *f, const char *stage, struct engine_problem *p) {
         if (strcmp(f->type, "Out of Memory") == 0)
                 return limit(p, OUTCOME_LIMIT, "which=memory");
-        if (strcmp(f->type, "INTERRUPT") == 0) {
-                (void) snprintf(detail, sizeof(detail), "stage=%s", stage);
-                return limit(p, OUTCOME_TIMEOUT, detail);
-        }
+        if (strcmp(f->type, "INTERRUPT") == 0)
+                return duckdb_timed_out(p, stage);
         if (strcmp(f->type, "Permission") == 0)
                 return duckdb_refuse(p, "files", f->position, f->message);
         if (strcmp(f->type, "Missing Extension") == 0 ||

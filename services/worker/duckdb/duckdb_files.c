@@ -7,12 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/crypto/hash.h"
+
 /* No descriptor of the kernel's is as high: see RLIMIT_NOFILE in confine.c. */
 #define FD_FIRST 0x10000000
 #define OPEN_MAX 128
 
 static struct {
         const struct engine_job *job;
+        uint64_t n_random;
         struct open_file {
                 const struct engine_input *input; /* NULL: free */
                 off_t at;
@@ -153,4 +156,23 @@ void duckdb_files_time(struct timespec *ret) {
         below += below < 0 ? 1000000 : 0;
         ret->tv_sec = (us - below) / 1000000;
         ret->tv_nsec = below * 1000;
+}
+
+void duckdb_files_random(void *ret, size_t size) {
+        uint8_t *at = ret;
+
+        while (size > 0) {
+                struct hash_value v;
+                struct hash h;
+                size_t n = size < sizeof(v.bytes) ? size : sizeof(v.bytes);
+
+                hash_begin(&h, "quorate.random.1");
+                hash_update(&h, files.job->seed, sizeof(files.job->seed));
+                hash_update(&h, &files.n_random, sizeof(files.n_random));
+                v = hash_end(&h);
+                files.n_random++;
+                memcpy(at, v.bytes, n);
+                at += n;
+                size -= n;
+        }
 }

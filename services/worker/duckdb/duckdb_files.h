@@ -34,6 +34,8 @@ int duckdb_files_stat(const char *path, struct stat *ret);
 int duckdb_files_fstat(int fd, struct stat *ret);
 /* The job's time, when sealed. */
 void duckdb_files_time(struct timespec *ret);
+/* From the job's seed: the same bytes in the same order. */
+void duckdb_files_random(void *ret, size_t size);
 
 /* Whether the functions of duckdb_libc.c are those that a library loaded now would get.
  * NULL, or the name of one that is not. */

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -32,6 +33,18 @@ static int denied(void) {
         return -1;
 }
 
+/* The C library's own. */
+#define NEXT(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
+
+static __typeof__(&syscall) next_syscall;
+
+static __typeof__(&syscall) kernel_of(void) {
+        if (!next_syscall)
+                next_syscall = NEXT(syscall);
+        return next_syscall;
+}
+#define kernel(...) kernel_of()(__VA_ARGS__)
+
 static bool sealed(void) {
         return duckdb_files_are_sealed();
 }
@@ -41,7 +54,7 @@ static bool sealed(void) {
 static int open_at(int dir, const char *path, int flags, mode_t mode) {
         if (sealed())
                 return duckdb_files_open(path, flags);
-        return (int) syscall(SYS_openat, dir, path, flags, mode);
+        return (int) kernel(SYS_openat, dir, path, flags, mode);
 }
 
 #define MODE_OF(last)                                                                \
@@ -77,7 +90,7 @@ EXPORT int creat(const char *path, mode_t mode) {
 EXPORT int close(int fd) {
         if (duckdb_files_owns(fd))
                 return duckdb_files_close(fd);
-        return (int) syscall(SYS_close, fd);
+        return (int) kernel(SYS_close, fd);
 }
 
 /* ---- reading ---- */
@@ -85,13 +98,13 @@ EXPORT int close(int fd) {
 EXPORT ssize_t read(int fd, void *data, size_t size) {
         if (duckdb_files_owns(fd))
                 return duckdb_files_read(fd, data, size);
-        return syscall(SYS_read, fd, data, size);
+        return kernel(SYS_read, fd, data, size);
 }
 
 EXPORT ssize_t pread(int fd, void *data, size_t size, off_t offset) {
         if (duckdb_files_owns(fd))
                 return duckdb_files_pread(fd, data, size, offset);
-        return syscall(SYS_pread64, fd, data, size, offset);
+        return kernel(SYS_pread64, fd, data, size, offset);
 }
 
 EXPORT ssize_t pread64(int fd, void *data, size_t size, off_t offset) {
@@ -101,7 +114,7 @@ EXPORT ssize_t pread64(int fd, void *data, size_t size, off_t offset) {
 EXPORT off_t lseek(int fd, off_t offset, int whence) {
         if (duckdb_files_owns(fd))
                 return duckdb_files_seek(fd, offset, whence);
-        return syscall(SYS_lseek, fd, offset, whence);
+        return kernel(SYS_lseek, fd, offset, whence);
 }
 
 EXPORT off_t lseek64(int fd, off_t offset, int whence) {
@@ -113,13 +126,13 @@ EXPORT off_t lseek64(int fd, off_t offset, int whence) {
 static int stat_at(const char *path, struct stat *ret, int flags) {
         if (sealed())
                 return duckdb_files_stat(path, ret);
-        return (int) syscall(SYS_newfstatat, AT_FDCWD, path, ret, flags);
+        return (int) kernel(SYS_newfstatat, AT_FDCWD, path, ret, flags);
 }
 
 static int stat_of(int fd, struct stat *ret) {
         if (duckdb_files_owns(fd))
                 return duckdb_files_fstat(fd, ret);
-        return (int) syscall(SYS_newfstatat, fd, "", ret, AT_EMPTY_PATH);
+        return (int) kernel(SYS_newfstatat, fd, "", ret, AT_EMPTY_PATH);
 }
 
 EXPORT int stat(const char *path, struct stat *ret) {
@@ -168,14 +181,14 @@ EXPORT int access(const char *path, int mode) {
         struct stat st;
 
         if (!sealed())
-                return (int) syscall(SYS_faccessat, AT_FDCWD, path, mode);
+                return (int) kernel(SYS_faccessat, AT_FDCWD, path, mode);
         return (mode & (W_OK | X_OK)) ? denied() : duckdb_files_stat(path, &st);
 }
 
 static int control(int fd, int command, void *argument) {
         if (duckdb_files_owns(fd)) /* locks, flags: there is nobody to lock it against */
                 return 0;
-        return (int) syscall(SYS_fcntl, fd, command, argument);
+        return (int) kernel(SYS_fcntl, fd, command, argument);
 }
 
 #define ARGUMENT_OF(last)                   \
@@ -200,7 +213,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
         void *argument = ARGUMENT_OF(request);
 
         if (!sealed())
-                return (int) syscall(SYS_ioctl, fd, request, argument);
+                return (int) kernel(SYS_ioctl, fd, request, argument);
         errno = ENOTTY;
         return -1;
 }
@@ -208,35 +221,32 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
 /* ---- what is only refused: EACCES where the filter of system calls would kill ---- */
 
 EXPORT int unlink(const char *path) {
-        return sealed() ? denied() : (int) syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+        return sealed() ? denied() : (int) kernel(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 EXPORT int rmdir(const char *path) {
-        return sealed() ? denied() : (int) syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
+        return sealed() ? denied() : (int) kernel(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
 }
 
 EXPORT int mkdir(const char *path, mode_t mode) {
-        return sealed() ? denied() : (int) syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+        return sealed() ? denied() : (int) kernel(SYS_mkdirat, AT_FDCWD, path, mode);
 }
 
 EXPORT int rename(const char *from, const char *to) {
-        return sealed() ? denied() : (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+        return sealed() ? denied() : (int) kernel(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 EXPORT int chdir(const char *path) {
-        return sealed() ? denied() : (int) syscall(SYS_chdir, path);
+        return sealed() ? denied() : (int) kernel(SYS_chdir, path);
 }
 
 EXPORT ssize_t readlink(const char *path, char *ret, size_t size) {
-        return sealed() ? denied() : syscall(SYS_readlinkat, AT_FDCWD, path, ret, size);
+        return sealed() ? denied() : kernel(SYS_readlinkat, AT_FDCWD, path, ret, size);
 }
 
 EXPORT int socket(int domain, int type, int protocol) {
-        return sealed() ? denied() : (int) syscall(SYS_socket, domain, type, protocol);
+        return sealed() ? denied() : (int) kernel(SYS_socket, domain, type, protocol);
 }
-
-/* The C library's own, where it does more than a system call. */
-#define NEXT(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
 EXPORT int remove(const char *path) {
         return sealed() ? denied() : NEXT(remove)(path);
@@ -305,15 +315,34 @@ EXPORT time_t time(time_t *ret) {
 
 /* Nobody to wait for: sleep_ms() is over at once. */
 EXPORT int nanosleep(const struct timespec *wanted, struct timespec *ret_left) {
-        return sealed() ? 0 : (int) syscall(SYS_nanosleep, wanted, ret_left);
+        return sealed() ? 0 : (int) kernel(SYS_nanosleep, wanted, ret_left);
 }
 
 EXPORT int sched_yield(void) {
-        return sealed() ? 0 : (int) syscall(SYS_sched_yield);
+        return sealed() ? 0 : (int) kernel(SYS_sched_yield);
 }
 
 EXPORT pid_t getpid(void) {
-        return sealed() ? 1 : (pid_t) syscall(SYS_getpid);
+        return sealed() ? 1 : (pid_t) kernel(SYS_getpid);
+}
+
+/* So DuckDB seeds its generators. */
+EXPORT long syscall(long number, ...) {
+        long a[6];
+        va_list args;
+
+        va_start(args, number);
+        for (size_t i = 0; i < 6; i++)
+                a[i] = va_arg(args, long); /* more than it has are garbage, which nobody reads */
+        va_end(args);
+        if (number != SYS_getrandom || !sealed())
+                return kernel(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        duckdb_files_random((void *) a[0], (size_t) a[1]);
+        return a[1];
+}
+
+EXPORT ssize_t getrandom(void *ret, size_t size, unsigned flags) {
+        return syscall(SYS_getrandom, ret, size, (unsigned long) flags);
 }
 
 /* ---- whether they stand in the way ---- */

@@ -44,6 +44,7 @@ int duckdb_prepare_one(struct engine_session *s, struct bytes sql, duckdb_prepar
                        struct engine_problem *p) {
         duckdb_extracted_statements statements = NULL;
         CLEANUP(freep) char *text = NULL;
+        idx_t n;
         int r;
 
         *ret = NULL;
@@ -55,8 +56,12 @@ int duckdb_prepare_one(struct engine_session *s, struct bytes sql, duckdb_prepar
         text = xmalloc(sql.len + 1);
         memcpy(text, sql.data, sql.len);
         text[sql.len] = 0;
-        r = prepare_extracted(s, sql, statements,
-                              duckdb.extract_statements(s->connection, text, &statements), ret, p);
+        duckdb_watch_begin(s);
+        n = duckdb.extract_statements(s->connection, text, &statements);
+        r = prepare_extracted(s, sql, statements, n, ret, p);
+        duckdb_watch_end();
+        if (s->is_stopped)
+                r = duckdb_timed_out(p, "prepare");
         duckdb.destroy_extracted(&statements);
         if (r)
                 duckdb.destroy_prepare(ret);

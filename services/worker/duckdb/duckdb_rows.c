@@ -151,11 +151,7 @@ int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engin
         duckdb_watch_begin(s);
         r = step(s, b, p);
         duckdb_watch_end();
-        if (!s->is_stopped)
-                return r;
-        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0, -1, "");
-        (void) snprintf(p->detail, sizeof(p->detail), "stage=run");
-        return ENGINE_E_PROBLEM;
+        return s->is_stopped ? duckdb_timed_out(p, "run") : r;
 }
 
 void duckdb_rows_done(struct engine_session *s) {

@@ -47,6 +47,7 @@ int duckdb_bind(duckdb_prepared_statement q, const struct bytes *parameters, siz
 /* From DuckDB's words (with errors_as_json on) at preparing, running. */
 int duckdb_problem_prepare(const char *error, struct bytes sql, struct engine_problem *p);
 int duckdb_problem_run(const char *error, struct engine_problem *p);
+int duckdb_timed_out(struct engine_problem *p, const char *stage);
 /* REFUSED{rule}; position -1: none. */
 int duckdb_refuse(struct engine_problem *p, const char *rule, int32_t position, const char *text);
 

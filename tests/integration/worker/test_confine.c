@@ -217,7 +217,7 @@ static int run_confined(int (*attempt)(void), unsigned wanted, bool *ret_all_lay
 
                 (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", spool);
                 writer = open(path, O_WRONLY | O_CLOEXEC);
-                if (confine_prepare() < 0)
+                if (confine_prepare("sqlite") < 0)
                         _exit(100);
                 pid = confine_fork(&pidfd, &namespaces, &net);
                 if (pid == 0) {
@@ -369,7 +369,7 @@ static int as_zygote(void) {
         ino_t net;
         char c;
 
-        if (confine_prepare() < 0 || pipe(ready) < 0)
+        if (confine_prepare("sqlite") < 0 || pipe(ready) < 0)
                 return 10;
         first = fork_sibling(NULL, ready[1], &nets[0]);
         if (first < 0 || read(ready[0], &c, 1) != 1)
