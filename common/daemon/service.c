@@ -203,8 +203,8 @@ void service_drained(struct service_context *ctx) {
                 loop_exit(ctx->loop, SERVICE_EXIT_OK);
 }
 
-/* Set by service_refuse(), in start() and in reload(). */
-static bool is_refused;
+/* Set by service_refuse(), in start() and in reload(), and service_refuse_now(). */
+static bool is_refused, is_refused_now;
 
 static void use_config(struct process *p, struct config *c) {
         p->config = c;
@@ -324,6 +324,11 @@ int service_refuse(void) {
         return error_origin(-EINVAL);
 }
 
+int service_refuse_now(void) {
+        is_refused_now = true;
+        return service_refuse();
+}
+
 static int start(struct process *p) {
         int r = p->service->start(&p->context, &p->context.state_of_service);
 
@@ -370,7 +375,9 @@ static int run(struct process *p) {
         if (s->stop)
                 p->context.state_of_service = s->stop(&p->context, p->context.state_of_service);
         if (r < 0)
-                return is_refused ? SERVICE_EXIT_CONFIG : SERVICE_EXIT_FAULT;
+                return is_refused_now ? SERVICE_EXIT_LATER
+                       : is_refused   ? SERVICE_EXIT_CONFIG
+                                      : SERVICE_EXIT_FAULT;
         return r;
 }
 

@@ -14,6 +14,7 @@ enum service_exit {
         SERVICE_EXIT_OK = 0,
         SERVICE_EXIT_FAULT = 1,
         SERVICE_EXIT_USAGE = 64,  /* sysexits.h */
+        SERVICE_EXIT_LATER = 75,  /* refused now; what served before is started again */
         SERVICE_EXIT_CONFIG = 78, /* the supervisor does not restart on 64 and 78 */
 };
 
@@ -60,3 +61,5 @@ void service_drained(struct service_context *ctx);
  * this (configuration, a damaged file), so starting again would not help. The exit code
  * becomes SERVICE_EXIT_CONFIG; a reload is undone. Returns a fault for the caller to return. */
 int service_refuse(void);
+/* In start(), the same for what may heal by itself: SERVICE_EXIT_LATER. */
+int service_refuse_now(void);

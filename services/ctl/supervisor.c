@@ -148,11 +148,13 @@ static void describe_end(const siginfo_t *info, char ret[64]) {
                 snprintf(ret, 64, "signal %d (%s)", info->si_status, strsignal(info->si_status));
 }
 
-/* Usage and configuration errors do not heal by trying again. What served before goes on trying:
- * a file that is being edited or a port that was taken meanwhile must not end a node. */
+/* Usage and configuration errors do not heal by trying again, and who starts a node by hand is told
+ * at once that its port is taken. What served before goes on trying: a file that is being edited or
+ * a port that was taken meanwhile must not end a node. */
 static bool is_hopeless(const struct supervised *s, const siginfo_t *info) {
         return info->si_code == CLD_EXITED && !s->ready_since &&
-               (info->si_status == SERVICE_EXIT_USAGE || info->si_status == SERVICE_EXIT_CONFIG);
+               (info->si_status == SERVICE_EXIT_USAGE || info->si_status == SERVICE_EXIT_CONFIG ||
+                info->si_status == SERVICE_EXIT_LATER);
 }
 
 static void start_later(struct supervised *s) {

@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/daemon/log.h"
 #include "common/daemon/service.h"
+#include "services/transport/shell/served.h"
 #include "services/transport/shell/shell.h"
 
 #define BATCHES_MAX 2  /* received in one turn: timers and services must get theirs */
@@ -55,8 +58,9 @@ static int open_outlet(struct shell *s, const struct endpoint *at) {
         return loop_add_io(s->ctx->loop, udp_fd(o->udp), EPOLLIN, on_ready, o, &o->source);
 }
 
-/* An address that comes up later may be listened on later; a port that is taken, or that only
- * root may have, is a matter for whoever wrote the configuration. */
+/* An address that comes up later may be listened on later, and where we served before others may
+ * go again; any other port that is taken, or that only root may have, is a matter for whoever
+ * wrote the configuration. */
 static int explain(const struct shell *s, int r, const struct endpoint *at) {
         char text[ENDPOINT_TEXT_SIZE];
 
@@ -71,7 +75,8 @@ static int explain(const struct shell *s, int r, const struct endpoint *at) {
                   r == -EACCES ? "needs a right that this node lacks"
                                : "is in use by another program (another node?)",
                   s->ctx->config_path);
-        return service_refuse();
+        return r == -EADDRINUSE && served_at(s->ctx->state, at) ? service_refuse_now()
+                                                                : service_refuse();
 }
 
 #define TAKEN_TRIES 20
@@ -94,6 +99,18 @@ static bool is_dispensable(const struct shell *s, const struct endpoint *at, int
                (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL);
 }
 
+/* Without it we go on: a full disk must not keep a node from the network. */
+static void note_served(const struct shell *s) {
+        struct endpoint list[ELEMENTSOF(s->outlets)];
+        int r;
+
+        for (size_t i = 0; i < s->n_outlets; i++)
+                list[i] = *udp_bound(s->outlets[i].udp);
+        r = served_note(s->ctx->state, list, s->n_outlets);
+        if (r)
+                log_warning("cannot write %s/listened: %s", s->ctx->state, strerror(-r));
+}
+
 int sockets_open(struct shell *s) {
         struct endpoint at[2];
         size_t n;
@@ -108,6 +125,7 @@ int sockets_open(struct shell *s) {
                 else if (r < 0)
                         return explain(s, r, &at[i]);
         }
+        note_served(s);
         return 0;
 }
 

@@ -128,6 +128,42 @@ static void test_port_in_use(void **state) {
         test_node_free(n);
 }
 
+static void wait_for_file(const struct test_node *n, const char *name) {
+        char path[160];
+
+        (void) snprintf(path, sizeof(path), "%s/state/transport/%s", n->folder, name);
+        for (int i = 0; i < 1000 && access(path, F_OK) < 0; i++)
+                (void) usleep(10000);
+        assert_int_equal(access(path, F_OK), 0);
+}
+
+/* Where it served before it asks to be started again: who has the port now may go. */
+static void test_port_taken_meanwhile(void **state) {
+        const uint8_t loopback[4] = { 127, 0, 0, 1 };
+        const struct endpoint any_port = endpoint_ip4(loopback, 0);
+        const struct udp_options options = {};
+        struct test_node *n = test_node_prepare("");
+        struct endpoint at;
+        struct udp *other;
+        char config[96];
+
+        assert_int_equal(udp_new(&any_port, 0, &options, &other), 0);
+        at = *udp_bound(other);
+        udp_free(other);
+        (void) snprintf(config, sizeof(config), "listen = /ip4/127.0.0.1/udp/%u/quic-v1", at.port);
+        test_node_set_config(n, config);
+        test_node_start_transport(n);
+        wait_for_file(n, "listened");
+        test_node_kill_transport(n);
+        assert_int_equal(udp_new(&at, 0, &options, &other), 0);
+        expect(n, "is in use by another program", SERVICE_EXIT_LATER);
+        expect(n, "in [transport] listen of ", SERVICE_EXIT_LATER);
+        write_state(n, "listened", "127.0.0.1:1\n"); /* elsewhere */
+        expect(n, "is in use by another program", SERVICE_EXIT_CONFIG);
+        udp_free(other);
+        test_node_free(n);
+}
+
 /* A secret that everybody on the machine can read is none. */
 static void test_open_secret(void **state) {
         struct test_node *n = test_node_prepare("");
@@ -142,4 +178,4 @@ static void test_open_secret(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_open_secret), cmocka_unit_test(test_table),
-          cmocka_unit_test(test_port_in_use))
+          cmocka_unit_test(test_port_in_use), cmocka_unit_test(test_port_taken_meanwhile))
