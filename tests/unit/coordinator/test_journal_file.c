@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/memory.h"
 #include "tests/support/test.h"
 
 #define WALL INT64_C(1800000000000000)
@@ -151,6 +152,35 @@ static void test_durable(void **state) {
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         j = open_it();
         assert_content(j, "8a 1b 8c 8e "); /* a log that is new is synced with its first record */
+        journal_file_free(j);
+}
+
+/* A long log goes into the database by itself, and a sync that fails there is one that failed. */
+static void test_checkpoint(void **state) {
+        CLEANUP(freep) char *large = xcalloc(100001, 1);
+        struct journal_file *j = open_it();
+
+        memset(large, 'x', 100000);
+        n_syncs = 0;
+        for (unsigned i = 0; i < 100 && n_syncs == 0; i++) {
+                is_disk_broken = true;
+                add(j, JOURNAL_VERDICT, i, large, WALL);
+                assert_int_equal(journal_file_commit(j, false), JOURNAL_OK);
+                is_disk_broken = false;
+        }
+        assert_true(n_syncs > 0);
+        assert_true(log_size() > 0);
+        add(j, JOURNAL_HOST, 1, "awaited", WALL);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
+        assert_int_equal(log_size(), 0); /* begun anew, instead of synced once more */
+        n_syncs = 0;
+        for (unsigned i = 0; i < 100 && n_syncs == 0; i++) {
+                add(j, JOURNAL_VERDICT, i, large, WALL);
+                assert_int_equal(journal_file_commit(j, false), JOURNAL_OK);
+        }
+        add(j, JOURNAL_HOST, 1, "awaited", WALL);
+        assert_int_equal(journal_file_commit(j, true), JOURNAL_OK);
+        assert_true(log_size() > 0); /* nothing failed: nothing to begin anew */
         journal_file_free(j);
 }
 
@@ -413,8 +443,8 @@ static void test_disk_full(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-TEST_MAIN(TEST(test_order_and_commit), TEST(test_durable), TEST(test_prune), TEST(test_horizon),
-          TEST(test_find), TEST(test_migration_of_host_records), TEST(test_withdrawn),
-          TEST(test_heard_are_kept_a_month), TEST(test_migration), TEST(test_ended),
-          TEST(test_not_a_journal), TEST(test_damaged), TEST(test_locked), TEST(test_newer),
-          TEST(test_disk_full))
+TEST_MAIN(TEST(test_order_and_commit), TEST(test_durable), TEST(test_checkpoint), TEST(test_prune),
+          TEST(test_horizon), TEST(test_find), TEST(test_migration_of_host_records),
+          TEST(test_withdrawn), TEST(test_heard_are_kept_a_month), TEST(test_migration),
+          TEST(test_ended), TEST(test_not_a_journal), TEST(test_damaged), TEST(test_locked),
+          TEST(test_newer), TEST(test_disk_full))
