@@ -148,3 +148,20 @@ const char *client_problem_text(const Types__Problem *p, char *ret, size_t size)
                 (void) snprintf(ret + n, size - n, " (%s)", text);
         return ret;
 }
+
+int client_bad_file(struct quorate *q, const char *path, const char *format, const char *detail,
+                    const char *text) {
+        char shown[320];
+
+        text_escape(BYTES_STR(text), shown, sizeof(shown));
+        if (strcmp(format, "sqlite") == 0)
+                return client_fail(
+                        q, QUORATE_E_INPUT,
+                        "%s: not a sound SQLite database; repair or export it first%s%.200s", path,
+                        *shown ? ": " : "", shown);
+        if (*shown)
+                return client_fail(q, QUORATE_E_INPUT, "%s: %s", path, shown);
+        return client_fail(q, QUORATE_E_INPUT,
+                           "%s: it could not be read as %s (%.100s); look at it, and try again",
+                           path, format, detail);
+}

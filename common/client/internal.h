@@ -43,12 +43,18 @@ int client_wait(struct quorate *q, const bool *done, nsec_t deadline);
 int client_call(struct quorate *q, const char *method, const void *request,
                 const ProtobufCMessageDescriptor *reply_type, struct unpacked *ret);
 
-/* Snapshot and upload of one input; fills root. */
-int client_upload(struct quorate *q, const struct quorate_input *input, uint8_t ret_root[32]);
+/* Snapshot and upload of one input, which its node describes; fills root. */
+int client_upload(struct quorate *q, const char *name, const char *path, uint8_t ret_root[32]);
+/* quorate_wake() was called, as for Ctrl-C. */
+bool client_is_woken(const struct quorate *q);
 /* A private copy of the SQLite file at `path`, in rollback-journal form, as an unlinked
  * file; its length in *ret_len. */
 int client_snapshot(struct quorate *q, const char *path, int *ret_fd, uint64_t *ret_len);
 
+/* What an executor found wrong with a file of that format: "PATH: place: what; remedy" where
+ * it said so, else the general words. Returns QUORATE_E_INPUT. */
+int client_bad_file(struct quorate *q, const char *path, const char *format, const char *detail,
+                    const char *text);
 /* "NAME: remedy" of a problem, escaped, into ret. */
 const char *client_problem_text(const Types__Problem *p, char *ret, size_t size);
 

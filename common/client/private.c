@@ -72,6 +72,11 @@ static void take_analysis(struct private_job *p, const Worker__Report *report) {
                 take_problem(p, NULL);
 }
 
+static void take_description(struct private_job *p, const Worker__Described *d) {
+        buffer_put(&p->schemas[p->n_inputs], d->schema.data, d->schema.len);
+        buffer_put(&p->options[p->n_inputs], d->options.data, d->options.len);
+}
+
 static void on_report(void *userdata, const Worker__Report *report) {
         struct private_job *p = userdata;
 
@@ -84,8 +89,7 @@ static void on_report(void *userdata, const Worker__Report *report) {
         else if (report->body_case == WORKER__REPORT__BODY_ANALYSIS)
                 take_analysis(p, report);
         else if (report->body_case == WORKER__REPORT__BODY_DESCRIBED)
-                buffer_put(&p->schemas[p->n_inputs], report->described->schema.data,
-                           report->described->schema.len);
+                take_description(p, report->described);
 }
 
 /* It ended without a word: its limits, or a fault of ours. */
@@ -110,26 +114,33 @@ struct work {
         struct executor_begin begin;
 };
 
+/* Tables are read once more by the run alone: what an analysis wants of them is their schema. */
+static bool wants_file(const struct private_job *p, size_t i, Worker__Job__Mode mode) {
+        return mode != WORKER__JOB__MODE__ANALYSE || strcmp(p->formats[i], "sqlite") == 0;
+}
+
 static void fill_inputs(struct private_job *p, struct work *w, size_t first, size_t n,
                         bool admitted) {
         for (size_t i = 0; i < n; i++) {
                 Worker__Source *s = &w->sources[i];
+                size_t from = first + i;
 
                 worker__source__init(s);
-                s->name = p->names[first + i];
-                s->format = (char *) "sqlite";
-                s->length = p->lengths[first + i];
-                s->schema = (ProtobufCBinaryData){ p->schemas[first + i].len,
-                                                   p->schemas[first + i].data };
-                s->has_file = true;
+                s->name = p->names[from];
+                s->format = (char *) p->formats[from];
+                s->length = p->lengths[from];
+                s->options = (ProtobufCBinaryData){ p->options[from].len, p->options[from].data };
+                s->schema = (ProtobufCBinaryData){ p->schemas[from].len, p->schemas[from].data };
+                s->has_file = wants_file(p, from, w->job.mode);
                 s->admitted = admitted;
                 w->pointers[i] = s;
-                w->begin.input_fds[i] = p->fds[first + i];
-                w->begin.input_lengths[i] = p->lengths[first + i];
+                if (!s->has_file)
+                        continue;
+                w->begin.input_fds[w->begin.n_inputs] = p->fds[from];
+                w->begin.input_lengths[w->begin.n_inputs++] = p->lengths[from];
         }
         w->job.inputs = w->pointers;
         w->job.n_inputs = n;
-        w->begin.n_inputs = n;
 }
 
 static void fill_work(struct private_job *p, struct work *w, Worker__Job__Mode mode) {
@@ -185,35 +196,51 @@ static int open_spool(struct quorate *q, int *ret) {
         return QUORATE_OK;
 }
 
+/* What the executor maps is a copy that nobody writes; and it maps it read-only, and so
+ * gets no more than that. */
+static int open_input(struct private_job *p, const char *input) {
+        CLEANUP(fd_closep) int fd = -1, copy = -1;
+        size_t i = p->n_inputs;
+        struct data_file f;
+        char path[64];
+        int r = data_file_open(p->q, input, &f);
+
+        if (r)
+                return r;
+        fd = f.fd;
+        if (strcmp(f.format, "sqlite") != 0) {
+                r = data_file_copy(p->q, input, &f, &copy);
+                if (r)
+                        return r;
+        }
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", copy >= 0 ? copy : fd);
+        p->fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+        if (p->fds[i] < 0)
+                return client_fail(p->q, QUORATE_E_INPUT, "%s: %s", input, strerror(errno));
+        p->formats[i] = f.format;
+        p->lengths[i] = f.length;
+        return QUORATE_OK;
+}
+
 static int take_input(struct private_job *p, const struct quorate_input *in) {
         size_t i = p->n_inputs;
-        char path[64];
         struct work w;
-        int fd, r;
+        int r;
 
         if (!in->path)
                 return client_fail(p->q, QUORATE_E_USAGE,
                                    "a dataset by its root needs a node; start one with `quorate "
                                    "run`, or give a file");
-        r = client_snapshot(p->q, in->path, &fd, &p->lengths[i]);
+        r = open_input(p, in->path);
         if (r)
                 return r;
-        /* The executor maps it read-only, and so gets no more than that. */
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        p->fds[i] = open(path, O_RDONLY | O_CLOEXEC);
-        fd_close(fd);
-        if (p->fds[i] < 0)
-                return client_fail(p->q, QUORATE_E_INPUT, "%s: %s", in->path, strerror(errno));
-        p->names[i] = xstrdup(in->name ? in->name : "main");
+        buffer_init(&p->options[i], SCHEMA_BYTES_MAX);
         buffer_init(&p->schemas[i], SCHEMA_BYTES_MAX + (2u << 20));
         fill_work(p, &w, WORKER__JOB__MODE__DESCRIBE);
         fill_inputs(p, &w, i, 1, false);
         w.job.sql = (char *) "";
         if (!consult(p, &w))
-                return client_fail(
-                        p->q, QUORATE_E_INPUT,
-                        "%s: not a sound SQLite database; repair or export it first%s%.200s",
-                        in->path, *p->text ? ": " : "", p->text);
+                return client_bad_file(p->q, in->path, p->formats[i], p->detail, p->text);
         p->n_inputs++;
         return QUORATE_OK;
 }
@@ -289,6 +316,8 @@ static int prepare(struct private_job *p, const struct quorate_question *questio
         r = start_zygote(p->q);
         if (r == QUORATE_OK)
                 r = open_spool(p->q, &p->spool);
+        if (r == QUORATE_OK)
+                r = data_file_names(p->q, question->inputs, question->n_inputs, p->names);
         for (size_t i = 0; r == QUORATE_OK && i < question->n_inputs; i++)
                 r = take_input(p, &question->inputs[i]);
         if (r)
@@ -464,7 +493,7 @@ struct private_job *private_free(struct private_job *p) {
         executor_run_free(p->run);
         for (size_t i = 0; i < EXECUTOR_INPUTS_MAX; i++) {
                 fd_close(p->fds[i]);
-                free(p->names[i]);
+                buffer_done(&p->options[i]);
                 buffer_done(&p->schemas[i]);
         }
         if (p->is_checking)

@@ -4,6 +4,7 @@
 
 #include "common/base/budget.h"
 #include "common/canonical/answer.h"
+#include "common/client/data_file.h"
 #include "common/client/private.h"
 
 struct private_job {
@@ -15,8 +16,9 @@ struct private_job {
         /* Inputs, admitted once. */
         int fds[EXECUTOR_INPUTS_MAX];
         uint64_t lengths[EXECUTOR_INPUTS_MAX];
-        char *names[EXECUTOR_INPUTS_MAX];
-        struct buffer schemas[EXECUTOR_INPUTS_MAX];
+        char names[EXECUTOR_INPUTS_MAX][DATA_NAME_SIZE];
+        const char *formats[EXECUTOR_INPUTS_MAX];
+        struct buffer options[EXECUTOR_INPUTS_MAX], schemas[EXECUTOR_INPUTS_MAX];
         size_t n_inputs;
 
         /* Analysis */

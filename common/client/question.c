@@ -3,6 +3,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "common/client/data_file.h"
 #include "common/client/private.h"
 #include "common/client/result.h"
 #include "common/crypto/random.h"
@@ -10,32 +11,33 @@
 
 #define NONCE_SIZE 16
 
-static int upload_inputs(struct quorate *q, const struct quorate_question *question,
-                         Types__Input *inputs, uint8_t (*roots)[HASH_SIZE]) {
-        for (size_t i = 0; i < question->n_inputs; i++) {
-                const struct quorate_input *in = &question->inputs[i];
-                int r = QUORATE_OK;
-
-                memcpy(roots[i], in->root, HASH_SIZE);
-                if (in->path)
-                        r = client_upload(q, in, roots[i]);
-                if (r)
-                        return r;
-                types__input__init(&inputs[i]);
-                inputs[i].name = (char *) (in->name ? in->name : "main");
-                inputs[i].root = (ProtobufCBinaryData){ HASH_SIZE, roots[i] };
-        }
-        return QUORATE_OK;
-}
-
 struct asking {
         Coordinator__SubmitRequest request;
         Types__Limits limits;
         Types__Input inputs[64], *input_list[64];
         uint8_t roots[64][HASH_SIZE], nonce[NONCE_SIZE];
+        char names[64][DATA_NAME_SIZE];
         struct peer_id peers[16];
         ProtobufCBinaryData hosts[16];
 };
+
+static int upload_inputs(struct quorate *q, const struct quorate_question *question,
+                         struct asking *a) {
+        int r = data_file_names(q, question->inputs, question->n_inputs, a->names);
+
+        for (size_t i = 0; i < question->n_inputs && r == QUORATE_OK; i++) {
+                const struct quorate_input *in = &question->inputs[i];
+
+                memcpy(a->roots[i], in->root, HASH_SIZE);
+                if (in->path)
+                        r = client_upload(q, a->names[i], in->path, a->roots[i]);
+                types__input__init(&a->inputs[i]);
+                a->inputs[i].name = a->names[i];
+                a->inputs[i].root = (ProtobufCBinaryData){ HASH_SIZE, a->roots[i] };
+                a->input_list[i] = &a->inputs[i];
+        }
+        return r;
+}
 
 static const char *or_empty(const char *s) {
         return s ? s : "";
@@ -93,9 +95,7 @@ static int prepare(struct quorate *q, const struct quorate_question *question, s
         a->request.client_nonce = (ProtobufCBinaryData){ NONCE_SIZE, a->nonce };
         r = fill_hosts(q, question, a);
         if (r == QUORATE_OK)
-                r = upload_inputs(q, question, a->inputs, a->roots);
-        for (size_t i = 0; i < question->n_inputs; i++)
-                a->input_list[i] = &a->inputs[i];
+                r = upload_inputs(q, question, a);
         a->request.inputs = a->input_list;
         a->request.n_inputs = question->n_inputs;
         return r;

@@ -66,8 +66,12 @@ QUORATE_API const char *quorate_code_text(int code);
 QUORATE_API void quorate_wake(struct quorate *q);
 
 struct quorate_input {
-        const char *name; /* "main", or the schema name in the SQL */
-        const char *path; /* a SQLite file: snapshot with your rights, uploaded; or NULL */
+        /* The name in the SQL: of a SQLite database ("main", where names need none), or of a
+         * table. NULL: main; of a table the file's name, made letters, digits and _. */
+        const char *name;
+        /* A SQLite, CSV, NDJSON or Parquet file, read with your rights (of SQLite a snapshot)
+         * and uploaded; or NULL. */
+        const char *path;
         uint8_t root[32]; /* without a path: a dataset the node has or can fetch */
 };
 

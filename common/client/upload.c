@@ -9,6 +9,8 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/canonical/outcome.h"
+#include "common/client/data_file.h"
 #include "common/client/internal.h"
 
 #define PAGES_PER_STEP 1024
@@ -21,6 +23,8 @@ struct uploading {
         uint64_t left;
         bool done, ok, is_lost; /* is_lost: the node, not the upload, is to blame */
         uint8_t *root;
+        const char *path, *format;
+        bool is_bad_file;
 };
 
 /* A file for SQLite to open, which wants a name; it loses it at once. */
@@ -37,8 +41,7 @@ static int open_temporary(struct quorate *q, char path[64], int *ret_fd) {
         return QUORATE_OK;
 }
 
-/* quorate_wake() was called, as for Ctrl-C. */
-static bool is_woken(const struct quorate *q) {
+bool client_is_woken(const struct quorate *q) {
         struct pollfd p = { .fd = q->wake_fd, .events = POLLIN };
 
         return poll(&p, 1, 0) > 0;
@@ -55,7 +58,7 @@ static int copy_pages(const struct quorate *q, sqlite3 *from, sqlite3 *to) {
              tries += r != SQLITE_OK) {
                 if (r != SQLITE_OK)
                         sqlite3_sleep(50);
-                r = is_woken(q) ? SQLITE_INTERRUPT : sqlite3_backup_step(b, PAGES_PER_STEP);
+                r = client_is_woken(q) ? SQLITE_INTERRUPT : sqlite3_backup_step(b, PAGES_PER_STEP);
         }
         (void) sqlite3_backup_finish(b);
         return r == SQLITE_DONE ? SQLITE_OK : r;
@@ -161,7 +164,8 @@ static void send_on(struct uploading *u) {
                 ssize_t n = read(u->fd, unit, u->left < sizeof(unit) ? u->left : sizeof(unit));
 
                 if (n <= 0) {
-                        upload_fail(u, n < 0 ? strerror(errno) : "the snapshot got shorter");
+                        upload_fail(u, n < 0 ? strerror(errno)
+                                             : "the file got shorter; try again when it is whole");
                         return;
                 }
                 if (channel_send(u->channel, BYTES(unit, n)) != CHANNEL_OK) {
@@ -185,10 +189,25 @@ static void on_writable(struct channel *c, void *userdata) {
         send_on(userdata);
 }
 
+/* What tables are refused for is said with its place; a database is the node's to judge later. */
+static bool is_about_file(const Types__Problem *p) {
+        return p->code == OUTCOME_REFUSED && strncmp(p->detail, "rule=", 5) == 0 && *p->text;
+}
+
+static void take_problem(struct uploading *u, const Types__Problem *p) {
+        char text[512];
+
+        if (is_about_file(p)) {
+                u->is_bad_file = u->done = true;
+                (void) client_bad_file(u->q, u->path, u->format, p->detail, p->text);
+        } else {
+                upload_fail(u, client_problem_text(p, text, sizeof(text)));
+        }
+}
+
 static void take_answer(struct uploading *u, struct bytes frame) {
         CLEANUP(unpacked_donep) struct unpacked m = {};
         const Coordinator__UploadDone *d;
-        char text[512];
 
         if (wire_unpack(&coordinator__upload_done__descriptor, frame, NULL, &m)) {
                 upload_fail(u, "malformed answer");
@@ -196,7 +215,7 @@ static void take_answer(struct uploading *u, struct bytes frame) {
         }
         d = m.message;
         if (d->problem && d->problem->code) {
-                upload_fail(u, client_problem_text(d->problem, text, sizeof(text)));
+                take_problem(u, d->problem);
         } else if (d->root.len == HASH_SIZE) {
                 memcpy(u->root, d->root.data, HASH_SIZE);
                 u->ok = u->done = true;
@@ -230,13 +249,13 @@ static const struct channel_handler handler = {
         .on_end = on_end,
 };
 
-static int upload_fd(struct quorate *q, struct uploading *u, const char *name, uint64_t length) {
+static int upload_fd(struct quorate *q, struct uploading *u, const char *name) {
         Coordinator__UploadOpen open = COORDINATOR__UPLOAD_OPEN__INIT;
         int r;
 
         open.name = (char *) name;
-        open.format = (char *) "sqlite";
-        open.length = length;
+        open.format = (char *) u->format;
+        open.length = u->left;
         u->channel = channel_open_message(bus_client_link(q->bus), "upload", &open, &handler, u);
         if (!u->channel)
                 return client_fail(q, QUORATE_E_LOST,
@@ -248,22 +267,26 @@ static int upload_fd(struct quorate *q, struct uploading *u, const char *name, u
                 return r;
         if (u->ok)
                 return QUORATE_OK;
+        if (u->is_bad_file)
+                return QUORATE_E_INPUT;
         return u->is_lost ? QUORATE_E_LOST : QUORATE_E_REFUSED;
 }
 
-int client_upload(struct quorate *q, const struct quorate_input *input, uint8_t ret_root[32]) {
-        CLEANUP(fd_closep) int fd = -1;
-        struct uploading u = { .q = q, .root = ret_root };
-        int r;
+int client_upload(struct quorate *q, const char *name, const char *path, uint8_t ret_root[32]) {
+        struct uploading u = { .q = q, .root = ret_root, .path = path };
+        struct data_file f;
+        int r = data_file_open(q, path, &f);
 
-        r = client_snapshot(q, input->path, &fd, &u.left);
         if (r)
                 return r;
-        if (lseek(fd, 0, SEEK_SET) < 0)
-                return client_fail(q, QUORATE_E_INPUT, "%s: %s", input->path, strerror(errno));
-        u.fd = fd;
+        u.fd = f.fd;
+        u.left = f.length;
+        u.format = f.format;
         frame_reader_init(&u.frames, 64 << 10);
-        r = upload_fd(q, &u, input->name, u.left);
+        r = lseek(f.fd, 0, SEEK_SET) < 0
+                    ? client_fail(q, QUORATE_E_INPUT, "%s: %s", path, strerror(errno))
+                    : upload_fd(q, &u, name);
         frame_reader_done(&u.frames);
+        (void) fd_close(f.fd);
         return r;
 }

@@ -304,6 +304,14 @@ size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t 
         return requester_jobs(c->role[ROLE_REQUESTER], ret, max);
 }
 
+int coordinator_slot_take(struct coordinator *c, uint64_t memory) {
+        return governor_take(&c->governor, GOVERNOR_OWN, memory);
+}
+
+void coordinator_slot_give(struct coordinator *c, uint64_t memory) {
+        governor_give(&c->governor, GOVERNOR_OWN, memory);
+}
+
 void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served) {
         *ret_own = c->governor.busy[GOVERNOR_OWN];
         *ret_served = c->governor.busy[GOVERNOR_SERVED];

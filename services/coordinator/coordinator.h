@@ -109,7 +109,7 @@ void coordinator_run_lost(struct coordinator *c, uint64_t run, nsec_t now);
 /* A dataset that is here, checked against its root and pinned until ACTION_INPUT_CANCEL. */
 struct input_facts {
         const char *format, *path; /* path below the worker's dataset directory */
-        struct bytes schema;
+        struct bytes options, schema;
         uint64_t length, fetched;
         bool is_public;
 };
@@ -136,6 +136,10 @@ void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now);
 void coordinator_resume(struct coordinator *c, nsec_t now);
 
 /* Executors at work now: for our own people, for others. */
+/* A slot for a run of the shell's own (the description of an upload), as one of our users'
+ * jobs takes it. Returns enum governor_result; GOVERNOR_OK is given back with that memory. */
+int coordinator_slot_take(struct coordinator *c, uint64_t memory);
+void coordinator_slot_give(struct coordinator *c, uint64_t memory);
 void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served);
 /* What both roles count, for metrics; valid while c is. */
 const struct host_counters *coordinator_host(const struct coordinator *c);

@@ -160,6 +160,7 @@ void host_inputs_done(struct host_job *j) {
                 host_forget_id(j->host, &in->fetch);
                 free(in->format);
                 free(in->path);
+                free((void *) in->options.data);
                 free((void *) in->schema.data);
         }
         free(j->inputs);

@@ -341,6 +341,7 @@ void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *fa
         in->is_ready = true;
         in->format = xstrdup(facts->format);
         in->path = xstrdup(facts->path);
+        in->options = BYTES(xmemdup(facts->options.data, facts->options.len), facts->options.len);
         in->schema = BYTES(xmemdup(facts->schema.data, facts->schema.len), facts->schema.len);
         in->length = facts->length;
         j->fetched += facts->fetched;
@@ -377,6 +378,8 @@ static void fill_sources(const struct host_job *j, Worker__Source *sources, Work
                 sources[i].name = strndup((const char *) d->name.data, d->name.len);
                 sources[i].format = in->format;
                 sources[i].path = in->path;
+                sources[i].options =
+                        (ProtobufCBinaryData){ in->options.len, (uint8_t *) in->options.data };
                 sources[i].schema =
                         (ProtobufCBinaryData){ in->schema.len, (uint8_t *) in->schema.data };
                 sources[i].length = in->length;

@@ -41,6 +41,7 @@ struct host_input {
         uint64_t fetch;              /* action id */
         bool is_ready, is_looked_up; /* looked up: answered while LOOKING */
         char *format, *path;         /* when ready */
+        struct bytes options;        /* owned */
         struct bytes schema;         /* owned */
         uint64_t length;
 };

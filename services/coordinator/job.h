@@ -48,7 +48,7 @@ struct job_input {
         struct handle handle;
         bool is_ready, is_public;
         char *format, *path;
-        struct buffer schema;
+        struct buffer options, schema;
         uint64_t length;
 };
 

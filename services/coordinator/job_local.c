@@ -25,6 +25,7 @@ void job_run_fill(struct job *j, Worker__Job *ret, Worker__Source *sources,
                 sources[i].format = in->format;
                 sources[i].path = in->path;
                 sources[i].schema = binary(buffer_bytes(&in->schema));
+                sources[i].options = binary(buffer_bytes(&in->options));
                 sources[i].length = in->length;
                 sources[i].root = binary(hash_bytes(&in->root));
                 pointers[i] = &sources[i];

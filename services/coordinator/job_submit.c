@@ -132,6 +132,7 @@ static void take_inputs(struct job *j) {
                 in->name = xstrdup(j->request->inputs[i]->name);
                 memcpy(in->root.bytes, j->request->inputs[i]->root.data, HASH_SIZE);
                 buffer_init(&in->schema, SCHEMA_BYTES_MAX * DESCRIPTOR_DATASETS_MAX);
+                buffer_init(&in->options, SCHEMA_BYTES_MAX);
                 a = actions_add(ACTIONS(j), ACTION_INPUT,
                                 handle_open(RQ_OF(j), &in->handle, HANDLE_INPUT));
                 a->hash = in->root;
@@ -184,6 +185,7 @@ void job_input_ready(struct job_input *in, const struct input_facts *facts, unsi
         in->path = xstrdup(facts->path);
         in->length = facts->length;
         buffer_put_bytes(&in->schema, facts->schema);
+        buffer_put_bytes(&in->options, facts->options);
 }
 
 void job_inputs_done(struct job *j) {
@@ -197,6 +199,7 @@ void job_inputs_done(struct job *j) {
                 free(in->format);
                 free(in->path);
                 buffer_done(&in->schema);
+                buffer_done(&in->options);
         }
         free(j->inputs);
         j->inputs = NULL;

@@ -9,6 +9,7 @@
  * shell_workers.c  coordinator/jobs: workers, runs
  * shell_client.c   coordinator/query: result channels
  * shell_upload.c   coordinator/query: uploads into the dataset store
+ * shell_describe.c a worker looks at what was uploaded
  * shell_keyring.c  signatures
  * shell_files.c    journal, receipts, spools
  * rpc.c            one function per rpc */

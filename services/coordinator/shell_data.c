@@ -90,6 +90,7 @@ static void tell_ready(struct shell_data *d, struct input *in) {
         memcpy(format, m.format.data, m.format.len);
         facts.format = format;
         facts.path = store_name(&in->root, path);
+        facts.options = m.options;
         facts.schema = m.schema;
         facts.length = m.length;
         facts.is_public = memcmp(m.salt, no_salt, sizeof(no_salt)) == 0;

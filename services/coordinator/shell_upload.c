@@ -1,4 +1,4 @@
-#include "services/coordinator/shell.h"
+#include "services/coordinator/shell_describe.h"
 
 #include <errno.h>
 
@@ -11,7 +11,20 @@
 
 #define UPLOADS_MAX 16
 
-/* A dataset of a client: bytes into the store, then pinned until the client's
+/* What an executor has to say of a file before its manifest is written. Of SQLite files
+ * nothing: their first analysis opens them. */
+static const struct format {
+        const char *name;
+        bool is_described;
+        const char *engine; /* what its class begins with; "": any reads it */
+} formats[] = {
+        { "sqlite", false, "" },
+        { "csv", true, "" },
+        { "ndjson", true, "" },
+        { "parquet", true, "duckdb" },
+};
+
+/* A dataset of a client: bytes into the store, described, then pinned until the client's
  * connection ends, so that it is still there when the query names it. */
 struct uploading {
         struct shell *shell;
@@ -19,6 +32,8 @@ struct uploading {
         struct link *link; /* whose pin it is */
         struct channel *channel;
         struct upload *upload; /* NULL once finished */
+        const struct format *format;
+        struct description *description; /* under way; NULL else */
         uint64_t length;
         struct hash_value root;
         bool is_pinned;
@@ -27,6 +42,7 @@ struct uploading {
 static void uploading_free(struct uploading *u) {
         if (u->is_pinned)
                 store_unpin(u->shell->store, &u->root);
+        description_free(u->description);
         upload_free(u->upload);
         list_remove(&u->in_shell);
         free(u);
@@ -62,6 +78,8 @@ static void refuse(struct uploading *u, int result) {
                 { STORE_E_DISK, OUTCOME_LIMIT, "which=disk", "the node's disk is full; make room" },
                 { STORE_E_LENGTH, OUTCOME_MISMATCH, "field=length",
                   "more or fewer bytes came than were announced" },
+                { STORE_E_SCHEMA, OUTCOME_REFUSED, "rule=schema size",
+                  "its schema is too long to be published; give it fewer or shorter names" },
         };
         Types__Problem p = TYPES__PROBLEM__INIT;
 
@@ -91,13 +109,9 @@ static void on_data(struct channel *c, void *userdata, struct bytes data) {
                 refuse(u, r);
 }
 
-static void on_finish(struct channel *c, void *userdata) {
-        struct uploading *u = userdata;
-        int r;
+static void finish(struct uploading *u) {
+        int r = upload_finish(u->upload, &u->root);
 
-        if (!u->upload)
-                return;
-        r = upload_finish(u->upload, &u->root);
         if (r) {
                 refuse(u, r);
                 return;
@@ -107,6 +121,47 @@ static void on_finish(struct channel *c, void *userdata) {
         u->shell->counters.uploads++;
         u->shell->gauges.cache_bytes = store_used(u->shell->store);
         answer(u, NULL);
+}
+
+static void on_described(void *userdata, const Worker__Described *described,
+                         const Types__Problem *problem) {
+        struct uploading *u = userdata;
+
+        if (described)
+                upload_describe(u->upload, BYTES(described->options.data, described->options.len),
+                                BYTES(described->schema.data, described->schema.len));
+        u->description = description_free(u->description);
+        if (described) {
+                finish(u);
+                return;
+        }
+        u->upload = upload_free(u->upload);
+        answer(u, problem);
+}
+
+static void on_finish(struct channel *c, void *userdata) {
+        struct uploading *u = userdata;
+        struct description_of of;
+        int r;
+
+        if (!u->upload || u->description)
+                return;
+        if (!u->format->is_described) {
+                finish(u);
+                return;
+        }
+        r = upload_complete(u->upload);
+        if (r) {
+                refuse(u, r);
+                return;
+        }
+        of = (struct description_of){ .format = u->format->name,
+                                      .engine = u->format->engine,
+                                      .path = upload_name(u->upload),
+                                      .length = u->length };
+        u->description = description_new(u->shell, &of, on_described, u);
+        if (!u->description)
+                refuse(u, error_origin(-ENOMEM));
 }
 
 static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
@@ -129,9 +184,17 @@ static bool has_room(struct shell *s) {
         return n < UPLOADS_MAX;
 }
 
+static const struct format *format_of(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(formats); i++)
+                if (strcmp(formats[i].name, name) == 0)
+                        return &formats[i];
+        return NULL;
+}
+
 static int begin(struct uploading *u, const Coordinator__UploadOpen *in) {
         static const uint8_t no_secret[DATA_SALT_SIZE];
 
+        u->format = format_of(in->format);
         u->length = in->length;
         return upload_begin(u->shell->store, BYTES_STR(in->format), in->length,
                             in->is_public ? no_secret : u->shell->upload_secret, &u->upload);
@@ -144,6 +207,10 @@ void shell_upload_open(struct shell *s, struct channel *c, struct bytes metadata
 
         if (wire_unpack(&coordinator__upload_open__descriptor, metadata, NULL, &m)) {
                 channel_reset(c, RPC_E_MALFORMED, "not an UploadOpen");
+                return;
+        }
+        if (!format_of(((const Coordinator__UploadOpen *) m.message)->format)) {
+                channel_reset(c, RPC_E_MALFORMED, "a format that this node does not know");
                 return;
         }
         if (!has_room(s)) {

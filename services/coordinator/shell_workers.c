@@ -311,6 +311,19 @@ static struct worker *choose(struct shell *s, const char *engine) {
         return best;
 }
 
+struct link *shell_worker_for(struct shell *s, const char *engine, const char **ret_class) {
+        const char *classes[ENGINES_MAX];
+        size_t n = shell_engines(s, classes, ENGINES_MAX);
+        struct worker *w = NULL;
+
+        for (size_t i = 0; i < n && !w; i++) {
+                *ret_class = classes[i];
+                if (strncmp(classes[i], engine, strlen(engine)) == 0)
+                        w = choose(s, classes[i]);
+        }
+        return w ? w->link : NULL;
+}
+
 static struct run *run_new(struct shell *s, struct worker *w, uint64_t id) {
         struct run *x = xnew(struct run);
 

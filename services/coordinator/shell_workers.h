@@ -14,4 +14,7 @@ struct worker_facts {
         char *const *missing;
         size_t n_missing;
 };
+/* The link of the idlest worker that has an engine whose class begins so ("": any), and
+ * that class, valid until it enlists anew. NULL: none. */
+struct link *shell_worker_for(struct shell *s, const char *engine, const char **ret_class);
 void shell_worker_enlist(struct shell *s, struct link *link, const struct worker_facts *facts);

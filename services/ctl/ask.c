@@ -37,43 +37,39 @@ static void catch_interrupts(struct quorate *q) {
         (void) sigaction(SIGTERM, &action, NULL);
 }
 
-/* "NAME=FILE", or FILE alone for the one that is called main. */
-static void split_data(const char *arg, char names[64], struct quorate_input *ret) {
+const char *ask_data_path(const char *arg, char ret_name[DATA_NAME_SIZE]) {
         const char *equals = strchr(arg, '=');
         size_t n = equals ? (size_t) (equals - arg) : 0;
 
-        *ret = (struct quorate_input){ .name = "main", .path = arg };
-        if (n == 0 || n > 63 ||
+        ret_name[0] = 0;
+        if (n == 0 || n >= DATA_NAME_SIZE ||
             strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != n)
-                return;
-        memcpy(names, arg, n);
-        names[n] = 0;
-        ret->name = names;
-        ret->path = equals + 1;
+                return arg;
+        memcpy(ret_name, arg, n);
+        ret_name[n] = 0;
+        return equals + 1;
 }
 
 static int check_data(const struct command_context *ctx, const struct quorate_question *q) {
         for (size_t i = 0; i < q->n_inputs; i++) {
                 if (access(q->inputs[i].path, R_OK) < 0)
                         return complain(ctx, EXIT_USAGE,
-                                        "--data %s: %s; give a SQLite file you may read",
+                                        "--data %s: %s; give a SQLite, CSV, NDJSON or Parquet "
+                                        "file you may read",
                                         q->inputs[i].path, strerror(errno));
-                for (size_t j = 0; j < i; j++)
-                        if (strcmp(q->inputs[i].name, q->inputs[j].name) == 0)
-                                return complain(ctx, EXIT_USAGE,
-                                                "--data: two inputs are called '%s'; give "
-                                                "NAME=FILE",
-                                                q->inputs[i].name);
         }
         return EXIT_OK;
 }
 
 int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
                  struct quorate_input *inputs, struct quorate_question *ret) {
-        static char names[ASK_DATA_MAX][64]; /* one question at a time */
+        static char names[ASK_DATA_MAX][DATA_NAME_SIZE]; /* one question at a time */
 
-        for (size_t i = 0; i < o->data.n_items; i++)
-                split_data(o->data.items[i], names[i], &inputs[i]);
+        for (size_t i = 0; i < o->data.n_items; i++) {
+                inputs[i] =
+                        (struct quorate_input){ .path = ask_data_path(o->data.items[i], names[i]) };
+                inputs[i].name = names[i][0] ? names[i] : NULL;
+        }
         if (o->replicas > 32 || o->quorum > 32 || o->max_replicas > 32)
                 return complain(ctx, EXIT_USAGE,
                                 "--replicas, --quorum and --max-replicas: give at most 32");

@@ -3,6 +3,7 @@
 /* Asking one question and showing its answer: what `query`, `shell` and `job
  * attach` share. */
 
+#include "common/client/data_file.h"
 #include "common/client/quorate.h"
 #include "services/ctl/command.h"
 
@@ -21,7 +22,7 @@ struct ask_options {
 /* Rows for a command's table; the struct must begin with struct ask_options. */
 #define ASK_OPTION_ROWS                                                                            \
         ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE",                                  \
-                   "a SQLite file to ask; may repeat, with names"),                                \
+                   "a SQLite, CSV or NDJSON file; may repeat"),                                    \
                 ASK_OPTION(OPTION_CHOICE, 'f', "format", format,                                   \
                            "table|csv|json|ndjson|markdown|line", "[table; csv into a pipe]"),     \
                 ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL, "who answered what, on stderr"),  \
@@ -54,6 +55,8 @@ struct ask_options {
                            "keep the rows for `receipt verify --rows`"),                           \
                 ASK_OPTION(OPTION_FLAG, 'q', "quiet", quiet, NULL, "no progress")
 
+/* The file of "[NAME=]FILE"; *ret_name is empty where it has none. */
+const char *ask_data_path(const char *arg, char ret_name[DATA_NAME_SIZE]);
 /* Fills a question; `inputs` has room for ASK_DATA_MAX. 0, or an exit code after complaining. */
 int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
                  struct quorate_input *inputs, struct quorate_question *ret);

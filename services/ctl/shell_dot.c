@@ -3,9 +3,11 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/client/data_file.h"
 #include "services/ctl/format.h"
 #include "services/ctl/shell.h"
 
@@ -18,29 +20,40 @@ static void dot_quit(struct shell *s, const char *argument) {
         s->quits = true;
 }
 
+/* The file of "[NAME=]FILE", and the name it is asked by. */
+static const char *item_of(const char *item, char name[DATA_NAME_SIZE]) {
+        const char *path = ask_data_path(item, name);
+
+        if (!name[0])
+                data_file_name(path, name);
+        return path;
+}
+
 static void dot_open(struct shell *s, const char *argument) {
         struct option_list *list = &s->ask.data;
+        char name[DATA_NAME_SIZE], other[DATA_NAME_SIZE];
 
         if (!*argument) {
                 for (size_t i = 0; i < list->n_items; i++)
                         puts(list->items[i]);
                 return;
         }
-        if (access(strchr(argument, '=') ? strchr(argument, '=') + 1 : argument, R_OK) < 0 &&
-            access(argument, R_OK) < 0) {
+        if (access(item_of(argument, name), R_OK) < 0) {
                 s->code = complain(s->ctx, EXIT_USAGE,
                                    ".open %s: no such file, or not yours to "
                                    "read",
                                    argument);
                 return;
         }
-        /* A file without a name takes the place of the last such. */
-        for (size_t i = 0; i < list->n_items; i++)
-                if (!strchr(list->items[i], '=') && !strchr(argument, '=')) {
+        /* One takes the place of another of its name: so does a database without one. */
+        for (size_t i = 0; i < list->n_items; i++) {
+                (void) item_of(list->items[i], other);
+                if (strcasecmp(name, other) == 0) {
                         free(s->data[i]);
                         list->items[i] = s->data[i] = xstrdup(argument);
                         return;
                 }
+        }
         if (list->n_items == ASK_DATA_MAX) {
                 s->code = complain(s->ctx, EXIT_USAGE, ".open: at most %d files", ASK_DATA_MAX);
                 return;
@@ -82,9 +95,8 @@ static void dot_meta(struct shell *s, const char *argument) {
                 s->ask.meta = strcmp(argument, "on") == 0;
 }
 
-/* The user's own file, with the user's rights. */
-static void tables_of(struct shell *s, const char *item) {
-        const char *equals = strchr(item, '='), *path = equals ? equals + 1 : item;
+/* The user's own file, with the user's rights. `database`: empty where tables need none. */
+static void tables_of(struct shell *s, const char *path, const char *database) {
         sqlite3_stmt *st = NULL;
         sqlite3 *db = NULL;
         char name[256];
@@ -98,7 +110,7 @@ static void tables_of(struct shell *s, const char *item) {
         while (st && sqlite3_step(st) == SQLITE_ROW) {
                 const char *text = (const char *) sqlite3_column_text(st, 0);
 
-                printf("%.*s%s%s\n", equals ? (int) (equals - item) : 0, item, equals ? "." : "",
+                printf("%s%s%s\n", database, *database ? "." : "",
                        text_escape(BYTES_STR(text ? text : ""), name, sizeof(name)));
         }
         (void) sqlite3_finalize(st);
@@ -108,8 +120,16 @@ static void tables_of(struct shell *s, const char *item) {
 static void dot_tables(struct shell *s, const char *argument) {
         if (s->ask.data.n_items == 0)
                 puts("no file is open; `.open FILE`");
-        for (size_t i = 0; i < s->ask.data.n_items; i++)
-                tables_of(s, s->ask.data.items[i]);
+        for (size_t i = 0; i < s->ask.data.n_items; i++) {
+                char given[DATA_NAME_SIZE], name[DATA_NAME_SIZE];
+                const char *path = ask_data_path(s->ask.data.items[i], given);
+
+                (void) item_of(s->ask.data.items[i], name);
+                if (data_file_is_table(path))
+                        puts(name);
+                else
+                        tables_of(s, path, given);
+        }
 }
 
 /* Another command with one operand. */

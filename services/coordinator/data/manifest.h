@@ -22,9 +22,9 @@
 extern const struct merkle_names data_merkle_names;
 
 struct manifest {
-        struct bytes format;  /* "sqlite" */
-        struct bytes options; /* of the format, fixed at publishing; empty for sqlite */
-        struct bytes schema;  /* of the tables, as the executor wrote it; may be empty */
+        struct bytes format;  /* "sqlite", "csv", "ndjson", "parquet" */
+        struct bytes options; /* of the format, fixed at publishing; empty for all but csv */
+        struct bytes schema;  /* of the tables, as the executor wrote it; sqlite: may be empty */
         uint64_t length;      /* bytes */
         struct hash_value chunk_root;
         uint8_t salt[DATA_SALT_SIZE];

@@ -27,6 +27,7 @@ enum store_result {
         STORE_E_QUOTA,  /* LIMIT{data}: does not fit beside what is pinned */
         STORE_E_DISK,   /* LIMIT{disk}: the file system is full */
         STORE_E_LENGTH, /* more or fewer bytes than declared */
+        STORE_E_SCHEMA, /* options and schema do not fit a manifest */
         STORE_E_LOCKED, /* another process has the directory */
 };
 
@@ -57,7 +58,13 @@ void store_unpin(struct store *s, const struct hash_value *root);
 int upload_begin(struct store *s, struct bytes format, uint64_t length,
                  const uint8_t secret[DATA_SALT_SIZE], struct upload **ret);
 int upload_write(struct upload *u, struct bytes data);
-/* Syncs, names it by its root, pins it once. */
+/* All bytes came: they stand in upload_name() below store_path(), for an executor to look at,
+ * which then says what goes into the manifest (copied; none: both stay empty). */
+int upload_complete(struct upload *u);
+const char *upload_name(const struct upload *u);
+void upload_describe(struct upload *u, struct bytes options, struct bytes schema);
+/* The same if that was not done, then syncs, names it by its root, pins it once. STORE_E_SCHEMA:
+ * the manifest would be too long. */
 int upload_finish(struct upload *u, struct hash_value *ret_root);
 struct upload *upload_free(struct upload *u); /* unfinished: removes what was written */
 DEFINE_CLEANUP(struct upload *, upload_free);

@@ -16,6 +16,7 @@ struct upload {
         uint8_t secret[DATA_SALT_SIZE];
         uint64_t length, written;
         struct buffer chunk; /* the chunk being filled */
+        struct buffer options, schema;
         struct hash_value *leaves;
         size_t n_leaves;
         bool reserved;
@@ -43,6 +44,8 @@ int upload_begin(struct store *s, struct bytes format, uint64_t length,
         memcpy(u->format, format.data, format.len);
         memcpy(u->secret, secret, DATA_SALT_SIZE);
         buffer_init(&u->chunk, DATA_CHUNK_SIZE);
+        buffer_init(&u->options, MANIFEST_SIZE_MAX);
+        buffer_init(&u->schema, MANIFEST_SIZE_MAX);
         snprintf(u->tmp, sizeof(u->tmp), "upload-%u.tmp", serial++);
         u->fd = openat(s->dir_fd, u->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                        0444);
@@ -102,7 +105,10 @@ static void derive_salt(const struct upload *u, const struct hash_value *chunk_r
 }
 
 static void write_manifest(const struct upload *u, struct buffer *b) {
-        struct manifest m = { .format = BYTES_STR(u->format), .length = u->length };
+        struct manifest m = { .format = BYTES_STR(u->format),
+                              .options = buffer_bytes(&u->options),
+                              .schema = buffer_bytes(&u->schema),
+                              .length = u->length };
         struct merkle tree;
 
         merkle_init(&tree, &data_merkle_names);
@@ -140,18 +146,30 @@ static int finish_new(struct upload *u, const struct hash_value *root, struct by
         return STORE_OK;
 }
 
+int upload_complete(struct upload *u) {
+        return u->written == u->length ? flush_chunk(u) : STORE_E_LENGTH;
+}
+
+const char *upload_name(const struct upload *u) {
+        return u->tmp;
+}
+
+void upload_describe(struct upload *u, struct bytes options, struct bytes schema) {
+        buffer_put_bytes(&u->options, options);
+        buffer_put_bytes(&u->schema, schema);
+}
+
 int upload_finish(struct upload *u, struct hash_value *ret_root) {
         CLEANUP(buffer_donep) struct buffer manifest = {};
         struct hash_value root;
-        int r;
+        int r = upload_complete(u);
 
-        if (u->written != u->length)
-                return STORE_E_LENGTH;
-        r = flush_chunk(u);
         if (r)
                 return r;
         buffer_init(&manifest, MANIFEST_SIZE_MAX);
         write_manifest(u, &manifest);
+        if (u->options.failed || u->schema.failed || manifest.failed)
+                return STORE_E_SCHEMA;
         root = manifest_root(buffer_bytes(&manifest));
         *ret_root = root;
         if (store_has(u->store, &root))
@@ -168,6 +186,8 @@ struct upload *upload_free(struct upload *u) {
         if (u->tmp[0])
                 (void) unlinkat(u->store->dir_fd, u->tmp, 0);
         buffer_done(&u->chunk);
+        buffer_done(&u->options);
+        buffer_done(&u->schema);
         free(u->leaves);
         free(u);
         return NULL;
