@@ -72,8 +72,10 @@ struct engine_finding {
 
 struct engine_analysis {
         enum engine_class class;
-        bool is_ordered; /* the outermost ORDER BY is total */
-        char *rewrite;   /* what is to be dispatched; as given when nothing changes */
+        bool is_ordered;          /* the outermost ORDER BY is total */
+        const char *not_portable; /* why other engines may answer otherwise; NULL: they do not */
+        int32_t not_portable_at;  /* bytes into the SQL, or -1 */
+        char *rewrite;            /* what is to be dispatched; as given when nothing changes */
         struct buffer schema;
         struct engine_finding findings[ENGINE_FINDINGS_MAX]; /* first those that decide the class */
         size_t n_findings, n_deciding;

@@ -146,6 +146,7 @@ static int report_analysis(struct run *r, const struct engine_analysis *a) {
         out.rewrite = a->rewrite;
         out.schema = (ProtobufCBinaryData){ a->schema.len, a->schema.data };
         out.ordered = a->is_ordered;
+        out.portable = !a->not_portable;
         out.engine = class_name;
         m.body_case = WORKER__REPORT__BODY_ANALYSIS;
         m.analysis = &out;

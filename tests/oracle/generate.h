@@ -20,7 +20,7 @@ struct dialect {
                                                                            *const *aggregates,
                                                                                    *const *windows;
 };
-extern const struct dialect dialect_sqlite, dialect_duckdb;
+extern const struct dialect dialect_sqlite, dialect_duckdb, dialect_portable;
 
 /* Appends one statement, and a NUL. */
 void generate_query(const struct dialect *d, struct rng *r, struct buffer *ret);

@@ -4,10 +4,7 @@
 #include "services/worker/duckdb/duckdb_session.h"
 #include "tests/oracle/runs.h"
 
-static const struct perturbation {
-        const char *threads, *preserve, *memory;
-        bool is_shuffled;
-} perturbations[] = {
+static const struct runs_duckdb_settings perturbations[] = {
         { "1", "true", "128MB", false },  { "1", "true", "128MB", true },
         { "2", "false", "128MB", false }, { "8", "false", "256MB", true },
         { "8", "true", "128MB", false },
@@ -28,12 +25,13 @@ static bool run(duckdb_connection c, const char *sql) {
         return ok;
 }
 
-static bool fill(duckdb_connection c, size_t table, uint64_t seed, bool is_shuffled) {
-        bool ok = run(c, dialect_duckdb.tables[table]);
+static bool fill(duckdb_connection c, const struct dialect *d, size_t table, uint64_t seed,
+                 bool is_shuffled) {
+        bool ok = run(c, d->tables[table]);
 
         for (size_t i = 0; ok && i < RUNS_ROWS; i++) {
                 CLEANUP(freep)
-                char *sql = runs_insert(&dialect_duckdb, seed, table, i, is_shuffled);
+                char *sql = runs_insert(d, seed, table, i, is_shuffled);
 
                 ok = run(c, sql);
         }
@@ -46,22 +44,19 @@ static bool set(duckdb_connection c, const char *name, const char *value) {
         return run(c, sql);
 }
 
-/* As the engine opens one, but for what is perturbed. */
-static bool open_one(struct runs *r, size_t i, uint64_t seed) {
-        const struct perturbation *p = &perturbations[i];
-        struct engine_session *s = &r->sessions[i];
+bool runs_duckdb_open(struct engine_session *s, const struct runs_duckdb_settings *p,
+                      const struct dialect *d, uint64_t seed) {
         bool ok = duckdb.open_ext(NULL, &s->db, NULL, NULL) == DuckDBSuccess &&
                   duckdb.connect(s->db, &s->connection) == DuckDBSuccess;
 
-        s->job = &r->job;
         ok = ok && set(s->connection, "threads", p->threads) &&
              set(s->connection, "memory_limit", p->memory) &&
              set(s->connection, "preserve_insertion_order", p->preserve) &&
              set(s->connection, "TimeZone", "UTC") &&
              set(s->connection, "errors_as_json", "true") &&
              set(s->connection, "temp_directory", "");
-        for (size_t t = 0; ok && dialect_duckdb.tables[t]; t++)
-                ok = fill(s->connection, t, seed, p->is_shuffled);
+        for (size_t t = 0; ok && d->tables[t]; t++)
+                ok = fill(s->connection, d, t, seed, p->is_shuffled);
         return ok;
 }
 
@@ -78,8 +73,10 @@ static struct runs *make(uint64_t seed) {
         bool ok = true;
 
         r->job.time_us = INT64_C(1790000000000000);
-        for (size_t i = 0; ok && i < ELEMENTSOF(perturbations); i++)
-                ok = open_one(r, i, seed);
+        for (size_t i = 0; ok && i < ELEMENTSOF(perturbations); i++) {
+                r->sessions[i].job = &r->job;
+                ok = runs_duckdb_open(&r->sessions[i], &perturbations[i], &dialect_duckdb, seed);
+        }
         if (ok)
                 return r;
         done(r);
@@ -101,7 +98,7 @@ static bool answer(struct runs *r, size_t i, const char *sql, const struct engin
         return ok;
 }
 
-static bool preload(const char *library) {
+bool runs_duckdb_preload(const char *library) {
         char why[DUCKDB_API_TEXT_MAX] = "no library was named";
         bool ok = library && duckdb_api_load(library, why) == 0;
 
@@ -119,9 +116,11 @@ static const char *const names[] = { "as published",
 _Static_assert(ELEMENTSOF(names) == ELEMENTSOF(perturbations) + 1, "a name each");
 
 const struct runs_engine runs_duckdb = { .name = "duckdb",
+                                         .run_share = 0.6,
+                                         .rules_show = true,
                                          .dialect = &dialect_duckdb,
                                          .perturbations = names,
-                                         .preload = preload,
+                                         .preload = runs_duckdb_preload,
                                          .make = make,
                                          .done = done,
                                          .analyse = analyse,

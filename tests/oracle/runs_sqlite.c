@@ -183,6 +183,8 @@ static const char *const names[] = { "as published",
 _Static_assert(ELEMENTSOF(names) == ELEMENTSOF(perturbations) + 1, "a name each");
 
 const struct runs_engine runs_sqlite = { .name = "sqlite",
+                                         .run_share = 0.6,
+                                         .rules_show = true,
                                          .dialect = &dialect_sqlite,
                                          .perturbations = names,
                                          .preload = preload,

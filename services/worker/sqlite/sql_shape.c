@@ -175,7 +175,7 @@ bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, s
 }
 
 char *sql_with_total_order(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
-                           bool binary) {
+                           const char *suffix) {
         const struct sql_token *last = &t->tokens[s->order.items[s->order.n - 1].to - 1];
         size_t at = last->start + last->len;
         CLEANUP(buffer_donep) struct buffer b = {};
@@ -185,9 +185,7 @@ char *sql_with_total_order(const struct sql_tokens *t, const struct sql_shape *s
         for (size_t i = 1; i <= n_columns; i++) {
                 char term[48];
 
-                buffer_put(&b, term,
-                           (size_t) snprintf(term, sizeof(term), ", %zu%s", i,
-                                             binary ? " COLLATE BINARY" : ""));
+                buffer_put(&b, term, (size_t) snprintf(term, sizeof(term), ", %zu%s", i, suffix));
         }
         buffer_put(&b, t->sql.data + at, t->sql.len - at);
         buffer_put_u8(&b, 0);

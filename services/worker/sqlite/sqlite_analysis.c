@@ -13,6 +13,7 @@
 #include "common/canonical/outcome.h"
 #include "services/worker/sqlite/function_rules.h"
 #include "services/worker/sqlite/sqlite_analyser.h"
+#include "services/worker/sqlite/sqlite_portable.h"
 
 /* Those that decide the class stand first: who shows one of them shows the first. NULL: no
  * room, and others have said as much. */
@@ -323,6 +324,24 @@ static void check_column(struct analyser *a, size_t i, struct sql_range item, en
                               "a result without a type that may be REAL; CAST it");
 }
 
+/* What is the same everywhere is typed, so that engines whose columns have types can give it. */
+static enum cell_type result_type(const struct analyser *a, size_t i, struct sql_range item) {
+        enum cell_type type = declared_type(a, i, item);
+
+        return type == CELL_ANY && !a->out->not_portable
+                       ? portable_type(a, sql_without_alias(&a->tokens, item))
+                       : type;
+}
+
+static void check_portable(struct analyser *a) {
+        size_t at;
+
+        a->out->not_portable = portable_fault(a, &at);
+        a->out->not_portable_at = a->out->not_portable && at < a->shape.end
+                                          ? (int32_t) a->tokens.tokens[at].start
+                                          : -1;
+}
+
 static void write_schema(struct analyser *a) {
         size_t n = (size_t) sqlite3_column_count(a->stmt);
 
@@ -332,8 +351,10 @@ static void write_schema(struct analyser *a) {
                 const char *name = sqlite3_column_name(a->stmt, (int) i);
                 size_t len = name ? strlen(name) : 0;
                 struct sql_range item = item_of(a, i, n);
-                enum cell_type type = declared_type(a, i, item);
+                enum cell_type type = result_type(a, i, item);
 
+                if (type != CELL_INTEGER && type != CELL_TEXT && !a->out->not_portable)
+                        a->out->not_portable = "a result that is neither INTEGER nor TEXT";
                 len = len < SCHEMA_NAME_MAX ? len : SCHEMA_NAME_MAX;
                 len = utf8_valid_prefix(BYTES(name, len));
                 check_column(a, i, item, type);
@@ -350,7 +371,10 @@ static void check_order(struct analyser *a, bool no_rewrite) {
 
         a->out->is_ordered = sql_order_is_total(&a->tokens, s, n, a->collates);
         if (s->order.n > 0 && !a->out->is_ordered && !no_rewrite) {
-                a->out->rewrite = sql_with_total_order(&a->tokens, s, n, a->collates);
+                a->out->rewrite = sql_with_total_order(&a->tokens, s, n,
+                                                       a->collates            ? " COLLATE BINARY"
+                                                       : a->out->not_portable ? ""
+                                                                              : " NULLS FIRST");
                 a->out->is_ordered = true;
         }
         if (s->limit < s->end && s->order.n == 0)
@@ -388,8 +412,11 @@ static void analyse(struct analyser *a, bool no_rewrite) {
         check_functions(a);
         check_tokens(a);
         (void) each_view(a, check_view);
+        check_portable(a);
         write_schema(a);
         check_order(a, no_rewrite);
+        if (a->out->class > ENGINE_ORDERED && !a->out->not_portable)
+                a->out->not_portable = "its class";
 }
 
 static int check_rewrite(struct analyser *a, struct bytes sql, struct engine_problem *p) {
