@@ -16,7 +16,7 @@ enum chunk_state {
 };
 
 struct fetch {
-        struct hash_value root;
+        struct hash_value root, finding_key;
         struct fetch_config config;
         const struct fetch_sink *sink;
         void *userdata;
@@ -34,7 +34,8 @@ struct fetch {
         struct provider
                 *leaf_source; /* who is giving the leaf list, so that a wrong one has one author */
         bool leaves_known, ended;
-        enum fetch_action_kind end; /* FETCH_DONE or FETCH_FAILED still to be given out */
+        bool is_waiting, has_waited; /* for more providers */
+        enum fetch_action_kind end;  /* FETCH_DONE or FETCH_FAILED still to be given out */
         int error;
 };
 
@@ -61,6 +62,7 @@ struct fetch *fetch_new(const struct hash_value *root, const struct fetch_config
 
         check(config->window >= 1 && config->window <= PROVIDER_WINDOW_MAX);
         f->root = *root;
+        f->finding_key = manifest_finding_key(root);
         f->config = *config;
         f->sink = sink;
         f->userdata = userdata;
@@ -118,6 +120,8 @@ static void drop(struct fetch *f, struct provider *p, enum fetch_fault why) {
 }
 
 static void fail_without_providers(struct fetch *f) {
+        if (f->is_waiting)
+                return;
         for (unsigned i = 0; i < f->n_providers; i++)
                 if (f->providers[i].state < PROVIDER_DROPPING)
                         return;
@@ -127,7 +131,7 @@ static void fail_without_providers(struct fetch *f) {
 static void ask(struct fetch *f, struct provider *p, struct asked what, nsec_t now) {
         if (p->n_owed == 0)
                 p->deadline = nsec_add(now, f->config.silence);
-        provider_ask(p, &f->root, &what);
+        provider_ask(p, p->is_stranger ? &f->finding_key : &f->root, &what);
 }
 
 /* The next chunk nobody was asked for; at the end one that only another is asked for. */
@@ -176,7 +180,7 @@ static void ask_leaves(struct fetch *f, struct provider *p, nsec_t now) {
 static void ask_something(struct fetch *f, struct provider *p, nsec_t now) {
         if (p->state != PROVIDER_READY || f->ended)
                 return;
-        if (!f->manifest_bytes.data) {
+        if (p->is_stranger || !f->manifest_bytes.data) {
                 if (!provider_owes(p, ASKED_MANIFEST, 0))
                         ask(f, p, (struct asked){ .kind = ASKED_MANIFEST }, now);
         } else if (!f->leaves_known) {
@@ -190,7 +194,7 @@ static void ask_something(struct fetch *f, struct provider *p, nsec_t now) {
 static void advance(struct fetch *f, nsec_t now) {
         if (f->leaves_known && f->n_have == f->n_chunks)
                 finish(f, FETCH_DONE, 0);
-        else if (f->n_providers > 0)
+        else if (f->n_providers > 0 || f->has_waited)
                 fail_without_providers(f);
         for (unsigned i = 0; i < f->n_providers; i++)
                 ask_something(f, &f->providers[i], now);
@@ -257,13 +261,38 @@ int fetch_resume(struct fetch *f, struct bytes manifest, const struct hash_value
         return 0;
 }
 
-void fetch_add_provider(struct fetch *f, const struct peer_id *peer, nsec_t now) {
-        (void) now;
+/* NULL: it is there already, or there are enough. */
+static struct provider *add(struct fetch *f, const struct peer_id *peer) {
+        struct provider *p;
+
         for (unsigned i = 0; i < f->n_providers; i++)
                 if (peer_id_equal(&f->providers[i].report.peer, peer))
-                        return;
-        if (f->n_providers < FETCH_PROVIDERS_MAX)
-                provider_init(&f->providers[f->n_providers++], peer);
+                        return NULL;
+        if (f->n_providers == FETCH_PROVIDERS_MAX)
+                return NULL;
+        p = &f->providers[f->n_providers++];
+        provider_init(p, peer);
+        return p;
+}
+
+void fetch_add_provider(struct fetch *f, const struct peer_id *peer, nsec_t now) {
+        (void) now;
+        (void) add(f, peer);
+}
+
+void fetch_add_stranger(struct fetch *f, const struct peer_id *peer, nsec_t now) {
+        struct provider *p = add(f, peer);
+
+        (void) now;
+        if (p)
+                p->is_stranger = true;
+}
+
+void fetch_wait(struct fetch *f, bool more, nsec_t now) {
+        f->is_waiting = more;
+        f->has_waited = true;
+        if (!more)
+                advance(f, now);
 }
 
 static void got_manifest(struct fetch *f, struct provider *p, const Grid__DataMessage *m) {
@@ -275,6 +304,7 @@ static void got_manifest(struct fetch *f, struct provider *p, const Grid__DataMe
                 drop(f, p, FETCH_FAULT_MANIFEST);
                 return;
         }
+        p->is_stranger = false;
         if (f->manifest_bytes.data)
                 return;
         r = adopt_manifest(f, encoded);

@@ -80,6 +80,12 @@ int fetch_resume(struct fetch *f, struct bytes manifest, const struct hash_value
 /* At most FETCH_PROVIDERS_MAX; a peer already there is ignored. */
 void fetch_add_provider(struct fetch *f, const struct peer_id *peer, nsec_t now);
 
+/* One of whom it is only said that he has it: he is asked for the manifest by its finding key,
+ * and told the root when he has shown it. */
+void fetch_add_stranger(struct fetch *f, const struct peer_id *peer, nsec_t now);
+/* While `more` may still be added, having none is no failure. */
+void fetch_wait(struct fetch *f, bool more, nsec_t now);
+
 void fetch_opened(struct fetch *f, unsigned provider, nsec_t now);
 /* One frame without its prefix. */
 void fetch_frame(struct fetch *f, unsigned provider, struct bytes frame, nsec_t now);

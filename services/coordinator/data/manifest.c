@@ -42,6 +42,10 @@ struct hash_value manifest_root(struct bytes encoded) {
         return hash_of("quorate.dset.1", encoded);
 }
 
+struct hash_value manifest_finding_key(const struct hash_value *root) {
+        return hash_of("quorate.dfind.1", hash_bytes(root));
+}
+
 uint64_t manifest_n_chunks(const struct manifest *m) {
         return m->length / DATA_CHUNK_SIZE + (m->length % DATA_CHUNK_SIZE != 0);
 }

@@ -41,6 +41,9 @@ void manifest_encode(const struct manifest *m, struct buffer *b);
 int manifest_decode(struct bytes in, struct manifest *ret);
 
 struct hash_value manifest_root(struct bytes encoded);
+/* Under this others find who has a dataset: H(`quorate.dfind.1`, root). A root entitles to the
+ * content, so it is told to nobody who did not show the manifest first. */
+struct hash_value manifest_finding_key(const struct hash_value *root);
 uint64_t manifest_n_chunks(const struct manifest *m);
 /* Length of chunk `index`, 0 past the end. */
 size_t manifest_chunk_len(const struct manifest *m, uint64_t index);

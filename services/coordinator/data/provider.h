@@ -36,6 +36,7 @@ struct provider {
         nsec_t leaves_by;  /* the answer with leaves that it owes, all of it */
         struct buffer out; /* frames not yet given out */
         size_t out_given;
+        bool is_stranger; /* it has not shown the manifest yet: the root is not told to it */
 };
 
 void provider_init(struct provider *p, const struct peer_id *peer);

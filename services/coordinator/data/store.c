@@ -28,6 +28,8 @@ int store_open(const char *path, uint64_t quota, struct store **ret) {
         s->path = xstrdup(path);
         s->quota = quota;
         s->by_root = map_new(MAP_SEED);
+        s->keeps = map_new(MAP_SEED);
+        s->by_finding_key = map_new(MAP_SEED);
         list_init(&s->entries);
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return error_origin(-errno);
@@ -58,6 +60,7 @@ struct store *store_free(struct store *s) {
         while ((link = list_first(&s->entries)))
                 entry_free(s, LIST_ENTRY(link, struct entry, link));
         map_free(s->by_root);
+        store_keeps_free(s);
         fd_close(s->lock_fd);
         fd_close(s->dir_fd);
         free(s->path);
@@ -87,14 +90,14 @@ struct entry *store_entry(const struct store *s, const struct hash_value *root) 
         return e && !e->partial ? e : NULL;
 }
 
-static struct entry *partial_entry(const struct store *s, const struct hash_value *root) {
+struct entry *store_partial(const struct store *s, const struct hash_value *root) {
         struct entry *e = map_get(s->by_root, hash_bytes(root));
 
         return e && e->partial ? e : NULL;
 }
 
 void store_forget_partial(struct store *s, const struct hash_value *root) {
-        struct entry *e = partial_entry(s, root);
+        struct entry *e = store_partial(s, root);
 
         if (!e)
                 return;
@@ -102,11 +105,18 @@ void store_forget_partial(struct store *s, const struct hash_value *root) {
         entry_free(s, e);
 }
 
+static bool is_kept(const struct store *s, const struct hash_value *root) {
+        struct store_keep keep;
+
+        return store_keep_of(s, root, &keep) && keep.flags & STORE_KEEP_PINNED;
+}
+
 struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length) {
         struct entry *e = xnew(struct entry);
 
         e->root = *root;
         e->length = length;
+        e->kept = is_kept(s, root);
         list_push_back(&s->entries, &e->link);
         map_set(s->by_root, hash_bytes(root), e);
         return e;
@@ -148,7 +158,7 @@ void store_unpin(struct store *s, const struct hash_value *root) {
 }
 
 /* meta first: data without it is an orphan that the next opening removes. */
-static void evict(struct store *s, struct entry *e) {
+void store_evict(struct store *s, struct entry *e) {
         char name[STORE_NAME_SIZE];
 
         (void) unlinkat(s->dir_fd, file_name(&e->root, e->partial ? "want" : "meta", name), 0);
@@ -163,7 +173,7 @@ static uint64_t pinned_bytes(const struct store *s) {
         LIST_FOREACH (link, &s->entries) {
                 const struct entry *e = LIST_ENTRY(link, struct entry, link);
 
-                if (e->pins == 0)
+                if (!entry_stays(e))
                         sum -= e->length;
         }
         return sum;
@@ -179,8 +189,8 @@ int store_reserve(struct store *s, uint64_t bytes) {
 
                 if (s->used <= s->quota - bytes)
                         break;
-                if (e->pins == 0)
-                        evict(s, e);
+                if (!entry_stays(e))
+                        store_evict(s, e);
         }
         s->used += bytes;
         return STORE_OK;
@@ -192,10 +202,10 @@ void store_unreserve(struct store *s, uint64_t bytes) {
 }
 
 void store_drop_partial(struct store *s, const struct hash_value *root) {
-        struct entry *e = partial_entry(s, root);
+        struct entry *e = store_partial(s, root);
 
         if (e)
-                evict(s, e);
+                store_evict(s, e);
 }
 
 /* Both names or neither: after an error nothing of it is here, and its parts are what they were. */
@@ -230,15 +240,23 @@ static int missing_of(int r) {
         return r == STORE_E_NONE ? DATA_MISSING_ROOT : DATA_MISSING_IO;
 }
 
-static int source_manifest(void *userdata, const struct hash_value *root, struct buffer *b) {
-        CLEANUP(meta_donep) struct meta m = {};
-        struct store *s = userdata;
-        int r = store_has(s, root) ? meta_read(s->dir_fd, root, "meta", &m) : STORE_E_NONE;
+int store_manifest(const struct store *s, const struct hash_value *root, struct buffer *b) {
+        if (store_entry(s, root))
+                return meta_read_manifest(s->dir_fd, root, "meta", b);
+        return store_partial(s, root) ? meta_read_manifest(s->dir_fd, root, "want", b)
+                                      : STORE_E_NONE;
+}
 
-        if (r)
-                return missing_of(r);
-        buffer_put_bytes(b, m.manifest_bytes);
-        return 0;
+static int source_manifest(void *userdata, const struct hash_value *root, struct buffer *b) {
+        const struct store *s = userdata;
+        struct hash_value found = *root;
+        int r = STORE_E_NONE;
+
+        /* Who looks for what is announced need not tell us its root: we are to show that we have
+         * it. */
+        if (store_has(s, root) || (store_of_finding_key(s, root, &found) && store_has(s, &found)))
+                r = store_manifest(s, &found, b);
+        return r ? missing_of(r) : 0;
 }
 
 static int source_leaves(void *userdata, const struct hash_value *root, uint64_t first,

@@ -5,18 +5,21 @@
  *   <root>.data   the bytes, 0444, written once, never truncated
  *   <root>.meta   manifest and leaf list; written last, so it stands for "complete"
  *   <root>.part, <root>.want   a fetch under way: data, and what .meta will be; counted too
+ *   <root>.keep   that people want it to stay (store_set_keep()); also of one that is not here
  *   *.tmp         anything a crash left behind; removed at opening
  *
  * Everything is written under another name, synced and renamed. A quota bounds
- * the bytes; the least recently used unpinned dataset goes first. Opens files:
- * shells only. One process per directory (locked). Not thread-safe. */
+ * the bytes; the least recently used dataset that is neither pinned nor kept goes
+ * first. Opens files: shells only. One process per directory (locked). Not thread-safe. */
 
 #include <errno.h>
 
 #include "services/coordinator/data/fetch.h"
 #include "services/coordinator/data/serve.h"
 
-#define STORE_NAME_SIZE 80 /* "<64 hex>.data" and its 0 */
+#define STORE_NAME_SIZE  80  /* "<64 hex>.data" and its 0 */
+#define STORE_LABEL_SIZE 129 /* what people call it: 1 to 128 bytes of UTF-8, and its 0 */
+#define STORE_KEEPS_MAX  65536
 
 struct store;
 struct upload;
@@ -29,6 +32,7 @@ enum store_result {
         STORE_E_LENGTH, /* more or fewer bytes than declared */
         STORE_E_SCHEMA, /* options and schema do not fit a manifest */
         STORE_E_LOCKED, /* another process has the directory */
+        STORE_E_BUSY,   /* a job reads it */
 };
 
 /* path is created when missing (0755: workers read it). Removes leftovers.
@@ -47,9 +51,62 @@ const char *store_name(const struct hash_value *root, char ret[STORE_NAME_SIZE])
 /* Bytes of a complete dataset. */
 int store_length(const struct store *s, const struct hash_value *root, uint64_t *ret);
 
+/* The encoded manifest, checked against the root; of one that is fetched in part too.
+ * Appended to b. STORE_E_NONE, or a fault. */
+int store_manifest(const struct store *s, const struct hash_value *root, struct buffer *b);
+
 /* While pinned it is not evicted; counted. Returns STORE_E_NONE when it is not here. */
 int store_pin(struct store *s, const struct hash_value *root);
 void store_unpin(struct store *s, const struct hash_value *root);
+
+/* What people said of a dataset: holds after a restart, and for one that is not here (yet). */
+enum store_keep_flag {
+        STORE_KEEP_PINNED = 1,    /* never evicted */
+        STORE_KEEP_ANNOUNCED = 2, /* others were told that it is here, and not yet the contrary */
+};
+struct store_keep {
+        uint8_t flags;                /* enum store_keep_flag */
+        int64_t time_us;              /* wall clock: since when */
+        char label[STORE_LABEL_SIZE]; /* "": none */
+};
+/* Synced before it returns; no flags: forgotten. Over STORE_KEEPS_MAX: STORE_E_QUOTA. */
+int store_set_keep(struct store *s, const struct hash_value *root, const struct store_keep *keep);
+/* False, and all zero: nothing was said of it. */
+bool store_keep_of(const struct store *s, const struct hash_value *root, struct store_keep *ret);
+/* The one that is called this; false: none. */
+bool store_find_label(const struct store *s, const char *label, struct hash_value *ret);
+
+/* One dataset of a listing: complete, fetched in part, or only kept in mind. */
+struct store_item {
+        struct hash_value root;
+        uint64_t length; /* 0: not known */
+        unsigned pins;   /* of jobs and clients */
+        bool is_complete, is_partial;
+        struct store_keep keep;
+};
+/* All of them, least recently used first; `fn` answers false to end it. It must not change
+ * the store. */
+void store_each(const struct store *s, bool (*fn)(void *userdata, const struct store_item *item),
+                void *userdata);
+
+/* Removes the bytes, of a fetch in part too, and what PINNED it. STORE_E_BUSY, STORE_E_NONE,
+ * or a fault. */
+int store_remove(struct store *s, const struct hash_value *root);
+
+/* Hashing a dataset anew, a few chunks a call (10 ms); it is pinned meanwhile. */
+struct store_verify;
+int store_verify_begin(struct store *s, const struct hash_value *root, struct store_verify **ret);
+#define STORE_VERIFY_MORE (-EAGAIN)
+int store_verify_step(struct store_verify *v); /* 0, STORE_VERIFY_MORE, or a fault */
+struct store_verify_count {
+        uint64_t chunks, all, bad, first_bad; /* first_bad: of those that are wrong */
+};
+void store_verify_count(const struct store_verify *v, struct store_verify_count *ret);
+struct store_verify *store_verify_free(struct store_verify *v);
+DEFINE_CLEANUP(struct store_verify *, store_verify_free);
+/* A dataset with wrong chunks becomes one that is fetched in part: the next fetch keeps what is
+ * right. STORE_E_BUSY, STORE_E_NONE, or a fault. */
+int store_demote(struct store *s, const struct hash_value *root);
 
 /* A dataset from a client, in order. length is what it declared: room for it is
  * made at once. secret: DATA_SALT_SIZE bytes that only this node knows, from which the

@@ -90,30 +90,63 @@ int meta_read(int dir_fd, const struct hash_value *root, const char *suffix, str
         return 0;
 }
 
-int meta_write(int dir_fd, const struct hash_value *root, const char *suffix, struct bytes manifest,
-               const struct hash_value *leaves, uint64_t n) {
-        CLEANUP(fd_closep) int fd = -1;
-        char name[STORE_NAME_SIZE], tmp[STORE_NAME_SIZE];
-        uint8_t len[4];
-        int r;
+static int manifest_from(int fd, const struct hash_value *root, struct buffer *b) {
+        uint8_t len[4], *to;
+        struct hash_value found;
+        size_t n;
 
-        file_name(root, "meta.tmp", tmp);
-        store_be32(len, (uint32_t) manifest.len);
+        if (pread(fd, len, sizeof(len), 0) != sizeof(len))
+                return error_origin(-EBADMSG);
+        n = load_be32(len);
+        to = n <= MANIFEST_SIZE_MAX ? buffer_reserve(b, n) : NULL;
+        if (!to || pread(fd, to, n, sizeof(len)) != (ssize_t) n)
+                return error_origin(-EBADMSG);
+        found = manifest_root(BYTES(to, n));
+        if (!hash_equal(&found, root))
+                return error_origin(-EBADMSG);
+        b->len += n;
+        return 0;
+}
+
+int meta_read_manifest(int dir_fd, const struct hash_value *root, const char *suffix,
+                       struct buffer *b) {
+        CLEANUP(fd_closep) int fd = -1;
+        char name[STORE_NAME_SIZE];
+
+        fd = openat(dir_fd, file_name(root, suffix, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return errno == ENOENT ? STORE_E_NONE : error_origin(-errno);
+        return manifest_from(fd, root, b);
+}
+
+int file_write_whole(int dir_fd, const char *name, const struct bytes *parts, size_t n) {
+        CLEANUP(fd_closep) int fd = -1;
+        static const char tmp[] = "whole.tmp";
+        uint64_t at = 0;
+        int r = 0;
+
         fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
                 return disk_result(-errno);
-        r = file_write_all(fd, BYTES_OF(len), 0);
-        if (r == 0)
-                r = file_write_all(fd, manifest, sizeof(len));
-        if (r == 0)
-                r = file_write_all(fd, BYTES(leaves, n * HASH_SIZE), sizeof(len) + manifest.len);
+        for (size_t i = 0; i < n && r == 0; at += parts[i++].len)
+                r = file_write_all(fd, parts[i], at);
         if (r == 0 && fsync(fd) < 0)
                 r = disk_result(-errno);
-        if (r == 0 && renameat(dir_fd, tmp, dir_fd, file_name(root, suffix, name)) < 0)
+        if (r == 0 && renameat(dir_fd, tmp, dir_fd, name) < 0)
                 r = disk_result(-errno);
         if (r)
                 (void) unlinkat(dir_fd, tmp, 0);
         return r;
+}
+
+int meta_write(int dir_fd, const struct hash_value *root, const char *suffix, struct bytes manifest,
+               const struct hash_value *leaves, uint64_t n) {
+        char name[STORE_NAME_SIZE];
+        uint8_t len[4];
+        const struct bytes parts[] = { BYTES_OF(len), manifest, BYTES(leaves, n * HASH_SIZE) };
+
+        store_be32(len, (uint32_t) manifest.len);
+        return file_write_whole(dir_fd, file_name(root, suffix, name), parts, ELEMENTSOF(parts));
 }
 
 /* "<64 hex>.<suffix>" */
@@ -191,10 +224,8 @@ static const struct {
         const char *suffix;
         void (*scan)(struct store *s, const struct hash_value *root);
 } scans[] = {
-        { "meta", scan_complete },
-        { "data", scan_data },
-        { "part", scan_partial },
-        { "want", scan_want },
+        { "meta", scan_complete }, { "data", scan_data },       { "part", scan_partial },
+        { "want", scan_want },     { "keep", store_scan_keep },
 };
 
 static void scan_name(struct store *s, const char *name) {

@@ -12,6 +12,7 @@ struct entry {
         uint64_t length;
         unsigned pins;
         bool partial; /* <root>.part of a fetch nobody runs now; may be evicted like the rest */
+        bool kept;    /* STORE_KEEP_PINNED */
 };
 
 struct store {
@@ -20,6 +21,8 @@ struct store {
         uint64_t quota, used; /* used counts reservations of uploads and fetches too */
         struct list entries;
         struct map *by_root;
+        struct map *keeps;          /* root to struct store_keep, owned */
+        struct map *by_finding_key; /* of what is announced: to its root, owned */
 };
 
 /* The meta file's content: u32 manifest length, manifest, leaves. */
@@ -41,14 +44,31 @@ int file_write_all(int fd, struct bytes data, uint64_t offset);
 int file_write_through(int fd, struct bytes data, uint64_t offset);
 /* Reads and checks against the root. STORE_E_NONE, or -EBADMSG when damaged. */
 int meta_read(int dir_fd, const struct hash_value *root, const char *suffix, struct meta *ret);
+/* The manifest alone, checked against the root and appended to b. STORE_E_NONE, or -EBADMSG. */
+int meta_read_manifest(int dir_fd, const struct hash_value *root, const char *suffix,
+                       struct buffer *b);
+/* Atomic and synced; the name too after fsync() of the folder. */
+int file_write_whole(int dir_fd, const char *name, const struct bytes *parts, size_t n);
 /* Atomic and synced. */
 int meta_write(int dir_fd, const struct hash_value *root, const char *suffix, struct bytes manifest,
                const struct hash_value *leaves, uint64_t n);
 /* Removes leftovers and lists what is complete into s. */
 int store_scan(struct store *s);
 
+/* <root>.keep as it was left; one that cannot be read is forgotten. */
+void store_scan_keep(struct store *s, const struct hash_value *root);
+void store_keeps_free(struct store *s);
+bool store_of_finding_key(const struct store *s, const struct hash_value *key,
+                          struct hash_value *ret);
+static inline bool entry_stays(const struct entry *e) {
+        return e->pins > 0 || e->kept;
+}
+/* Removes its files, and frees it. */
+void store_evict(struct store *s, struct entry *e);
+
 /* Complete ones only. */
 struct entry *store_entry(const struct store *s, const struct hash_value *root);
+struct entry *store_partial(const struct store *s, const struct hash_value *root);
 /* Takes the leftovers of an earlier fetch out of the list; their bytes are no longer counted. */
 void store_forget_partial(struct store *s, const struct hash_value *root);
 /* Removes them. */

@@ -8,7 +8,7 @@
 #include "tests/support/test.h"
 
 /* One dataset in memory, providers that are good, corrupt or mute, and a sink. */
-enum kind { GOOD, CORRUPT, MUTE, EMPTY, LIAR };
+enum kind { GOOD, CORRUPT, MUTE, EMPTY, LIAR, PRETENDER };
 
 struct world {
         uint8_t *content;
@@ -20,6 +20,8 @@ struct world {
         bool *have;
         uint64_t stored, twice;
         int sink_error;
+        unsigned strangers; /* bits: whom only the DHT named */
+        bool told;          /* a stranger was told the root, and had shown nothing */
 };
 
 static int get_manifest(void *userdata, const struct hash_value *root, struct buffer *b) {
@@ -66,11 +68,20 @@ static int get_nothing(void *userdata, const struct hash_value *root, struct buf
         return DATA_MISSING_ROOT;
 }
 
+/* It claims to have whatever it is asked for. */
+static int get_made_up(void *userdata, const struct hash_value *root, struct buffer *b) {
+        const struct manifest m = { .format = BYTES_LIT("sqlite"), .length = 5 };
+
+        manifest_encode(&m, b);
+        return 0;
+}
+
 static const struct serve_source sources[] = {
         [GOOD] = { get_manifest, get_leaves, get_chunk },
         [CORRUPT] = { get_manifest, get_leaves, get_bad_chunk },
         [EMPTY] = { get_nothing, get_leaves, get_chunk },
         [LIAR] = { get_manifest, get_bad_leaves, get_chunk },
+        [PRETENDER] = { get_made_up, get_leaves, get_chunk },
 };
 
 static int put_manifest(void *userdata, struct bytes encoded, const struct manifest *m) {
@@ -157,6 +168,10 @@ struct outcome {
         unsigned dropped;
 };
 
+static bool contains(struct bytes v, struct bytes what) {
+        return memmem(v.data, v.len, what.data, what.len);
+}
+
 static struct outcome run(struct world *w, struct fetch *f, const enum kind *kinds, size_t n) {
         struct outcome outcome = {};
         struct fetch_action a;
@@ -165,7 +180,10 @@ static struct outcome run(struct world *w, struct fetch *f, const enum kind *kin
         for (size_t i = 0; i < n; i++) {
                 struct peer_id peer = { .len = 1, .bytes = { (uint8_t) (i + 1) } };
 
-                fetch_add_provider(f, &peer, now);
+                if (w->strangers & 1u << i)
+                        fetch_add_stranger(f, &peer, now);
+                else
+                        fetch_add_provider(f, &peer, now);
         }
         for (int turns = 0; turns < 100000; turns++) {
                 if (!fetch_output(f, &a)) {
@@ -175,6 +193,9 @@ static struct outcome run(struct world *w, struct fetch *f, const enum kind *kin
                         fetch_expire(f, now);
                         continue;
                 }
+                if (a.kind == FETCH_SEND && w->strangers & 1u << a.provider &&
+                    kinds[a.provider] != GOOD)
+                        w->told |= contains(a.data, hash_bytes(&w->root));
                 if (a.kind == FETCH_OPEN)
                         fetch_opened(f, a.provider, now);
                 else if (a.kind == FETCH_SEND && kinds[a.provider] != MUTE) {
@@ -367,5 +388,76 @@ static void test_full_disk_and_memory(void **state) {
         world_done(&w);
 }
 
-TEST_MAIN(cmocka_unit_test(test_cases), cmocka_unit_test(test_resume_asks_only_for_the_rest),
+/* Of whom it is only said that they have it: they show the manifest before they learn the root. */
+static void test_strangers_show_it_first(void **state) {
+        const enum kind kinds[] = { GOOD, PRETENDER, MUTE, EMPTY, GOOD };
+        static const enum fetch_fault faults[] = { 0, FETCH_FAULT_MANIFEST, FETCH_FAULT_SILENT,
+                                                   FETCH_FAULT_MISSING, 0 };
+        struct fetch_config config = { NSEC_PER_SEC, 4, NULL };
+        struct fetch_report reports[5];
+        struct hash_value key;
+        struct budget memory;
+        struct fetch *f;
+        struct world w;
+
+        for (unsigned strangers = 0x0e; strangers <= 0x1f; strangers += 0x11) {
+                budget_init(&memory, 1 << 20, NULL);
+                config.memory = &memory;
+                world_init(&w, 8 << 20);
+                w.strangers = strangers;
+                f = fetch_new(&w.root, &config, &sink, &w);
+                fetch_wait(f, true, 1);
+                assert_int_equal(run(&w, f, kinds, 5).end, FETCH_DONE);
+                assert_false(w.told);
+                assert_int_equal(fetch_reports(f, reports, 5), 5);
+                for (size_t i = 0; i < 5; i++)
+                        if (faults[i] != FETCH_FAULT_SILENT) /* it may have ended before */
+                                assert_int_equal(reports[i].fault, faults[i]);
+                fetch_free(f);
+                world_done(&w);
+        }
+        key = manifest_finding_key(&w.root);
+        assert_false(hash_equal(&key, &w.root));
+}
+
+/* None is no failure while somebody looks for more, and is one when he found nobody. */
+static void test_waits_for_providers(void **state) {
+        const enum kind kinds[] = { GOOD };
+        struct budget memory;
+        struct fetch_config config = { NSEC_PER_SEC, 4, &memory };
+        struct fetch_action a;
+        struct fetch *f;
+        struct world w;
+
+        budget_init(&memory, 1 << 20, NULL);
+        world_init(&w, 2 << 20);
+        f = fetch_new(&w.root, &config, &sink, &w);
+        fetch_wait(f, true, 1);
+        fetch_add_provider(f, &(struct peer_id){ .len = 1, .bytes = { 9 } }, 1);
+        assert_true(fetch_output(f, &a) && a.kind == FETCH_OPEN);
+        fetch_closed(f, 0, FETCH_FAULT_UNREACHABLE, 1);
+        fetch_expire(f, 2);
+        assert_false(fetch_output(f, &a));
+        fetch_wait(f, false, 3);
+        assert_true(fetch_output(f, &a) && a.kind == FETCH_FAILED);
+        assert_int_equal(a.error, 0);
+        fetch_free(f);
+
+        f = fetch_new(&w.root, &config, &sink, &w);
+        fetch_wait(f, true, 1);
+        fetch_wait(f, false, 1);
+        assert_true(fetch_output(f, &a) && a.kind == FETCH_FAILED);
+        fetch_free(f);
+
+        f = fetch_new(&w.root, &config, &sink, &w);
+        fetch_wait(f, true, 1);
+        assert_false(fetch_output(f, &a));
+        assert_int_equal(run(&w, f, kinds, 1).end, FETCH_DONE);
+        fetch_free(f);
+        world_done(&w);
+}
+
+TEST_MAIN(cmocka_unit_test(test_cases), cmocka_unit_test(test_strangers_show_it_first),
+          cmocka_unit_test(test_waits_for_providers),
+          cmocka_unit_test(test_resume_asks_only_for_the_rest),
           cmocka_unit_test(test_dripping_leaves), cmocka_unit_test(test_full_disk_and_memory))

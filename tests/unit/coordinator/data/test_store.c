@@ -391,7 +391,226 @@ static void test_check_goes_by_steps(void **state) {
         store_free(s);
 }
 
-TEST_MAIN(cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
+static struct store_keep keep_of(uint8_t flags, const char *label) {
+        struct store_keep k = { .flags = flags, .time_us = 1234567 };
+
+        strcpy(k.label, label);
+        return k;
+}
+
+static void set_keep(struct store *s, const struct hash_value *root, uint8_t flags,
+                     const char *label) {
+        const struct store_keep k = keep_of(flags, label);
+
+        assert_int_equal(store_set_keep(s, root, &k), STORE_OK);
+}
+
+/* What people want to keep stays, whatever comes, also after the process ended at any moment. */
+static void test_keep_holds(void **state) {
+        struct hash_value a, b, found;
+        struct store_keep k;
+        struct upload *u;
+        struct store *s;
+
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        a = put(s, 'a', 4 * MIB);
+        store_unpin(s, &a);
+        set_keep(s, &a, STORE_KEEP_PINNED | STORE_KEEP_ANNOUNCED, "sales");
+        s = store_free(s);
+
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        assert_true(store_keep_of(s, &a, &k));
+        assert_int_equal(k.flags, STORE_KEEP_PINNED | STORE_KEEP_ANNOUNCED);
+        assert_int_equal(k.time_us, 1234567);
+        assert_string_equal(k.label, "sales");
+        assert_true(store_find_label(s, "sales", &found) && hash_equal(&found, &a));
+        assert_false(store_find_label(s, "", &found));
+        b = put(s, 'b', 6 * MIB);
+        store_unpin(s, &b);
+        assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), 7 * MIB, no_salt, &u), STORE_E_QUOTA);
+        assert_true(store_has(s, &a) && store_has(s, &b));
+        assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), 6 * MIB, no_salt, &u), STORE_OK);
+        upload_free(u);
+        assert_true(store_has(s, &a));
+        assert_false(store_has(s, &b));
+
+        set_keep(s, &a, 0, "");
+        assert_false(store_keep_of(s, &a, &k));
+        assert_int_equal(access(path_of(&a, "keep"), F_OK), -1);
+        assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), 7 * MIB, no_salt, &u), STORE_OK);
+        upload_free(u);
+        assert_false(store_has(s, &a));
+        store_free(s);
+}
+
+/* One that cannot be read is none, and does no harm. */
+static void test_damaged_keep(void **state) {
+        static const char *const bad[] = { "", "\1", "\2\1________\0", "\1\1________\5abc",
+                                           "\1\1________\1ab" };
+        struct store_keep k;
+        struct hash_value a;
+        struct store *s;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                FILE *file;
+
+                assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+                a = put(s, 'a', MIB);
+                set_keep(s, &a, STORE_KEEP_PINNED, "x");
+                s = store_free(s);
+                file = fopen(path_of(&a, "keep"), "w");
+                assert_non_null(file);
+                assert_int_equal(fwrite(bad[i], 1, strlen(bad[i]), file), strlen(bad[i]));
+                fclose(file);
+                assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+                assert_false(store_keep_of(s, &a, &k));
+                assert_true(store_has(s, &a));
+                s = store_free(s);
+        }
+}
+
+struct seen {
+        unsigned n, complete, partial, kept;
+        struct hash_value last;
+};
+
+static bool see(void *userdata, const struct store_item *item) {
+        struct seen *seen = userdata;
+
+        seen->n++;
+        seen->complete += item->is_complete;
+        seen->partial += item->is_partial;
+        seen->kept += item->keep.flags & STORE_KEEP_PINNED;
+        seen->last = item->root;
+        return true;
+}
+
+static void test_list_and_remove(void **state) {
+        struct hash_value a, b, missing = { { 7 } };
+        struct seen seen = {};
+        struct store_keep k;
+        struct store *s;
+
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        a = put(s, 'a', MIB);
+        b = put(s, 'b', MIB);
+        store_unpin(s, &a);
+        set_keep(s, &a, STORE_KEEP_PINNED | STORE_KEEP_ANNOUNCED, "a");
+        set_keep(s, &missing, STORE_KEEP_PINNED, "gone");
+        store_each(s, see, &seen);
+        assert_int_equal(seen.n, 3);
+        assert_int_equal(seen.complete, 2);
+        assert_int_equal(seen.kept, 2);
+        assert_true(hash_equal(&seen.last, &missing));
+
+        assert_int_equal(store_remove(s, &b), STORE_E_BUSY);
+        assert_int_equal(store_remove(s, &a), STORE_OK);
+        assert_false(store_has(s, &a));
+        assert_int_equal(store_used(s), MIB);
+        /* Others are still to be told. */
+        assert_true(store_keep_of(s, &a, &k));
+        assert_int_equal(k.flags, STORE_KEEP_ANNOUNCED);
+        assert_int_equal(store_remove(s, &a), STORE_E_NONE);
+        assert_int_equal(store_remove(s, &missing), STORE_OK);
+        assert_false(store_keep_of(s, &missing, &k));
+        store_free(s);
+}
+
+/* By its finding key only what is announced is shown, and that only as long as it is. */
+static void test_finding_key(void **state) {
+        struct hash_value a, key;
+        struct store *s;
+
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        a = put(s, 'a', MIB);
+        key = manifest_finding_key(&a);
+        assert_true(has_manifest(s, &a));
+        assert_false(has_manifest(s, &key));
+        set_keep(s, &a, STORE_KEEP_PINNED, "");
+        assert_false(has_manifest(s, &key));
+        set_keep(s, &a, STORE_KEEP_PINNED | STORE_KEEP_ANNOUNCED, "");
+        assert_true(has_manifest(s, &key));
+        s = store_free(s);
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        assert_true(has_manifest(s, &key));
+        set_keep(s, &a, STORE_KEEP_PINNED, "");
+        assert_false(has_manifest(s, &key));
+        store_free(s);
+}
+
+static struct store_verify_count verify(struct store *s, const struct hash_value *root) {
+        struct store_verify_count count;
+        struct store_verify *v;
+        int r;
+
+        assert_int_equal(store_verify_begin(s, root, &v), STORE_OK);
+        while ((r = store_verify_step(v)) == STORE_VERIFY_MORE)
+                ;
+        assert_int_equal(r, 0);
+        store_verify_count(v, &count);
+        store_verify_free(v);
+        assert_int_equal(count.chunks, count.all);
+        return count;
+}
+
+/* A wrong chunk is found, and fetched anew: it alone. */
+static void test_verify_and_repair(void **state) {
+        struct budget memory;
+        struct fetch_config config = { NSEC_PER_SEC, 1, &memory };
+        struct store_verify_count count;
+        struct store_verify *none;
+        struct hash_value a;
+        struct store *s, *from;
+        char other[80];
+        struct feed f;
+        FILE *file;
+
+        budget_init(&memory, MIB, NULL);
+        snprintf(other, sizeof(other), "%s/other", dir);
+        assert_int_equal(store_open(other, 10 * MIB, &from), STORE_OK);
+        (void) put(from, 'a', 5 * MIB + 9);
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
+        a = put(s, 'a', 5 * MIB + 9);
+        set_keep(s, &a, STORE_KEEP_PINNED, "a");
+        count = verify(s, &a);
+        assert_int_equal(count.all, 6);
+        assert_int_equal(count.bad, 0);
+
+        assert_int_equal(chmod(path_of(&a, "data"), 0644), 0);
+        file = fopen(path_of(&a, "data"), "r+");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, 2 * MIB + 5, SEEK_SET), 0);
+        assert_int_equal(fputc('b', file), 'b');
+        fclose(file);
+        count = verify(s, &a);
+        assert_int_equal(count.bad, 1);
+        assert_int_equal(count.first_bad, 2);
+
+        assert_int_equal(store_demote(s, &a), STORE_E_BUSY); /* its client is there */
+        store_unpin(s, &a);
+        assert_int_equal(store_demote(s, &a), STORE_OK);
+        assert_false(store_has(s, &a));
+        assert_int_equal(store_used(s), 5 * MIB + 9);
+        s = store_free(s);
+        assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK); /* it is one of those */
+        f = (struct feed){ .from = from, .stop_after = 100 };
+        assert_int_equal(store_fetch_begin(s, &a, &config, &f.to), STORE_OK);
+        assert_int_equal(feed_all(&f), FETCH_DONE);
+        assert_int_equal(f.chunks, 1);
+        assert_int_equal(store_fetch_finish(f.to), STORE_OK);
+        store_fetch_free(f.to);
+        assert_int_equal(verify(s, &a).bad, 0);
+        assert_int_equal(store_verify_begin(s, &(struct hash_value){}, &none), STORE_E_NONE);
+        store_free(s);
+        store_free(from);
+}
+
+TEST_MAIN(cmocka_unit_test_setup_teardown(test_keep_holds, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_damaged_keep, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_list_and_remove, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_finding_key, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_verify_and_repair, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
           cmocka_unit_test_setup_teardown(test_salt_is_derived, setup, teardown),
           cmocka_unit_test_setup_teardown(test_described, setup, teardown),
           cmocka_unit_test_setup_teardown(test_quota_evicts_only_what_is_unpinned, setup, teardown),
