@@ -65,7 +65,7 @@ static const struct word errors[_OUTCOME_MAX] = {
         ERROR(LIMIT, 5, "the limit of {which} was reached; raise it or ask for less"),
         ERROR(DATA_UNAVAILABLE, 5,
               "the data[set {root}][ ({what})] is not here[, nor at {asked} peers that were "
-              "asked]; "
+              "asked][: {who}]; "
               "publish it again or wait for its owner"),
         ERROR(TIMEOUT, 5, "not done in time, in stage {stage}; try again or raise --timeout"),
         ERROR(CANCELLED, 5, "cancelled; nothing more is running"),
@@ -210,7 +210,7 @@ static struct bytes name_at(const char *p) {
 
 static const char *write_argument(struct text_out *out, const struct facts *facts, const char *p) {
         struct bytes name = name_at(p), value = argument(facts, name);
-        char escaped[200];
+        char escaped[400];
 
         text_escape(value.data ? value : BYTES_LIT("?"), escaped, sizeof(escaped));
         append(out, escaped, strlen(escaped));

@@ -41,7 +41,8 @@ enum action_type {
         ACTION_WORK_CANCEL,   /* id = run; kill at once, forgotten */
 
         /* Datasets. Answered by coordinator_input_ready() or _input_failed(). */
-        ACTION_INPUT,        /* id = fetch; hash = root; providers. None: only what is here */
+        ACTION_INPUT,        /* id = fetch; hash = root; providers; n: INPUT_SEARCH, or 0. Neither:
+                                only what is here */
         ACTION_INPUT_CANCEL, /* id = fetch, forgotten; also releases the pin of a ready one */
 
         /* Durable before anything after it is sent; id != 0: acknowledge by
@@ -98,6 +99,8 @@ struct event {
         struct peer_id peer; /* or none */
         uint64_t value;
 };
+
+enum { INPUT_SEARCH = 1 }; /* the DHT is asked who has it, too */
 
 struct action {
         enum action_type type;

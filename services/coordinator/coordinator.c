@@ -1,7 +1,10 @@
 #include "services/coordinator/coordinator.h"
 
+#include <stdio.h>
+
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "services/coordinator/denied.h"
 #include "services/coordinator/governor.h"
 #include "services/coordinator/hosts.h"
@@ -180,11 +183,22 @@ void coordinator_run_lost(struct coordinator *c, uint64_t run, nsec_t now) {
 
 void coordinator_input_ready(struct coordinator *c, uint64_t fetch, const struct input_facts *facts,
                              nsec_t now) {
-        TO_OWNER(c, fetch, input, facts, 0, now);
+        TO_OWNER(c, fetch, input, facts, NULL, now);
 }
 
-void coordinator_input_failed(struct coordinator *c, uint64_t fetch, unsigned code, nsec_t now) {
-        TO_OWNER(c, fetch, input, NULL, code, now);
+void coordinator_input_failed(struct coordinator *c, uint64_t fetch,
+                              const struct input_failure *failure, nsec_t now) {
+        TO_OWNER(c, fetch, input, NULL, failure, now);
+}
+
+void input_failure_detail(const struct input_failure *f, const struct hash_value *root, char *ret,
+                          size_t size) {
+        char hex[2 * HASH_SIZE + 1], asked[32] = "";
+
+        hex_encode(hash_bytes(root), hex);
+        if (f->asked > 0)
+                (void) snprintf(asked, sizeof(asked), " asked=%u", f->asked);
+        (void) snprintf(ret, size, "root=%s%s%s%s", hex, asked, *f->who ? " who=" : "", f->who);
 }
 
 void coordinator_journalled(struct coordinator *c, uint64_t id, nsec_t now) {

@@ -18,6 +18,7 @@
 #include "proto/coordinator.pb-c.h"
 #include "services/coordinator/action.h"
 #include "services/coordinator/candidate.h"
+#include "services/coordinator/input.h"
 #include "services/coordinator/settings.h"
 #include "services/coordinator/stats.h"
 
@@ -106,17 +107,10 @@ void coordinator_sign_failed(struct coordinator *c, uint64_t request, nsec_t now
 void coordinator_report(struct coordinator *c, uint64_t run, struct bytes report, nsec_t now);
 void coordinator_run_lost(struct coordinator *c, uint64_t run, nsec_t now);
 
-/* A dataset that is here, checked against its root and pinned until ACTION_INPUT_CANCEL. */
-struct input_facts {
-        const char *format, *path; /* path below the worker's dataset directory */
-        struct bytes options, schema;
-        uint64_t length, fetched;
-        bool is_public;
-};
 void coordinator_input_ready(struct coordinator *c, uint64_t fetch, const struct input_facts *facts,
                              nsec_t now);
-/* code: OUTCOME_DATA_UNAVAILABLE or OUTCOME_LIMIT. */
-void coordinator_input_failed(struct coordinator *c, uint64_t fetch, unsigned code, nsec_t now);
+void coordinator_input_failed(struct coordinator *c, uint64_t fetch,
+                              const struct input_failure *failure, nsec_t now);
 
 void coordinator_journalled(struct coordinator *c, uint64_t id, nsec_t now);
 void coordinator_journal_failed(struct coordinator *c, uint64_t id, nsec_t now);

@@ -356,8 +356,8 @@ static void on_run_lost(void *role, uint64_t run, nsec_t now) {
         settle(j, now);
 }
 
-static void on_input(void *role, uint64_t fetch, const struct input_facts *facts, unsigned code,
-                     nsec_t now) {
+static void on_input(void *role, uint64_t fetch, const struct input_facts *facts,
+                     const struct input_failure *failure, nsec_t now) {
         struct host *h = role;
         struct host_job *j = map_get_u64(h->ids, fetch);
 
@@ -366,7 +366,7 @@ static void on_input(void *role, uint64_t fetch, const struct input_facts *facts
         if (j->state == HOST_LOOKING)
                 host_looked_up(j, fetch, facts, now);
         else
-                host_input(j, fetch, facts, code, now);
+                host_input(j, fetch, facts, failure, now);
         settle(j, now);
 }
 

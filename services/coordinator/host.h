@@ -65,8 +65,8 @@ struct hash_value host_list_digest(const char *name, const struct bytes *list, s
 
 /* host_dispatch.c */
 void host_on_dispatch(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
-void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *facts, unsigned code,
-                nsec_t now);
+void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *facts,
+                const struct input_failure *failure, nsec_t now);
 /* Takes a slot and starts the worker, or queues. */
 void host_start(struct host_job *j, nsec_t now);
 

@@ -312,21 +312,22 @@ static void ask_inputs(struct host_job *j, const Grid__Dispatch *in) {
                 a->hash = j->descriptor.datasets[i].root;
                 a->providers = xmemdup(providers, n * sizeof(*providers));
                 a->n_providers = n;
+                a->n = j->descriptor.data_class == DATA_PUBLIC ? INPUT_SEARCH : 0;
         }
 }
 
-static void refuse_input(struct host_job *j, size_t i, unsigned code) {
-        char detail[8 + 2 * HASH_SIZE] = "root=";
+static void refuse_input(struct host_job *j, size_t i, const struct input_failure *f) {
+        char detail[16 + 2 * HASH_SIZE + sizeof(f->who)];
 
-        hex_encode(hash_bytes(&j->descriptor.datasets[i].root), detail + strlen(detail));
-        if (code == OUTCOME_LIMIT)
+        input_failure_detail(f, &j->descriptor.datasets[i].root, detail, sizeof(detail));
+        if (f->code == OUTCOME_LIMIT)
                 host_refuse_for(j, OUTCOME_LIMIT, "which=data");
         else
                 host_refuse_for(j, OUTCOME_DATA_UNAVAILABLE, detail);
 }
 
-void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *facts, unsigned code,
-                nsec_t now) {
+void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *facts,
+                const struct input_failure *failure, nsec_t now) {
         struct host_input *in = NULL;
 
         for (size_t i = 0; i < j->n_inputs; i++)
@@ -335,7 +336,7 @@ void host_input(struct host_job *j, uint64_t fetch, const struct input_facts *fa
         if (!in || in->is_ready)
                 return;
         if (!facts) {
-                refuse_input(j, (size_t) (in - j->inputs), code);
+                refuse_input(j, (size_t) (in - j->inputs), failure);
                 return;
         }
         in->is_ready = true;

@@ -121,6 +121,12 @@ static bool copy_request(struct job *j, const Coordinator__SubmitRequest *reques
         return true;
 }
 
+/* Others are asked for what is not here, unless it was said that it is no matter of theirs. */
+static bool may_search(const Coordinator__SubmitRequest *request) {
+        return !request->data_class[0] ||
+               data_class_of(BYTES_STR(request->data_class)) == DATA_PUBLIC;
+}
+
 static void take_inputs(struct job *j) {
         j->n_inputs = j->request->n_inputs;
         j->inputs = xnew_n(struct job_input, j->n_inputs + 1);
@@ -136,6 +142,7 @@ static void take_inputs(struct job *j) {
                 a = actions_add(ACTIONS(j), ACTION_INPUT,
                                 handle_open(RQ_OF(j), &in->handle, HANDLE_INPUT));
                 a->hash = in->root;
+                a->n = may_search(j->request) ? INPUT_SEARCH : 0;
         }
 }
 
@@ -165,18 +172,18 @@ void job_remember_nonce(struct job *j) {
                 map_set(RQ_OF(j)->nonces, BYTES(nonce->data, nonce->len), j);
 }
 
-void job_input_ready(struct job_input *in, const struct input_facts *facts, unsigned code,
-                     nsec_t now) {
+void job_input_ready(struct job_input *in, const struct input_facts *facts,
+                     const struct input_failure *failure, nsec_t now) {
         struct job *j = in->job;
-        char hex[2 * HASH_SIZE + 1], detail[DETAIL_MAX];
+        char detail[sizeof(j->detail)];
 
         if (!facts) {
-                hex_encode(hash_bytes(&in->root), hex);
-                (void) snprintf(detail, sizeof(detail), "root=%s", hex);
+                input_failure_detail(failure, &in->root, detail, sizeof(detail));
                 actions_add(ACTIONS(j), ACTION_INPUT_CANCEL, in->handle.id);
                 handle_close(RQ_OF(j), &in->handle);
-                job_fail(j, code == OUTCOME_LIMIT ? OUTCOME_LIMIT : OUTCOME_DATA_UNAVAILABLE,
-                         code == OUTCOME_LIMIT ? "which=data" : detail, now);
+                job_fail(j,
+                         failure->code == OUTCOME_LIMIT ? OUTCOME_LIMIT : OUTCOME_DATA_UNAVAILABLE,
+                         failure->code == OUTCOME_LIMIT ? "which=data" : detail, now);
                 return;
         }
         in->is_ready = true;

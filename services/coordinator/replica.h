@@ -11,10 +11,11 @@
 #include "services/coordinator/lane.h"
 #include "services/coordinator/voter.h"
 
-#define TICKET_MAX   STATEMENT_TICKET_MAX
-#define ENGINE_MAX   (STATEMENT_TEXT_MAX + 1)
-#define DETAIL_MAX   128
-#define ATTEMPTS_MAX 3 /* of one host in one job */
+#define TICKET_MAX     STATEMENT_TICKET_MAX
+#define ENGINE_MAX     (STATEMENT_TEXT_MAX + 1)
+#define DETAIL_MAX     128
+#define JOB_DETAIL_MAX 512 /* names everybody who was asked for a dataset */
+#define ATTEMPTS_MAX   3   /* of one host in one job */
 
 enum replica_stage {
         REPLICA_OPENING = 0, /* dialling */

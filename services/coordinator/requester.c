@@ -367,8 +367,8 @@ static void on_run_lost(void *role, uint64_t run, nsec_t now) {
         job_step(j, now);
 }
 
-static void on_input(void *role, uint64_t fetch, const struct input_facts *facts, unsigned code,
-                     nsec_t now) {
+static void on_input(void *role, uint64_t fetch, const struct input_facts *facts,
+                     const struct input_failure *failure, nsec_t now) {
         struct handle *h = find(role, fetch, HANDLE_INPUT);
         struct job_input *in = h ? container_of(h, struct job_input, handle) : NULL;
         struct job *j;
@@ -376,7 +376,7 @@ static void on_input(void *role, uint64_t fetch, const struct input_facts *facts
         if (!in || in->is_ready)
                 return;
         j = in->job;
-        job_input_ready(in, facts, code, now);
+        job_input_ready(in, facts, failure, now);
         job_step(j, now);
 }
 

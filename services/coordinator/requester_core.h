@@ -47,8 +47,8 @@ enum prefer job_prefer(const struct job *j);
 /* NULL; else what is wrong with it, as the detail of USAGE, and nothing was begun. */
 const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *request);
 void job_inputs_step(struct job *j, nsec_t now);
-void job_input_ready(struct job_input *in, const struct input_facts *facts, unsigned code,
-                     nsec_t now);
+void job_input_ready(struct job_input *in, const struct input_facts *facts,
+                     const struct input_failure *failure, nsec_t now);
 void job_inputs_done(struct job *j);
 
 /* job_analyse.c */

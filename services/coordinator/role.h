@@ -61,8 +61,8 @@ struct role {
                          struct bytes signature, nsec_t now);
         void (*report)(void *role, uint64_t run, struct bytes report, nsec_t now);
         void (*run_lost)(void *role, uint64_t run, nsec_t now);
-        void (*input)(void *role, uint64_t fetch, const struct input_facts *facts, unsigned code,
-                      nsec_t now); /* facts NULL: failed with code */
+        void (*input)(void *role, uint64_t fetch, const struct input_facts *facts,
+                      const struct input_failure *failure, nsec_t now); /* one of the two */
         void (*journalled)(void *role, uint64_t id, bool ok, nsec_t now);
         void (*capacity)(void *role, nsec_t now); /* the governor or the engines changed */
         void (*denied)(void *role, nsec_t now);   /* more are denied: their streams end now */

@@ -16,6 +16,7 @@
 #include "common/wire/unpack.h"
 #include "proto/coordinator.pb-c.h"
 #include "proto/journal.pb-c.h"
+#include "services/coordinator/shell_dataset.h"
 #include "services/coordinator/shell_discovery.h"
 #include "services/coordinator/shell_workers.h"
 
@@ -129,6 +130,7 @@ static void admin_status(Coordinator__Admin_Service *service, const Types__Empty
         out.n_engines = shell_engines(s, engines, STRINGS_MAX);
         out.notes = (char **) notes;
         out.n_notes = shell_worker_notes(s, notes, STRINGS_MAX);
+        shell_datasets_tick(s);
         metrics_each(s->ctx->metrics, add_metric, &metrics);
         out.metrics = items;
         out.n_metrics = metrics.n;

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
+#include "services/coordinator/shell_dataset.h"
 #include "services/coordinator/shell_discovery.h"
 
 #define CLOCK_EVERY NSEC_PER_SEC /* wall clock, candidates */
@@ -21,7 +22,13 @@ int64_t shell_wall_us(void) {
 /* ---- Actions ---- */
 
 static void do_input(struct shell *s, struct action *a) {
-        shell_data_input(s->data, a->id, &a->hash, a->providers, a->n_providers);
+        const struct data_request request = { .id = a->id,
+                                              .root = a->hash,
+                                              .providers = a->providers,
+                                              .n_providers = a->n_providers,
+                                              .search = a->n == INPUT_SEARCH };
+
+        shell_data_input(s->data, &request);
 }
 
 static void do_input_cancel(struct shell *s, struct action *a) {
@@ -107,7 +114,7 @@ static int on_clock(void *userdata) {
         shell_candidates(s);
         shell_files_prune(s);
         shell_files_sync(s);
-        s->gauges.cache_bytes = store_used(s->store);
+        shell_datasets_tick(s);
         coordinator_busy(s->core, &own, &served);
         s->gauges.jobs_own = own;
         s->gauges.jobs_served = served;
@@ -119,14 +126,18 @@ static int on_clock(void *userdata) {
 static void on_input_ready(void *userdata, uint64_t fetch, const struct input_facts *facts) {
         struct shell *s = userdata;
 
+        if (shell_dataset_ready(s, fetch, facts))
+                return;
         coordinator_input_ready(s->core, fetch, facts, shell_now(s));
         shell_turn(s);
 }
 
-static void on_input_failed(void *userdata, uint64_t fetch, unsigned code) {
+static void on_input_failed(void *userdata, uint64_t fetch, const struct input_failure *failure) {
         struct shell *s = userdata;
 
-        coordinator_input_failed(s->core, fetch, code, shell_now(s));
+        if (shell_dataset_failed(s, fetch, failure))
+                return;
+        coordinator_input_failed(s->core, fetch, failure, shell_now(s));
         shell_turn(s);
 }
 
@@ -139,7 +150,9 @@ static void on_blamed(void *userdata, const struct peer_id *peer, const char *wh
 
 static const struct shell_data_handler data_handler = { .ready = on_input_ready,
                                                         .failed = on_input_failed,
-                                                        .blamed = on_blamed };
+                                                        .blamed = on_blamed,
+                                                        .search = shell_dataset_search,
+                                                        .ended = shell_dataset_ended };
 
 /* Nodes of other networks call their protocols otherwise. */
 static int start_network(struct shell *s) {
@@ -207,9 +220,9 @@ static int start_core(struct shell *s) {
 
 /* Who we are and what we know first; only then those who ask. */
 static int (*const starts[])(struct shell *s) = {
-        start_network,      start_timers,        shell_keyring_start,   shell_files_start,
-        start_data,         start_core,          shell_discovery_start, shell_workers_start,
-        shell_client_start, shell_streams_start,
+        start_network,       start_timers,       shell_keyring_start,   shell_files_start,
+        start_data,          start_core,         shell_discovery_start, shell_datasets_start,
+        shell_workers_start, shell_client_start, shell_streams_start,
 };
 
 int shell_start(struct service_context *ctx, void **ret) {
@@ -264,6 +277,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         shell_streams_stop(s);
         shell_client_stop(s);
         shell_workers_stop(s);
+        shell_datasets_stop(s);
         shell_discovery_stop(s);
         s->core = coordinator_free(s->core);
         shell_data_free(s->data);
@@ -306,6 +320,8 @@ static const struct metric counters[] = {
         COUNTER(draws, "times gossip was asked for hosts"),
         COUNTER(look_ups, "times dht was asked for hosts near a random key"),
         COUNTER(offers_told, "times gossip was told what this node offers"),
+        COUNTER(announcements, "times dht was told of a dataset, or that it is gone"),
+        COUNTER(data_searches, "times dht was asked who has a dataset"),
         {},
 };
 static const struct metric gauges[] = {
@@ -315,6 +331,8 @@ static const struct metric gauges[] = {
         GAUGE(jobs_own, "own jobs under way"),
         GAUGE(jobs_served, "jobs served for others under way"),
         GAUGE(cache_bytes, "bytes in the dataset cache"),
+        GAUGE(data_fetched, "bytes of datasets fetched from others"),
+        GAUGE(data_served, "bytes of datasets served to others"),
         GAUGE(verdicts_kept, "verdicts of requesters on disk, each with the commit it judges"),
         {},
 };

@@ -10,6 +10,7 @@
  * shell_client.c   coordinator/query: result channels
  * shell_upload.c   coordinator/query: uploads into the dataset store
  * shell_describe.c a worker looks at what was uploaded
+ * shell_dataset*.c  shell_dataset.h: what people do with datasets, provider records
  * shell_keyring.c  signatures
  * shell_files.c    journal, receipts, spools
  * rpc.c            one function per rpc */
@@ -33,10 +34,11 @@ struct shell;
 struct shell_counters {
         uint64_t actions, streams_opened, streams_inbound, runs, clients, submits, uploads,
                 signatures, sign_failures, journal_commits, journal_failures, receipts, events,
-                draws, look_ups, offers_told;
+                draws, look_ups, offers_told, announcements, data_searches;
 };
 struct shell_gauges {
-        uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, verdicts_kept;
+        uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, verdicts_kept,
+                data_fetched, data_served;
 };
 
 /* A call whose answer is an ACTION_REPLY. */
@@ -81,6 +83,7 @@ struct shell {
 
         struct store *store;
         struct shell_data *data;
+        struct datasets *datasets; /* shell_dataset.h */
         char *cache_path, *receipts_path;
 
         struct bus_client *streams_bus, *peers_bus;

@@ -1,14 +1,10 @@
-#include "services/coordinator/shell_data.h"
+#include "services/coordinator/shell_data_parts.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "common/base/error.h"
 #include "common/canonical/outcome.h"
-#include "common/wire/frame.h"
-#include "proto/transport.pb-c.h"
-#include "services/coordinator/shell_serve.h"
-
-#define OPEN_TIMEOUT_MS 10000
 
 const struct shell_data_config shell_data_defaults = {
         .silence = 10 * NSEC_PER_SEC,
@@ -16,54 +12,6 @@ const struct shell_data_config shell_data_defaults = {
         .fetch_memory = 64 << 20,
         .serve_max = 32,
 };
-
-/* One stream to one provider of a getting. */
-struct supply {
-        struct getting *getting;
-        unsigned provider;
-        struct channel *channel; /* NULL: not open */
-        struct frame_reader frames;
-        bool accepted;
-};
-
-/* One root being fetched, for one or more inputs. */
-struct getting {
-        struct list link; /* in shell_data.gettings */
-        struct shell_data *data;
-        struct hash_value root;
-        struct store_fetch *fetch;
-        struct supply supplies[FETCH_PROVIDERS_MAX];
-        bool pumping;
-        bool is_checking; /* what an earlier fetch left; nobody is asked before */
-        struct peer_id providers[FETCH_PROVIDERS_MAX]; /* until then */
-        size_t n_providers;
-};
-
-/* One ACTION_INPUT. */
-struct input {
-        struct list link; /* in shell_data.inputs */
-        uint64_t id;
-        struct hash_value root;
-        bool told, pinned;
-        unsigned code; /* outcome_error to tell, OUTCOME_OK: ready */
-        uint64_t fetched;
-};
-
-struct shell_data {
-        struct loop *loop;
-        struct store *store;
-        struct shell_data_config config;
-        const struct shell_data_handler *handler;
-        void *userdata;
-        struct link *transport;
-        struct loop_source *timer, *tell, *check;
-        struct budget memory;
-        struct list gettings, inputs;
-        struct servings servings;
-        uint64_t fetched_bytes;
-};
-
-static void pump(struct getting *g);
 
 /* ---- telling how inputs ended ---- */
 
@@ -77,6 +25,7 @@ static int facts_of(struct shell_data *d, const struct hash_value *root, struct 
 }
 
 static void tell_ready(struct shell_data *d, struct input *in) {
+        static const struct input_failure unreadable = { .code = OUTCOME_DATA_UNAVAILABLE };
         static const uint8_t no_salt[DATA_SALT_SIZE];
         CLEANUP(buffer_donep) struct buffer encoded = {};
         char path[STORE_NAME_SIZE], format[MANIFEST_FORMAT_MAX + 1] = "";
@@ -84,7 +33,7 @@ static void tell_ready(struct shell_data *d, struct input *in) {
         struct manifest m;
 
         if (facts_of(d, &in->root, &encoded, &m)) {
-                d->handler->failed(d->userdata, in->id, OUTCOME_DATA_UNAVAILABLE);
+                d->handler->failed(d->userdata, in->id, &unreadable);
                 return;
         }
         memcpy(format, m.format.data, m.format.len);
@@ -101,7 +50,7 @@ static struct input *next_to_tell(struct shell_data *d) {
         LIST_FOREACH (link, &d->inputs) {
                 struct input *in = LIST_ENTRY(link, struct input, link);
 
-                if (!in->told && (in->pinned || in->code != OUTCOME_OK))
+                if (!in->told && (in->pinned || in->failure.code != OUTCOME_OK))
                         return in;
         }
         return NULL;
@@ -114,47 +63,65 @@ static int on_tell(void *userdata) {
         /* A handler may cancel any input, so look again from the start each time. */
         while ((in = next_to_tell(d))) {
                 in->told = true;
-                if (in->code == OUTCOME_OK)
+                if (in->failure.code == OUTCOME_OK)
                         tell_ready(d, in);
                 else
-                        d->handler->failed(d->userdata, in->id, in->code);
+                        d->handler->failed(d->userdata, in->id, &in->failure);
         }
         return 0;
 }
 
-static void settle(struct shell_data *d, struct input *in, unsigned code, uint64_t fetched) {
-        if (in->pinned || in->code != OUTCOME_OK)
+static void settle(struct shell_data *d, struct input *in, const struct input_failure *failure,
+                   uint64_t fetched) {
+        if (in->pinned || in->failure.code != OUTCOME_OK)
                 return;
-        in->code = code;
+        in->failure = *failure;
         in->fetched = fetched;
-        if (code == OUTCOME_OK && store_pin(d->store, &in->root) == STORE_OK)
+        if (failure->code == OUTCOME_OK && store_pin(d->store, &in->root) == STORE_OK)
                 in->pinned = true;
-        else if (code == OUTCOME_OK)
-                in->code = OUTCOME_DATA_UNAVAILABLE;
+        else if (failure->code == OUTCOME_OK)
+                in->failure.code = OUTCOME_DATA_UNAVAILABLE;
         (void) loop_defer(d->tell);
 }
 
-/* ---- one fetch ---- */
-
-static void supply_close(struct supply *s) {
-        if (s->channel)
-                channel_reset(s->channel, 0, "done");
-        s->channel = NULL;
-        frame_reader_done(&s->frames);
+static void settle_code(struct shell_data *d, struct input *in, unsigned code) {
+        settle(d, in, &(struct input_failure){ .code = code }, 0);
 }
+
+/* ---- one fetch ---- */
 
 static void getting_free(struct getting *g) {
         for (size_t i = 0; i < FETCH_PROVIDERS_MAX; i++)
                 supply_close(&g->supplies[i]);
         list_remove(&g->link);
         store_fetch_free(g->fetch);
+        free(g->strangers);
         free(g);
 }
 
-static void blame(struct getting *g) {
+/* "…Xb7dQ2Wz silent, …4kQ2m9Tz does not have it" */
+static void say_who(const struct fetch_report *reports, size_t n, char *ret, size_t size) {
+        size_t at = 0;
+
+        *ret = 0;
+        for (size_t i = 0; i < n && at < size; i++) {
+                char text[PEER_ID_TEXT_SIZE];
+                size_t len = strlen(peer_id_text(&reports[i].peer, text));
+
+                at += (size_t) snprintf(ret + at, size - at, "%s…%s %s", i ? ", " : "",
+                                        text + (len > 8 ? len - 8 : 0),
+                                        fetch_fault_name(reports[i].fault));
+        }
+}
+
+static void blame(struct getting *g, struct input_failure *ret) {
         struct fetch_report reports[FETCH_PROVIDERS_MAX];
         size_t n = fetch_reports(store_fetch_core(g->fetch), reports, FETCH_PROVIDERS_MAX);
 
+        ret->asked = (unsigned) n;
+        say_who(reports, n, ret->who, sizeof(ret->who));
+        if (g->data->handler->ended)
+                g->data->handler->ended(g->data->userdata, &g->root, reports, n);
         for (size_t i = 0; i < n; i++) {
                 g->data->fetched_bytes += reports[i].bytes;
                 if (reports[i].fault != FETCH_FAULT_NONE && g->data->handler->blamed)
@@ -170,109 +137,26 @@ static unsigned code_of(int error) {
 
 static void getting_end(struct getting *g, enum fetch_action_kind how, int error) {
         struct shell_data *d = g->data;
-        unsigned code = OUTCOME_OK;
+        struct input_failure failure = {};
         uint64_t length = 0;
 
         if (how == FETCH_DONE)
                 error = store_fetch_finish(g->fetch);
         if (error == STORE_E_DISK)
                 error = -ENOSPC;
+        blame(g, &failure);
         if (how != FETCH_DONE || error)
-                code = code_of(error);
-        blame(g);
+                failure.code = code_of(error);
         (void) store_length(d->store, &g->root, &length);
         LIST_FOREACH (link, &d->inputs) {
                 struct input *in = LIST_ENTRY(link, struct input, link);
 
                 if (hash_equal(&in->root, &g->root))
-                        settle(d, in, code, length);
+                        settle(d, in, &failure, length);
         }
-        if (code ==
-            OUTCOME_OK) /* store_fetch_finish() pinned it once; the inputs have theirs now */
+        if (failure.code == OUTCOME_OK) /* store_fetch_finish() pinned it once, the inputs theirs */
                 store_unpin(d->store, &g->root);
         getting_free(g);
-}
-
-static void on_accepted(struct channel *c, void *userdata, struct bytes metadata) {
-        struct supply *s = userdata;
-
-        s->accepted = true;
-        fetch_opened(store_fetch_core(s->getting->fetch), s->provider,
-                     loop_now(s->getting->data->loop));
-        pump(s->getting);
-}
-
-static void supply_lost(struct supply *s, enum fetch_fault why) {
-        struct getting *g = s->getting;
-
-        supply_close(s);
-        fetch_closed(store_fetch_core(g->fetch), s->provider, why, loop_now(g->data->loop));
-        pump(g);
-}
-
-static void on_data(struct channel *c, void *userdata, struct bytes data) {
-        struct supply *s = userdata;
-        struct getting *g = s->getting;
-        struct fetch *core = store_fetch_core(g->fetch);
-        nsec_t now = loop_now(g->data->loop);
-        struct bytes frame;
-        int r;
-
-        channel_consumed(c, 1);
-        fetch_alive(core, s->provider, now);
-        while ((r = frame_reader_next(&s->frames, &data, &frame)) == FRAME_OK)
-                fetch_frame(core, s->provider, frame, now);
-        if (r != FRAME_E_MORE)
-                supply_lost(s, FETCH_FAULT_MALFORMED);
-        else
-                pump(g);
-}
-
-static void on_finish(struct channel *c, void *userdata) {
-        supply_lost(userdata, FETCH_FAULT_CLOSED);
-}
-
-static void on_end(struct channel *c, void *userdata, uint32_t code, const char *text) {
-        struct supply *s = userdata;
-
-        s->channel = NULL;
-        supply_lost(s, s->accepted ? FETCH_FAULT_CLOSED : FETCH_FAULT_UNREACHABLE);
-}
-
-static const struct channel_handler supply_handler = {
-        .on_accepted = on_accepted,
-        .on_data = on_data,
-        .on_finish = on_finish,
-        .on_end = on_end,
-};
-
-static void open_supply(struct getting *g, const struct fetch_action *a) {
-        struct supply *s = &g->supplies[a->provider];
-        Transport__StreamOpen open = TRANSPORT__STREAM_OPEN__INIT;
-        char *protocols[] = { (char *) g->data->config.protocol };
-
-        open.peer = (ProtobufCBinaryData){ a->peer.len, (uint8_t *) a->peer.bytes };
-        open.protocols = protocols;
-        open.n_protocols = 1;
-        open.timeout_ms = OPEN_TIMEOUT_MS;
-        *s = (struct supply){ .getting = g, .provider = a->provider };
-        frame_reader_init(&s->frames, DATA_ANSWER_MAX);
-        if (g->data->transport)
-                s->channel = channel_open_message(g->data->transport, "stream", &open,
-                                                  &supply_handler, s);
-        if (!s->channel)
-                fetch_closed(store_fetch_core(g->fetch), a->provider, FETCH_FAULT_UNREACHABLE,
-                             loop_now(g->data->loop));
-}
-
-/* Requests are a few hundred bytes and a stream may always send some units, so this
- * only fails when the stream is no more: its on_end follows. */
-static void send_request(struct getting *g, const struct fetch_action *a) {
-        struct supply *s = &g->supplies[a->provider];
-
-        if (s->channel && channel_send(s->channel, a->data) == CHANNEL_E_FULL)
-                fetch_closed(store_fetch_core(g->fetch), a->provider, FETCH_FAULT_SILENT,
-                             loop_now(g->data->loop));
 }
 
 static void arm(struct shell_data *d) {
@@ -289,7 +173,7 @@ static void arm(struct shell_data *d) {
 
 /* Carries out what the fetch wants; frees it at its end. Not entered twice: closing a
  * stream inside it is an input of the same fetch. */
-static void pump(struct getting *g) {
+void getting_pump(struct getting *g) {
         struct shell_data *d = g->data;
         struct fetch_action a;
         bool ended = false;
@@ -299,9 +183,9 @@ static void pump(struct getting *g) {
         g->pumping = true;
         while (!ended && fetch_output(store_fetch_core(g->fetch), &a)) {
                 if (a.kind == FETCH_OPEN) {
-                        open_supply(g, &a);
+                        supply_open(g, &a);
                 } else if (a.kind == FETCH_SEND) {
-                        send_request(g, &a);
+                        supply_send(g, &a);
                 } else if (a.kind == FETCH_DROP) {
                         supply_close(&g->supplies[a.provider]);
                 } else {
@@ -324,10 +208,16 @@ static int on_timer(void *userdata) {
                 if (g->is_checking)
                         continue;
                 fetch_expire(store_fetch_core(g->fetch), now);
-                pump(g);
+                getting_pump(g);
         }
         arm(d);
         return 0;
+}
+
+static void add_strangers(struct getting *g) {
+        for (size_t i = 0; i < g->n_strangers; i++)
+                fetch_add_stranger(store_fetch_core(g->fetch), &g->strangers[i].peer,
+                                   loop_now(g->data->loop));
 }
 
 static void begin_asking(struct getting *g) {
@@ -336,8 +226,10 @@ static void begin_asking(struct getting *g) {
         g->is_checking = false;
         for (size_t i = 0; i < g->n_providers; i++)
                 fetch_add_provider(store_fetch_core(g->fetch), &g->providers[i], now);
+        add_strangers(g);
+        fetch_wait(store_fetch_core(g->fetch), g->is_searching, now);
         fetch_expire(store_fetch_core(g->fetch), now);
-        pump(g);
+        getting_pump(g);
 }
 
 /* One step of each a turn: rows, cancels and other jobs come between. */
@@ -397,41 +289,68 @@ static void add_provider(struct getting *g, const struct peer_id *peer) {
                 g->providers[g->n_providers++] = *peer;
 }
 
-static void get(struct shell_data *d, struct input *in, const struct peer_id *providers,
-                size_t n_providers) {
+/* Once for each fetch: who names no provider waits for what the search finds. */
+static void search(struct getting *g) {
+        struct shell_data *d = g->data;
+
+        if (g->has_searched || !d->handler->search)
+                return;
+        g->has_searched = g->is_searching = true;
+        if (!g->is_checking)
+                fetch_wait(store_fetch_core(g->fetch), true, loop_now(d->loop));
+        d->handler->search(d->userdata, &g->root);
+}
+
+void shell_data_found(struct shell_data *d, const struct hash_value *root,
+                      const struct candidate *found, size_t n) {
+        struct getting *g = getting_of(d, root);
+
+        if (!g || !g->is_searching)
+                return;
+        g->is_searching = false;
+        g->n_strangers = n < FETCH_PROVIDERS_MAX ? n : FETCH_PROVIDERS_MAX;
+        g->strangers = xmemdup(found, g->n_strangers * sizeof(*found));
+        if (g->is_checking)
+                return;
+        add_strangers(g);
+        fetch_wait(store_fetch_core(g->fetch), false, loop_now(d->loop));
+        getting_pump(g);
+}
+
+static void get(struct shell_data *d, struct input *in, const struct data_request *request) {
         struct getting *g = getting_of(d, &in->root);
         int error = 0;
 
         if (!g)
                 g = getting_new(d, &in->root, &error);
         if (!g) {
-                settle(d, in,
-                       error == STORE_E_QUOTA || error == STORE_E_DISK ? OUTCOME_LIMIT
-                                                                       : code_of(error),
-                       0);
+                settle_code(d, in,
+                            error == STORE_E_QUOTA || error == STORE_E_DISK ? OUTCOME_LIMIT
+                                                                            : code_of(error));
                 return;
         }
-        for (size_t i = 0; i < n_providers; i++)
-                add_provider(g, &providers[i]);
+        for (size_t i = 0; i < request->n_providers; i++)
+                add_provider(g, &request->providers[i]);
+        if (request->search)
+                search(g);
         if (g->is_checking)
                 return;
         fetch_expire(store_fetch_core(g->fetch), loop_now(d->loop));
-        pump(g);
+        getting_pump(g);
 }
 
-void shell_data_input(struct shell_data *d, uint64_t fetch, const struct hash_value *root,
-                      const struct peer_id *providers, size_t n_providers) {
+void shell_data_input(struct shell_data *d, const struct data_request *request) {
         struct input *in = xnew(struct input);
 
-        in->id = fetch;
-        in->root = *root;
+        in->id = request->id;
+        in->root = request->root;
         list_push_back(&d->inputs, &in->link);
-        if (store_has(d->store, root))
-                settle(d, in, OUTCOME_OK, 0);
-        else if (n_providers == 0)
-                settle(d, in, OUTCOME_DATA_UNAVAILABLE, 0);
+        if (store_has(d->store, &in->root))
+                settle_code(d, in, OUTCOME_OK);
+        else if (request->n_providers == 0 && !(request->search && d->handler->search))
+                settle_code(d, in, OUTCOME_DATA_UNAVAILABLE);
         else
-                get(d, in, providers, n_providers);
+                get(d, in, request);
 }
 
 static void input_free(struct shell_data *d, struct input *in) {
@@ -511,6 +430,20 @@ void shell_data_link(struct shell_data *d, struct link *transport) {
 
 void shell_data_inbound(struct shell_data *d, struct channel *c) {
         servings_accept(&d->servings, c);
+}
+
+bool shell_data_progress(const struct shell_data *d, const struct hash_value *root,
+                         struct data_progress *ret) {
+        const struct getting *g = getting_of((struct shell_data *) d, root);
+
+        *ret = (struct data_progress){};
+        if (!g)
+                return false;
+        ret->is_checking = g->is_checking;
+        fetch_progress(store_fetch_core(g->fetch), &ret->chunks, &ret->all);
+        ret->n_reports =
+                fetch_reports(store_fetch_core(g->fetch), ret->reports, FETCH_PROVIDERS_MAX);
+        return true;
 }
 
 void shell_data_stats(const struct shell_data *d, struct shell_data_stats *ret) {

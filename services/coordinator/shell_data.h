@@ -24,9 +24,15 @@ extern const struct shell_data_config shell_data_defaults;
 /* How an input ended; never called inside shell_data_input(). */
 struct shell_data_handler {
         void (*ready)(void *userdata, uint64_t fetch, const struct input_facts *facts);
-        void (*failed)(void *userdata, uint64_t fetch, unsigned code);
+        void (*failed)(void *userdata, uint64_t fetch, const struct input_failure *failure);
         /* A provider was given up; `why` is for the log. May be NULL. */
         void (*blamed)(void *userdata, const struct peer_id *peer, const char *why);
+        /* Who has this dataset? Answered by shell_data_found(), once, not from inside. May be NULL.
+         */
+        void (*search)(void *userdata, const struct hash_value *root);
+        /* A fetch ended, well or not, and this is what each provider did. May be NULL. */
+        void (*ended)(void *userdata, const struct hash_value *root,
+                      const struct fetch_report *reports, size_t n);
 };
 
 struct shell_data *shell_data_new(struct loop *loop, struct store *store,
@@ -38,15 +44,34 @@ DEFINE_CLEANUP(struct shell_data *, shell_data_free);
 /* The link to transport/streams; NULL while there is none. */
 void shell_data_link(struct shell_data *d, struct link *transport);
 
-/* Makes the dataset present and pins it for `fetch`; several inputs of one root share
- * one fetch. Without providers only what is here counts. */
-void shell_data_input(struct shell_data *d, uint64_t fetch, const struct hash_value *root,
-                      const struct peer_id *providers, size_t n_providers);
+/* Makes the dataset present and pins it for `id`; several inputs of one root share
+ * one fetch. Without providers and search only what is here counts. */
+struct data_request {
+        uint64_t id;
+        struct hash_value root;
+        const struct peer_id *providers;
+        size_t n_providers;
+        bool search; /* beside the providers that were named */
+};
+void shell_data_input(struct shell_data *d, const struct data_request *request);
+/* What a search found, with addresses: none of them has shown yet that it has the dataset. */
+void shell_data_found(struct shell_data *d, const struct hash_value *root,
+                      const struct candidate *found, size_t n);
 /* Forgets the input and lets go of its pin. */
 void shell_data_cancel(struct shell_data *d, uint64_t fetch);
 
 /* A peer opened a stream of DATA_PROTOCOL: accepted and served here. */
 void shell_data_inbound(struct shell_data *d, struct channel *c);
+
+/* Of a fetch under way; false: there is none. all: 0 while nobody has given the manifest. */
+struct data_progress {
+        uint64_t chunks, all;
+        bool is_checking; /* what an earlier fetch left */
+        struct fetch_report reports[FETCH_PROVIDERS_MAX];
+        size_t n_reports;
+};
+bool shell_data_progress(const struct shell_data *d, const struct hash_value *root,
+                         struct data_progress *ret);
 
 struct shell_data_stats {
         uint64_t fetched_bytes, served_bytes, served_requests, refused_streams;

@@ -39,7 +39,8 @@ static void answer(struct run *x, const struct action *a) {
                 x->work = a->id;
                 break;
         case ACTION_INPUT:
-                host_role.input(x->host, a->id, NULL, 11, x->now);
+                host_role.input(x->host, a->id, NULL, &(struct input_failure){ .code = 11 },
+                                x->now);
                 break;
         default:
                 break;

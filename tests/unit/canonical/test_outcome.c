@@ -66,6 +66,8 @@ static const struct {
         { OUTCOME_ENCODING, "column", "column ? holds ?" },
         { OUTCOME_DATA_UNAVAILABLE, "root=ab asked=3",
           ": the dataset ab is not here, nor at 3 peers that were asked; publish it" },
+        { OUTCOME_DATA_UNAVAILABLE, "root=ab asked=2 who=one silent, two gone",
+          ", nor at 2 peers that were asked: one silent, two gone; publish it" },
         { OUTCOME_DATA_UNAVAILABLE, "root=ab", ": the dataset ab is not here; publish it" },
         { OUTCOME_DATA_UNAVAILABLE, "what=rows", ": the data (rows) is not here; publish it" },
         { OUTCOME_DATA_UNAVAILABLE, "asked=3", ": the data is not here, nor at 3 peers that" },

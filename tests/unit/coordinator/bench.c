@@ -176,10 +176,13 @@ static void answer_input(struct bench *b, size_t i) {
         static const struct input_facts facts = { .format = "sqlite",
                                                   .path = "x.data",
                                                   .length = 4096 };
+        static const struct input_failure missing = { .code = OUTCOME_DATA_UNAVAILABLE,
+                                                      .asked = 2,
+                                                      .who = "one silent" };
         uint64_t id = b->input.items[i].id;
 
         bench_list_drop(&b->input, i);
-        host_role.input(b->host, id, b->is_missing ? NULL : &facts, OUTCOME_DATA_UNAVAILABLE,
+        host_role.input(b->host, id, b->is_missing ? NULL : &facts, b->is_missing ? &missing : NULL,
                         b->now);
 }
 

@@ -122,6 +122,7 @@ static void test_missing_data(void **state) {
         m = bench_expect(b, stream, BODY(FAILURE));
         assert_non_null(m);
         assert_int_equal(m->failure->problem->code, OUTCOME_DATA_UNAVAILABLE);
+        assert_non_null(strstr(m->failure->problem->detail, " asked=2 who=one silent"));
         assert_int_equal(b->n_input_cancelled, 1);
         assert_int_equal(b->governor.promised, 0);
         bench_done(b);

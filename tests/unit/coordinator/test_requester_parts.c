@@ -189,6 +189,7 @@ static void test_a_failed_input_is_let_go(void **state) {
         struct hash_value roots[2] = { { { 1 } }, { { 2 } } };
         struct input_facts facts = { .format = "sqlite", .path = "x", .length = 1 };
         struct coordinator *c = coordinator_new(&settings_default, &self, 1);
+        const struct input_failure nobody = { .code = OUTCOME_DATA_UNAVAILABLE };
         struct inputs seen = {};
 
         for (unsigned i = 0; i < 2; i++) {
@@ -204,13 +205,66 @@ static void test_a_failed_input_is_let_go(void **state) {
         pump(c, &seen);
         assert_int_equal(seen.n_asked, 2);
         coordinator_input_ready(c, seen.asked[0], &facts, NSEC_PER_SEC);
-        coordinator_input_failed(c, seen.asked[1], OUTCOME_DATA_UNAVAILABLE, NSEC_PER_SEC);
+        coordinator_input_failed(c, seen.asked[1], &nobody, NSEC_PER_SEC);
         pump(c, &seen);
         assert_int_equal(seen.n_cancelled, 2); /* each once */
         assert_int_equal(seen.cancelled[0] + seen.cancelled[1], seen.asked[0] + seen.asked[1]);
         coordinator_free(c);
 }
 
-TEST_MAIN(cmocka_unit_test(test_planner), cmocka_unit_test(test_a_failed_input_is_let_go),
+/* Others are asked for what is not here; not for what is no matter of theirs. */
+static void test_search_by_data_class(void **state) {
+        static const struct {
+                const char *data_class;
+                bool searches;
+        } rows[] = {
+                { "", true }, { "public", true }, { "internal", false }, { "sensitive", false }
+        };
+        static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
+        static const struct peer_id self = { .len = 38, .bytes = { 0, 36, 8, 1, 18, 32 } };
+
+        FOREACH_CASE (c, rows) {
+                Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+                Types__Input input = TYPES__INPUT__INIT, *list = &input;
+                struct hash_value root = { { 7 } };
+                struct coordinator *core = coordinator_new(&settings_default, &self, 1);
+                struct action a = {};
+                unsigned n = 0;
+
+                input.name = (char *) "t";
+                input.root = (ProtobufCBinaryData){ HASH_SIZE, root.bytes };
+                request.sql = (char *) "SELECT 1";
+                request.data_class = (char *) c->data_class;
+                request.inputs = &list;
+                request.n_inputs = 1;
+                coordinator_clock(core, NSEC_PER_SEC, INT64_C(1790000000000000));
+                coordinator_start(core, NSEC_PER_SEC);
+                coordinator_submit(core, 1, &request, &entropy, NSEC_PER_SEC);
+                while (coordinator_output(core, &a)) {
+                        if (a.type == ACTION_INPUT && ++n)
+                                assert_int_equal(a.n, c->searches ? INPUT_SEARCH : 0);
+                        action_done(&a);
+                }
+                assert_int_equal(n, 1);
+                coordinator_free(core);
+        }
+}
+
+static void test_failure_detail(void **state) {
+        const struct input_failure f = { .asked = 3, .who = "one silent, two silent" };
+        struct hash_value root = { { 0xab } };
+        char detail[512], text[700], hex[2 * HASH_SIZE + 1];
+
+        hex_encode(hash_bytes(&root), hex);
+        input_failure_detail(&f, &root, detail, sizeof(detail));
+        (void) outcome_detail_text(OUTCOME_DATA_UNAVAILABLE, BYTES_STR(detail), text, sizeof(text));
+        assert_non_null(strstr(text, hex));
+        assert_non_null(strstr(text, "nor at 3 peers that were asked: one silent, two silent; "));
+        input_failure_detail(&(struct input_failure){}, &root, detail, sizeof(detail));
+        assert_int_equal(strlen(detail), 5 + 2 * HASH_SIZE);
+}
+
+TEST_MAIN(cmocka_unit_test(test_search_by_data_class), cmocka_unit_test(test_failure_detail),
+          cmocka_unit_test(test_planner), cmocka_unit_test(test_a_failed_input_is_let_go),
           cmocka_unit_test(test_retry_budget), cmocka_unit_test(test_retry_pause),
           cmocka_unit_test(test_voters))

@@ -1,0 +1,29 @@
+#pragma once
+
+/* What became of one ACTION_INPUT. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/crypto/hash.h"
+
+/* A dataset that is here, checked against its root and pinned until ACTION_INPUT_CANCEL. */
+struct input_facts {
+        const char *format, *path; /* path below the worker's dataset directory */
+        struct bytes options, schema;
+        uint64_t length, fetched;
+        bool is_public;
+};
+
+/* Or it could not be had. */
+struct input_failure {
+        unsigned code;  /* OUTCOME_DATA_UNAVAILABLE or OUTCOME_LIMIT */
+        unsigned asked; /* peers, none of which had all of it */
+        /* They, as people know them, and what each did: "…Xb7dQ2Wz silent, …"; may be "". */
+        char who[320];
+};
+/* "root=… asked=2 who=…": the facts of DATA_UNAVAILABLE, cut to `size`. */
+void input_failure_detail(const struct input_failure *f, const struct hash_value *root, char *ret,
+                          size_t size);
