@@ -459,7 +459,9 @@ static void jobs_enlist(Coordinator__Jobs_Service *service, const Coordinator__W
                                       .slots = in->slots,
                                       .memory = in->memory,
                                       .missing = in->missing_layers,
-                                      .n_missing = in->n_missing_layers };
+                                      .n_missing = in->n_missing_layers,
+                                      .problems = in->problems,
+                                      .n_problems = in->n_problems };
         struct link *link = call_link(call);
 
         reply.datasets = s->cache_path;

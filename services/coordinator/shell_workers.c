@@ -153,6 +153,8 @@ void shell_worker_enlist(struct shell *s, struct link *link, const struct worker
                 w->engines[w->n_engines++] = xstrdup(f->engines[i]);
         for (size_t i = 0; i < f->n_missing && i < NOTES_MAX; i++)
                 w->notes[w->n_notes++] = xasprintf("sandbox layer missing: %s", f->missing[i]);
+        for (size_t i = 0; i < f->n_problems && w->n_notes < NOTES_MAX; i++)
+                w->notes[w->n_notes++] = xstrdup(f->problems[i]);
         log_notice("worker %s enlisted: %u slots", w->name, w->slots);
         tell_capacity(s);
 }

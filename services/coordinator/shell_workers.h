@@ -11,8 +11,8 @@ struct worker_facts {
         size_t n_engines;
         uint32_t slots;
         uint64_t memory;
-        char *const *missing;
-        size_t n_missing;
+        char *const *missing, *const *problems;
+        size_t n_missing, n_problems;
 };
 /* The link of the idlest worker that has an engine whose class begins so ("": any), and
  * that class, valid until it enlists anew. NULL: none. */

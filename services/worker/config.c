@@ -16,5 +16,7 @@ const struct config_key worker_config_keys[] = {
                     "inputs up to 64M that are kept in memory between jobs"),
         CONFIG_STRING(worker_config, executor, "executor", "",
                       "path of quorate-executor; empty: beside this program, or where installed"),
+        CONFIG_STRING(worker_config, duckdb, "duckdb", "",
+                      "path of DuckDB's library; empty: where it is looked for; none: no DuckDB"),
         {},
 };

@@ -11,7 +11,7 @@ struct worker_config {
         nsec_t cpu, wall;          /* likewise */
         uint64_t spool_job, spool; /* one job, all jobs */
         uint64_t inputs;           /* small inputs kept in memory, all together */
-        char *executor;
+        char *executor, *duckdb;
 };
 
 extern const struct config_key worker_config_keys[];

@@ -376,10 +376,10 @@ static void send_first_parts(struct job *j) {
 
 static int begin_executor(struct job *j) {
         struct worker *w = j->worker;
-        struct zygote_use *z = pool_take(w);
+        struct zygote_use *z = pool_take(j->pool);
         int r;
 
-        if (!z)
+        if (!z || pool_of(w, j->job->engine) != j->pool) /* it may be another class by now */
                 return error_origin(-EAGAIN);
         j->begin.id = j->id;
         j->begin.spool_fd = j->spool.file.write_fd;
@@ -485,7 +485,8 @@ static void start(struct job *j) {
         struct worker *w = j->worker;
         int r;
 
-        if (strcmp(j->job->engine, "") != 0 && strncmp(j->job->engine, "sqlite", 6) != 0) {
+        j->pool = pool_of(w, j->job->engine);
+        if (!j->pool) {
                 job_fail(j, OUTCOME_REFUSED, "rule=engine", "no such engine here");
                 return;
         }

@@ -19,6 +19,7 @@ struct job {
         struct list in_worker;
         struct worker *worker;
         struct channel *channel;
+        struct pool *pool;         /* of its engine */
         struct zygote_use *zygote; /* valid while is_running */
         uint64_t id;
         struct unpacked message;

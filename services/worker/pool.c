@@ -1,8 +1,10 @@
-/* Zygotes: one in use, replaced after 256 jobs or 10 minutes as soon as the next is
+/* Zygotes: of each engine one in use, replaced after 256 jobs or 10 minutes as soon as the next is
  * ready, or at once when a child was killed by a signal; an old one ends when its
  * last executor has. No job waits for either, except after a signal. */
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -23,7 +25,7 @@ static void use_free(struct zygote_use *z) {
 }
 
 static void zygote_gone(struct zygote_use *z) {
-        struct worker *w = z->worker;
+        struct worker *w = z->pool->worker;
 
         log_warning("zygote %d of engine %s is gone", (int) z->zygote->pid, z->zygote->engine);
         job_zygote_gone(w, z);
@@ -32,17 +34,17 @@ static void zygote_gone(struct zygote_use *z) {
 
 static int on_zygote(void *userdata, uint32_t events) {
         struct zygote_use *z = userdata;
-        struct worker *w = z->worker;
+        struct pool *p = z->pool;
         struct executor_event e;
         int r;
 
         while ((r = executor_next_event(z->zygote, &e)) == EXECUTOR_OK) {
                 if (e.kind == EXECUTOR_ENDED || e.error)
                         z->n_running--;
-                job_on_event(w, &e);
+                job_on_event(p->worker, &e);
         }
         if (r == EXECUTOR_E_MORE) {
-                if (z->n_running == 0 && list_first(&w->zygotes) != &z->in_pool)
+                if (z->n_running == 0 && list_first(&p->zygotes) != &z->in_pool)
                         retire(z);
                 return 0;
         }
@@ -50,29 +52,43 @@ static int on_zygote(void *userdata, uint32_t events) {
         return 0;
 }
 
-static void complain(const struct worker *w) {
-        log_error("cannot start %s: check that it is installed and may be run", w->executor);
+static void complain(const struct pool *p) {
+        log_error("cannot start %s --zygote %s: check that it is installed and may be run",
+                  p->worker->executor, p->name);
 }
 
-static struct zygote_use *use_new(struct worker *w, struct executor_zygote *zygote) {
+/* The library of an engine may be replaced on disk while we run: answers of the new one are
+ * not of the class that jobs were promised. */
+static void take_class(struct pool *p, const char *class) {
+        bool is_other = p->class[0] && strcmp(p->class, class) != 0;
+
+        if (is_other)
+                log_notice("engine %s is now %s", p->class, class);
+        (void) snprintf(p->class, sizeof(p->class), "%s", class);
+        if (is_other)
+                worker_enlist(p->worker);
+}
+
+static struct zygote_use *use_new(struct pool *p, struct executor_zygote *zygote) {
         struct zygote_use *z = xnew(struct zygote_use);
 
         list_init(&z->in_pool);
-        z->worker = w;
-        z->born = loop_now(w->ctx->loop);
+        z->pool = p;
+        z->born = loop_now(p->worker->ctx->loop);
         z->zygote = zygote;
-        if (loop_add_io(w->ctx->loop, z->zygote->fd, EPOLLIN, on_zygote, z, &z->io)) {
+        if (loop_add_io(p->worker->ctx->loop, z->zygote->fd, EPOLLIN, on_zygote, z, &z->io)) {
                 use_free(z);
                 return NULL;
         }
-        list_push_front(&w->zygotes, &z->in_pool);
-        w->stats.zygotes++;
+        list_push_front(&p->zygotes, &z->in_pool);
+        p->worker->stats.zygotes++;
+        take_class(p, z->zygote->engine);
         return z;
 }
 
 static bool is_due(const struct zygote_use *z) {
         return z->zygote->n_begun >= POOL_JOBS_MAX ||
-               nsec_sub(loop_now(z->worker->ctx->loop), z->born) >= POOL_TIME_MAX;
+               nsec_sub(loop_now(z->pool->worker->ctx->loop), z->born) >= POOL_TIME_MAX;
 }
 
 /* Not a moment longer. */
@@ -81,49 +97,49 @@ static bool is_spent(const struct zygote_use *z) {
 }
 
 static int on_reap(void *userdata) {
-        struct worker *w = userdata;
+        struct pool *p = userdata;
 
-        w->retired = executor_zygote_free(w->retired);
+        p->retired = executor_zygote_free(p->retired);
         return 0;
 }
 
 /* It ends while later jobs run, and is reaped then. */
 static void retire(struct zygote_use *z) {
-        struct worker *w = z->worker;
+        struct pool *p = z->pool;
 
         z->io = loop_source_free(z->io);
-        executor_zygote_free(w->retired);
-        w->retired = TAKE(z->zygote);
-        executor_zygote_retire(w->retired);
-        (void) loop_timer_set(w->reap, nsec_add(loop_now(w->ctx->loop), REAP_AFTER));
+        executor_zygote_free(p->retired);
+        p->retired = TAKE(z->zygote);
+        executor_zygote_retire(p->retired);
+        (void) loop_timer_set(p->reap, nsec_add(loop_now(p->worker->ctx->loop), REAP_AFTER));
         use_free(z);
 }
 
 /* The next zygote, if it is ready within `timeout`. */
-static struct zygote_use *replace(struct worker *w, nsec_t timeout) {
+static struct zygote_use *replace(struct pool *p, nsec_t timeout) {
         int r = EXECUTOR_OK;
 
-        if (!w->next)
-                r = executor_zygote_spawn(w->executor, "sqlite", &w->next);
+        if (!p->next)
+                r = executor_zygote_spawn(p->worker->executor, p->name, &p->next);
         if (r == EXECUTOR_OK)
-                r = executor_zygote_wait(w->next, timeout);
+                r = executor_zygote_wait(p->next, timeout);
         if (r == EXECUTOR_OK)
-                return use_new(w, TAKE(w->next));
+                return use_new(p, TAKE(p->next));
         if (r != EXECUTOR_E_TIMEOUT || timeout > 0) {
-                complain(w);
-                w->next = executor_zygote_free(w->next);
+                complain(p);
+                p->next = executor_zygote_free(p->next);
         }
         return NULL;
 }
 
-struct zygote_use *pool_take(struct worker *w) {
-        struct list *first = list_first(&w->zygotes);
+struct zygote_use *pool_take(struct pool *p) {
+        struct list *first = list_first(&p->zygotes);
         struct zygote_use *z = first ? LIST_ENTRY(first, struct zygote_use, in_pool) : NULL;
         struct zygote_use *fresh;
 
         if (z && !is_due(z) && !is_spent(z))
                 return z;
-        fresh = replace(w, z && !is_spent(z) ? 0 : START_TIMEOUT);
+        fresh = replace(p, z && !is_spent(z) ? 0 : START_TIMEOUT);
         if (!fresh)
                 return z && !is_spent(z) ? z : NULL;
         if (z && z->n_running == 0)
@@ -131,18 +147,56 @@ struct zygote_use *pool_take(struct worker *w) {
         return fresh;
 }
 
-int pool_start(struct worker *w) {
-        int r = loop_add_timer(w->ctx->loop, on_reap, w, &w->reap);
+static bool is_of_engine(const struct pool *p, const char *engine) {
+        size_t n = strcspn(p->class, "/");
 
-        if (r)
-                return r;
-        return replace(w, START_TIMEOUT) ? 0 : error_origin(-ENOEXEC);
+        return strlen(engine) == n && strncmp(p->class, engine, n) == 0;
 }
 
-void pool_stop(struct worker *w) {
-        while (!list_is_empty(&w->zygotes))
-                use_free(LIST_ENTRY(list_first(&w->zygotes), struct zygote_use, in_pool));
-        w->next = executor_zygote_free(w->next);
-        w->retired = executor_zygote_free(w->retired);
-        w->reap = loop_source_free(w->reap);
+struct pool *pool_of(struct worker *w, const char *engine) {
+        for (size_t i = 0; i < w->n_pools; i++) {
+                struct pool *p = &w->pools[i];
+
+                if (p->class[0] &&
+                    (!engine[0] || strcmp(p->class, engine) == 0 || is_of_engine(p, engine)))
+                        return p;
+        }
+        return NULL;
+}
+
+static int pool_start(struct pool *p) {
+        int r = loop_add_timer(p->worker->ctx->loop, on_reap, p, &p->reap);
+
+        if (r == 0 && !replace(p, START_TIMEOUT))
+                log_warning("engine %s does not run here", p->name);
+        return r;
+}
+
+int pools_start(struct worker *w, char *const *names, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; i < n && i < POOLS_MAX && r == 0; i++) {
+                struct pool *p = &w->pools[w->n_pools++];
+
+                p->worker = w;
+                p->name = xstrdup(names[i]);
+                list_init(&p->zygotes);
+                r = pool_start(p);
+        }
+        return r || pool_of(w, "") ? r : error_origin(-ENOEXEC);
+}
+
+static void pool_stop(struct pool *p) {
+        while (!list_is_empty(&p->zygotes))
+                use_free(LIST_ENTRY(list_first(&p->zygotes), struct zygote_use, in_pool));
+        p->next = executor_zygote_free(p->next);
+        p->retired = executor_zygote_free(p->retired);
+        p->reap = loop_source_free(p->reap);
+        free(p->name);
+}
+
+void pools_stop(struct worker *w) {
+        for (size_t i = 0; i < w->n_pools; i++)
+                pool_stop(&w->pools[i]);
+        w->n_pools = 0;
 }

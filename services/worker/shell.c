@@ -72,41 +72,79 @@ static void on_enlisted(void *userdata, const struct rpc_result *result) {
         log_info("enlisted with %u slots", (unsigned) worker_config_of(w)->slots);
 }
 
-static size_t list_missing(const struct executor_zygote *z, char *copy, size_t size, char **ret,
-                           size_t max) {
-        char *save = NULL;
-        size_t n = 0;
+#define LISTED_MAX 24
 
-        (void) snprintf(copy, size, "%s", z->missing_layers);
-        for (char *t = strtok_r(copy, ", ", &save); t && n + 1 < max;
-             t = strtok_r(NULL, ", ", &save))
-                ret[n++] = t;
-        if (!group_is_possible())
-                ret[n++] = (char *) "cgroup";
-        return n;
+struct listed {
+        char *items[LISTED_MAX];
+        size_t n;
+};
+
+static void list_add(struct listed *l, const char *text) {
+        for (size_t i = 0; i < l->n; i++)
+                if (strcmp(l->items[i], text) == 0)
+                        return;
+        if (l->n < LISTED_MAX)
+                l->items[l->n++] = xstrdup(text);
 }
 
-static void enlist(void *userdata) {
-        struct worker *w = userdata;
+static void list_clear(struct listed *l) {
+        for (size_t i = 0; i < l->n; i++)
+                free(l->items[i]);
+}
+
+static void list_missing(const struct pool *p, struct listed *ret) {
+        const struct list *first = list_first(&p->zygotes);
+        char copy[128], *save = NULL;
+
+        if (!first)
+                return;
+        (void) snprintf(copy, sizeof(copy), "%s",
+                        LIST_ENTRY(first, struct zygote_use, in_pool)->zygote->missing_layers);
+        for (char *t = strtok_r(copy, ", ", &save); t; t = strtok_r(NULL, ", ", &save))
+                list_add(ret, t);
+}
+
+static void list_problem(const struct pool *p, struct listed *ret) {
+        char text[256];
+
+        (void) snprintf(text, sizeof(text),
+                        "engine %.100s does not start; the worker's log says why", p->name);
+        list_add(ret, text);
+}
+
+void worker_enlist(struct worker *w) {
         const struct worker_config *config = worker_config_of(w);
         Coordinator__WorkerHello hello = COORDINATOR__WORKER_HELLO__INIT;
-        struct zygote_use *z = pool_take(w);
-        char name[64], copy[128], *missing[16], *engines[1];
+        CLEANUP(list_clear) struct listed engines = {}, missing = {}, problems = {};
+        char name[64];
 
-        if (!z)
+        if (!w->jobs_client)
                 return;
+        for (size_t i = 0; i < w->n_pools; i++) {
+                list_missing(&w->pools[i], &missing);
+                if (w->pools[i].class[0])
+                        list_add(&engines, w->pools[i].class);
+                else
+                        list_problem(&w->pools[i], &problems);
+        }
+        if (!group_is_possible())
+                list_add(&missing, "cgroup");
         (void) snprintf(name, sizeof(name), "worker.%d", (int) getpid());
-        engines[0] = z->zygote->engine;
         hello.name = name;
-        hello.engines = engines;
-        hello.n_engines = 1;
+        hello.engines = engines.items;
+        hello.n_engines = engines.n;
         hello.slots = (uint32_t) config->slots;
         hello.memory = config->slots * config->memory;
-        hello.n_missing_layers =
-                list_missing(z->zygote, copy, sizeof(copy), missing, ELEMENTSOF(missing));
-        hello.missing_layers = missing;
+        hello.missing_layers = missing.items;
+        hello.n_missing_layers = missing.n;
+        hello.problems = problems.items;
+        hello.n_problems = problems.n;
         hello.pid = (uint64_t) getpid();
         (void) rpc_call(w->jobs_client, "Enlist", &hello, ENLIST_TIMEOUT, on_enlisted, w);
+}
+
+static void on_coordinator(void *userdata) {
+        worker_enlist(userdata);
 }
 
 static void on_open(struct channel *c, void *userdata, const char *name, struct bytes metadata) {
@@ -122,7 +160,7 @@ static int connect_coordinator(struct worker *w) {
         if (r)
                 return error_fold(r);
         w->jobs_client = rpc_client_new(bus_client_link(w->bus), &coordinator__jobs__descriptor);
-        rpc_client_watch(w->jobs_client, enlist, NULL, w);
+        rpc_client_watch(w->jobs_client, on_coordinator, NULL, w);
         return 0;
 }
 
@@ -151,6 +189,20 @@ static int open_state(struct worker *w) {
         return 0;
 }
 
+/* SQLite is linked in; DuckDB is there where its library is. */
+static int start_engines(struct worker *w) {
+        const char *duckdb = worker_config_of(w)->duckdb;
+        CLEANUP(list_clear) struct listed names = {};
+        char name[4096 + 16];
+
+        list_add(&names, "sqlite");
+        if (duckdb[0] && strcmp(duckdb, "none") != 0) {
+                (void) snprintf(name, sizeof(name), "duckdb:%s", duckdb);
+                list_add(&names, name);
+        }
+        return pools_start(w, names.items, names.n);
+}
+
 int shell_start(struct service_context *ctx, void **ret) {
         struct worker *w = xnew(struct worker);
         int r;
@@ -159,7 +211,6 @@ int shell_start(struct service_context *ctx, void **ret) {
         w->state_directory = -1;
         w->by_id = map_new(0);
         w->groups = map_new(0);
-        list_init(&w->zygotes);
         list_init(&w->jobs);
         inputs_init(&w->inputs, worker_config_of(w)->inputs);
         metrics_register(ctx->metrics, NULL, metrics, &w->stats);
@@ -168,7 +219,7 @@ int shell_start(struct service_context *ctx, void **ret) {
         groups_clean();
         r = open_state(w);
         if (r == 0)
-                r = pool_start(w); /* before ZeroMQ has threads */
+                r = start_engines(w); /* before ZeroMQ has threads */
         if (r == 0)
                 r = connect_coordinator(w);
         return r;
@@ -189,9 +240,9 @@ void *shell_stop(struct service_context *ctx, void *s) {
                 return NULL;
         w->is_draining = false;
         jobs_stop(w);
-        rpc_client_free(w->jobs_client);
+        w->jobs_client = rpc_client_free(w->jobs_client);
         bus_client_free(w->bus);
-        pool_stop(w);
+        pools_stop(w);
         groups_done(w);
         inputs_done(&w->inputs);
         map_free(w->by_id);

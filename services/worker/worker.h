@@ -13,16 +13,27 @@
 #include "services/worker/inputs.h"
 #include "services/worker/spool.h"
 
+#define POOLS_MAX       4
 #define POOL_JOBS_MAX   256
 #define POOL_JOBS_SPARE 32 /* while the next one starts */
 #define POOL_TIME_MAX   (600 * NSEC_PER_SEC)
 #define REPORT_QUEUE    (256u << 10) /* bytes waiting for credit, above which no batch is read */
 #define FETCHES_MAX     4
 
+/* The zygotes of one engine. */
+struct pool {
+        struct worker *worker;
+        char *name; /* as quorate-executor is told: "sqlite", "duckdb:/path/libduckdb.so" */
+        struct list zygotes; /* the first is the one in use */
+        struct executor_zygote *next, *retired;
+        struct loop_source *reap;
+        char class[sizeof(((struct executor_zygote *) NULL)->engine)]; /* "": it never started */
+};
+
 /* One zygote, the one in use or one whose last jobs are still running. */
 struct zygote_use {
         struct list in_pool;
-        struct worker *worker;
+        struct pool *pool;
         struct executor_zygote *zygote;
         struct loop_source *io;
         nsec_t born;
@@ -38,9 +49,8 @@ struct worker {
         struct bus_client *bus;
         struct rpc_client *jobs_client;
         struct channel_acceptor acceptor;
-        struct list zygotes; /* the first is the one in use */
-        struct executor_zygote *next, *retired;
-        struct loop_source *reap;
+        struct pool pools[POOLS_MAX];
+        size_t n_pools;
         struct list jobs;
         struct map *groups; /* id -> struct cgroup of an executor whose job has gone */
         struct map *by_id;  /* id -> struct job, while its executor lives */
@@ -58,10 +68,19 @@ static inline const struct worker_config *worker_config_of(const struct worker *
 }
 
 /* ---- pool.c ---- */
-int pool_start(struct worker *w); /* 0, or a fault that was logged */
-void pool_stop(struct worker *w);
-/* The zygote to begin on, replaced when it is due. NULL: none can be started. */
-struct zygote_use *pool_take(struct worker *w);
+/* One for each name. An engine that does not start is told in the log and at Enlist; a fault
+ * (logged) when none does. */
+int pools_start(struct worker *w, char *const *names, size_t n);
+void pools_stop(struct worker *w);
+/* Whose jobs are of this engine class; "": the first one's; "sqlite": that engine's, whatever
+ * its class. NULL: of none that runs here. */
+struct pool *pool_of(struct worker *w, const char *engine);
+/* The zygote to begin on, replaced when it is due. NULL: none can be started, or the engine
+ * that starts now is another class than it was: then the coordinator is told. */
+struct zygote_use *pool_take(struct pool *p);
+
+/* ---- shell.c ---- */
+void worker_enlist(struct worker *w); /* says what runs here, again when it has changed */
 
 /* ---- group.c ---- */
 bool group_is_possible(void);

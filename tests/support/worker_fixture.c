@@ -28,6 +28,8 @@ static void jobs_enlist(Coordinator__Jobs_Service *base, const Coordinator__Work
 
         c->worker = call_link(call);
         (void) snprintf(c->engine, sizeof(c->engine), "%s", in->engines[0]);
+        c->n_engines = (unsigned) in->n_engines;
+        c->n_problems = (unsigned) in->n_problems;
         c->missing = (unsigned) in->n_missing_layers;
         c->slots = in->slots;
         (void) snprintf(datasets, sizeof(datasets), "%s/datasets", c->folder);
@@ -258,7 +260,7 @@ void submit(struct coordinator *c, struct seen *s, const struct wanted *want) {
 
         *s = (struct seen){};
         frame_reader_init(&s->frames, 20 << 20);
-        job.engine = c->engine;
+        job.engine = want->engine ? (char *) want->engine : c->engine;
         job.sql = (char *) want->sql;
         limits.wall_ms = want->wall_ms;
         limits.memory = want->memory;

@@ -22,7 +22,7 @@ struct coordinator {
         struct link *worker;
         pid_t pid;
         char engine[96];
-        unsigned missing, slots;
+        unsigned missing, slots, n_engines, n_problems;
 };
 
 /* One job as the coordinator sees it. */
@@ -43,7 +43,7 @@ struct seen {
 };
 
 struct wanted {
-        const char *sql, *path;
+        const char *sql, *path, *engine; /* engine NULL: the first that was enlisted */
         uint64_t length, wall_ms, memory;
         uint32_t form;
         bool stream;

@@ -415,6 +415,42 @@ static void test_zygote_hangs(void **state) {
         finish(shared, &s);
 }
 
+/* Jobs go to the zygote of their class; of other classes there is none. */
+static void test_engines(void **state) {
+        struct wanted want = { .sql = "SELECT 42", .engine = "sqlite" };
+        static const char *const others[] = { "duckdb", "sqlite/0/0", "sqlit" };
+        struct seen s;
+
+        submit(shared, &s, &want);
+        assert_true(wait_for(shared, &s.is_committed));
+        finish(shared, &s);
+        FOREACH_CASE (other, others) {
+                want.engine = *other;
+                submit(shared, &s, &want);
+                assert_true(wait_for(shared, &s.is_failed));
+                assert_int_equal(s.outcome, OUTCOME_REFUSED);
+                assert_string_equal(s.detail, "rule=engine");
+                finish(shared, &s);
+        }
+}
+
+/* An engine that does not start is reported, and jobs of the others run. */
+static void test_engine_fails(void **state) {
+        struct wanted want = { .sql = "SELECT 42" };
+        struct coordinator *c;
+        struct seen s;
+
+        (void) setenv("QUORATE_WORKER_DUCKDB", "/nowhere/libduckdb.so", 1);
+        c = coordinator_new();
+        (void) unsetenv("QUORATE_WORKER_DUCKDB");
+        assert_int_equal(c->n_engines, 1);
+        assert_int_equal(c->n_problems, 1);
+        submit(c, &s, &want);
+        assert_true(wait_for(c, &s.is_committed));
+        finish(c, &s);
+        coordinator_free(c);
+}
+
 static int start(void **state) {
         return !(shared = coordinator_new());
 }
@@ -432,6 +468,7 @@ int main(void) {
                 cmocka_unit_test(test_zygote_hangs),  cmocka_unit_test(test_large),
                 cmocka_unit_test(test_large_changed), cmocka_unit_test(test_large_replaced),
                 cmocka_unit_test(test_no_files),      cmocka_unit_test(test_no_groups),
+                cmocka_unit_test(test_engines),       cmocka_unit_test(test_engine_fails),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
