@@ -21,17 +21,21 @@ uint64_t candidate_claim(struct bytes text) {
         return load_be64(h.bytes) | 1;
 }
 
-bool candidate_may_run(const struct candidate *c, const uint64_t *engines, size_t n_engines,
+bool candidate_admits(const struct candidate *c, uint32_t data_class) {
+        return !c->claims.is_known || (c->claims.data_classes >> data_class & 1);
+}
+
+bool candidate_may_run(const struct candidate *c, const char *const *engines, size_t n_engines,
                        uint32_t data_class) {
         const struct candidate_claims *claims = &c->claims;
 
         if (!claims->is_known)
                 return true;
-        if (!(claims->data_classes >> data_class & 1))
+        if (!candidate_admits(c, data_class))
                 return false;
         for (size_t i = 0; i < n_engines; i++)
                 for (size_t k = 0; k < claims->n_engines; k++)
-                        if (claims->engines[k] == engines[i])
+                        if (strcmp(claims->engines[k], engines[i]) == 0)
                                 return true;
         return false;
 }

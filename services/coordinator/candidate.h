@@ -12,6 +12,7 @@
 #include "common/wire/endpoint.h"
 #include "common/wire/multiaddr.h"
 #include "common/wire/peerid.h"
+#include "services/coordinator/engines.h"
 
 #define CANDIDATES_MAX          256 /* known */
 #define CANDIDATES_PER_JOB      16
@@ -33,9 +34,10 @@ const char *candidate_origin_name(enum candidate_origin o); /* "pinned", … */
 
 /* What it offers, as gossip heard it. */
 struct candidate_claims {
-        bool is_known;                           /* false: the rest is nothing */
-        uint64_t engines[CANDIDATE_ENGINES_MAX]; /* candidate_claim() of class strings */
+        bool is_known; /* false: the rest filters nothing, it is a hint */
+        char engines[CANDIDATE_ENGINES_MAX][ENGINE_TEXT_SIZE]; /* classes */
         size_t n_engines;
+        uint64_t memory; /* bytes of one slot; 0: not said */
         uint32_t free_slots;
         uint32_t data_classes; /* bit n: enum data_class n */
 };
@@ -54,6 +56,7 @@ struct candidate {
 };
 
 /* Whether what it claims fits the job; a host that claims nothing always does. */
-bool candidate_may_run(const struct candidate *c, const uint64_t *engines, size_t n_engines,
+bool candidate_admits(const struct candidate *c, uint32_t data_class);
+bool candidate_may_run(const struct candidate *c, const char *const *engines, size_t n_engines,
                        uint32_t data_class);
 struct candidate *candidate_find(struct candidate *list, size_t n, const struct peer_id *peer);

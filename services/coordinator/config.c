@@ -50,6 +50,9 @@ const struct config_key coordinator_config_keys[] = {
         SIZE(spool_size, "spool-size", "1G", MIB, 1024 * TIB,
              "rows waiting for their check, of one job"),
         BOOL(independence, "independence", "yes", "one voter per subnet and relay"),
+        BOOL(engine_diverse, "engine-diverse", "no",
+             "voters of two engines at least, of queries all engines answer alike"),
+        BOOL(remote_only, "remote-only", "no", "run no query on this machine"),
 
         CONFIG_SECTION("host"),
         BOOL(serve, "serve", "yes", "run jobs for others"),
@@ -113,6 +116,8 @@ static void fill_query(const struct coordinator_config *c, struct query_settings
         q->local_below_us = c->local_below / NSEC_PER_USEC;
         q->spool_bytes = c->spool_size;
         q->independence = c->independence;
+        q->engine_diverse = c->engine_diverse;
+        q->remote_only = c->remote_only;
 }
 
 static void fill_host(const struct coordinator_config *c, struct host_settings *h) {

@@ -22,7 +22,7 @@ struct coordinator_config {
         uint64_t replicas, quorum, max_replicas, jobs_max;
         nsec_t dial_timeout, silence, attempt, job_timeout, local_below;
         uint64_t spool_size;
-        bool independence;
+        bool independence, engine_diverse, remote_only;
 
         /* [host] */
         bool serve;

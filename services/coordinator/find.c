@@ -12,13 +12,23 @@
 #define DRAW_TIMEOUT 1000 /* ms */
 
 size_t job_engines(const struct job *j, const char **ret) {
-        size_t n = j->request->n_engines;
+        for (size_t i = 0; i < j->classes.n; i++)
+                ret[i] = j->classes.list[i];
+        return j->classes.n;
+}
 
-        for (size_t i = 0; i < n; i++)
-                ret[i] = j->request->engines[i];
-        if (n == 0 && j->engine)
-                ret[n++] = j->engine;
-        return n;
+/* What gossip is asked for: one class, any build of one engine, or whatever there is. */
+static size_t engines_to_find(const struct job *j, const char **ret, char name[ENGINE_TEXT_SIZE]) {
+        struct bytes engine = engine_name(j->engine);
+
+        if (j->comparison == COMPARISON_CLASS || j->request->n_engines > 0)
+                return job_engines(j, ret);
+        if (j->comparison != COMPARISON_ENGINE || engine.len >= ENGINE_TEXT_SIZE)
+                return 0;
+        memcpy(name, engine.data, engine.len);
+        name[engine.len] = 0;
+        ret[0] = name;
+        return 1;
 }
 
 static bool insists(const struct job *j) {
@@ -28,17 +38,19 @@ static bool insists(const struct job *j) {
 /* Hosts asked for by name are known or not; the others are the more the better. */
 static bool has_enough(const struct job *j) {
         return j->request->n_hosts > 0 ||
-               j->n_prospects >= j->rule.replicas + SET_OF(j)->offer_extra;
+               (j->n_prospects >= j->rule.replicas + SET_OF(j)->offer_extra &&
+                j->classes.engines >= j->rule.engines);
 }
 
 bool job_wants_more(const struct job *j) {
         return RQ_OF(j)->has_discovery && !has_enough(j) && job_would_be_grid(j);
 }
 
-static void fill_draw(const struct job *j, const char **engines, Gossip__DrawRequest *ret) {
+static void fill_draw(const struct job *j, const char **engines, char name[ENGINE_TEXT_SIZE],
+                      Gossip__DrawRequest *ret) {
         gossip__draw_request__init(ret);
         ret->engines = (char **) engines;
-        ret->n_engines = job_engines(j, engines);
+        ret->n_engines = engines_to_find(j, engines, name);
         ret->data_class = (char *) data_class_name(j->data_class);
         ret->region = (char *) SET_OF(j)->region;
         ret->min_slots = 1;
@@ -49,9 +61,10 @@ static void fill_draw(const struct job *j, const char **engines, Gossip__DrawReq
 void job_find(struct job *j, nsec_t now) {
         const char *engines[DESCRIPTOR_CLASSES_MAX];
         CLEANUP(buffer_donep) struct buffer b = {};
+        char name[ENGINE_TEXT_SIZE];
         Gossip__DrawRequest draw;
 
-        fill_draw(j, engines, &draw);
+        fill_draw(j, engines, name, &draw);
         buffer_init(&b, 1u << 16);
         wire_pack(&b, &draw.base);
         j->stage = JOB_FINDING;
@@ -109,8 +122,17 @@ const char *job_why_nobody(const struct job *j, char ret[DETAIL_MAX]) {
         const char *engines[DESCRIPTOR_CLASSES_MAX];
         size_t n = job_engines(j, engines);
 
-        if (j->request->n_hosts > 0 && j->n_prospects == 0)
+        if (j->n_prospects > 0 && j->classes.engines < j->rule.engines)
+                (void) snprintf(ret, DETAIL_MAX,
+                                "two engines are to agree, and hosts of %.50s "
+                                "alone are known",
+                                n > 0 ? engines[0] : "one");
+        else if (j->request->n_hosts > 0 && j->n_prospects == 0)
                 (void) strcpy(ret, "none of the hosts that were named is known here");
+        else if (j->n_prospects == 0 && j->classes.unusable > 0)
+                (void) snprintf(ret, DETAIL_MAX, "%u known, all of another class than %.50s%s",
+                                j->classes.unusable, n > 0 ? engines[0] : "?",
+                                n > 1 ? " or another" : "");
         else if (j->has_found)
                 (void) snprintf(ret, DETAIL_MAX, "gossip: %u known, %u unusable for class %.50s%s",
                                 j->found.known, j->found.unusable, n > 0 ? engines[0] : "?",
@@ -121,12 +143,16 @@ const char *job_why_nobody(const struct job *j, char ret[DETAIL_MAX]) {
 }
 
 const char *job_reason(const struct job *j, char ret[REASON_MAX]) {
-        char why[DETAIL_MAX];
         bool is_few = j->has_found && j->n_prospects < job_need(j);
+        bool is_grid = !j->plan.is_local && !j->plan.error && j->classes.n > 0;
+        char why[DETAIL_MAX] = "";
 
+        if (is_few)
+                (void) job_why_nobody(j, why);
+        else if (is_grid || j->classes.unusable > 0)
+                (void) job_say_classes(j, why);
         (void) snprintf(ret, REASON_MAX, "%s: %s%s%s%s", j->plan.reason, j->plan.sentence,
-                        is_few ? " (" : "", is_few ? job_why_nobody(j, why) : "",
-                        is_few ? ")" : "");
+                        *why ? " (" : "", why, *why ? ")" : "");
         return ret;
 }
 

@@ -8,6 +8,7 @@
 #define REASON_MAX 384
 
 size_t job_engines(const struct job *j, const char **ret); /* classes; DESCRIPTOR_CLASSES_MAX */
+unsigned job_need(const struct job *j); /* fewest hosts that can give an answer: job_analyse.c */
 bool job_would_be_grid(const struct job *j); /* if there were hosts enough: job_analyse.c */
 bool job_wants_more(const struct job *j);
 void job_find(struct job *j, nsec_t now); /* begins JOB_FINDING */

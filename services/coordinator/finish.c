@@ -37,10 +37,20 @@ static unsigned votes_for_accepted(const struct job *j) {
         return j->is_accepted && hash_equal(&t.leader, &j->accepted.hash) ? t.first : 0;
 }
 
+/* Of hosts with the same engine class: that another one answers otherwise is nobody's fault. */
+static unsigned votes_of_class(const struct job *j, const struct replica *r) {
+        unsigned n = 0;
+
+        FOREACH_REPLICA (other, j)
+                n += agrees(j, other) && vote_speaks(j, other) &&
+                     strcmp(other->bid.engine, r->bid.engine) == 0;
+        return n;
+}
+
 /* Nobody is incorrect on fewer than q + 1 votes, nor before a re-check. */
 static bool wants_recheck(const struct job *j, const struct replica *r) {
         return r->is_vote && !r->judged && j->state == STATE_VERIFIED && !agrees(j, r) &&
-               votes_for_accepted(j) > j->rule.quorum;
+               votes_for_accepted(j) > j->rule.quorum && votes_of_class(j, r) > j->rule.quorum;
 }
 
 static enum verdict verdict_now(const struct job *j, const struct replica *r) {

@@ -87,23 +87,34 @@ static bool data_class_is_admitted(struct admission *a) {
         return true;
 }
 
-/* An `engine` comparison admits any build of one engine, `class` the exact class:
- * either way the requester lists the classes it admits, best first. */
+/* The first admitted class that is here, of this engine only where one is named. */
+static const char *class_of(const struct core *core, const Grid__Offer *offer, const char *engine) {
+        for (size_t i = 0; i < offer->n_engines; i++)
+                for (size_t k = 0; k < core->n_engines; k++)
+                        if (strcmp(offer->engines[i], core->engines[k]) == 0 &&
+                            (!engine[0] || engine_is_same(core->engines[k], engine)))
+                                return core->engines[k];
+        return NULL;
+}
+
+/* An `engine` comparison admits any build of one engine, `class` the exact class,
+ * `portable` other engines too: in each case the requester lists the classes it admits, best first.
+ */
 static bool engine_is_here(struct admission *a) {
         struct core *core = a->job->host->core;
+        const char *class;
         unsigned comparison = comparison_of(BYTES_STR(a->offer->comparison));
 
         if (!comparison)
                 return refuse(a, OUTCOME_REFUSED, "rule=comparison");
         a->job->offer.comparison = (enum comparison) comparison;
-        for (size_t i = 0; i < a->offer->n_engines; i++)
-                for (size_t k = 0; k < core->n_engines; k++)
-                        if (strcmp(a->offer->engines[i], core->engines[k]) == 0) {
-                                snprintf(a->job->offer.engine, sizeof(a->job->offer.engine), "%s",
-                                         core->engines[k]);
-                                return true;
-                        }
-        return refuse(a, OUTCOME_REFUSED, "rule=engine");
+        class = class_of(core, a->offer, a->offer->prefer);
+        if (!class)
+                class = class_of(core, a->offer, "");
+        if (!class)
+                return refuse(a, OUTCOME_REFUSED, "rule=engine");
+        snprintf(a->job->offer.engine, sizeof(a->job->offer.engine), "%s", class);
+        return true;
 }
 
 static bool limits_fit(struct admission *a) {

@@ -14,6 +14,7 @@
 #include "common/canonical/schema.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
+#include "services/coordinator/classes.h"
 #include "services/coordinator/client.h"
 #include "services/coordinator/hosts.h"
 #include "services/coordinator/planner.h"
@@ -90,7 +91,7 @@ struct job {
         char *sql, *class_name, *engine;
         struct buffer descriptor;
         struct hash_value id, salt;
-        bool has_id, is_ordered, is_journalled;
+        bool has_id, is_ordered, is_portable, is_journalled;
         struct schema *schema;
         enum comparison comparison;
         enum data_class data_class;
@@ -98,6 +99,9 @@ struct job {
         struct refused refused; /* not EXACT: what decides that */
         struct handle run, journal, receipt;
         unsigned n_analyses;
+        unsigned engines_tried;  /* bit i: engine i of the core cannot read the statement */
+        char unread[DETAIL_MAX]; /* what the first of them said */
+        struct classes classes;  /* admitted */
         bool has_slot;
         uint64_t slot_memory;
 

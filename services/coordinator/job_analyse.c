@@ -11,26 +11,31 @@
 #define WORKER_WAIT  (5 * NSEC_PER_SEC) /* a node that has just started has none yet */
 #define ANALYSES_MAX 3 /* an executor may be killed; a query that kills it stops here */
 
-static const char *engine_of(const struct job *j) {
-        const struct core *core = RQ_OF(j)->core;
+static enum data_class data_class_for(const struct job *j) {
+        unsigned asked = data_class_of(BYTES_STR(j->request->data_class));
 
-        for (size_t i = 0; i < j->request->n_engines; i++)
-                for (size_t k = 0; k < core->n_engines; k++)
-                        if (strcmp(j->request->engines[i], core->engines[k]) == 0)
-                                return core->engines[k];
-        return core->n_engines ? core->engines[0] : NULL;
+        if (asked)
+                return asked;
+        for (size_t i = 0; i < j->n_inputs; i++)
+                if (!j->inputs[i].is_public)
+                        return DATA_INTERNAL;
+        return DATA_PUBLIC;
 }
 
 void job_analysing_step(struct job *j, nsec_t now) {
         Worker__Source sources[DESCRIPTOR_DATASETS_MAX], *pointers[DESCRIPTOR_DATASETS_MAX];
         Types__Limits limits;
         Worker__Job w;
-        const char *engine = engine_of(j);
+        const char *engine;
 
         if (j->run.id)
                 return;
+        j->data_class = data_class_for(j);
+        engine = job_choose_engine(j);
         if (!engine) {
-                if (job_due(j, nsec_add(j->began, WORKER_WAIT), now))
+                if (RQ_OF(j)->core->n_engines > 0)
+                        job_no_engine(j, now);
+                else if (job_due(j, nsec_add(j->began, WORKER_WAIT), now))
                         job_fail(j, OUTCOME_INTERNAL, "what=no-worker", now);
                 return;
         }
@@ -51,18 +56,9 @@ static enum comparison comparison_for(const struct job *j) {
 
         if (asked)
                 return asked;
+        if (j->rule.engines > 1)
+                return COMPARISON_PORTABLE;
         return job_is_exact(j) ? COMPARISON_ENGINE : COMPARISON_CLASS;
-}
-
-static enum data_class data_class_for(const struct job *j) {
-        unsigned asked = data_class_of(BYTES_STR(j->request->data_class));
-
-        if (asked)
-                return asked;
-        for (size_t i = 0; i < j->n_inputs; i++)
-                if (!j->inputs[i].is_public)
-                        return DATA_INTERNAL;
-        return DATA_PUBLIC;
 }
 
 static void take_limits(const Types__Limits *l, struct descriptor_limits *ret) {
@@ -72,12 +68,10 @@ static void take_limits(const Types__Limits *l, struct descriptor_limits *ret) {
                                                    l->wall_ms };
 }
 
-static void take_engines(struct job *j, struct descriptor *d) {
-        d->n_classes = j->request->n_engines;
+static void take_engines(const struct job *j, struct descriptor *d) {
+        d->n_classes = j->classes.n;
         for (size_t i = 0; i < d->n_classes; i++)
-                d->classes[i] = BYTES_STR(j->request->engines[i]);
-        if (d->n_classes == 0)
-                d->classes[d->n_classes++] = BYTES_STR(j->engine);
+                d->classes[i] = BYTES_STR(j->classes.list[i]);
 }
 
 static const char *network_of(const struct job *j) {
@@ -142,11 +136,14 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
         const struct planner_facts f = {
                 .prefer = job_prefer(j),
                 .mode = j->rule.mode,
-                .asked_for_check = j->has_asked_check,
+                .asked_for_check = j->has_asked_check || !job_may_run_here(j),
                 .names_hosts = j->request->n_hosts > 0,
                 .is_refused = strcmp(j->class_name, "REFUSED") == 0,
                 .is_incomparable = j->comparison != COMPARISON_CLASS && !job_is_exact(j),
-                .has_workers = RQ_OF(j)->core->n_engines > 0,
+                .is_unportable =
+                        j->comparison == COMPARISON_PORTABLE && job_is_exact(j) && !j->is_portable,
+                .is_uniform = candidates < UINT_MAX && j->rule.engines > 1 &&
+                              j->classes.engines<2, .has_workers = RQ_OF(j)->core->n_engines> 0,
                 .has_private_data = j->data_class != DATA_PUBLIC,
                 .candidates = candidates,
                 .need = job_need(j),
@@ -159,6 +156,7 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
 }
 
 void job_plan(struct job *j) {
+        job_choose_classes(j);
         job_prospects(j);
         j->plan = plan_for(j, j->n_prospects);
 }
@@ -172,25 +170,19 @@ bool job_would_be_grid(const struct job *j) {
 /* ---- What the worker said ---- */
 
 static bool take_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
-        const char *field = "";
-        char detail[DETAIL_MAX];
-
+        j->unread[0] = j->host_text[0] = 0;
+        j->position = -1;
         j->class_name = xstrdup(a->class_name);
         j->sql = xstrdup(a->rewrite[0] ? a->rewrite : j->request->sql);
         j->is_ordered = a->ordered;
+        j->is_portable = a->portable;
         j->comparison = comparison_for(j);
-        j->data_class = data_class_for(j);
         if (a->engine[0]) {
                 free(j->engine);
                 j->engine = xstrdup(a->engine);
         }
         if (schema_decode(BYTES(a->schema.data, a->schema.len), &j->schema)) {
                 job_fail(j, OUTCOME_INTERNAL, "what=schema", now);
-                return false;
-        }
-        if (!write_descriptor(j, &field)) {
-                (void) snprintf(detail, sizeof(detail), "field=%s", field);
-                job_fail(j, OUTCOME_USAGE, detail, now);
                 return false;
         }
         return true;
@@ -210,7 +202,7 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         CLEANUP(freep)
         Coordinator__Reason **list = xnew_n(Coordinator__Reason *, a->n_findings + 1);
         Coordinator__ExplainReply reply = COORDINATOR__EXPLAIN_REPLY__INIT;
-        char reason[REASON_MAX];
+        char reason[REASON_MAX], *engines[DESCRIPTOR_CLASSES_MAX];
 
         for (size_t i = 0; i < a->n_findings; i++) {
                 coordinator__reason__init(&reasons[i]);
@@ -230,6 +222,12 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
                                               (uint8_t *) j->schema->encoded.data };
         reply.ordered = j->is_ordered;
         reply.comparison = (char *) comparison_name(j->comparison);
+        reply.engine = j->engine;
+        reply.engines = engines;
+        reply.n_engines = job_list_classes(j, engines);
+        reply.usable = j->classes.usable;
+        reply.unusable = j->classes.unusable;
+        reply.portable = j->is_portable;
         buffer_init(&b, 8u << 20);
         wire_pack(&b, &reply.base);
         return refbuf_new(buffer_bytes(&b));
@@ -270,12 +268,14 @@ static void fail_not_verifiable(struct job *j, nsec_t now) {
 
 /* Hosts would refuse it one by one, and seem to be too few. */
 static void fail_incomparable(struct job *j, nsec_t now) {
+        bool is_exact = job_is_exact(j); /* then it is engines that differ, not builds */
         char detail[DETAIL_MAX];
 
         (void) snprintf(detail, sizeof(detail),
-                        "what=comparison %s: builds differ in `%.30s`; give --comparison class",
-                        comparison_name(j->comparison),
-                        *j->refused.expression ? j->refused.expression : "the query");
+                        "what=comparison %s: %s differ in `%.30s`; give --comparison %s",
+                        comparison_name(j->comparison), is_exact ? "engines" : "builds",
+                        *j->refused.expression ? j->refused.expression : "the query",
+                        is_exact ? "engine" : "class");
         j->position = j->refused.position;
         job_fail(j, OUTCOME_USAGE, detail, now);
 }
@@ -295,6 +295,15 @@ void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
 }
 
 void job_begin(struct job *j, nsec_t now) {
+        const char *field = "";
+        char detail[DETAIL_MAX];
+
+        if (!write_descriptor(j, &field)) {
+                (void) snprintf(detail, sizeof(detail), "what=%s: too much of it", field);
+                buffer_clear(&j->descriptor);
+                job_fail(j, OUTCOME_USAGE, detail, now);
+                return;
+        }
         j->salt = job_salt(buffer_bytes(&j->descriptor));
         name_job(j, job_id(buffer_bytes(&j->descriptor)));
         journal_submitted(j);
@@ -326,14 +335,36 @@ bool job_analyses_again(struct job *j) {
         return j->stage == JOB_ANALYSING && j->n_analyses < ANALYSES_MAX;
 }
 
+/* Each engine has its own SQL: what one cannot read, the next one of ours may. Should none, the
+ * first one's words are told. */
+static bool tries_another_engine(struct job *j, const Types__Problem *p) {
+        if (j->stage != JOB_ANALYSING || !p || p->code != OUTCOME_SQL_ERROR)
+                return false;
+        if (!j->engines_tried) {
+                (void) snprintf(j->unread, sizeof(j->unread), "%s", p->detail);
+                text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
+                j->position = p->position;
+        }
+        job_engine_failed(j);
+        if (!job_choose_engine(j))
+                return false;
+        j->n_analyses = 0;
+        return true;
+}
+
 /* An error of the statement, or of the executor. Own executor: its text is ours. */
 void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
         const Types__Problem *p = f->problem;
         bool is_ours = !p || p->code == OUTCOME_INTERNAL || !outcome_name(p->code);
 
         job_run_end(j, ACTION_WORK_CANCEL);
-        if (j->stage >= JOB_CLOSING || (is_ours && job_analyses_again(j)))
+        if (j->stage >= JOB_CLOSING || (is_ours && job_analyses_again(j)) ||
+            tries_another_engine(j, p))
                 return;
+        if (j->unread[0]) {
+                job_fail(j, OUTCOME_SQL_ERROR, j->unread, now);
+                return;
+        }
         j->position = p ? p->position : -1;
         if (p)
                 text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));

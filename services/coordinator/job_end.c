@@ -109,6 +109,19 @@ static void fill_answers(const struct job *j, struct job_end *ret) {
         ret->end.answers = ret->group_list;
 }
 
+/* Different engines among them. */
+static unsigned count_engines(const struct job *j) {
+        bool seen[DESCRIPTOR_CLASSES_MAX + 1] = {};
+        unsigned n = 0;
+
+        FOREACH_REPLICA (r, j)
+                if (r->is_counted)
+                        seen[job_engine_number(j, r->bid.engine)] = true;
+        for (size_t i = 0; i < ELEMENTSOF(seen); i++)
+                n += seen[i];
+        return n;
+}
+
 static unsigned count_agreeing(const struct job *j) {
         unsigned n = 0;
 
@@ -153,8 +166,12 @@ void job_end_fill(const struct job *j, struct job_end *ret) {
                 e->reason = (char *) job_reason(j, ret->reason);
                 e->route = (char *) (j->plan.is_local ? "local" : j->plan.error ? "" : "grid");
         }
+        e->engines = ret->engines;
+        e->n_engines = job_list_classes(j, ret->engines);
+        e->unusable = j->classes.unusable;
         if (!j->plan.is_local) {
                 e->agreement = count_agreeing(j);
+                e->diverse = count_engines(j);
                 e->quorum = j->rule.quorum;
                 e->replicas = j->rule.replicas;
                 e->confidence = (char *) (j->has_strangers ? "strangers" : "");

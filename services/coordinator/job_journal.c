@@ -114,6 +114,7 @@ static bool take_descriptor(struct job *j) {
             schema_decode(d->schema, &j->schema))
                 return false;
         j->salt = job_salt(buffer_bytes(&j->descriptor));
+        job_take_classes(j, d);
         j->is_ordered = d->ordered;
         j->comparison = d->comparison;
         j->data_class = d->data_class;

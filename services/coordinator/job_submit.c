@@ -39,6 +39,7 @@ enum prefer job_prefer(const struct job *j) {
 /* k, q and the end of escalation from what was asked and what is configured. */
 static void fill_rule(const struct query_settings *s, const Coordinator__SubmitRequest *request,
                       struct quorum_rule *r) {
+        r->engines = 1;
         r->replicas = request->replicas ? request->replicas : s->replicas;
         r->quorum = request->quorum ? request->quorum : s->quorum;
         if (!request->replicas && r->replicas < r->quorum)
@@ -62,8 +63,10 @@ static const char *take_rule(struct job *j, const Coordinator__SubmitRequest *re
         if (request->replicas > VOTERS_MAX || request->quorum > VOTERS_MAX ||
             request->max_replicas > VOTERS_MAX)
                 return "what=replicas, quorum and max-replicas: at most 32";
+        if (r->mode == MODE_FAST && request->engine_diverse)
+                return "what=verify fast asks one host: leave --engine-diverse out";
         if (r->mode == MODE_FAST) {
-                *r = (struct quorum_rule){ MODE_FAST, 1, 1, 1 };
+                *r = (struct quorum_rule){ MODE_FAST, 1, 1, 1, 1 };
                 return request->replicas <= 1 && request->quorum <= 1
                                ? NULL
                                : "what=verify fast asks one host: replicas and quorum are 1";
@@ -71,6 +74,10 @@ static const char *take_rule(struct job *j, const Coordinator__SubmitRequest *re
         fill_rule(SET_OF(j), request, r);
         if (r->mode == MODE_UNANIMOUS && r->replicas > UNANIMOUS_MAX)
                 return "what=verify unanimous: at most 16 replicas";
+        if (request->engine_diverse || (SET_OF(j)->engine_diverse && !request->comparison[0]))
+                r->engines = 2;
+        if (r->engines > r->quorum)
+                return "what=engine-diverse needs a quorum of two or more";
         if (r->quorum > r->replicas)
                 return "what=quorum: at most as many as replicas";
         return r->max_replicas >= r->replicas && r->max_replicas <= VOTERS_MAX
@@ -100,8 +107,9 @@ static const char *check_text(const Coordinator__SubmitRequest *request) {
                 return "what=too many engines, hosts or parameters";
         if (request->comparison[0] && !comparison_of(BYTES_STR(request->comparison)))
                 return "what=comparison: one of class, engine, portable";
-        if (strcmp(request->comparison, "portable") == 0)
-                return "what=comparison portable: no two engines are compared yet; give engine";
+        if (request->engine_diverse && request->comparison[0] &&
+            strcmp(request->comparison, "portable") != 0)
+                return "what=engine-diverse compares engines: leave --comparison out";
         if (request->data_class[0] && !data_class_of(BYTES_STR(request->data_class)))
                 return "what=class: one of public, internal, sensitive";
         if (!prefer_of(request->prefer))
@@ -158,7 +166,7 @@ const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *re
         if (wrong)
                 return wrong;
         j->has_asked_check = request->verify[0] || request->replicas || request->quorum ||
-                             request->max_replicas || request->n_hosts;
+                             request->max_replicas || request->n_hosts || request->engine_diverse;
         if (request->timeout_ms)
                 j->deadline = nsec_add(j->began, request->timeout_ms * NSEC_PER_MSEC);
         take_inputs(j);

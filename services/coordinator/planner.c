@@ -20,6 +20,15 @@ static bool is_incomparable(const struct planner_facts *f) {
 static bool incomparable_locally(const struct planner_facts *f) {
         return f->is_incomparable && may_be_local(f);
 }
+static bool is_unportable(const struct planner_facts *f) {
+        return f->is_unportable && !may_be_local(f);
+}
+static bool unportable_locally(const struct planner_facts *f) {
+        return f->is_unportable && may_be_local(f);
+}
+static bool is_uniform(const struct planner_facts *f) {
+        return f->is_uniform;
+}
 static bool keeps_private(const struct planner_facts *f) {
         return f->has_private_data && may_be_local(f);
 }
@@ -62,6 +71,13 @@ static const struct {
           { true, OUTCOME_OK, "not_comparable",
             "builds may answer this query differently, so it runs here; --comparison class asks "
             "those of one" } },
+        { is_unportable,
+          { false, OUTCOME_USAGE, "not_portable",
+            "engines may answer this query differently; --comparison engine asks those of one" } },
+        { unportable_locally,
+          { true, OUTCOME_OK, "not_portable",
+            "engines may answer this query differently, so it runs here; --comparison engine asks "
+            "those of one" } },
         { keeps_private,
           { true, OUTCOME_OK, "private_data",
             "the data is not public and stays here; --class public or --prefer remote sends it" } },
@@ -73,6 +89,9 @@ static const struct {
         { has_few_local,
           { true, OUTCOME_OK, "too_few_peers", "too few hosts are known to check an answer" } },
         { is_small, { true, OUTCOME_OK, "too_small", "smaller than the cost of asking others" } },
+        { is_uniform,
+          { false, OUTCOME_NO_CANDIDATES, "one_engine",
+            "engines are to agree, and hosts of one alone are known" } },
         { is_grid, { false, OUTCOME_OK, "grid", "independent hosts are asked" } },
 };
 

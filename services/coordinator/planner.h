@@ -17,6 +17,8 @@ struct planner_facts {
         bool names_hosts;     /* nobody else will do, this machine neither */
         bool is_refused;      /* class REFUSED: two honest hosts may differ */
         bool is_incomparable; /* asked to be compared among builds, which may differ in it */
+        bool is_unportable;   /* asked to be compared among engines, which may differ in it */
+        bool is_uniform;      /* engines are to agree, and one alone is known or asked for */
         bool has_workers;
         bool has_private_data;     /* internal or sensitive: nobody else may see it */
         unsigned candidates, need; /* hosts known; fewest that can give an answer */

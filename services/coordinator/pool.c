@@ -164,7 +164,7 @@ static bool view(const struct entry *e, nsec_t now, struct candidate *ret) {
         *ret = e->candidate;
         ret->origin = ranks[rank];
         if (ret->origin != ORIGIN_GOSSIP)
-                ret->claims = (struct candidate_claims){};
+                ret->claims.is_known = false;
         return true;
 }
 

@@ -4,8 +4,8 @@
  * named by several sources is one candidate, of the source that gossip has least to do
  * with: pinned, DHT, own history, gossip, connected. What gossip claims of a host filters
  * only hosts that gossip alone has named, so that a gossip that lies can hide nobody
- * whom another source knows. Bounded by CANDIDATES_MAX; when full, the least independent
- * source gives way. Pure. */
+ * whom another source knows; of those it is a hint, what classes there are. Bounded by
+ * CANDIDATES_MAX; when full, the least independent source gives way. Pure. */
 
 #include "common/base/cleanup.h"
 #include "common/base/nsec.h"

@@ -19,10 +19,12 @@ const struct vote *quorum_vote_of(const struct quorum *q, unsigned host) {
         return vote_of((struct quorum *) q, host);
 }
 
-bool quorum_vote(struct quorum *q, unsigned host, unsigned group, const struct hash_value *answer) {
+bool quorum_vote(struct quorum *q, unsigned host, unsigned group, unsigned engine,
+                 const struct hash_value *answer) {
         if (q->n_votes == QUORUM_VOTES_MAX || vote_of(q, host))
                 return false;
-        q->votes[q->n_votes++] = (struct vote){ .host = host, .group = group, .answer = *answer };
+        q->votes[q->n_votes++] =
+                (struct vote){ .host = host, .group = group, .engine = engine, .answer = *answer };
         return true;
 }
 
@@ -67,6 +69,25 @@ static bool seen_before(const struct quorum *q, const struct tally *t, size_t in
         return false;
 }
 
+static bool is_for(const struct quorum *q, const struct tally *t, size_t index) {
+        return t->is_counted[index] && hash_equal(&q->votes[index].answer, &t->leader);
+}
+
+static unsigned engines_of_leader(const struct quorum *q, const struct tally *t) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < q->n_votes; i++) {
+                size_t k = 0;
+
+                if (!is_for(q, t, i))
+                        continue;
+                while (k < i && !(is_for(q, t, k) && q->votes[k].engine == q->votes[i].engine))
+                        k++;
+                n += k == i;
+        }
+        return n;
+}
+
 void quorum_tally(const struct quorum *q, struct tally *ret) {
         *ret = (struct tally){};
         for (size_t i = 0; i < q->n_votes; i++)
@@ -86,18 +107,25 @@ void quorum_tally(const struct quorum *q, struct tally *ret) {
                         ret->second = n;
                 }
         }
+        ret->engines = ret->first ? engines_of_leader(q, ret) : 0;
+}
+
+static unsigned most(unsigned a, unsigned b) {
+        return a > b ? a : b;
 }
 
 unsigned quorum_missing(const struct quorum *q, const struct tally *t) {
         unsigned lead = t->first - t->second, need = q->rule.quorum;
+        unsigned engines = t->engines < q->rule.engines ? q->rule.engines - t->engines : 0;
 
         switch (q->rule.mode) {
         case MODE_UNANIMOUS:
-                return t->voters < q->rule.replicas ? q->rule.replicas - t->voters : 0;
+                return most(engines,
+                            t->voters < q->rule.replicas ? q->rule.replicas - t->voters : 0);
         case MODE_FAST:
                 return t->voters ? 0 : 1;
         default:
-                return lead < need ? need - lead : 0;
+                return most(engines, lead < need ? need - lead : 0);
         }
 }
 
@@ -108,7 +136,7 @@ enum quorum_state quorum_state(const struct quorum *q, const struct tally *t) {
                 return QUORUM_CONTESTED;
         if (missing == 0)
                 return QUORUM_REACHED;
-        if (t->answers < 2)
-                return QUORUM_OPEN;
-        return t->voters + missing > q->rule.max_replicas ? QUORUM_SPLIT : QUORUM_CONTESTED;
+        if (t->voters + missing > q->rule.max_replicas)
+                return QUORUM_SPLIT;
+        return t->answers < 2 ? QUORUM_OPEN : QUORUM_CONTESTED;
 }

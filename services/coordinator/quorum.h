@@ -16,10 +16,11 @@
 struct quorum_rule {
         enum query_mode mode;
         unsigned replicas, quorum, max_replicas; /* k, q, and voters at which it is SPLIT */
+        unsigned engines;                        /* different ones that must be among the q */
 };
 
 struct vote {
-        unsigned host, group; /* the caller's numbers */
+        unsigned host, group, engine; /* the caller's numbers */
         struct hash_value answer;
         bool is_struck; /* withdrawn: the host contradicted itself */
 };
@@ -34,13 +35,15 @@ enum quorum_state {
         QUORUM_OPEN = 0,  /* no dissent, not enough votes */
         QUORUM_CONTESTED, /* answers differ, none leads by q; more voters may decide */
         QUORUM_REACHED,   /* tally.leader is accepted */
-        QUORUM_SPLIT,     /* answers differ and no further voter can decide */
+        QUORUM_SPLIT, /* answers differ, or one engine alone gives them, and no further voter can
+                         decide */
 };
 
 struct tally {
         struct hash_value leader; /* most votes; the earlier one of equals */
         unsigned voters;          /* counted votes */
         unsigned first, second;   /* votes of the leader and of the next answer */
+        unsigned engines;         /* different ones among the votes of the leader */
         unsigned answers;
         bool is_counted[QUORUM_VOTES_MAX]; /* by index of vote */
 };
@@ -48,7 +51,8 @@ struct tally {
 void quorum_init(struct quorum *q, const struct quorum_rule *rule);
 
 /* False: full, or that host has voted. */
-bool quorum_vote(struct quorum *q, unsigned host, unsigned group, const struct hash_value *answer);
+bool quorum_vote(struct quorum *q, unsigned host, unsigned group, unsigned engine,
+                 const struct hash_value *answer);
 void quorum_strike(struct quorum *q, unsigned host);
 /* A re-check stands for the first run (unanimous only). */
 void quorum_revote(struct quorum *q, unsigned host, const struct hash_value *answer);

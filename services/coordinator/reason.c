@@ -73,12 +73,29 @@ static bool find_common(const struct job *j, struct common *ret) {
         return ret->reason;
 }
 
+/* Those that were not asked at all. */
+static const char *left_out(const struct job *j, char ret[64]) {
+        ret[0] = 0;
+        if (j->classes.unusable > 0)
+                (void) snprintf(ret, 64, " without %u of another engine class",
+                                j->classes.unusable);
+        return ret;
+}
+
 void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
+        char text[64];
         char detail[DETAIL_MAX], root[8 + 2 * HASH_SIZE] = "";
         struct common c;
 
+        if (have >= need && j->rule.engines > 1) {
+                (void) snprintf(detail, sizeof(detail),
+                                "have=%u hosts, all of one engine need=two engines", have);
+                job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
+                return;
+        }
         if (!find_common(j, &c)) {
-                (void) snprintf(detail, sizeof(detail), "have=%u need=%u", have, need);
+                (void) snprintf(detail, sizeof(detail), "have=%u%s need=%u", have,
+                                left_out(j, text), need);
                 job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
                 return;
         }

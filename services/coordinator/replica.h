@@ -69,6 +69,7 @@ struct replica {
         unsigned group; /* voter.group as a number of this job */
 
         nsec_t opened, offered, bid_at, dispatched, started, heard, committed, over;
+        char prefer[32]; /* the engine it was asked for; "": any that is admitted */
         struct bid bid;
         struct signed_bytes dispatch, commit, verdict;
         struct signed_bytes second; /* a commit that contradicts the first */

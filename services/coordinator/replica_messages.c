@@ -54,6 +54,8 @@ static void send_offer(struct replica *r, nsec_t now) {
                 offer.input_bytes += j->inputs[i].length;
         offer.roots = roots;
         offer.n_roots = d->data_class == DATA_PUBLIC ? d->n_datasets : 0;
+        diverse_prefer(r);
+        offer.prefer = r->prefer;
         job_message_init(&m, GRID__JOB_MESSAGE__BODY_OFFER);
         m.offer = &offer;
         r->stage = REPLICA_OFFERED;
@@ -155,7 +157,7 @@ static bool take_bid(struct replica *r, const Grid__Bid *b, nsec_t now) {
         size_t engine_len = strlen(b->engine);
 
         if (b->ticket.len == 0 || b->ticket.len > TICKET_MAX || engine_len == 0 ||
-            engine_len >= ENGINE_MAX || b->price > 0)
+            engine_len >= ENGINE_MAX || b->price > 0 || !classes_has(&r->job->classes, b->engine))
                 return false;
         memcpy(r->bid.ticket, b->ticket.data, b->ticket.len);
         r->bid.ticket_len = b->ticket.len;

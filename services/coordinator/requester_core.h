@@ -4,6 +4,7 @@
 
 #include "services/coordinator/find.h"
 #include "services/coordinator/job.h"
+#include "services/coordinator/job_classes.h"
 #include "services/coordinator/verdicts.h"
 
 #define CANDIDATES_WAIT (3 * NSEC_PER_SEC) /* after a start, hosts become known one by one */
@@ -60,7 +61,6 @@ void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now);
 void job_plan(struct job *j); /* prospects of now, and what follows from them */
 void job_begin(struct job *j, nsec_t now);
 void job_route(struct job *j, nsec_t now);
-unsigned job_need(const struct job *j); /* fewest hosts that can give an answer */
 uint64_t job_estimate_us(const struct job *j);
 void job_answer_calls(struct job *j);
 
@@ -122,7 +122,7 @@ struct job_end {
         Coordinator__AnswerGroup groups[QUORUM_VOTES_MAX], *group_list[QUORUM_VOTES_MAX];
         ProtobufCBinaryData voters[QUORUM_VOTES_MAX][QUORUM_VOTES_MAX];
         char addresses[QUORUM_VOTES_MAX][MULTIADDR_TEXT_SIZE];
-        char receipt[400], reason[REASON_MAX];
+        char receipt[400], reason[REASON_MAX], *engines[DESCRIPTOR_CLASSES_MAX];
 };
 void job_end_fill(const struct job *j, struct job_end *ret);
 

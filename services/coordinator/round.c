@@ -8,7 +8,7 @@
 
 struct choice {
         const struct job *job;
-        uint64_t engines[DESCRIPTOR_CLASSES_MAX];
+        const char *engines[DESCRIPTOR_CLASSES_MAX];
         size_t n_engines;
         const struct candidate *list[CANDIDATES_MAX]; /* NULL: taken */
         unsigned n;
@@ -24,15 +24,29 @@ static bool is_asked_for(const struct job *j, const struct peer_id *peer) {
         return j->request->n_hosts == 0;
 }
 
-static bool is_wanted(const struct choice *c, const struct candidate *x) {
-        const struct requester *rq = RQ_OF(c->job);
+static bool may_be_asked_at_all(const struct job *j, const struct candidate *x) {
+        const struct requester *rq = RQ_OF(j);
 
         return !peer_id_equal(&x->peer, &rq->core->self) &&
                !trust_is_proved_liar(rq->trust, &x->peer) &&
-               !denied_has(rq->core->denied, &x->peer) &&
+               !denied_has(rq->core->denied, &x->peer) && candidate_admits(x, j->data_class) &&
+               is_asked_for(j, &x->peer);
+}
+
+size_t job_candidates(const struct job *j, const struct candidate **ret) {
+        const struct requester *rq = RQ_OF(j);
+        size_t n = 0;
+
+        for (size_t i = 0; i < rq->n_candidates; i++)
+                if (may_be_asked_at_all(j, &rq->candidates[i]))
+                        ret[n++] = &rq->candidates[i];
+        return n;
+}
+
+static bool is_wanted(const struct choice *c, const struct candidate *x) {
+        return may_be_asked_at_all(c->job, x) &&
                (c->n_engines == 0 ||
-                candidate_may_run(x, c->engines, c->n_engines, c->job->data_class)) &&
-               is_asked_for(c->job, &x->peer);
+                candidate_may_run(x, c->engines, c->n_engines, c->job->data_class));
 }
 
 static void shuffle(struct rng *rng, unsigned *order, unsigned n) {
@@ -46,12 +60,10 @@ static void shuffle(struct rng *rng, unsigned *order, unsigned n) {
 
 static void list_wanted(const struct job *j, struct choice *c) {
         const struct requester *rq = RQ_OF(j);
-        const char *engines[DESCRIPTOR_CLASSES_MAX];
         unsigned order[CANDIDATES_MAX];
 
-        *c = (struct choice){ .job = j, .n_engines = job_engines(j, engines) };
-        for (size_t i = 0; i < c->n_engines; i++)
-                c->engines[i] = candidate_claim(BYTES_STR(engines[i]));
+        *c = (struct choice){ .job = j };
+        c->n_engines = job_engines(j, c->engines);
         for (unsigned i = 0; i < rq->n_candidates; i++)
                 if (is_wanted(c, &rq->candidates[i]))
                         order[c->n++] = i;
@@ -277,6 +289,13 @@ static unsigned choose(struct job *j, nsec_t now) {
 
                 if (n == 0)
                         break;
+                if (diverse_is_missing(j)) {
+                        unsigned k = diverse_pick(j, bids, n);
+
+                        if (k == 0 && chosen + 1 == j->round.want)
+                                break; /* one more of the same engine decides nothing */
+                        n = k > 0 ? k : n;
+                }
                 r = chosen + 1 == j->round.want ? bids[rng_below(&RQ_OF(j)->rng, n)]
                                                 : next_of(j, bids, n);
                 if (!trust_is_known(RQ_OF(j)->trust, &r->prospect->candidate.peer))
@@ -345,6 +364,20 @@ static bool may_dial_again(const struct job *j, nsec_t now) {
         return false;
 }
 
+static bool bids_are_diverse(const struct job *j) {
+        struct replica *bids[JOB_REPLICAS_MAX];
+        unsigned n = list_bids(j, bids);
+
+        return diverse_is_possible(j, bids, n);
+}
+
+/* Hosts of engines that have their voter are of no use to a job that needs another one. */
+static void leave_out_bids(struct job *j) {
+        FOREACH_REPLICA (r, j)
+                if (r->stage == REPLICA_BID && r->run == 0)
+                        r->prospect->is_out = true;
+}
+
 static void round_close(struct job *j, nsec_t now) {
         unsigned bids = count_bids(j);
 
@@ -365,6 +398,14 @@ static void round_close(struct job *j, nsec_t now) {
                 round_stop(j, now);
                 job_too_few(j, bids, j->round.fewest, now);
                 return;
+        }
+        if (!bids_are_diverse(j)) {
+                leave_out_bids(j);
+                if (j->round.fewest > 0) {
+                        round_stop(j, now);
+                        job_too_few(j, bids, j->round.fewest, now);
+                        return;
+                }
         }
         if (choose(j, now) == 0)
                 j->retry_at =
@@ -409,6 +450,8 @@ void round_step(struct job *j, nsec_t now) {
                 ask(j, o->n_order, now);
                 waiting = count_waiting(j);
         }
+        if (!bids_are_diverse(j))
+                bids = 0; /* a host of another engine is waited for */
         if (bids >= o->want && !o->kth)
                 o->kth = now;
         if (waiting == 0 || job_due(j, nsec_add(o->began, s->bid_wait_limit), now) ||

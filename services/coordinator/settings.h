@@ -35,6 +35,8 @@ struct query_settings {
         uint64_t spool_bytes;                /* SET: rows at the requester per job */
         uint64_t held_bytes;                 /* everything peers make all jobs keep */
         uint64_t local_below_us;             /* auto: estimated run time not worth the grid */
+        bool engine_diverse;                 /* voters of two engines, unless asked otherwise */
+        bool remote_only;                    /* no query runs here */
         bool independence;                   /* voter groups by subnet and relay */
         char receipt_dir[256];               /* named in results; the shell writes there */
         char network[64];

@@ -101,11 +101,17 @@ static size_t take_addresses(const ProtobufCBinaryData *list, size_t n, struct c
         return ret->n_addresses;
 }
 
+static void take_engine(const char *class, struct candidate_claims *ret) {
+        if (strlen(class) < ENGINE_TEXT_SIZE)
+                (void) strcpy(ret->engines[ret->n_engines++], class);
+}
+
 static void take_claims(const Gossip__HostOffer *in, struct candidate_claims *ret) {
         ret->is_known = true;
         ret->free_slots = in->free_slots;
+        ret->memory = in->slots ? in->memory / in->slots : 0;
         for (size_t i = 0; i < in->n_engines && ret->n_engines < CANDIDATE_ENGINES_MAX; i++)
-                ret->engines[ret->n_engines++] = candidate_claim(BYTES_STR(in->engines[i]));
+                take_engine(in->engines[i], ret);
         for (size_t i = 0; i < in->n_data_classes; i++)
                 ret->data_classes |= 1u << data_class_of(BYTES_STR(in->data_classes[i]));
 }
@@ -157,18 +163,37 @@ static bool is_idle(const struct shell *s) {
         return !s->discovery->job_at || shell_now(s) > nsec_add(s->discovery->job_at, IDLE_AFTER);
 }
 
-/* A pool that is warm: for hosts of our own engine classes, free or not. */
+/* Each engine once, whatever its builds: which of them others run is to be learned. */
+static size_t list_names(struct shell *s, char names[][ENGINE_TEXT_SIZE], char **ret, size_t max) {
+        const char *classes[16];
+        size_t n_classes = shell_engines(s, classes, ELEMENTSOF(classes)), n = 0;
+
+        for (size_t i = 0; i < n_classes && n < max; i++) {
+                struct bytes name = engine_name(classes[i]);
+
+                if (name.len >= ENGINE_TEXT_SIZE)
+                        continue;
+                memcpy(names[n], name.data, name.len);
+                names[n][name.len] = 0;
+                ret[n] = names[n];
+                if (n == 0 || !engine_is_wanted(names[n], ret, n))
+                        n++;
+        }
+        return n;
+}
+
+/* A pool that is warm: for hosts of our own engines, free or not. */
 static void draw(struct shell *s) {
         Gossip__DrawRequest request = GOSSIP__DRAW_REQUEST__INIT;
         struct discovery *d = s->discovery;
-        const char *engines[CANDIDATE_ENGINES_MAX];
+        char names[CANDIDATE_ENGINES_MAX][ENGINE_TEXT_SIZE], *engines[CANDIDATE_ENGINES_MAX];
         uint32_t own, served;
 
         coordinator_busy(s->core, &own, &served);
         if (s->gauges.jobs_own > 0 || own > 0)
                 d->job_at = shell_now(s);
-        request.engines = (char **) engines;
-        request.n_engines = shell_engines(s, engines, ELEMENTSOF(engines));
+        request.engines = engines;
+        request.n_engines = list_names(s, names, engines, ELEMENTSOF(engines));
         request.region = s->config->query_region;
         request.count = CANDIDATES_PER_JOB;
         request.local = is_idle(s) && !is_few(s);

@@ -56,8 +56,9 @@ static const char *check_statement(const struct replica *r, const Grid__Commit *
 }
 
 /* The plain values beside a statement, by the rules of whoever verifies a receipt. */
-static const char *check_values(const struct job *j, const Grid__Commit *c,
+static const char *check_values(const struct replica *r, const Grid__Commit *c,
                                 const struct commit_statement *s, struct answer *ret) {
+        const struct job *j = r->job;
         CLEANUP(freep) struct descriptor *d = xnew(struct descriptor);
 
         if (descriptor_decode(buffer_bytes(&j->descriptor), d, NULL) ||
@@ -135,6 +136,14 @@ static void second_commit(struct replica *r, const Grid__Commit *c,
         replica_drop_lane(r);
 }
 
+/* What it signs counts, not what it had bid: a commit may be one from before. */
+static void take_engine(struct replica *r, struct bytes class) {
+        if (class.len >= sizeof(r->bid.engine))
+                return;
+        memcpy(r->bid.engine, class.data, class.len);
+        r->bid.engine[class.len] = 0;
+}
+
 static void keep_commit(struct replica *r, const Grid__Commit *c, const struct answer *answer,
                         nsec_t now) {
         buffer_clear(&r->commit.bytes);
@@ -173,8 +182,8 @@ static void use_commit(struct replica *r, const Grid__Commit *c, const struct co
         if (vote && vote->run == r->run)
                 again_commit(r, vote, c, s);
         else if (r->run == 0 && !r->is_again && j->stage < JOB_CLOSING)
-                r->is_vote =
-                        quorum_vote(&j->quorum, r->prospect->number, r->group, &r->answer.hash);
+                r->is_vote = quorum_vote(&j->quorum, r->prospect->number, r->group,
+                                         job_engine_number(j, r->bid.engine), &r->answer.hash);
         if (may_agree && (r->is_vote || (r->is_for_rows && vote && vote->agrees)))
                 r->agrees = true;
 }
@@ -189,11 +198,12 @@ void vote_commit(struct replica *r, const Grid__Commit *c, nsec_t now) {
                 return;
         }
         if (!wrong)
-                wrong = check_values(r->job, c, &s, &answer);
+                wrong = check_values(r, c, &s, &answer);
         if (wrong) {
                 replica_fail(r, VERDICT_MALFORMED, OUTCOME_MISMATCH, wrong, now);
                 return;
         }
+        take_engine(r, s.engine_class);
         keep_commit(r, c, &answer, now);
         use_commit(r, c, &s);
 }
@@ -278,7 +288,11 @@ static void give_up(struct job *j, const struct tally *t, nsec_t now) {
         unsigned need = j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum;
         char detail[DETAIL_MAX];
 
-        if (t->answers > 1) {
+        if (t->answers == 1 && t->first >= need && t->engines < j->rule.engines) {
+                (void) snprintf(detail, sizeof(detail),
+                                "have=%u equal answers of one engine need=two engines", t->first);
+                job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
+        } else if (t->answers > 1) {
                 (void) snprintf(detail, sizeof(detail), "answers=%u voters=%u", t->answers,
                                 t->voters);
                 job_fail(j, OUTCOME_SPLIT, detail, now);

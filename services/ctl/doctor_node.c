@@ -203,14 +203,43 @@ static void look_at_sockets(struct doctor *d, struct finding *f) {
         finding_set(f, HEALTH_OK, "%zu services asked, all answer", ELEMENTSOF(sockets));
 }
 
+/* What the workers run, and what they cannot. */
+static void tell_engines(const Coordinator__AdminStatus *s, struct finding *f) {
+        for (size_t i = 0; i < s->n_engines; i++)
+                finding_detail(f, "%s", s->engines[i]);
+        for (size_t i = 0; i < s->n_notes; i++)
+                if (strncmp(s->notes[i], "engine ", 7) == 0) {
+                        finding_set(f, HEALTH_WARN, "%s", s->notes[i]);
+                        finding_remedy(f, "correct [worker] duckdb, or set it to none");
+                        return;
+                }
+        if (s->n_engines > 0) {
+                finding_set(f, HEALTH_OK, "%zu: %s%s", s->n_engines, s->engines[0],
+                            s->n_engines > 1 ? " and others" : "");
+        } else {
+                finding_set(f, HEALTH_WARN, "no worker is enlisted: this node runs no query");
+                finding_remedy(f, "see why quorate-worker does not start: `quorate status`");
+        }
+}
+
+static void look_at_engines(struct doctor *d, struct finding *f) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        const size_t last = ELEMENTSOF(sockets) - 1;
+        char why[256] = "";
+
+        if (!d->runs)
+                finding_set(f, HEALTH_OK, "told when a node runs");
+        else if (ctl_try(d->ctx, &sockets[last].target, sockets[last].method, &empty, &u, why))
+                finding_set(f, HEALTH_OK, "not told: %s", why);
+        else
+                tell_engines(u.message, f);
+}
+
 const struct doctor_check doctor_node_checks[] = {
-        { "programs", look_at_programs },
-        { "executor", look_at_executor },
-        { "config", look_at_config },
-        { "key", look_at_key },
-        { "node", look_at_node },
-        { "sockets", look_at_sockets },
-        { "discovery", doctor_look_at_discovery },
-        { "isolation", look_at_isolation },
-        {},
+        { "programs", look_at_programs },   { "executor", look_at_executor },
+        { "config", look_at_config },       { "key", look_at_key },
+        { "node", look_at_node },           { "sockets", look_at_sockets },
+        { "engines", look_at_engines },     { "discovery", doctor_look_at_discovery },
+        { "isolation", look_at_isolation }, {},
 };

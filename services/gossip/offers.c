@@ -188,10 +188,17 @@ nsec_t offers_deadline(const struct offers *o) {
 
 /* ---- Looking ---- */
 
+/* The whole class, or the name before its first slash: any build of that engine. */
+static bool is_of_engine(struct bytes class, struct bytes wanted) {
+        return bytes_equal(class, wanted) ||
+               (wanted.len < class.len && class.data[wanted.len] == '/' &&
+                memcmp(class.data, wanted.data, wanted.len) == 0);
+}
+
 static bool has_engine(const struct capability *c, const struct offer_filter *f) {
         for (size_t i = 0; i < c->n_engines; i++)
                 for (size_t k = 0; k < f->n_engines; k++)
-                        if (bytes_equal(c->engines[i], f->engines[k]))
+                        if (is_of_engine(c->engines[i], f->engines[k]))
                                 return true;
         return f->n_engines == 0;
 }

@@ -104,7 +104,7 @@ void scenario_one(const struct setup *setup, uint64_t seed, struct sim_result *r
         sim_free(s);
 }
 
-static void add(struct outcome *o, const struct sim_result *r) {
+void scenario_add(struct outcome *o, const struct sim_result *r) {
         bool is_verified = strcmp(r->state, "VERIFIED") == 0;
 
         o->runs++;
@@ -126,7 +126,7 @@ void scenario_count(const struct setup *setup, unsigned runs, struct outcome *re
                 struct sim_result r;
 
                 scenario_one(setup, scenario_seed + i, &r);
-                add(ret, &r);
+                scenario_add(ret, &r);
         }
 }
 

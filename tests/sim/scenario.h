@@ -38,6 +38,7 @@ extern uint64_t scenario_seed;
  * share of it under sanitizers; most: what is enough in the longest. */
 void scenario_options(int argc, char **argv, unsigned fallback, unsigned most);
 void scenario_one(const struct setup *setup, uint64_t seed, struct sim_result *ret);
+void scenario_add(struct outcome *o, const struct sim_result *r);
 void scenario_count(const struct setup *setup, unsigned runs, struct outcome *ret);
 void scenario_header(void);
 void scenario_print(const struct setup *setup, const struct outcome *o);

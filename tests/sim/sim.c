@@ -112,6 +112,7 @@ struct sim *sim_new(const struct sim_settings *settings) {
                 n->secret = k->secret;
                 n->key = k->key;
                 n->peer = k->peer;
+                n->engines[n->n_engines++] = "sim/1/model";
                 n->run_min = 5 * NSEC_PER_MSEC;
                 n->run_max = 60 * NSEC_PER_MSEC;
                 n->ip[0] = 10;

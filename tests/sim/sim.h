@@ -61,6 +61,8 @@ struct sim_node {
         enum fault_mode fault;
         enum sim_lie lie;
         nsec_t run_min, run_max;
+        const char *engines[4]; /* classes, the first always set; all are told to node 0 */
+        size_t n_engines;
         nsec_t skew, synced, sent; /* nothing leaves before `synced`; link busy until `sent` */
         struct sim_event *tick;    /* sim_parts.h */
         struct map *streams, *runs, *spools;
@@ -82,6 +84,8 @@ struct sim_result {
         nsec_t elapsed;
         uint64_t batches;
         bool is_contested;
+        unsigned engines, unusable; /* different ones among the hosts counted; left out */
+        unsigned by_first;          /* hosts counted that ran the first engine of node 0 */
 };
 
 struct sim_client {
@@ -89,10 +93,12 @@ struct sim_client {
         unsigned node;
         uint64_t call, id;
         uint8_t nonce[16];
-        char sql[96];
+        char sql[128];
         char verify[16];
         uint32_t replicas, quorum, max_replicas;
-        char prefer[8];
+        char prefer[8], comparison[12];
+        bool engine_diverse;
+        const char *engine; /* asked for; NULL: none */
         struct hash_value job;
         bool has_job, is_attached;
         bool has_begun; /* a schema came on this channel */

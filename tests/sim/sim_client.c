@@ -59,6 +59,10 @@ static void submit(struct sim *s) {
         rng_bytes(&s->rng, &entropy, sizeof(entropy));
         r.sql = c->sql;
         r.prefer = c->prefer[0] ? c->prefer : (char *) "remote";
+        r.comparison = c->comparison;
+        r.engine_diverse = c->engine_diverse;
+        r.engines = (char **) &c->engine;
+        r.n_engines = c->engine != NULL;
         r.verify = c->verify;
         r.replicas = c->replicas;
         r.quorum = c->quorum;
@@ -149,6 +153,23 @@ static void count_answers(struct sim_client *c, const Coordinator__ResultEnd *e)
         }
 }
 
+static void count_engines(struct sim_client *c, const Coordinator__ResultEnd *e) {
+        const char *seen[4];
+
+        c->result.unusable = e->unusable;
+        for (size_t i = 0; i < e->n_hosts; i++) {
+                unsigned k = 0;
+
+                if (!e->hosts[i]->counted)
+                        continue;
+                c->result.by_first += strcmp(e->hosts[i]->engine, c->sim->nodes[0].engines[0]) == 0;
+                while (k < c->result.engines && strcmp(seen[k], e->hosts[i]->engine) != 0)
+                        k++;
+                if (k == c->result.engines && k < 4)
+                        seen[c->result.engines++] = e->hosts[i]->engine;
+        }
+}
+
 static void fire_close(struct sim *s, struct sim_event *e) {
         struct sim_node *n = &s->nodes[e->node];
 
@@ -170,6 +191,7 @@ static void on_end(struct sim_client *c, const Coordinator__ResultFrame *f) {
         r->elapsed = c->sim->now - c->began;
         r->is_contested = r->is_contested || e->n_answers > 1;
         count_answers(c, e);
+        count_engines(c, e);
         if (!e->state[0])
                 return;
         r->is_right = !r->is_wrong && e->answer.len == HASH_SIZE &&

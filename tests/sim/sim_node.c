@@ -230,6 +230,9 @@ static void tell_candidates(struct sim_node *n) {
                 list[count].addresses[0] = multiaddr_from_endpoint(&e);
                 list[count].n_addresses = 1;
                 list[count].origin = ORIGIN_PINNED;
+                for (size_t k = 0; k < other->n_engines; k++)
+                        (void) strcpy(list[count].claims.engines[k], other->engines[k]);
+                list[count].claims.n_engines = other->n_engines;
                 count++;
         }
         coordinator_candidates(n->core, list, count, n->sim->now);
@@ -260,7 +263,6 @@ static void restore(struct sim_node *n, bool horizons) {
 }
 
 void sim_node_boot(struct sim_node *n) {
-        static const char *const engines[] = { "sim/1/model" };
         struct coordinator_settings settings = n->sim->settings.coordinator;
         struct sim *s = n->sim;
 
@@ -276,7 +278,7 @@ void sim_node_boot(struct sim_node *n) {
         set_clock(n, list_is_empty(&n->journal) ? JOURNAL_AGE_US : 0);
         restore(n, true);
         restore(n, false);
-        coordinator_capacity(n->core, 8, UINT64_C(8) << 30, engines, 1, s->now);
+        coordinator_capacity(n->core, 8, UINT64_C(8) << 30, n->engines, n->n_engines, s->now);
         coordinator_start(n->core, s->now);
         set_clock(n, 0);
         if (n->epoch > 0) /* after a restart they become known a little later */

@@ -17,6 +17,8 @@
 
 struct query {
         unsigned number, rows, ordered, mixed, wide;
+        unsigned is_float, portable, differ; /* differ: engines answer it each in its own way */
+        unsigned foreign;                    /* alpha cannot read it */
 };
 
 struct batch {
@@ -26,6 +28,7 @@ struct batch {
 
 struct sim_run {
         struct query query;
+        char *engine;
         nsec_t ends;
         struct answer answer;
         struct batch *batches;
@@ -34,8 +37,11 @@ struct sim_run {
 
 static void parse(const char *sql, struct query *q) {
         *q = (struct query){};
-        check(sscanf(sql, "q%u rows=%u ordered=%u mixed=%u wide=%u", &q->number, &q->rows,
-                     &q->ordered, &q->mixed, &q->wide) == 5);
+        check(sscanf(sql,
+                     "q%u rows=%u ordered=%u mixed=%u wide=%u float=%u portable=%u differ=%u "
+                     "foreign=%u",
+                     &q->number, &q->rows, &q->ordered, &q->mixed, &q->wide, &q->is_float,
+                     &q->portable, &q->differ, &q->foreign) >= 5);
 }
 
 static struct schema *make_schema(void) {
@@ -103,6 +109,7 @@ static void run_done(struct sim_run *run) {
         for (size_t i = 0; i < run->n_batches; i++)
                 refbuf_unref(run->batches[i].bytes);
         free(run->batches);
+        free(run->engine);
         free(run);
 }
 
@@ -143,15 +150,35 @@ static void report_analysis(struct sim_node *n, uint64_t id, const struct sim_ru
         Worker__Analysis a = WORKER__ANALYSIS__INIT;
         struct schema *schema = make_schema();
 
-        a.class_name = (char *) (run->query.ordered ? "ORDERED" : "EXACT");
+        a.class_name = (char *) (run->query.is_float  ? "FLOAT"
+                                 : run->query.ordered ? "ORDERED"
+                                                      : "EXACT");
+        a.portable = run->query.portable;
         a.rewrite = (char *) sql;
         a.schema = (ProtobufCBinaryData){ schema->encoded.len, (uint8_t *) schema->encoded.data };
         a.ordered = run->query.ordered;
-        a.engine = (char *) "sim/1/model";
+        a.engine = run->engine;
         r.body_case = WORKER__REPORT__BODY_ANALYSIS;
         r.analysis = &a;
         report(n, id, ANALYSIS_TIME, &r);
         schema_free(schema);
+}
+
+static bool is_alpha(const struct sim_run *run) {
+        return strncmp(run->engine, "alpha/", 6) == 0;
+}
+
+static void report_unread(struct sim_node *n, uint64_t id) {
+        Worker__Report r = WORKER__REPORT__INIT;
+        Worker__Failed f = WORKER__FAILED__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        p.code = OUTCOME_SQL_ERROR;
+        p.detail = (char *) "code=PARSE";
+        f.problem = &p;
+        r.body_case = WORKER__REPORT__BODY_FAILED;
+        r.failed = &f;
+        report(n, id, ANALYSIS_TIME, &r);
 }
 
 static void fire_progress(struct sim *s, struct sim_event *e);
@@ -195,7 +222,7 @@ static void report_committed(struct sim_node *n, uint64_t id, const struct sim_r
         c.batches = a->batches;
         c.rows = a->rows;
         c.bytes = a->bytes;
-        c.engine = (char *) "sim/1/model";
+        c.engine = run->engine;
         r.body_case = WORKER__REPORT__BODY_COMMITTED;
         r.committed = &c;
         report(n, id, nsec_sub(run->ends, n->sim->now), &r);
@@ -216,11 +243,20 @@ static struct bytes liar_of(const struct sim_node *n) {
         }
 }
 
+/* A liar's own way; else its engine's, where engines differ. */
+static struct bytes way_of(const struct sim_node *n, const struct sim_run *run) {
+        struct bytes liar = liar_of(n);
+
+        if (liar.len > 0 || !run->query.differ || is_alpha(run))
+                return liar;
+        return BYTES_LIT("another engine");
+}
+
 static void start_run(struct sim_node *n, uint64_t id, struct sim_run *run) {
         nsec_t span = n->run_max - n->run_min;
 
         run->ends = n->sim->now + ANALYSIS_TIME + n->run_min + rng_below(&n->sim->rng, span + 1);
-        compute(run, liar_of(n), n->index * 7);
+        compute(run, way_of(n, run), n->index * 7);
         n->n_runs++;
         report_started(n, id);
         report_committed(n, id, run);
@@ -235,8 +271,11 @@ void sim_worker_start(struct sim_node *n, const struct action *a) {
         check(wire_unpack(&worker__job__descriptor, refbuf_bytes(a->data), NULL, &u) == 0);
         job = u.message;
         parse(job->sql, &run->query);
+        run->engine = xstrdup(job->engine);
         map_set_u64(n->runs, a->id, run);
-        if (job->mode == WORKER__JOB__MODE__ANALYSE)
+        if (run->query.foreign && is_alpha(run))
+                report_unread(n, a->id);
+        else if (job->mode == WORKER__JOB__MODE__ANALYSE)
                 report_analysis(n, a->id, run, job->sql);
         else
                 start_run(n, a->id, run);

@@ -198,8 +198,7 @@ static struct candidate *add(struct world *w, enum candidate_origin origin) {
         *c = (struct candidate){ .peer = peer_of((unsigned) w->n_list++), .origin = origin };
         if (origin == ORIGIN_GOSSIP)
                 c->claims = (struct candidate_claims){ .is_known = true,
-                                                       .engines = { candidate_claim(
-                                                               BYTES_LIT(ENGINE)) },
+                                                       .engines = { ENGINE },
                                                        .n_engines = 1,
                                                        .free_slots = 2,
                                                        .data_classes = 1u << DATA_PUBLIC };
@@ -378,7 +377,7 @@ static void test_claims_are_a_filter(void **state) {
         struct candidate *other = add(w, ORIGIN_GOSSIP), *secret = add(w, ORIGIN_GOSSIP);
         struct candidate *full = add(w, ORIGIN_GOSSIP), *liar = add(w, ORIGIN_GOSSIP);
 
-        other->claims.engines[0]++;
+        other->claims.engines[0][0] = 'x';
         secret->claims.data_classes = 0;
         full->claims.free_slots = 0;
         add_many(w, ORIGIN_GOSSIP, 4);
@@ -410,7 +409,7 @@ static void test_asks_for_more(void **state) {
         assert_int_equal(w->n_finds, 1);
         assert_int_equal(w->n_asked, 0);
         assert_int_equal(w->draw->n_engines, 1);
-        assert_string_equal(w->draw->engines[0], ENGINE);
+        assert_string_equal(w->draw->engines[0], "sim"); /* any build of it */
         assert_string_equal(w->draw->data_class, "public");
         assert_int_equal(w->draw->count, 16);
         assert_int_equal(w->draw->min_slots, 1);

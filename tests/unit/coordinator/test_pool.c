@@ -141,17 +141,16 @@ static void test_addresses_of_the_better_source(void **state) {
 /* ---- Claims ---- */
 
 static void test_claims(void **state) {
-        const uint64_t wanted[] = { candidate_claim(BYTES_LIT("a")),
-                                    candidate_claim(BYTES_LIT("b")) };
+        const char *const wanted[] = { "a", "b" };
         struct candidate c = {};
 
         assert_true(candidate_may_run(&c, wanted, 2, 1)); /* nothing is known of it */
         c.claims.is_known = true;
         c.claims.data_classes = 1u << 1;
         assert_false(candidate_may_run(&c, wanted, 2, 1));
-        c.claims.engines[c.claims.n_engines++] = candidate_claim(BYTES_LIT("c"));
+        (void) strcpy(c.claims.engines[c.claims.n_engines++], "c");
         assert_false(candidate_may_run(&c, wanted, 2, 1));
-        c.claims.engines[c.claims.n_engines++] = candidate_claim(BYTES_LIT("b"));
+        (void) strcpy(c.claims.engines[c.claims.n_engines++], "b");
         assert_true(candidate_may_run(&c, wanted, 2, 1));
         assert_false(candidate_may_run(&c, wanted, 1, 1));
         assert_false(candidate_may_run(&c, wanted, 2, 2)); /* data more secret than it admits */

@@ -17,7 +17,7 @@ static void elect(struct quorum *q, const char *votes) {
         for (unsigned i = 0; votes[i]; i++) {
                 struct hash_value a = answer((unsigned) votes[i]);
 
-                assert_true(quorum_vote(q, i, i, &a));
+                assert_true(quorum_vote(q, i, i, 0, &a));
         }
 }
 
@@ -62,6 +62,46 @@ static void test_table(void **state) {
         }
 }
 
+/* Engines that are to agree: capitals are votes of one, small letters of the other. */
+static const struct {
+        const char *name;
+        enum query_mode mode;
+        unsigned k, q, max;
+        const char *votes;
+        enum quorum_state want;
+        unsigned missing, engines;
+} engine_cases[] = {
+        { "two of one engine", MODE_QUORUM, 3, 2, 7, "AA", QUORUM_OPEN, 1, 1 },
+        { "one of each", MODE_QUORUM, 3, 2, 7, "Aa", QUORUM_REACHED, 0, 2 },
+        { "many of one engine", MODE_QUORUM, 3, 2, 7, "AAAAAA", QUORUM_OPEN, 1, 1 },
+        { "as many as may be asked", MODE_QUORUM, 3, 2, 7, "AAAAAAA", QUORUM_SPLIT, 1, 1 },
+        { "the other engine says something else", MODE_QUORUM, 3, 2, 7, "AAAb", QUORUM_CONTESTED, 1,
+          1 },
+        { "and then the same", MODE_QUORUM, 3, 2, 7, "AAAba", QUORUM_REACHED, 0, 2 },
+        { "unanimous in one engine", MODE_UNANIMOUS, 3, 3, 7, "AAA", QUORUM_OPEN, 1, 1 },
+        { "unanimous in two", MODE_UNANIMOUS, 3, 3, 7, "AAa", QUORUM_REACHED, 0, 2 },
+};
+
+static void test_engines(void **state) {
+        FOREACH_CASE (c, engine_cases) {
+                const struct quorum_rule rule = { c->mode, c->k, c->q, c->max, 2 };
+                struct quorum q;
+                struct tally t;
+
+                quorum_init(&q, &rule);
+                for (unsigned i = 0; c->votes[i]; i++) {
+                        bool is_small = c->votes[i] >= 'a';
+                        struct hash_value a = answer((unsigned) (c->votes[i] & ~0x20));
+
+                        assert_true(quorum_vote(&q, i, i, is_small, &a));
+                }
+                quorum_tally(&q, &t);
+                assert_int_equal(quorum_state(&q, &t), c->want);
+                assert_int_equal(quorum_missing(&q, &t), c->missing);
+                assert_int_equal(t.engines, c->engines);
+        }
+}
+
 /* Hosts of one group are one voter, and the first of them speaks, until it
  * contradicted itself: then the next of the group does. */
 static void test_groups(void **state) {
@@ -71,10 +111,10 @@ static void test_groups(void **state) {
         struct tally t;
 
         quorum_init(&q, &rule);
-        assert_true(quorum_vote(&q, 1, 10, &b));
-        assert_true(quorum_vote(&q, 2, 10, &a));
-        assert_true(quorum_vote(&q, 3, 11, &a));
-        assert_false(quorum_vote(&q, 3, 12, &a));
+        assert_true(quorum_vote(&q, 1, 10, 0, &b));
+        assert_true(quorum_vote(&q, 2, 10, 0, &a));
+        assert_true(quorum_vote(&q, 3, 11, 0, &a));
+        assert_false(quorum_vote(&q, 3, 12, 0, &a));
         quorum_tally(&q, &t);
         assert_int_equal(t.voters, 2);
         assert_int_equal(quorum_state(&q, &t), QUORUM_CONTESTED);
@@ -142,7 +182,7 @@ static void test_random_elections(void **state) {
                 for (unsigned i = 0; i < 12 && t.voters < rule.max_replicas; i++) {
                         struct hash_value a = answer('A' + (unsigned) rng_below(&r, 3));
 
-                        quorum_vote(&q, i, (unsigned) rng_below(&r, 10), &a);
+                        quorum_vote(&q, i, (unsigned) rng_below(&r, 10), 0, &a);
                         if (rng_chance(&r, 0.05))
                                 quorum_strike(&q, (unsigned) rng_below(&r, i + 1));
                         quorum_tally(&q, &t);
@@ -175,7 +215,7 @@ static void test_order_does_not_matter(void **state) {
                 for (unsigned i = 0; i < n; i++) {
                         order[i] = i;
                         answers[i] = answer('A' + (unsigned) rng_below(&r, 2));
-                        quorum_vote(&a, i, i, &answers[i]);
+                        quorum_vote(&a, i, i, 0, &answers[i]);
                 }
                 for (unsigned i = n; i-- > 1;) {
                         unsigned j = (unsigned) rng_below(&r, i + 1), swap = order[i];
@@ -184,7 +224,7 @@ static void test_order_does_not_matter(void **state) {
                         order[j] = swap;
                 }
                 for (unsigned i = 0; i < n; i++)
-                        quorum_vote(&b, order[i], order[i], &answers[order[i]]);
+                        quorum_vote(&b, order[i], order[i], 0, &answers[order[i]]);
                 quorum_tally(&a, &ta);
                 quorum_tally(&b, &tb);
                 assert_int_equal(quorum_state(&a, &ta), quorum_state(&b, &tb));
@@ -193,6 +233,6 @@ static void test_order_does_not_matter(void **state) {
         }
 }
 
-TEST_MAIN(cmocka_unit_test(test_table), cmocka_unit_test(test_groups),
-          cmocka_unit_test(test_revote), cmocka_unit_test(test_random_elections),
-          cmocka_unit_test(test_order_does_not_matter))
+TEST_MAIN(cmocka_unit_test(test_table), cmocka_unit_test(test_engines),
+          cmocka_unit_test(test_groups), cmocka_unit_test(test_revote),
+          cmocka_unit_test(test_random_elections), cmocka_unit_test(test_order_does_not_matter))

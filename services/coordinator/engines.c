@@ -1,0 +1,44 @@
+#include "services/coordinator/engines.h"
+
+#include "common/base/memory.h"
+
+struct bytes engine_name(const char *class) {
+        return BYTES(class, strcspn(class, "/"));
+}
+
+bool engine_is_same(const char *a, const char *b) {
+        return bytes_equal(engine_name(a), engine_name(b));
+}
+
+static bool is_of(const char *class, const char *wanted) {
+        return strcmp(class, wanted) == 0 ||
+               (!strchr(wanted, '/') && bytes_equal(engine_name(class), BYTES_STR(wanted)));
+}
+
+bool engine_is_wanted(const char *class, char *const *wanted, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (is_of(class, wanted[i]))
+                        return true;
+        return n == 0;
+}
+
+static const struct reading {
+        const char *engine, *formats[4];
+} readings[] = {
+        { "sqlite", { "sqlite", "csv", "ndjson" } },
+        { "duckdb", { "parquet", "csv", "ndjson" } },
+};
+
+static bool reads(const struct reading *r, const char *format) {
+        for (size_t i = 0; i < ELEMENTSOF(r->formats) && r->formats[i]; i++)
+                if (strcmp(r->formats[i], format) == 0)
+                        return true;
+        return false;
+}
+
+bool engine_reads(const char *class, const char *format) {
+        for (size_t i = 0; i < ELEMENTSOF(readings); i++)
+                if (bytes_equal(engine_name(class), BYTES_STR(readings[i].engine)))
+                        return reads(&readings[i], format);
+        return true;
+}

@@ -1,0 +1,157 @@
+/* Which engine analyses a query of our own, and which engine classes may answer it. */
+
+#include <limits.h>
+
+#include "common/base/memory.h"
+#include "services/coordinator/requester_core.h"
+
+struct question {
+        struct classes_question question;
+        const struct candidate *candidates[CANDIDATES_MAX];
+        const char *formats[DESCRIPTOR_DATASETS_MAX];
+};
+
+static struct question *question_of(const struct job *j) {
+        struct question *q = xnew(struct question);
+
+        for (size_t i = 0; i < j->n_inputs; i++)
+                q->formats[i] = j->inputs[i].format;
+        q->question = (struct classes_question){
+                .comparison = j->comparison,
+                .own = j->engine,
+                .wanted = j->request->engines,
+                .n_wanted = j->request->n_engines,
+                .formats = q->formats,
+                .n_formats = j->n_inputs,
+                .candidates = q->candidates,
+                .n_candidates = job_candidates(j, q->candidates),
+                .independence = SET_OF(j)->independence,
+        };
+        return q;
+}
+
+/* ---- Analysis ---- */
+
+static const char *unread_format(const struct job *j, const char *engine) {
+        for (size_t i = 0; i < j->n_inputs; i++)
+                if (!engine_reads(engine, j->inputs[i].format))
+                        return j->inputs[i].format;
+        return NULL;
+}
+
+/* Any build of ours can read what another one is to answer; here it runs only as asked. */
+static bool is_asked_for(const struct job *j, const char *engine) {
+        const Coordinator__SubmitRequest *r = j->request;
+
+        if (job_prefer(j) == PREFER_LOCAL)
+                return engine_is_wanted(engine, r->engines, r->n_engines);
+        for (size_t i = 0; i < r->n_engines; i++)
+                if (engine_is_same(engine, r->engines[i]))
+                        return true;
+        return r->n_engines == 0;
+}
+
+static bool is_usable(const struct job *j, size_t engine) {
+        const struct core *core = RQ_OF(j)->core;
+
+        return engine < sizeof(j->engines_tried) * CHAR_BIT && !(j->engines_tried >> engine & 1) &&
+               is_asked_for(j, core->engines[engine]) && !unread_format(j, core->engines[engine]);
+}
+
+/* Of those that are here, read the inputs and may be used: the one that most independent
+ * candidates have too, in any build; of equals the first. */
+const char *job_choose_engine(const struct job *j) {
+        CLEANUP(freep) struct question *q = question_of(j);
+        const struct core *core = RQ_OF(j)->core;
+        const char *best = NULL;
+        unsigned most = 0;
+
+        for (size_t i = 0; i < core->n_engines; i++) {
+                struct bytes name = engine_name(core->engines[i]);
+                CLEANUP(freep) char *text = strndup((const char *) name.data, name.len);
+                unsigned n;
+
+                if (!is_usable(j, i))
+                        continue;
+                n = classes_count(&q->question, &text, 1);
+                if (!best || n > most) {
+                        best = core->engines[i];
+                        most = n;
+                }
+        }
+        return best;
+}
+
+void job_engine_failed(struct job *j) {
+        const struct core *core = RQ_OF(j)->core;
+
+        for (size_t i = 0; i < core->n_engines; i++)
+                if (strcmp(core->engines[i], j->engine) == 0 &&
+                    i < sizeof(j->engines_tried) * CHAR_BIT)
+                        j->engines_tried |= 1u << i;
+}
+
+void job_no_engine(struct job *j, nsec_t now) {
+        const struct core *core = RQ_OF(j)->core;
+        const char *format = NULL;
+        char detail[DETAIL_MAX];
+
+        for (size_t i = 0; i < core->n_engines && !format; i++)
+                if (is_asked_for(j, core->engines[i]))
+                        format = unread_format(j, core->engines[i]);
+        if (format && j->request->n_engines > 0)
+                (void) snprintf(detail, sizeof(detail),
+                                "what=--engine %.40s does not read %.16s data; give another one",
+                                j->request->engines[0], format);
+        else if (format)
+                (void) snprintf(detail, sizeof(detail),
+                                "what=no engine of this node reads these data (%.16s)", format);
+        else
+                (void) snprintf(detail, sizeof(detail),
+                                "what=--engine %.40s: no worker here has it; `quorate status` "
+                                "lists those there are",
+                                j->request->engines[0]);
+        job_fail(j, OUTCOME_USAGE, detail, now);
+}
+
+/* ---- Answers ---- */
+
+void job_choose_classes(struct job *j) {
+        CLEANUP(freep) struct question *q = question_of(j);
+
+        classes_choose(&q->question, &j->classes);
+}
+
+bool job_may_run_here(const struct job *j) {
+        return engine_is_wanted(j->engine, j->request->engines, j->request->n_engines);
+}
+
+void job_take_classes(struct job *j, const struct descriptor *d) {
+        classes_take(d->classes, d->n_classes, &j->classes);
+}
+
+/* ---- Said to people ---- */
+
+size_t job_list_classes(const struct job *j, char **ret) {
+        for (size_t i = 0; i < j->classes.n; i++)
+                ret[i] = (char *) j->classes.list[i];
+        return j->classes.n;
+}
+
+const char *job_say_classes(const struct job *j, char ret[DETAIL_MAX]) {
+        const struct classes *c = &j->classes;
+        int n = 0;
+
+        if (c->n == 1)
+                n = snprintf(ret, DETAIL_MAX, "engine %.60s", c->list[0]);
+        else if (c->n > 1)
+                n = snprintf(ret, DETAIL_MAX, "%u engine%s in %zu classes", c->engines,
+                             c->engines == 1 ? "" : "s", c->n);
+        else
+                ret[0] = 0;
+        if (c->unusable > 0)
+                (void) snprintf(ret + n, (size_t) (DETAIL_MAX - n),
+                                "; %u known host%s left out: another class", c->unusable,
+                                c->unusable == 1 ? "" : "s");
+        return ret;
+}

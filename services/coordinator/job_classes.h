@@ -1,0 +1,30 @@
+#pragma once
+
+/* Engines in the life of a job: which one analyses it, which classes may answer it, and which
+ * engines have a voter. Private to the requester. */
+
+#include "services/coordinator/job.h"
+
+/* round.c */
+/* All that may be asked, whatever they run; `ret` has room for CANDIDATES_MAX. */
+size_t job_candidates(const struct job *j, const struct candidate **ret);
+
+/* job_classes.c */
+/* The class of ours that is to analyse it; NULL: none that is here fits. */
+const char *job_choose_engine(const struct job *j);
+void job_engine_failed(struct job *j); /* j->engine is not to be chosen again */
+void job_no_engine(struct job *j, nsec_t now);
+void job_choose_classes(struct job *j);
+bool job_may_run_here(const struct job *j); /* the engine that analysed it is one of those wanted */
+void job_take_classes(struct job *j, const struct descriptor *d); /* restored */
+size_t job_list_classes(const struct job *j, char **ret);         /* as protobuf-c wants them */
+/* "engine sqlite/3.40.1/…; 3 known hosts left out: another class"; returns ret. */
+const char *job_say_classes(const struct job *j, char ret[DETAIL_MAX]);
+
+/* diverse.c */
+unsigned job_engine_number(const struct job *j, const char *class); /* among those admitted */
+bool diverse_is_missing(const struct job *j); /* too few engines have a voter, or run it */
+/* Those of engines without a voter come to the front of `bids`; returns how many. */
+unsigned diverse_pick(const struct job *j, struct replica **bids, unsigned n);
+bool diverse_is_possible(const struct job *j, struct replica **bids, unsigned n);
+void diverse_prefer(struct replica *r); /* fills r->prefer in */
