@@ -277,6 +277,13 @@ static struct private_job *job_new(struct quorate *q, const struct quorate_quest
         return p;
 }
 
+static bool wants_sqlite(const struct quorate_question *question) {
+        for (size_t i = 0; i < question->n_engines; i++)
+                if (strcmp(question->engines[i], "sqlite") == 0)
+                        return true;
+        return question->n_engines == 0;
+}
+
 /* Who wants others to answer wants a node: alone would be another answer than was asked for. */
 static int refuse_others(struct quorate *q, const struct quorate_question *question) {
         const struct {
@@ -289,6 +296,8 @@ static int refuse_others(struct quorate *q, const struct quorate_question *quest
                 { question->replicas > 1, "--replicas" },
                 { question->verify && strcmp(question->verify, "unanimous") == 0,
                   "--verify unanimous" },
+                { question->engine_diverse, "--engine-diverse" },
+                { !wants_sqlite(question), "--engine (other than sqlite)" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(wishes); i++)
@@ -525,6 +534,10 @@ static void fill_explanation(const Worker__Analysis *a, Coordinator__ExplainRepl
         m->rewrite = a->rewrite;
         m->schema = a->schema;
         m->ordered = a->ordered;
+        m->engine = a->engine;
+        m->engines = &m->engine;
+        m->n_engines = 1;
+        m->portable = a->portable;
         m->route = (char *) "local";
         m->reason = (char *) PRIVATE_REASON;
         m->comparison = (char *) (strcmp(a->class_name, "EXACT") == 0 ||

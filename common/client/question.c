@@ -74,6 +74,10 @@ static void fill_options(const struct quorate_question *question, struct asking 
         m->max_replicas = question->max_replicas;
         m->timeout_ms = question->timeout_ms;
         m->no_rewrite = question->no_rewrite;
+        m->engines = (char **) question->engines;
+        m->n_engines = question->n_engines;
+        m->engine_diverse = question->engine_diverse;
+        m->remote_analysis = question->remote_analysis;
         a->limits.rows = question->max_rows;
         a->limits.bytes = question->max_bytes;
         a->limits.memory = question->max_memory;
@@ -157,6 +161,12 @@ int quorate_explain(struct quorate *q, const struct quorate_question *question,
                 .reason = m->reason,
                 .comparison = m->comparison,
                 .ordered = m->ordered,
+                .portable = m->portable,
+                .engine = m->engine,
+                .engines = m->engines,
+                .n_engines = m->n_engines,
+                .usable = m->usable,
+                .unusable = m->unusable,
                 .findings = q->findings,
                 .n_findings = m->n_reasons,
                 .message = "",

@@ -88,6 +88,10 @@ struct quorate_question {
         bool no_rewrite;
         const char *const *hosts; /* peer ids in text form: only these */
         size_t n_hosts;
+        const char *const *engines; /* "sqlite", "duckdb", or classes: only these; at most 8 */
+        size_t n_engines;
+        bool engine_diverse;  /* equal answers of two engines at least */
+        bool remote_analysis; /* hosts say what the query is: public data only */
 };
 
 /* Uploads the inputs and starts the job. Returns QUORATE_OK and *ret, which outlives
@@ -168,7 +172,11 @@ struct quorate_end {
         uint64_t rows, bytes, elapsed_us, first_row_us;
         const struct quorate_host *hosts;
         size_t n_hosts;
-        int exit_code; /* as the command documents them */
+        char *const *engines; /* classes that were admitted */
+        size_t n_engines;
+        unsigned unusable; /* independent candidates left out: they run other classes */
+        unsigned diverse;  /* engines among the equal answers */
+        int exit_code;     /* as the command documents them */
 };
 QUORATE_API const struct quorate_end *quorate_end(const struct quorate_result *r);
 
@@ -178,7 +186,11 @@ struct quorate_finding {
 };
 struct quorate_explanation {
         const char *class_name, *rewrite, *route, *reason, *comparison, *message;
-        bool ordered;
+        bool ordered, portable;
+        const char *engine;   /* class that analysed */
+        char *const *engines; /* classes that would be admitted */
+        size_t n_engines;
+        unsigned usable, unusable; /* independent candidates that run one of them, and others */
         const struct quorate_finding *findings;
         size_t n_findings;
         int exit_code;

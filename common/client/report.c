@@ -123,6 +123,10 @@ void result_take_end(struct quorate_result *r, struct result_frame *f) {
                 .first_row_us = e->first_row_us,
                 .hosts = r->end_hosts,
                 .n_hosts = e->n_hosts,
+                .engines = e->engines,
+                .n_engines = e->n_engines,
+                .unusable = e->unusable,
+                .diverse = e->diverse,
                 .exit_code = state ? result_state_exit_code(state) : 5,
         };
         r->end.has_answer = copy_answer(e->answer, r->end.answer);

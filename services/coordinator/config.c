@@ -52,7 +52,7 @@ const struct config_key coordinator_config_keys[] = {
         BOOL(independence, "independence", "yes", "one voter per subnet and relay"),
         BOOL(engine_diverse, "engine-diverse", "no",
              "voters of two engines at least, of queries all engines answer alike"),
-        BOOL(remote_only, "remote-only", "no", "run no query on this machine"),
+        BOOL(remote_only, "remote-only", "no", "run no query on this machine; it is analysed here"),
 
         CONFIG_SECTION("host"),
         BOOL(serve, "serve", "yes", "run jobs for others"),

@@ -104,8 +104,9 @@ void job_local_step(struct job *j, nsec_t now) {
         w.schema = binary(j->schema->encoded);
         w.form = j->is_ordered ? ANSWER_SEQUENCE : ANSWER_SET;
         w.class_name = j->class_name;
-        /* Nobody compares it: what builds differ in may run here all the same. */
-        w.comparison = (char *) comparison_name(job_is_exact(j) ? j->comparison : COMPARISON_CLASS);
+        /* Nobody compares it: what builds or engines differ in may run here all the same. */
+        w.comparison = (char *) comparison_name(job_is_exact(j) ? COMPARISON_ENGINE
+                                                                : COMPARISON_CLASS);
         if (job_run_start(j, &w, now))
                 j->run_began = now;
 }

@@ -33,7 +33,9 @@ static enum prefer prefer_of(const char *name) {
 }
 
 enum prefer job_prefer(const struct job *j) {
-        return prefer_of(j->request->prefer);
+        enum prefer asked = prefer_of(j->request->prefer);
+
+        return asked == PREFER_AUTO && SET_OF(j)->remote_only ? PREFER_REMOTE : asked;
 }
 
 /* k, q and the end of escalation from what was asked and what is configured. */
@@ -159,6 +161,8 @@ const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *re
 
         if (!wrong)
                 wrong = check_inputs(request);
+        if (!wrong && SET_OF(j)->remote_only && prefer_of(request->prefer) == PREFER_LOCAL)
+                wrong = "what=[query] remote-only is set on this node: leave --prefer local out";
         if (!wrong)
                 wrong = take_rule(j, request);
         if (!wrong && !copy_request(j, request))

@@ -16,6 +16,7 @@
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
 #include "services/ctl/own_key.h"
+#include "services/ctl/people.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/rows_file.h"
 
@@ -106,6 +107,10 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                 .no_rewrite = o->no_rewrite,
                 .hosts = o->hosts.items,
                 .n_hosts = o->hosts.n_items,
+                .engines = o->engines.items,
+                .n_engines = o->engines.n_items,
+                .engine_diverse = o->engine_diverse,
+                .remote_analysis = o->remote,
         };
         return check_data(ctx, ret);
 }
@@ -223,6 +228,9 @@ void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool
         json_member_string(f, "route", e->route, first);
         json_member_string(f, "reason", e->reason, first);
         json_member_string(f, "class", e->class_name, first);
+        people_json_texts("engines", e->engines, e->n_engines, first);
+        json_member_u64(f, "unusable", e->unusable, first);
+        json_member_u64(f, "diverse", e->diverse, first);
         json_member_string(f, "confidence", e->confidence, first);
         json_key(f, "job", first);
         json_hex(f, job, 32);

@@ -11,11 +11,11 @@
 
 /* The options of a question, as the command line has them. */
 struct ask_options {
-        struct option_list data, hosts;
+        struct option_list data, hosts, engines;
         const char *format, *prefer, *verify, *comparison, *network, *data_class, *save_rows;
         uint64_t replicas, quorum, max_replicas, max_rows, max_bytes, max_memory;
         nsec_t timeout, cpu;
-        bool meta, no_rewrite, quiet;
+        bool meta, no_rewrite, quiet, engine_diverse, remote;
 };
 #define ASK_OPTION(kind_, letter_, name_, member_, value_, help_) \
         { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, help_ }
@@ -36,15 +36,17 @@ struct ask_options {
                            "voters at most while escalating [7]"),                                 \
                 ASK_OPTION(OPTION_CHOICE, 0, "comparison", comparison, "class|engine|portable",    \
                            "which answers may be compared"),                                       \
+                ASK_OPTION(OPTION_LIST, 0, "engine", engines, "NAME",                              \
+                           "sqlite, duckdb, a class; or --engine-diverse"),                        \
+                ASK_OPTION(OPTION_FLAG, 0, "engine-diverse", engine_diverse, NULL, NULL),          \
                 ASK_OPTION(OPTION_LIST, 0, "host", hosts, "PEER", "only these hosts; may repeat"), \
                 ASK_OPTION(OPTION_CHOICE, 0, "class", data_class, "public|internal|sensitive",     \
                            "who may see the data"),                                                \
                 ASK_OPTION(OPTION_TIMEOUT, 't', "timeout", timeout, "TIME",                        \
                            "for the whole job [300s]"),                                            \
                 ASK_OPTION(OPTION_ROOM, 0, "max-bytes", max_bytes, "SIZE",                         \
-                           "bytes of the result: 64M, 1G [hosts' limit]"),                         \
-                ASK_OPTION(OPTION_COUNT, 0, "max-rows", max_rows, "N",                             \
-                           "rows of the result [hosts' limit]"),                                   \
+                           "of the result, 64M [hosts' limit]; --max-rows N"),                     \
+                ASK_OPTION(OPTION_COUNT, 0, "max-rows", max_rows, "N", NULL),                      \
                 ASK_OPTION(OPTION_ROOM, 0, "max-memory", max_memory, "SIZE",                       \
                            "of each host's run: 64M, 1G [hosts' limit]"),                          \
                 ASK_OPTION(OPTION_TIMEOUT, 0, "max-cpu", cpu, "TIME",                              \

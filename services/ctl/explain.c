@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "services/ctl/ask.h"
 #include "services/ctl/json.h"
+#include "services/ctl/people.h"
 
 static const struct option options[] = {
         ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE",
@@ -15,6 +16,10 @@ static const struct option options[] = {
                    "how it is to be checked [quorum]"),
         ASK_OPTION(OPTION_CHOICE, 0, "comparison", comparison, "class|engine|portable",
                    "which answers may be compared"),
+        ASK_OPTION(OPTION_LIST, 0, "engine", engines, "NAME",
+                   "sqlite, duckdb, or one class; may repeat"),
+        ASK_OPTION(OPTION_FLAG, 0, "engine-diverse", engine_diverse, NULL,
+                   "equal answers of two engines"),
         ASK_OPTION(OPTION_CHOICE, 0, "class", data_class, "public|internal|sensitive",
                    "who may see the data"),
         ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL, "take the SQL exactly as given"),
@@ -28,6 +33,11 @@ static void show_json(const struct quorate_explanation *e) {
         json_member_string(stdout, "class", e->class_name, &first);
         json_member_bool(stdout, "ordered", e->ordered, &first);
         json_member_string(stdout, "comparison", e->comparison, &first);
+        json_member_bool(stdout, "portable", e->portable, &first);
+        json_member_string(stdout, "engine", e->engine, &first);
+        people_json_texts("engines", e->engines, e->n_engines, &first);
+        json_member_u64(stdout, "usable", e->usable, &first);
+        json_member_u64(stdout, "unusable", e->unusable, &first);
         json_member_string(stdout, "route", e->route, &first);
         json_member_string(stdout, "reason", e->reason, &first);
         json_member_string(stdout, "rewrite", e->rewrite, &first);
@@ -73,6 +83,7 @@ static void show_text(const struct quorate_explanation *e, const char *sql) {
         show_findings(e);
         put("order", e->ordered ? "total: rows come in this order on every host" : "none promised");
         put("compared", e->comparison);
+        put("engine", e->engine);
         put("route", *e->route ? e->route : "none");
         put("reason", e->reason);
         if (*e->rewrite && strcmp(e->rewrite, sql) != 0)

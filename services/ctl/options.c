@@ -217,6 +217,8 @@ void options_print(const struct option *table, FILE *f) {
         for (const struct option *o = table; o->kind != OPTION_END; o++) {
                 char left[64], letter[8] = "    ";
 
+                if (!o->help)
+                        continue;
                 if (o->letter)
                         snprintf(letter, sizeof(letter), "-%c, ", o->letter);
                 snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value ? " " : "",

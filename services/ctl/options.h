@@ -39,7 +39,7 @@ struct option {
         const char *name;
         size_t offset;
         const char *value; /* shown in the help: "FILE"; of CHOICE the choices */
-        const char *help;
+        const char *help;  /* NULL: told in another row's */
 };
 
 struct operands {

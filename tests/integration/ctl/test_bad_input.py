@@ -411,7 +411,8 @@ def test_node(tap):
                 *STATEMENTS,
                 ("expired deadline", ["--timeout", "500ms", ENDLESS], 5, "TIMEOUT"),
                 ("fast, and three hosts", ["--verify", "fast", "-k", "3", "SELECT 1"], 2, "USAGE: verify fast asks one host"),
-                ("compared among engines", ["--comparison", "portable", "SELECT 1"], 2, "USAGE: comparison portable.*give engine"),
+                ("compared among engines, which differ in it", ["--comparison", "portable", "--prefer", "remote", "SELECT typeof(1)"], 2,
+                 "USAGE: comparison portable: engines differ in .*; give --comparison engine"),
                 ("compared among builds, though they differ in it", ["--comparison", "engine", "--prefer", "remote", "SELECT 1.5"], 2,
                  "USAGE: comparison engine: builds differ in `1.5`; give --comparison class")):
             got, _, err = grid.ctl(1, "query", *arguments)

@@ -17,7 +17,9 @@ enum {
         SMALL = 16,
         FAST = 32,
         NAMED = 64,
-        BUILDS = 128
+        BUILDS = 128,
+        ENGINES = 256,
+        UNIFORM = 512
 };
 
 static const struct {
@@ -52,6 +54,17 @@ static const struct {
         { "builds differ, fast", PREFER_REMOTE, 5, BUILDS | FAST, false, OUTCOME_USAGE,
           "not_comparable" },
         { "builds differ, here", PREFER_LOCAL, 5, BUILDS, true, OUTCOME_OK, "asked_local" },
+        { "engines differ", PREFER_AUTO, 5, ENGINES, true, OUTCOME_OK, "not_portable" },
+        { "engines differ, check asked for", PREFER_AUTO, 5, ENGINES | ASKED, false, OUTCOME_USAGE,
+          "not_portable" },
+        { "engines differ, remote only", PREFER_REMOTE, 5, ENGINES, false, OUTCOME_USAGE,
+          "not_portable" },
+        { "two engines, one is known", PREFER_REMOTE, 5, UNIFORM, false, OUTCOME_NO_CANDIDATES,
+          "one_engine" },
+        { "two engines, nobody is known", PREFER_AUTO, 0, UNIFORM | ASKED, false,
+          OUTCOME_NO_CANDIDATES, "no_peers" },
+        { "two engines by configuration, small", PREFER_AUTO, 5, UNIFORM | SMALL, true, OUTCOME_OK,
+          "too_small" },
         { "private data", PREFER_AUTO, 5, PRIVATE, true, OUTCOME_OK, "private_data" },
         { "private data, sent on purpose", PREFER_REMOTE, 5, PRIVATE, false, OUTCOME_OK, "grid" },
 };
@@ -65,6 +78,8 @@ static void test_planner(void **state) {
                         .names_hosts = c->flags & NAMED,
                         .is_refused = c->flags & REFUSED,
                         .is_incomparable = c->flags & BUILDS,
+                        .is_unportable = c->flags & ENGINES,
+                        .is_uniform = c->flags & UNIFORM,
                         .has_workers = !(c->flags & NO_WORKER),
                         .has_private_data = c->flags & PRIVATE,
                         .candidates = c->candidates,
