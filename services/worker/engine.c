@@ -30,6 +30,26 @@ void engine_analysis_done(struct engine_analysis *a) {
         *a = (struct engine_analysis){};
 }
 
+/* Those that decide the class stand first: who shows one of them shows the first. */
+struct engine_finding *engine_analysis_find(struct engine_analysis *out, enum engine_class class) {
+        size_t at = out->n_findings, n = out->n_findings;
+
+        if (class > out->class || n == 0) {
+                at = out->n_deciding = 0;
+                out->class = class > out->class ? class : out->class;
+        } else if (class == out->class) {
+                at = out->n_deciding;
+        }
+        if (at == ENGINE_FINDINGS_MAX)
+                return NULL;
+        if (n == ENGINE_FINDINGS_MAX)
+                n--;
+        memmove(&out->findings[at + 1], &out->findings[at], (n - at) * sizeof(out->findings[0]));
+        out->n_findings = n + 1;
+        out->n_deciding += class == out->class;
+        return &out->findings[at];
+}
+
 int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, uint32_t sql_error,
                        int32_t position, const char *text) {
         *p = (struct engine_problem){

@@ -81,6 +81,9 @@ struct engine_analysis {
         size_t n_findings, n_deciding;
 };
 void engine_analysis_done(struct engine_analysis *a);
+/* A new finding, first among those that decide `class` when it does. NULL: no room, and
+ * others have said as much. */
+struct engine_finding *engine_analysis_find(struct engine_analysis *a, enum engine_class class);
 static inline void engine_analysis_donep(struct engine_analysis *a) {
         engine_analysis_done(a);
 }

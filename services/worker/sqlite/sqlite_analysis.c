@@ -15,30 +15,9 @@
 #include "services/worker/sqlite/sqlite_analyser.h"
 #include "services/worker/sqlite/sqlite_portable.h"
 
-/* Those that decide the class stand first: who shows one of them shows the first. NULL: no
- * room, and others have said as much. */
-static struct engine_finding *new_finding(struct engine_analysis *out, enum engine_class class) {
-        size_t at = out->n_findings, n = out->n_findings;
-
-        if (class > out->class || n == 0) {
-                at = out->n_deciding = 0;
-                out->class = class > out->class ? class : out->class;
-        } else if (class == out->class) {
-                at = out->n_deciding;
-        }
-        if (at == ENGINE_FINDINGS_MAX)
-                return NULL;
-        if (n == ENGINE_FINDINGS_MAX)
-                n--;
-        memmove(&out->findings[at + 1], &out->findings[at], (n - at) * sizeof(out->findings[0]));
-        out->n_findings = n + 1;
-        out->n_deciding += class == out->class;
-        return &out->findings[at];
-}
-
 static struct engine_finding *find_at(struct analyser *a, enum engine_class class, size_t from,
                                       size_t to, const char *why) {
-        struct engine_finding *f = new_finding(a->out, class);
+        struct engine_finding *f = engine_analysis_find(a->out, class);
         const struct sql_tokens *t = &a->tokens;
         size_t start, len;
 

@@ -1,0 +1,183 @@
+/* What is changed in a statement's tree before DuckDB writes it down again. */
+
+#include <json-c/linkhash.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/memory.h"
+#include "services/worker/duckdb/duckdb_judge.h"
+#include "services/worker/duckdb/duckdb_rules.h"
+
+#define DAY_US INT64_C(86400000000)
+
+/* ---- total order ---- */
+
+static struct json_object *new_ordinal(size_t i) {
+        char json[256];
+
+        (void) snprintf(json, sizeof(json),
+                        "{\"type\":\"ASCENDING\",\"null_order\":\"NULLS LAST\",\"expression\":{"
+                        "\"class\":\"CONSTANT\",\"type\":\"VALUE_CONSTANT\",\"value\":{\"type\":{"
+                        "\"id\":\"INTEGER\"},\"is_null\":false,\"value\":%zu}}}",
+                        i);
+        return tree_make(json);
+}
+
+void rewrite_order(struct json_object *statement, size_t n_columns) {
+        struct json_object *order = judge_modifier(tree_get(statement, "node"), "ORDER_MODIFIER");
+        struct json_object *list = tree_get(order, "orders");
+
+        for (size_t i = 1; i <= n_columns; i++)
+                (void) json_object_array_add(list, new_ordinal(i));
+}
+
+/* ---- the job's time ---- */
+
+/* Civil from days (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"); the C
+ * library's own looks for the machine's time zone. */
+static void civil(int64_t days, int64_t *year, unsigned *month, unsigned *day) {
+        int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+        unsigned doe = (unsigned) (z - era * 146097);
+        unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+        unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+
+        *day = doy - (153 * mp + 2) / 5 + 1;
+        *month = mp < 10 ? mp + 3 : mp - 9;
+        *year = (int64_t) yoe + era * 400 + (*month <= 2);
+}
+
+#define TIME_SIZE 96
+
+static bool time_text(const char *type, int64_t time_us, char ret[TIME_SIZE]) {
+        int64_t days = time_us / DAY_US - (time_us % DAY_US < 0), year;
+        int64_t us = time_us - days * DAY_US;
+        char date[32], clock[48];
+        unsigned month, day;
+
+        civil(days, &year, &month, &day);
+        if (year < 0 || year > 9999)
+                return false;
+        (void) snprintf(date, sizeof(date), "%04d-%02u-%02u", (int) year, month, day);
+        (void) snprintf(clock, sizeof(clock), "%02u:%02u:%02u.%06u", (unsigned) (us / 3600000000),
+                        (unsigned) (us / 60000000 % 60), (unsigned) (us / 1000000 % 60),
+                        (unsigned) (us % 1000000));
+        if (!strcmp(type, "DATE"))
+                (void) snprintf(ret, TIME_SIZE, "%s", date);
+        else if (!strcmp(type, "TIME"))
+                (void) snprintf(ret, TIME_SIZE, "%s", clock);
+        else if (!strcmp(type, "TIMESTAMP"))
+                (void) snprintf(ret, TIME_SIZE, "%s %s", date, clock);
+        else if (!strcmp(type, "TIMESTAMP WITH TIME ZONE"))
+                (void) snprintf(ret, TIME_SIZE, "%s %s+00", date, clock);
+        else
+                return false;
+        return true;
+}
+
+struct now {
+        struct json_object *statement;
+        const struct json_object *call, *written; /* in the plan, in the statement */
+        int64_t time_us;
+        bool is_column, is_replaced, has_failed;
+};
+
+/* Where it is a result column of its own, that keeps its name. */
+static bool on_select(void *userdata, struct json_object *node) {
+        struct now *n = userdata;
+        const struct json_object *list = tree_list(node, "select_list");
+
+        for (size_t i = 0; i < tree_length(list); i++)
+                n->is_column |= tree_at(list, i) == n->written;
+        return true;
+}
+
+static char *new_name(const struct json_object *node) {
+        const char *column = tree_string(tree_at(tree_list(node, "column_names"), 0));
+
+        if (*tree_text(node, "alias") || column)
+                return xstrdup(*tree_text(node, "alias") ? tree_text(node, "alias") : column);
+        return xasprintf("%s()", tree_text(node, "function_name"));
+}
+
+static struct json_object *new_literal(const char *type, const char *text) {
+        char json[512];
+
+        (void) snprintf(json, sizeof(json),
+                        "{\"class\":\"CAST\",\"type\":\"OPERATOR_CAST\",\"child\":{\"class\":"
+                        "\"CONSTANT\",\"type\":\"VALUE_CONSTANT\",\"value\":{\"type\":{\"id\":"
+                        "\"VARCHAR\"},\"is_null\":false,\"value\":\"%s\"}},\"cast_type\":{\"id\":"
+                        "\"%s\"},\"try_cast\":false}",
+                        text, type);
+        return tree_make(json);
+}
+
+static void replace(struct now *n, struct json_object *node, const char *text) {
+        CLEANUP(tree_donep)
+        struct json_object *cast = new_literal(tree_text(duckdb_type_of(n->call), "id"), text);
+        CLEANUP(freep) char *name = new_name(node);
+
+        n->written = node;
+        n->is_column = *tree_text(node, "alias");
+        tree_walk(n->statement, on_select, n);
+        while (json_object_object_length(node) > 0)
+                json_object_object_del(node, lh_entry_k(json_object_get_object(node)->head));
+        json_object_object_foreach(cast, key, value) {
+                (void) json_object_object_add(node, key, json_object_get(value));
+        }
+        if (n->is_column)
+                (void) json_object_object_add(node, "alias", json_object_new_string(name));
+        n->is_replaced = true;
+}
+
+static bool on_written(void *userdata, struct json_object *node) {
+        struct now *n = userdata;
+        const char *type = tree_text(duckdb_type_of(n->call), "id");
+        char text[TIME_SIZE];
+        bool is_call = tree_is(node, "class", "FUNCTION") || tree_is(node, "class", "COLUMN_REF");
+
+        if (!is_call || tree_position(node) < 0 || tree_position(node) != tree_position(n->call) ||
+            !time_text(type, n->time_us, text))
+                return true;
+        replace(n, node, text);
+        return false;
+}
+
+static bool on_bound(void *userdata, struct json_object *node) {
+        struct now *n = userdata;
+        struct duckdb_rule rule;
+
+        if (!tree_is(node, "expression_class", "BOUND_FUNCTION") ||
+            !duckdb_rule_of(tree_text(node, "name"), &rule) || rule.effect != DUCKDB_NOW)
+                return true;
+        n->call = node;
+        n->is_replaced = false;
+        tree_walk(n->statement, on_written, n);
+        n->has_failed |= !n->is_replaced;
+        return true;
+}
+
+bool rewrite_now(struct json_object *statement, struct json_object *plan, int64_t time_us) {
+        struct now n = { .statement = statement, .time_us = time_us };
+
+        tree_walk(plan, on_bound, &n);
+        return !n.has_failed;
+}
+
+/* ---- parameters ---- */
+
+static bool on_cast(void *userdata, struct json_object *node) {
+        (void) userdata;
+        if (!tree_is(tree_get(node, "child"), "class", "PARAMETER"))
+                return true;
+        (void) json_object_object_add(
+                node, "child",
+                tree_make("{\"class\":\"CONSTANT\",\"type\":\"VALUE_CONSTANT\",\"value\":{"
+                          "\"type\":{\"id\":\"NULL\"},\"is_null\":true}}"));
+        return false;
+}
+
+void rewrite_parameters(struct json_object *statement) {
+        tree_walk(statement, on_cast, NULL);
+        json_object_object_del(statement, "named_param_map");
+}

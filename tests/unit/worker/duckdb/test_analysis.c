@@ -1,0 +1,262 @@
+/* Each decision of the analysis: class and the reason it names. */
+
+#include "tests/unit/worker/duckdb/analysis_support.h"
+#include "tests/unit/worker/duckdb/statements.h"
+
+static struct fixture fixture;
+static struct buffer schemas[2];
+
+static int analyse(const char *sql, bool no_rewrite, struct engine_analysis *a,
+                   struct engine_problem *p) {
+        return engine_duckdb.analyse(fixture.session, BYTES_STR(sql), no_rewrite, a, p);
+}
+
+static bool has_finding(const struct engine_analysis *a, const char *why, const char *expression) {
+        for (size_t i = 0; i < a->n_findings; i++) {
+                if (strstr(a->findings[i].why, why) &&
+                    (!expression || !strcmp(a->findings[i].expression, expression)))
+                        return true;
+        }
+        return false;
+}
+
+static bool is_as_said(const struct decision *c, int r, const struct engine_analysis *a) {
+        return r == ENGINE_OK && a->class == c->class && !a->schema.failed &&
+               (c->why ? has_finding(a, c->why, c->expression) : a->n_findings == 0) &&
+               (!c->rewrite || !strcmp(a->rewrite, c->rewrite));
+}
+
+static void print_wrong(const struct decision *c, int r, const struct engine_analysis *a,
+                        const struct engine_problem *p) {
+        print_message("# %s -> %d %s %s, %s, not %s [%s] %s\n# %s\n", c->sql, r, p->detail, p->text,
+                      engine_class_name(a->class), engine_class_name(c->class),
+                      c->expression ? c->expression : "", c->why ? c->why : "",
+                      a->rewrite ? a->rewrite : "");
+        for (size_t i = 0; i < a->n_findings; i++)
+                print_message("#   [%s] at %d: %s\n", a->findings[i].expression,
+                              a->findings[i].position, a->findings[i].why);
+}
+
+static void test_classes(void **state) {
+        size_t n_wrong = 0;
+
+        for (size_t i = 0; i < n_duckdb_decisions; i++) {
+                const struct decision *c = &duckdb_decisions[i];
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+                int r = analyse(c->sql, false, &a, &p);
+
+                if (is_as_said(c, r, &a))
+                        continue;
+                n_wrong++;
+                print_wrong(c, r, &a, &p);
+        }
+        print_message("# %zu statements, %zu wrong\n", n_duckdb_decisions, n_wrong);
+        assert_int_equal(n_wrong, 0);
+}
+
+static void test_forbidden(void **state) {
+        size_t n_wrong = 0;
+
+        for (size_t i = 0; i < n_duckdb_forbidden; i++) {
+                const struct forbidden *c = &duckdb_forbidden[i];
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+                int r = analyse(c->sql, false, &a, &p);
+
+                if (r == ENGINE_E_PROBLEM && p.outcome == OUTCOME_REFUSED &&
+                    strstr(p.detail, c->rule) && strstr(p.text, c->why))
+                        continue;
+                n_wrong++;
+                print_message("# %s -> %d %u %s %s, not %s %s\n", c->sql, r, p.outcome, p.detail,
+                              p.text, c->rule, c->why);
+        }
+        assert_int_equal(n_wrong, 0);
+}
+
+/* What is dispatched analyses to the same class again, and is not rewritten again. */
+static void test_rewrite_is_stable(void **state) {
+        for (size_t i = 0; i < n_duckdb_decisions; i++) {
+                const struct decision *c = &duckdb_decisions[i];
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {}, b = {};
+                struct engine_problem p = {};
+
+                print_message("# %s\n", c->sql);
+                assert_int_equal(analyse(c->sql, false, &a, &p), ENGINE_OK);
+                assert_int_equal(analyse(a.rewrite, true, &b, &p), ENGINE_OK);
+                assert_string_equal(a.rewrite, b.rewrite);
+                assert_int_equal(a.class, b.class);
+                assert_int_equal(a.is_ordered, b.is_ordered);
+                assert_bytes_equal(buffer_bytes(&a.schema), buffer_bytes(&b.schema));
+        }
+}
+
+static void test_no_rewrite(void **state) {
+        static const struct {
+                const char *sql;
+                enum engine_class class;
+                bool is_ordered;
+        } asked[] = {
+                { "SELECT a, c FROM t ORDER BY a", ENGINE_EXACT, false },
+                { "SELECT a, c FROM t ORDER BY a LIMIT 3", ENGINE_REFUSED, false },
+                { "SELECT a, c FROM t ORDER BY a, 1, 2 LIMIT 3", ENGINE_ORDERED, true },
+                { "SELECT a, c FROM t ORDER BY c, a LIMIT 3", ENGINE_ORDERED, true },
+                { "SELECT a, iv FROM t ORDER BY ALL", ENGINE_EXACT, false },
+                { "SELECT now()", ENGINE_REFUSED, false },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+
+                assert_int_equal(analyse(c->sql, true, &a, &p), ENGINE_OK);
+                assert_int_equal(a.class, c->class);
+                assert_int_equal(a.is_ordered, c->is_ordered);
+                assert_string_equal(a.rewrite, c->sql);
+        }
+}
+
+static void test_types(void **state) {
+        static const struct {
+                const char *sql, *types[4];
+        } asked[] = {
+                { "SELECT id, c, r, d FROM t", { "INTEGER", "TEXT", "REAL", "DECIMAL(10,2)" } },
+                { "SELECT sum(d), sum(id), avg(id), count(*) FROM t",
+                  { "DECIMAL(38,2)", "INTEGER", "REAL", "INTEGER" } },
+                { "SELECT ls, iv, a > 3, NULL FROM t ORDER BY a",
+                  { "LIST(INTEGER)", "INTERVAL", "INTEGER", "INTEGER" } },
+                { "SELECT CAST(? AS DECIMAL(8,3)), current_date", { "DECIMAL(8,3)", "DATE" } },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                CLEANUP(schema_freep) struct schema *schema = NULL;
+                struct engine_problem p = {};
+
+                print_message("# %s\n", c->sql);
+                assert_int_equal(analyse(c->sql, false, &a, &p), ENGINE_OK);
+                assert_int_equal(schema_decode(buffer_bytes(&a.schema), &schema), SCHEMA_OK);
+                for (size_t i = 0; i < schema->n_columns; i++) {
+                        char text[64];
+
+                        assert_string_equal(
+                                schema_type_text(schema->columns[i], text, sizeof(text)),
+                                c->types[i]);
+                }
+        }
+}
+
+/* Aggregates and windows have no place in DuckDB's plans, yet reasons name one. */
+static void test_positions(void **state) {
+        static const struct {
+                const char *sql;
+                int32_t position;
+        } asked[] = {
+                { "SELECT sum(a), sum(r), sum(b) FROM t", 15 },
+                { "SELECT a, a / b FROM t", 12 },
+                { "SELECT id, row_number() OVER (ORDER BY a) FROM t", 11 },
+                { "SELECT a FROM t WHERE c = 1", 22 },
+                { "SELECT a FROM t ORDER BY b DESC, random()", 33 },
+                { "SELECT a FROM t LIMIT 3", 22 },
+                { "SELECT a FROM t, (SELECT first(b) FROM t)", 25 },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+
+                print_message("# %s\n", c->sql);
+                assert_int_equal(analyse(c->sql, false, &a, &p), ENGINE_OK);
+                assert_int_equal(a.findings[0].position, c->position);
+        }
+}
+
+static void test_errors(void **state) {
+        static const struct {
+                const char *sql;
+                uint32_t sql_error;
+                int32_t position;
+        } asked[] = {
+                { "SELEC 1", SQL_PARSE, 0 },
+                { "SELECT a, FROM", SQL_PARSE, 14 },
+                { "SELECT nothere FROM t", SQL_UNKNOWN_NAME, 7 },
+                { "SELECT sum(a, b, c) FROM t", SQL_TYPE, 7 },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+
+                print_message("# %s\n", c->sql);
+                assert_int_equal(analyse(c->sql, false, &a, &p), ENGINE_E_SQL);
+                print_message("# %s %u at %d\n", p.text, p.sql_error, p.position);
+                assert_int_equal(p.sql_error, c->sql_error);
+                assert_int_equal(p.position, c->position);
+        }
+}
+
+/* Whatever the depth, an answer in time: of the parser, of the tree, or of the analysis. */
+static void test_deep_and_long(void **state) {
+        static const struct {
+                const char *before, *again, *middle, *close;
+                size_t n;
+        } asked[] = {
+                { "SELECT ", "(", "1", ")", 5000 },
+                { "SELECT 1", "+1", "", "", 100 },
+                { "SELECT 1", "+1", "", "", 60000 },
+                { "SELECT 1", ",1", "", "", 60000 },
+                { "SELECT ", "abs(", "1", ")", 100 },
+                { "SELECT 1 FROM t", ", u AS u_", "", "", 200 },
+                { "SELECT a FROM t", " UNION ALL SELECT a FROM t", "", "", 300 },
+                { "", "SELECT * FROM (", "SELECT 1", ")", 900 },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                CLEANUP(buffer_donep) struct buffer sql = {};
+                struct engine_problem p = {};
+                int r;
+
+                buffer_init(&sql, 1 << 20);
+                buffer_put_bytes(&sql, BYTES_STR(c->before));
+                for (size_t i = 0; i < c->n; i++)
+                        buffer_put_bytes(&sql, BYTES_STR(c->again));
+                buffer_put_bytes(&sql, BYTES_STR(c->middle));
+                for (size_t i = 0; i < c->n; i++)
+                        buffer_put_bytes(&sql, BYTES_STR(c->close));
+                r = engine_duckdb.analyse(fixture.session, buffer_bytes(&sql), false, &a, &p);
+                print_message("# %s%s… -> %d %s %s\n", c->before, c->again, r, p.detail, p.text);
+                assert_true(r == ENGINE_OK || p.outcome == OUTCOME_REFUSED ||
+                            p.outcome == OUTCOME_SQL_ERROR);
+        }
+}
+
+static int open_fixture(void **state) {
+        fixture_open_empty(&fixture, schemas);
+        return 0;
+}
+
+static int close_fixture(void **state) {
+        fixture_done(&fixture);
+        buffer_done(&schemas[0]);
+        buffer_done(&schemas[1]);
+        return 0;
+}
+
+static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_forbidden),
+        cmocka_unit_test(test_rewrite_is_stable),
+        cmocka_unit_test(test_no_rewrite),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_deep_and_long),
+};
+
+int main(void) {
+        if (!duckdb_engine_name())
+                return DUCKDB_SKIPPED;
+        cmocka_set_message_output(CM_OUTPUT_TAP);
+        return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+}
