@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #define PERIOD_US      100000
 #define KILL_ROUNDS    200
 #define REMOVE_ROUNDS  100
+#define MAKE_ROUNDS    10
 #define MOUNT_LINE_MAX (4 * PATH_MAX)
 #define LEAF           "quorate-worker" /* where our own process goes, cgroup v2 */
 
@@ -35,6 +37,7 @@ static struct {
 
 struct cgroup {
         char *folders[N_CONTROLLERS];
+        int held[N_CONTROLLERS]; /* the folder, locked; in v2 the first alone, they are one */
         bool enforced[N_CONTROLLERS];
 };
 
@@ -237,8 +240,58 @@ static void apply(struct cgroup *c, const struct cgroup_limits *l) {
 
 /* ---- one group ---- */
 
+static void pause_ms(long ms) {
+        const struct timespec ts = { .tv_nsec = ms * 1000000 };
+
+        (void) nanosleep(&ts, NULL);
+}
+
+static const char *any_folder(const struct cgroup *c) {
+        for (size_t i = 0; i < N_CONTROLLERS; i++)
+                if (c->folders[i])
+                        return c->folders[i];
+        return NULL;
+}
+
 static bool is_name(const char *name) {
         return *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
+static bool is_same(int fd, const char *folder) {
+        struct stat a, b;
+
+        return fstat(fd, &a) == 0 && stat(folder, &b) == 0 && a.st_dev == b.st_dev &&
+               a.st_ino == b.st_ino;
+}
+
+/* Ours from here on: whoever cleans up leaves what is locked. Before the lock he may have taken the
+ * new one for stale, so it is made again. Where there are no locks nobody cleans up. */
+static int make_held(const char *folder, int *ret_fd) {
+        for (unsigned i = 0; i < MAKE_ROUNDS; i++) {
+                CLEANUP(fd_closep) int fd = -1;
+
+                if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+                        return -errno;
+                fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+                    is_same(fd, folder)) {
+                        *ret_fd = fd;
+                        fd = -1;
+                        return 0;
+                }
+                pause_ms(1);
+        }
+        return -EBUSY;
+}
+
+static void make_folder(struct cgroup *c, enum controller i, const char *name) {
+        bool is_made = host.mode == CGROUP_V2 && any_folder(c);
+
+        c->folders[i] = xasprintf("%s/%s", host.own[i], name);
+        if (is_made || make_held(c->folders[i], &c->held[i]) == 0)
+                return;
+        free(c->folders[i]);
+        c->folders[i] = NULL;
 }
 
 int cgroup_new(const char *name, const struct cgroup_limits *limits, struct cgroup **ret) {
@@ -246,6 +299,7 @@ int cgroup_new(const char *name, const struct cgroup_limits *limits, struct cgro
         bool any = false;
 
         check(is_name(name));
+        memset(c->held, -1, sizeof(c->held));
         if (cgroup_mode() == CGROUP_NONE)
                 return CGROUP_E_NONE;
         for (size_t i = 0; i < N_CONTROLLERS; i++) {
@@ -254,11 +308,7 @@ int cgroup_new(const char *name, const struct cgroup_limits *limits, struct cgro
                         continue;
                 if (host.mode == CGROUP_V2 && i <= PIDS)
                         hand_down(i);
-                c->folders[i] = xasprintf("%s/%s", host.own[i], name);
-                if (mkdir(c->folders[i], 0755) < 0 && errno != EEXIST) {
-                        free(c->folders[i]);
-                        c->folders[i] = NULL;
-                }
+                make_folder(c, (enum controller) i, name);
                 any = any || c->folders[i];
         }
         if (!any)
@@ -328,12 +378,6 @@ int cgroup_read(const struct cgroup *c, struct cgroup_usage *ret) {
         return 0;
 }
 
-static void pause_ms(long ms) {
-        const struct timespec ts = { .tv_nsec = ms * 1000000 };
-
-        (void) nanosleep(&ts, NULL);
-}
-
 /* Kills who is there now; the number found. */
 static unsigned kill_once(const char *folder) {
         CLEANUP(freep) char *text = xmalloc(1 << 16);
@@ -346,13 +390,6 @@ static unsigned kill_once(const char *folder) {
                 if (atoi(l) > 0)
                         (void) kill(atoi(l), SIGKILL);
         return n;
-}
-
-static const char *any_folder(const struct cgroup *c) {
-        for (size_t i = 0; i < N_CONTROLLERS; i++)
-                if (c->folders[i])
-                        return c->folders[i];
-        return NULL;
 }
 
 int cgroup_kill(struct cgroup *c) {
@@ -379,27 +416,34 @@ static void remove_folder(const char *folder) {
         }
 }
 
-static unsigned remove_stale_in(const char *folder, bool (*is_stale)(const char *name)) {
+/* Locked while it goes, so that nobody who makes one of that name just now takes it for his. */
+static bool remove_unheld(int dir, const char *name) {
+        CLEANUP(fd_closep) int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+               unlinkat(dir, name, AT_REMOVEDIR) == 0;
+}
+
+static unsigned remove_stale_in(const char *folder, const char *prefix) {
         DIR *d = opendir(folder);
         unsigned n = 0;
         struct dirent *e;
 
-        while (d && (e = readdir(d))) {
-                if (is_name(e->d_name) && is_stale(e->d_name))
-                        n += unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) == 0;
-        }
+        while (d && (e = readdir(d)))
+                if (is_name(e->d_name) && strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+                        n += remove_unheld(dirfd(d), e->d_name);
         if (d)
                 (void) closedir(d);
         return n;
 }
 
-unsigned cgroup_remove_stale(bool (*is_stale)(const char *name)) {
+unsigned cgroup_remove_stale(const char *prefix) {
         unsigned n = 0;
 
         if (cgroup_mode() == CGROUP_NONE)
                 return 0;
         for (size_t i = 0; i < N_CONTROLLERS; i++)
-                n += host.own[i] ? remove_stale_in(host.own[i], is_stale) : 0;
+                n += host.own[i] ? remove_stale_in(host.own[i], prefix) : 0;
         return n;
 }
 
@@ -409,6 +453,7 @@ struct cgroup *cgroup_free(struct cgroup *c) {
         for (size_t i = 0; i < N_CONTROLLERS; i++) {
                 if (c->folders[i])
                         remove_folder(c->folders[i]);
+                fd_close(c->held[i]);
                 free(c->folders[i]);
         }
         free(c);

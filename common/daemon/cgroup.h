@@ -52,9 +52,10 @@ bool cgroup_has_pids(const struct cgroup *c);
 int cgroup_add(struct cgroup *c, pid_t pid);
 int cgroup_read(const struct cgroup *c, struct cgroup_usage *ret);
 int cgroup_kill(struct cgroup *c); /* every process in it; safe against forks */
-/* Removes empty groups beside those we make, which `is_stale` says were left behind; how
- * many folders that were. */
-unsigned cgroup_remove_stale(bool (*is_stale)(const char *name));
+/* Removes empty groups beside those we make whose name begins like that and which nobody holds: who
+ * made one holds it by a lock that ends with the process, seen from every pid namespace. How many
+ * folders that were. */
+unsigned cgroup_remove_stale(const char *prefix);
 /* Removes the groups (retrying briefly while they empty); always NULL. */
 struct cgroup *cgroup_free(struct cgroup *c);
 DEFINE_CLEANUP(struct cgroup *, cgroup_free);

@@ -2,14 +2,11 @@
  * see (pages touched, kernel memory) is bounded and measured too. Without one, the
  * kernel's account of the process is what is reported. */
 
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "common/crypto/random.h"
 #include "common/daemon/cgroup.h"
 #include "common/daemon/log.h"
 #include "common/daemon/loop.h"
@@ -29,21 +26,9 @@ bool group_is_possible(void) {
 
 #define PREFIX "quorate-job-"
 
-/* PREFIX, the worker's pid, a number. */
-static bool is_of_the_dead(const char *name) {
-        char *end;
-        long pid;
-
-        if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
-                return false;
-        pid = strtol(name + strlen(PREFIX), &end, 10);
-        return *end == '-' && pid > 0 &&
-               (pid == getpid() || (kill((pid_t) pid, 0) < 0 && errno == ESRCH));
-}
-
 /* Left by a worker that was killed; a group with processes stays. */
 void groups_clean(void) {
-        unsigned n = cgroup_remove_stale(is_of_the_dead);
+        unsigned n = cgroup_remove_stale(PREFIX);
 
         if (n > 0)
                 log_info("removed %u control groups of a worker that is gone", n);
@@ -56,18 +41,39 @@ static bool is_alive(const struct job *j) {
         return j->is_running && j->pidfd >= 0 && poll(&p, 1, 0) == 0;
 }
 
+/* The pid is for people: workers in several pid namespaces may have the same, and one folder. */
+static const char *name_of(const struct job *j, char ret[64]) {
+        static uint32_t instance;
+
+        if (instance == 0)
+                instance = (uint32_t) random_u64() | 1;
+        (void) snprintf(ret, 64, PREFIX "%d-%08x-%llu", (int) getpid(), instance,
+                        (unsigned long long) j->id);
+        return ret;
+}
+
+/* It runs on, bounded by its rlimits and seen by wait4() alone. */
+static void go_without(struct job *j, const char *why) {
+        j->worker->stats.ungrouped++;
+        log_warning("no control group for an executor: %s", why);
+}
+
 static int on_grouping(void *userdata) {
         struct job *j = userdata;
         const struct cgroup_limits limits = { .memory = j->limits.memory + SPARE_MEMORY };
         char name[64];
 
-        (void) snprintf(name, sizeof(name), PREFIX "%d-%llu", (int) getpid(),
-                        (unsigned long long) j->id);
-        if (!is_alive(j) || cgroup_new(name, &limits, &j->group) != CGROUP_OK)
+        if (!is_alive(j))
                 return 0;
-        /* Gone before we came to it: nothing to hold. */
-        if (cgroup_add(j->group, (pid_t) j->pid) != 0)
-                j->group = cgroup_free(j->group);
+        if (cgroup_new(name_of(j, name), &limits, &j->group) != CGROUP_OK) {
+                go_without(j, "none could be made");
+                return 0;
+        }
+        if (cgroup_add(j->group, (pid_t) j->pid) == 0)
+                return 0;
+        j->group = cgroup_free(j->group);
+        if (is_alive(j)) /* else gone before we came to it: nothing to hold */
+                go_without(j, "it could not be moved into its own");
         return 0;
 }
 
@@ -75,8 +81,11 @@ void group_soon(struct job *j, uint64_t pid) {
         struct loop *l = j->worker->ctx->loop;
 
         j->pid = pid;
-        if (pid > 0 && group_is_possible() && loop_add_timer(l, on_grouping, j, &j->grouping) == 0)
-                (void) loop_timer_set(j->grouping, nsec_add(loop_now(l), GROUP_AFTER));
+        if (pid == 0 || !group_is_possible())
+                return;
+        if (loop_add_timer(l, on_grouping, j, &j->grouping) ||
+            loop_timer_set(j->grouping, nsec_add(loop_now(l), GROUP_AFTER)))
+                go_without(j, "no timer for it");
 }
 
 void group_meter(const struct job *j, struct executor_event *e) {

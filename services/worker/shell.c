@@ -24,6 +24,7 @@ static const struct metric metrics[] = {
         METRIC(worker_stats, committed, METRIC_COUNTER, "jobs with an answer"),
         METRIC(worker_stats, failed, METRIC_COUNTER, "jobs without one"),
         METRIC(worker_stats, killed, METRIC_COUNTER, "executors killed from outside"),
+        METRIC(worker_stats, ungrouped, METRIC_COUNTER, "executors left without a control group"),
         METRIC(worker_stats, zygotes, METRIC_COUNTER, "zygotes started"),
         METRIC(worker_stats, rows, METRIC_COUNTER, "rows of committed answers"),
         METRIC(worker_stats, bytes, METRIC_COUNTER, "canonical bytes of committed answers"),

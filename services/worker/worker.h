@@ -41,7 +41,8 @@ struct zygote_use {
 };
 
 struct worker_stats {
-        uint64_t jobs, committed, failed, killed, zygotes, rows, bytes, cpu_us, spool, running;
+        uint64_t jobs, committed, failed, killed, zygotes, rows, bytes, cpu_us, spool, running,
+                ungrouped;
 };
 
 struct worker {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -235,32 +236,88 @@ static void test_cgroup(void **state) {
         close(go[1]);
 }
 
-static bool is_stale(const char *name) {
-        return strcmp(name, "quorate-stale-1") == 0;
+/* A process that makes a group and holds it, in a pid namespace of its own where we may. */
+struct holder {
+        pid_t pid;
+        bool is_held;
+};
+
+_Noreturn static void hold_group(int told) {
+        const struct cgroup_limits limits = { .memory = 64 << 20 };
+        struct cgroup *c = NULL;
+        char is_made;
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        is_made = cgroup_new("quorate-stale-1", &limits, &c) == 0;
+        check(write(told, &is_made, 1) == 1);
+        for (;;)
+                (void) pause();
 }
 
-/* What a killed process left is found by its name; one in use, or of others, stays. */
-static void test_stale_groups(void **state) {
-        const struct cgroup_limits limits = { .memory = 64 << 20 };
-        struct cgroup *stale = NULL, *other = NULL;
-        pid_t pid;
+static struct holder holder_new(void) {
+        struct holder h = {};
+        int told[2];
+        char is_made = 0;
 
-        if (cgroup_new("quorate-stale-1", &limits, &stale) != 0)
-                skip();
-        assert_int_equal(cgroup_new("quorate-stale-2", &limits, &other), 0);
-        assert_true(cgroup_remove_stale(is_stale) >= 1);
-        assert_int_equal(cgroup_remove_stale(is_stale), 0);
-        pid = fork();
-        if (pid == 0) {
-                (void) pause();
+        assert_int_equal(pipe(told), 0);
+        h.pid = fork();
+        if (h.pid == 0) {
+                pid_t child;
+
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                child = unshare(CLONE_NEWPID) == 0 ? fork() : 0;
+
+                if (child == 0)
+                        hold_group(told[1]);
+                (void) waitpid(child, NULL, 0); /* goes with us */
                 _exit(0);
         }
-        assert_true(cgroup_add(stale, pid) < 0);
-        assert_int_equal(cgroup_add(other, pid), 0); /* is still there */
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
-        cgroup_free(stale);
-        cgroup_free(other);
+        assert_int_equal(read(told[0], &is_made, 1), 1);
+        h.is_held = is_made;
+        (void) close(told[0]);
+        (void) close(told[1]);
+        return h;
+}
+
+static unsigned stale_within_a_second(void) {
+        unsigned n = 0;
+
+        for (int i = 0; i < 100 && n == 0; i++) {
+                n = cgroup_remove_stale("quorate-stale-");
+                (void) usleep(10000);
+        }
+        return n;
+}
+
+/* What a killed process left is found by its name; what a living one holds, of whatever pid
+ * namespace, or others made, stays. */
+static void test_stale_groups(void **state) {
+        struct holder h = holder_new();
+
+        if (h.is_held) {
+                assert_int_equal(cgroup_remove_stale("quorate-stale-"), 0);
+                assert_int_equal(cgroup_remove_stale("quorate-other-"), 0);
+        }
+        assert_int_equal(kill(h.pid, SIGKILL), 0);
+        assert_int_equal(waitpid(h.pid, NULL, 0), h.pid);
+        if (!h.is_held)
+                skip();
+        assert_int_equal(cgroup_remove_stale("quorate-other-"), 0);
+        assert_true(stale_within_a_second() >= 1);
+        assert_int_equal(cgroup_remove_stale("quorate-stale-"), 0);
+}
+
+/* Who makes a group while another holds one of that name gets none of it. */
+static void test_held_groups(void **state) {
+        const struct cgroup_limits limits = { .memory = 64 << 20 };
+        struct cgroup *first = NULL, *second = NULL;
+
+        if (cgroup_new("quorate-held", &limits, &first) != 0)
+                skip();
+        assert_int_equal(cgroup_new("quorate-held", &limits, &second), CGROUP_E_NONE);
+        cgroup_free(first);
+        assert_int_equal(cgroup_new("quorate-held", &limits, &second), 0);
+        cgroup_free(second);
 }
 
 /* A machine without any, in a mount namespace of our own. */
@@ -286,7 +343,7 @@ static void test_no_cgroup(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_no_cgroup), cmocka_unit_test(test_stale_groups),
-          cmocka_unit_test(test_sandbox), cmocka_unit_test(test_allow_list),
-          cmocka_unit_test(test_compiled), cmocka_unit_test(test_close),
-          cmocka_unit_test(test_own_root), cmocka_unit_test(test_namespace_text),
-          cmocka_unit_test(test_cgroup))
+          cmocka_unit_test(test_held_groups), cmocka_unit_test(test_sandbox),
+          cmocka_unit_test(test_allow_list), cmocka_unit_test(test_compiled),
+          cmocka_unit_test(test_close), cmocka_unit_test(test_own_root),
+          cmocka_unit_test(test_namespace_text), cmocka_unit_test(test_cgroup))
