@@ -41,6 +41,7 @@ struct supervised_node {
         char *name;
         int lock_fd, runtime_lock_fd;
         bool accounts; /* a uid for each service */
+        bool is_new;   /* its state folder was made by this run */
         struct supervised services[SERVICES_MAX];
         unsigned n_services;
 };
@@ -49,6 +50,9 @@ struct supervised_node {
 int supervised_node_init(struct supervised_node *n, unsigned workers, bool isolate,
                          char error[256]);
 void supervised_node_done(struct supervised_node *n);
+/* Of a run that was refused before anything served: a state folder that it made goes again, with
+ * its key, which nobody was told. Before supervised_node_done(). */
+void supervised_node_forget(const struct supervised_node *n);
 /* "uid,pid,net,…,seccomp": what keeps this service apart, into ret. */
 char *supervised_isolation(const struct supervised *s, char ret[256]);
 /* runtime/services.json: what runs, for doctor and for tests. */

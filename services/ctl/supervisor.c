@@ -24,7 +24,7 @@ struct supervisor {
         struct loop *loop;
         struct supervisor_options options;
         struct list nodes;
-        bool stopping, was_ready, has_ended;
+        bool stopping, was_ready, has_ended, is_refused;
         int code;
 };
 
@@ -69,6 +69,8 @@ struct supervisor *supervisor_free(struct supervisor *s) {
                 for (unsigned i = 0; i < n->n_services; i++)
                         if (n->services[i].pid > 0)
                                 (void) kill(n->services[i].pid, SIGKILL);
+                if (s->is_refused && !s->was_ready)
+                        supervised_node_forget(n);
                 supervised_node_done(n);
                 free(n);
         }
@@ -88,6 +90,7 @@ int supervisor_add(struct supervisor *s, const struct node *node, const char *na
         list_init(&n->link);
         r = supervised_node_init(n, s->options.workers, s->options.isolate, error);
         if (r) {
+                supervised_node_forget(n);
                 supervised_node_done(n);
                 free(n);
                 return r;
@@ -185,6 +188,7 @@ static int on_child(void *userdata, const siginfo_t *info) {
         if (is_hopeless(s, info)) { /* and has said why, with the file and what to do */
                 s->state = SUPERVISED_ENDED;
                 all->code = EXIT_USAGE;
+                all->is_refused = true;
                 supervisor_stop(all);
                 return 0;
         }

@@ -1,5 +1,7 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -283,7 +285,20 @@ static int make_folder(const struct supervised_node *n, const char *path, const 
         return r ? r : refuse_foreign(path, option, error);
 }
 
+static bool has_only(const char *folder, const char *name) {
+        DIR *d = opendir(folder);
+        const struct dirent *e;
+        bool is_alone = d;
+
+        while (d && (e = readdir(d)))
+                is_alone = is_alone && (e->d_name[0] == '.' || strcmp(e->d_name, name) == 0);
+        if (d)
+                (void) closedir(d);
+        return is_alone;
+}
+
 static int lock_folders(struct supervised_node *n, char error[256]) {
+        bool is_new = access(n->node.state, F_OK) < 0;
         int r;
 
         r = make_folder(n, n->node.state, "--state", error);
@@ -292,6 +307,8 @@ static int lock_folders(struct supervised_node *n, char error[256]) {
         r = take_lock(n->node.state, "lock", "--state", &n->lock_fd, error);
         if (r)
                 return r;
+        n->is_new =
+                is_new && has_only(n->node.state, "lock"); /* another run may have been faster */
         r = make_folder(n, n->node.runtime, "--runtime", error);
         if (r)
                 return r;
@@ -378,6 +395,29 @@ static void clear_runtime(const struct supervised_node *n) {
                 return;
         (void) snprintf(path, sizeof(path), "%s", runtime);
         (void) rmdir(dirname(path)); /* of a grid, when its last node goes */
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+        (void) remove(path);
+        return 0;
+}
+
+/* Nothing but what is ours by its name. */
+void supervised_node_forget(const struct supervised_node *n) {
+        static const char *const files[] = { "lock", "peer" };
+        char path[PATH_MAX + 16];
+
+        if (!n->is_new)
+                return;
+        for (unsigned i = 0; i < n->n_services; i++)
+                if (n->services[i].state_dir)
+                        (void) nftw(n->services[i].state_dir, remove_one, 8,
+                                    FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                (void) snprintf(path, sizeof(path), "%s/%s", n->node.state, files[i]);
+                (void) unlink(path);
+        }
+        (void) rmdir(n->node.state);
 }
 
 void supervised_node_done(struct supervised_node *n) {

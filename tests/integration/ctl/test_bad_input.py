@@ -314,6 +314,7 @@ def test_foreign_runtime(tap):
         done = subprocess.run([g.QUORATE, "run", "--runtime", p.path("theirs"), "--state", p.path("s")],
                               capture_output=True, text=True, timeout=30, env=p.env, check=False)
         tell(tap, "run in a folder of everybody", done, 2, "only you can write to.*--runtime DIR")
+        tap.check(not p.path("s").exists(), "and leaves no state folder", list(p.path("s").rglob("*")))
         done = subprocess.run([g.QUORATE, "run", "--runtime", p.path("r"), "--state", p.path("theirs")],
                               capture_output=True, text=True, timeout=30, env=p.env, check=False)
         tell(tap, "run with its state in a folder of everybody", done, 2, "only you can write to.*--state DIR")

@@ -226,6 +226,12 @@ def port_taken_without_configuration(tap):
                               timeout=30, env=env, check=False)
         tap.check(done.returncode == 2 and len(complaints(done.stderr)) == 1 and f"in [transport] listen of {state}/quorate.conf" in done.stderr,
                   "without a configuration: where it would stand", done)
+        tap.check(not state.exists() and not (grid.dir / "r1").exists(), "a first start that was refused leaves nothing",
+                  list(grid.dir.rglob("*")))
+        state.mkdir(mode=0o700)
+        done = subprocess.run([g.QUORATE, "run", "--state", state, "--runtime", grid.dir / "r1"], capture_output=True, text=True,
+                              timeout=30, env=env, check=False)
+        tap.check(done.returncode == 2 and (state / "keyring/seed").exists(), "a folder that was there stays, with its key", done)
 
 
 def first_start(tap):
