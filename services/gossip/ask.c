@@ -18,6 +18,15 @@ static const struct unpack_limits reply_limits = {
 
 /* ---- Calls ---- */
 
+static const struct {
+        void (*end)(struct gossip *g, struct call *c, nsec_t now);
+        void (*free)(struct call *c);
+} kinds[_CALL_KINDS] = {
+        [CALL_DRAW] = { draw_end, draw_free },
+        [CALL_CRAWL] = { crawl_end, crawl_free },
+        [CALL_SPREAD] = { spread_end, spread_free },
+};
+
 struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, nsec_t deadline) {
         struct call *c;
 
@@ -37,10 +46,7 @@ struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, ns
 
 void call_free(struct gossip *g, struct call *c) {
         ask_forget_call(g, c);
-        if (c->kind == CALL_DRAW)
-                draw_free(c);
-        else
-                crawl_free(c);
+        kinds[c->kind].free(c);
         list_remove(&c->link);
         (void) map_remove_u64(g->calls, c->number);
         free(c);
@@ -219,7 +225,7 @@ void ask_expire(struct gossip *g, nsec_t now) {
                 struct call *c = LIST_ENTRY(it, struct call, link);
 
                 if (now >= c->deadline)
-                        (c->kind == CALL_DRAW ? draw_end : crawl_end)(g, c, now);
+                        kinds[c->kind].end(g, c, now);
                 else if (now >= c->wake)
                         draw_wake(g, c, now);
         }

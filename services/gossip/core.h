@@ -9,7 +9,7 @@
  * ask.c      questions to others, and lookups: one table of what is under way
  * draw.c     candidates for the coordinator
  * crawl.c    peers for people
- * deny.c     the deny list */
+ * deny.c, spread.c  the deny list; revocations, from node to node */
 
 #include "common/base/list.h"
 #include "common/base/map.h"
@@ -108,8 +108,8 @@ struct gossip {
         unsigned n_misses; /* members looked for in vain, since the last that was found */
         nsec_t listening;  /* since when others of our shard have spoken to us */
 
-        struct rate served;  /* questions, of all peers together */
-        nsec_t next_lifting; /* the first block that ends */
+        struct rate served, spreading; /* questions, of all peers together; revocations told */
+        nsec_t next_lifting;           /* the first block that ends */
 
         struct pubsub_counter counters[_GOSSIP_COUNTERS];
 };

@@ -27,7 +27,7 @@ struct ask {
         uint64_t tag;       /* the call's own: a depth, a prefix */
 };
 
-enum call_kind { CALL_DRAW = 0, CALL_CRAWL };
+enum call_kind { CALL_DRAW = 0, CALL_CRAWL, CALL_SPREAD, _CALL_KINDS };
 
 /* A draw or crawl, by the number its caller gave it. */
 struct call {
@@ -38,7 +38,7 @@ struct call {
         nsec_t wake;     /* of a draw: to look after it again */
         unsigned n_asks; /* under way */
         bool is_over;
-        void *state; /* struct draw or struct crawl */
+        void *state; /* struct draw, struct crawl; of a spread what is told, a struct refbuf */
 };
 
 /* ---- ask.c ---- */
@@ -55,13 +55,17 @@ void ask_free(struct gossip *g, struct ask *a);
 struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, nsec_t deadline);
 void call_free(struct gossip *g, struct call *c);
 
-/* ---- draw.c, crawl.c: what a call does when its time is over, and what it owns ---- */
+/* ---- draw.c, crawl.c, spread.c: what a call does when its time is over, and what it owns ---- */
 
 void draw_wake(struct gossip *g, struct call *c, nsec_t now);
 void draw_end(struct gossip *g, struct call *c, nsec_t now);
 void draw_free(struct call *c);
 void crawl_end(struct gossip *g, struct call *c, nsec_t now);
 void crawl_free(struct call *c);
+/* One that is news to us, whole and verified; a few a second, the rest are told by others. */
+void spread_revocation(struct gossip *g, struct bytes value, nsec_t now);
+void spread_end(struct gossip *g, struct call *c, nsec_t now);
+void spread_free(struct call *c);
 
 /* ---- serve.c ---- */
 

@@ -6,7 +6,7 @@
 #include "common/canonical/keychange.h"
 #include "common/wire/unpack.h"
 #include "proto/gossip.pb-c.h"
-#include "services/gossip/core.h"
+#include "services/gossip/core_calls.h"
 
 /* Who is not wanted: durable, effective at once in every service of this node.
  * Instants are kept on the wall clock, since lists outlive a boot. */
@@ -102,10 +102,19 @@ static void mark_revoked(struct gossip *g, struct denied *d) {
         d->is_revoked = true;
 }
 
-/* Keys cost nothing: those of strangers have places of their own, so that nobody fills the list by
- * revoking what he made for it. */
+static bool has_work(const struct gossip *g, const struct peer_id *peer) {
+        struct sign_public key;
+
+        return g->config.pow_bits == 0 ||
+               (peer_id_ed25519(peer, &key) && identity_work(&key) >= g->config.pow_bits);
+}
+
+/* Keys cost little: those of strangers have places of their own, so that nobody fills the list by
+ * revoking what he made for it, and none where they cost nothing: nobody lets such a peer in a mesh
+ * or a job. */
 static bool has_place(const struct gossip *g, const struct peer_id *peer) {
-        return g->n_revoked < REVOKED_MAX || gossip_known(g, peer) || gossip_is_blocked(g, peer);
+        return gossip_known(g, peer) || gossip_is_blocked(g, peer) ||
+               (g->n_revoked < REVOKED_MAX && has_work(g, peer));
 }
 
 /* We do not block ourselves: people are told, now and when they ask. */
@@ -150,7 +159,9 @@ bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
                 return false;
         mark_revoked(g, map_get(g->denied, peer_id_bytes(peer)));
         g_count(g, GOSSIP_REVOKED);
-        return gossip_block(g, peer, "revoked by its owner", NSEC_NEVER, now);
+        (void) gossip_block(g, peer, "revoked by its owner", NSEC_NEVER, now);
+        spread_revocation(g, value, now);
+        return true;
 }
 
 static void lift(struct gossip *g, struct denied *d, nsec_t now) {

@@ -21,7 +21,15 @@
 #define SHARE_FIRST     0.05 /* of hosts that fit, when nobody is known */
 #define MEMBERS_LOOKED  8
 #define HEDGE           (400 * NSEC_PER_MSEC) /* who has not answered by then is asked besides others */
-#define SLACK           (2 * NSEC_PER_SEC) /* a record may be on its way */
+#define SETTLE          (700 * NSEC_PER_MSEC) /* from then on who was silent for a while will do */
+#define SLACK           (2 * NSEC_PER_SEC)    /* a record may be on its way */
+
+/* Of somebody nobody has heard of for a while. */
+struct spare {
+        struct peer_id peer;
+        struct gossip_candidate candidate;
+        nsec_t silence;
+};
 
 struct draw {
         struct offer_filter filter;
@@ -36,11 +44,13 @@ struct draw {
         unsigned n_visited, n_answers, n_splits;
         uint32_t skipped[LOOKUPS_MAX]; /* dht knows nobody of them */
         unsigned n_skipped, n_late;
-        bool is_hedged;
+        bool is_hedged, is_settling;
         size_t n, asked, known, unusable;
         double expected; /* share of hosts that fit, until answers say better */
         struct gossip_candidate list[GOSSIP_DRAW_MAX];
         struct peer_id peers[GOSSIP_DRAW_MAX];
+        struct spare spares[GOSSIP_DRAW_MAX]; /* they fill up what is missing at the end */
+        size_t n_spares;
 };
 
 /* ---- Collecting ---- */
@@ -59,13 +69,55 @@ static void add(struct draw *d, const struct capability *c, nsec_t age, bool fro
         d->list[d->n++] = (struct gossip_candidate){ refbuf_ref(c->raw), age, from_sample };
 }
 
+/* A free one, or that of who was silent longest, if it was for longer; NULL: none. */
+static struct spare *spare_place(struct draw *d, nsec_t silence) {
+        struct spare *worst = &d->spares[0];
+
+        if (d->n_spares < ELEMENTSOF(d->spares))
+                return &d->spares[d->n_spares++];
+        for (size_t i = 1; i < d->n_spares; i++)
+                if (d->spares[i].silence > worst->silence)
+                        worst = &d->spares[i];
+        return worst->silence > silence ? worst : NULL;
+}
+
+static void put_aside(struct draw *d, const struct capability *c, nsec_t age, nsec_t silence) {
+        struct spare *s = spare_place(d, silence);
+
+        if (!s)
+                return;
+        refbuf_unref(s->candidate.record);
+        s->peer = c->peer;
+        s->candidate = (struct gossip_candidate){ refbuf_ref(c->raw), age, true };
+        s->silence = silence;
+}
+
+/* Another member may have heard of one of them since. */
+static void fill_up(struct draw *d, nsec_t most_silent) {
+        for (size_t i = 0; i < d->n_spares && d->n < d->count; i++) {
+                struct spare *s = &d->spares[i];
+
+                if (has(d, &s->peer) || s->silence >= most_silent)
+                        continue;
+                d->peers[d->n] = s->peer;
+                d->list[d->n++] = s->candidate;
+                s->candidate.record = NULL;
+        }
+}
+
+/* Who missed a publication is most likely gone, and taken only where nobody else is: a dead
+ * candidate costs a job more than a missing one. */
 static void add_heard(struct gossip *g, struct draw *d, nsec_t now) {
         struct offer_view views[GOSSIP_DRAW_MAX];
+        nsec_t most_silent = OFFER_FRESH;
         struct offer_draw heard = { &d->filter, &g->rng, views, d->count };
 
         offers_draw(g->offers, &heard, now);
+        if (d->n == 0 && heard.n > 0 && views[0].silence >= OFFER_FRESH)
+                most_silent = NSEC_NEVER; /* so are all behind it */
         for (size_t i = 0; i < heard.n; i++)
-                add(d, views[i].record, views[i].age, false);
+                if (views[i].silence < most_silent)
+                        add(d, views[i].record, views[i].age, false);
         d->known += heard.n + heard.unusable;
         d->unusable += heard.unusable;
 }
@@ -74,9 +126,12 @@ void draw_end(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
         struct gossip_drawn *out;
 
+        fill_up(d, OFFER_FRESH);
         /* Better somebody from the own shard, over-represented, than nobody. */
         if (d->n < d->count && !d->local)
                 add_heard(g, d, now);
+        if (d->n == 0)
+                fill_up(d, NSEC_NEVER);
         out = xnew(struct gossip_drawn);
         *out = (struct gossip_drawn){ d->n, d->asked, d->known, d->unusable,
                                       xmemdup(d->list, d->n * sizeof(*d->list)) };
@@ -90,12 +145,19 @@ void draw_free(struct call *c) {
 
         for (size_t i = 0; i < d->n; i++)
                 refbuf_unref(d->list[i].record);
+        for (size_t i = 0; i < d->n_spares; i++)
+                refbuf_unref(d->spares[i].candidate.record);
         free(d);
 }
 
 /* ---- Asking ---- */
 
 static void step(struct gossip *g, struct call *c, nsec_t now);
+
+/* A word of its author to who answers is as good as a record of that instant. */
+static nsec_t silence_told(const Peers__Reply *reply, size_t i, nsec_t age) {
+        return i < reply->n_silent_ms ? nsec_min(age, reply->silent_ms[i] * NSEC_PER_MSEC) : age;
+}
 
 static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
                        const Peers__Reply *reply, nsec_t now) {
@@ -104,15 +166,20 @@ static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
         for (size_t i = 0; i < reply->n_records && i < GOSSIP_DRAW_MAX; i++) {
                 CLEANUP(capability_donep) struct capability r = {};
                 uint64_t wall = gossip_wall(g, now);
-                nsec_t age;
+                nsec_t age, silence;
 
                 if (!gossip_take_record(g, BYTES(reply->records[i].data, reply->records[i].len),
                                         now, &r) ||
                     !offer_fits(&r, &d->filter) || peer_id_equal(&r.peer, &g->self))
                         continue;
                 age = wall > r.sequence ? wall - r.sequence : 0;
-                if (age < OFFER_TTL && r.slots > 0)
+                if (age >= OFFER_TTL || r.slots == 0)
+                        continue;
+                silence = silence_told(reply, i, age);
+                if (silence < OFFER_ALIVE)
                         add(d, &r, age, true);
+                else
+                        put_aside(d, &r, age, silence);
         }
 }
 
@@ -396,6 +463,8 @@ static void step(struct gossip *g, struct call *c, nsec_t now) {
 
         if (c->is_over)
                 return;
+        if (d->is_settling)
+                fill_up(d, OFFER_FRESH);
         while (d->n < d->count && c->n_asks < d->n_late + visits_wanted(g, d))
                 if (!look_on(g, c, now))
                         break;
@@ -405,10 +474,10 @@ static void step(struct gossip *g, struct call *c, nsec_t now) {
         draw_end(g, c, now);
 }
 
-void draw_wake(struct gossip *g, struct call *c, nsec_t now) {
+static void hedge(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
-        c->wake = NSEC_NEVER;
+        c->wake = nsec_add(now, SETTLE - HEDGE);
         d->is_hedged = true;
         d->n_late = c->n_asks;
         LIST_FOREACH_SAFE (it, &g->ask_order) { /* what is begun here is put behind them */
@@ -417,6 +486,18 @@ void draw_wake(struct gossip *g, struct call *c, nsec_t now) {
                 if (a->call == c && a->on_reply)
                         try_another(g, c, a, now);
         }
+        step(g, c, now);
+}
+
+void draw_wake(struct gossip *g, struct call *c, nsec_t now) {
+        struct draw *d = c->state;
+
+        if (!d->is_hedged) {
+                hedge(g, c, now);
+                return;
+        }
+        c->wake = NSEC_NEVER;
+        d->is_settling = true;
         step(g, c, now);
 }
 

@@ -11,6 +11,8 @@
 #define PEERS_MAX    2048
 #define SERVED_BURST 256 /* questions of all peers; a page of a full table takes 2 ms */
 #define SERVED_RATE  128
+#define SPREAD_BURST 8 /* revocations passed on: others can make keys to revoke */
+#define SPREAD_RATE  1
 
 static const char *const counter_names[_GOSSIP_COUNTERS] = {
         [GOSSIP_OFFERS_HEARD] = "records_heard",
@@ -31,6 +33,7 @@ static const char *const counter_names[_GOSSIP_COUNTERS] = {
         [GOSSIP_RPCS_TOO_EARLY] = "rpcs_too_early",
         [GOSSIP_REVOKED] = "revoked",
         [GOSSIP_REVOKED_REFUSED] = "revoked_refused",
+        [GOSSIP_REVOKED_TOLD] = "revoked_told",
 };
 
 void gossip_config_default(struct gossip_config *ret) {
@@ -79,6 +82,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
         g->next_publication = g->next_lifting = NSEC_NEVER;
         g->next_members = g->next_tending = NSEC_NEVER;
         rate_init(&g->served, SERVED_BURST, SERVED_RATE);
+        rate_init(&g->spreading, SPREAD_BURST, SPREAD_RATE);
         for (unsigned i = 0; i < _GOSSIP_COUNTERS; i++)
                 g->counters[i].name = counter_names[i];
         return g;
@@ -449,6 +453,7 @@ void gossip_rpc(struct gossip *g, const struct peer_id *peer, struct bytes rpc, 
         g->now = now;
         if (gossip_is_blocked(g, peer))
                 return;
+        offers_alive(g->offers, peer, now);
         if (!k || !k->has_stream) {
                 keep_early(g, k, peer, rpc);
                 return;

@@ -119,8 +119,8 @@ bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reas
 /* False: it was not blocked. */
 bool gossip_unblock(struct gossip *g, const struct peer_id *peer, nsec_t now);
 /* A revocation (common/canonical/keychange.h), whole, from wherever: verified here. Its peer is
- * blocked for good, "revoked by its owner". False: not valid, about this node, or the places for
- * strangers' revocations are taken. */
+ * blocked for good, "revoked by its owner", and some others are told, if that was news. False: not
+ * valid, about this node, or the places for strangers' revocations are taken. */
 bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now);
 struct gossip_blocked {
         struct peer_id peer;

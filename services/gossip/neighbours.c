@@ -106,6 +106,7 @@ static void keep(struct gossip *g, struct known_peer *k, bool on) {
 void neighbours_lost(struct gossip *g, struct known_peer *k, nsec_t now) {
         if (!k->is_kept)
                 return;
+        offers_gone(g->offers, &k->peer);
         keep(g, k, false);
         g->next_members = nsec_min(g->next_members, nsec_add(now, MEMBERS_SOON));
 }

@@ -15,7 +15,8 @@ struct entry {
         struct peer_id peer;
         uint64_t sequence;
         nsec_t heard, age; /* age: how old it was when it came */
-        bool is_denied;
+        nsec_t spoke;      /* to us, the last time; 0: never */
+        bool is_denied, is_gone;
         struct rate rate;
 };
 
@@ -128,9 +129,26 @@ int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall
         e->sequence = e->record->sequence;
         e->heard = now;
         e->age = wall_ns > e->sequence ? wall_ns - e->sequence : 0;
+        e->is_gone = false;
         list_remove(&e->link);
         list_push_back(&o->order, &e->link);
         return OFFERS_NEW;
+}
+
+void offers_alive(struct offers *o, const struct peer_id *peer, nsec_t now) {
+        struct entry *e = map_get(o->entries, peer_id_bytes(peer));
+
+        if (!e)
+                return;
+        e->spoke = now;
+        e->is_gone = false;
+}
+
+void offers_gone(struct offers *o, const struct peer_id *peer) {
+        struct entry *e = map_get(o->entries, peer_id_bytes(peer));
+
+        if (e)
+                e->is_gone = true;
 }
 
 void offers_deny(struct offers *o, const struct peer_id *peer, bool denied) {
@@ -217,19 +235,30 @@ bool offer_fits(const struct capability *c, const struct offer_filter *f) {
                c->free_slots >= f->min_free_slots && c->memory_mib >= f->min_memory_mib;
 }
 
-static struct offer_view view_of(const struct entry *e, nsec_t now) {
-        return (struct offer_view){ e->record, age_of(e, now) };
+static nsec_t silence_of(const struct entry *e, nsec_t now) {
+        nsec_t age = age_of(e, now);
+
+        if (e->is_gone)
+                return nsec_max(age, OFFER_FRESH);
+        return e->spoke > 0 ? nsec_min(age, nsec_sub(now, e->spoke)) : age;
 }
 
-/* Reservoir sampling (Vitter 1985, algorithm R): one pass, nothing set aside. */
-static void draw_some(const struct offers *o, struct offer_draw *d, bool fresh, nsec_t now) {
+static struct offer_view view_of(const struct entry *e, nsec_t now) {
+        return (struct offer_view){ e->record, age_of(e, now), silence_of(e, now) };
+}
+
+/* Those silent for at least `from`, less than `to`. Reservoir sampling (Vitter 1985, algorithm R):
+ * one pass, nothing set aside. */
+static void draw_some(const struct offers *o, struct offer_draw *d, nsec_t from, nsec_t to,
+                      nsec_t now) {
         size_t seen = 0, room = d->max - d->n;
 
         LIST_FOREACH (it, &o->order) {
                 const struct entry *e = LIST_ENTRY(it, struct entry, link);
+                nsec_t silence = silence_of(e, now);
                 size_t at;
 
-                if (!is_offer(e, now) || (age_of(e, now) < OFFER_FRESH) != fresh ||
+                if (!is_offer(e, now) || silence < from || silence >= to ||
                     !offer_fits(e->record, d->filter))
                         continue;
                 at = seen < room ? seen : rng_below(d->rng, seen + 1);
@@ -253,8 +282,9 @@ static size_t count_unusable(const struct offers *o, const struct offer_filter *
 
 void offers_draw(const struct offers *o, struct offer_draw *d, nsec_t now) {
         d->n = 0;
-        draw_some(o, d, true, now);
-        draw_some(o, d, false, now);
+        draw_some(o, d, 0, OFFER_ALIVE, now);
+        draw_some(o, d, OFFER_ALIVE, OFFER_FRESH, now);
+        draw_some(o, d, OFFER_FRESH, NSEC_NEVER, now);
         d->unusable = count_unusable(o, d->filter, now);
 }
 

@@ -15,6 +15,7 @@
 
 #define OFFER_TTL     (45 * NSEC_PER_SEC)
 #define OFFER_FRESH   (20 * NSEC_PER_SEC)
+#define OFFER_ALIVE   (5 * NSEC_PER_SEC) /* since a sign of life: such are drawn first */
 #define PRESENCE_TTL  (120 * NSEC_PER_SEC)
 #define SEQUENCE_SKEW (600 * NSEC_PER_SEC)  /* from our wall clock, either way */
 #define ORIGIN_BURST  8                     /* records of one peer */
@@ -43,6 +44,10 @@ int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall
 int offers_would(const struct offers *o, const struct capability *c, nsec_t now, uint64_t wall_ns);
 /* The highest sequence heard of this peer; 0: none. */
 uint64_t offers_newest(const struct offers *o, const struct peer_id *peer);
+/* A sign of life other than a record: it spoke to us. */
+void offers_alive(struct offers *o, const struct peer_id *peer, nsec_t now);
+/* Its connection, which we held, has ended: nothing counts as one until a newer record or word. */
+void offers_gone(struct offers *o, const struct peer_id *peer);
 void offers_deny(struct offers *o, const struct peer_id *peer, bool denied);
 void offers_expire(struct offers *o, nsec_t now);
 nsec_t offers_deadline(const struct offers *o); /* when the next record goes */
@@ -56,14 +61,15 @@ struct offer_filter {
 };
 bool offer_fits(const struct capability *c, const struct offer_filter *f);
 
-/* A view; age since it was published, as far as clocks agree. */
+/* A view; age since it was published, as far as clocks agree; silence since the latest sign of
+ * life: that, or anything else its author said to us. */
 struct offer_view {
         const struct capability *record;
-        nsec_t age;
+        nsec_t age, silence;
 };
-/* A uniform draw without repetition of live offers that fit; those that missed a publication
- * (older than OFFER_FRESH) only when the others are not enough: most of them are gone.
- * unusable: live offers that did not fit. */
+/* A uniform draw without repetition of live offers that fit; those silent for OFFER_ALIVE only when
+ * the others are not enough, and for OFFER_FRESH last: most of them are gone. unusable: live offers
+ * that did not fit. */
 struct offer_draw {
         const struct offer_filter *filter;
         struct rng *rng;

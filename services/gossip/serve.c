@@ -25,6 +25,7 @@ static const struct unpack_limits request_limits = {
 struct answer {
         Peers__Reply reply;
         ProtobufCBinaryData records[LIST_MAX];
+        uint32_t silent_ms[SAMPLE_MAX];
         Peers__KnownPeer *known[LIST_MAX];
         Peers__KnownPeer contacts[LIST_MAX];
         ProtobufCBinaryData addresses[LIST_MAX][GOSSIP_ADDRESSES_MAX];
@@ -37,6 +38,7 @@ static struct answer *answer_new(void) {
         peers__reply__init(&x->reply);
         x->reply.records = x->records;
         x->reply.known = x->known;
+        x->reply.silent_ms = x->silent_ms;
         return x;
 }
 
@@ -46,6 +48,11 @@ static bool add_record(struct answer *x, const struct capability *c) {
                 return false;
         x->records[x->reply.n_records++] = (ProtobufCBinaryData){ c->raw->len, c->raw->data };
         return true;
+}
+
+static void add_offer(struct answer *x, const struct offer_view *v) {
+        if (add_record(x, v->record))
+                x->silent_ms[x->reply.n_silent_ms++] = (uint32_t) (v->silence / NSEC_PER_MSEC);
 }
 
 static void send(struct gossip *g, uint64_t id, struct answer *x) {
@@ -151,10 +158,10 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
                 size_t at = n < max ? n++ : rng_below(&g->rng, n + 1);
 
                 if (at < max)
-                        views[at] = (struct offer_view){ &own, 0 };
+                        views[at] = (struct offer_view){ &own, 0, 0 };
         }
-        for (size_t i = 0; i < n && add_record(x, views[i].record); i++)
-                continue;
+        for (size_t i = 0; i < n; i++)
+                add_offer(x, &views[i]);
         x->reply.unusable = (uint32_t) heard.unusable;
         add_others(g, x);
         send(g, id, x);
@@ -197,6 +204,15 @@ static void serve_list(struct gossip *g, uint64_t id, const Peers__List *in, nse
         send(g, id, x);
 }
 
+/* ---- Revoked ---- */
+
+static void serve_revoked(struct gossip *g, uint64_t id, const Peers__Revoked *in, nsec_t now) {
+        if (gossip_revoked(g, BYTES(in->value.data, in->value.len), now))
+                gossip_add(g, GOSSIP_ANSWER, id)->data = refbuf_new(BYTES_NONE);
+        else
+                gossip_add(g, GOSSIP_REFUSE, id);
+}
+
 void serve(struct gossip *g, uint64_t id, struct bytes question, nsec_t now) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Peers__Request *in;
@@ -208,10 +224,17 @@ void serve(struct gossip *g, uint64_t id, struct bytes question, nsec_t now) {
                 return;
         }
         in = u.message;
-        if (in->body_case == PEERS__REQUEST__BODY_LIST)
+        switch (in->body_case) {
+        case PEERS__REQUEST__BODY_LIST:
                 serve_list(g, id, in->list, now);
-        else if (in->body_case == PEERS__REQUEST__BODY_SAMPLE)
+                break;
+        case PEERS__REQUEST__BODY_SAMPLE:
                 serve_sample(g, id, in->sample, now);
-        else
+                break;
+        case PEERS__REQUEST__BODY_REVOKED:
+                serve_revoked(g, id, in->revoked, now);
+                break;
+        default:
                 gossip_add(g, GOSSIP_REFUSE, id);
+        }
 }

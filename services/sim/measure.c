@@ -373,6 +373,7 @@ void measure_drawn(struct network *net, struct node *n, const struct gossip_acti
         f->drawn += a->drawn->n;
         f->drawable += p->drawable;
         f->drawn_dead += dead;
+        f->draws_dead += dead > 1;
         f->draws_dead_max = dead > f->draws_dead_max ? dead : f->draws_dead_max;
         histogram_add(&f->draw_times, (double) (net->now - p->began) / 1e9 * 10);
         free(map_remove_u64(net->measure->probes, a->id));

@@ -37,12 +37,13 @@ struct figures {
         double hops, lookup_s, get_s; /* sums */
         double estimate_median;
         union {
-                uint64_t counted[41];
+                uint64_t counted[42];
                 struct {
                         uint64_t lookups, lookups_good, lookups_void;
                         uint64_t gets, gets_good, gets_old, gets_void;
                         /* drawable: of each draw, who offered then, or as many as it may give */
                         uint64_t draws, draws_void, draws_full, drawn, drawable, drawn_dead;
+                        uint64_t draws_dead; /* with two or more of them */
                         uint64_t deliveries_1, delivered_1, deliveries_3,
                                 delivered_3; /* within 1 s, 3 s */
                         uint64_t signed_n, verified, departed, killed, returned, undone;

@@ -216,6 +216,9 @@ void report_json(FILE *f, const struct sim_settings *s, const struct figures *x)
         member(f, "delivered", share(x->delivered_3, x->deliveries_3));
         member(f, "delivered_1s", share(x->delivered_1, x->deliveries_1));
         member(f, "draws", (double) x->draws);
+        member(f, "draws_full", share(x->draws_full, x->draws));
+        member(f, "drawn_dead", (double) x->drawn_dead);
+        member(f, "draws_dead_2", (double) x->draws_dead);
         member(f, "draw_dead_max", (double) x->draws_dead_max);
         member(f, "candidates_mean", per((double) x->drawn, x->draws));
         member(f, "candidates_share", share(x->drawn, x->drawable));

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -139,8 +140,15 @@ def revoke(tap, grid, new):
     forged.write_text("nonsense")
     code, out, err = grid.ctl(1, "key", "revoke", "--yes", str(forged))
     tap.check(code == 2 and "no revocation" in err, "revoke: not such a file", code, err)
-    code, out, err = grid.ctl(1, "key", "revoke", "--yes", "--json", str(away))
-    tap.check(code == 0 and lines(out)[0]["revoked"] == new, "revoke", out, err)
+    pid = grid.pid(3, "dht")
+    os.kill(pid, signal.SIGSTOP)  # so that gossip is all that can tell this node
+    try:
+        code, out, err = grid.ctl(1, "key", "revoke", "--yes", "--json", str(away))
+        tap.check(code == 0 and lines(out)[0]["revoked"] == new, "revoke", out, err)
+        told = g.wait_until("node 3 has heard", lambda: new in grid.ctl(3, "blocklist")[1], 5, 0.1)
+        tap.check(told and pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] == "T", "node 3 heard of it by gossip")
+    finally:
+        os.kill(pid, signal.SIGCONT)
     for node in (1, 3):
         rows = g.wait_until(f"node {node} refuses it", lambda: [r for r in lines(grid.ctl(node, "blocklist", "--json")[1])
                                                                 if r["peer"] == new], 30, 0.5)

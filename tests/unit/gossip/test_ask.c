@@ -1,5 +1,6 @@
 #include "common/wire/unpack.h"
 #include "services/gossip/core_calls.h"
+#include "services/gossip/offers.h"
 #include "tests/unit/gossip/core_bench.h"
 
 /* Whom a draw asks, and whom besides when somebody does not answer. dht is played by hand. */
@@ -200,6 +201,46 @@ static void an_answer_names_a_few(void **state) {
         core_done(&c);
 }
 
+static uint64_t under_way(const struct core_bench *c, uint64_t n_ended) {
+        return c->n_asked - n_ended + c->n_lookups;
+}
+
+/* A draw of four among 2,000 nodes with all its questions under way. */
+static void begin_full(struct core_bench *c) {
+        struct gossip_draw d = { .count = 4 };
+
+        begin(c);
+        gossip_size(c->g, 2000, c->now);
+        gossip_draw(c->g, 1000, &d, c->now);
+        core_drain(c);
+        for (unsigned i = 0; i < 200 && c->n_lookups > 0; i++)
+                answer_lookups(c, PEERS / 2);
+        assert_int_equal(c->n_lookups, 0);
+        assert_in_range(c->n_asked, 4, PEERS / 4);
+}
+
+/* A draw asks no more at once than it should need: an answer that names eight brings one question,
+ * that of its place. Nor does it once some were late: what others are asked in their place is all
+ * that comes on top. */
+static void others_wait_for_a_place(void **state) {
+        const struct multiaddr at = core_address(8, 9, 1, 1);
+        struct core_bench c;
+        uint64_t at_once, later;
+
+        begin_full(&c);
+        at_once = under_way(&c, 0);
+        name(&c, c.asked[0], PEERS / 2, PEERS / 2, &at);
+        assert_int_equal(under_way(&c, 1), at_once);
+        core_run(&c, 410 * NSEC_PER_MSEC); /* all are late */
+        later = under_way(&c, 1);
+        assert_in_range(later, at_once + 1, 2 * at_once);
+        for (unsigned i = 1; i < 3; i++) {
+                name(&c, c.asked[i], PEERS / 2, PEERS / 2, &at);
+                assert_true(under_way(&c, 1 + i) <= later);
+        }
+        core_done(&c);
+}
+
 /* What is named to others: some who are connected, of other shards than ours. */
 static void others_are_named(void **state) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
@@ -228,6 +269,116 @@ static void others_are_named(void **state) {
         core_done(&c);
 }
 
+/* Records of peers 0 and 1, the one who was silent for so long first. */
+static void offer(struct core_bench *c, uint64_t ask, uint32_t silent_0, uint32_t silent_1) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        Peers__Reply reply = PEERS__REPLY__INIT;
+        uint32_t silent[] = { silent_0, silent_1 };
+        struct refbuf *records[2];
+        ProtobufCBinaryData list[2];
+
+        for (unsigned i = 0; i < 2; i++) {
+                records[i] = core_record(i, CORE_WALL - 25 * NSEC_PER_SEC, "", true);
+                list[i] = (ProtobufCBinaryData){ records[i]->len, records[i]->data };
+        }
+        reply.records = list;
+        reply.n_records = 2;
+        reply.silent_ms = silent;
+        reply.n_silent_ms = 2;
+        buffer_init(&b, 4096);
+        wire_pack(&b, &reply.base);
+        gossip_answered(c->g, ask, buffer_bytes(&b), c->now);
+        core_drain(c);
+        refbuf_unref(records[0]);
+        refbuf_unref(records[1]);
+}
+
+static bool was_drawn(const struct core_bench *c, unsigned n) {
+        const struct peer_id peer = core_peer(n, NULL);
+
+        for (size_t i = 0; i < c->drawn->n; i++) {
+                CLEANUP(capability_donep) struct capability r = {};
+
+                assert_int_equal(capability_read(refbuf_bytes(c->drawn->list[i].record), &r), 0);
+                if (peer_id_equal(&r.peer, &peer))
+                        return true;
+        }
+        return false;
+}
+
+/* Who died without a word is offered as long as its record lives: those of whom somebody has heard
+ * come first, and who missed a publication only where nobody else is. */
+static void heard_of_lately_first(void **state) {
+        static const struct {
+                uint32_t silent[2];
+                size_t count;
+                bool is_0, is_1;
+        } cases[] = {
+                { { 9000, 100 }, 1, false, true },   { { 9000, 100 }, 2, true, true },
+                { { 9000, 8000 }, 2, true, true },   { { 21000, 100 }, 2, false, true },
+                { { 90000, 9000 }, 2, false, true }, { { 90000, 90000 }, 2, true, true },
+        };
+
+        FOREACH_CASE (x, cases) {
+                struct gossip_draw d = { .count = x->count };
+                struct core_bench c;
+
+                begin(&c);
+                gossip_draw(c.g, 1000, &d, c.now);
+                core_drain(&c);
+                answer_lookups(&c, PEERS);
+                assert_null(c.drawn);
+                offer(&c, c.asked[0], x->silent[0], x->silent[1]);
+                core_run(&c, 2 * NSEC_PER_SEC);
+                assert_non_null(c.drawn);
+                assert_int_equal(was_drawn(&c, 0), x->is_0);
+                assert_int_equal(was_drawn(&c, 1), x->is_1);
+                core_done(&c);
+        }
+}
+
+static uint32_t told_silence(struct core_bench *c) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct peer_id asker = core_peer(500, NULL);
+        const Peers__Reply *reply;
+
+        gossip_asked(c->g, 1, &asker, BYTES_LIT("\x12\x00"), c->now);
+        core_drain(c);
+        assert_int_equal(wire_unpack(&peers__reply__descriptor, refbuf_bytes(c->answer), NULL, &u),
+                         UNPACK_OK);
+        reply = u.message;
+        assert_int_equal(reply->n_records, 1);
+        assert_int_equal(reply->n_silent_ms, 1);
+        return reply->silent_ms[0];
+}
+
+/* A record is as old as it is; its author may have spoken since. The end of a connection that we
+ * hold counts more than what was said before. */
+static void who_was_heard_is_told(void **state) {
+        struct core_bench c;
+        struct peer_id peer = core_peer(0, NULL);
+        struct refbuf *record = core_record(0, CORE_WALL, "", true);
+        const char *topic;
+        struct rpc_writer w;
+
+        begin(&c);
+        topic = c.g->shards[0].topic;
+        gossip_size(c.g, 10, c.now);
+        core_join(&c, 0, topic);
+        core_say(&c, 0, 0, topic, record);
+        core_run(&c, 6 * NSEC_PER_SEC); /* held by now */
+        assert_in_range(told_silence(&c), 5900, 6100);
+        rpc_writer_init(&w);
+        rpc_put_subscription(&w, topic, true);
+        core_rpc(&c, 0, &w);
+        core_run(&c, 2 * NSEC_PER_SEC);
+        assert_in_range(told_silence(&c), 1900, 2100);
+        gossip_peer_down(c.g, &peer, c.now);
+        assert_in_range(told_silence(&c), OFFER_FRESH / NSEC_PER_MSEC, 60000);
+        refbuf_unref(record);
+        core_done(&c);
+}
+
 /* Nobody is asked twice, however often he is named. */
 static void nobody_is_asked_twice(void **state) {
         struct core_bench c;
@@ -252,4 +403,6 @@ TEST_MAIN(cmocka_unit_test(all_shards_are_asked_at_once),
           cmocka_unit_test(connections_come_first),
           cmocka_unit_test(who_dialled_us_does_not_come_first),
           cmocka_unit_test(members_name_others), cmocka_unit_test(an_answer_names_a_few),
-          cmocka_unit_test(others_are_named), cmocka_unit_test(nobody_is_asked_twice))
+          cmocka_unit_test(others_wait_for_a_place), cmocka_unit_test(heard_of_lately_first),
+          cmocka_unit_test(who_was_heard_is_told), cmocka_unit_test(others_are_named),
+          cmocka_unit_test(nobody_is_asked_twice))

@@ -211,6 +211,56 @@ static void test_draw_is_uniform(void **state) {
         assert_true(chi < 73);
 }
 
+static size_t drawn(struct offers *o, size_t max, nsec_t now, uint32_t ret_memory[16]) {
+        struct offer_filter all = {};
+        struct offer_view v[16];
+        struct rng rng;
+
+        rng_init(&rng, 1);
+        struct offer_draw d = { &all, &rng, v, max };
+
+        offers_draw(o, &d, now);
+        for (size_t i = 0; i < d.n; i++)
+                ret_memory[i] = v[i].record->memory_mib;
+        return d.n;
+}
+
+static void speak(struct offers *o, unsigned n, nsec_t now) {
+        struct sign_public key = { .bytes = { 9, (uint8_t) n, (uint8_t) (n >> 8) } };
+        struct peer_id peer = peer_id_from_ed25519(&key);
+
+        offers_alive(o, &peer, now);
+}
+
+/* Ten records of the same age; of two authors something was heard since, one of them has left. */
+static void test_signs_of_life(void **state) {
+        CLEANUP(offers_freep) struct offers *o = offers_new("default", 100, 1);
+        struct sign_public key = { .bytes = { 9, 3 } };
+        struct peer_id left = peer_id_from_ed25519(&key);
+        uint32_t got[16];
+
+        (void) state;
+        for (unsigned i = 0; i < 10; i++)
+                assert_int_equal(add_made(o, i, WALL, 1 + i, NSEC_PER_SEC), OFFERS_NEW);
+        speak(o, 3, 7 * NSEC_PER_SEC);
+        speak(o, 7, 8 * NSEC_PER_SEC);
+        assert_int_equal(drawn(o, 2, 9 * NSEC_PER_SEC, got), 2);
+        assert_int_equal(got[0] + got[1], 4 + 8);
+        offers_gone(o, &left);
+        for (unsigned i = 0; i < 20; i++) {
+                assert_int_equal(drawn(o, 9, 9 * NSEC_PER_SEC, got), 9);
+                assert_int_equal(got[0], 8);
+                for (unsigned k = 0; k < 9; k++)
+                        assert_int_not_equal(got[k], 4);
+        }
+        assert_int_equal(drawn(o, 16, 9 * NSEC_PER_SEC, got), 10); /* better than nobody */
+        assert_int_equal(add_made(o, 3, WALL + 1, 4, 10 * NSEC_PER_SEC), OFFERS_NEW);
+        assert_int_equal(drawn(o, 1, 11 * NSEC_PER_SEC, got), 1);
+        assert_int_equal(got[0], 8);
+        assert_int_equal(drawn(o, 1, 14 * NSEC_PER_SEC, got), 1);
+        assert_int_equal(got[0], 4); /* it is back */
+}
+
 static void test_list(void **state) {
         CLEANUP(offers_freep) struct offers *o = offers_new("default", 100, 1);
         struct offer_view v[7];
@@ -234,4 +284,4 @@ TEST_MAIN(cmocka_unit_test(test_refusals), cmocka_unit_test(test_replay),
           cmocka_unit_test(test_life), cmocka_unit_test(test_flood),
           cmocka_unit_test(test_rate_of_one_origin), cmocka_unit_test(test_denied),
           cmocka_unit_test(test_filter), cmocka_unit_test(test_draw_is_uniform),
-          cmocka_unit_test(test_list))
+          cmocka_unit_test(test_signs_of_life), cmocka_unit_test(test_list))
