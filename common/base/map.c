@@ -163,6 +163,16 @@ static void rebuild(struct map *m) {
                 slot_link(m, (uint32_t) i);
 }
 
+/* Where keys come and go, removed entries would fill up all that slots allow: memory for the most
+ * that were ever there, and more. An eighth is enough to pay for moving the others. */
+static bool is_loose(const struct map *m) {
+        return m->n_entries - m->n_live >= m->n_entries / 8 + 1;
+}
+
+size_t map_room(const struct map *m) {
+        return m->capacity;
+}
+
 void *map_get(const struct map *m, struct bytes key) {
         uint32_t *slot = slot_of(m, hash_of(m, key), key);
 
@@ -179,7 +189,7 @@ void *map_set(struct map *m, struct bytes key, void *value) {
                 m->entries[*slot].value = value;
                 return old;
         }
-        if (m->n_entries >= m->n_slots / 2)
+        if (m->n_entries >= m->n_slots / 2 || (m->n_entries == m->capacity && is_loose(m)))
                 rebuild(m);
         else if (m->n_entries == m->capacity)
                 resize(m);

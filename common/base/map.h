@@ -16,6 +16,7 @@ struct map *map_free(struct map *m); /* always NULL; values are not touched */
 DEFINE_CLEANUP(struct map *, map_free);
 
 size_t map_count(const struct map *m);
+size_t map_room(const struct map *m);                 /* entries that it holds memory for */
 void *map_get(const struct map *m, struct bytes key); /* NULL: not there */
 
 /* Stores value (not NULL) and returns the one it replaces, or NULL. A replaced

@@ -80,5 +80,28 @@ static void test_keys_of_every_length(void **state) {
         map_free(m);
 }
 
+/* Keys that come and go, a hundred at a time, after ten thousand at once: the table becomes as
+ * small as for a hundred. */
+static void test_room_follows_what_is_there(void **state) {
+        CLEANUP(map_freep) struct map *m = map_new(1);
+        uint64_t next = 0, first = 0;
+
+        (void) state;
+        while (next < 10000)
+                (void) map_set_u64(m, next++, m);
+        while (first + 100 < next)
+                assert_non_null(map_remove_u64(m, first++));
+        for (unsigned i = 0; i < 100000; i++) {
+                assert_null(map_set_u64(m, next++, m));
+                assert_non_null(map_remove_u64(m, first++));
+                if (i >= 10000)
+                        assert_in_range(map_room(m), 101, 160);
+        }
+        assert_int_equal(map_count(m), 100);
+        assert_non_null(map_get_u64(m, first));
+        assert_null(map_get_u64(m, first - 1));
+}
+
 TEST_MAIN(cmocka_unit_test(test_order_survives_removal), cmocka_unit_test(test_against_model),
-          cmocka_unit_test(test_keys_of_every_length))
+          cmocka_unit_test(test_keys_of_every_length),
+          cmocka_unit_test(test_room_follows_what_is_there))
