@@ -83,6 +83,10 @@ double estimate_at_most(const struct estimate *e) {
         return n == 0 ? 1 : sorted[n - 1 - (n > SETTLED ? n / 5 : 0)].size;
 }
 
+bool estimate_own_is_sparse(const struct estimate *e) {
+        return e->own.n > 0 && e->n_samples >= FIRST_DRAWN && 2 * e->own.size < estimate_at_most(e);
+}
+
 struct estimate_value estimate_get(const struct estimate *e) {
         struct estimate_sample sorted[ESTIMATE_SAMPLES + 1];
         size_t n = sort(e, true, sorted);

@@ -44,3 +44,5 @@ double estimate_radius(const struct estimate *e, unsigned n);
  * costs requests, so our own neighbourhood, where anybody can plant ids, counts only until three
  * points are drawn. */
 double estimate_at_most(const struct estimate *e);
+/* Our own neighbourhood stands twice as far apart as those we drew: friends of each other. */
+bool estimate_own_is_sparse(const struct estimate *e);

@@ -299,23 +299,33 @@ static bool is_sparse(const struct lookup *l) {
         return l->config.sparse > 0 && n < l->config.k;
 }
 
+static struct candidate *root_of(struct candidate *c) {
+        return c->root ? c->root : c;
+}
+
 /* How often its seed had its turn: who plants many names under one gets no more than others. */
-static unsigned turn_of(const struct candidate *c) {
-        return (c->root ? c->root : c)->n_wide / LOOKUP_WIDE_TURN;
+static unsigned turn_of(struct candidate *c) {
+        return root_of(c)->n_wide / LOOKUP_WIDE_TURN;
+}
+
+/* However dense they stand, while that says nothing yet: the others may all be friends. */
+static bool is_owed(struct candidate *c) {
+        return root_of(c)->is_beginning && root_of(c)->n_wide < LOOKUP_BEGINNING_TOLD;
 }
 
 /* Who goes by friends only has the nearest of them in every window. What else is known was not
  * asked: the nearest of that, each seed's share in turn. */
 static struct candidate *next_beyond(const struct lookup *l) {
         struct candidate *best = NULL;
+        bool sparse = is_sparse(l);
 
         if (l->n_wide >= LOOKUP_WIDE_MAX)
                 return NULL;
         for (size_t i = 0; i < l->n_candidates; i++) {
                 struct candidate *c = l->candidates[i];
 
-                if (c->state == CANDIDATE_NEW && !is_held_back(l, c->teller) &&
-                    (!best || turn_of(c) < turn_of(best)))
+                if (c->state == CANDIDATE_NEW && (sparse || is_owed(c)) &&
+                    !is_held_back(l, c->teller) && (!best || turn_of(c) < turn_of(best)))
                         best = c;
         }
         return best;
@@ -324,12 +334,12 @@ static struct candidate *next_beyond(const struct lookup *l) {
 static bool next_wide(struct lookup *l, struct lookup_ask *ret) {
         struct candidate *c;
 
-        if (l->wide_in_flight >= LOOKUP_WIDE_AT_ONCE || !is_sparse(l) || !is_settled(l))
+        if (l->wide_in_flight >= LOOKUP_WIDE_AT_ONCE || !is_settled(l))
                 return false;
         c = next_beyond(l);
         if (!c)
                 return false;
-        (c->root ? c->root : c)->n_wide++;
+        root_of(c)->n_wide++;
         c->is_wide = true;
         l->n_wide++;
         l->wide_in_flight++;
@@ -516,7 +526,7 @@ void lookup_remove(struct lookup *l, const struct key *who) {
 bool lookup_is_over(const struct lookup *l) {
         if (!is_settled(l) || l->edges_in_flight > 0 || l->wide_in_flight > 0)
                 return false;
-        if (is_sparse(l) && next_beyond(l))
+        if (next_beyond(l))
                 return false;
         if (l->config.radius > 0 && !l->is_edging && is_crowded(l))
                 return false;

@@ -28,6 +28,7 @@
 #define LOOKUP_WIDE_MAX       64 /* requests beyond the paths' windows, for a set too sparse … */
 #define LOOKUP_WIDE_AT_ONCE   4
 #define LOOKUP_WIDE_TURN      3 /* … so many by what one seed and its tellers told, in turn */
+#define LOOKUP_BEGINNING_TOLD 4 /* … and, however dense, of what each place to begin led to */
 
 enum candidate_state {
         CANDIDATE_NEW = 0,
@@ -75,8 +76,8 @@ struct lookup *lookup_free(struct lookup *l); /* always NULL */
 /* From the table, in any order; dealt to the paths in turn. */
 void lookup_seed(struct lookup *l, const struct contact *c);
 
-/* The same for one to be asked whoever stands nearer: while nobody is known for long, each
- * place to begin may be the only honest one. */
+/* The same for one to be asked whoever stands nearer, and a few of those it leads to: while nobody
+ * is known for long, each place to begin may be the only honest one. */
 void lookup_begin_at(struct lookup *l, const struct contact *c);
 
 #define LOOKUP_MAIN (-1)

@@ -244,6 +244,8 @@ void maintain_looked(struct dht *d, struct operation *o, nsec_t now) {
                 b->n_futile = b->n_entries > o->max ? 0 : b->n_futile + 1;
                 b->fill_at = soon(d, futile_pauses[b->n_futile < 3 ? b->n_futile : 3]);
                 b->refreshed = now;
+                if (o->kind == OPERATION_SAMPLE && estimate_own_is_sparse(&d->estimate))
+                        d->self_at = now; /* we looked before we knew what to look for */
                 return;
         }
         is_same = fingerprint(set, n) == d->self_neighbours;

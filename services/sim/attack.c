@@ -181,6 +181,7 @@ static void on_victim(struct network *net, struct node *nobody, struct event *e)
                 at[i] = a->nodes[rng_below(&net->rng, a->n)];
         victim = node_new(net, &node_honest, UINT32_MAX);
         victim->is_hidden = false;
+        at[4]->stays_until = net->now + VICTIM_AFTER + MINUTE; /* or there would be no honest one */
         node_start(victim, at, ELEMENTSOF(at));
         (void) network_event(net, net->now + VICTIM_AFTER, on_examine, victim);
 }

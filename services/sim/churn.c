@@ -67,9 +67,15 @@ static void plan(struct network *net, const struct node *n, nsec_t pause, event_
 
 /* Strangers come as far as those who return leave room. */
 static void on_leave(struct network *net, struct node *n, struct event *e) {
-        bool returns = rng_chance(&net->rng, net->settings.returning);
-        nsec_t pause = nsec_max(exponential(net, net->settings.away), MISSED + NSEC_PER_SEC);
+        bool returns;
+        nsec_t pause;
 
+        if (net->now < n->stays_until) {
+                (void) network_event(net, n->stays_until, on_leave, n);
+                return;
+        }
+        returns = rng_chance(&net->rng, net->settings.returning);
+        pause = nsec_max(exponential(net, net->settings.away), MISSED + NSEC_PER_SEC);
         net->n_departed++;
         if (returns)
                 plan(net, n, pause, on_return);

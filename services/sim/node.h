@@ -66,8 +66,8 @@ struct node {
         nsec_t access;        /* its own line, one way */
         int64_t skew_us;
         bool is_up, is_serving, is_hidden, is_attacker, is_rare, is_known; /* known: identity */
-        bool is_doomed; /* kill -9 in the middle of its next turn that writes */
-        nsec_t born;
+        bool is_doomed;           /* kill -9 in the middle of its next turn that writes */
+        nsec_t born, stays_until; /* churn lets it be till then */
 
         struct dht *dht;
         struct keeper *keeper;

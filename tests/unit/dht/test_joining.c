@@ -146,6 +146,29 @@ static void who_is_connected_is_found_without_a_lookup(void **state) {
         peer_done(&client), peer_done(&server);
 }
 
+/* Whoever answered first named friends only, and the points drawn afterwards tell. */
+static void a_neighbourhood_of_friends_is_looked_at_again(void **state) {
+        static const struct {
+                double own; /* distance of the 20th */
+                bool again;
+        } cases[] = { { 0.019, false }, { 0.03, false }, { 0.095, true } };
+
+        FOREACH_CASE (c, cases) {
+                struct dht *d = node_new(NULL);
+                struct operation *o = operation_new(d, OPERATION_SAMPLE, &d->self_key, 2 * SECOND);
+
+                estimate_own(&d->estimate, c->own, 20, false);
+                for (unsigned i = 0; i < 3; i++) {
+                        d->self_at = NSEC_NEVER;
+                        estimate_add(&d->estimate, i == 0 ? 0.095 : 0.019, 20, false);
+                        maintain_looked(d, o, 2 * SECOND);
+                }
+                assert_int_equal(d->self_at == 2 * SECOND, c->again);
+                operation_free(d, o);
+                dht_free(d);
+        }
+}
+
 static void decide_itself(struct dht_config *c) {
         c->mode = DHT_MODE_AUTO;
 }
@@ -179,4 +202,5 @@ TEST_MAIN(cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(all_that_are_configured_are_met),
           cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
           cmocka_unit_test(who_is_connected_is_found_without_a_lookup),
+          cmocka_unit_test(a_neighbourhood_of_friends_is_looked_at_again),
           cmocka_unit_test(serves_once_two_subnets_reached_it))

@@ -13,9 +13,9 @@
 struct world {
         struct rng rng;
         struct contact nodes[NODES];
-        bool is_liar[NODES], is_dead[NODES], is_sybil[NODES], has_poor_table;
-        size_t n;
-        struct map *by_key; /* -> its number + 1 */
+        bool is_liar[NODES], is_dead[NODES], is_sybil[NODES], has_poor_table, begins;
+        size_t n, beginning; /* the place to begin that is honest knows few of each bucket */
+        struct map *by_key;  /* -> its number + 1 */
         unsigned asked[NODES], n_unreal;
 };
 
@@ -81,7 +81,7 @@ static bool is_planted(const struct world *w, size_t i) {
 static bool knows(const struct world *w, size_t who, size_t other, unsigned count[KEY_BITS]) {
         unsigned bucket = key_common_prefix(&w->nodes[who].key, &w->nodes[other].key);
 
-        return bucket < KEY_BITS && count[bucket]++ < K;
+        return bucket < KEY_BITS && count[bucket]++ < (who > 0 && who == w->beginning ? 3 : K);
 }
 
 static size_t answer(struct world *w, size_t who, const struct key *target, struct contact *ret) {
@@ -130,7 +130,8 @@ static void seed(struct world *w, struct lookup *l, const struct key *target) {
         }
         for (size_t i = n_ranked / 3; i < n_ranked; i++) /* and one from afar */
                 if (!w->is_sybil[ranked[i].node]) {
-                        lookup_seed(l, &w->nodes[ranked[i].node]);
+                        w->beginning = w->begins ? ranked[i].node : 0;
+                        (w->begins ? lookup_begin_at : lookup_seed)(l, &w->nodes[ranked[i].node]);
                         return;
                 }
 }
@@ -318,7 +319,7 @@ static void planted_ids_do_not_hide_the_honest(void **state) {
 /* A fifth of all name each other only, and they are nearly all that the table holds. */
 static void friends_do_not_crowd_out_the_honest(void **state) {
         const double expected = K / 1000.0;
-        unsigned with = 0, without = 0, asked = 0;
+        unsigned with = 0, without = 0, asked = 0, begun = 0, begun_asked = 0;
         const unsigned rounds = 30;
 
         for (unsigned round = 0; round < rounds; round++) {
@@ -335,10 +336,19 @@ static void friends_do_not_crowd_out_the_honest(void **state) {
                 o = run_as(w, &target, &config, is_honest);
                 with += o.found >= 11; /* about 16 of the 20 closest are honest */
                 asked += o.asked;
+                config.sparse =
+                        0; /* the size is not known yet: the honest one is a place to begin */
+                w->begins = true;
+                o = run_as(w, &target, &config, is_honest);
+                begun += o.found >= 11;
+                begun_asked += o.asked;
                 world_free(w);
         }
         print_message("# %u of %u found, %u without; %u asked\n", with, rounds, without,
                       asked / rounds);
+        print_message("# %u from a place to begin; %u asked\n", begun, begun_asked / rounds);
+        assert_true(begun >= 0.9 * rounds);
+        assert_true(begun_asked / rounds <= 90);
         assert_true(without <= rounds / 4);
         assert_true(with >= 0.9 * rounds);
         assert_true(asked / rounds <= 60 + LOOKUP_WIDE_MAX);
