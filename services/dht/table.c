@@ -264,6 +264,8 @@ static void promote(struct table *t, struct table_bucket *b) {
 void table_evict(struct table *t, struct table_entry *e) {
         struct table_bucket *b = &t->buckets[e->bucket];
 
+        if (e->answered - e->since >= TABLE_YOUNG) /* ids made up to be lost count for nothing */
+                t->lost += 1.0 / (double) t->n_entries;
         leave(t, e);
         t->evicted++;
         promote(t, b);
@@ -297,9 +299,42 @@ static struct table_entry *next_in_turn(const struct table *t, const struct tabl
 }
 
 static bool is_turn(const struct table *t, const struct table_bucket *b, nsec_t now) {
-        nsec_t pause = nsec_sub(now, b->began) < TABLE_YOUNG ? TABLE_TURN_YOUNG : TABLE_TURN;
+        bool is_young = nsec_sub(now, b->began) < TABLE_YOUNG;
 
-        return b->n_entries >= t->config.k && b->n_waiting > 0 && nsec_sub(now, b->turned) >= pause;
+        if (b->n_entries < t->config.k || b->n_waiting == 0)
+                return false;
+        if (nsec_sub(now, b->turned) < (is_young ? TABLE_TURN_YOUNG : TABLE_TURN))
+                return false;
+        return is_young || (t->lost - b->lost) * t->config.k >= TABLE_TURN_FOR;
+}
+
+/* One of those who have lived longest: whatever comes and goes, these nobody drives out. */
+static bool is_kept(const struct table_bucket *b, unsigned at, nsec_t now) {
+        const struct table_entry *e = b->slots[at].entry;
+        unsigned older = 0;
+
+        if (e->failures > 0 || nsec_sub(now, e->since) < TABLE_YOUNG)
+                return false;
+        for (unsigned i = 0; i < b->n_entries; i++) {
+                const struct table_entry *other = b->slots[i].entry;
+
+                older += other->failures == 0 &&
+                         (other->since < e->since || (other->since == e->since && i < at));
+        }
+        return older < TABLE_KEPT;
+}
+
+static struct table_entry *draw(const struct table_bucket *b, uint64_t random, nsec_t now) {
+        struct table_entry *e = NULL;
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < b->n_entries; i++)
+                n += !is_kept(b, i, now);
+        random = n > 0 ? random % n : 0;
+        for (unsigned i = 0; i < b->n_entries; i++)
+                if (!is_kept(b, i, now) && random-- == 0)
+                        e = b->slots[i].entry;
+        return e;
 }
 
 unsigned table_turn(struct table *t, uint64_t random, nsec_t now) {
@@ -307,15 +342,18 @@ unsigned table_turn(struct table *t, uint64_t random, nsec_t now) {
 
         for (size_t i = 0; i < TABLE_BUCKETS; i++) {
                 struct table_bucket *b = &t->buckets[i];
-                struct table_entry *e = is_turn(t, b, now) ? next_in_turn(t, b, now) : NULL;
+                bool is_due = is_turn(t, b, now);
+                struct table_entry *in = is_due ? next_in_turn(t, b, now) : NULL,
+                                   *out = in ? draw(b, random + i, now) : NULL;
 
-                if (!e)
+                if (!out)
                         continue;
-                stop_waiting(b, e);
-                leave(t, b->slots[(random + i) % b->n_entries].entry);
-                take_in(t, e);
+                stop_waiting(b, in);
+                leave(t, out);
+                take_in(t, in);
                 wants_room(b, false); /* until the next newcomer */
                 b->turned = now;
+                b->lost = t->lost;
                 n++;
         }
         t->turned += n;

@@ -6,9 +6,10 @@
  *
  * The long-lived stay: a full bucket takes nobody in. A newcomer waits in a small
  * cache and the incumbent heard of longest ago is offered for a probe; only a probe
- * that failed makes room. But who never leaves would have all places in the end, and
- * only attackers never do: once in TABLE_TURN, however many want it, a full bucket gives
- * one place to somebody who waits. Pure data structure. */
+ * that failed makes room. But where honest nodes come and go, who never leaves would have
+ * all places in the end. So a full bucket gives places to those who wait as fast as the table
+ * loses entries of long standing: where nobody leaves nobody has to, however many want to
+ * come in; and never one of the TABLE_KEPT who have lived longest. Pure data structure. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,9 +29,11 @@
         (15 * 60 * NSEC_PER_SEC) /* nor in this one, in a full bucket nobody waits for */
 #define TABLE_FRESH_MAX  (30 * 60 * NSEC_PER_SEC) /* who did not is, however old */
 #define TABLE_DOUBT      (5 * NSEC_PER_SEC) /* from a failed request to the probe that decides */
-#define TABLE_TURN       (4 * 60 * NSEC_PER_SEC) /* a full bucket changes one of its entries */
-#define TABLE_TURN_YOUNG (30 * NSEC_PER_SEC)     /* sooner while nobody in it is old … */
+#define TABLE_TURN       (2 * 60 * NSEC_PER_SEC) /* between two that a full bucket gives, at least */
+#define TABLE_TURN_YOUNG (30 * NSEC_PER_SEC) /* sooner, and for nothing, while nobody is old … */
 #define TABLE_YOUNG      (10 * 60 * NSEC_PER_SEC)
+#define TABLE_TURN_FOR   0.5 /* of a bucket that lost as much as the table did, for each turn */
+#define TABLE_KEPT       5   /* of the old and living in a bucket, who give their place to nobody */
 
 /* The subnet of peers whose address is not known (relayed, names): they count as one. */
 #define SUBNET_UNRESOLVED 1
@@ -71,6 +74,7 @@ struct table_bucket {
         nsec_t refreshed, fill_at;
         nsec_t probe_at;      /* nobody in it is to be probed before */
         nsec_t began, turned; /* when it had its first entry; when it last changed one */
+        double lost;          /* the table's then */
         bool wants_room;
 };
 
@@ -79,6 +83,7 @@ struct table {
         struct key self;
         struct table_bucket buckets[TABLE_BUCKETS];
         size_t n_entries, n_probing;
+        double lost; /* old ones that left, each as its share of the table then */
         uint64_t refused_subnet, refused_full, evicted, promoted, turned;
 };
 
@@ -107,8 +112,8 @@ bool table_has_room(const struct table *t, const struct key *key);
 void table_doubt(struct table *t, struct table_entry *e, nsec_t now);
 /* The probe failed: out, and the newest of those waiting comes in. */
 void table_evict(struct table *t, struct table_entry *e);
-/* Each full bucket whose time has come gives a place, drawn by `random`, to the waiting
- * whose subnet has fewest places in the table. Returns how many changed. */
+/* Each full bucket whose time has come gives a place, drawn by `random` of those that are not
+ * kept, to the waiting whose subnet has fewest places in the table. Returns how many changed. */
 unsigned table_turn(struct table *t, uint64_t random, nsec_t now);
 /* Out of table and cache, whatever it is (denied). */
 void table_remove(struct table *t, const struct key *key);

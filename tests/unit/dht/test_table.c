@@ -297,33 +297,102 @@ static void full_buckets_are_probed_less(void **state) {
         table_done(&t);
 }
 
-/* Who never leaves must not have all places in the end; who floods must not have them at once. */
-static void a_full_bucket_changes_at_its_own_pace(void **state) {
+static void fill(struct table *t, struct rng *rng, unsigned bucket, unsigned n,
+                 struct table_peer *ret, nsec_t now) {
+        for (unsigned i = 0; i < n; i++) {
+                ret[i] = anybody(t, rng, bucket);
+                assert_int_equal(table_answered(t, &ret[i], now), TABLE_OK);
+        }
+}
+
+static unsigned still_in(const struct table *t, const struct table_peer *peers, unsigned n) {
+        unsigned in = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                in += table_find(t, &peers[i].contact.key) != NULL;
+        return in;
+}
+
+/* Once a second somebody from a subnet of his own wants in; all who are in live. */
+static nsec_t flood(struct table *t, struct rng *rng, nsec_t now, nsec_t end) {
+        for (; now < end; now += NSEC_PER_SEC) {
+                struct table_peer p = anybody(t, rng, 0);
+
+                (void) table_answered(t, &p, now);
+                (void) answer_probes(t, true, now);
+                (void) table_turn(t, rng_u64(rng), now);
+                assert_int_equal(t->buckets[0].n_entries, 20);
+        }
+        return now;
+}
+
+/* Where nobody leaves nobody has to make room, for as long as they come. */
+static void a_flood_has_no_turns(void **state) {
+        struct table_peer old[20], few[5];
         struct table t;
         struct rng rng;
-        nsec_t now = 1, grown = 1 + TABLE_YOUNG, end = grown + 60 * MINUTE;
-        unsigned young = 0, old = 0;
+        nsec_t now = 1 + TABLE_YOUNG;
 
         begin(&t, &rng, &plain);
-        for (unsigned i = 0; i < 25; i++) {
-                struct table_peer p = anybody(&t, &rng, i < 20 ? 0 : 5);
-
-                assert_int_equal(table_answered(&t, &p, now), TABLE_OK);
-        }
-        for (; now < end; now += NSEC_PER_SEC) {
-                struct table_peer p = anybody(&t, &rng, 0);
-
-                (void) table_answered(&t, &p, now);
-                *(now < grown ? &young : &old) += table_turn(&t, rng_u64(&rng), now);
-                assert_int_equal(t.buckets[0].n_entries, 20);
-        }
-        assert_in_range(young, 15, TABLE_YOUNG / TABLE_TURN_YOUNG);
-        assert_in_range(old, 12, 60 * MINUTE / TABLE_TURN);
-        assert_int_equal(t.turned, young + old);
-        assert_int_equal(t.buckets[5].n_entries, 5); /* not full: nobody has to go */
-        now += 2 * TABLE_FRESH_MIN;                  /* who waits may be gone by now */
-        assert_int_equal(table_turn(&t, 0, now), 0);
+        fill(&t, &rng, 0, 20, old, 1);
+        fill(&t, &rng, 5, 5, few, 1);
+        now = flood(&t, &rng, now, now + 6 * 60 * MINUTE);
+        assert_int_equal(still_in(&t, old, 20), 20);
+        assert_int_equal(t.turned, 0);
         table_done(&t);
+}
+
+/* Nobody is old yet: the first to come have no right to stay. */
+static void a_young_bucket_changes_fast(void **state) {
+        struct table_peer first[20], few[5];
+        struct table t;
+        struct rng rng;
+
+        begin(&t, &rng, &plain);
+        fill(&t, &rng, 0, 20, first, 1);
+        fill(&t, &rng, 5, 5, few, 1);
+        (void) flood(&t, &rng, 1, TABLE_YOUNG);
+        assert_in_range(t.turned, 15, TABLE_YOUNG / TABLE_TURN_YOUNG);
+        assert_int_equal(still_in(&t, few, 5), 5); /* not full: nobody has to go */
+        table_done(&t);
+}
+
+/* Somebody of another bucket, `age` old, dies every minute, for six hours, and another comes. */
+static void lose_many(struct table *t, struct rng *rng, nsec_t age, nsec_t now) {
+        struct table_peer dying[20];
+
+        for (unsigned i = 0; i < 6 * 60; i++, now += MINUTE) {
+                fill(t, rng, 5, 1, dying, now - age);
+                table_find(t, &dying[0].contact.key)->answered = now;
+                table_evict(t, table_find(t, &dying[0].contact.key));
+                (void) flood(t, rng, now, now + MINUTE);
+        }
+}
+
+/* Where many leave, who never does must not have all places in the end: a full bucket gives some,
+ * at its own pace, but never those of the oldest. Who was never old is no loss. */
+static void turns_are_paid_for_by_losses(void **state) {
+        static const struct {
+                nsec_t age;
+                unsigned least, most, kept;
+        } cases[] = { { TABLE_YOUNG - 1, 0, 0, 20 },
+                      { TABLE_YOUNG, 100, 6 * 60 * MINUTE / TABLE_TURN, TABLE_KEPT } };
+
+        FOREACH_CASE (c, cases) {
+                struct table_peer old[20];
+                struct table t;
+                struct rng rng;
+
+                begin(&t, &rng, &plain);
+                fill(&t, &rng, 0, 20, old, 1);
+                lose_many(&t, &rng, c->age, 1 + 2 * TABLE_YOUNG);
+                print_message("# %u turns\n", (unsigned) t.turned);
+                assert_in_range(t.turned, c->least, c->most);
+                assert_in_range(still_in(&t, old, 20), c->kept, c->kept);
+                for (unsigned i = 0; i < TABLE_KEPT; i++)
+                        assert_non_null(table_find(&t, &old[i].contact.key));
+                table_done(&t);
+        }
 }
 
 static void rare_subnets_have_their_turn_first(void **state) {
@@ -344,8 +413,11 @@ static void rare_subnets_have_their_turn_first(void **state) {
                 waiting[i] = somebody(&t, &rng, 0, at[i]);
                 assert_int_equal(table_answered(&t, &waiting[i], now), TABLE_E_WAITS);
         }
+        assert_int_equal(table_turn(&t, 5, now + TABLE_TURN), 0);
+        t.lost = 1;
         assert_int_equal(table_turn(&t, 5, now + TABLE_TURN), 1);
         assert_non_null(table_find(&t, &waiting[0].contact.key));
+        t.lost = 2;
         for (unsigned i = 1; i < ELEMENTSOF(at); i++)
                 (void) table_answered(&t, &waiting[i], now + TABLE_TURN);
         assert_int_equal(table_turn(&t, 6, now + 2 * TABLE_TURN), 1); /* then the newest */
@@ -391,7 +463,8 @@ TEST_MAIN(cmocka_unit_test(subnets_are_capped), cmocka_unit_test(unknown_address
           cmocka_unit_test(an_undialable_incumbent_stays_until_probed),
           cmocka_unit_test(doubt_hides_and_hurries),
           cmocka_unit_test(probes_are_few_and_rarer_with_age),
-          cmocka_unit_test(full_buckets_are_probed_less),
-          cmocka_unit_test(a_full_bucket_changes_at_its_own_pace),
+          cmocka_unit_test(full_buckets_are_probed_less), cmocka_unit_test(a_flood_has_no_turns),
+          cmocka_unit_test(a_young_bucket_changes_fast),
+          cmocka_unit_test(turns_are_paid_for_by_losses),
           cmocka_unit_test(rare_subnets_have_their_turn_first),
           cmocka_unit_test(closest_are_the_closest))
