@@ -1,5 +1,6 @@
 """Foreign peers for the interoperability tests: js-libp2p as npm has it, one process a peer, spoken to in lines of JSON."""
 import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -9,6 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from tap import Tap, skip_all
 
 SOURCE = pathlib.Path(__file__).resolve().parent / "js"
 
@@ -46,6 +50,19 @@ def install(build):
             done.write_text(wanted)
     enter_world()
     return folder
+
+
+def main(test):
+    """Runs test(tap, folder), js-libp2p being in the folder, or says what this machine lacks. The exit code."""
+    try:
+        folder = install(sys.argv[1])
+    except Missing as e:
+        skip_all(e)
+
+    @functools.wraps(test)
+    def with_folder(tap):
+        test(tap, folder)
+    return Tap().run([with_folder])
 
 
 def js(folder, prefix=(), **wanted):

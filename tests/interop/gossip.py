@@ -9,7 +9,6 @@ import time
 import foreign
 import nodes
 from nodes import g
-from tap import Tap, skip_all
 
 # Nobody is in its mesh: what it hears and passes on goes by IHAVE and IWANT alone.
 CUT = {"D": 0, "Dlo": 0, "Dhi": 0, "Dscore": 0, "Dout": 0}
@@ -172,16 +171,5 @@ def gossip(tap, folder):
             m.stop()
 
 
-def main():
-    try:
-        folder = foreign.install(sys.argv[1])
-    except foreign.Missing as e:
-        skip_all(e)
-
-    def test(tap):
-        gossip(tap, folder)
-    return Tap().run([test])
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(foreign.main(gossip))

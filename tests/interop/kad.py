@@ -8,7 +8,6 @@ import sys
 import foreign
 import nodes
 from nodes import g
-from tap import Tap, skip_all
 
 ROOT = "a5" * 32
 HOURS = 3600
@@ -210,16 +209,5 @@ def kad(tap, folder):
             k.stranger.stop()
 
 
-def main():
-    try:
-        folder = foreign.install(sys.argv[1])
-    except foreign.Missing as e:
-        skip_all(e)
-
-    def test(tap):
-        kad(tap, folder)
-    return Tap().run([test])
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(foreign.main(kad))
