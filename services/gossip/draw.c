@@ -13,7 +13,7 @@
  * and whoever answers names some of other shards; a look-up, which takes seconds, is the last. */
 
 #define TIMEOUT_DEFAULT NSEC_PER_SEC
-#define AHEAD           32 /* shards being asked at once */
+#define AHEAD           40 /* shards being asked at once */
 #define LOOKUPS_MAX     4  /* by asking others */
 #define VISITS_MAX      512
 #define SPLITS_MAX      2
@@ -21,7 +21,7 @@
 #define SHARE_FIRST     0.05 /* of hosts that fit, when nobody is known */
 #define MEMBERS_LOOKED  8
 #define HEDGE           (400 * NSEC_PER_MSEC) /* who has not answered by then is asked besides others */
-#define SETTLE          (700 * NSEC_PER_MSEC) /* from then on who was silent for a while will do */
+#define SETTLE          (600 * NSEC_PER_MSEC) /* from then on who was silent for a while will do */
 #define SLACK           (2 * NSEC_PER_SEC)    /* a record may be on its way */
 
 /* Of somebody nobody has heard of for a while. */
