@@ -65,7 +65,7 @@ const struct decision duckdb_decisions[] = {
         { "SELECT length(c), substr(c, 2, 3), c || '!', trim(c), replace(c, 'a', 'b'), lpad(c, 9, "
           "'.'), md5(c), strpos(c, 'a'), split_part(c, 'a', 1) FROM t",
           ENGINE_EXACT, NULL },
-        { "SELECT {'x': a, 'y': c}, [a, b], MAP {c: a}, ls[1], len(ls), list_sort(ls) FROM t",
+        { "SELECT {'x': a, 'y': c}, [a, b], MAP {b: a}, ls[1], len(ls), list_sort(ls) FROM t",
           ENGINE_EXACT, NULL },
         { "SELECT list_transform(ls, lambda x: x + 1), list_filter(ls, lambda x: x > 2), "
           "list_sum(ls) FROM t",
@@ -205,7 +205,7 @@ const struct decision duckdb_decisions[] = {
         { "SELECT list(a), array_agg(b) FROM t", ENGINE_REFUSED, "joins rows", "list" },
         { "SELECT string_agg(c) OVER (ORDER BY a) FROM t", ENGINE_REFUSED, "joins rows" },
         { "SELECT json_group_array(a) FROM t", ENGINE_REFUSED, "joins rows" },
-        { "SELECT row_number() OVER () FROM t", ENGINE_REFUSED, "a window without ORDER BY",
+        { "SELECT id, row_number() OVER () FROM t", ENGINE_REFUSED, "a window without ORDER BY",
           "row_number" },
         { "SELECT sum(a) OVER (ROWS 1 PRECEDING) FROM t", ENGINE_REFUSED,
           "a window without ORDER BY" },
