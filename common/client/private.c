@@ -161,17 +161,35 @@ static void fill_work(struct private_job *p, struct work *w, Worker__Job__Mode m
         };
 }
 
-/* Analysis of one kind or another, which takes milliseconds. False: the problem is in p. */
-static bool consult(struct private_job *p, struct work *w) {
-        struct executor_event ended;
-        int r = executor_run_job(p->q->zygote, &w->begin, &w->job, ANALYSE_WITHIN, on_report, p,
-                                 &ended);
+static void take_timeout(struct private_job *p, const char *detail) {
+        take_problem(p, NULL);
+        p->outcome = OUTCOME_TIMEOUT;
+        (void) snprintf(p->detail, sizeof(p->detail), "%s", detail);
+}
 
-        if (r == EXECUTOR_E_GONE && !p->is_failed)
+/* Analysis of one kind or another. A problem is in p; QUORATE_AGAIN: woken. */
+static int consult(struct private_job *p, struct work *w, nsec_t until) {
+        struct executor_run *run = NULL;
+        struct executor_event ended = {};
+        int r = executor_run_start(p->q->zygote, &w->begin, &w->job, on_report, p, &run);
+        nsec_t now = loop_now(p->q->loop);
+
+        if (r == EXECUTOR_OK)
+                r = EXECUTOR_E_MORE;
+        while (r == EXECUTOR_E_MORE && now < until && !client_is_woken(p->q)) {
+                r = executor_run_wait(run, p->q->wake_fd, nsec_sub(until, now), &ended);
+                now = loop_now(p->q->loop);
+        }
+        executor_run_free(run);
+        if (r == EXECUTOR_E_MORE && now < until)
+                return QUORATE_AGAIN;
+        if (r == EXECUTOR_E_MORE)
+                take_timeout(p, "stage=analysis");
+        else if (r == EXECUTOR_E_GONE && !p->is_failed)
                 take_silence(p, &ended);
         else if (r != EXECUTOR_OK && !p->is_failed)
                 take_problem(p, NULL);
-        return !p->is_failed;
+        return QUORATE_OK;
 }
 
 static int start_zygote(struct quorate *q) {
@@ -185,43 +203,6 @@ static int start_zygote(struct quorate *q) {
                            q->executor);
 }
 
-static int open_spool(struct quorate *q, int *ret) {
-        const char *folder = getenv("TMPDIR");
-
-        *ret = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (*ret < 0)
-                return client_fail(q, QUORATE_E_INPUT,
-                                   "%s: %s; set TMPDIR to a writable folder with room",
-                                   folder && *folder ? folder : "/tmp", strerror(errno));
-        return QUORATE_OK;
-}
-
-/* What the executor maps is a copy that nobody writes; and it maps it read-only, and so
- * gets no more than that. */
-static int open_input(struct private_job *p, const char *input) {
-        CLEANUP(fd_closep) int fd = -1, copy = -1;
-        size_t i = p->n_inputs;
-        struct data_file f;
-        char path[64];
-        int r = data_file_open(p->q, input, &f);
-
-        if (r)
-                return r;
-        fd = f.fd;
-        if (strcmp(f.format, "sqlite") != 0) {
-                r = data_file_copy(p->q, input, &f, &copy);
-                if (r)
-                        return r;
-        }
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", copy >= 0 ? copy : fd);
-        p->fds[i] = open(path, O_RDONLY | O_CLOEXEC);
-        if (p->fds[i] < 0)
-                return client_fail(p->q, QUORATE_E_INPUT, "%s: %s", input, strerror(errno));
-        p->formats[i] = f.format;
-        p->lengths[i] = f.length;
-        return QUORATE_OK;
-}
-
 static int take_input(struct private_job *p, const struct quorate_input *in) {
         size_t i = p->n_inputs;
         struct work w;
@@ -231,7 +212,7 @@ static int take_input(struct private_job *p, const struct quorate_input *in) {
                 return client_fail(p->q, QUORATE_E_USAGE,
                                    "a dataset by its root needs a node; start one with `quorate "
                                    "run`, or give a file");
-        r = open_input(p, in->path);
+        r = private_open_input(p, in->path);
         if (r)
                 return r;
         buffer_init(&p->options[i], SCHEMA_BYTES_MAX);
@@ -239,7 +220,14 @@ static int take_input(struct private_job *p, const struct quorate_input *in) {
         fill_work(p, &w, WORKER__JOB__MODE__DESCRIBE);
         fill_inputs(p, &w, i, 1, false);
         w.job.sql = (char *) "";
-        if (!consult(p, &w))
+        r = consult(p, &w, p->deadline);
+        if (r)
+                return r;
+        if (p->is_failed && p->outcome == OUTCOME_TIMEOUT)
+                return client_fail(p->q, QUORATE_E_INPUT,
+                                   "%s: reading it took longer than the job may; raise --timeout",
+                                   in->path);
+        if (p->is_failed)
                 return client_bad_file(p->q, in->path, p->formats[i], p->detail, p->text);
         p->n_inputs++;
         return QUORATE_OK;
@@ -324,7 +312,7 @@ static int prepare(struct private_job *p, const struct quorate_question *questio
                 return r;
         r = start_zygote(p->q);
         if (r == QUORATE_OK)
-                r = open_spool(p->q, &p->spool);
+                r = private_open_spool(p->q, &p->spool);
         if (r == QUORATE_OK)
                 r = data_file_names(p->q, question->inputs, question->n_inputs, p->names);
         for (size_t i = 0; r == QUORATE_OK && i < question->n_inputs; i++)
@@ -334,8 +322,7 @@ static int prepare(struct private_job *p, const struct quorate_question *questio
         fill_work(p, &w, WORKER__JOB__MODE__ANALYSE);
         fill_inputs(p, &w, 0, p->n_inputs, true);
         w.job.no_rewrite = question->no_rewrite;
-        (void) consult(p, &w);
-        return QUORATE_OK;
+        return consult(p, &w, nsec_add(loop_now(p->q->loop), ANALYSE_WITHIN));
 }
 
 static const Worker__Analysis *analysis_of(const struct private_job *p) {

@@ -43,6 +43,11 @@ struct private_job {
         struct budget digests;
 };
 
+/* An unlinked file in $TMPDIR; the fd is the caller's. QUORATE_OK, or said why not. */
+int private_open_spool(struct quorate *q, int *ret);
+/* Input p->n_inputs: its descriptor, length and format. The same. */
+int private_open_input(struct private_job *p, const char *input);
+
 /* Each queues one frame in the job's result. */
 void private_put_schema(struct private_job *p);
 void private_put_progress(struct private_job *p, const Worker__Progress *from);

@@ -105,8 +105,8 @@ void job_local_step(struct job *j, nsec_t now) {
         w.form = j->is_ordered ? ANSWER_SEQUENCE : ANSWER_SET;
         w.class_name = j->class_name;
         /* Nobody compares it: what builds or engines differ in may run here all the same. */
-        w.comparison = (char *) comparison_name(job_is_exact(j) ? COMPARISON_ENGINE
-                                                                : COMPARISON_CLASS);
+        w.comparison =
+                (char *) comparison_name(job_is_exact(j) ? COMPARISON_ENGINE : COMPARISON_CLASS);
         if (job_run_start(j, &w, now))
                 j->run_began = now;
 }

@@ -28,6 +28,9 @@ class Files:
         for name, text in {"trips.csv": TRIPS, "2 zones.jsonl": ZONES, "ragged.csv": "a,b\n1,2\n3\n", "nested.ndjson": '{"a":[1]}\n',
                            "empty.csv": "", "one.json": "[1]", "text.txt": "no table", "x.parquet": "PAR1....PAR1"}.items():
             (self.dir / name).write_text(text)
+        with open(self.dir / "large.csv", "w") as f:
+            f.write("id,text\n")
+            f.writelines(f"{i},{os.urandom(40).hex()}\n" for i in range(120000))
         with contextlib.closing(sqlite3.connect(self.dir / "places.db")) as db:
             db.executescript("CREATE TABLE p(id INTEGER, place TEXT) STRICT; INSERT INTO p VALUES (1, 'here');")
         return self
@@ -75,11 +78,16 @@ def check_explain(tap, grid, files):
     tap.check(code == 0 and "FLOAT" in out, "explain knows the columns from the manifest", out, err)
 
 
+def check_many(tap, grid, files):
+    """Descriptions take their turn for a slot like the jobs beside them: none is lost."""
+    running = [grid.begin(f"SELECT sum(id) + {i} FROM trips", "--prefer", "local", *files.data("trips.csv")) for i in range(12)]
+    answers = [q.wait() for q in running]
+    wrong = [str(a) for i, a in enumerate(answers) if a.state != "LOCAL" or a.rows != [(12502500 + i,)]]
+    tap.equal(wrong, [], "twelve at once on one node")
+
+
 def check_memory(tap, grid, files):
     """The table is the job's memory; the remedy is named."""
-    with open(files.dir / "large.csv", "w") as f:
-        f.write("id,text\n")
-        f.writelines(f"{i},{os.urandom(40).hex()}\n" for i in range(120000))
     a = grid.ask("SELECT count(*) FROM large", "--prefer", "local", "--max-memory", "6M", *files.data("large.csv"))
     tap.check(a.error == "LIMIT" and "--max-memory" in a.json["message"] and "does not fit" in a.json["message"],
               "a table larger than the job's memory", a)
@@ -113,6 +121,8 @@ def check_private(tap, files):
     tap.check(a.state == "LOCAL" and a.rows == JOINED, "without a node: CSV, NDJSON and SQLite in one statement", a)
     a = ask("SELECT 1", *files.data("x.parquet"))
     tap.check(a.code == 2 and "DuckDB" in a.err + a.out, "without a node: Parquet", a)
+    a = ask("SELECT 1", "--timeout", "1ms", *files.data("large.csv"))
+    tap.check(a.code == 2 and "raise --timeout" in a.err + a.out, "without a node: no time to read the file", a)
     check_bad(tap, ask, files, "without a node")
     left = sorted(p.name for p in files.dir.iterdir() if p.name.startswith(("quorate-", "tmp")))
     tap.equal(left, [], "nothing is left behind")
@@ -125,6 +135,7 @@ def main(tap):
             check_grid(tap, grid, files)
             check_explain(tap, grid, files)
             check_bad(tap, grid.ask, files, "with a node")
+            check_many(tap, grid, files)
             check_memory(tap, grid, files)
             check_shell(tap, grid, files)
             check_parquet(tap, grid, files)
