@@ -169,6 +169,37 @@ static void session_class_name(char ret[ENGINE_CLASS_SIZE]) {
 
 /* ---- once per process ---- */
 
+#define REHEARSAL_MEMORY (64u << 20)
+
+/* A whole job of nothing, so that what is lazy (the linker, DuckDB, the C library) is
+ * behind us when the first one comes. */
+static bool rehearse(struct engine_problem *p) {
+        static const struct answer_limits limits;
+        const struct engine_job job = { .memory = REHEARSAL_MEMORY };
+        CLEANUP(schema_freep) struct schema *schema = NULL;
+        CLEANUP(buffer_donep) struct buffer columns = {};
+        struct engine_statement statement = { .sql = BYTES_LIT("SELECT 42 AS a ORDER BY a") };
+        struct engine_session *s = NULL;
+        struct answer_builder b;
+        bool ok = open_session(&job, &s, p) == ENGINE_OK;
+
+        buffer_init(&columns, SCHEMA_BYTES_MAX);
+        schema_begin(&columns, 1);
+        schema_put_name(&columns, BYTES_LIT("a"));
+        schema_put_type(&columns, CELL_INTEGER);
+        ok = ok && schema_decode(buffer_bytes(&columns), &schema) == SCHEMA_OK;
+        statement.schema = schema;
+        ok = ok && prepare_session(s, &statement, p) == ENGINE_OK;
+        if (ok) {
+                answer_begin(&b, ANSWER_SET, &schema->digest, &limits, NULL);
+                ok = duckdb_step(s, &b, p) == ENGINE_BATCH && b.rows == 1;
+                answer_done(&b);
+        }
+        if (s)
+                close_session(s);
+        return ok;
+}
+
 static int hash_file(struct hash *h, const char *path) {
         CLEANUP(freep) uint8_t *block = xmalloc(1 << 20);
         FILE *f = fopen(path, "re");
@@ -239,7 +270,7 @@ static int preload(const char *library) {
         r = duckdb_watch_prepare();
         if (r < 0)
                 return fail(library, strerror(-r), r);
-        if (open_instance(&p) != ENGINE_OK)
+        if (!rehearse(&p) || open_instance(&p) != ENGINE_OK)
                 return fail(library, p.text, -ENOTSUP);
         r = make_class_name(library);
         return r < 0 ? fail(library, strerror(-r), r) : 0;

@@ -14,7 +14,7 @@
 
 #include "services/worker/engine.h"
 
-#define DUCKDB_PATH_SIZE 16
+#define DUCKDB_PATH_SIZE 32
 
 /* From here on; NULL: back to the machine (tests have many sessions in one process). The
  * job must outlive it. */

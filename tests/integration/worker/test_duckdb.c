@@ -94,7 +94,8 @@ static _Noreturn void run_child(const struct engine_input *inputs, size_t n, con
         struct iovec iov = { &e, sizeof(e) };
         struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-        memcpy(job.inputs, inputs, n * sizeof(*inputs));
+        for (size_t i = 0; i < n; i++)
+                job.inputs[i] = inputs[i];
         e.result = engine_duckdb.open(&job, &s, &p);
         if (e.result == ENGINE_OK && raw) {
                 duckdb_watch_begin(s);
@@ -175,6 +176,8 @@ static struct ended *run_all(const struct engine_input *inputs, size_t n_inputs,
         pid_t pid = fork();
 
         if (pid == 0) {
+                for (int i = 1; i < SIGRTMIN; i++) /* cmocka's would go on with the test */
+                        (void) signal(i, SIG_DFL);
                 if (confine_prepare("duckdb") < 0 ||
                     engine_duckdb.preload(strchr(duckdb_engine_name(), ':') + 1) < 0)
                         _exit(1);
@@ -405,9 +408,12 @@ static const struct asked bombs[] = {
 /* Each ends in time: by itself, by its memory, at its deadline, or killed from outside.
  * What did not end by itself has a reason. */
 static void test_bombs(void **state) {
-        struct ended *all = run_all(NULL, 0, bombs, ELEMENTSOF(bombs));
+        struct ended *all;
 
         (void) state;
+        if (QUORATE_SANITIZED) /* there is no RLIMIT_AS, and this machine's memory to spend */
+                skip();
+        all = run_all(NULL, 0, bombs, ELEMENTSOF(bombs));
         for (size_t i = 0; i < ELEMENTSOF(bombs); i++) {
                 const struct ended *e = &all[i];
 
