@@ -27,13 +27,17 @@ int image_of(const char *sql, uint64_t *ret_length) {
         return fd;
 }
 
-struct executor_zygote *zygote_of(const char *path) {
+struct executor_zygote *zygote_of_engine(const char *path, const char *engine) {
         struct executor_zygote *z = NULL;
-        int r = executor_zygote_start(path, "sqlite", 10 * NSEC_PER_SEC, &z);
+        int r = executor_zygote_start(path, engine, 10 * NSEC_PER_SEC, &z);
 
         if (r)
-                fail_msg("no zygote from %s: %d", path, r);
+                fail_msg("no zygote of %s from %s: %d", engine, path, r);
         return z;
+}
+
+struct executor_zygote *zygote_of(const char *path) {
+        return zygote_of_engine(path, "sqlite");
 }
 
 static void copy_text(char *ret, size_t size, const char *text) {
@@ -107,7 +111,8 @@ struct executed execute(struct executor_zygote *z, enum _Worker__Job__Mode mode,
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", e.spool);
         b.spool_fd = open(path, O_WRONLY | O_CLOEXEC);
         if (a->image || a->source_schema.len) {
-                sources[0].name = (char *) "main";
+                sources[0].name = (char *) (a->name ? a->name : "main");
+                sources[0].format = (char *) (a->format ? a->format : "sqlite");
                 sources[0].schema = (ProtobufCBinaryData){ a->source_schema.len,
                                                            (uint8_t *) a->source_schema.data };
                 n_sources++;

@@ -49,12 +49,14 @@ struct asked {
         uint64_t second_length;
         const char *comparison;
         nsec_t timeout;
+        const char *name, *format; /* of the input; NULL: main, sqlite */
 };
 
 /* A sealed memfd with the database that `sql` makes. */
 int image_of(const char *sql, uint64_t *ret_length);
 /* Fails the test when there is none. */
 struct executor_zygote *zygote_of(const char *path);
+struct executor_zygote *zygote_of_engine(const char *path, const char *engine);
 struct executed execute(struct executor_zygote *z, enum _Worker__Job__Mode mode,
                         const struct asked *a);
 /* Analyse, then run what the analysis said, as the coordinator does. */

@@ -20,8 +20,8 @@
 #include "tests/support/parquet.h"
 
 #define ESCAPE      "/tmp/quorate-duckdb-escape"
-#define DEADLINE_MS 1000 /* the engine is asked to stop */
-#define KILL_MS     2500 /* as the worker does, from outside */
+#define DEADLINE_MS 500  /* the engine is asked to stop */
+#define KILL_MS     1200 /* as the worker does, from outside */
 #define SLACK_MS    2000 /* this machine does other things as well */
 #define MEMORY      (256ull << 20)
 
