@@ -52,6 +52,7 @@ static void fill_draw(const struct job *j, const char **engines, char name[ENGIN
         ret->engines = (char **) engines;
         ret->n_engines = engines_to_find(j, engines, name);
         ret->data_class = (char *) data_class_name(j->data_class);
+        ret->min_memory = j->request->limits ? j->request->limits->memory : 0;
         ret->region = (char *) SET_OF(j)->region;
         ret->min_slots = 1;
         ret->count = CANDIDATES_PER_JOB;

@@ -282,6 +282,7 @@ static void bid(struct host_job *j, nsec_t now) {
         out.free_slots = governor_free_slots(h->core->governor);
         out.fetch_bytes = bytes_to_fetch(j);
         out.price = s->price;
+        out.memory = host_memory_of(h, j->offer.limits.memory);
         out.estimate_us = j->offer.estimate_us;
         host_message_init(&m, GRID__JOB_MESSAGE__BODY_BID);
         m.bid = &out;

@@ -21,6 +21,13 @@ size_t job_list_classes(const struct job *j, char **ret);         /* as protobuf
 /* "engine sqlite/3.40.1/…; 3 known hosts left out: another class"; returns ret. */
 const char *job_say_classes(const struct job *j, char ret[DETAIL_MAX]);
 
+/* roomier.c */
+bool roomier_is_wanted(const struct job *j); /* a host ran out of memory */
+/* Bids of hosts with no more memory than a quorum ran out with are of no use. */
+void roomier_leave_out(struct job *j, nsec_t now);
+struct replica *roomier_pick(struct replica **bids, unsigned n);      /* n > 0: of most memory */
+void roomier_first(const struct job *j, unsigned *order, unsigned n); /* prospects, as they claim */
+
 /* diverse.c */
 unsigned job_engine_number(const struct job *j, const char *class); /* among those admitted */
 bool diverse_is_missing(const struct job *j); /* too few engines have a voter, or run it */

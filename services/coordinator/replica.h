@@ -50,7 +50,7 @@ struct bid {
         uint8_t ticket[TICKET_MAX];
         size_t ticket_len;
         char engine[ENGINE_MAX];
-        uint64_t fetch_bytes, speed, estimate_us;
+        uint64_t fetch_bytes, speed, estimate_us, memory;
         nsec_t valid_until;
 };
 
@@ -87,6 +87,7 @@ struct replica {
         bool is_for_rows;  /* run 1 of a host that agrees and has let its rows go */
         bool is_rowless;   /* the host has said so */
         bool has_said;     /* `problem` is what the host said; else it is ours */
+        bool ran_out;      /* of memory, while it ran the job */
         bool is_for_now;   /* and it said when to ask again */
         bool is_ours;      /* it is over because we could not go on */
         unsigned n_asked;  /* for rows, on this stream */

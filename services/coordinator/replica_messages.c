@@ -164,6 +164,7 @@ static bool take_bid(struct replica *r, const Grid__Bid *b, nsec_t now) {
         memcpy(r->bid.engine, b->engine, engine_len + 1);
         r->bid.fetch_bytes = b->fetch_bytes;
         r->bid.speed = b->speed;
+        r->bid.memory = b->memory;
         r->bid.estimate_us = b->estimate_us;
         r->bid.valid_until = nsec_add(now, b->valid_ms * NSEC_PER_MSEC);
         return true;
@@ -213,6 +214,8 @@ static void on_refusal(struct replica *r, const Grid__JobMessage *m, nsec_t now)
         r->prospect->not_before = nsec_add(now, f->retry_ms * NSEC_PER_MSEC);
         r->prospect->is_out = r->prospect->is_out || f->retry_ms == 0;
         r->has_said = true;
+        r->ran_out = replica_is_live(r) && r->run == 0 && code == OUTCOME_LIMIT &&
+                     strcmp(detail, "which=memory") == 0;
         r->is_for_now = f->retry_ms > 0;
         replica_fail(r, replica_is_live(r) ? verdict_of_failure(code) : 0, code, detail, now);
 }

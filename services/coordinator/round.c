@@ -180,6 +180,8 @@ unsigned round_begin(struct job *j, unsigned want, unsigned fewest, nsec_t now) 
                         o->order[o->n_order++] = i;
         shuffle(&RQ_OF(j)->rng, o->order, o->n_order);
         arrange(j, o);
+        if (roomier_is_wanted(j))
+                roomier_first(j, o->order, o->n_order);
         o->is_active = o->n_order > 0;
         if (o->is_active)
                 ask(j, want + SET_OF(j)->offer_extra, now);
@@ -296,8 +298,12 @@ static unsigned choose(struct job *j, nsec_t now) {
                                 break; /* one more of the same engine decides nothing */
                         n = k > 0 ? k : n;
                 }
-                r = chosen + 1 == j->round.want ? bids[rng_below(&RQ_OF(j)->rng, n)]
-                                                : next_of(j, bids, n);
+                if (roomier_is_wanted(j))
+                        r = roomier_pick(bids, n);
+                else if (chosen + 1 == j->round.want)
+                        r = bids[rng_below(&RQ_OF(j)->rng, n)];
+                else
+                        r = next_of(j, bids, n);
                 if (!trust_is_known(RQ_OF(j)->trust, &r->prospect->candidate.peer))
                         j->has_strangers = true;
                 replica_dispatch(r, now);
@@ -407,6 +413,7 @@ static void round_close(struct job *j, nsec_t now) {
                         return;
                 }
         }
+        roomier_leave_out(j, now);
         if (choose(j, now) == 0)
                 j->retry_at =
                         nsec_add(now, retry_pause(SET_OF(j), j->rounds_failed++, &RQ_OF(j)->rng));

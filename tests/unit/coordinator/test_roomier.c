@@ -1,0 +1,106 @@
+/* A run that was out of memory: who gets the job then. */
+
+#include "tests/unit/coordinator/world.h"
+
+static void run_out(struct world *w, const struct peer_id *peer) {
+        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
+        Grid__Refusal failure = GRID__REFUSAL__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        p.code = OUTCOME_LIMIT;
+        p.detail = (char *) "which=memory";
+        failure.problem = &p;
+        m.body_case = GRID__JOB_MESSAGE__BODY_FAILURE;
+        m.failure = &failure;
+        world_say(w, world_index_of(w, peer), &m);
+}
+
+/* Every host bids; what each has is twice what the one before it has. */
+static uint64_t memory_of(const struct world *w, const struct peer_id *peer) {
+        for (size_t i = 0; i < w->n_list; i++)
+                if (peer_id_equal(&w->list[i].peer, peer))
+                        return UINT64_C(1) << (20 + i);
+        return 0;
+}
+
+static void bid_memory(struct world *w, size_t i, uint64_t memory) {
+        uint8_t ticket[16] = { (uint8_t) (i + 1) };
+        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
+        Grid__Bid out = GRID__BID__INIT;
+
+        out.ticket = world_binary(BYTES_OF(ticket));
+        out.valid_ms = 5000;
+        out.engine = (char *) WORLD_ENGINE;
+        out.memory = memory;
+        m.body_case = GRID__JOB_MESSAGE__BODY_BID;
+        m.bid = &out;
+        world_say(w, i, &m);
+}
+
+static void bid_rest(struct world *w, size_t from, bool is_equal) {
+        world_wait(w, 10 * NSEC_PER_MSEC);
+        for (size_t i = from; i < w->n_asked; i++)
+                if (!w->asked[i].is_reset)
+                        bid_memory(w, i, is_equal ? 1u << 20 : memory_of(w, &w->asked[i].peer));
+        world_wait(w, 100 * NSEC_PER_MSEC);
+}
+
+/* The next one that is given the job is the one with most memory of those left. */
+static void test_more_memory(void **state) {
+        for (unsigned seed = 0; seed < 20; seed++) {
+                struct world *w = world_begin(seed);
+                uint64_t most = 0;
+                size_t asked;
+
+                for (unsigned i = 0; i < 8; i++)
+                        world_add(w, ORIGIN_GOSSIP)->claims.memory = UINT64_C(1) << (20 + i);
+                world_tell(w);
+                world_submit(w, "remote");
+                bid_rest(w, 0, false);
+                assert_int_equal(w->n_voters, 3);
+                for (size_t i = 0; i < w->n_list; i++) {
+                        bool is_voter = false;
+
+                        for (size_t k = 0; k < 3; k++)
+                                is_voter |= peer_id_equal(&w->voters[k], &w->list[i].peer);
+                        if (!is_voter)
+                                most = w->list[i].claims.memory;
+                }
+                asked = w->n_asked;
+                run_out(w, &w->voters[0]);
+                world_wait(w, NSEC_PER_SEC);
+                bid_rest(w, asked, false);
+                assert_int_equal(w->n_voters, 4);
+                assert_int_equal(memory_of(w, &w->voters[3]), most);
+                world_end(w);
+        }
+}
+
+/* Those that have no more than a quorum ran out with are not given it; one host's word
+ * alone rules out nobody. */
+static void test_no_more_memory(void **state) {
+        struct world *w = world_begin(1);
+        size_t asked;
+
+        world_add_many(w, ORIGIN_GOSSIP, 8);
+        world_tell(w);
+        world_submit(w, "remote");
+        bid_rest(w, 0, true);
+        asked = w->n_asked;
+        run_out(w, &w->voters[0]);
+        world_wait(w, NSEC_PER_SEC);
+        bid_rest(w, asked, true);
+        assert_int_equal(w->n_voters, 4);
+        for (size_t i = 1; i < 4; i++)
+                run_out(w, &w->voters[i]);
+        for (unsigned i = 0; i < 40 && !w->problem; i++) {
+                asked = w->n_asked;
+                world_wait(w, NSEC_PER_SEC);
+                bid_rest(w, asked, true);
+        }
+        assert_int_equal(w->n_voters, 4);
+        assert_int_equal(w->problem, OUTCOME_LIMIT);
+        assert_non_null(strstr(w->detail, "which=memory"));
+        world_end(w);
+}
+TEST_MAIN(cmocka_unit_test(test_more_memory), cmocka_unit_test(test_no_more_memory))

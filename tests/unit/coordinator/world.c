@@ -1,0 +1,299 @@
+#include "tests/unit/coordinator/world.h"
+
+#include "common/canonical/cell.h"
+#include "common/canonical/descriptor.h"
+#include "common/canonical/schema.h"
+#include "common/canonical/statement.h"
+#include "common/wire/frame.h"
+#include "common/wire/unpack.h"
+#include "proto/worker.pb-c.h"
+
+ProtobufCBinaryData world_binary(struct bytes v) {
+        return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
+}
+
+struct peer_id world_peer_of(unsigned i) {
+        struct sign_public key = { .bytes = { (uint8_t) (i + 1) } };
+
+        return peer_id_from_ed25519(&key);
+}
+
+static bool is_any_signature(const struct sign_public *key, struct bytes message,
+                             struct bytes signature) {
+        return true;
+}
+
+/* ---- What the coordinator wants ---- */
+
+static void analyse(struct world *w, uint64_t run) {
+        Worker__Report r = WORKER__REPORT__INIT;
+        Worker__Analysis analysis = WORKER__ANALYSIS__INIT;
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        analysis.class_name = (char *) "EXACT";
+        analysis.engine = (char *) WORLD_ENGINE;
+        analysis.schema = world_binary(w->schema->encoded);
+        r.body_case = WORKER__REPORT__BODY_ANALYSIS;
+        r.analysis = &analysis;
+        buffer_init(&b, 1u << 16);
+        wire_pack(&b, &r.base);
+        coordinator_report(w->c, run, buffer_bytes(&b), w->now);
+}
+
+static void on_open(struct world *w, const struct action *a) {
+        static const uint8_t ip[4] = { 10, 0, 0, 1 };
+        struct endpoint e = endpoint_ip4(ip, 4001);
+        struct stream_remote remote = { .peer = a->peer, .address = multiaddr_from_endpoint(&e) };
+
+        assert_true(w->n_asked < WORLD_MAX);
+        w->asked[w->n_asked].peer = a->peer;
+        w->asked[w->n_asked++].stream = a->id;
+        coordinator_stream_opened(w->c, a->id, &remote, 64, w->now);
+}
+
+static void on_sign(struct world *w, const struct action *a) {
+        static const uint8_t signature[SIGNATURE_SIZE];
+        struct dispatch_statement d;
+
+        if (a->n == STATEMENT_DISPATCH) {
+                assert_int_equal(dispatch_decode(refbuf_bytes(a->data), &d), 0);
+                assert_true(peer_id_parse(d.host, &w->voters[w->n_voters++]));
+        }
+        coordinator_signed(w->c, a->id, refbuf_bytes(a->data), BYTES_OF(signature), w->now);
+}
+
+static void on_find(struct world *w, const struct action *a) {
+        unpacked_done(&w->draw_memory);
+        assert_int_equal(wire_unpack(&gossip__draw_request__descriptor, refbuf_bytes(a->data), NULL,
+                                     &w->draw_memory),
+                         UNPACK_OK);
+        w->draw = w->draw_memory.message;
+        w->find = a->id;
+        w->n_finds++;
+}
+
+static void on_reply(struct world *w, const struct action *a) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Coordinator__SubmitReply *reply;
+
+        assert_non_null(a->data);
+        assert_int_equal(wire_unpack(&coordinator__submit_reply__descriptor, refbuf_bytes(a->data),
+                                     NULL, &u),
+                         UNPACK_OK);
+        reply = u.message;
+        (void) snprintf(w->reason, sizeof(w->reason), "%s", reply->reason);
+        if (coordinator_attach(w->c, WORLD_CLIENT, BYTES(reply->job.data, reply->job.len), 0,
+                               w->now))
+                coordinator_client_credit(w->c, WORLD_CLIENT, 1000, w->now);
+}
+
+static void on_client(struct world *w, const struct action *a) {
+        struct reader r = reader_of(refbuf_bytes(a->data));
+
+        while (reader_left(&r) > 0) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                const Coordinator__ResultFrame *f;
+
+                assert_int_equal(wire_unpack(&coordinator__result_frame__descriptor,
+                                             reader_prefixed(&r), NULL, &u),
+                                 UNPACK_OK);
+                f = u.message;
+                if (f->body_case != COORDINATOR__RESULT_FRAME__BODY_END || !f->end->problem)
+                        continue;
+                w->problem = f->end->problem->code;
+                (void) snprintf(w->detail, sizeof(w->detail), "%s", f->end->problem->detail);
+        }
+}
+
+static void on_reset(struct world *w, const struct action *a) {
+        for (size_t i = 0; i < w->n_asked; i++)
+                w->asked[i].is_reset |= w->asked[i].stream == a->id;
+}
+
+static void on_journal(struct world *w, const struct action *a) {
+        if (a->id)
+                coordinator_journalled(w->c, a->id, w->now);
+}
+
+/* What it would run itself is only noted. */
+static void on_work(struct world *w, const struct action *a) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        const Worker__Job *job;
+
+        assert_int_equal(wire_unpack(&worker__job__descriptor, refbuf_bytes(a->data), NULL, &u),
+                         UNPACK_OK);
+        job = u.message;
+        if (job->mode == WORKER__JOB__MODE__ANALYSE)
+                analyse(w, a->id);
+        else
+                w->is_local = true;
+}
+
+static void (*const doers[_ACTION_N])(struct world *w, const struct action *a) = {
+        [ACTION_OPEN] = on_open,       [ACTION_RESET] = on_reset,     [ACTION_SIGN] = on_sign,
+        [ACTION_WORK] = on_work,       [ACTION_FIND] = on_find,       [ACTION_REPLY] = on_reply,
+        [ACTION_JOURNAL] = on_journal, [ACTION_RECEIPT] = on_journal, [ACTION_CLIENT] = on_client,
+};
+
+void world_pump(struct world *w) {
+        struct action a = {};
+
+        while (coordinator_output(w->c, &a)) {
+                if (doers[a.type])
+                        doers[a.type](w, &a);
+                action_done(&a);
+        }
+}
+
+void world_wait(struct world *w, nsec_t time) {
+        nsec_t end = w->now + time, next;
+
+        while ((next = coordinator_deadline(w->c)) <= end) {
+                w->now = nsec_max(w->now, next);
+                coordinator_expire(w->c, w->now);
+                world_pump(w);
+        }
+        w->now = end;
+}
+
+/* ---- Life ---- */
+
+struct candidate *world_add(struct world *w, enum candidate_origin origin) {
+        struct candidate *c = &w->list[w->n_list];
+
+        assert_true(w->n_list < WORLD_MAX);
+        *c = (struct candidate){ .peer = world_peer_of((unsigned) w->n_list++), .origin = origin };
+        if (origin == ORIGIN_GOSSIP)
+                c->claims = (struct candidate_claims){ .is_known = true,
+                                                       .engines = { WORLD_ENGINE },
+                                                       .n_engines = 1,
+                                                       .free_slots = 2,
+                                                       .data_classes = 1u << DATA_PUBLIC };
+        return c;
+}
+
+void world_tell(struct world *w) {
+        coordinator_candidates(w->c, w->list, w->n_list, w->now);
+}
+
+struct world *world_begin(unsigned seed) {
+        static const char *const engines[] = { WORLD_ENGINE };
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct world *w = xnew(struct world);
+        struct peer_id self = world_peer_of(WORLD_SELF);
+
+        w->now = WORLD_START;
+        buffer_init(&b, 64);
+        schema_begin(&b, 1);
+        schema_put_name(&b, BYTES_LIT("n"));
+        schema_put_type(&b, CELL_INTEGER);
+        assert_int_equal(schema_decode(buffer_bytes(&b), &w->schema), SCHEMA_OK);
+        w->c = coordinator_new(&settings_default, &self, seed);
+        coordinator_verifier(w->c, is_any_signature);
+        coordinator_clock(w->c, w->now, INT64_C(1790000000000000));
+        coordinator_start(w->c, w->now);
+        coordinator_capacity(w->c, 2, 1u << 30, engines, 1, w->now);
+        return w;
+}
+
+void world_end(struct world *w) {
+        w->c = coordinator_free(w->c);
+        unpacked_done(&w->draw_memory);
+        schema_free(w->schema);
+        free(w);
+}
+
+void world_submit(struct world *w, const char *prefer) {
+        static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
+        Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+
+        request.sql = (char *) "SELECT n FROM nothing";
+        request.prefer = (char *) prefer;
+        coordinator_submit(w->c, 1, &request, &entropy, w->now);
+        world_pump(w);
+}
+
+enum candidate_origin world_origin_of(const struct world *w, const struct peer_id *peer) {
+        for (size_t i = 0; i < w->n_list; i++)
+                if (peer_id_equal(&w->list[i].peer, peer))
+                        return w->list[i].origin;
+        fail_msg("a host that is no candidate");
+        return 0;
+}
+
+/* The hosts that gossip names promise to be the fastest. */
+void world_bid(struct world *w, size_t i) {
+        CLEANUP(buffer_donep) struct buffer b = {}, frame = {};
+        uint8_t ticket[16] = { (uint8_t) (i + 1) };
+        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
+        Grid__Bid bid = GRID__BID__INIT;
+
+        bid.ticket = world_binary(BYTES_OF(ticket));
+        bid.valid_ms = 5000;
+        bid.engine = (char *) WORLD_ENGINE;
+        bid.free_slots = 1;
+        bid.estimate_us = world_origin_of(w, &w->asked[i].peer) == ORIGIN_GOSSIP ? 10 : 1000;
+        m.body_case = GRID__JOB_MESSAGE__BODY_BID;
+        m.bid = &bid;
+        buffer_init(&b, 256);
+        buffer_init(&frame, 512);
+        wire_pack(&b, &m.base);
+        frame_put(&frame, buffer_bytes(&b));
+        coordinator_stream_data(w->c, w->asked[i].stream, buffer_bytes(&frame), w->now);
+        world_pump(w);
+}
+
+/* All that were asked bid at the same instant. */
+void world_bid_all(struct world *w) {
+        world_wait(w, 10 * NSEC_PER_MSEC); /* else the third bid ends the round */
+        for (size_t i = 0; i < w->n_asked; i++)
+                if (!w->asked[i].is_reset)
+                        world_bid(w, i);
+        world_wait(w, 100 * NSEC_PER_MSEC);
+}
+
+unsigned world_count_voters(const struct world *w, enum candidate_origin origin) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < w->n_voters; i++)
+                n += world_origin_of(w, &w->voters[i]) == origin;
+        return n;
+}
+
+unsigned world_count_asked(const struct world *w, enum candidate_origin origin) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < w->n_asked; i++)
+                n += world_origin_of(w, &w->asked[i].peer) == origin;
+        return n;
+}
+
+bool world_was_asked(const struct world *w, const struct peer_id *peer) {
+        for (size_t i = 0; i < w->n_asked; i++)
+                if (peer_id_equal(&w->asked[i].peer, peer))
+                        return true;
+        return false;
+}
+void world_add_many(struct world *w, enum candidate_origin origin, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                (void) world_add(w, origin);
+}
+
+void world_say(struct world *w, size_t i, const Grid__JobMessage *m) {
+        CLEANUP(buffer_donep) struct buffer b = {}, frame = {};
+
+        buffer_init(&b, 1024);
+        buffer_init(&frame, 1024);
+        wire_pack(&b, &m->base);
+        frame_put(&frame, buffer_bytes(&b));
+        coordinator_stream_data(w->c, w->asked[i].stream, buffer_bytes(&frame), w->now);
+        world_pump(w);
+}
+
+size_t world_index_of(const struct world *w, const struct peer_id *peer) {
+        for (size_t i = 0; i < w->n_asked; i++)
+                if (peer_id_equal(&w->asked[i].peer, peer) && !w->asked[i].is_reset)
+                        return i;
+        fail_msg("a host that was not asked");
+        return 0;
+}

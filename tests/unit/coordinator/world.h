@@ -1,0 +1,62 @@
+#pragma once
+
+/* A coordinator that asks, with hosts played by hand: keyring, journal, worker and client answer
+ * at once; what it asks of hosts is noted. Everything on virtual time. */
+
+#include "common/base/memory.h"
+#include "common/canonical/outcome.h"
+#include "common/canonical/schema.h"
+#include "common/wire/unpack.h"
+#include "proto/gossip.pb-c.h"
+#include "proto/grid.pb-c.h"
+#include "services/coordinator/coordinator.h"
+#include "services/coordinator/hosts.h"
+#include "tests/support/test.h"
+
+#define WORLD_ENGINE "sim/1/model"
+#define WORLD_CLIENT 1
+#define WORLD_SELF   200
+#define WORLD_MAX    64
+#define WORLD_START  NSEC_PER_SEC
+
+struct world {
+        struct coordinator *c;
+        nsec_t now;
+        struct candidate list[WORLD_MAX];
+        size_t n_list;
+        struct {
+                struct peer_id peer;
+                uint64_t stream;
+                bool is_reset;
+        } asked[WORLD_MAX];
+        size_t n_asked;
+        struct peer_id voters[WORLD_MAX]; /* whose dispatch was signed */
+        size_t n_voters;
+        uint64_t find;
+        unsigned n_finds, problem;
+        bool is_local;
+        Gossip__DrawRequest *draw; /* the latest */
+        struct unpacked draw_memory;
+        char detail[256], reason[512];
+        struct schema *schema;
+};
+
+ProtobufCBinaryData world_binary(struct bytes v);
+void world_pump(struct world *w); /* carries out what it wants */
+void world_wait(struct world *w, nsec_t time);
+struct candidate *world_add(struct world *w, enum candidate_origin origin);
+void world_tell(struct world *w); /* the list is what is known */
+struct world *world_begin(unsigned seed);
+void world_end(struct world *w);
+void world_submit(struct world *w, const char *prefer);
+void world_bid(struct world *w, size_t i); /* those gossip names promise to be the fastest */
+void world_bid_all(struct world *w);
+unsigned world_count_voters(const struct world *w, enum candidate_origin origin);
+unsigned world_count_asked(const struct world *w, enum candidate_origin origin);
+bool world_was_asked(const struct world *w, const struct peer_id *peer);
+void world_add_many(struct world *w, enum candidate_origin origin, unsigned n);
+void world_say(struct world *w, size_t i,
+               const Grid__JobMessage *m); /* the host of asked[i] says it */
+size_t world_index_of(const struct world *w, const struct peer_id *peer);
+enum candidate_origin world_origin_of(const struct world *w, const struct peer_id *peer);
+struct peer_id world_peer_of(unsigned i);
