@@ -43,8 +43,9 @@ int client_wait(struct quorate *q, const bool *done, nsec_t deadline);
 int client_call(struct quorate *q, const char *method, const void *request,
                 const ProtobufCMessageDescriptor *reply_type, struct unpacked *ret);
 
-/* Snapshot and upload of one input, which its node describes; fills root. */
-int client_upload(struct quorate *q, const char *name, const char *path, uint8_t ret_root[32]);
+/* Snapshot and upload of one input, which its node describes; fills root. fn: progress, or NULL. */
+int client_upload(struct quorate *q, const struct quorate_input *input, quorate_upload_fn fn,
+                  void *userdata, uint8_t ret_root[32]);
 /* quorate_wake() was called, as for Ctrl-C. */
 bool client_is_woken(const struct quorate *q);
 /* A private copy of the SQLite file at `path`, in rollback-journal form, as an unlinked

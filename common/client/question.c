@@ -11,6 +11,15 @@
 
 #define NONCE_SIZE 16
 
+int quorate_upload(struct quorate *q, const struct quorate_input *input, quorate_upload_fn fn,
+                   void *userdata, uint8_t ret_root[32]) {
+        if (q->executor)
+                return client_fail(q, QUORATE_E_NO_NODE,
+                                   "without a node there is nowhere to keep a dataset; start one "
+                                   "with `quorate run`");
+        return client_upload(q, input, fn, userdata, ret_root);
+}
+
 struct asking {
         Coordinator__SubmitRequest request;
         Types__Limits limits;
@@ -26,11 +35,12 @@ static int upload_inputs(struct quorate *q, const struct quorate_question *quest
         int r = data_file_names(q, question->inputs, question->n_inputs, a->names);
 
         for (size_t i = 0; i < question->n_inputs && r == QUORATE_OK; i++) {
-                const struct quorate_input *in = &question->inputs[i];
+                struct quorate_input named = question->inputs[i];
 
-                memcpy(a->roots[i], in->root, HASH_SIZE);
-                if (in->path)
-                        r = client_upload(q, a->names[i], in->path, a->roots[i]);
+                named.name = a->names[i];
+                memcpy(a->roots[i], named.root, HASH_SIZE);
+                if (named.path)
+                        r = client_upload(q, &named, NULL, NULL, a->roots[i]);
                 types__input__init(&a->inputs[i]);
                 a->inputs[i].name = a->names[i];
                 a->inputs[i].root = (ProtobufCBinaryData){ HASH_SIZE, a->roots[i] };

@@ -73,7 +73,16 @@ struct quorate_input {
          * and uploaded; or NULL. */
         const char *path;
         uint8_t root[32]; /* without a path: a dataset the node has or can fetch */
+        bool is_public;   /* of a path: anybody may have it, so its root needs no salt */
 };
+
+/* Called now and then while bytes travel; all: bytes of the snapshot. */
+typedef void (*quorate_upload_fn)(void *userdata, uint64_t done, uint64_t all);
+/* The snapshot of input->path as a dataset of the node; it stays there as long as this
+ * connection, or until it is published (`quorate dataset publish`). fn may be NULL. Not
+ * with quorate_open_private(). */
+QUORATE_API int quorate_upload(struct quorate *q, const struct quorate_input *input,
+                               quorate_upload_fn fn, void *userdata, uint8_t ret_root[32]);
 
 struct quorate_question {
         const char *sql;

@@ -20,7 +20,9 @@ struct uploading {
         struct channel *channel;
         struct frame_reader frames;
         int fd;
-        uint64_t left;
+        uint64_t left, length;
+        quorate_upload_fn fn;
+        void *userdata;
         bool done, ok, is_lost; /* is_lost: the node, not the upload, is to blame */
         uint8_t *root;
         const char *path, *format;
@@ -174,6 +176,8 @@ static void send_on(struct uploading *u) {
                 }
                 u->left -= (uint64_t) n;
         }
+        if (u->fn)
+                u->fn(u->userdata, u->length - u->left, u->length);
         if (u->left == 0 && !u->done)
                 (void) channel_finish(u->channel);
 }
@@ -249,13 +253,14 @@ static const struct channel_handler handler = {
         .on_end = on_end,
 };
 
-static int upload_fd(struct quorate *q, struct uploading *u, const char *name) {
+static int upload_fd(struct quorate *q, struct uploading *u, const struct quorate_input *input) {
         Coordinator__UploadOpen open = COORDINATOR__UPLOAD_OPEN__INIT;
         int r;
 
-        open.name = (char *) name;
+        open.name = (char *) input->name;
         open.format = (char *) u->format;
-        open.length = u->left;
+        open.length = u->length;
+        open.is_public = input->is_public;
         u->channel = channel_open_message(bus_client_link(q->bus), "upload", &open, &handler, u);
         if (!u->channel)
                 return client_fail(q, QUORATE_E_LOST,
@@ -272,20 +277,23 @@ static int upload_fd(struct quorate *q, struct uploading *u, const char *name) {
         return u->is_lost ? QUORATE_E_LOST : QUORATE_E_REFUSED;
 }
 
-int client_upload(struct quorate *q, const char *name, const char *path, uint8_t ret_root[32]) {
-        struct uploading u = { .q = q, .root = ret_root, .path = path };
+int client_upload(struct quorate *q, const struct quorate_input *input, quorate_upload_fn fn,
+                  void *userdata, uint8_t ret_root[32]) {
+        struct uploading u = {
+                .q = q, .root = ret_root, .path = input->path, .fn = fn, .userdata = userdata
+        };
         struct data_file f;
-        int r = data_file_open(q, path, &f);
+        int r = data_file_open(q, input->path, &f);
 
         if (r)
                 return r;
         u.fd = f.fd;
-        u.left = f.length;
+        u.left = u.length = f.length;
         u.format = f.format;
         frame_reader_init(&u.frames, 64 << 10);
         r = lseek(f.fd, 0, SEEK_SET) < 0
-                    ? client_fail(q, QUORATE_E_INPUT, "%s: %s", path, strerror(errno))
-                    : upload_fd(q, &u, name);
+                    ? client_fail(q, QUORATE_E_INPUT, "%s: %s", input->path, strerror(errno))
+                    : upload_fd(q, &u, input);
         frame_reader_done(&u.frames);
         (void) fd_close(f.fd);
         return r;

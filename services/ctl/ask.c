@@ -12,6 +12,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "services/ctl/colour.h"
+#include "services/ctl/dataset.h"
 #include "services/ctl/format.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
@@ -19,6 +20,15 @@
 #include "services/ctl/people.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/rows_file.h"
+
+#define RESOLVE_WITHIN (15 * NSEC_PER_SEC)
+
+/* Inputs of the question that were named by root or by NAME@PEER: the answer says which. */
+static struct {
+        char name[64];
+        uint8_t root[HASH_SIZE];
+} resolved[ASK_DATA_MAX];
+static size_t n_resolved;
 
 static struct quorate *interruptible;
 static volatile sig_atomic_t interrupts;
@@ -51,9 +61,31 @@ const char *ask_data_path(const char *arg, char ret_name[DATA_NAME_SIZE]) {
         return equals + 1;
 }
 
+/* A root, or NAME@PEER: what it stands for now is what the job will be about. */
+static int resolve_data(const struct command_context *ctx, const struct ask_options *o,
+                        struct quorate_input *inputs) {
+        n_resolved = 0;
+        for (size_t i = 0; i < o->data.n_items; i++) {
+                const char *text = inputs[i].path;
+                int code;
+
+                if (!dataset_is_reference(text))
+                        continue;
+                inputs[i].path = NULL;
+                inputs[i].name = inputs[i].name ? inputs[i].name : "main";
+                code = dataset_resolve(ctx, "--data", text, RESOLVE_WITHIN, inputs[i].root);
+                if (code)
+                        return code;
+                (void) snprintf(resolved[n_resolved].name, sizeof(resolved[0].name), "%s",
+                                inputs[i].name);
+                memcpy(resolved[n_resolved++].root, inputs[i].root, HASH_SIZE);
+        }
+        return EXIT_OK;
+}
+
 static int check_data(const struct command_context *ctx, const struct quorate_question *q) {
         for (size_t i = 0; i < q->n_inputs; i++) {
-                if (access(q->inputs[i].path, R_OK) < 0)
+                if (q->inputs[i].path && access(q->inputs[i].path, R_OK) < 0)
                         return complain(ctx, EXIT_USAGE,
                                         "--data %s: %s; give a SQLite, CSV, NDJSON or Parquet "
                                         "file you may read",
@@ -65,12 +97,16 @@ static int check_data(const struct command_context *ctx, const struct quorate_qu
 int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
                  struct quorate_input *inputs, struct quorate_question *ret) {
         static char names[ASK_DATA_MAX][DATA_NAME_SIZE]; /* one question at a time */
+        int code;
 
         for (size_t i = 0; i < o->data.n_items; i++) {
                 inputs[i] =
                         (struct quorate_input){ .path = ask_data_path(o->data.items[i], names[i]) };
                 inputs[i].name = names[i][0] ? names[i] : NULL;
         }
+        code = resolve_data(ctx, o, inputs);
+        if (code)
+                return code;
         if (o->replicas > 32 || o->quorum > 32 || o->max_replicas > 32)
                 return complain(ctx, EXIT_USAGE,
                                 "--replicas, --quorum and --max-replicas: give at most 32");
@@ -184,6 +220,31 @@ static unsigned terminal_width(void) {
 }
 
 /* ---- what came out ---- */
+
+static void inputs_json(FILE *f, bool *first) {
+        if (n_resolved == 0)
+                return;
+        json_key(f, "inputs", first);
+        for (size_t i = 0; i < n_resolved; i++) {
+                bool inner = true;
+
+                fputs(i ? ",{" : "[{", f);
+                json_member_string(f, "name", resolved[i].name, &inner);
+                json_key(f, "root", &inner);
+                json_hex(f, resolved[i].root, HASH_SIZE);
+                fputc('}', f);
+        }
+        fputc(']', f);
+}
+
+static void inputs_text(FILE *f) {
+        char hex[2 * HASH_SIZE + 1];
+
+        for (size_t i = 0; i < n_resolved; i++) {
+                hex_encode(BYTES(resolved[i].root, HASH_SIZE), hex);
+                fprintf(f, "  data %s: %s\n", resolved[i].name, hex);
+        }
+}
 
 static void host_json(FILE *f, const struct quorate_host *h) {
         bool first = true;
@@ -402,6 +463,7 @@ static int show_end(struct showing *s) {
                         begin_json(s);
                 fputs("],", stdout);
                 ask_end_json(stdout, e, quorate_job(s->r), &first);
+                inputs_json(stdout, &first);
                 fputs("}\n", stdout);
                 return e->exit_code;
         }
@@ -411,6 +473,8 @@ static int show_end(struct showing *s) {
                 if (!*e->state)
                         fputs("quorate: ", stderr);
                 ask_end_text(s->ctx, stderr, e, s->o->meta || e->exit_code != EXIT_OK);
+                if (s->o->meta)
+                        inputs_text(stderr);
         }
         return e->exit_code;
 }

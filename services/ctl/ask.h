@@ -22,7 +22,7 @@ struct ask_options {
 /* Rows for a command's table; the struct must begin with struct ask_options. */
 #define ASK_OPTION_ROWS                                                                            \
         ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE",                                  \
-                   "a SQLite, CSV or NDJSON file; may repeat"),                                    \
+                   "file, dataset root or NAME@PEER; may repeat"),                                 \
                 ASK_OPTION(OPTION_CHOICE, 'f', "format", format,                                   \
                            "table|csv|json|ndjson|markdown|line", "[table; csv into a pipe]"),     \
                 ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL, "who answered what, on stderr"),  \

@@ -53,4 +53,4 @@ extern const struct command command_run, command_key, command_query, command_she
         command_status, command_peers, command_why, command_pause, command_resume, command_job,
         command_receipt, command_config, command_doctor, command_find, command_record,
         command_topic, command_mailbox, command_dht, command_block, command_unblock,
-        command_blocklist, command_sim;
+        command_blocklist, command_sim, command_dataset;

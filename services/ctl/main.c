@@ -27,6 +27,7 @@ static const struct {
         { &command_shell, "ask one after another" },
         { &command_explain, "how it would be checked" },
         { &command_job, "list, resume, stop jobs" },
+        { &command_dataset, "data by its content" },
         { &command_receipt, "prove an answer, offline" },
         { &command_peers, "who is there" },
         { &command_why, "what happened with one" },

@@ -1,0 +1,167 @@
+/* quorate dataset publish, name: a file becomes a dataset that stays, and is called something. */
+
+#include <inttypes.h>
+#include <signal.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/client/quorate.h"
+#include "services/ctl/ask.h"
+#include "services/ctl/dataset.h"
+#include "services/ctl/progress.h"
+
+static struct quorate *interruptible;
+
+static void on_interrupt(int signo) {
+        if (interruptible)
+                quorate_wake(interruptible);
+}
+
+static void show_upload(void *userdata, uint64_t sent, uint64_t all) {
+        char line[128], a[DATASET_SIZE_TEXT], b[DATASET_SIZE_TEXT];
+
+        (void) snprintf(line, sizeof(line), "publishing  %s of %s", dataset_size(sent, a),
+                        dataset_size(all, b));
+        progress_line(userdata, line);
+}
+
+static int upload(const struct command_context *ctx, struct quorate *q, const char *path,
+                  uint8_t root[HASH_SIZE]) {
+        const struct dataset_options *o = ctx->options;
+        const struct quorate_input input = { .name = "main",
+                                             .path = path,
+                                             .is_public = o->is_public };
+        struct sigaction action = { .sa_handler = on_interrupt }, before;
+        struct progress progress;
+        int r;
+
+        interruptible = q;
+        (void) sigaction(SIGINT, &action, &before);
+        progress_init(&progress, o->quiet || ctx->common.json);
+        r = quorate_upload(q, &input, show_upload, &progress, root);
+        progress_clear(&progress);
+        (void) sigaction(SIGINT, &before, NULL);
+        interruptible = NULL;
+        if (r == QUORATE_OK)
+                return EXIT_OK;
+        if (r == QUORATE_AGAIN)
+                return complain(ctx, EXIT_OTHER,
+                                "dataset publish: interrupted; nothing was published");
+        return complain(ctx, r == QUORATE_E_INPUT ? EXIT_USAGE : EXIT_OTHER, "%s",
+                        *quorate_error(q) ? quorate_error(q) : quorate_code_text(r));
+}
+
+/* Pinned while the connection that brought it is still there. */
+static int pin(const struct command_context *ctx, uint8_t root[HASH_SIZE], struct unpacked *ret) {
+        const struct dataset_options *o = ctx->options;
+        Coordinator__DatasetPinRequest request = COORDINATOR__DATASET_PIN_REQUEST__INIT;
+        Coordinator__DatasetRef ref = COORDINATOR__DATASET_REF__INIT;
+
+        ref.root = (ProtobufCBinaryData){ HASH_SIZE, root };
+        request.dataset = &ref;
+        request.rename = o->name != NULL;
+        request.label = (char *) (o->name ? o->name : "");
+        return ctl_call(ctx, &dataset_admin, "DatasetPin", &request, ret);
+}
+
+static void say_published(const struct command_context *ctx, const Coordinator__DatasetInfo *d,
+                          const uint8_t *root) {
+        char hex[2 * HASH_SIZE + 1], size[DATASET_SIZE_TEXT], name[300];
+
+        if (ctx->common.json) {
+                dataset_json(d, "\n");
+                return;
+        }
+        hex_encode(BYTES(root, HASH_SIZE), hex);
+        printf("%s\n%s, %s, %s\n", hex, d->format, dataset_size(d->length, size),
+               d->is_public ? "public: others find it in the DHT"
+                            : "internal: who is told its root may fetch it");
+        if (*d->name)
+                printf("ask it with --data t=%s@me\n",
+                       text_escape(BYTES_STR(d->name), name, sizeof(name)));
+        else
+                printf("ask it with --data t=ROOT\n");
+}
+
+/* Its data are published whatever becomes of the name. */
+static int point(const struct command_context *ctx, const char *label, const uint8_t *root) {
+        const struct dataset_options *o = ctx->options;
+        uint32_t stored;
+        char why[256];
+
+        if (dataset_point(ctx, label, root, o->timeout, &stored, why) == 0)
+                return EXIT_OK;
+        return complain(
+                ctx, EXIT_OTHER,
+                "the dataset is published, but not its name: %s; say `quorate dataset name` "
+                "when others are there",
+                why);
+}
+
+int dataset_publish(const struct command_context *ctx) {
+        const struct dataset_options *o = ctx->options;
+        const struct ask_options connect = { .quiet = o->quiet };
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        uint8_t root[HASH_SIZE];
+        struct quorate *q;
+        int code;
+
+        if (o->is_public && o->is_internal)
+                return complain(ctx, EXIT_USAGE, "--public and --internal: give one of them");
+        code = ask_connect(ctx, &connect, &q);
+        if (code)
+                return code;
+        code = upload(ctx, q, ctx->operands.items[1], root);
+        if (code == EXIT_OK)
+                code = pin(ctx, root, &u);
+        quorate_close(q);
+        if (code)
+                return code;
+        say_published(ctx, u.message, root);
+        return o->is_public && o->name ? point(ctx, o->name, root) : EXIT_OK;
+}
+
+/* A name in the DHT tells its root to everybody, and a root entitles to the content. */
+static int check_public(const struct command_context *ctx, uint8_t root[HASH_SIZE]) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Coordinator__DatasetRef ref = COORDINATOR__DATASET_REF__INIT;
+        const Coordinator__DatasetShowReply *reply;
+        int code;
+
+        ref.root = (ProtobufCBinaryData){ HASH_SIZE, root };
+        code = ctl_call(ctx, &dataset_admin, "DatasetShow", &ref, &u);
+        if (code)
+                return code;
+        reply = u.message;
+        if (reply->info && reply->info->is_public)
+                return EXIT_OK;
+        return complain(
+                ctx, EXIT_OTHER,
+                "dataset name: it is internal, or not here whole, and a name tells its root "
+                "to everybody; `quorate dataset pin --name NAME ROOT` gives it a name here "
+                "alone");
+}
+
+int dataset_name(const struct command_context *ctx) {
+        const struct dataset_options *o = ctx->options;
+        const char *label = ctx->operands.items[1];
+        uint8_t root[HASH_SIZE];
+        uint32_t stored;
+        char why[256];
+        int code;
+
+        code = dataset_resolve(ctx, "dataset name", ctx->operands.items[2], o->timeout, root);
+        if (code == EXIT_OK)
+                code = check_public(ctx, root);
+        if (code)
+                return code;
+        if (dataset_point(ctx, label, root, o->timeout, &stored, why))
+                return complain(ctx, EXIT_OTHER, "dataset name: %s", why);
+        if (ctx->common.json)
+                printf("{\"ok\":true,\"stored\":%u}\n", stored);
+        else
+                printf("others find it as NAME@PEER with this node's id; stored by %u peers, again "
+                       "until `quorate dataset rm`\n",
+                       stored);
+        return EXIT_OK;
+}

@@ -1,0 +1,77 @@
+/* How datasets look: one way for people, one in JSON. */
+
+#include <inttypes.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "services/ctl/dataset.h"
+#include "services/ctl/json.h"
+#include "services/ctl/people.h"
+
+const char *dataset_size(uint64_t bytes, char ret[DATASET_SIZE_TEXT]) {
+        static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+        double n = (double) bytes / 1024;
+        size_t i = 0;
+
+        while (n >= 1024 && i + 1 < ELEMENTSOF(units)) {
+                n /= 1024;
+                i++;
+        }
+        if (bytes < 1024)
+                (void) snprintf(ret, DATASET_SIZE_TEXT, "%" PRIu64 " B", bytes);
+        else
+                (void) snprintf(ret, DATASET_SIZE_TEXT, "%.1f %s", n, units[i]);
+        return ret;
+}
+
+static const char *class_of(const Coordinator__DatasetInfo *d) {
+        return !*d->format ? "" : d->is_public ? "public" : "internal";
+}
+
+void dataset_json(const Coordinator__DatasetInfo *d, const char *end) {
+        bool first = true;
+
+        fputc('{', stdout);
+        json_key(stdout, "root", &first);
+        json_hex(stdout, d->root.data, d->root.len);
+        json_member_string(stdout, "name", d->name, &first);
+        json_member_string(stdout, "state", d->state, &first);
+        json_member_string(stdout, "format", d->format, &first);
+        json_member_u64(stdout, "bytes", d->length, &first);
+        json_member_string(stdout, "class", class_of(d), &first);
+        json_member_bool(stdout, "pinned", d->pinned, &first);
+        json_member_bool(stdout, "announced", d->announced, &first);
+        json_member_u64(stdout, "users", d->users, &first);
+        json_member_u64(stdout, "pinned_us", (uint64_t) d->pinned_us, &first);
+        printf("}%s", end);
+}
+
+const struct table_column dataset_columns[] = {
+        { "ROOT" },
+        { "SIZE", .right = true },
+        { "FORMAT", .widest = 10 },
+        { "CLASS" },
+        { "STATE" },
+        { "NAME", .widest = 40 },
+        {},
+};
+
+/* Where it is here, what matters is whether it stays. */
+static const char *state_of(const Coordinator__DatasetInfo *d) {
+        if (strcmp(d->state, "here") != 0)
+                return d->state;
+        return d->announced && d->pinned ? "published" : d->pinned ? "pinned" : "cached";
+}
+
+void dataset_cells(struct table *t, const Coordinator__DatasetInfo *d) {
+        char hex[2 * HASH_SIZE + 1] = "?", size[DATASET_SIZE_TEXT];
+
+        if (d->root.len == HASH_SIZE)
+                hex_encode(people_bytes(d->root), hex);
+        table_cell(t, "%s", hex);
+        table_cell(t, "%s", dataset_size(d->length, size));
+        table_foreign(t, d->format);
+        table_cell(t, "%s", class_of(d));
+        table_cell(t, "%s", state_of(d));
+        table_foreign(t, d->name);
+}
