@@ -211,6 +211,14 @@ static const struct {
         { "name", "NAME ROOT", 2, 2, dataset_name },
 };
 
+static int complain_operands(const struct command_context *ctx, size_t verb) {
+        if (verbs[verb].most == 0)
+                return complain(ctx, EXIT_USAGE, "dataset %s: takes options only; see --help",
+                                verbs[verb].name);
+        return complain(ctx, EXIT_USAGE, "dataset %s: say dataset %s %s", verbs[verb].name,
+                        verbs[verb].name, verbs[verb].operands);
+}
+
 static int run(const struct command_context *ctx) {
         size_t n = ctx->operands.n_items;
 
@@ -218,9 +226,7 @@ static int run(const struct command_context *ctx) {
                 if (strcmp(ctx->operands.items[0], verbs[i].name) != 0)
                         continue;
                 if (n - 1 < verbs[i].least || n - 1 > verbs[i].most)
-                        return complain(ctx, EXIT_USAGE, "dataset %s: %s%s", verbs[i].name,
-                                        *verbs[i].operands ? "say dataset " : "takes options only",
-                                        *verbs[i].operands ? verbs[i].name : "; see --help");
+                        return complain_operands(ctx, i);
                 return verbs[i].run(ctx);
         }
         return complain(ctx, EXIT_USAGE,

@@ -50,6 +50,7 @@ static const char *const fault_names[] = {
         [FETCH_FAULT_LEAVES] = "sent a wrong leaf list",
         [FETCH_FAULT_CHUNK] = "sent a wrong chunk",
         [FETCH_FAULT_SLOW] = "slow with the leaf list",
+        [FETCH_FAULT_NOTHING] = "gave nothing before the others were done",
 };
 
 const char *fetch_fault_name(enum fetch_fault fault) {
@@ -190,10 +191,27 @@ static void ask_something(struct fetch *f, struct provider *p, nsec_t now) {
         }
 }
 
+/* Whoever stalls need not have been silent for long enough to be dropped. */
+static void name_idle(struct fetch *f) {
+        for (unsigned i = 0; i < f->n_providers; i++) {
+                struct provider *p = &f->providers[i];
+                bool is_asked = p->state == PROVIDER_OPENING || p->n_owed > 0;
+
+                if (p->state < PROVIDER_DROPPING && is_asked && p->report.chunks == 0)
+                        p->report.fault = FETCH_FAULT_NOTHING;
+        }
+}
+
+static void finish_all(struct fetch *f) {
+        if (!f->ended)
+                name_idle(f);
+        finish(f, FETCH_DONE, 0);
+}
+
 /* Providers whose turn may have come, and the end when there is nothing left to do. */
 static void advance(struct fetch *f, nsec_t now) {
         if (f->leaves_known && f->n_have == f->n_chunks)
-                finish(f, FETCH_DONE, 0);
+                finish_all(f);
         else if (f->n_providers > 0 || f->has_waited)
                 fail_without_providers(f);
         for (unsigned i = 0; i < f->n_providers; i++)

@@ -38,8 +38,9 @@ enum fetch_fault {
         FETCH_FAULT_MALFORMED,
         FETCH_FAULT_MANIFEST, /* sent another manifest */
         FETCH_FAULT_LEAVES,
-        FETCH_FAULT_CHUNK, /* sent wrong bytes */
-        FETCH_FAULT_SLOW,  /* dripped leaves while another one was there to give them */
+        FETCH_FAULT_CHUNK,   /* sent wrong bytes */
+        FETCH_FAULT_SLOW,    /* dripped leaves while another one was there to give them */
+        FETCH_FAULT_NOTHING, /* was asked, and had given nothing when others had given all */
 };
 const char *fetch_fault_name(enum fetch_fault fault);
 

@@ -59,8 +59,8 @@ def spoil(path, every):
             f.write(bytes([byte[0] ^ 1]))
 
 
-def served(grid, node):
-    return grid.metrics(node)["data_served"]
+def figure_of(grid, node, name):
+    return grid.metrics(node)[f"quorate_coordinator_data_{name}"]
 
 
 def check_publish(tap, grid):
@@ -134,6 +134,222 @@ def check_missing(tap, grid):
         tap.equal(listed(grid, node)[root]["state"], "partial", f"node {node}: and no longer uses it")
 
 
+def check_internal(tap, grid):
+    """Nobody is told of it; who is told its root may have it from who has it."""
+    path = make_db(grid.dir / "own.db", MIB)
+    code, d, err = dataset(grid, 2, "publish", str(path), "--name", "own")
+    root = d["root"]
+    tap.check(code == 0 and d["class"] == "internal" and d["pinned"] and not d["announced"], "internal: pinned, not announced", d, err)
+    code, _, err = dataset(grid, 3, "fetch", root)
+    tap.check(code == 5 and "DATA_UNAVAILABLE" in err, "internal: not found", code, err)
+    code, _, err = dataset(grid, 2, "name", "own", root)
+    tap.check(code == 5 and "tells its root to everybody" in err, "internal: no name in the DHT", code, err)
+    code, d, err = dataset(grid, 3, "fetch", root, "--from", grid.peer(2))
+    tap.check(code == 0 and d["state"] == "done", "internal: from who has it", code, d, err)
+    tap.check(not listed(grid, 3)[root]["announced"], "internal: not announced there either")
+    code, d, err = dataset(grid, 3, "pin", root, "--name", "theirs")
+    tap.check(code == 0 and d["pinned"] and d["name"] == "theirs" and not d["announced"], "pin gives it a name there", code, d, err)
+    code, d, err = dataset(grid, 3, "unpin", "theirs")
+    after = listed(grid, 3)[root]
+    tap.check(code == 0 and not after["pinned"] and after["name"] == "", "unpin takes both away", code, err, after)
+    for node in (2, 3):
+        code, _, err = dataset(grid, node, "rm", root)
+        tap.check(code == 0 and root not in listed(grid, node), f"node {node}: removed", code, err)
+    code, _, err = dataset(grid, 2, "rm", root)
+    tap.check(code == 5 and "no such dataset here" in err, "removed twice", code, err)
+
+
+def check_culprits(tap, grid):
+    """Five providers: two serve corrupt chunks, one stalls."""
+    path = make_db(grid.dir / "many.db", 40 * MIB)
+    root = dataset(grid, HOLDERS[0], "publish", str(path), "--public")[1]["root"]
+    path.unlink()
+    for node in HOLDERS[1:]:
+        code, _, err = dataset(grid, node, "fetch", root, "--from", grid.peer(HOLDERS[0]), timeout=120)
+        tap.check(code == 0, f"node {node} has it", err)
+    corrupt, stalled = HOLDERS[1:3], HOLDERS[3]
+    for node in corrupt:
+        spoil(file_of(grid, node, root), 1)
+    grid.signal(stalled, "coordinator", signal.SIGSTOP)
+    fetch = ["fetch", root] + [x for node in HOLDERS for x in ("--from", grid.peer(node))]
+    code, d, err = dataset(grid, FETCHER, *fetch, timeout=120)
+    verdicts = {p["peer"]: p["verdict"] for p in d.get("providers", [])}
+    tap.check(code == 0 and d.get("state") == "done", "two corrupt, one stalled: the fetch completes from the others", code, d, err)
+    for node in corrupt:
+        tap.equal(verdicts.get(grid.peer(node)), "sent a wrong chunk", f"node {node} is named")
+    tap.check(verdicts.get(grid.peer(stalled)) in ("silent", "unreachable", "gave nothing before the others were done"),
+              "who stalled is named", verdicts)
+    tap.equal([verdicts.get(grid.peer(n)) for n in (HOLDERS[0], HOLDERS[4])], ["ok", "ok"], "the others are not")
+    grid.signal(stalled, "coordinator", signal.SIGCONT)
+    code, d, err = dataset(grid, FETCHER, "verify", root)
+    tap.check(code == 0 and d["good"] and d["chunks"] >= 40, "what came is right", code, d, err)
+    repair(tap, grid, corrupt[0], root)
+    for node in (*HOLDERS, FETCHER):
+        dataset(grid, node, "rm", root)
+    return root
+
+
+def repair(tap, grid, node, root):
+    """Half of the chunks made right by hand: the fetch brings the other half."""
+    spoil(file_of(grid, node, root), 2)
+    code, _, err = dataset(grid, node, "verify", root)
+    tap.check(code == 5 and "are wrong" in err, "verify finds what was changed", code, err)
+    code, d, err = dataset(grid, node, "fetch", root, "--from", grid.peer(HOLDERS[0]))
+    bad = sum(1 for i in range(d.get("chunks", 0)) if i % 2)
+    tap.check(code == 0 and sum(p["chunks"] for p in d["providers"]) == bad, "fetch brings the wrong chunks anew, and no others", code, d, err)
+
+
+def right_chunks(part, whole):
+    with open(part, "rb") as a, open(whole, "rb") as b:
+        return sum(a.read(MIB) == y for y in iter(lambda: b.read(MIB), b""))
+
+
+def kill_midway(grid, root, least):
+    """Begins the fetch, and kills the coordinator when `least` bytes of it are on disk. The command goes on."""
+    part = file_of(grid, FETCHER, root, "part")
+    command = subprocess.Popen([g.QUORATE, "dataset", *grid.place(FETCHER), "fetch", root, "--from", grid.peer(2), "--from", grid.peer(3),
+                                "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=grid.env)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and command.poll() is None:
+        try:
+            if os.stat(part).st_blocks * 512 >= least:
+                grid.kill(FETCHER, "coordinator")
+                return command, True
+        except OSError:
+            pass
+        time.sleep(0.001)
+    return command, False
+
+
+def check_kill(tap, grid):
+    """kill -9 of the fetching coordinator: no verified chunk is fetched twice."""
+    size = 64 * MIB
+    path = make_db(grid.dir / "kill.db", size)
+    root = dataset(grid, 2, "publish", str(path))[1]["root"]
+    path.unlink()
+    code, _, err = dataset(grid, 3, "fetch", root, "--from", grid.peer(2), timeout=120)
+    tap.check(code == 0, "a second provider has it", err)
+    whole = file_of(grid, 2, root)
+    command, is_killed = kill_midway(grid, root, 8 * MIB)
+    command.kill()
+    command.communicate()
+    have = right_chunks(file_of(grid, FETCHER, root, "part"), whole)
+    tap.check(is_killed and 4 <= have < size // MIB - 4, "killed in the middle", is_killed, have)
+    grid.wait_whole(FETCHER)
+    tap.equal(listed(grid, FETCHER)[root]["state"], "partial", "what was fetched is there after the restart")
+    before = figure_of(grid, FETCHER, "fetched")
+    tap.equal(before, 0, "nothing was fetched by itself")
+    command, is_killed = kill_midway(grid, root, (have + 8) * MIB)
+    out, err = command.communicate(timeout=120)
+    d = json.loads(out.splitlines()[-1])
+    tap.check(is_killed and command.returncode == 0 and d["state"] == "done",
+              "killed once more: the command waits for the node and goes on", is_killed, command.returncode, out, err)
+    fetched, length = figure_of(grid, FETCHER, "fetched"), whole.stat().st_size
+    tap.check(0 < fetched < length - have * MIB, "each time only what was not there", fetched, length, have)
+    tap.figure(f"kill -9 after {have} of {length / MIB:.0f} MiB, then again: {fetched / MIB:.0f} MiB were left to the last one")
+    code, d, err = dataset(grid, FETCHER, "verify", root)
+    tap.check(code == 0 and d["good"], "what came is right", code, d, err)
+    for node in (2, 3, FETCHER):
+        dataset(grid, node, "rm", root)
+
+
+def check_exact_count(tap, grid):
+    """As many bytes as were missing, to the byte."""
+    path = make_db(grid.dir / "count.db", 32 * MIB)
+    root = dataset(grid, 2, "publish", str(path))[1]["root"]
+    path.unlink()
+    whole = file_of(grid, 2, root)
+    command, is_killed = kill_midway(grid, root, 6 * MIB)
+    command.kill()
+    command.communicate()
+    have = right_chunks(file_of(grid, FETCHER, root, "part"), whole) if is_killed else 0
+    grid.wait_whole(FETCHER)
+    before = figure_of(grid, 2, "served")
+    code, d, err = dataset(grid, FETCHER, "fetch", root, "--from", grid.peer(2))
+    served = figure_of(grid, 2, "served") - before
+    fetched = figure_of(grid, FETCHER, "fetched")
+    tap.check(is_killed and code == 0 and fetched == whole.stat().st_size - have * MIB, "to the byte what was missing",
+              is_killed, code, err, fetched, whole.stat().st_size, have)
+    tap.check(fetched <= served < fetched + MIB, "and its provider sent no more", fetched, served)
+    for node in (2, FETCHER):
+        dataset(grid, node, "rm", root)
+
+
+def check_quota(tap, grid):
+    node, roots = 6, {}
+    for name in ("kept", "loose", "third"):
+        path = make_db(grid.dir / f"{name}.db", 36 * MIB)
+        code, d, err = dataset(grid, node, "publish", str(path), "--name", name)
+        roots[name] = d.get("root")
+        tap.check(code == 0, f"quota: {name} is published", err)
+        if name == "loose":
+            tap.equal(dataset(grid, node, "unpin", "loose")[0], 0, "quota: and no longer pinned")
+    names = set(listed(grid, node))
+    tap.check(roots["kept"] in names and roots["third"] in names and roots["loose"] not in names, "the one not pinned was evicted", roots, names)
+    path = make_db(grid.dir / "fourth.db", 36 * MIB)
+    code, _, err = dataset(grid, node, "publish", str(path))
+    tap.check(code == 5 and "cache is full of data in use" in err, "none of those pinned: a clear error instead", code, err)
+    grid.kill(node, "coordinator")
+    grid.wait_whole(node)
+    after = listed(grid, node)
+    tap.check(all(after[roots[n]]["pinned"] and after[roots[n]]["name"] == n for n in ("kept", "third")), "pins and names survive kill -9", after)
+    code, _, err = dataset(grid, node, "publish", str(path))
+    tap.check(code == 5, "and hold after it", code, err)
+    tap.check(dataset(grid, node, "rm", "third")[0] == 0 and dataset(grid, node, "publish", str(path))[0] == 0, "rm makes room")
+    used = sum(f.stat().st_size for f in file_of(grid, node, "x").parent.glob("*.data"))
+    tap.check(used <= 96 * MIB, "within its quota", used)
+
+
+def check_withdrawal(tap, grid):
+    """Said while the node's dht is away, and while the coordinator is killed: withdrawn nevertheless."""
+    path = make_db(grid.dir / "gone.db", MIB)
+    root = dataset(grid, 4, "publish", str(path), "--public")[1]["root"]
+    tap.check(g.wait_until("it is found", lambda: dataset(grid, 5, "fetch", root)[0] == 0, 30, 0.5), "published: found")
+    dataset(grid, 5, "rm", root)
+    grid.signal(4, "dht", signal.SIGSTOP)
+    code, _, err = dataset(grid, 4, "rm", root)
+    tap.check(code == 0, "removed while dht is silent", err)
+    grid.kill(4, "coordinator")
+    grid.signal(4, "dht", signal.SIGCONT)
+    grid.wait_whole(4)
+    tap.check(g.wait_until("it is withdrawn", lambda: not file_of(grid, 4, root, "keep").exists(), 60, 0.5), "withdrawn after the restart")
+
+
+def big_grid(tap, size, memory):
+    """One dataset reaches three hosts; executors stay under the memory of the job."""
+    with g.Grid(4) as grid:
+        path = make_db(grid.dir / "big.db", size)
+        began = time.monotonic()
+        code, d, err = dataset(grid, 1, "publish", str(path), "--public", "--name", "big", timeout=600)
+        path.unlink()
+        tap.check(code == 0, "big: published", err)
+        # The end of a value is reached through all of it.
+        sql = "SELECT count(*), sum(length(x)), count(DISTINCT substr(x, -8)) FROM t.b"
+        query = grid.begin(sql, "--prefer", "remote", "--verify", "unanimous", "--data", "t=big@me", "--timeout", "900s",
+                           "--max-memory", f"{memory}M")
+        peak = 0
+        while query.process.poll() is None:
+            peak = max([peak, *(anonymous(pid) for node in (2, 3, 4) for pid in grid.executors(node))])
+            time.sleep(0.02)
+        answer = query.wait(900)
+        rows = size // MIB
+        tap.check(answer.state == "VERIFIED" and answer.rows == [(rows, rows * (MIB - 200), rows)], "big: VERIFIED by all three", answer)
+        has = [node for node in (2, 3, 4) if listed(grid, node).get(d["root"], {}).get("state") == "here"]
+        tap.check(len(has) == 3, "big: three hosts have it", has)
+        tap.check(0 < peak <= memory * MIB, f"big: executors stay under {memory} MiB", peak)
+        tap.figure(f"{d['bytes'] / 1e6:.0f} MB published and asked of 3 hosts in {time.monotonic() - began:.1f} s, "
+                   f"executors' peak {peak / MIB:.0f} MiB")
+
+
+def anonymous(pid):
+    """Memory of its own; pages of its input, a file or a copy that all its runs share, are not."""
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            return sum(int(line.split()[1]) for line in f if line.startswith("RssAnon:")) * 1024
+    except OSError:
+        return 0
+
+
 def test_datasets(tap):
     config = {0: f"\n[coordinator]\ncache-size = {CACHE}\n"}
     with g.Grid(6, config) as grid:
@@ -141,7 +357,17 @@ def test_datasets(tap):
         check_find(tap, grid, root)
         check_queries(tap, grid, root)
         check_missing(tap, grid)
+        check_internal(tap, grid)
+        check_withdrawal(tap, grid)
+        check_culprits(tap, grid)
+        check_kill(tap, grid)
+        check_exact_count(tap, grid)
+        check_quota(tap, grid)
+
+
+def test_big(tap):
+    big_grid(tap, 1000 * MIB if g.LONG else 72 * MIB, 64)
 
 
 if __name__ == "__main__":
-    sys.exit(Tap().run([test_datasets]))
+    sys.exit(Tap().run([test_datasets, test_big]))

@@ -229,7 +229,7 @@ static const struct {
           { GOOD, CORRUPT, MUTE, CORRUPT, GOOD },
           5,
           FETCH_DONE,
-          { 0, FETCH_FAULT_CHUNK, 0, FETCH_FAULT_CHUNK,
+          { 0, FETCH_FAULT_CHUNK, FETCH_FAULT_NOTHING, FETCH_FAULT_CHUNK,
             0 } }, /* others did what the mute one owed */
         { "only a mute one", 3 << 20, { MUTE }, 1, FETCH_FAILED, { FETCH_FAULT_SILENT } },
         { "leaf list liar first",

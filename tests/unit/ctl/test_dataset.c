@@ -1,0 +1,221 @@
+/* quorate dataset and --data by reference: against a node made of scripts. */
+
+#include "common/base/text.h"
+#include "common/crypto/hash.h"
+#include "proto/coordinator.pb-c.h"
+#include "proto/dht.pb-c.h"
+#include "services/ctl/people.h"
+#include "tests/support/test.h"
+#include "tests/unit/ctl/scripted.h"
+
+#define PEER    "12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7"
+#define ROOT    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define EVIL    "a\033[2Jb\nc"
+#define ADMIN   "coordinator/admin"
+#define RECORDS "dht/records"
+
+static uint8_t root[HASH_SIZE];
+static struct peer_id peer;
+
+static int setup(void **state) {
+        assert_true(hex_decode(ROOT, root, HASH_SIZE));
+        assert_true(peer_id_from_text(BYTES_STR(PEER), &peer));
+        *state = scripted_new();
+        scripted_serve(*state, ADMIN, &coordinator__admin__descriptor);
+        return 0;
+}
+
+static int teardown(void **state) {
+        *state = scripted_free(*state);
+        return 0;
+}
+
+static Coordinator__DatasetInfo info(const char *state, const char *name) {
+        Coordinator__DatasetInfo d = COORDINATOR__DATASET_INFO__INIT;
+
+        d.root = (ProtobufCBinaryData){ HASH_SIZE, root };
+        d.state = (char *) state;
+        d.name = (char *) name;
+        d.format = (char *) "sqlite";
+        d.length = 3 << 20;
+        return d;
+}
+
+static void test_list(void **state) {
+        static const struct {
+                const char *state, *shown;
+                bool pinned, announced;
+        } rows[] = { { "here", "published", true, true },
+                     { "here", "pinned", true, false },
+                     { "here", "cached", false, false },
+                     { "partial", "partial", true, false },
+                     { "missing", "missing", true, true } };
+        Coordinator__DatasetListReply reply = COORDINATOR__DATASET_LIST_REPLY__INIT;
+        Coordinator__DatasetInfo d, *list = &d;
+
+        FOREACH_CASE (c, rows) {
+                d = info(c->state, EVIL);
+                d.pinned = c->pinned;
+                d.announced = c->announced;
+                d.is_public = true;
+                reply.n_datasets = 1;
+                reply.datasets = &list;
+                reply.used = 3 << 20;
+                reply.quota = 8ull << 30;
+                reply.more = 7;
+                scripted_reply(*state, ADMIN, "DatasetList", &reply);
+                assert_int_equal(RUN(*state, "dataset", "list"), 0);
+                assert_has(scripted_out(*state), ROOT);
+                assert_has(scripted_out(*state), c->shown);
+                assert_has(scripted_out(*state), "public");
+                assert_has(scripted_out(*state), "3.0 MiB of 8.0 GiB used");
+                assert_has(scripted_out(*state), "7 more");
+                assert_lacks(scripted_out(*state), "\033[2J");
+                assert_int_equal(RUN(*state, "dataset", "list", "--json"), 0);
+                assert_has(scripted_out(*state), "\"root\":\"" ROOT "\"");
+                assert_has(scripted_out(*state), "{\"more\":7}");
+        }
+}
+
+static void test_usage(void **state) {
+        static const struct {
+                const char *words[6], *error;
+        } rows[] = {
+                { { "dataset" }, "say publish FILE, list" },
+                { { "dataset", "frob" }, "say publish FILE, list" },
+                { { "dataset", "list", "x" }, "dataset list: takes options only" },
+                { { "dataset", "rm" }, "dataset rm: say dataset rm ROOT|NAME" },
+                { { "dataset", "name", "x" }, "dataset name: say dataset name NAME ROOT" },
+                { { "dataset", "show", "" }, "64 hex digits" },
+                { { "dataset", "list", "--limit", "1001" }, "at most 1000" },
+                { { "dataset", "fetch", ROOT, "--from", "nobody" }, "nobody" },
+                { { "dataset", "publish", "x", "--public", "--internal" }, "give one of them" },
+        };
+
+        FOREACH_CASE (c, rows) {
+                assert_int_equal(scripted_run(*state, NULL, c->words), 2);
+                assert_has(scripted_err(*state), c->error);
+        }
+}
+
+/* A name of this node, and what the node says of one it does not know. */
+static void test_names_here(void **state) {
+        Coordinator__DatasetShowReply reply = COORDINATOR__DATASET_SHOW_REPLY__INIT;
+        Coordinator__DatasetInfo d = info("here", "sales");
+        const Coordinator__DatasetRef *asked;
+
+        reply.info = &d;
+        reply.chunks = 3;
+        scripted_reply(*state, ADMIN, "DatasetShow", &reply);
+        scripted_reply(*state, ADMIN, "DatasetPin", &d);
+        assert_int_equal(RUN(*state, "dataset", "pin", "sales"), 0);
+        asked = scripted_request(*state, ADMIN, "DatasetShow");
+        assert_string_equal(asked->name, "sales");
+        assert_bytes_equal(people_bytes(((const Coordinator__DatasetPinRequest *) scripted_request(
+                                                 *state, ADMIN, "DatasetPin"))
+                                                ->dataset->root),
+                           BYTES(root, HASH_SIZE));
+        assert_int_equal(RUN(*state, "dataset", "show", "sales"), 0);
+        assert_has(scripted_out(*state), "3 chunks");
+        assert_has(scripted_out(*state), "internal");
+        scripted_fail(*state, ADMIN, "DatasetShow", 1, "no dataset is called that here");
+        assert_int_equal(RUN(*state, "dataset", "rm", "other@me"), 5);
+        assert_has(scripted_err(*state), "no dataset is called that here");
+        assert_int_equal(scripted_calls(*state, ADMIN, "DatasetRemove"), 0);
+}
+
+/* NAME@PEER is what that peer has signed; a name may not tell an internal root. */
+static void test_pointers(void **state) {
+        Dht__GetReply found = DHT__GET_REPLY__INIT;
+        Dht__Record record = DHT__RECORD__INIT, *records = &record;
+        Coordinator__DatasetShowReply show = COORDINATOR__DATASET_SHOW_REPLY__INIT;
+        Coordinator__DatasetInfo d = info("here", "");
+        const Dht__PutRequest *put;
+        Dht__PutReply stored = DHT__PUT_REPLY__INIT;
+
+        scripted_serve(*state, RECORDS, &dht__records__descriptor);
+        record.payload = (ProtobufCBinaryData){ HASH_SIZE, root };
+        found.n_records = 1;
+        found.records = &records;
+        scripted_reply(*state, RECORDS, "Get", &found);
+        scripted_reply(*state, ADMIN, "DatasetRemove", &d);
+        assert_int_equal(RUN(*state, "dataset", "rm", "a@b@" PEER), 0);
+        assert_bytes_equal(people_bytes(((const Coordinator__DatasetRef *) scripted_request(
+                                                 *state, ADMIN, "DatasetRemove"))
+                                                ->root),
+                           BYTES(root, HASH_SIZE));
+        found.n_records = 0;
+        found.asked = 4;
+        scripted_reply(*state, RECORDS, "Get", &found);
+        assert_int_equal(RUN(*state, "query", "--data", "t=sales@" PEER, "SELECT 1"), 5);
+
+        show.info = &d;
+        scripted_reply(*state, ADMIN, "DatasetShow", &show);
+        scripted_reply(*state, RECORDS, "Put", &stored);
+        assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT), 5);
+        assert_has(scripted_err(*state), "it is internal");
+        assert_int_equal(scripted_calls(*state, RECORDS, "Put"), 0);
+        d.is_public = true;
+        scripted_reply(*state, ADMIN, "DatasetShow", &show);
+        assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT), 0);
+        put = scripted_request(*state, RECORDS, "Put");
+        assert_string_equal(put->kind, "name");
+        assert_string_equal(put->label, "sales");
+        assert_bytes_equal(people_bytes(put->payload), BYTES(root, HASH_SIZE));
+}
+
+static void put_work(struct scripted *s, Coordinator__DatasetProgressReply *p, const char *what) {
+        p->state = (char *) what;
+        p->root = (ProtobufCBinaryData){ HASH_SIZE, root };
+        scripted_reply(s, ADMIN, "DatasetProgress", p);
+}
+
+/* Looked at until it ends; who was given up is named. */
+static void test_fetch(void **state) {
+        Coordinator__DatasetWork work = COORDINATOR__DATASET_WORK__INIT;
+        Coordinator__DatasetProgressReply p = COORDINATOR__DATASET_PROGRESS_REPLY__INIT;
+        Coordinator__DatasetProvider one = COORDINATOR__DATASET_PROVIDER__INIT, *list = &one;
+
+        work.id = 7;
+        scripted_reply(*state, ADMIN, "DatasetFetch", &work);
+        put_work(*state, &p, "running");
+        put_work(*state, &p, "running");
+        one.peer = people_data(peer_id_bytes(&peer));
+        one.verdict = (char *) "sent a wrong chunk";
+        p.n_providers = 1;
+        p.providers = &list;
+        p.problem = (char *) "DATA_UNAVAILABLE: nobody has it";
+        put_work(*state, &p, "failed");
+        assert_int_equal(RUN(*state, "dataset", "fetch", ROOT, "--json"), 5);
+        assert_has(scripted_out(*state), "\"verdict\":\"sent a wrong chunk\"");
+        assert_has(scripted_out(*state), PEER);
+        assert_has(scripted_err(*state), "DATA_UNAVAILABLE: nobody has it");
+        assert_int_equal(scripted_calls(*state, ADMIN, "DatasetProgress"), 3);
+        put_work(*state, &p, "done");
+        assert_int_equal(RUN(*state, "dataset", "fetch", ROOT, "--from", PEER, "--pin"), 0);
+        assert_has(scripted_out(*state), "sent a wrong chunk");
+        assert_true(((const Coordinator__DatasetFetchRequest *) scripted_request(*state, ADMIN,
+                                                                                 "DatasetFetch"))
+                            ->pin);
+}
+
+static void test_verify(void **state) {
+        Coordinator__DatasetWork work = COORDINATOR__DATASET_WORK__INIT;
+        Coordinator__DatasetProgressReply p = COORDINATOR__DATASET_PROGRESS_REPLY__INIT;
+
+        scripted_reply(*state, ADMIN, "DatasetVerify", &work);
+        p.chunks = p.all = 3;
+        put_work(*state, &p, "done");
+        assert_int_equal(RUN(*state, "dataset", "verify", ROOT), 0);
+        assert_has(scripted_out(*state), "all 3 chunks are right");
+        p.bad = 1;
+        p.problem = (char *) "1 of 3 chunks are wrong";
+        put_work(*state, &p, "failed");
+        assert_int_equal(RUN(*state, "dataset", "verify", ROOT, "--json"), 5);
+        assert_has(scripted_out(*state), "\"good\":false,\"chunks\":3,\"bad\":1");
+        assert_has(scripted_err(*state), "1 of 3 chunks are wrong");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+TEST_MAIN(CASE(test_list), CASE(test_usage), CASE(test_names_here), CASE(test_pointers),
+          CASE(test_fetch), CASE(test_verify))
