@@ -1,5 +1,6 @@
 /* Datasets: the first byte says which side reads the rest: a manifest, a request to
- * the serving side, or answers to a fetch that has asked for them. */
+ * the serving side, or answers to a fetch that has asked for them, by a provider that a
+ * dispatch named or (3) one that only the DHT did. */
 
 #include "common/wire/frame.h"
 #include "services/coordinator/data/fetch.h"
@@ -39,7 +40,7 @@ static int keep_chunk(void *userdata, uint64_t index, struct bytes data) {
 
 static const struct fetch_sink sink = { keep_manifest, keep_leaves, keep_chunk };
 
-static void fuzz_fetch(struct bytes in) {
+static void fuzz_fetch(struct bytes in, bool is_stranger) {
         const struct peer_id peer = { .len = 1 };
         struct hash_value root = manifest_root(BYTES_LIT(""));
         struct frame_reader frames;
@@ -50,7 +51,10 @@ static void fuzz_fetch(struct bytes in) {
 
         budget_init(&memory, 1 << 20, NULL);
         f = fetch_new(&root, &(struct fetch_config){ NSEC_PER_SEC, 4, &memory }, &sink, NULL);
-        fetch_add_provider(f, &peer, 1);
+        if (is_stranger)
+                fetch_add_stranger(f, &peer, 1);
+        else
+                fetch_add_provider(f, &peer, 1);
         frame_reader_init(&frames, DATA_ANSWER_MAX);
         while (fetch_output(f, &a))
                 if (a.kind == FETCH_OPEN)
@@ -81,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 (void) serve_request(&source, NULL, rest, &out);
                 buffer_done(&out);
         } else {
-                fuzz_fetch(rest);
+                fuzz_fetch(rest, data[0] == 3);
         }
         return 0;
 }

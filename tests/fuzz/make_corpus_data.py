@@ -39,6 +39,7 @@ SEEDS = {
     "answer-manifest": b"\x02" + frame(field(2, ROOT + field(2, manifest(7)))),
     "answer-empty-manifest": b"\x02" + frame(field(2, ROOT)),
     "answer-missing": b"\x02" + frame(field(7, ROOT + number(3, 1))),
+    "stranger-manifest": b"\x03" + frame(field(2, ROOT + field(2, manifest(7)))),
     "answer-chunk": b"\x02" + frame(field(6, ROOT + field(3, b"x" * 100))),
 }
 
