@@ -322,6 +322,8 @@ static const struct metric counters[] = {
         COUNTER(offers_told, "times gossip was told what this node offers"),
         COUNTER(announcements, "times dht was told of a dataset, or that it is gone"),
         COUNTER(data_searches, "times dht was asked who has a dataset"),
+        COUNTER(data_searches_refused,
+                "times it was not, because too many searches were under way"),
         {},
 };
 static const struct metric gauges[] = {

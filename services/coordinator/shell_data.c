@@ -295,10 +295,10 @@ static void search(struct getting *g) {
 
         if (g->has_searched || !d->handler->search)
                 return;
-        g->has_searched = g->is_searching = true;
+        g->has_searched = true;
+        g->is_searching = d->handler->search(d->userdata, &g->root);
         if (!g->is_checking)
-                fetch_wait(store_fetch_core(g->fetch), true, loop_now(d->loop));
-        d->handler->search(d->userdata, &g->root);
+                fetch_wait(store_fetch_core(g->fetch), g->is_searching, loop_now(d->loop));
 }
 
 void shell_data_found(struct shell_data *d, const struct hash_value *root,

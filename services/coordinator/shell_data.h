@@ -27,9 +27,9 @@ struct shell_data_handler {
         void (*failed)(void *userdata, uint64_t fetch, const struct input_failure *failure);
         /* A provider was given up; `why` is for the log. May be NULL. */
         void (*blamed)(void *userdata, const struct peer_id *peer, const char *why);
-        /* Who has this dataset? Answered by shell_data_found(), once, not from inside. May be NULL.
-         */
-        void (*search)(void *userdata, const struct hash_value *root);
+        /* Who has this dataset? True: shell_data_found() will answer, once, not from inside. May be
+         * NULL. */
+        bool (*search)(void *userdata, const struct hash_value *root);
         /* A fetch ended, well or not, and this is what each provider did. May be NULL. */
         void (*ended)(void *userdata, const struct hash_value *root,
                       const struct fetch_report *reports, size_t n);

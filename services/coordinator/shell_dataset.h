@@ -78,7 +78,7 @@ int dataset_announce_start(struct shell *s);
 void dataset_announce_stop(struct shell *s);
 void dataset_announce_tick(struct shell *s);
 void dataset_announce_look(struct shell *s, const struct hash_value *root); /* it has changed */
-void shell_dataset_search(void *userdata, const struct hash_value *root);
+bool shell_dataset_search(void *userdata, const struct hash_value *root);
 
 struct datasets {
         struct list works;
@@ -90,7 +90,7 @@ struct datasets {
         struct rpc_client *records_rpc;
         bool has_records;
         struct list tellings;
-        unsigned n_calls;
+        unsigned n_calls, n_searches;
 };
 
 /* shell_dataset_rpc.c: rows of the admin service, rpc.c has its table. */

@@ -13,6 +13,7 @@
 #define CALL_TIMEOUT   (60 * NSEC_PER_SEC)
 #define AGAIN          (12 * 3600 * NSEC_PER_SEC) /* dht keeps a provider for 48 h */
 #define RETRY          (15 * NSEC_PER_SEC)
+#define SEARCHES_MAX   16
 #define SEARCH_MS      5000
 #define SEARCH_TIMEOUT (7 * NSEC_PER_SEC)
 
@@ -179,20 +180,28 @@ static void on_found(void *userdata, const struct rpc_result *result) {
         struct shell *s = search->shell;
         size_t n = 0;
 
-        if (!s->core || result->code == RPC_E_CANCELLED)
+        if (!s->core || !s->datasets || result->code == RPC_E_CANCELLED)
                 return;
+        s->datasets->n_searches--;
         for (size_t i = 0; result->code == RPC_OK && i < in->n_providers; i++)
                 if (n < FETCH_PROVIDERS_MAX)
                         n += take_provider(s, in->providers[i], &found[n]);
         shell_data_found(s->data, &search->root, found, n);
 }
 
-void shell_dataset_search(void *userdata, const struct hash_value *root) {
+/* Whoever may dispatch jobs to us can make us search, so not more than a few at a time. */
+bool shell_dataset_search(void *userdata, const struct hash_value *root) {
         Dht__ProviderRequest request = DHT__PROVIDER_REQUEST__INIT;
-        struct search *search = xnew(struct search);
         uint8_t name[MULTIHASH_SIZE];
         struct shell *s = userdata;
+        struct search *search;
 
+        if (s->datasets->n_searches >= SEARCHES_MAX) {
+                s->counters.data_searches_refused++;
+                return false;
+        }
+        s->datasets->n_searches++;
+        search = xnew(struct search);
         search->shell = s;
         search->root = *root;
         multihash_of(root, name);
@@ -202,6 +211,7 @@ void shell_dataset_search(void *userdata, const struct hash_value *root) {
         s->counters.data_searches++;
         rpc_call(s->discovery->dht_rpc, "FindProviders", &request, SEARCH_TIMEOUT, on_found,
                  search);
+        return true;
 }
 
 /* ---- Life ---- */

@@ -141,10 +141,13 @@ int store_length(const struct store *s, const struct hash_value *root, uint64_t 
 
 int store_pin(struct store *s, const struct hash_value *root) {
         struct entry *e = store_entry(s, root);
+        char name[STORE_NAME_SIZE];
 
         if (!e)
                 return STORE_E_NONE;
         e->pins++;
+        /* So that the order of use survives a restart; where the disk refuses it does not. */
+        (void) utimensat(s->dir_fd, file_name(root, "meta", name), NULL, AT_SYMLINK_NOFOLLOW);
         list_remove(&e->link);
         list_push_back(&s->entries, &e->link);
         return STORE_OK;

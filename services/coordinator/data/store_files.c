@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "common/base/error.h"
@@ -167,15 +168,20 @@ static bool ends_with(const char *s, const char *end) {
         return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+static int64_t time_ns(const struct timespec *t) {
+        return (int64_t) t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
 static void scan_complete(struct store *s, const struct hash_value *root) {
         CLEANUP(meta_donep) struct meta m = {};
         char name[STORE_NAME_SIZE];
-        struct stat st;
+        struct stat st, used;
 
         if (meta_read(s->dir_fd, root, "meta", &m) == 0 &&
             fstatat(s->dir_fd, file_name(root, "data", name), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(st.st_mode) && (uint64_t) st.st_size == m.manifest.length) {
-                store_add_entry(s, root, m.manifest.length);
+            S_ISREG(st.st_mode) && (uint64_t) st.st_size == m.manifest.length &&
+            fstatat(s->dir_fd, file_name(root, "meta", name), &used, AT_SYMLINK_NOFOLLOW) == 0) {
+                store_add_entry(s, root, m.manifest.length)->used_ns = time_ns(&used.st_mtim);
                 s->used += m.manifest.length;
                 return;
         }
@@ -240,6 +246,26 @@ static void scan_name(struct store *s, const char *name) {
                                 scans[i].scan(s, &root);
 }
 
+static int compare_use(const void *a, const void *b) {
+        const struct entry *x = *(struct entry *const *) a, *y = *(struct entry *const *) b;
+
+        return x->used_ns < y->used_ns ? -1 : x->used_ns > y->used_ns;
+}
+
+/* Fetches in part were never used: they go first. */
+static void sort_by_use(struct store *s) {
+        CLEANUP(freep) struct entry **sorted = xnew_n(struct entry *, store_count(s) + 1);
+        size_t n = 0;
+
+        LIST_FOREACH (link, &s->entries)
+                sorted[n++] = LIST_ENTRY(link, struct entry, link);
+        qsort(sorted, n, sizeof(struct entry *), compare_use);
+        for (size_t i = 0; i < n; i++) {
+                list_remove(&sorted[i]->link);
+                list_push_back(&s->entries, &sorted[i]->link);
+        }
+}
+
 int store_scan(struct store *s) {
         int fd = openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         struct dirent *d;
@@ -253,5 +279,6 @@ int store_scan(struct store *s) {
         while ((d = readdir(dir)))
                 scan_name(s, d->d_name);
         closedir(dir);
+        sort_by_use(s);
         return 0;
 }

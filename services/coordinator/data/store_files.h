@@ -11,8 +11,10 @@ struct entry {
         struct hash_value root;
         uint64_t length;
         unsigned pins;
-        bool partial; /* <root>.part of a fetch nobody runs now; may be evicted like the rest */
-        bool kept;    /* STORE_KEEP_PINNED */
+        bool partial;    /* <root>.part of a fetch nobody runs now; may be evicted like the rest */
+        bool kept;       /* STORE_KEEP_PINNED */
+        int64_t used_ns; /* wall clock of its last use, as its meta file has it: only while opening
+                          */
 };
 
 struct store {

@@ -167,6 +167,30 @@ static void test_quota_evicts_only_what_is_unpinned(void **state) {
         store_free(s);
 }
 
+/* Least recently used first, also of what was used before a restart. */
+static void test_order_of_use_survives(void **state) {
+        struct hash_value roots[4];
+        struct upload *u;
+        struct store *s;
+
+        assert_int_equal(store_open(dir, 40 * MIB, &s), STORE_OK);
+        for (uint8_t i = 0; i < 4; i++) {
+                roots[i] = put(s, (uint8_t) ('a' + i), 10 * MIB);
+                usleep(20000); /* more than a tick of the file system's clock */
+        }
+        assert_int_equal(store_pin(s, &roots[0]), STORE_OK); /* the first is used once more */
+        s = store_free(s);
+        for (size_t i = 1; i < 4; i++) {
+                assert_int_equal(store_open(dir, 40 * MIB, &s), STORE_OK);
+                assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), i * 10 * MIB, no_salt, &u),
+                                 STORE_OK);
+                upload_free(u);
+                for (size_t k = 0; k < 4; k++)
+                        assert_int_equal(store_has(s, &roots[k]), k == 0 || k > i);
+                s = store_free(s);
+        }
+}
+
 static void test_leftovers_of_a_crash_go(void **state) {
         char path[160];
         struct hash_value a;
@@ -537,6 +561,7 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_keep_holds, setup, teardown),
           cmocka_unit_test_setup_teardown(test_verify_and_repair, setup, teardown),
           cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
           cmocka_unit_test_setup_teardown(test_quota_evicts_only_what_is_unpinned, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_order_of_use_survives, setup, teardown),
           cmocka_unit_test_setup_teardown(test_leftovers_of_a_crash_go, setup, teardown),
           cmocka_unit_test_setup_teardown(test_naming_fails, setup, teardown),
           cmocka_unit_test_setup_teardown(test_upload_of_what_is_fetched_in_part, setup, teardown),
