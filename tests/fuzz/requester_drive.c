@@ -222,6 +222,7 @@ void drive_bid(struct drive *d, unsigned host) {
         bid.valid_ms = 5000;
         bid.engine = (char *) ENGINE;
         bid.free_slots = 1;
+        bid.fetch_bytes = d->fetch_bytes[host];
         buffer_init(&b, 256);
         wire_pack(&b, &bid.base);
         drive_message(d, host, 2, buffer_bytes(&b));

@@ -29,8 +29,9 @@ struct drive {
         struct answer truth;      /* no rows, until drive_rows() */
         struct buffer batch;      /* its only one */
         struct hash_value digest;
-        unsigned judged[DRIVE_HOSTS]; /* last verdict in the journal; 0: none */
-        bool holds_signatures;        /* they wait for drive_sign() */
+        unsigned judged[DRIVE_HOSTS];      /* last verdict in the journal; 0: none */
+        uint64_t fetch_bytes[DRIVE_HOSTS]; /* of its bid */
+        bool holds_signatures;             /* they wait for drive_sign() */
         struct action held[8];
         size_t n_held;
         const char *refusal; /* of the last call that was not taken */

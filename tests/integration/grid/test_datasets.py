@@ -112,6 +112,26 @@ def check_queries(tap, grid, root):
     tap.check(code == 5 and "no dataset is called that here" in err, "a name that is none", code, err)
 
 
+def check_hosts_search(tap, grid):
+    """Hosts fetch from who the DHT names, not only from who sent them the job."""
+    path = make_db(grid.dir / "spread.db", 24 * MIB)
+    root = dataset(grid, 2, "publish", str(path), "--public")[1]["root"]
+    path.unlink()
+    g.wait_until("a second provider", lambda: dataset(grid, 3, "fetch", root, "--pin")[0] == 0, 30, 0.5)
+    before = sum(figure_of(grid, node, "served") for node in (2, 3))
+    others = [x for node in (4, 5, 6) for x in ("--host", grid.peer(node))]
+    had = figure_of(grid, 1, "fetched")
+    answer = grid.ask("SELECT count(*) FROM t.t", "--verify", "unanimous", *others, "--data", f"t={root}", node=1)
+    tap.check(answer.state == "VERIFIED" and {h["peer"] for h in answer.hosts} == {grid.peer(n) for n in (4, 5, 6)},
+              "asked where it is not, of hosts that lack it: VERIFIED", answer)
+    fetched = figure_of(grid, 1, "fetched") - had
+    served = sum(figure_of(grid, node, "served") for node in (2, 3)) - before
+    tap.check(24 * MIB <= fetched < 26 * MIB, "who asks has fetched it", fetched)
+    tap.check(served - fetched > 4 * MIB, "hosts took from those that the DHT names, too", served, fetched)
+    for node in range(1, 7):
+        dataset(grid, node, "rm", root)
+
+
 def check_missing(tap, grid):
     """A root that nobody has; and one that its only provider has lost since."""
     answer = grid.ask("SELECT 1", "--data", "t=" + "ab" * 32, node=1)
@@ -356,6 +376,7 @@ def test_datasets(tap):
         root = check_publish(tap, grid)
         check_find(tap, grid, root)
         check_queries(tap, grid, root)
+        check_hosts_search(tap, grid)
         check_missing(tap, grid)
         check_internal(tap, grid)
         check_withdrawal(tap, grid)
