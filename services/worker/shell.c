@@ -192,15 +192,12 @@ static int open_state(struct worker *w) {
 
 /* SQLite is linked in; DuckDB is there where its library is. */
 static int start_engines(struct worker *w) {
-        const char *duckdb = worker_config_of(w)->duckdb;
         CLEANUP(list_clear) struct listed names = {};
         char name[4096 + 16];
 
         list_add(&names, "sqlite");
-        if (duckdb[0] && strcmp(duckdb, "none") != 0) {
-                (void) snprintf(name, sizeof(name), "duckdb:%s", duckdb);
+        if (executor_find_duckdb(worker_config_of(w)->duckdb, w->executor, name, sizeof(name)))
                 list_add(&names, name);
-        }
         return pools_start(w, names.items, names.n);
 }
 

@@ -1,10 +1,11 @@
 /* An executor, from asking for a job to its first row and its end, against SQLite
- * called in this process; and how fast rows of 8 columns become an answer.
- * Medians; one line of JSON. */
+ * called in this process; and how fast rows of 8 columns become an answer. The same
+ * with DuckDB where its library is. Medians; one line of JSON. */
 
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -12,6 +13,7 @@
 #include "common/base/memory.h"
 #include "services/worker/engine.h"
 #include "tests/support/executor_fixture.h"
+#include "tests/support/parquet.h"
 
 #define ROUNDS 201
 #define ROWS   1000000
@@ -43,11 +45,12 @@ static double cpu_of_children(void) {
 }
 
 /* Asked for to committed and reaped, on a warm zygote; the one row is in the spool then. */
-static double executor_ms(const char *path, double *ret_cpu_ms) {
-        CLEANUP(executor_zygote_freep) struct executor_zygote *z = zygote_of(path);
+static double executor_ms(const char *engine, double *ret_cpu_ms) {
+        CLEANUP(executor_zygote_freep)
+        struct executor_zygote *z = zygote_of_engine(EXECUTOR_PROGRAM, engine);
         struct asked a = { .sql = "SELECT 42", .form = ANSWER_SET };
         struct executed analysis = execute(z, WORKER__JOB__MODE__ANALYSE, &a);
-        double times[ROUNDS];
+        double times[ROUNDS], cpu_before = cpu_of_children();
 
         a.answer_schema = analysis.schema.data;
         a.answer_schema_len = analysis.schema.len;
@@ -62,7 +65,7 @@ static double executor_ms(const char *path, double *ret_cpu_ms) {
         executed_done(&analysis);
         /* Of the zygote and all its children, the start of the program included. */
         z = executor_zygote_free(z);
-        *ret_cpu_ms = cpu_of_children() / ROUNDS;
+        *ret_cpu_ms = (cpu_of_children() - cpu_before) / ROUNDS;
         return median(times, ROUNDS) * 1e3;
 }
 
@@ -93,20 +96,43 @@ static const char table[] =
         "substr('ANR', i % 3 + 1, 1), date('1992-01-01', '+' || i % 2500 || ' days'), "
         "'pending deposits ' || i, x'00010203' FROM c";
 
+static const char parquet[] =
+        "SELECT i AS id, i * 7919 % 100003 AS customer, (i % 50)::INTEGER AS quantity, "
+        "i * 37 % 9000000 AS cents, substr('ANR', (i % 3)::INTEGER + 1, 1) AS flag, "
+        "DATE '1992-01-01' + (i % 2500)::INTEGER AS shipped, 'pending deposits ' || i AS comment, "
+        "'\\x00\\x01\\x02\\x03'::BLOB AS payload FROM range(1, 1000001) t(i)";
+
+static struct asked ask_sqlite(void) {
+        struct asked a = { .admitted = true };
+
+        a.image = image_of(table, &a.length);
+        return a;
+}
+
+static struct asked ask_duckdb(void) {
+        struct asked a = { .name = "item", .format = "parquet" };
+        struct bytes file = parquet_of(parquet);
+
+        a.image = memfd_create("input", MFD_CLOEXEC);
+        a.length = file.len;
+        check(write(a.image, file.data, file.len) == (ssize_t) file.len);
+        free((void *) file.data);
+        return a;
+}
+
 /* Through the executor, spool included. By processor time other work on the machine
  * does not count. */
-static double rows_per_s(const char *path, enum answer_form form, bool by_cpu,
+static double rows_per_s(const char *engine, struct asked a, enum answer_form form, bool by_cpu,
                          uint64_t *ret_bytes) {
-        CLEANUP(executor_zygote_freep) struct executor_zygote *z = zygote_of(path);
-        struct asked a = { .sql = "SELECT * FROM item",
-                           .form = form,
-                           .admitted = true,
-                           .memory = 256 << 20,
-                           .comparison = "class" };
+        CLEANUP(executor_zygote_freep)
+        struct executor_zygote *z = zygote_of_engine(EXECUTOR_PROGRAM, engine);
         struct executed analysis;
         double times[5];
 
-        a.image = image_of(table, &a.length);
+        a.sql = "SELECT * FROM item";
+        a.form = form;
+        a.memory = 256 << 20;
+        a.comparison = "class";
         analysis = execute(z, WORKER__JOB__MODE__ANALYSE, &a);
         a.answer_schema = analysis.schema.data;
         a.answer_schema_len = analysis.schema.len;
@@ -120,26 +146,40 @@ static double rows_per_s(const char *path, enum answer_form form, bool by_cpu,
                 executed_done(&e);
         }
         executed_done(&analysis);
-        (void) close(a.image);
         return ROWS / median(times, ELEMENTSOF(times));
 }
 
-int main(void) {
+/* `,"NAME_rows_per_s":…` and its like. */
+static void print_rows(const char *name, const char *engine, struct asked a) {
         uint64_t bytes = 0;
-        double set, set_cpu, sequence, sequence_cpu, first, first_cpu, sqlite;
+        double set = rows_per_s(engine, a, ANSWER_SET, false, &bytes);
+        double set_cpu = rows_per_s(engine, a, ANSWER_SET, true, &bytes);
+        double sequence = rows_per_s(engine, a, ANSWER_SEQUENCE, false, &bytes);
+        double sequence_cpu = rows_per_s(engine, a, ANSWER_SEQUENCE, true, &bytes);
 
-        first = executor_ms(EXECUTOR_PROGRAM, &first_cpu);
-        sqlite = sqlite_us();
-        set = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SET, false, &bytes);
-        set_cpu = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SET, true, &bytes);
-        sequence = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SEQUENCE, false, &bytes);
-        sequence_cpu = rows_per_s(EXECUTOR_PROGRAM, ANSWER_SEQUENCE, true, &bytes);
-        printf("{\"bench\":\"executor\",\"executor_first_row_ms\":%.3f,\"executor_job_cpu_ms\":%."
-               "3f,\"select42_sqlite_us\":%.1f,"
-               "\"engine_rows_per_s\":%.0f,\"engine_rows_per_cpu_s\":%.0f,"
-               "\"engine_rows_per_s_sequence\":%.0f,\"engine_rows_per_cpu_s_sequence\":%.0f,"
-               "\"row_bytes\":%.1f}\n",
-               first, first_cpu, sqlite, set, set_cpu, sequence, sequence_cpu,
-               (double) bytes / ROWS);
+        printf(",\"%s_rows_per_s\":%.0f,\"%s_rows_per_cpu_s\":%.0f,"
+               "\"%s_rows_per_s_sequence\":%.0f,\"%s_rows_per_cpu_s_sequence\":%.0f,"
+               "\"%srow_bytes\":%.1f",
+               name, set, name, set_cpu, name, sequence, name, sequence_cpu,
+               strcmp(name, "engine") == 0 ? "" : "duckdb_", (double) bytes / ROWS);
+        (void) close(a.image);
+}
+
+int main(void) {
+        const char *duckdb_name = duckdb_engine_name();
+        double first, first_cpu;
+
+        first = executor_ms("sqlite", &first_cpu);
+        printf("{\"bench\":\"executor\",\"executor_first_row_ms\":%.3f,"
+               "\"executor_job_cpu_ms\":%.3f,\"select42_sqlite_us\":%.1f",
+               first, first_cpu, sqlite_us());
+        print_rows("engine", "sqlite", ask_sqlite());
+        if (duckdb_name) {
+                first = executor_ms(duckdb_name, &first_cpu);
+                printf(",\"duckdb_first_row_ms\":%.3f,\"duckdb_job_cpu_ms\":%.3f", first,
+                       first_cpu);
+                print_rows("duckdb", duckdb_name, ask_duckdb());
+        }
+        (void) puts("}");
         return 0;
 }

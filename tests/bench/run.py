@@ -14,6 +14,7 @@ import sys
 GOALS = {
     "select42_p50_ms": (10, False), "executor_first_row_ms": (2, False),
     "canonical_rows_per_s": (3e6, True), "engine_rows_per_s": (1.5e6, True),
+    "duckdb_first_row_ms": (4, False), "duckdb_rows_per_s": (3e6, True),
     "rows_mb_s": (100, True), "stream_mb_s": (400, True), "quic_mb_s": (800, True),
     "rpc_ratio": (1.5, False), "idle_pss_mib": (48, False),
     "stream_peak_coordinator_mib": (64, False), "stream_peak_transport_mib": (64, False),

@@ -113,6 +113,15 @@ static int lock(struct engine_session *s, struct engine_problem *p) {
         return r ? r : run_setting(s->connection, "SET lock_configuration = true", p);
 }
 
+/* Resident pages at most, beyond those that came with the process: DuckDB tells its own
+ * figure only to a statement, and there is one running. */
+static uint64_t peak_of_process(void) {
+        struct rusage usage = {};
+
+        (void) getrusage(RUSAGE_SELF, &usage);
+        return (uint64_t) usage.ru_maxrss * 1024;
+}
+
 static int open_session(const struct engine_job *job, struct engine_session **ret,
                         struct engine_problem *p) {
         struct engine_session *s;
@@ -124,6 +133,7 @@ static int open_session(const struct engine_job *job, struct engine_session **re
         s->job = job;
         s->db = ready.db;
         s->connection = ready.connection;
+        s->memory_before = peak_of_process();
         ready.db = NULL;
         ready.connection = NULL;
         duckdb_files_seal(job);
@@ -154,13 +164,8 @@ static int prepare_session(struct engine_session *s, const struct engine_stateme
         return duckdb_bind(s->statement, statement->parameters, statement->n_parameters, p);
 }
 
-/* Resident pages beyond those of the zygote: DuckDB tells its own figure only to a
- * statement, and there is one running. */
 static uint64_t session_memory(struct engine_session *s) {
-        struct rusage usage = {};
-
-        (void) getrusage(RUSAGE_SELF, &usage);
-        return (uint64_t) usage.ru_maxrss * 1024;
+        return peak_of_process() - s->memory_before;
 }
 
 static void session_class_name(char ret[ENGINE_CLASS_SIZE]) {

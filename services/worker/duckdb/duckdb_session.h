@@ -12,6 +12,7 @@ struct engine_session {
         const struct engine_job *job;
         duckdb_database db;
         duckdb_connection connection;
+        uint64_t memory_before; /* peak of the process, at its beginning */
         duckdb_prepared_statement statement;
         duckdb_pending_result pending; /* NULL once the first rows are there */
         duckdb_result result;

@@ -10,6 +10,7 @@
 
 #include "common/canonical/outcome.h"
 #include "common/daemon/cgroup.h"
+#include "tests/support/duckdb_library.h"
 #include "tests/support/worker_fixture.h"
 
 static struct coordinator *shared;
@@ -442,9 +443,35 @@ static void test_engine_fails(void **state) {
 
         (void) setenv("QUORATE_WORKER_DUCKDB", "/nowhere/libduckdb.so", 1);
         c = coordinator_new();
-        (void) unsetenv("QUORATE_WORKER_DUCKDB");
+        (void) setenv("QUORATE_WORKER_DUCKDB", "none", 1);
         assert_int_equal(c->n_engines, 1);
         assert_int_equal(c->n_problems, 1);
+        submit(c, &s, &want);
+        assert_true(wait_for(c, &s.is_committed));
+        finish(c, &s);
+        coordinator_free(c);
+}
+
+/* Both engines, each with a zygote of its own, and a job for either. */
+static void test_two_engines(void **state) {
+        const char *engine = duckdb_engine_name();
+        struct wanted want = { .sql = "SELECT 42", .engine = "duckdb" };
+        struct coordinator *c;
+        struct seen s;
+        pid_t last;
+
+        if (!engine)
+                skip();
+        (void) setenv("QUORATE_WORKER_DUCKDB", strchr(engine, ':') + 1, 1);
+        c = coordinator_new();
+        (void) setenv("QUORATE_WORKER_DUCKDB", "none", 1);
+        assert_int_equal(c->n_engines, 2);
+        assert_int_equal(c->n_problems, 0);
+        assert_int_equal(children_of(c->pid, &last), 4); /* two zygotes, two that wait */
+        submit(c, &s, &want);
+        assert_true(wait_for(c, &s.is_committed));
+        finish(c, &s);
+        want.engine = "sqlite";
         submit(c, &s, &want);
         assert_true(wait_for(c, &s.is_committed));
         finish(c, &s);
@@ -469,6 +496,7 @@ int main(void) {
                 cmocka_unit_test(test_large_changed), cmocka_unit_test(test_large_replaced),
                 cmocka_unit_test(test_no_files),      cmocka_unit_test(test_no_groups),
                 cmocka_unit_test(test_engines),       cmocka_unit_test(test_engine_fails),
+                cmocka_unit_test(test_two_engines),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
