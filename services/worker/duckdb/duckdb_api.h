@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/bytes.h"
 #include "services/worker/duckdb/duckdb_functions.h"
 
 typedef uint64_t idx_t;
@@ -98,3 +99,12 @@ int duckdb_api_load(const char *path, char ret_why[DUCKDB_API_TEXT_MAX]);
 const char *duckdb_api_version(void);
 /* Whether that is one we know the functions of; tests ask about others. */
 bool duckdb_api_admits(const char *library_version);
+
+/* A view into it, or behind its pointer. */
+static inline struct bytes duckdb_string(const duckdb_string_t *s) {
+        uint32_t length = s->value.inlined.length;
+
+        return BYTES(length <= sizeof(s->value.inlined.inlined) ? s->value.inlined.inlined
+                                                                : s->value.pointer.ptr,
+                     length);
+}

@@ -7,14 +7,6 @@
 
 #define COLUMNS_MAX 32
 
-struct bytes duckdb_string(const duckdb_string_t *s) {
-        uint32_t length = s->value.inlined.length;
-
-        return BYTES(length <= sizeof(s->value.inlined.inlined) ? s->value.inlined.inlined
-                                                                : s->value.pointer.ptr,
-                     length);
-}
-
 static int give_row(duckdb_data_chunk chunk, size_t n_columns, uint64_t row, duckdb_row_fn fn,
                     void *userdata) {
         struct bytes cells[COLUMNS_MAX];

@@ -32,7 +32,6 @@ typedef int (*duckdb_row_fn)(void *userdata, const struct bytes *cells, size_t n
  * to go on; anything else is returned. ENGINE_OK, or what DuckDB says in *p. */
 int duckdb_ask(struct engine_session *s, const char *sql, struct bytes parameter, duckdb_row_fn fn,
                void *userdata, struct engine_problem *p);
-struct bytes duckdb_string(const duckdb_string_t *s); /* a view into it or its vector */
 
 /* ---- duckdb_prepare.c ---- */
 /* Exactly one SELECT (by statement type: table functions and PRAGMAs that give rows are

@@ -157,6 +157,62 @@ static void test_vectors(void **state) {
         fixture_done(&f);
 }
 
+/* ---- what functions make of nested values: their vectors need not be flat ---- */
+
+static const struct {
+        const char *expression, *hex; /* of the rows i = 0, 1 */
+} nested[] = {
+        { "list_sort([3, i, 1])", "5003100100100101100103"
+                                  "5003100101100101100103" },
+        { "list_reverse([3, i, 1])", "5003100101100100100103"
+                                     "5003100101100101100103" },
+        { "([3, i, 1])[2:3]", "5002100100100101"
+                              "5002100101100101" },
+        { "list_filter([3, i, 1], x -> x > 0)", "5002100103100101"
+                                                "5003100103100101100101" },
+        { "list_transform(['a', 'b'], x -> x || i)", "50023002613030026230"
+                                                     "50023002613130026231" },
+        { "{'a': 'c', 'b': [i, NULL]}", "51023001613001633001625002100100"
+                                        "00"
+                                        "51023001613001633001625002100101"
+                                        "00" },
+        { "list_reverse([{'a': i}, {'a': 7}])", "50025101300161100107"
+                                                "5101300161100100"
+                                                "50025101300161100107"
+                                                "5101300161100101" },
+        { "map_from_entries([('y', i), ('x', 5)])", "5202300178100105300179100100"
+                                                    "5202300178100105300179100101" },
+        { "list_select([[10], [20], [i]], [3, 1])", "50025001100100"
+                                                    "500110010a"
+                                                    "50025001100101"
+                                                    "500110010a" },
+        { "CASE WHEN i = 1 THEN [5, 6] ELSE [7] END", "5001100107"
+                                                      "5002100105100106" },
+        { "array_value(i, 2)::INTEGER[2]", "5002100100100102"
+                                           "5002100101100102" },
+        { "lag({'a': [i]}) OVER (ORDER BY i)", "00"
+                                               "51013001615001100100" },
+};
+
+static void test_nested(void **state) {
+        struct fixture f = {};
+
+        (void) state;
+        assert_int_equal(fixture_open(&f), ENGINE_OK);
+        FOREACH_CASE (c, nested) {
+                char sql[256], got[512];
+                struct ran ran;
+
+                (void) snprintf(sql, sizeof(sql), "SELECT %s FROM range(2) t(i)", c->expression);
+                ran = fixture_run(&f, sql);
+                assert_int_equal(ran.result, ENGINE_END);
+                hex_encode(buffer_bytes(&ran.rows), got);
+                assert_string_equal(got, c->hex);
+                ran_done(&ran);
+        }
+        fixture_done(&f);
+}
+
 /* ---- another declared type ---- */
 
 static const struct {
@@ -323,5 +379,6 @@ static void test_many_rows(void **state) {
 }
 
 DUCKDB_TEST_MAIN(cmocka_unit_test(test_types), cmocka_unit_test(test_vectors),
-                 cmocka_unit_test(test_declared), cmocka_unit_test(test_parameters),
-                 cmocka_unit_test(test_bad_parameters), cmocka_unit_test(test_many_rows))
+                 cmocka_unit_test(test_nested), cmocka_unit_test(test_declared),
+                 cmocka_unit_test(test_parameters), cmocka_unit_test(test_bad_parameters),
+                 cmocka_unit_test(test_many_rows))
