@@ -10,7 +10,7 @@ const struct dialect dialect_duckdb = {
                        "d DOUBLE, e BLOB, m DECIMAL(10,2), day DATE)",
                        "CREATE TABLE u(id BIGINT NOT NULL, a INTEGER, b BIGINT NOT NULL, c VARCHAR "
                        "NOT NULL, d DOUBLE)",
-                       "CREATE TABLE l(id BIGINT, a SMALLINT, b INTEGER, c VARCHAR, d FLOAT)"),
+                       "CREATE TABLE l(id BIGINT, a BIGINT, b BIGINT, c VARCHAR, d DOUBLE)"),
         .indexes = LIST(NULL),
         .columns = { LIST("i", "n?", "n", "t?", "r?", "b?", "m?", "y?"),
                      LIST("i", "n?", "n", "t", "r?"), LIST("i?", "n?", "n?", "t?", "s?") },
