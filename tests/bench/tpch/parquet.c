@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
 #include "services/worker/duckdb/duckdb_api.h"
 #include "tests/bench/tpch/rows.h"
+#include "tests/support/duckdb_library.h"
 
 static const char *const types[] = { [TPCH_INTEGER] = "BIGINT",
                                      [TPCH_MONEY] = "DECIMAL(15,2)",
@@ -43,13 +43,15 @@ static int convert(duckdb_connection c, const char *directory, const struct tpch
 }
 
 int tpch_write_parquet(const char *directory) {
-        const char *library = getenv("QUORATE_DUCKDB");
-        char why[DUCKDB_API_TEXT_MAX] = "QUORATE_DUCKDB is not set";
+        const char *library = duckdb_engine_name();
+        char why[DUCKDB_API_TEXT_MAX] = "";
         duckdb_database db = NULL;
         duckdb_connection c = NULL;
         int r = 0;
 
-        if (!library || duckdb_api_load(library, why) < 0) {
+        if (!library)
+                return -ENOENT;
+        if (duckdb_api_load(strchr(library, ':') + 1, why) < 0) {
                 (void) fprintf(stderr, "tpch_generate: DuckDB: %s\n", why);
                 return -ENOENT;
         }

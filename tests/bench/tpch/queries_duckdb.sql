@@ -1,7 +1,7 @@
 -- The 22 questions of TPC-H (2.4, with the validation parameters) over tables whose money is DECIMAL(15,2), so that
 -- sums are exact, and whose dates are DATE.
 -- Headings: number, class as written (--no-rewrite), class as rewritten, and what decides it.
--- Q1 FLOAT FLOAT avg()
+-- Q1 FLOAT FLOAT avg
 SELECT l_returnflag, l_linestatus, sum(l_quantity) AS sum_qty, sum(l_extendedprice) AS sum_base_price,
        sum(l_extendedprice * (1 - l_discount)) AS sum_disc_price,
        sum(l_extendedprice * (1 - l_discount) * (1 + l_tax)) AS sum_charge,
@@ -90,7 +90,7 @@ FROM orders, lineitem
 WHERE o_orderkey = l_orderkey AND l_shipmode IN ('MAIL', 'SHIP') AND l_commitdate < l_receiptdate
   AND l_shipdate < l_commitdate AND l_receiptdate >= DATE '1994-01-01' AND l_receiptdate < DATE '1995-01-01'
 GROUP BY l_shipmode ORDER BY l_shipmode;
--- Q13 EXACT ORDERED
+-- Q13 ORDERED ORDERED
 SELECT c_count, count(*) AS custdist
 FROM (SELECT c_custkey, count(o_orderkey) AS c_count
       FROM customer LEFT OUTER JOIN orders ON c_custkey = o_custkey AND o_comment NOT LIKE '%special%requests%'
@@ -107,13 +107,13 @@ WITH revenue AS (SELECT l_suppkey AS supplier_no, sum(l_extendedprice * (1 - l_d
 SELECT s_suppkey, s_name, s_address, s_phone, total_revenue FROM supplier, revenue
 WHERE s_suppkey = supplier_no AND total_revenue = (SELECT max(total_revenue) FROM revenue)
 ORDER BY s_suppkey;
--- Q16 EXACT ORDERED
+-- Q16 ORDERED ORDERED
 SELECT p_brand, p_type, p_size, count(DISTINCT ps_suppkey) AS supplier_cnt FROM partsupp, part
 WHERE p_partkey = ps_partkey AND p_brand <> 'Brand#45' AND p_type NOT LIKE 'MEDIUM POLISHED%'
   AND p_size IN (49, 14, 23, 45, 19, 3, 36, 9)
   AND ps_suppkey NOT IN (SELECT s_suppkey FROM supplier WHERE s_comment LIKE '%Customer%Complaints%')
 GROUP BY p_brand, p_type, p_size ORDER BY supplier_cnt DESC, p_brand, p_type, p_size;
--- Q17 FLOAT FLOAT avg()
+-- Q17 FLOAT FLOAT avg
 SELECT sum(l_extendedprice) / 7.0 AS avg_yearly FROM lineitem, part
 WHERE p_partkey = l_partkey AND p_brand = 'Brand#23' AND p_container = 'MED BOX'
   AND l_quantity < (SELECT 0.2 * avg(l_quantity) FROM lineitem WHERE l_partkey = p_partkey);
@@ -141,7 +141,7 @@ WHERE s_suppkey IN (SELECT ps_suppkey FROM partsupp
                                                AND l_shipdate >= DATE '1994-01-01' AND l_shipdate < DATE '1995-01-01'))
   AND s_nationkey = n_nationkey AND n_name = 'CANADA'
 ORDER BY s_name;
--- Q21 REFUSED ORDERED LIMIT
+-- Q21 ORDERED ORDERED
 SELECT s_name, count(*) AS numwait FROM supplier, lineitem l1, orders, nation
 WHERE s_suppkey = l1.l_suppkey AND o_orderkey = l1.l_orderkey AND o_orderstatus = 'F'
   AND l1.l_receiptdate > l1.l_commitdate
@@ -150,7 +150,7 @@ WHERE s_suppkey = l1.l_suppkey AND o_orderkey = l1.l_orderkey AND o_orderstatus 
                   AND l3.l_receiptdate > l3.l_commitdate)
   AND s_nationkey = n_nationkey AND n_name = 'SAUDI ARABIA'
 GROUP BY s_name ORDER BY numwait DESC, s_name LIMIT 100;
--- Q22 FLOAT FLOAT avg()
+-- Q22 FLOAT FLOAT avg
 SELECT cntrycode, count(*) AS numcust, sum(c_acctbal) AS totacctbal
 FROM (SELECT substr(c_phone, 1, 2) AS cntrycode, c_acctbal FROM customer
       WHERE substr(c_phone, 1, 2) IN ('13', '31', '23', '29', '30', '18', '17')
