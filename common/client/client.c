@@ -224,7 +224,8 @@ void quorate_close(struct quorate *q) {
         loop_source_free(q->waker);
         loop_free(q->loop);
         fd_close(q->wake_fd);
-        executor_zygote_free(q->zygote);
+        for (size_t i = 0; i < ELEMENTSOF(q->zygotes); i++)
+                executor_zygote_free(q->zygotes[i]);
         free(q->executor);
         free(q->runtime);
         free(q);

@@ -27,9 +27,9 @@ struct quorate {
         struct unpacked explained; /* of the last quorate_explain() */
         struct quorate_explanation explanation;
         struct quorate_finding *findings;
-        char *executor; /* without a node: the program that answers instead */
-        struct executor_zygote *zygote;
-        uint64_t n_private; /* jobs of it */
+        char *executor;                     /* without a node: the program that answers instead */
+        struct executor_zygote *zygotes[2]; /* of SQLite, of DuckDB; NULL: not yet */
+        uint64_t n_private;                 /* jobs of it */
 };
 
 /* Remembers one line for quorate_error(); returns code. */

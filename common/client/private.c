@@ -17,7 +17,6 @@
 #include "common/crypto/random.h"
 #include "common/daemon/io.h"
 
-#define START_WITHIN   (10 * NSEC_PER_SEC)
 #define ANALYSE_WITHIN (30 * NSEC_PER_SEC)
 #define DEFAULT_WALL   (300 * NSEC_PER_SEC)
 #define DEFAULT_MEMORY (UINT64_C(64) << 20)
@@ -73,8 +72,8 @@ static void take_analysis(struct private_job *p, const Worker__Report *report) {
 }
 
 static void take_description(struct private_job *p, const Worker__Described *d) {
-        buffer_put(&p->schemas[p->n_inputs], d->schema.data, d->schema.len);
-        buffer_put(&p->options[p->n_inputs], d->options.data, d->options.len);
+        buffer_put(&p->schemas[p->describing], d->schema.data, d->schema.len);
+        buffer_put(&p->options[p->describing], d->options.data, d->options.len);
 }
 
 static void on_report(void *userdata, const Worker__Report *report) {
@@ -146,7 +145,7 @@ static void fill_inputs(struct private_job *p, struct work *w, size_t first, siz
 static void fill_work(struct private_job *p, struct work *w, Worker__Job__Mode mode) {
         worker__job__init(&w->job);
         w->job.mode = mode;
-        w->job.engine = (char *) "sqlite";
+        w->job.engine = (char *) (p->is_duckdb ? "duckdb" : "sqlite");
         w->job.sql = p->sql;
         w->job.limits = &p->limits;
         w->job.time_us = p->time_us;
@@ -171,7 +170,7 @@ static void take_timeout(struct private_job *p, const char *detail) {
 static int consult(struct private_job *p, struct work *w, nsec_t until) {
         struct executor_run *run = NULL;
         struct executor_event ended = {};
-        int r = executor_run_start(p->q->zygote, &w->begin, &w->job, on_report, p, &run);
+        int r = executor_run_start(p->zygote, &w->begin, &w->job, on_report, p, &run);
         nsec_t now = loop_now(p->q->loop);
 
         if (r == EXECUTOR_OK)
@@ -192,20 +191,7 @@ static int consult(struct private_job *p, struct work *w, nsec_t until) {
         return QUORATE_OK;
 }
 
-static int start_zygote(struct quorate *q) {
-        if (q->zygote)
-                return QUORATE_OK;
-        if (executor_zygote_start(q->executor, "sqlite", START_WITHIN, &q->zygote) == EXECUTOR_OK)
-                return QUORATE_OK;
-        return client_fail(q, QUORATE_E_NO_NODE,
-                           "%s does not start; look at `quorate doctor`, or start a node with "
-                           "`quorate run`",
-                           q->executor);
-}
-
-static int take_input(struct private_job *p, const struct quorate_input *in) {
-        size_t i = p->n_inputs;
-        struct work w;
+static int open_input(struct private_job *p, const struct quorate_input *in) {
         int r;
 
         if (!in->path)
@@ -213,10 +199,18 @@ static int take_input(struct private_job *p, const struct quorate_input *in) {
                                    "a dataset by its root needs a node; start one with `quorate "
                                    "run`, or give a file");
         r = private_open_input(p, in->path);
-        if (r)
-                return r;
+        if (r == QUORATE_OK)
+                p->n_inputs++;
+        return r;
+}
+
+static int describe_input(struct private_job *p, size_t i, const char *path) {
+        struct work w;
+        int r;
+
         buffer_init(&p->options[i], SCHEMA_BYTES_MAX);
         buffer_init(&p->schemas[i], SCHEMA_BYTES_MAX + (2u << 20));
+        p->describing = i;
         fill_work(p, &w, WORKER__JOB__MODE__DESCRIBE);
         fill_inputs(p, &w, i, 1, false);
         w.job.sql = (char *) "";
@@ -226,11 +220,9 @@ static int take_input(struct private_job *p, const struct quorate_input *in) {
         if (p->is_failed && p->outcome == OUTCOME_TIMEOUT)
                 return client_fail(p->q, QUORATE_E_INPUT,
                                    "%s: reading it took longer than the job may; raise --timeout",
-                                   in->path);
-        if (p->is_failed)
-                return client_bad_file(p->q, in->path, p->formats[i], p->detail, p->text);
-        p->n_inputs++;
-        return QUORATE_OK;
+                                   path);
+        return p->is_failed ? client_bad_file(p->q, path, p->formats[i], p->detail, p->text)
+                            : QUORATE_OK;
 }
 
 static void take_limits(struct private_job *p, const struct quorate_question *question) {
@@ -265,13 +257,6 @@ static struct private_job *job_new(struct quorate *q, const struct quorate_quest
         return p;
 }
 
-static bool wants_sqlite(const struct quorate_question *question) {
-        for (size_t i = 0; i < question->n_engines; i++)
-                if (strcmp(question->engines[i], "sqlite") == 0)
-                        return true;
-        return question->n_engines == 0;
-}
-
 /* Who wants others to answer wants a node: alone would be another answer than was asked for. */
 static int refuse_others(struct quorate *q, const struct quorate_question *question) {
         const struct {
@@ -285,7 +270,9 @@ static int refuse_others(struct quorate *q, const struct quorate_question *quest
                 { question->verify && strcmp(question->verify, "unanimous") == 0,
                   "--verify unanimous" },
                 { question->engine_diverse, "--engine-diverse" },
-                { !wants_sqlite(question), "--engine (other than sqlite)" },
+                { !private_wants_engine(question, "sqlite") &&
+                          !private_wants_engine(question, "duckdb"),
+                  "--engine with a class" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(wishes); i++)
@@ -310,13 +297,15 @@ static int prepare(struct private_job *p, const struct quorate_question *questio
         r = refuse_others(p->q, question);
         if (r)
                 return r;
-        r = start_zygote(p->q);
-        if (r == QUORATE_OK)
-                r = private_open_spool(p->q, &p->spool);
+        r = private_open_spool(p->q, &p->spool);
         if (r == QUORATE_OK)
                 r = data_file_names(p->q, question->inputs, question->n_inputs, p->names);
         for (size_t i = 0; r == QUORATE_OK && i < question->n_inputs; i++)
-                r = take_input(p, &question->inputs[i]);
+                r = open_input(p, &question->inputs[i]);
+        if (r == QUORATE_OK)
+                r = private_choose_engine(p, question);
+        for (size_t i = 0; r == QUORATE_OK && i < p->n_inputs; i++)
+                r = describe_input(p, i, question->inputs[i].path);
         if (r)
                 return r;
         fill_work(p, &w, WORKER__JOB__MODE__ANALYSE);
@@ -354,7 +343,7 @@ static void start_run(struct private_job *p) {
         w.job.form = a->ordered ? ANSWER_SEQUENCE : ANSWER_SET;
         w.job.class_name = p->class_name;
         w.job.no_rewrite = true;
-        if (executor_run_start(p->q->zygote, &w.begin, &w.job, on_report, p, &p->run))
+        if (executor_run_start(p->zygote, &w.begin, &w.job, on_report, p, &p->run))
                 fail(p, OUTCOME_INTERNAL, "what=executor");
 }
 

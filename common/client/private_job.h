@@ -10,7 +10,9 @@
 struct private_job {
         struct quorate *q;
         struct quorate_result *result;
+        struct executor_zygote *zygote; /* q's, of the engine that answers */
         struct executor_run *run;
+        bool is_duckdb;
         nsec_t began, first_row, deadline;
 
         /* Inputs, admitted once. */
@@ -19,7 +21,7 @@ struct private_job {
         char names[EXECUTOR_INPUTS_MAX][DATA_NAME_SIZE];
         const char *formats[EXECUTOR_INPUTS_MAX];
         struct buffer options[EXECUTOR_INPUTS_MAX], schemas[EXECUTOR_INPUTS_MAX];
-        size_t n_inputs;
+        size_t n_inputs, describing; /* the one that is described just now */
 
         /* Analysis */
         char *sql, *class_name, *engine;
@@ -47,6 +49,11 @@ struct private_job {
 int private_open_spool(struct quorate *q, int *ret);
 /* Input p->n_inputs: its descriptor, length and format. The same. */
 int private_open_input(struct private_job *p, const char *input);
+
+/* Whether the question names that engine, or none. */
+bool private_wants_engine(const struct quorate_question *question, const char *engine);
+/* By the formats of p's inputs and what was asked for; its zygote runs then. The same. */
+int private_choose_engine(struct private_job *p, const struct quorate_question *question);
 
 /* Each queues one frame in the job's result. */
 void private_put_schema(struct private_job *p);

@@ -73,6 +73,8 @@ static void on_report(void *userdata, const Worker__Report *m) {
         case WORKER__REPORT__BODY_DESCRIBED:
                 buffer_init(&e->schema, SCHEMA_BYTES_MAX);
                 buffer_put(&e->schema, m->described->schema.data, m->described->schema.len);
+                buffer_init(&e->options, SCHEMA_BYTES_MAX);
+                buffer_put(&e->options, m->described->options.data, m->described->options.len);
                 break;
         case WORKER__REPORT__BODY_COMMITTED:
                 e->form = m->committed->form;
@@ -115,6 +117,8 @@ struct executed execute(struct executor_zygote *z, enum _Worker__Job__Mode mode,
                 sources[0].format = (char *) (a->format ? a->format : "sqlite");
                 sources[0].schema = (ProtobufCBinaryData){ a->source_schema.len,
                                                            (uint8_t *) a->source_schema.data };
+                sources[0].options = (ProtobufCBinaryData){ a->source_options.len,
+                                                            (uint8_t *) a->source_options.data };
                 n_sources++;
         }
         if (a->image) {
@@ -151,6 +155,7 @@ struct executed execute(struct executor_zygote *z, enum _Worker__Job__Mode mode,
 
 void executed_done(struct executed *e) {
         buffer_done(&e->schema);
+        buffer_done(&e->options);
         (void) close(e->spool);
 }
 

@@ -17,7 +17,7 @@ struct executed {
         int32_t position;
         /* ANALYSIS */
         char class_name[16], rewrite[1024], why[128];
-        struct buffer schema;
+        struct buffer schema, options; /* of DESCRIBED too */
         bool is_ordered;
         /* COMMITTED */
         uint32_t form, error;
@@ -43,8 +43,9 @@ struct asked {
         size_t answer_schema_len;
         uint32_t form;
         bool admitted;
-        struct bytes source_schema; /* tables without data */
-        const char *second_name;    /* another input under this name */
+        struct bytes source_schema; /* tables without data, or of a file described before */
+        struct bytes source_options;
+        const char *second_name; /* another input under this name */
         int second_image;
         uint64_t second_length;
         const char *comparison;

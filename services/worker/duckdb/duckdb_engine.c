@@ -150,8 +150,10 @@ static int open_session(const struct engine_job *job, struct engine_session **re
 
 static int prepare_session(struct engine_session *s, const struct engine_statement *statement,
                            struct engine_problem *p) {
-        int r = duckdb_prepare_one(s, statement->sql, &s->statement, p);
+        int r = duckdb_inputs_attach(s, p);
 
+        if (r == ENGINE_OK)
+                r = duckdb_prepare_one(s, statement->sql, &s->statement, p);
         if (r)
                 return r;
         if (duckdb.prepared_statement_column_count(s->statement) != statement->schema->n_columns) {

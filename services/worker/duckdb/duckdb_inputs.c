@@ -174,10 +174,11 @@ static int check_columns(struct engine_session *s, const struct engine_input *in
 static int create_view(struct engine_session *s, const struct engine_input *in, struct bytes select,
                        struct engine_problem *p) {
         CLEANUP(buffer_donep) struct buffer sql = {};
+        char said[sizeof(p->text)];
         int r;
 
         buffer_init(&sql, SQL_MAX);
-        put(&sql, "CREATE VIEW ");
+        put(&sql, "CREATE OR REPLACE VIEW ");
         put_quoted(&sql, '"', in->name);
         put(&sql, " AS ");
         buffer_put_bytes(&sql, select);
@@ -185,17 +186,30 @@ static int create_view(struct engine_session *s, const struct engine_input *in, 
         if (sql.failed)
                 return refuse(p, in, "schema size", "its schema is too long");
         r = duckdb_ask(s, (const char *) sql.data, BYTES_NONE, NULL, NULL, p);
-        if (r == ENGINE_E_SQL || (r && p->outcome == OUTCOME_INTERNAL))
-                return refuse(p, in, "input", p->text);
-        return r;
+        if (r != ENGINE_E_SQL && (r == ENGINE_OK || p->outcome != OUTCOME_INTERNAL))
+                return r;
+        (void) snprintf(said, sizeof(said), "DuckDB: %.200s", p->text);
+        return refuse(p, in, "input", said);
+}
+
+/* With its rows, or over none. */
+static int make_view(struct engine_session *s, size_t i, const struct schema *schema, bool has_rows,
+                     struct engine_problem *p) {
+        const struct engine_input *in = &s->job->inputs[i];
+        CLEANUP(buffer_donep) struct buffer select = {};
+        bool ok;
+
+        buffer_init(&select, SQL_MAX);
+        ok = has_rows ? format_of(in)->put(&select, i, in, schema) : put_nothing(&select, schema);
+        return ok ? create_view(s, in, buffer_bytes(&select), p)
+                  : refuse(p, in, "schema", "options or columns that DuckDB does not have");
 }
 
 static int open_input(struct engine_session *s, size_t i, struct engine_problem *p) {
         const struct engine_input *in = &s->job->inputs[i];
         const struct format *format = format_of(in);
         CLEANUP(schema_freep) struct schema *schema = NULL;
-        CLEANUP(buffer_donep) struct buffer select = {};
-        bool ok;
+        bool is_parquet;
         int r;
 
         if (!is_name(in->name))
@@ -206,14 +220,11 @@ static int open_input(struct engine_session *s, size_t i, struct engine_problem 
         r = decode_schema(in, &schema, p);
         if (r)
                 return r;
-        if (!schema && !(in->data && format->knows_columns))
+        is_parquet = in->data && format->knows_columns;
+        if (!schema && !is_parquet)
                 return ENGINE_OK; /* to be described */
-        buffer_init(&select, SQL_MAX);
-        ok = in->data ? format->put(&select, i, in, schema) : put_nothing(&select, schema);
-        if (!ok)
-                return refuse(p, in, "schema", "options or columns that DuckDB does not have");
-        r = create_view(s, in, buffer_bytes(&select), p);
-        if (r == ENGINE_OK && schema && in->data && format->knows_columns)
+        r = make_view(s, i, schema, is_parquet, p);
+        if (r == ENGINE_OK && schema && is_parquet)
                 r = check_columns(s, in, p);
         return r;
 }
@@ -223,6 +234,24 @@ int duckdb_inputs_open(struct engine_session *s, struct engine_problem *p) {
 
         for (size_t i = 0; i < s->job->n_inputs && r == ENGINE_OK; i++)
                 r = open_input(s, i, p);
+        return r;
+}
+
+/* DuckDB has no words for a plan that reads text files, so that the analysis could not see
+ * one: their columns are those of the schema with rows and without. */
+int duckdb_inputs_attach(struct engine_session *s, struct engine_problem *p) {
+        int r = ENGINE_OK;
+
+        for (size_t i = 0; i < s->job->n_inputs && r == ENGINE_OK; i++) {
+                const struct engine_input *in = &s->job->inputs[i];
+                CLEANUP(schema_freep) struct schema *schema = NULL;
+
+                if (!in->data || format_of(in)->knows_columns)
+                        continue;
+                r = decode_schema(in, &schema, p);
+                if (r == ENGINE_OK && schema)
+                        r = make_view(s, i, schema, true, p);
+        }
         return r;
 }
 

@@ -62,7 +62,9 @@ bool duckdb_put_type_name(struct buffer *sql, const struct schema_type *type);
 void duckdb_put_quoted(struct buffer *sql, char quote, struct bytes text);
 
 /* ---- duckdb_inputs.c: a view per input ---- */
+/* Those of text files have no rows before duckdb_inputs_attach(). */
 int duckdb_inputs_open(struct engine_session *s, struct engine_problem *p);
+int duckdb_inputs_attach(struct engine_session *s, struct engine_problem *p);
 /* u8 2, then the canonical schema of a view; *ret is initialised here when it is all zero. */
 int duckdb_view_columns(struct engine_session *s, const char *view, struct buffer *ret,
                         struct engine_problem *p);

@@ -103,6 +103,36 @@ static void test_description(void **state) {
         (void) close(a.image);
 }
 
+/* Text files: described by the executor, analysed without rows, read by DuckDB. */
+static void test_text_files(void **state) {
+        static const struct {
+                const char *format, *content;
+        } files[] = {
+                { "csv", "i,s\n1,x\n2,\"y\"\n" },
+                { "ndjson", "{\"i\": 1, \"s\": \"x\"}\n{\"i\": 2, \"s\": \"y\"}\n" },
+        };
+        CLEANUP(executor_zygote_freep) struct executor_zygote *z = zygote();
+
+        (void) state;
+        FOREACH_CASE (c, files) {
+                struct asked a = { .name = "t",
+                                   .format = c->format,
+                                   .image = file_of(BYTES_STR(c->content)),
+                                   .length = strlen(c->content) };
+                struct executed e = execute(z, WORKER__JOB__MODE__DESCRIBE, &a);
+
+                assert_int_equal(e.last, WORKER__REPORT__BODY_DESCRIBED);
+                a.source_schema = buffer_bytes(&e.schema);
+                a.source_options = buffer_bytes(&e.options);
+                a.sql = "SELECT s FROM t WHERE i = 2";
+                assert_answer(z, &a, "EXACT", "y");
+                a.sql = "SELECT sum(i) FROM t";
+                assert_answer(z, &a, "EXACT", "3");
+                executed_done(&e);
+                (void) close(a.image);
+        }
+}
+
 /* Two zygotes, twice each: one answer. */
 static void test_determinism(void **state) {
         CLEANUP(executor_zygote_freep) struct executor_zygote *y = zygote();
@@ -252,6 +282,7 @@ static void test_not_a_library(void **state) {
 }
 
 DUCKDB_TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_description),
-                 cmocka_unit_test(test_determinism), cmocka_unit_test(test_deadline),
-                 cmocka_unit_test(test_deaf), cmocka_unit_test(test_memory),
-                 cmocka_unit_test(test_logging), cmocka_unit_test(test_not_a_library))
+                 cmocka_unit_test(test_text_files), cmocka_unit_test(test_determinism),
+                 cmocka_unit_test(test_deadline), cmocka_unit_test(test_deaf),
+                 cmocka_unit_test(test_memory), cmocka_unit_test(test_logging),
+                 cmocka_unit_test(test_not_a_library))
