@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/canonical/schema.h"
 #include "services/worker/duckdb/duckdb_session.h"
@@ -109,6 +110,23 @@ static void refuse(struct engine_analysis *a) {
         a->n_findings = a->n_deciding = 1;
 }
 
+/* A host with DuckDB refuses no statement that one with SQLite calls portable. */
+static void check_twin(struct runs *r, const struct engine_job *job,
+                       const struct engine_analysis *said) {
+        CLEANUP(engine_analysis_donep) struct engine_analysis twin = {};
+        struct engine_problem p = {};
+        int result;
+
+        r->sessions[0].job = job;
+        result = engine_duckdb.analyse(&r->sessions[0], BYTES_STR(said->rewrite), true, &twin, &p);
+        r->sessions[0].job = &r->duckdb_job;
+        if (result != ENGINE_OK || twin.not_portable || twin.class != said->class)
+                (void) fprintf(stderr, "# %s: %s %s %s\n", said->rewrite,
+                               engine_class_name(twin.class), p.text,
+                               twin.not_portable ? twin.not_portable : "");
+        check(result == ENGINE_OK && !twin.not_portable && twin.class == said->class);
+}
+
 static int analyse(struct runs *r, const char *sql, struct engine_analysis *ret) {
         struct engine_job job = r->job;
         struct engine_session *s = NULL;
@@ -126,6 +144,8 @@ static int analyse(struct runs *r, const char *sql, struct engine_analysis *ret)
                 engine_sqlite.close(s);
         if (result == ENGINE_OK && ret->not_portable)
                 refuse(ret);
+        else if (result == ENGINE_OK)
+                check_twin(r, &job, ret);
         return result;
 }
 

@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
 #include "services/worker/duckdb/duckdb_judge.h"
+#include "services/worker/duckdb/duckdb_portable.h"
 #include "services/worker/duckdb/duckdb_session.h"
 
 /* Its tree and its plan take a few hundred bytes for each word. */
@@ -181,6 +182,17 @@ static void judge_as_it_is(struct look *l) {
                 j->out->class = ENGINE_ORDERED;
 }
 
+static void judge_portable(struct look *l) {
+        struct engine_analysis *out = l->judge.out;
+
+        out->not_portable_at = -1;
+        out->not_portable = out->class > ENGINE_ORDERED
+                                    ? "its class"
+                                    : duckdb_portable_fault(l->s->job, l->judge.statement,
+                                                            tree_at(tree_list(l->plan, "plans"), 0),
+                                                            &out->not_portable_at);
+}
+
 static int look_at(struct look *l, struct bytes sql, struct engine_problem *p) {
         int r = read_statement(l, sql, p);
 
@@ -219,6 +231,9 @@ static int write_rewrite(struct look *l, char **ret, struct engine_problem *p) {
 /* What is dispatched is what counts; what the user wrote is where the reasons point. */
 static void take_over(struct engine_analysis *ret, struct engine_analysis *rewritten, char *text) {
         ret->rewrite = text;
+        /* DuckDB writes count(*) as what no other engine reads. */
+        ret->not_portable = "rewritten; give the whole order yourself, with NULLS FIRST or LAST";
+        ret->not_portable_at = -1;
         ret->is_ordered = rewritten->is_ordered;
         buffer_done(&ret->schema);
         ret->schema = rewritten->schema;
@@ -269,6 +284,7 @@ int duckdb_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
         if (r || done)
                 return r;
         judge_as_it_is(&l);
+        judge_portable(&l);
         ret->rewrite = xmalloc(sql.len + 1);
         memcpy(ret->rewrite, sql.data, sql.len);
         ret->rewrite[sql.len] = 0;

@@ -268,9 +268,10 @@ static void judge_type(struct judge *j, struct json_object *node) {
 }
 
 /* The view of an input: how its file is read was fixed when it was published. */
-static bool is_view(const struct json_object *node) {
-        return tree_is(node, "type", "LOGICAL_PROJECTION") &&
-               is_reader(tree_at(tree_list(node, "children"), 0));
+static bool is_view(const struct json_object *step) {
+        const struct json_object *child = tree_at(tree_list(step, "children"), 0);
+
+        return tree_is(step, "type", "LOGICAL_PROJECTION") && is_reader(child);
 }
 
 static bool on_node(void *userdata, struct json_object *node) {

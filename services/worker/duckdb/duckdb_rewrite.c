@@ -28,7 +28,7 @@ void rewrite_order(struct json_object *statement, size_t n_columns) {
         struct json_object *order = judge_modifier(tree_get(statement, "node"), "ORDER_MODIFIER");
         struct json_object *list = tree_get(order, "orders");
 
-        for (size_t i = 1; i <= n_columns; i++)
+        for (size_t i = 1; json_object_is_type(list, json_type_array) && i <= n_columns; i++)
                 (void) json_object_array_add(list, new_ordinal(i));
 }
 

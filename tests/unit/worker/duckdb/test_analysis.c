@@ -1,10 +1,12 @@
 /* Each decision of the analysis: class and the reason it names. */
 
+#include "tests/support/parquet.h"
 #include "tests/unit/worker/duckdb/analysis_support.h"
 #include "tests/unit/worker/duckdb/statements.h"
 
 static struct fixture fixture;
 static struct buffer schemas[2];
+static struct bytes files[2]; /* with the same columns */
 
 static int analyse(const char *sql, bool no_rewrite, struct engine_analysis *a,
                    struct engine_problem *p) {
@@ -195,6 +197,66 @@ static void test_errors(void **state) {
         }
 }
 
+static void test_portable(void **state) {
+        static const struct {
+                const char *sql, *why; /* NULL: it is */
+        } asked[] = {
+                { "SELECT 1 + 1 AS n", NULL },
+                { "SELECT id, c FROM t WHERE a > 3 AND c <> 'x' OR b IS NULL", NULL },
+                { "SELECT a, count(*), sum(b) AS s FROM t GROUP BY a HAVING count(*) > 2 ORDER BY "
+                  "1 NULLS LAST, 2 NULLS FIRST, s NULLS LAST LIMIT 3",
+                  NULL },
+                { "SELECT DISTINCT u.k FROM t LEFT JOIN u ON t.a = u.a WHERE EXISTS (SELECT 1 FROM "
+                  "u AS v WHERE v.a = t.b) AND t.b IN (SELECT a FROM u)",
+                  NULL },
+                { "WITH x AS (SELECT a FROM t UNION SELECT a FROM u) SELECT a FROM x", NULL },
+                { "SELECT CASE WHEN a BETWEEN 1 AND 3 THEN abs(b) ELSE -a * 2 END FROM t", NULL },
+                { "SELECT a, CAST(a AS VARCHAR) || c, length(replace(c, 'x', '')) FROM t", NULL },
+                { "SELECT CASE WHEN a > 3 THEN c ELSE NULL END FROM t", NULL },
+                { "SELECT a FROM t WHERE a = (SELECT max(a) FROM u)", NULL },
+                { "SELECT CAST(length(c) AS VARCHAR), count(*) FROM t GROUP BY 1", NULL },
+                { "SELECT length(CAST(a AS VARCHAR)) || c, count(*) FROM t GROUP BY 1",
+                  "values of two kinds" },
+                { "SELECT a FROM t UNION SELECT a FROM u", "a compound" },
+                { "SELECT * FROM t", "a part of SQL" },
+                { "SELECT a, c FROM t ORDER BY 1, 2", "without NULLS FIRST" },
+                { "SELECT a, c FROM t ORDER BY a", "rewritten" },
+                { "SELECT a // 2 FROM t", "a function" },
+                { "SELECT a % 2 FROM t", "a function" },
+                { "SELECT a > 3 FROM t", "a result" },
+                { "SELECT d FROM t", "a result" },
+                { "SELECT CAST(d AS BIGINT) FROM t", "neither INTEGER" },
+                { "SELECT CAST(a AS INTEGER) FROM t", "a CAST" },
+                { "SELECT a FROM t WHERE d > 3", "neither INTEGER" },
+                { "SELECT a FROM t GROUP BY a, f", "neither INTEGER" },
+                { "SELECT a FROM t WHERE f > DATE '2001-01-01'", "a CAST" },
+                { "SELECT a FROM t WHERE c LIKE 'x%'", "a function" },
+                { "SELECT avg(a) FROM t", "its class" },
+                { "SELECT a || c FROM t", "values of two kinds" },
+                { "SELECT CAST(a AS BIGINT) || c FROM t", "values of two kinds" },
+                { "SELECT a FROM t WHERE a IS DISTINCT FROM b", "a comparison" },
+                { "SELECT a AS b FROM t GROUP BY b, a", "an alias that is also" },
+                { "SELECT rank() OVER (ORDER BY a) FROM t", "a part of SQL" },
+                { "SELECT a FROM t, range(3)", "a part of SQL" },
+                { "SELECT r FROM t", "a result" },
+                { "SELECT t.a FROM t JOIN u USING (a)", "a join" },
+                { "SELECT t.a FROM t FULL JOIN u ON t.a = u.a", "a join" },
+                { "SELECT count(*) FILTER (WHERE a > 3) FROM t", "a filter" },
+                { "SELECT 18446744073709551615", "a constant" },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+
+                print_message("# %s\n", c->sql);
+                assert_int_equal(analyse(c->sql, false, &a, &p), ENGINE_OK);
+                print_message("# %s\n", a.not_portable ? a.not_portable : "portable");
+                assert_int_equal(a.not_portable == NULL, c->why == NULL);
+                assert_true(!c->why || strstr(a.not_portable, c->why));
+        }
+}
+
 /* Whatever the depth, an answer in time: of the parser, of the tree, or of the analysis. */
 static void test_deep_and_long(void **state) {
         static const struct {
@@ -231,15 +293,64 @@ static void test_deep_and_long(void **state) {
         }
 }
 
+/* ---- a host has files where the requester had empty tables ---- */
+
+#define FILE_T                                                                                     \
+        "SELECT i::INTEGER AS id, i % 5 AS a, i % 3 AS b, 'x' || i AS c, i::DECIMAL(10,2) AS d, "  \
+        "DATE '2001-01-01' + i::INTEGER AS f, TIMESTAMP '2001-01-01 00:00:00' + "                  \
+        "to_days(i::INTEGER) "                                                                     \
+        "AS g, i / 7 AS r, [i] AS ls, INTERVAL 1 DAY AS iv, TIMESTAMPTZ '2001-01-01 00:00:00+00' " \
+        "AS z FROM range(9) AS n(i)"
+#define FILE_U \
+        "SELECT i AS a, 'k' || i AS k, TIMESTAMP '2001-01-01 00:00:00' AS g FROM range(9) AS n(i)"
+
+static struct {
+        struct engine_analysis said;
+        int result;
+} before[400];
+
+static void fill_input(struct fixture *f, size_t i, struct bytes file) {
+        f->job.inputs[i].data = file.data;
+        f->job.inputs[i].length = file.len;
+}
+
+static void test_same_over_files(void **state) {
+        struct engine_job job = fixture.job;
+
+        for (size_t i = 0; i < n_duckdb_decisions; i++)
+                before[i].result =
+                        analyse(duckdb_decisions[i].sql, false, &before[i].said, &fixture.problem);
+        fixture_done(&fixture);
+        fixture.job = job;
+        fill_input(&fixture, 0, files[0]);
+        fill_input(&fixture, 1, files[1]);
+        assert_int_equal(fixture_open(&fixture), ENGINE_OK);
+        for (size_t i = 0; i < n_duckdb_decisions; i++) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                const struct engine_analysis *b = &before[i].said;
+
+                print_message("# %s\n", duckdb_decisions[i].sql);
+                assert_int_equal(analyse(b->rewrite, true, &a, &fixture.problem), before[i].result);
+                assert_int_equal(a.class, b->class);
+                assert_int_equal(a.is_ordered, b->is_ordered);
+                assert_bytes_equal(buffer_bytes(&a.schema), buffer_bytes(&b->schema));
+                engine_analysis_done(&before[i].said);
+        }
+}
+
 static int open_fixture(void **state) {
+        files[0] = parquet_of(FILE_T);
+        files[1] = parquet_of(FILE_U);
         fixture_open_empty(&fixture, schemas);
         return 0;
 }
 
 static int close_fixture(void **state) {
         fixture_done(&fixture);
-        buffer_done(&schemas[0]);
-        buffer_done(&schemas[1]);
+        for (size_t i = 0; i < 2; i++) {
+                buffer_done(&schemas[i]);
+                free((void *) files[i].data);
+        }
         return 0;
 }
 
@@ -251,7 +362,9 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_portable),
         cmocka_unit_test(test_deep_and_long),
+        cmocka_unit_test(test_same_over_files), /* the last: it opens the fixture anew */
 };
 
 int main(void) {
