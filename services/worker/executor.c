@@ -287,6 +287,12 @@ static int report_started(struct run *r) {
         return report(r, &m);
 }
 
+/* Not among equal builds alone: what builds, or engines, differ in is no answer. */
+static bool is_compared_widely(const struct run *r) {
+        return strcmp(r->job->comparison, "engine") == 0 ||
+               strcmp(r->job->comparison, "portable") == 0;
+}
+
 /* A host signs nothing that another honest host might answer differently. What is
  * neither EXACT nor ORDERED is compared among equal builds only. */
 static bool may_run_as(const struct run *r, const struct engine_analysis *a) {
@@ -296,14 +302,15 @@ static bool may_run_as(const struct run *r, const struct engine_analysis *a) {
                 return false;
         if (strcmp(r->job->comparison, "class") == 0)
                 return true;
-        return strcmp(r->job->comparison, "engine") == 0 && is_exact &&
-               (a->is_ordered || r->job->form == ANSWER_SET);
+        if (strcmp(r->job->comparison, "portable") == 0 && a->not_portable)
+                return false;
+        return is_compared_widely(r) && is_exact && (a->is_ordered || r->job->form == ANSWER_SET);
 }
 
 /* Some build of this engine has read the statement, or it would not be compared among
  * builds: that this one cannot is a difference between builds, and no answer. */
 static int unread(struct run *r, int result) {
-        if (result != ENGINE_E_SQL || strcmp(r->job->comparison, "engine") != 0)
+        if (result != ENGINE_E_SQL || !is_compared_widely(r))
                 return result;
         r->problem.outcome = OUTCOME_CLASS_MISMATCH;
         (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "class=none code=%s",

@@ -164,25 +164,23 @@ struct pool *pool_of(struct worker *w, const char *engine) {
         return NULL;
 }
 
-static int pool_start(struct pool *p) {
-        int r = loop_add_timer(p->worker->ctx->loop, on_reap, p, &p->reap);
-
-        if (r == 0 && !replace(p, START_TIMEOUT))
-                log_warning("engine %s does not run here", p->name);
-        return r;
+/* They start beside one another: what does not even spawn is told when it is waited for. */
+static int pool_begin(struct pool *p, struct worker *w, const char *name) {
+        p->worker = w;
+        p->name = xstrdup(name);
+        list_init(&p->zygotes);
+        (void) executor_zygote_spawn(w->executor, name, &p->next);
+        return loop_add_timer(w->ctx->loop, on_reap, p, &p->reap);
 }
 
 int pools_start(struct worker *w, char *const *names, size_t n) {
         int r = 0;
 
-        for (size_t i = 0; i < n && i < POOLS_MAX && r == 0; i++) {
-                struct pool *p = &w->pools[w->n_pools++];
-
-                p->worker = w;
-                p->name = xstrdup(names[i]);
-                list_init(&p->zygotes);
-                r = pool_start(p);
-        }
+        for (size_t i = 0; i < n && i < POOLS_MAX && r == 0; i++)
+                r = pool_begin(&w->pools[w->n_pools++], w, names[i]);
+        for (size_t i = 0; i < w->n_pools && r == 0; i++)
+                if (!replace(&w->pools[i], START_TIMEOUT))
+                        log_warning("engine %s does not run here", w->pools[i].name);
         return r || pool_of(w, "") ? r : error_origin(-ENOEXEC);
 }
 

@@ -193,7 +193,7 @@ static int open_state(struct worker *w) {
 /* SQLite is linked in; DuckDB is there where its library is. */
 static int start_engines(struct worker *w) {
         CLEANUP(list_clear) struct listed names = {};
-        char name[4096 + 16];
+        char name[sizeof(w->executor) + 16];
 
         list_add(&names, "sqlite");
         if (executor_find_duckdb(worker_config_of(w)->duckdb, w->executor, name, sizeof(name)))

@@ -127,6 +127,7 @@ struct coordinator *coordinator_new(void) {
                 assert_int_equal(mkdir(path, 0700), 0);
         }
         (void) setenv("QUORATE_WORKER_SLOTS", "2", 1);
+        (void) setenv("QUORATE_WORKER_DUCKDB", "none", 0); /* unless the test wants it */
         make_dataset(c);
         assert_int_equal(loop_new(&c->loop), 0);
         serve(c);
@@ -186,6 +187,7 @@ static void on_report(struct seen *s, const Worker__Report *m) {
                 s->error = m->committed->error;
                 s->cpu_us = m->committed->metering->cpu_us;
                 s->peak_memory = m->committed->metering->peak_memory;
+                (void) snprintf(s->engine, sizeof(s->engine), "%s", m->committed->engine);
                 s->answer.form = (enum answer_form) m->committed->form;
                 memcpy(s->answer.hash.bytes, m->committed->answer.data, HASH_SIZE);
                 memcpy(s->answer.sequence_root.bytes, m->committed->sequence_root.data, HASH_SIZE);

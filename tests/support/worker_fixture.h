@@ -31,7 +31,7 @@ struct seen {
         struct frame_reader frames;
         bool is_accepted, is_ended, is_finished, is_started, is_committed, is_failed, has_end;
         uint32_t end_code, outcome, error;
-        char detail[128];
+        char detail[128], engine[96]; /* engine: of the commit */
         struct answer answer;
         uint64_t cpu_us, peak_memory, next_batch;
         unsigned n_progress, n_batches, n_compressed;
