@@ -14,14 +14,55 @@ def names(status):
     return sorted({engine.split("/")[0] for engine in status["engines"]})
 
 
+def has_duckdb(tap):
+    """Every node here has it, or none: the library is looked for where it is installed."""
+    if any(e.startswith("duckdb/") for e in grid.status(1)["engines"]):
+        return True
+    tap.skip("what needs two engines", "no DuckDB library here: deploy/setup --with-duckdb")
+    return False
+
+
+def counted(a):
+    """Engines of the hosts whose answers count."""
+    return {h["engine"].split("/")[0] for h in a.hosts if h["counted"]}
+
+
 def asks_one(tap):
-    own = [e for e in grid.status(1)["engines"] if e.startswith("sqlite/")][0]
-    for engine in ("sqlite", own):
-        a = grid.ask(SQL, "--engine", engine)
-        tap.equal((a.code, a.state, a.rows), (0, "VERIFIED", [(2,)]), f"--engine {engine.split('/')[0]}: VERIFIED")
-        tap.check(a.hosts and all(h["engine"] == own for h in a.hosts if h["counted"]), "by hosts with that engine", a)
-        tap.check(own in a.json["engines"], "the admitted classes are told", a)
-        tap.check(all(e.startswith("sqlite/") for e in a.json["engines"]), "none of another engine", a)
+    for own in grid.status(1)["engines"]:
+        name = own.split("/")[0]
+        for engine in (name, own):
+            a = grid.ask(SQL, "--engine", engine)
+            tap.equal((a.code, a.state, a.rows), (0, "VERIFIED", [(2,)]), f"--engine {engine}: VERIFIED")
+            tap.check(a.hosts and all(h["engine"] == own for h in a.hosts if h["counted"]), "by hosts with that engine", a)
+            tap.check(own in a.json["engines"], "the admitted classes are told", a)
+            tap.check(all(e.startswith(name + "/") for e in a.json["engines"]), "none of another engine", a)
+
+
+def two_agree(tap):
+    """One question all engines answer alike, with equal answers of a SQLite and a DuckDB host."""
+    if not has_duckdb(tap):
+        return
+    for options in (["--engine-diverse"], ["--engine-diverse", "--verify", "unanimous"], ["--engine-diverse", "-k", "2"]):
+        a = grid.ask(SQL, *options)
+        tap.equal((a.code, a.state, a.rows), (0, "VERIFIED", [(2,)]), f"{' '.join(options)}: VERIFIED")
+        tap.equal((counted(a), a.json.get("diverse")), ({"sqlite", "duckdb"}, 2), "by hosts of both engines, and the end says two")
+    a = grid.ask(SQL, "--comparison", "portable")
+    tap.equal((a.code, a.state, a.rows), (0, "VERIFIED", [(2,)]), "--comparison portable: VERIFIED")
+    tap.equal(sorted(e.split("/")[0] for e in a.json["engines"]), ["duckdb", "sqlite"], "both engines were admitted")
+    a = grid.ask("SELECT 1.5 * 2", "--engine-diverse")
+    tap.check(a.code == 2 and not a.state and "engine" in str(a), "what engines may answer otherwise is not asked: exit 2", a)
+
+
+def own_sql(tap):
+    """What one engine cannot read the other may; an engine that was asked for is not exchanged."""
+    if not has_duckdb(tap):
+        return
+    a = grid.ask("SELECT list_sum([1, 2, 3])::INTEGER AS n")
+    tap.equal((a.state, a.rows, counted(a)), ("VERIFIED", [(6,)], {"duckdb"}), "DuckDB's SQL is answered by DuckDB")
+    a = grid.ask("SELECT list_sum([1, 2, 3])::INTEGER AS n", "--engine", "sqlite")
+    tap.check(a.code == 5 and a.error == "SQL_ERROR", "not when SQLite was asked for", a)
+    a = grid.ask("SELECT FROM nothing WHERE")
+    tap.check(a.code == 5 and a.error == "SQL_ERROR" and "byte" in str(a), "what neither reads is an error with its place", a)
 
 
 def refuses(tap):
@@ -53,5 +94,5 @@ def runs_nothing(tap):
 
 with g.Grid(4, config={2: "\n[query]\nremote-only = yes\n"}) as grid:
     tap = Tap()
-    code = tap.run([asks_one, refuses, explains, runs_nothing])
+    code = tap.run([asks_one, two_agree, own_sql, refuses, explains, runs_nothing])
 sys.exit(code)
