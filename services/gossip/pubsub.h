@@ -57,7 +57,7 @@ enum pubsub_output_type {
                              pubsub_validated() */
         PUBSUB_SIGN,      /* id; data: the bytes to sign without "libp2p-pubsub:"; topic, message */
         PUBSUB_CONNECT,   /* peer; data: its signed peer record or NULL: peer exchange */
-        PUBSUB_DROP,      /* peer: graylisted; close its streams */
+        PUBSUB_DROP,      /* peer: denied, or control for it was lost; close streams, both ways */
         PUBSUB_PUBLISHED, /* id = what pubsub_publish() was given; n = peers it went to */
 };
 

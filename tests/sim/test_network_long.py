@@ -48,7 +48,10 @@ def whole_nodes(tap):
     [x] = figures(tap, "--nodes", 1000, "--hours", 1, "--warmup", 20, "--draws", 1000)
     tap.check(x["delivered"] >= 0.999, "1,000 whole nodes: capability records within 3 s", x["delivered"])
     tap.check(x["candidates_mean"] >= 15.5, "16 candidates of a class that 5 % offer", x["candidates_mean"])
+    tap.check(x["draws_full"] >= 0.99 and x["draw_s_p99"] <= 1, "99 of 100 draws have 16 within a second", x["draws_full"], x["draw_s_p99"])
+    tap.check(x["draw_dead_max"] <= 1, "at most one of them dead", x["draw_dead_max"], x["draws_dead_2"])
     tap.check(x["bytes_gossip"] + x["bytes_samples"] <= 8 * 1024, "gossip's traffic", x["bytes_gossip"])
+    tap.check(x["bytes_in_use_per_node"] <= 256 * 1024, "memory of a whole node", x["bytes_in_use_per_node"])
 
 
 def both_signatures(tap):

@@ -11,7 +11,8 @@
 #include "services/gossip/rpc_message.h"
 
 #define WALL_NS  UINT64_C(1790000000000000000)
-#define OVERHEAD 70 /* UDP, QUIC and framing, per RPC */
+#define OVERHEAD 70                  /* UDP, QUIC and framing, per RPC */
+#define MISSED   (30 * NSEC_PER_SEC) /* transport's idle-timeout */
 
 enum event_type {
         EVENT_RPC,
@@ -19,7 +20,8 @@ enum event_type {
         EVENT_QUESTION,
         EVENT_ANSWER,
         EVENT_FAILED,
-        EVENT_FOUND
+        EVENT_FOUND,
+        EVENT_MISSED
 };
 
 struct event {
@@ -190,11 +192,9 @@ void gossips_connect(struct gossips *s, unsigned from, unsigned to) {
         link_to(s, to, from, false);
 }
 
-void gossips_kill(struct gossips *s, unsigned node) {
+static void end_links(struct gossips *s, unsigned node) {
         struct gossips_node *n = &s->nodes[node];
 
-        n->is_up = false;
-        heap_remove(&s->timers, &n->timer);
         for (unsigned i = 0; i < n->n_links; i++) {
                 struct gossips_node *other = &s->nodes[n->links[i]];
 
@@ -207,6 +207,16 @@ void gossips_kill(struct gossips *s, unsigned node) {
                 }
         }
         n->n_links = 0;
+}
+
+static void die(struct gossips *s, unsigned node) {
+        s->nodes[node].is_up = false;
+        heap_remove(&s->timers, &s->nodes[node].timer);
+}
+
+void gossips_kill(struct gossips *s, unsigned node) {
+        die(s, node);
+        end_links(s, node);
 }
 
 /* ---- Actions ---- */
@@ -223,6 +233,13 @@ static struct event *event_new(struct gossips *s, enum event_type type, unsigned
         heap_set(&s->events, &e->entry,
                  s->now + trips * (s->settings.delay_min + (h >> 20) % spread));
         return e;
+}
+
+void gossips_kill_silently(struct gossips *s, unsigned node) {
+        struct event *e = event_new(s, EVENT_MISSED, node, node, 0, 0);
+
+        heap_set(&s->events, &e->entry, s->now + MISSED);
+        die(s, node);
 }
 
 static void account(struct gossips_node *from, struct gossips_node *to, size_t n) {
@@ -432,6 +449,8 @@ static void arrive(struct gossips *s, struct event *e) {
         case EVENT_FOUND:
                 find(s, e);
                 break;
+        case EVENT_MISSED:
+                break;
         }
         flush(n);
 }
@@ -448,7 +467,9 @@ void gossips_run(struct gossips *s, nsec_t time) {
                 if (event <= timer) {
                         struct event *e = container_of(heap_first(&s->events), struct event, entry);
 
-                        if (s->nodes[e->to].is_up && s->nodes[e->from].is_up)
+                        if (e->type == EVENT_MISSED)
+                                end_links(s, e->to);
+                        else if (s->nodes[e->to].is_up && s->nodes[e->from].is_up)
                                 arrive(s, e);
                         event_free(s, e);
                 } else {

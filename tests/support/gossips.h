@@ -60,6 +60,7 @@ void gossips_start(struct gossips *s); /* everybody offers, with a few random li
 void gossips_join(struct gossips *s, unsigned node, unsigned links);
 void gossips_connect(struct gossips *s, unsigned from, unsigned to);
 void gossips_kill(struct gossips *s, unsigned node); /* its connections end for the others */
+void gossips_kill_silently(struct gossips *s, unsigned node); /* in half a minute; dht knows */
 void gossips_run(struct gossips *s, nsec_t time);
 /* Runs until the draw or crawl of this node has ended; false: it did not within a minute. */
 bool gossips_wait(struct gossips *s, unsigned node);

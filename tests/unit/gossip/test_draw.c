@@ -138,6 +138,42 @@ static void test_newcomer(void **state) {
         }
 }
 
+static unsigned n_dead(struct gossips *s, const struct gossip_drawn *d) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < d->n; i++) {
+                CLEANUP(capability_donep) struct capability c = {};
+
+                assert_int_equal(capability_read(refbuf_bytes(d->list[i].record), &c), 0);
+                n += !s->nodes[gossips_find(s, &c.peer)].is_up;
+        }
+        return n;
+}
+
+/* Three of ten are killed at once, and nobody is told: their records, most of them not older than
+ * those of the living, live on for half a minute. */
+static void test_dead_hosts_are_not_drawn(void **state) {
+        struct gossip_draw d = {};
+        struct gossips s;
+
+        (void) state;
+        begin(&s, 100, 9);
+        for (unsigned i = 0; i < 100; i++)
+                if (i % 10 < 3)
+                        gossips_kill_silently(&s, i);
+        gossips_run(&s, 7 * NSEC_PER_SEC);
+        for (unsigned i = 5; i < 100; i += 10) {
+                unsigned dead;
+
+                draw(&s, i, &d);
+                dead = n_dead(&s, s.nodes[i].drawn);
+                assert_int_equal(s.nodes[i].drawn->n, 16);
+                assert_in_range(dead, 0, 1);
+                gossips_forget(&s.nodes[i]);
+        }
+        gossips_done(&s);
+}
+
 static uint64_t trace_of(uint64_t seed) {
         struct gossip_draw d = { .count = 16 };
         struct gossips s;
@@ -159,4 +195,5 @@ static void test_same_seed_same_trace(void **state) {
 TEST_MAIN(cmocka_unit_test(test_finds), cmocka_unit_test(test_rubbish),
           cmocka_unit_test(test_local), cmocka_unit_test(test_cap),
           cmocka_unit_test(test_nobody_hears_all), cmocka_unit_test(test_newcomer),
+          cmocka_unit_test(test_dead_hosts_are_not_drawn),
           cmocka_unit_test(test_same_seed_same_trace))
