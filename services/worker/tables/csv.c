@@ -139,10 +139,13 @@ static int take_unquoted(struct csv_reader *r) {
 
 /* The text between the quotes, the doubled ones made single. */
 static struct bytes unquote(struct csv_reader *r, struct bytes raw) {
-        size_t from = r->unquoted.len;
-        uint8_t *to = buffer_reserve(&r->unquoted, raw.len);
-        size_t n = 0;
+        size_t from = r->unquoted.len, n = 0;
+        uint8_t *to;
 
+        /* Room for any row, so that views stay where they are. */
+        if (from == 0)
+                (void) buffer_reserve(&r->unquoted, TABLE_ROW_MAX);
+        to = buffer_reserve(&r->unquoted, raw.len);
         if (!to)
                 return BYTES_NONE;
         for (size_t i = 0; i < raw.len; i++) {
@@ -246,9 +249,6 @@ int csv_next(struct csv_reader *r) {
         r->row++;
         r->n_fields = 0;
         buffer_clear(&r->unquoted);
-        /* Room for any row, so that views stay where they are. */
-        if (r->unquoted.capacity < TABLE_ROW_MAX && !buffer_reserve(&r->unquoted, TABLE_ROW_MAX))
-                return bad_row(r, r->at, "no memory for the row", "raise the memory of the job");
         from = r->at;
         result = take_fields(r);
         if (result)

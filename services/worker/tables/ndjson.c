@@ -119,10 +119,14 @@ static size_t unescape_one(const uint8_t *at, const uint8_t *end, uint8_t *to, s
 
 /* No escape is shorter than what it stands for. */
 static int unescape(struct ndjson_reader *r, struct bytes raw, struct bytes *ret) {
-        uint8_t *to = buffer_reserve(&r->unescaped, raw.len);
+        uint8_t *to;
         const uint8_t *at = raw.data, *end = raw.data + raw.len;
         size_t n = 0;
 
+        /* Room for any row, so that views stay where they are. */
+        if (r->unescaped.len == 0)
+                (void) buffer_reserve(&r->unescaped, TABLE_ROW_MAX);
+        to = buffer_reserve(&r->unescaped, raw.len);
         if (!to)
                 return bad(r, "no memory for the row", "raise the memory of the job");
         while (at < end) {
@@ -299,9 +303,6 @@ int ndjson_next(struct ndjson_reader *r) {
         buffer_clear(&r->unescaped);
         if (r->line_end - r->at > TABLE_ROW_MAX)
                 return bad(r, "a line above 1 MiB", "write one object on each line");
-        /* Room for any row, so that views stay where they are. */
-        if (r->unescaped.capacity < TABLE_ROW_MAX && !buffer_reserve(&r->unescaped, TABLE_ROW_MAX))
-                return bad(r, "no memory for the row", "raise the memory of the job");
         result = take_object(r);
         if (result == TABLE_OK && r->at < r->end)
                 r->at++;
