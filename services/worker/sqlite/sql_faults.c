@@ -242,8 +242,9 @@ static size_t skip_harmless(const struct select *s, size_t i, size_t end) {
                 return t->tokens[i].match + 1;
         if (sql_token_is(t, i, "over") && sql_token_is(t, i + 1, "("))
                 return t->tokens[i + 1].match + 1;
-        if (sql_token_is(t, i, "collate") || sql_token_is(t, i, "over"))
-                return i + 2;
+        if (sql_token_is(t, i, "collate") || sql_token_is(t, i, "over") ||
+            sql_token_is(t, i, "nulls"))
+                return i + 2;           /* a collation, a window, FIRST or LAST */
         if (sql_token_is(t, i, "as")) { /* the type of a CAST */
                 while (i < end && !sql_token_is(t, i, ")"))
                         i++;

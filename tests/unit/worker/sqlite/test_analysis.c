@@ -50,6 +50,9 @@ static const struct decision {
           ENGINE_EXACT, NULL },
         { "SELECT count(*) n, NULL x, a IS NOT NULL y FROM s GROUP BY a", ENGINE_EXACT, NULL },
         { "SELECT sum(CASE WHEN name = 'x' THEN 1 ELSE 0 END) FROM s", ENGINE_EXACT, NULL },
+        { "SELECT name, sum(a) FROM s GROUP BY name ORDER BY sum(a) DESC NULLS LAST, 1 NULLS "
+          "FIRST, 2",
+          ENGINE_ORDERED, NULL },
         { "SELECT sum(CASE name WHEN 'x' THEN a ELSE b END) FROM s", ENGINE_EXACT, NULL },
         { "SELECT sum(CASE WHEN CASE WHEN name = 'x' THEN 1 END = 1 THEN a END) FROM s",
           ENGINE_EXACT, NULL },
