@@ -14,6 +14,7 @@ enum handle_kind {
         HANDLE_RECEIPT,    /* struct job */
         HANDLE_SPOOL,      /* struct job */
         HANDLE_FIND,       /* struct job: more hosts */
+        HANDLE_DESCRIBE,   /* struct describer: a stream */
         _HANDLE_KIND_N,
 };
 

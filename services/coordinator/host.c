@@ -200,6 +200,7 @@ void host_executor_done(struct host_job *j) {
 void host_job_stop(struct host_job *j) {
         list_remove(&j->in_waiting);
         drop_run(j);
+        host_describe_done(j);
         host_executor_done(j);
         drop_record(j);
         host_forget_id(j->host, &j->journal);

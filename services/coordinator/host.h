@@ -6,6 +6,7 @@
  * host.c          timers, life and end of a job
  * host_streams.c  streams, which message may come when
  * host_offer.c    admission, bids
+ * host_describe.c what a query is, without running it
  * host_dispatch.c tickets, what was offered against what came, inputs, start
  * host_run.c      reports of the worker, signature, commit
  * host_journal.c  records written and read back
@@ -58,10 +59,14 @@ void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
 /* The answer to one ACTION_INPUT of a job that is LOOKING; bids after the last. */
 void host_looked_up(struct host_job *j, uint64_t fetch, const struct input_facts *facts,
                     nsec_t now);
-void host_on_describe(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
 /* A job's memory: as asked, or one slot's share; never above [host] memory. */
 uint64_t host_memory_of(const struct host *h, uint64_t asked);
 struct hash_value host_list_digest(const char *name, const struct bytes *list, size_t n);
+
+/* host_describe.c */
+void host_on_describe(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
+void host_describe_report(struct host_job *j, const Worker__Report *report);
+void host_describe_done(struct host_job *j); /* it is, or never was one */
 
 /* host_dispatch.c */
 void host_on_dispatch(struct host_job *j, const Grid__JobMessage *m, nsec_t now);

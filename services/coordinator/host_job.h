@@ -68,6 +68,7 @@ struct host_job {
         struct heap_entry timer;
         enum host_state state;
         bool has_stream, is_dispatched, has_equivocated;
+        bool is_describing; /* RUNNING: its executor only reads the statement */
         struct lane lane;
         struct host_offer offer;
 
@@ -123,7 +124,7 @@ struct host {
         struct shares *streams_shared, *runs_shared;
         struct map *streams, *ids; /* action ids of streams; of runs, fetches, requests, journal */
         struct list jobs, waiting;
-        size_t n_jobs;
+        size_t n_jobs, n_describing;
         struct heap timers;
         nsec_t retry_at;    /* while jobs wait for a slot */
         int64_t created_us; /* wall clock: our journal knows nothing before; 0: not yet known */

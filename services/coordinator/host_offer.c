@@ -370,20 +370,3 @@ void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
         else
                 bid(j, now);
 }
-
-/* Analysis for somebody who lacks the engine costs us an executor and earns a
- * stranger nothing we could check: not offered yet. */
-void host_on_describe(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
-        Types__Problem problem = TYPES__PROBLEM__INIT;
-        Grid__Description out = GRID__DESCRIPTION__INIT;
-        Grid__JobMessage answer;
-
-        problem.code = OUTCOME_REFUSED;
-        problem.detail = (char *) "rule=describe";
-        problem.position = -1;
-        out.problem = &problem;
-        host_message_init(&answer, GRID__JOB_MESSAGE__BODY_DESCRIPTION);
-        answer.description = &out;
-        host_send(j, &answer);
-        j->state = HOST_OVER;
-}

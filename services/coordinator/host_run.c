@@ -280,6 +280,10 @@ void host_report(struct host_job *j, struct bytes report, nsec_t now) {
                 return;
         }
         in = u.message;
+        if (j->is_describing) {
+                host_describe_report(j, in);
+                return;
+        }
         for (size_t i = 0; i < ELEMENTSOF(report_rows); i++)
                 if (report_rows[i].which == in->body_case) {
                         if (!is_silenced(j))

@@ -39,6 +39,7 @@ struct job *job_free(struct job *j) {
                 replica_free(r);
         rows_done(j);
         job_run_end(j, ACTION_WORK_CANCEL);
+        describe_done(j);
         job_inputs_done(j);
         handle_close(rq, &j->journal);
         handle_close(rq, &j->find);
@@ -90,6 +91,7 @@ static const struct {
         [JOB_INPUTS] = { "analysing", job_inputs_step },
         [JOB_RESTORED] = { "restored", job_restored_step },
         [JOB_ANALYSING] = { "analysing", job_analysing_step },
+        [JOB_DESCRIBING] = { "analysing", job_describing_step },
         [JOB_FINDING] = { "planning", job_finding_step },
         [JOB_GRID] = { "running", job_grid_step },
         [JOB_LOCAL] = { "running", job_local_step },

@@ -33,9 +33,10 @@ enum job_stage {
         JOB_INPUTS = 0, /* datasets are looked up */
         JOB_RESTORED,   /* read from the journal, not yet decided about */
         JOB_ANALYSING,
-        JOB_FINDING, /* gossip is asked for more hosts */
-        JOB_GRID,    /* offers, runs, votes */
-        JOB_LOCAL,   /* our own worker runs it */
+        JOB_DESCRIBING, /* hosts say what it is */
+        JOB_FINDING,    /* gossip is asked for more hosts */
+        JOB_GRID,       /* offers, runs, votes */
+        JOB_LOCAL,      /* our own worker runs it */
         JOB_ROWS,
         JOB_CLOSING, /* statements are signed, the receipt is stored */
         JOB_ENDED,   /* re-checks, statements to hosts, client's rest */
@@ -99,9 +100,10 @@ struct job {
         struct refused refused; /* not EXACT: what decides that */
         struct handle run, journal, receipt;
         unsigned n_analyses;
-        unsigned engines_tried;  /* bit i: engine i of the core cannot read the statement */
-        char unread[DETAIL_MAX]; /* what the first of them said */
-        struct classes classes;  /* admitted */
+        struct describing *describing; /* or NULL */
+        unsigned engines_tried;        /* bit i: engine i of the core cannot read the statement */
+        char unread[DETAIL_MAX];       /* what the first of them said */
+        struct classes classes;        /* admitted */
         bool has_slot;
         uint64_t slot_memory;
 

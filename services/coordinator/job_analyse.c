@@ -22,6 +22,25 @@ static enum data_class data_class_for(const struct job *j) {
         return DATA_PUBLIC;
 }
 
+/* None of our engines will do, or none is to. */
+static void analyse_elsewhere(struct job *j, nsec_t now) {
+        bool has_worker = RQ_OF(j)->core->n_engines > 0;
+
+        if (!has_worker && !job_due(j, nsec_add(j->began, WORKER_WAIT), now))
+                return;
+        if (describe_is_possible(j))
+                describe_begin(j, now);
+        else if (j->request->remote_analysis)
+                job_fail(j, OUTCOME_USAGE,
+                         "what=--remote shows the statement to hosts: of public data only, and not "
+                         "with --prefer local",
+                         now);
+        else if (has_worker)
+                job_no_engine(j, now);
+        else
+                job_fail(j, OUTCOME_INTERNAL, "what=no-worker", now);
+}
+
 void job_analysing_step(struct job *j, nsec_t now) {
         Worker__Source sources[DESCRIPTOR_DATASETS_MAX], *pointers[DESCRIPTOR_DATASETS_MAX];
         Types__Limits limits;
@@ -32,11 +51,8 @@ void job_analysing_step(struct job *j, nsec_t now) {
                 return;
         j->data_class = data_class_for(j);
         engine = job_choose_engine(j);
-        if (!engine) {
-                if (RQ_OF(j)->core->n_engines > 0)
-                        job_no_engine(j, now);
-                else if (job_due(j, nsec_add(j->began, WORKER_WAIT), now))
-                        job_fail(j, OUTCOME_INTERNAL, "what=no-worker", now);
+        if (!engine || j->request->remote_analysis) {
+                analyse_elsewhere(j, now);
                 return;
         }
         free(j->engine);
@@ -131,6 +147,11 @@ unsigned job_need(const struct job *j) {
         return j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum;
 }
 
+/* UINT_MAX candidates: what would be if there were hosts enough. */
+static bool is_uniform(const struct job *j, unsigned candidates) {
+        return candidates < UINT_MAX && j->classes.engines < j->rule.engines;
+}
+
 static struct plan plan_for(const struct job *j, unsigned candidates) {
         struct plan plan;
         const struct planner_facts f = {
@@ -142,8 +163,9 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
                 .is_incomparable = j->comparison != COMPARISON_CLASS && !job_is_exact(j),
                 .is_unportable =
                         j->comparison == COMPARISON_PORTABLE && job_is_exact(j) && !j->is_portable,
-                .is_uniform = candidates < UINT_MAX && j->rule.engines > 1 &&
-                              j->classes.engines<2, .has_workers = RQ_OF(j)->core->n_engines> 0,
+                .is_uniform = is_uniform(j, candidates),
+                .is_foreign = !job_may_run_here(j),
+                .has_workers = RQ_OF(j)->core->n_engines > 0,
                 .has_private_data = j->data_class != DATA_PUBLIC,
                 .candidates = candidates,
                 .need = job_need(j),

@@ -123,7 +123,13 @@ void job_choose_classes(struct job *j) {
 }
 
 bool job_may_run_here(const struct job *j) {
-        return engine_is_wanted(j->engine, j->request->engines, j->request->n_engines);
+        const struct core *core = RQ_OF(j)->core;
+
+        for (size_t i = 0; i < core->n_engines; i++)
+                if (strcmp(core->engines[i], j->engine) == 0)
+                        return engine_is_wanted(j->engine, j->request->engines,
+                                                j->request->n_engines);
+        return false;
 }
 
 void job_take_classes(struct job *j, const struct descriptor *d) {

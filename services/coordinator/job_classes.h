@@ -21,6 +21,18 @@ size_t job_list_classes(const struct job *j, char **ret);         /* as protobuf
 /* "engine sqlite/3.40.1/…; 3 known hosts left out: another class"; returns ret. */
 const char *job_say_classes(const struct job *j, char ret[DETAIL_MAX]);
 
+/* job_describe.c */
+bool describe_is_possible(const struct job *j); /* its statement may be shown */
+void describe_begin(struct job *j, nsec_t now); /* begins JOB_DESCRIBING, waits, or fails it */
+void job_describing_step(struct job *j, nsec_t now);
+void describe_done(struct job *j);
+/* Streams, as their namesakes of role.h. False: not one of these. */
+bool describe_opened(struct requester *rq, uint64_t stream, const struct stream_remote *remote,
+                     uint32_t window, nsec_t now);
+bool describe_data(struct requester *rq, uint64_t stream, struct bytes data, nsec_t now);
+bool describe_window(struct requester *rq, uint64_t stream, uint32_t units);
+bool describe_closed(struct requester *rq, uint64_t stream, bool is_reset, nsec_t now);
+
 /* roomier.c */
 bool roomier_is_wanted(const struct job *j); /* a host ran out of memory */
 /* Bids of hosts with no more memory than a quorum ran out with are of no use. */

@@ -34,7 +34,7 @@ static bool keeps_private(const struct planner_facts *f) {
 }
 static bool has_nobody_local(const struct planner_facts *f) {
         return f->candidates == 0 && f->prefer == PREFER_AUTO && !f->names_hosts &&
-               (!f->is_uniform || may_be_local(f));
+               !f->is_foreign && (!f->is_uniform || may_be_local(f));
 }
 static bool has_none_named(const struct planner_facts *f) {
         return f->candidates == 0 && f->names_hosts;

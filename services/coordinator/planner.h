@@ -20,6 +20,7 @@ struct planner_facts {
         bool is_unportable;   /* asked to be compared among engines, which may differ in it */
         bool is_uniform;      /* engines are to agree, and one alone is known or asked for */
         bool has_workers;
+        bool is_foreign;           /* no worker of ours has the engine */
         bool has_private_data;     /* internal or sensitive: nobody else may see it */
         unsigned candidates, need; /* hosts known; fewest that can give an answer */
         uint64_t estimate_us, local_below_us;

@@ -271,7 +271,8 @@ static void on_opened(void *role, uint64_t stream, const struct stream_remote *r
         struct requester *rq = role;
         struct replica *r = stream_of(rq, stream);
 
-        if (verdicts_opened(rq->verdicts, stream, remote, window, now))
+        if (verdicts_opened(rq->verdicts, stream, remote, window, now) ||
+            describe_opened(rq, stream, remote, window, now))
                 return;
         if (!r) {
                 actions_add(rq->core->actions, ACTION_RESET, stream);
@@ -286,7 +287,7 @@ static void on_data(void *role, uint64_t stream, struct bytes data, nsec_t now) 
         struct requester *rq = role;
         struct replica *r = stream_of(rq, stream);
 
-        if (verdicts_data(rq->verdicts, stream, now))
+        if (verdicts_data(rq->verdicts, stream, now) || describe_data(rq, stream, data, now))
                 return;
         if (!r) {
                 actions_add(rq->core->actions, ACTION_RESET, stream);
@@ -301,7 +302,7 @@ static void on_window(void *role, uint64_t stream, uint32_t units, nsec_t now) {
         struct replica *r = stream_of(rq, stream);
 
         verdicts_window(rq->verdicts, stream, units);
-        if (!r)
+        if (describe_window(rq, stream, units) || !r)
                 return;
         lane_window(&r->lane, units);
         if (r->is_finishing && lane_queued(&r->lane) == 0)
@@ -314,7 +315,7 @@ static void on_finished(void *role, uint64_t stream, nsec_t now) {
         struct replica *r = stream_of(rq, stream);
 
         verdicts_finished(rq->verdicts, stream, now);
-        if (!r)
+        if (describe_closed(rq, stream, false, now) || !r)
                 return;
         replica_stream_lost(r, now);
         job_step(r->job, now);
@@ -325,7 +326,7 @@ static void on_closed(void *role, uint64_t stream, uint32_t code, nsec_t now) {
         struct replica *r = stream_of(rq, stream);
 
         verdicts_closed(rq->verdicts, stream, now);
-        if (!r)
+        if (describe_closed(rq, stream, true, now) || !r)
                 return;
         r->lane.is_ended = true; /* nothing to reset any more */
         replica_stream_lost(r, now);

@@ -344,6 +344,7 @@ static const struct metric gauges[] = {
 
 static const struct metric host_metrics[] = {
         HOST(offers, "offers of requesters"),
+        HOST(describes, "statements that requesters asked to have read"),
         HOST(bids, "offers answered with a bid"),
         HOST(refusals, "offers refused"),
         HOST(dispatches, "jobs dispatched to this host"),

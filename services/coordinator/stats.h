@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 struct host_counters {
-        uint64_t offers, bids, refusals, dispatches, mismatches, stale, runs, commits, failures,
-                repeated, cancelled, expired, malformed, quota;
+        uint64_t offers, describes, bids, refusals, dispatches, mismatches, stale, runs, commits,
+                failures, repeated, cancelled, expired, malformed, quota;
         /* Refused because the requester, or its subnet, has its share. */
         uint64_t shared_streams, shared_runs, shared_commits;
         uint64_t records_dropped, records_expired;

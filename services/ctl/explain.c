@@ -22,6 +22,8 @@ static const struct option options[] = {
                    "equal answers of two engines"),
         ASK_OPTION(OPTION_CHOICE, 0, "class", data_class, "public|internal|sensitive",
                    "who may see the data"),
+        ASK_OPTION(OPTION_FLAG, 0, "remote", remote, NULL,
+                   "let hosts read it, not this node; public data only"),
         ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL, "take the SQL exactly as given"),
         {},
 };

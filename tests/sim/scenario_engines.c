@@ -20,6 +20,7 @@ struct grid {
         bool diverse, lies_first;
         unsigned quorum, replicas;
         unsigned engines_least, engines_most; /* among the hosts counted */
+        const char *engine;                   /* asked for */
         bool delivers, never_verified;
         bool not_first; /* the first engine of whoever asks answers nothing */
 };
@@ -70,6 +71,7 @@ static void prepare(struct sim *s) {
         make_liars(s, A1, grid->alpha_liars);
         (void) snprintf(s->client.comparison, sizeof(s->client.comparison), "%s", grid->comparison);
         s->client.engine_diverse = grid->diverse;
+        s->client.engine = grid->engine;
 }
 
 #define PLAIN    "rows=12 ordered=0 mixed=0 wide=8 float=0 portable=0 differ=0"
@@ -98,6 +100,45 @@ static const struct grid grids[] = {
           .engines_most = 1,
           .delivers = true,
           .not_first = true },
+        { .name = "hosts read what we cannot",
+          .shape = PLAIN,
+          .comparison = "",
+          .own = A1,
+          .hosts = { A1, A1, B, B, B, B },
+          .engine = "beta",
+          .engines_least = 1,
+          .engines_most = 1,
+          .delivers = true,
+          .not_first = true },
+        { .name = "and one of them reads something else",
+          .shape = PLAIN,
+          .comparison = "",
+          .own = A1,
+          .hosts = { A1, A1, B, B, B, B, B },
+          .engine = "beta",
+          .beta_liars = 1,
+          .lie = SIM_COLLUDES,
+          .engines_least = 1,
+          .engines_most = 1,
+          .delivers = true,
+          .not_first = true },
+        { .name = "each of four of six something else",
+          .shape = PLAIN,
+          .comparison = "",
+          .own = A1,
+          .hosts = { B, B, B, B, B, B },
+          .engine = "beta",
+          .beta_liars = 4,
+          .lie = SIM_LIES_ALONE,
+          .engines_least = 1,
+          .engines_most = 1 },
+        { .name = "one host could read it: too few",
+          .shape = PLAIN,
+          .comparison = "",
+          .own = A1,
+          .hosts = { A1, A1, A1, B },
+          .engine = "beta",
+          .never_verified = true },
         { .name = "builds of one engine agree",
           .shape = PLAIN,
           .comparison = "",

@@ -149,12 +149,16 @@ static void report_analysis(struct sim_node *n, uint64_t id, const struct sim_ru
         Worker__Report r = WORKER__REPORT__INIT;
         Worker__Analysis a = WORKER__ANALYSIS__INIT;
         struct schema *schema = make_schema();
+        char lie[160];
 
         a.class_name = (char *) (run->query.is_float  ? "FLOAT"
                                  : run->query.ordered ? "ORDERED"
                                                       : "EXACT");
         a.portable = run->query.portable;
-        a.rewrite = (char *) sql;
+        (void) snprintf(lie, sizeof(lie), "q%u%s",
+                        run->query.number + 1 + (n->lie == SIM_LIES_ALONE) * n->index,
+                        strchr(sql, ' '));
+        a.rewrite = n->lie ? lie : (char *) sql; /* another question in place of the one asked */
         a.schema = (ProtobufCBinaryData){ schema->encoded.len, (uint8_t *) schema->encoded.data };
         a.ordered = run->query.ordered;
         a.engine = run->engine;

@@ -67,7 +67,9 @@ def own_sql(tap):
 
 def refuses(tap):
     a = grid.ask(SQL, "--engine", "fortran")
-    tap.check(a.code == 2 and "fortran" in str(a), "an engine nobody here has: exit 2, its name, a remedy", a)
+    tap.check(a.code == 5 and not a.state and "read it" in str(a), "an engine nobody has: hosts were asked in vain", a)
+    a = grid.ask(SQL, "--engine", "fortran", "--class", "internal")
+    tap.check(a.code == 2 and "fortran" in str(a), "and none is asked about what is not public: exit 2, its name", a)
     a = grid.ask(SQL, "--engine-diverse", "--verify", "fast")
     tap.check(a.code == 2 and "engine-diverse" in str(a), "fast asks one host: no two engines", a)
     a = grid.ask(SQL, "--engine-diverse", "--comparison", "class")
@@ -80,8 +82,31 @@ def explains(tap):
     lines = grid.ctl_json(1, "explain", "--prefer", "remote", SQL)
     e = lines and lines[0]
     tap.check(e and e["engine"] in grid.status(1)["engines"], "explain names the class that analysed", lines)
-    tap.equal(e and (e["usable"], e["unusable"]), (grid.n - 1, 0), "and how many hosts have one of the admitted")
+    tap.check(e and e["usable"] + e["unusable"] == grid.n - 1, "and how many hosts have one of the admitted", e)
     tap.check(e and "engine" in e["reason"], "the reason names it too", e)
+
+
+def explains_elsewhere(tap):
+    """--remote: two hosts at least say what it is, and they say what this node would."""
+    here = grid.ctl_json(1, "explain", "--prefer", "remote", "SELECT 1.5 AS n")
+    there = grid.ctl_json(1, "explain", "--prefer", "remote", "--remote", "SELECT 1.5 AS n")
+    keys = ("class", "ordered", "portable", "comparison", "rewrite", "reasons")
+    tap.check(here and there and all(here[0][k] == there[0][k] for k in keys), "explain --remote says the same", here, there)
+    code, _, err = grid.ctl(1, "explain", "--prefer", "remote", "--remote", "--class", "internal", SQL)
+    tap.check(code == 2 and "public" in err, "not of data that are not public: exit 2", err)
+
+
+def only_there(tap):
+    """Node 3 has SQLite alone: hosts read DuckDB's SQL for it, run it, and agree."""
+    if not has_duckdb(tap):
+        return
+    tap.equal(names(grid.status(3)), ["sqlite"], "node 3 has no DuckDB")
+    a = g.Query(grid, 3, "SELECT list_sum([1, 2, 3])::INTEGER AS n", ["--engine", "duckdb"]).wait()
+    tap.equal((a.state, a.rows, counted(a)), ("VERIFIED", [(6,)], {"duckdb"}), "a node without DuckDB asks it of those that have it")
+    a = g.Query(grid, 3, "SELECT FROM nothing WHERE", ["--engine", "duckdb"]).wait()
+    tap.check(a.code == 5 and a.error == "SQL_ERROR", "and hears what is wrong with its SQL", a)
+    a = g.Query(grid, 3, SQL, ["--engine", "duckdb", "--prefer", "local"]).wait()
+    tap.check(a.code == 2 and "duckdb" in str(a), "--prefer local: it cannot, exit 2", a)
 
 
 def runs_nothing(tap):
@@ -92,7 +117,7 @@ def runs_nothing(tap):
     tap.check(a.code == 2 and "remote-only" in str(a), "--prefer local is refused, with the key to change", a)
 
 
-with g.Grid(4, config={2: "\n[query]\nremote-only = yes\n"}) as grid:
+with g.Grid(5, config={2: "\n[query]\nremote-only = yes\n", 3: "\n[worker]\nduckdb = none\n"}) as grid:
     tap = Tap()
-    code = tap.run([asks_one, two_agree, own_sql, refuses, explains, runs_nothing])
+    code = tap.run([asks_one, two_agree, own_sql, refuses, explains, explains_elsewhere, only_there, runs_nothing])
 sys.exit(code)

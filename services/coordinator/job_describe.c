@@ -1,0 +1,416 @@
+/* A query that none of our engines can read, or that its asker wants read elsewhere: hosts say
+ * what it is. What they say decides which statement is dispatched, so as many independent
+ * ones as make a quorum must say the same. Only of public data: it is shown to them. */
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/wire/unpack.h"
+#include "services/coordinator/requester_core.h"
+
+#define DESCRIBERS_MAX 8
+#define DESCRIBE_WAIT  (10 * NSEC_PER_SEC)
+#define FRAME_MAX      (2u << 20)
+
+static const struct unpack_limits description_limits = {
+        .depth = 4, .fields = 4096, .unknown = 16, .memory = 4u << 20
+};
+
+struct describer {
+        struct describing *of;
+        struct handle stream;
+        struct lane lane;
+        bool has_lane, is_over;
+        struct candidate candidate;
+        char group[VOTER_GROUP_SIZE];
+        struct buffer said; /* a packed description, charged to the requester */
+        struct hash_value digest;
+        uint32_t refusal;
+        char detail[DETAIL_MAX];
+};
+
+struct describing {
+        struct job *job;
+        struct describer list[DESCRIBERS_MAX];
+        unsigned n;
+        nsec_t until;
+};
+
+/* ---- Life ---- */
+
+static void drop_lane(struct describer *d) {
+        if (!d->has_lane)
+                return;
+        lane_reset(&d->lane);
+        lane_done(&d->lane);
+        d->has_lane = false;
+        handle_close(RQ_OF(d->of->job), &d->stream);
+}
+
+static void end(struct describer *d) {
+        d->is_over = true;
+        drop_lane(d);
+}
+
+void describe_done(struct job *j) {
+        struct describing *g = j->describing;
+
+        if (!g)
+                return;
+        for (unsigned i = 0; i < g->n; i++) {
+                end(&g->list[i]);
+                budget_give(&RQ_OF(j)->held, g->list[i].said.len);
+                buffer_done(&g->list[i].said);
+        }
+        free(g);
+        j->describing = NULL;
+}
+
+static bool reads_all(const struct job *j, const char *engine) {
+        for (size_t i = 0; i < j->n_inputs; i++)
+                if (!engine_reads(engine, j->inputs[i].format))
+                        return false;
+        return engine_is_wanted(engine, j->request->engines, j->request->n_engines);
+}
+
+static bool may_read(const struct job *j, const struct candidate *c) {
+        for (size_t i = 0; i < c->claims.n_engines; i++)
+                if (reads_all(j, c->claims.engines[i]))
+                        return true;
+        return c->claims.n_engines == 0;
+}
+
+static void ask(struct describing *g, const struct candidate *c) {
+        struct describer *d = &g->list[g->n++];
+        struct requester *rq = RQ_OF(g->job);
+        struct action *a;
+
+        d->of = g;
+        d->candidate = *c;
+        buffer_init(&d->said, FRAME_MAX);
+        lane_init(&d->lane, rq->core->actions, handle_open(rq, &d->stream, HANDLE_DESCRIBE), 0,
+                  FRAME_MAX, &rq->held);
+        d->has_lane = true;
+        a = actions_add(rq->core->actions, ACTION_OPEN, d->stream.id);
+        a->peer = c->peer;
+        a->n_addresses = c->n_addresses;
+        a->addresses = xmemdup(c->addresses, a->n_addresses * sizeof(c->addresses[0]));
+}
+
+static unsigned ask_some(struct describing *g) {
+        const struct candidate *list[CANDIDATES_MAX];
+        struct job *j = g->job;
+        size_t n = job_candidates(j, list), k = 0;
+
+        for (size_t i = 0; i < n; i++)
+                if (may_read(j, list[i]))
+                        list[k++] = list[i];
+        while (k > 0 && g->n < DESCRIBERS_MAX && g->n < job_need(j) + SET_OF(j)->offer_extra) {
+                size_t i = rng_below(&RQ_OF(j)->rng, k);
+
+                ask(g, list[i]);
+                list[i] = list[--k];
+        }
+        return g->n;
+}
+
+bool describe_is_possible(const struct job *j) {
+        return j->data_class == DATA_PUBLIC && job_prefer(j) != PREFER_LOCAL;
+}
+
+void describe_begin(struct job *j, nsec_t now) {
+        struct describing *g = xnew(struct describing);
+        char detail[DETAIL_MAX];
+
+        g->job = j;
+        g->until = nsec_add(now, DESCRIBE_WAIT);
+        j->describing = g;
+        if (ask_some(g) > 0) {
+                j->stage = JOB_DESCRIBING;
+                return;
+        }
+        describe_done(j);
+        if (!job_due(j, nsec_add(RQ_OF(j)->started, CANDIDATES_WAIT), now))
+                return; /* hosts become known one by one */
+        (void) snprintf(detail, sizeof(detail), "why=no host is known that could read it (%.40s)",
+                        j->request->n_engines ? j->request->engines[0] : "any engine");
+        job_fail(j, OUTCOME_NO_CANDIDATES, detail, now);
+}
+
+/* ---- What is asked ---- */
+
+static void send_describe(struct describer *d, nsec_t now) {
+        struct job *j = d->of->job;
+        CLEANUP(freep) Grid__Table *tables = xnew_n(Grid__Table, j->n_inputs + 1);
+        CLEANUP(freep) Grid__Table **list = xnew_n(Grid__Table *, j->n_inputs + 1);
+        Grid__Describe out = GRID__DESCRIBE__INIT;
+        Grid__JobMessage m;
+
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                grid__table__init(&tables[i]);
+                tables[i].name = j->inputs[i].name;
+                tables[i].format = j->inputs[i].format;
+                tables[i].schema = binary(buffer_bytes(&j->inputs[i].schema));
+                tables[i].options = binary(buffer_bytes(&j->inputs[i].options));
+                list[i] = &tables[i];
+        }
+        out.sql = j->request->sql;
+        out.n_parameters = j->request->n_parameters;
+        out.parameters = j->request->parameters;
+        out.network = j->request->network[0] ? j->request->network : SET_OF(j)->network;
+        out.data_class = (char *) data_class_name(j->data_class);
+        out.n_engines = j->request->n_engines;
+        out.engines = j->request->engines;
+        out.no_rewrite = j->request->no_rewrite;
+        out.time_us = j->time_us;
+        out.n_tables = j->n_inputs;
+        out.tables = list;
+        job_message_init(&m, GRID__JOB_MESSAGE__BODY_DESCRIBE);
+        m.describe = &out;
+        if (lane_send(&d->lane, &m))
+                end(d);
+}
+
+/* ---- What is said ---- */
+
+/* All that goes on from here, but for words and the build. */
+static struct hash_value digest_of(const Grid__Description *m) {
+        const struct bytes engine = engine_name(m->engine);
+        const uint8_t flags[2] = { (uint8_t) (m->ordered != 0), (uint8_t) (m->portable != 0) };
+        uint8_t problem[8] = {};
+        struct hash h;
+        struct bytes parts[] = {
+                BYTES(m->schema.data, m->schema.len),
+                BYTES_STR(m->class_name),
+                BYTES_STR(m->rewrite),
+                engine,
+                BYTES_OF(flags),
+                BYTES_OF(problem),
+                m->problem ? BYTES_STR(m->problem->detail) : BYTES_NONE,
+        };
+
+        if (m->problem) {
+                store_be32(problem, m->problem->code);
+                store_be32(problem + 4, (uint32_t) m->problem->position);
+        }
+        hash_begin(&h, "quorate.descr.1");
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                uint8_t len[4];
+
+                store_be32(len, (uint32_t) parts[i].len);
+                hash_update(&h, len, sizeof(len));
+                hash_update_bytes(&h, parts[i]);
+        }
+        return hash_end(&h);
+}
+
+static bool is_sound(const struct job *j, const Grid__Description *m) {
+        static const char *const classes[] = { "EXACT", "ORDERED", "FLOAT", "REFUSED" };
+        bool is_class = false;
+
+        if (m->problem)
+                return outcome_name(m->problem->code);
+        for (size_t i = 0; i < ELEMENTSOF(classes); i++)
+                is_class |= strcmp(m->class_name, classes[i]) == 0;
+        return is_class && strlen(m->engine) < ENGINE_TEXT_SIZE && reads_all(j, m->engine) &&
+               utf8_is_valid(BYTES_STR(m->rewrite)) &&
+               (!j->request->no_rewrite || !m->rewrite[0] ||
+                strcmp(m->rewrite, j->request->sql) == 0);
+}
+
+static void take_description(struct describer *d, const Grid__Description *m) {
+        struct requester *rq = RQ_OF(d->of->job);
+
+        if (!is_sound(d->of->job, m))
+                return;
+        wire_pack(&d->said, &m->base);
+        if (d->said.failed || budget_take(&rq->held, d->said.len)) {
+                buffer_clear(&d->said);
+                return;
+        }
+        d->digest = digest_of(m);
+}
+
+static void take_refusal(struct describer *d, const Grid__Refusal *m) {
+        if (!m->problem || !outcome_name(m->problem->code))
+                return;
+        d->refusal = m->problem->code;
+        text_escape(BYTES_STR(m->problem->detail), d->detail, sizeof(d->detail));
+}
+
+/* The first word is the last. */
+static bool on_message(void *userdata, const Grid__JobMessage *m) {
+        struct describer *d = userdata;
+
+        if (m->body_case == GRID__JOB_MESSAGE__BODY_DESCRIPTION)
+                take_description(d, m->description);
+        else if (m->body_case == GRID__JOB_MESSAGE__BODY_REFUSAL)
+                take_refusal(d, m->refusal);
+        d->is_over = true;
+        return false;
+}
+
+/* ---- Streams of this kind ---- */
+
+static struct describer *describer_of(struct requester *rq, uint64_t stream) {
+        struct handle *h = map_get_u64(rq->handles, stream);
+
+        return h && h->kind == HANDLE_DESCRIBE ? container_of(h, struct describer, stream) : NULL;
+}
+
+bool describe_opened(struct requester *rq, uint64_t stream, const struct stream_remote *remote,
+                     uint32_t window, nsec_t now) {
+        struct describer *d = describer_of(rq, stream);
+        struct voter voter;
+
+        if (!d)
+                return false;
+        voter_of(&d->candidate, remote, SET_OF(d->of->job)->independence, &voter);
+        (void) snprintf(d->group, sizeof(d->group), "%s", voter.group);
+        lane_window(&d->lane, window);
+        if (peer_id_equal(&remote->peer, &d->candidate.peer))
+                send_describe(d, now);
+        else
+                end(d);
+        job_step(d->of->job, now);
+        return true;
+}
+
+bool describe_data(struct requester *rq, uint64_t stream, struct bytes data, nsec_t now) {
+        struct describer *d = describer_of(rq, stream);
+
+        if (!d)
+                return false;
+        if (lane_feed(&d->lane, data, on_message, d) != LANE_OK || d->is_over)
+                end(d);
+        job_step(d->of->job, now);
+        return true;
+}
+
+bool describe_window(struct requester *rq, uint64_t stream, uint32_t units) {
+        struct describer *d = describer_of(rq, stream);
+
+        if (d)
+                lane_window(&d->lane, units);
+        return d;
+}
+
+bool describe_closed(struct requester *rq, uint64_t stream, bool is_reset, nsec_t now) {
+        struct describer *d = describer_of(rq, stream);
+
+        if (!d)
+                return false;
+        d->lane.is_ended = d->lane.is_ended || is_reset;
+        end(d);
+        job_step(d->of->job, now);
+        return true;
+}
+
+/* ---- Deciding ---- */
+
+static bool is_alike(const struct describer *a, const struct describer *b) {
+        return a->said.len > 0 && b->said.len > 0 && hash_equal(&a->digest, &b->digest);
+}
+
+/* Independent hosts that say what `d` says; each group once. */
+static unsigned count_alike(const struct describing *g, const struct describer *d) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < g->n; i++) {
+                unsigned k = 0;
+
+                if (!is_alike(&g->list[i], d))
+                        continue;
+                while (k < i && !(is_alike(&g->list[k], d) &&
+                                  strcmp(g->list[k].group, g->list[i].group) == 0))
+                        k++;
+                n += k == i;
+        }
+        return n;
+}
+
+static void accept_problem(struct job *j, const Types__Problem *p, nsec_t now) {
+        char detail[DETAIL_MAX];
+
+        text_escape(BYTES_STR(p->detail), detail, sizeof(detail));
+        text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
+        j->position = p->position;
+        job_fail(j, p->code, detail, now);
+}
+
+/* From here on it is as if a worker of ours had said it. */
+static void accept(struct job *j, const struct describer *d, nsec_t now) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        CLEANUP(freep) Worker__Finding *findings = NULL;
+        CLEANUP(freep) Worker__Finding **list = NULL;
+        Worker__Analysis a = WORKER__ANALYSIS__INIT;
+        const Grid__Description *m;
+
+        check(!wire_unpack(&grid__description__descriptor, buffer_bytes(&d->said),
+                           &description_limits, &u));
+        m = u.message;
+        describe_done(j);
+        if (m->problem) {
+                accept_problem(j, m->problem, now);
+                return;
+        }
+        findings = xnew_n(Worker__Finding, m->n_findings + 1);
+        list = xnew_n(Worker__Finding *, m->n_findings + 1);
+        for (size_t i = 0; i < m->n_findings; i++) {
+                worker__finding__init(&findings[i]);
+                findings[i].expression = m->findings[i]->expression;
+                findings[i].position = m->findings[i]->position;
+                findings[i].why = m->findings[i]->why;
+                list[i] = &findings[i];
+        }
+        a.class_name = m->class_name;
+        a.rewrite = m->rewrite;
+        a.schema = m->schema;
+        a.ordered = m->ordered;
+        a.portable = m->portable;
+        a.engine = m->engine;
+        a.findings = list;
+        a.n_findings = m->n_findings;
+        j->stage = JOB_ANALYSING;
+        job_on_analysis(j, &a, now);
+}
+
+static void give_up(struct job *j, unsigned have, nsec_t now) {
+        const struct describing *g = j->describing;
+        const struct describer *said = NULL;
+        char detail[DETAIL_MAX];
+
+        for (unsigned i = 0; i < g->n && !said; i++)
+                said = g->list[i].refusal ? &g->list[i] : NULL;
+        if (have > 0 || !said)
+                (void) snprintf(detail, sizeof(detail), "have=%u say alike what it is need=%u",
+                                have, job_need(j));
+        else
+                (void) snprintf(detail, sizeof(detail),
+                                "have=0; none that was asked could read it: %.20s %.30s need=%u",
+                                outcome_name(said->refusal), said->detail, job_need(j));
+        describe_done(j);
+        job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
+}
+
+void job_describing_step(struct job *j, nsec_t now) {
+        const struct describing *g = j->describing;
+        const struct describer *best = NULL;
+        unsigned most = 0;
+        bool is_waiting = false;
+
+        for (unsigned i = 0; g && i < g->n; i++) {
+                unsigned n = count_alike(g, &g->list[i]);
+
+                is_waiting |= !g->list[i].is_over;
+                if (n > most) {
+                        most = n;
+                        best = &g->list[i];
+                }
+        }
+        if (!g || j->stage != JOB_DESCRIBING)
+                return;
+        if (best && most >= job_need(j))
+                accept(j, best, now);
+        else if (!is_waiting || job_due(j, g->until, now))
+                give_up(j, most, now);
+}
