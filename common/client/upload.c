@@ -195,7 +195,7 @@ static void on_writable(struct channel *c, void *userdata) {
 
 /* What tables are refused for is said with its place; a database is the node's to judge later. */
 static bool is_about_file(const Types__Problem *p) {
-        return p->code == OUTCOME_REFUSED && strncmp(p->detail, "rule=", 5) == 0 && *p->text;
+        return p->code == OUTCOME_REFUSED && strncmp(p->detail, "rule=", 5) == 0;
 }
 
 static void take_problem(struct uploading *u, const Types__Problem *p) {
