@@ -119,7 +119,6 @@ int dataset_remove(struct shell *s, const struct hash_value *root, char why[DATA
 int shell_datasets_start(struct shell *s) {
         s->datasets = xnew(struct datasets);
         list_init(&s->datasets->works);
-        list_init(&s->datasets->tellings);
         return dataset_announce_start(s);
 }
 

@@ -89,7 +89,7 @@ struct datasets {
         struct bus_client *records_bus;
         struct rpc_client *records_rpc;
         bool has_records;
-        struct list tellings;
+        struct map *tellings; /* shell_dataset_announce.c */
         unsigned n_calls, n_searches;
 };
 

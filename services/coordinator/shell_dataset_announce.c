@@ -13,6 +13,7 @@
 #define CALL_TIMEOUT   (60 * NSEC_PER_SEC)
 #define AGAIN          (12 * 3600 * NSEC_PER_SEC) /* dht keeps a provider for 48 h */
 #define RETRY          (15 * NSEC_PER_SEC)
+#define MAP_SEED       0x74656c6c /* roots are hashes: nobody chooses where they fall */
 #define SEARCHES_MAX   16
 #define SEARCH_MS      5000
 #define SEARCH_TIMEOUT (7 * NSEC_PER_SEC)
@@ -28,27 +29,17 @@ static void multihash_of(const struct hash_value *root, uint8_t ret[MULTIHASH_SI
         memcpy(ret + sizeof(head), key.bytes, HASH_SIZE);
 }
 
-/* A dataset of which others are to hear something; forgotten when they know that it is gone. */
+/* A dataset of which others are to hear something; forgotten when they know that it is gone.
+ * In datasets.tellings, by its root. */
 struct telling {
-        struct list link; /* in datasets.tellings */
         struct shell *shell;
         struct hash_value root;
         nsec_t due;
         bool is_calling, is_on, has_warned;
 };
 
-static struct telling *telling_of(struct shell *s, const struct hash_value *root) {
-        LIST_FOREACH (link, &s->datasets->tellings) {
-                struct telling *t = LIST_ENTRY(link, struct telling, link);
-
-                if (hash_equal(&t->root, root))
-                        return t;
-        }
-        return NULL;
-}
-
 static void telling_free(struct telling *t) {
-        list_remove(&t->link);
+        map_remove(t->shell->datasets->tellings, hash_bytes(&t->root));
         free(t);
 }
 
@@ -126,11 +117,14 @@ static void tell(struct telling *t) {
 
 void dataset_announce_tick(struct shell *s) {
         struct datasets *d = s->datasets;
+        struct bytes key;
+        void *value;
+        size_t cursor = 0;
 
         if (!d->has_records)
                 return;
-        LIST_FOREACH_SAFE (link, &d->tellings) {
-                struct telling *t = LIST_ENTRY(link, struct telling, link);
+        while (map_next(d->tellings, &cursor, &key, &value)) {
+                struct telling *t = value;
 
                 if (d->n_calls < CALLS_MAX && !t->is_calling && shell_now(s) >= t->due)
                         tell(t);
@@ -139,7 +133,7 @@ void dataset_announce_tick(struct shell *s) {
 
 /* While a call is under way the change is told after it. */
 void dataset_announce_look(struct shell *s, const struct hash_value *root) {
-        struct telling *t = telling_of(s, root);
+        struct telling *t = map_get(s->datasets->tellings, hash_bytes(root));
         struct store_keep keep;
 
         if (!t && !store_keep_of(s->store, root, &keep))
@@ -148,7 +142,7 @@ void dataset_announce_look(struct shell *s, const struct hash_value *root) {
                 t = xnew(struct telling);
                 t->shell = s;
                 t->root = *root;
-                list_push_back(&s->datasets->tellings, &t->link);
+                map_set(s->datasets->tellings, hash_bytes(root), t);
         }
         t->due = 0;
         dataset_announce_tick(s);
@@ -218,10 +212,13 @@ bool shell_dataset_search(void *userdata, const struct hash_value *root) {
 
 static void on_up(void *userdata) {
         struct shell *s = userdata;
+        struct bytes key;
+        void *value;
+        size_t cursor = 0;
 
         s->datasets->has_records = true;
-        LIST_FOREACH (link, &s->datasets->tellings)
-                LIST_ENTRY(link, struct telling, link)->due = 0;
+        while (map_next(s->datasets->tellings, &cursor, &key, &value))
+                ((struct telling *) value)->due = 0;
         dataset_announce_tick(s);
 }
 
@@ -237,7 +234,10 @@ static bool begin_telling(void *userdata, const struct store_item *item) {
 
 int dataset_announce_start(struct shell *s) {
         struct datasets *d = s->datasets;
-        int r = bus_connect(s->ctx, "dht/records", NULL, &d->records_bus);
+        int r;
+
+        d->tellings = map_new(MAP_SEED);
+        r = bus_connect(s->ctx, "dht/records", NULL, &d->records_bus);
 
         if (r)
                 return log_fault(r, "cannot connect to dht/records below %s", s->ctx->runtime);
@@ -249,9 +249,13 @@ int dataset_announce_start(struct shell *s) {
 
 void dataset_announce_stop(struct shell *s) {
         struct datasets *d = s->datasets;
+        struct bytes key;
+        void *value;
+        size_t cursor = 0;
 
-        d->records_rpc = rpc_client_free(d->records_rpc); /* ends calls, whose tellings go */
+        d->records_rpc = rpc_client_free(d->records_rpc); /* its calls end, and touch nothing */
         d->records_bus = bus_client_free(d->records_bus);
-        LIST_FOREACH_SAFE (link, &d->tellings)
-                telling_free(LIST_ENTRY(link, struct telling, link));
+        while (d->tellings && map_next(d->tellings, &cursor, &key, &value))
+                free(value);
+        d->tellings = map_free(d->tellings);
 }

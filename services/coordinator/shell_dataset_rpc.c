@@ -119,8 +119,13 @@ static void reply_info(struct shell *s, struct call *call, const struct hash_val
 
 /* ---- The list ---- */
 
+struct listed {
+        struct store_item item;
+        size_t order; /* of use: least recently first */
+};
+
 struct listing {
-        struct store_item *items;
+        struct listed *items;
         size_t n, capacity;
 };
 
@@ -131,22 +136,22 @@ static bool add_item(void *userdata, const struct store_item *item) {
                 l->capacity = l->capacity ? 2 * l->capacity : 64;
                 l->items = xrealloc(l->items, l->capacity * sizeof(*l->items));
         }
-        l->items[l->n] = *item;
-        l->items[l->n].pins = (unsigned) l->n; /* for the order of use: filled in again below */
+        l->items[l->n] = (struct listed){ *item, l->n };
         l->n++;
         return true;
 }
 
-/* Pinned ones first, the latest first; then used last first. `pins` has the order of use. */
+/* Pinned ones first, the latest first; then used last first. */
 static int compare_items(const void *a, const void *b) {
-        const struct store_item *x = a, *y = b;
-        bool x_kept = x->keep.flags & STORE_KEEP_PINNED, y_kept = y->keep.flags & STORE_KEEP_PINNED;
+        const struct listed *x = a, *y = b;
+        bool x_kept = x->item.keep.flags & STORE_KEEP_PINNED;
+        bool y_kept = y->item.keep.flags & STORE_KEEP_PINNED;
 
         if (x_kept != y_kept)
                 return x_kept ? -1 : 1;
-        if (x_kept && x->keep.time_us != y->keep.time_us)
-                return x->keep.time_us > y->keep.time_us ? -1 : 1;
-        return x->pins > y->pins ? -1 : x->pins < y->pins;
+        if (x_kept && x->item.keep.time_us != y->item.keep.time_us)
+                return x->item.keep.time_us > y->item.keep.time_us ? -1 : 1;
+        return x->order > y->order ? -1 : x->order < y->order;
 }
 
 DATASET_RPC(list, Coordinator__DatasetListRequest, Coordinator__DatasetListReply) {
@@ -164,11 +169,8 @@ DATASET_RPC(list, Coordinator__DatasetListRequest, Coordinator__DatasetListReply
         out.more = l.n - out.n_datasets;
         out.datasets = call_alloc(call, (out.n_datasets + 1) * sizeof(*out.datasets));
         for (size_t i = 0; i < out.n_datasets; i++) {
-                struct store_item item;
-
-                (void) find_item(s, &l.items[i].root, &item);
                 out.datasets[i] = call_alloc(call, sizeof(**out.datasets));
-                fill_info(s, call, &item, out.datasets[i]);
+                fill_info(s, call, &l.items[i].item, out.datasets[i]);
         }
         out.used = store_used(s->store);
         out.quota = store_quota(s->store);

@@ -237,13 +237,15 @@ int dataset_verify(struct shell *s, const struct hash_value *root, struct datase
 
 struct dataset_work *dataset_work_of(struct shell *s, uint64_t id) {
         struct dataset_work *w = find(s, id);
+        struct data_progress now;
 
         if (!w || w->state != WORK_RUNNING)
                 return w;
+        /* A fetch that has ended, and of which that is told next, has left its last word. */
         if (w->verify)
                 store_verify_count(w->verify, &w->count);
-        else
-                (void) shell_data_progress(s->data, &w->root, &w->progress);
+        else if (shell_data_progress(s->data, &w->root, &now))
+                w->progress = now;
         return w;
 }
 

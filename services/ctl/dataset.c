@@ -165,20 +165,8 @@ static int dataset_pin(const struct command_context *ctx) {
         return code ? code : done(ctx, u.message, "pinned");
 }
 
-static int dataset_unpin(const struct command_context *ctx) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Coordinator__DatasetRef ref;
-        uint8_t root[HASH_SIZE];
-        int code = take_ref(ctx, root, &ref);
-
-        if (code == EXIT_OK)
-                code = ctl_call(ctx, &dataset_admin, "DatasetUnpin", &ref, &u);
-        return code ? code
-                    : done(ctx, u.message,
-                           "no longer pinned nor announced; the cache may drop it:");
-}
-
-static int dataset_rm(const struct command_context *ctx) {
+/* Where others knew it by a name of ours that name goes too: it would lead nowhere. */
+static int drop(const struct command_context *ctx, const char *method, const char *said) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Coordinator__DatasetInfo *d;
         Coordinator__DatasetRef ref;
@@ -186,13 +174,21 @@ static int dataset_rm(const struct command_context *ctx) {
         int code = take_ref(ctx, root, &ref);
 
         if (code == EXIT_OK)
-                code = ctl_call(ctx, &dataset_admin, "DatasetRemove", &ref, &u);
+                code = ctl_call(ctx, &dataset_admin, method, &ref, &u);
         if (code)
                 return code;
         d = u.message;
         if (*d->name && d->is_public)
                 dataset_unpoint(ctx, d->name, root);
-        return done(ctx, d, "removed");
+        return done(ctx, d, said);
+}
+
+static int dataset_unpin(const struct command_context *ctx) {
+        return drop(ctx, "DatasetUnpin", "no longer pinned nor announced; the cache may drop it:");
+}
+
+static int dataset_rm(const struct command_context *ctx) {
+        return drop(ctx, "DatasetRemove", "removed");
 }
 
 static const struct {

@@ -112,6 +112,21 @@ def check_queries(tap, grid, root):
     tap.check(code == 5 and "no dataset is called that here" in err, "a name that is none", code, err)
 
 
+def check_table(tap, grid):
+    """A CSV file: its schema is in the manifest, so hosts that know the root alone read it the same."""
+    path = grid.dir / "prices.csv"
+    path.write_text("id,name,price\n1,ab,1.50\n2,cd,2.25\n3,ef,10.00\n")
+    code, d, err = dataset(grid, 4, "publish", str(path), "--public", "--name", "prices")
+    tap.check(code == 0 and d["format"] == "csv", "a CSV file is published", code, d, err)
+    shown = dataset(grid, 4, "show", "prices")[1]
+    tap.check(len(shown["schema"]) > 0 and len(shown["options"]) > 0, "its schema and options are in the manifest", shown)
+    answer = g.wait_until("it is found", lambda: (a := grid.ask("SELECT count(*), max(name) FROM p", "--data", f"p={d['root']}", node=6)).code == 0
+                          and a, 30, 0.5)
+    tap.check(answer.state == "VERIFIED" and answer.rows == [(3, "ef")], "asked by its root alone: VERIFIED", answer)
+    tap.check("/prices" in grid.ctl(4, "record", "list")[1], "its name is a record of the node", grid.ctl(4, "record", "list"))
+    tap.check(dataset(grid, 4, "rm", "prices")[0] == 0 and "/prices" not in grid.ctl(4, "record", "list")[1], "rm withdraws the name")
+
+
 def check_hosts_search(tap, grid):
     """Hosts fetch from who the DHT names, not only from who sent them the job."""
     path = make_db(grid.dir / "spread.db", 24 * MIB)
@@ -376,6 +391,7 @@ def test_datasets(tap):
         root = check_publish(tap, grid)
         check_find(tap, grid, root)
         check_queries(tap, grid, root)
+        check_table(tap, grid)
         check_hosts_search(tap, grid)
         check_missing(tap, grid)
         check_internal(tap, grid)
