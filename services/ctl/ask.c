@@ -302,6 +302,14 @@ void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool
         json_member_u64(f, "exit", (uint64_t) e->exit_code, first);
 }
 
+/* "sqlite/3.40.1": the exact build stands in the JSON. */
+static int engine_len(const char *engine) {
+        const char *slash = strchr(engine, '/');
+
+        return (int) (slash ? (size_t) (slash - engine) + 1 + strcspn(slash + 1, "/")
+                            : strlen(engine));
+}
+
 static void hosts_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e) {
         for (size_t i = 0; i < e->n_hosts; i++) {
                 const struct quorate_host *h = &e->hosts[i];
@@ -309,10 +317,10 @@ static void hosts_text(const struct command_context *ctx, FILE *f, const struct 
 
                 for (int b = 0; h->has_answer && b < 8; b++)
                         snprintf(answer + 2 * b, 3, "%02x", h->answer[b]);
-                fprintf(f, "  %-52s  %-16s  %s%-12s%s %8.1f ms  %-9s%s%s\n", h->peer, answer,
-                        colour_begin(ctx, f, h->verdict), h->verdict,
+                fprintf(f, "  %-52s  %-16s  %s%-12s%s %8.1f ms  %-9s %-14.*s%s%s\n", h->peer,
+                        answer, colour_begin(ctx, f, h->verdict), h->verdict,
                         colour_end(ctx, f, h->verdict), (double) h->elapsed_us / 1000, h->origin,
-                        *h->problem ? "  " : "", h->problem);
+                        engine_len(h->engine), h->engine, *h->problem ? "  " : "", h->problem);
         }
 }
 
