@@ -7,8 +7,6 @@
 
 /* Questions on /quorate/peers/1 and lookups, on behalf of draws and crawls. */
 
-#define DRAW_ASKS 4 /* times those of a crawl */
-
 static const struct unpack_limits reply_limits = {
         .depth = 3,
         .fields = 4096,
@@ -81,7 +79,7 @@ void ask_forget_call(struct gossip *g, struct call *call) {
 
 static struct ask *ask_new(struct gossip *g, struct call *call, nsec_t now) {
         /* A draw has no time to ask one after the other. */
-        unsigned max = g->config.asks_max * (call->kind == CALL_DRAW ? DRAW_ASKS : 1);
+        unsigned max = call->kind == CALL_DRAW ? DRAW_ASKS : g->config.asks_max;
         struct ask *a;
 
         if (call->n_asks >= max || map_count(g->asks) >= ASKED_MAX)

@@ -43,6 +43,9 @@ struct call {
 
 /* ---- ask.c ---- */
 
+#define DRAW_AHEAD 40               /* shards that a draw asks at once */
+#define DRAW_ASKS  (2 * DRAW_AHEAD) /* each may be late and get a companion */
+
 /* Returns the question under way, or NULL when the call has too many. */
 struct ask *ask_peer(struct gossip *g, struct call *call, const struct gossip_contact *to,
                      const Peers__Request *request, ask_fn fn, nsec_t now);

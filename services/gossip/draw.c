@@ -13,8 +13,7 @@
  * and whoever answers names some of other shards; a look-up, which takes seconds, is the last. */
 
 #define TIMEOUT_DEFAULT NSEC_PER_SEC
-#define AHEAD           40 /* shards being asked at once */
-#define LOOKUPS_MAX     4  /* by asking others */
+#define LOOKUPS_MAX     4 /* by asking others */
 #define VISITS_MAX      512
 #define SPLITS_MAX      2
 #define ANSWERS_FEW     4
@@ -434,7 +433,7 @@ static unsigned visits_wanted(const struct gossip *g, const struct draw *d) {
                 want = shard_visits(d->bits, g->nodes, d->expected, missing);
         else
                 want = 1.5 * missing / (each > 0.1 ? each : 0.1);
-        return want < AHEAD ? (unsigned) want + 1 : AHEAD;
+        return want < DRAW_AHEAD ? (unsigned) want + 1 : DRAW_AHEAD;
 }
 
 /* Somebody whom a member named: asked at once if nobody of his shard was, and somebody is needed.

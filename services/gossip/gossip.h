@@ -30,7 +30,7 @@ struct gossip_config {
         nsec_t offer_interval;    /* an unchanged offer again: 15 s */
         nsec_t presence_interval; /* without an offer: 30 s */
         size_t offers_max;        /* records kept: 8,192 */
-        unsigned asks_max;        /* draws and crawls: questions at once, each: 16 */
+        unsigned asks_max;        /* a crawl or a spread: questions at once: 16 */
         nsec_t ask_timeout;       /* 2 s */
         unsigned served_burst, served_per_second; /* questions of one peer: 16, 4 */
         bool is_private;                          /* others' private addresses may be dialled */
