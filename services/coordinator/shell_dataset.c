@@ -148,5 +148,6 @@ void shell_datasets_tick(struct shell *s) {
         s->gauges.cache_bytes = store_used(s->store);
         s->gauges.data_fetched = stats.fetched_bytes;
         s->gauges.data_served = stats.served_bytes;
+        dataset_heal_tick(s);
         dataset_announce_tick(s);
 }

@@ -67,6 +67,8 @@ struct dataset_work *dataset_work_of(struct shell *s,
 /* The one that is under way for this dataset; NULL: none. */
 struct dataset_work *dataset_work_on(struct shell *s, const struct hash_value *root);
 void dataset_work_cancel(struct shell *s, struct dataset_work *w);
+/* Now and then: what is pinned and not here whole is fetched, if the DHT knows who has it. */
+void dataset_heal_tick(struct shell *s);
 /* What shell_data says; true: it was ours. */
 bool shell_dataset_ready(struct shell *s, uint64_t fetch, const struct input_facts *facts);
 bool shell_dataset_failed(struct shell *s, uint64_t fetch, const struct input_failure *failure);
@@ -85,6 +87,7 @@ struct datasets {
         uint64_t next_work;
         unsigned n_active;
         struct loop_source *verifying;
+        nsec_t heal_at, heal_pause;
 
         struct bus_client *records_bus;
         struct rpc_client *records_rpc;

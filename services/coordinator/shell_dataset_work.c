@@ -8,7 +8,11 @@
 #include "common/daemon/log.h"
 #include "services/coordinator/shell_dataset.h"
 
-#define FETCH_ID (UINT64_C(1) << 63) /* the core counts its ids from 0 */
+#define HEAL_FIRST   (5 * NSEC_PER_SEC) /* after the start; then each time twice as late */
+#define HEAL_SLOWEST (300 * NSEC_PER_SEC)
+#define HEAL_AT_ONCE 4
+
+#define FETCH_ID     (UINT64_C(1) << 63) /* the core counts its ids from 0 */
 
 /* ---- All of them ---- */
 
@@ -231,6 +235,39 @@ int dataset_verify(struct shell *s, const struct hash_value *root, struct datase
                 return DATASET_E_BUSY;
         (void) loop_defer(s->datasets->verifying);
         return 0;
+}
+
+/* ---- What a crash, or a bad disk, has left of what is pinned ---- */
+
+struct wounded {
+        struct hash_value roots[HEAL_AT_ONCE];
+        size_t n;
+};
+
+static bool find_wounded(void *userdata, const struct store_item *item) {
+        struct wounded *w = userdata;
+
+        if (item->keep.flags & STORE_KEEP_PINNED && !item->is_complete)
+                w->roots[w->n++] = item->root;
+        return w->n < HEAL_AT_ONCE;
+}
+
+void dataset_heal_tick(struct shell *s) {
+        struct datasets *d = s->datasets;
+        char why[DATASET_WHY_SIZE];
+        struct wounded wounded = {};
+        struct dataset_work *w;
+
+        if (d->heal_pause == 0)
+                d->heal_at = nsec_add(shell_now(s), d->heal_pause = HEAL_FIRST);
+        if (!d->has_records || shell_now(s) < d->heal_at)
+                return;
+        d->heal_pause = nsec_min(2 * d->heal_pause, HEAL_SLOWEST);
+        d->heal_at = nsec_add(shell_now(s), d->heal_pause);
+        store_each(s->store, find_wounded, &wounded);
+        for (size_t i = 0; i < wounded.n; i++)
+                if (!dataset_work_on(s, &wounded.roots[i]))
+                        (void) dataset_fetch(s, &wounded.roots[i], NULL, 0, &w, why);
 }
 
 /* ---- For those who ask ---- */
