@@ -8,6 +8,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/client/data_file.h"
+#include "services/ctl/dataset.h"
 #include "services/ctl/format.h"
 #include "services/ctl/shell.h"
 
@@ -125,7 +126,11 @@ static void dot_tables(struct shell *s, const char *argument) {
                 const char *path = ask_data_path(s->ask.data.items[i], given);
 
                 (void) item_of(s->ask.data.items[i], name);
-                if (data_file_is_table(path))
+                if (dataset_is_reference(path))
+                        printf("%s: a dataset of the node, not opened here; `quorate dataset show` "
+                               "says what it is\n",
+                               *given ? given : "main");
+                else if (data_file_is_table(path))
                         puts(name);
                 else
                         tables_of(s, path, given);

@@ -164,6 +164,15 @@ static void test_pointers(void **state) {
         assert_bytes_equal(people_bytes(put->payload), BYTES(root, HASH_SIZE));
 }
 
+/* The shell does not look for a file where a dataset was named. */
+static void test_shell(void **state) {
+        static const char *const words[] = { "shell", "-d", "t=" ROOT, NULL };
+
+        (void) scripted_run(*state, ".tables\n", words);
+        assert_has(scripted_out(*state), "t: a dataset of the node");
+        assert_lacks(scripted_err(*state), "unable to open");
+}
+
 static void put_work(struct scripted *s, Coordinator__DatasetProgressReply *p, const char *what) {
         p->state = (char *) what;
         p->root = (ProtobufCBinaryData){ HASH_SIZE, root };
@@ -218,4 +227,4 @@ static void test_verify(void **state) {
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 TEST_MAIN(CASE(test_list), CASE(test_usage), CASE(test_names_here), CASE(test_pointers),
-          CASE(test_fetch), CASE(test_verify))
+          CASE(test_shell), CASE(test_fetch), CASE(test_verify))
