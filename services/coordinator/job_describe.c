@@ -96,21 +96,30 @@ static void ask(struct describing *g, const struct candidate *c) {
         a->addresses = xmemdup(c->addresses, a->n_addresses * sizeof(c->addresses[0]));
 }
 
-static unsigned ask_some(struct describing *g) {
+static bool was_asked(const struct describing *g, const struct candidate *c) {
+        for (unsigned i = 0; i < g->n; i++)
+                if (peer_id_equal(&g->list[i].candidate.peer, &c->peer))
+                        return true;
+        return false;
+}
+
+/* More than are needed, of those that were not asked yet; false: there are none. */
+static bool ask_some(struct describing *g) {
         const struct candidate *list[CANDIDATES_MAX];
         struct job *j = g->job;
         size_t n = job_candidates(j, list), k = 0;
+        unsigned before = g->n, most = before + job_need(j) + SET_OF(j)->offer_extra;
 
         for (size_t i = 0; i < n; i++)
-                if (may_read(j, list[i]))
+                if (may_read(j, list[i]) && !was_asked(g, list[i]))
                         list[k++] = list[i];
-        while (k > 0 && g->n < DESCRIBERS_MAX && g->n < job_need(j) + SET_OF(j)->offer_extra) {
+        while (k > 0 && g->n < DESCRIBERS_MAX && g->n < most) {
                 size_t i = rng_below(&RQ_OF(j)->rng, k);
 
                 ask(g, list[i]);
                 list[i] = list[--k];
         }
-        return g->n;
+        return g->n > before;
 }
 
 bool describe_is_possible(const struct job *j) {
@@ -124,7 +133,7 @@ void describe_begin(struct job *j, nsec_t now) {
         g->job = j;
         g->until = nsec_add(now, DESCRIBE_WAIT);
         j->describing = g;
-        if (ask_some(g) > 0) {
+        if (ask_some(g)) {
                 j->stage = JOB_DESCRIBING;
                 return;
         }
@@ -393,7 +402,7 @@ static void give_up(struct job *j, unsigned have, nsec_t now) {
 }
 
 void job_describing_step(struct job *j, nsec_t now) {
-        const struct describing *g = j->describing;
+        struct describing *g = j->describing;
         const struct describer *best = NULL;
         unsigned most = 0;
         bool is_waiting = false;
@@ -411,6 +420,6 @@ void job_describing_step(struct job *j, nsec_t now) {
                 return;
         if (best && most >= job_need(j))
                 accept(j, best, now);
-        else if (!is_waiting || job_due(j, g->until, now))
+        else if (job_due(j, g->until, now) || (!is_waiting && !ask_some(g)))
                 give_up(j, most, now);
 }
