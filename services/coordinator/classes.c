@@ -187,7 +187,6 @@ static unsigned count_engines(const struct classes *c) {
 
 void classes_choose(const struct classes_question *q, struct classes *ret) {
         struct claims claims = claims_of(q);
-        CLEANUP(freep) struct claim *claimed = claims.list;
         CLEANUP(freep) struct known *list = xnew_n(struct known, claims.n + 1);
         size_t n = count_votes(&claims, list);
         size_t most = q->comparison == COMPARISON_CLASS ? 1 : DESCRIPTOR_CLASSES_MAX;
@@ -198,6 +197,7 @@ void classes_choose(const struct classes_question *q, struct classes *ret) {
         ret->engines = count_engines(ret);
         ret->usable = count_groups(q, runs_listed, ret);
         ret->unusable = count_groups(q, is_any, NULL) - ret->usable;
+        free(claims.list);
 }
 
 void classes_take(const struct bytes *list, size_t n, struct classes *ret) {
