@@ -92,6 +92,8 @@ offer = frame(field(1, field(1, bytes(32)) + field(2, b"public") + field(4, b"pu
 dispatch = frame(field(4, field(1, bytes(16)) + field(2, b"QDSC\x01" + bytes(200)) +
                        field(3, b"SELECT 42") + field(4, b"quorate/1/dispatch\0") + field(5, bytes(64))))
 late = b"".join(frame(field(n, b"")) for n in (9, 13, 14, 15, 16))
+asked = frame(field(17, field(1, b"SELECT 1") + field(4, b"public") + field(5, b"public") + field(6, b"sqlite-test") +
+                    field(9, field(1, b"t") + field(2, b"csv") + field(3, b"\x01"))))
 seeds = {
     "offer": step(1, offer),
     "offer_refused": step(1, frame(field(1, field(1, bytes(31))))),
@@ -100,6 +102,10 @@ seeds = {
     "dispatch": step(1, offer) + step(1, dispatch),
     "late": step(1, late),
     "describe": step(1, frame(field(17, field(1, b"SELECT 1")))),
+    "describe_public": step(1, asked) + step(7, field(1, field(1, b"EXACT") + field(3, b"SELECT 1") + field(7, b"sqlite-test"))),
+    "describe_failed": step(1, asked) + step(7, field(5, field(1, field(1, 8) + field(2, b"code=PARSE")))),
+    "describe_silent": step(1, asked) + step(7, field(3, field(1, 5))) + step(5, bytes(200)),
+    "describe_closed": step(1, asked) + step(3),
     "cut": step(1, offer[:9]) + step(1, offer[9:]),
     "closed": step(1, offer) + step(3) + step(0) + step(1, offer) + step(4),
     "garbage": step(1, b"\xff" * 20),

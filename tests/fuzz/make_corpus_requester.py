@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seeds for fuzz_job_messages, scripts of (u8 what, u16 length, bytes), and for
+"""Seeds for fuzz_job_messages and fuzz_description, scripts of (u8 what, u16 length, bytes), and for
 fuzz_commit, for each of three hosts (u8 count, count times u16 place and u8 xor)."""
 import pathlib
 
@@ -76,4 +76,29 @@ write("commit", {
     "answer": changes([(260, 1)], [(260, 1)], [(260, 1)]),
     "tags": changes([(2, 255)], [(3, 255), (4, 255)], []),
     "all": changes([(n * 40, 7) for n in range(7)], [(n * 41, 9) for n in range(7)], [(9, 9)]),
+})
+
+
+def description(sql=b"SELECT n FROM nothing", kind=b"EXACT", engine=b"sim/1/model", schema=b"\x01\x30\x01n\x10", problem=None):
+    if problem:
+        return frame(field(18, field(3, problem)))
+    return frame(field(18, field(1, schema) + field(2, kind) + field(4, sql) + field(5, 1) + field(7, engine) +
+                       field(8, field(1, b"n") + field(2, 7) + field(3, b"why"))))
+
+
+alike = b"".join(step(1, description(), h) for h in range(3))
+write("description", {
+    "alike": alike + step(3, bytes(20)),
+    "alike_then_bids": alike + b"".join(step(1, bid, h) for h in range(3)) + step(3, bytes(20)),
+    "two_alike": step(1, description()) + step(1, description(b"SELECT 2"), 1) + step(1, description(), 2),
+    "all_differ": b"".join(step(1, description(b"SELECT %d" % h), h) for h in range(3)),
+    "problem": b"".join(step(1, description(problem=field(1, 8) + field(2, b"code=PARSE") + field(5, 3)), h) for h in range(3)),
+    "no_class": b"".join(step(1, description(kind=b"SURE"), h) for h in range(3)),
+    "other_engine": b"".join(step(1, description(engine=b"x" * 200), h) for h in range(3)),
+    "no_schema": b"".join(step(1, description(schema=b"\xff" * 9), h) for h in range(3)),
+    "refused": b"".join(step(1, refusal, h) for h in range(3)) + step(3, bytes(30)),
+    "twice": step(1, description() + description()) + step(2, host=1) + step(3, bytes(200)),
+    "cut": step(1, description()[:9]) + step(1, description()[9:]) + step(2, host=1) + step(2, host=2),
+    "garbage": step(1, b"\xff" * 30) + step(1, b"\x05abc", 1) + step(1, frame(field(2, b"")), 2),
+    "silent": step(3, bytes(200)),
 })

@@ -354,7 +354,7 @@ static void tell_candidates(struct drive *d) {
         coordinator_candidates(d->c, list, DRIVE_HOSTS, d->now);
 }
 
-struct drive *drive_new(core_verify_fn verify) {
+static struct drive *begin(core_verify_fn verify, bool is_described) {
         static const char *const engines[] = { ENGINE };
         static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
         Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
@@ -376,9 +376,18 @@ struct drive *drive_new(core_verify_fn verify) {
         coordinator_capacity(d->c, 2, 1u << 30, engines, 1, d->now);
         request.sql = (char *) "SELECT n FROM nothing";
         request.prefer = (char *) "remote";
+        request.remote_analysis = is_described;
         coordinator_submit(d->c, 1, &request, &entropy, d->now);
         pump(d);
         return d;
+}
+
+struct drive *drive_new(core_verify_fn verify) {
+        return begin(verify, false);
+}
+
+struct drive *drive_new_described(core_verify_fn verify) {
+        return begin(verify, true);
 }
 
 void drive_free(struct drive *d) {

@@ -41,6 +41,8 @@ struct drive {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct drive *drive_new(core_verify_fn verify);
+/* Hosts are asked what the query is first: their streams come before those of the offers. */
+struct drive *drive_new_described(core_verify_fn verify);
 void drive_free(struct drive *d);
 
 /* Signatures of this world: a hash keyed with the public key. */
