@@ -100,6 +100,9 @@ struct engine_session;
 
 struct engine {
         const char *name;
+        /* Builds agree on which rows meet an expression that fails, so that an error of running is
+         * an answer between them. Not where the plan, which is the build's, decides it. */
+        bool runs_into_same_errors;
         /* In the zygote, once, before any job: whatever costs time or reads files. `library`:
          * the engine's shared library where it is not linked in; else NULL. 0 or a fault,
          * said on stderr. */

@@ -20,7 +20,7 @@ static void put(struct maker *m, const char *text) {
         buffer_put(m->b, text, strlen(text));
 }
 
-static void putf(struct maker *m, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void putf(struct maker *m, const char *format, ...) {
         char text[256];
         va_list ap;
 

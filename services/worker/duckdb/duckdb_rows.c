@@ -165,4 +165,5 @@ void duckdb_rows_done(struct engine_session *s) {
         duckdb.destroy_pending(&s->pending);
         duckdb.destroy_prepare(&s->statement);
         s->has_result = s->is_done = s->is_stopped = false;
+        s->chunk_at = s->chunk_rows = 0;
 }

@@ -201,6 +201,7 @@ static uint64_t sqlite_memory(struct engine_session *s) {
 
 const struct engine engine_sqlite = {
         .name = "sqlite",
+        .runs_into_same_errors = true,
         .preload = sqlite_preload,
         .class_name = sqlite_class_name,
         .open = sqlite_open,

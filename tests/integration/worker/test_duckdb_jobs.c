@@ -73,6 +73,31 @@ static void test_answers(void **state) {
         (void) close(a.image);
 }
 
+/* Which rows meet an expression that fails is the plan's choice, and that is the build's: between
+ * builds such an error is no answer, within one it is. */
+static void test_run_time_errors(void **state) {
+        CLEANUP(executor_zygote_freep) struct executor_zygote *z = zygote();
+        struct asked a = table_of("SELECT 9223372036854775807 - range a FROM range(3)");
+        static const char *const comparisons[] = { "engine", "class" };
+
+        (void) state;
+        a.sql = "SELECT a + 1 FROM t";
+        for (size_t i = 0; i < ELEMENTSOF(comparisons); i++) {
+                struct executed e;
+
+                a.comparison = comparisons[i];
+                e = run_query(z, &a);
+                print_message("# %s: last %u outcome %u error %u %s\n", a.comparison, e.last,
+                              e.outcome, e.error, e.text);
+                assert_int_equal(e.last, i == 0 ? WORKER__REPORT__BODY_FAILED
+                                                : WORKER__REPORT__BODY_COMMITTED);
+                assert_int_equal(e.outcome, i == 0 ? OUTCOME_SQL_ERROR : 0);
+                assert_int_equal(e.error, i == 0 ? 0 : SQL_OVERFLOW);
+                executed_done(&e);
+        }
+        (void) close(a.image);
+}
+
 /* What is published is read back by analysis, without the file, and held against it. */
 static void test_description(void **state) {
         CLEANUP(executor_zygote_freep) struct executor_zygote *z = zygote();
@@ -281,8 +306,8 @@ static void test_not_a_library(void **state) {
         assert_null(z);
 }
 
-DUCKDB_TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_description),
-                 cmocka_unit_test(test_text_files), cmocka_unit_test(test_determinism),
-                 cmocka_unit_test(test_deadline), cmocka_unit_test(test_deaf),
-                 cmocka_unit_test(test_memory), cmocka_unit_test(test_logging),
-                 cmocka_unit_test(test_not_a_library))
+DUCKDB_TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_run_time_errors),
+                 cmocka_unit_test(test_description), cmocka_unit_test(test_text_files),
+                 cmocka_unit_test(test_determinism), cmocka_unit_test(test_deadline),
+                 cmocka_unit_test(test_deaf), cmocka_unit_test(test_memory),
+                 cmocka_unit_test(test_logging), cmocka_unit_test(test_not_a_library))
