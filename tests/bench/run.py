@@ -14,6 +14,7 @@ import sys
 GOALS = {
     "select42_p50_ms": (10, False), "executor_first_row_ms": (2, False),
     "canonical_rows_per_s": (3e6, True), "engine_rows_per_s": (1.5e6, True),
+    "tpch_sf1_ratio": (2.2, False), "tpch_sf1_cpu_ratio": (3.3, False),
     "duckdb_first_row_ms": (4, False), "duckdb_rows_per_s": (3e6, True),
     "rows_mb_s": (100, True), "stream_mb_s": (400, True), "quic_mb_s": (800, True),
     "rpc_ratio": (1.5, False), "idle_pss_mib": (48, False),

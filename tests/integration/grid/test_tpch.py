@@ -6,29 +6,19 @@ import io
 import json
 import os
 import pathlib
-import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-from grid import LONG, SOURCE, Grid
+from grid import LONG, Grid
 from tap import Tap
+from tpch import TABLES, questions
 
 GENERATE, LIBRARY = os.environ["QUORATE_TPCH_GENERATE"], os.environ["QUORATE_TPCH_LIBRARY"]
-FOLDER = SOURCE / "tests/bench/tpch"
-TABLES = "region nation supplier customer part partsupp orders lineitem".split()
 EXACT_AT_LEAST = 10
 NO_LIBRARY = 77
-
-
-def questions(engine):
-    """[(number, class as written, class as rewritten, why, SQL)]"""
-    text = (FOLDER / f"queries_{engine}.sql").read_text()
-    heading = r"^-- (Q\d+) (\w+) (\w+) ?(.*)$"
-    parts = re.split(heading, text, flags=re.M)[1:]
-    return [(*parts[i:i + 4], parts[i + 4].strip().rstrip(";")) for i in range(0, len(parts), 5)]
 
 
 class SQLite:
