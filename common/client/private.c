@@ -514,6 +514,8 @@ static void fill_explanation(const Worker__Analysis *a, Coordinator__ExplainRepl
         m->engines = &m->engine;
         m->n_engines = 1;
         m->portable = a->portable;
+        m->not_portable = a->not_portable;
+        m->not_portable_at = a->not_portable_at;
         m->route = (char *) "local";
         m->reason = (char *) PRIVATE_REASON;
         m->comparison = (char *) (strcmp(a->class_name, "EXACT") == 0 ||

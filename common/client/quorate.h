@@ -196,6 +196,8 @@ struct quorate_finding {
 struct quorate_explanation {
         const char *class_name, *rewrite, *route, *reason, *comparison, *message;
         bool ordered, portable;
+        const char *not_portable; /* why other engines may answer otherwise, or empty */
+        int32_t not_portable_at;  /* bytes into the SQL, or -1 */
         const char *engine;   /* class that analysed */
         char *const *engines; /* classes that would be admitted */
         size_t n_engines;

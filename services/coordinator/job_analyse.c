@@ -250,6 +250,8 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         reply.usable = j->classes.usable;
         reply.unusable = j->classes.unusable;
         reply.portable = j->is_portable;
+        reply.not_portable = a->not_portable;
+        reply.not_portable_at = a->not_portable_at;
         buffer_init(&b, 8u << 20);
         wire_pack(&b, &reply.base);
         return refbuf_new(buffer_bytes(&b));

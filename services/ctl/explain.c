@@ -36,6 +36,9 @@ static void show_json(const struct quorate_explanation *e) {
         json_member_bool(stdout, "ordered", e->ordered, &first);
         json_member_string(stdout, "comparison", e->comparison, &first);
         json_member_bool(stdout, "portable", e->portable, &first);
+        json_member_string(stdout, "not_portable", e->not_portable, &first);
+        json_key(stdout, "not_portable_at", &first);
+        printf("%d", e->portable ? -1 : e->not_portable_at);
         json_member_string(stdout, "engine", e->engine, &first);
         people_json_texts("engines", e->engines, e->n_engines, &first);
         json_member_u64(stdout, "usable", e->usable, &first);
@@ -80,11 +83,25 @@ static void show_findings(const struct quorate_explanation *e) {
         }
 }
 
+/* Of what can be compared at all: whether engines can be, too. */
+static void show_portable(const struct quorate_explanation *e) {
+        char place[32] = "";
+
+        if (e->portable)
+                put("portable", "yes: SQLite and DuckDB answer it alike; try --engine-diverse");
+        if (e->portable || !*e->not_portable || strcmp(e->comparison, "engine") != 0)
+                return;
+        if (e->not_portable_at >= 0)
+                snprintf(place, sizeof(place), "at byte %d, ", e->not_portable_at);
+        printf("%-11s no: %s%s\n", "portable", place, e->not_portable);
+}
+
 static void show_text(const struct quorate_explanation *e, const char *sql) {
         put("class", e->class_name);
         show_findings(e);
         put("order", e->ordered ? "total: rows come in this order on every host" : "none promised");
         put("compared", e->comparison);
+        show_portable(e);
         put("engine", e->engine);
         put("route", *e->route ? e->route : "none");
         put("reason", e->reason);

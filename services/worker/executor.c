@@ -147,6 +147,8 @@ static int report_analysis(struct run *r, const struct engine_analysis *a) {
         out.schema = (ProtobufCBinaryData){ a->schema.len, a->schema.data };
         out.ordered = a->is_ordered;
         out.portable = !a->not_portable;
+        out.not_portable = (char *) (a->not_portable ? a->not_portable : "");
+        out.not_portable_at = a->not_portable_at;
         out.engine = class_name;
         m.body_case = WORKER__REPORT__BODY_ANALYSIS;
         m.analysis = &out;
