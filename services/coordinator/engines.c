@@ -36,6 +36,10 @@ static bool reads(const struct reading *r, const char *format) {
         return false;
 }
 
+bool engine_imports(const char *class, const char *format) {
+        return bytes_equal(engine_name(class), BYTES_LIT("sqlite")) && strcmp(format, "sqlite") != 0;
+}
+
 bool engine_reads(const char *class, const char *format) {
         for (size_t i = 0; i < ELEMENTSOF(readings); i++)
                 if (bytes_equal(engine_name(class), BYTES_STR(readings[i].engine)))

@@ -18,3 +18,5 @@ bool engine_is_wanted(const char *class, char *const *wanted, size_t n);
 /* Whether that engine reads inputs of this format. Of an engine that is not known here only
  * its own executor can tell: true. */
 bool engine_reads(const char *class, const char *format);
+/* Whether it copies such an input into memory before the first row. */
+bool engine_imports(const char *class, const char *format);

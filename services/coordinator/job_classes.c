@@ -58,8 +58,30 @@ static bool is_usable(const struct job *j, size_t engine) {
                is_asked_for(j, core->engines[engine]) && !unread_format(j, core->engines[engine]);
 }
 
-/* Of those that are here, read the inputs and may be used: the one that most independent
- * candidates have too, in any build; of equals the first. */
+#define IMPORT_MAX (16u << 20) /* bytes that may well be copied into a job's memory */
+
+/* Whether it would copy so much that another engine is better where enough hosts have that. */
+static bool is_strained(const struct job *j, const char *engine) {
+        uint64_t bytes = 0;
+
+        for (size_t i = 0; i < j->n_inputs; i++)
+                bytes += engine_imports(engine, j->inputs[i].format) ? j->inputs[i].length : 0;
+        return bytes > IMPORT_MAX;
+}
+
+/* Better by: enough hosts have it; it does not copy much; more have it. */
+static bool is_better(const struct job *j, const char *a, unsigned n_a, const char *b,
+                      unsigned n_b) {
+        bool enough_a = n_a >= j->rule.replicas, enough_b = n_b >= j->rule.replicas;
+
+        if (enough_a != enough_b)
+                return enough_a;
+        if (enough_a && is_strained(j, a) != is_strained(j, b))
+                return is_strained(j, b);
+        return n_a > n_b;
+}
+
+/* Of those that are here, read the inputs and may be used. */
 const char *job_choose_engine(const struct job *j) {
         CLEANUP(freep) struct question *q = question_of(j);
         const struct core *core = RQ_OF(j)->core;
@@ -74,7 +96,7 @@ const char *job_choose_engine(const struct job *j) {
                 if (!is_usable(j, i))
                         continue;
                 n = classes_count(&q->question, &text, 1);
-                if (!best || n > most) {
+                if (!best || is_better(j, core->engines[i], n, best, most)) {
                         best = core->engines[i];
                         most = n;
                 }

@@ -74,7 +74,8 @@ static const struct {
             "those of one" } },
         { is_unportable,
           { false, OUTCOME_USAGE, "not_portable",
-            "engines may answer this query differently; --comparison engine asks those of one" } },
+            "engines may answer this query differently, and `quorate explain` says where; without "
+            "--engine-diverse and --comparison portable it is compared within one engine" } },
         { unportable_locally,
           { true, OUTCOME_OK, "not_portable",
             "engines may answer this query differently, so it runs here; --comparison engine asks "

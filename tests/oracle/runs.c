@@ -39,12 +39,18 @@ static bool answer_with(const struct engine *engine, struct engine_session *s, c
 }
 
 bool runs_step(const struct engine *engine, struct engine_session *s, const char *sql,
-               const struct engine_analysis *a, struct answer *ret) {
+               const struct engine_analysis *a, void (*done)(struct engine_session *s),
+               struct answer *ret) {
         CLEANUP(schema_freep) struct schema *schema = NULL;
+        bool ok;
 
         *ret = (struct answer){};
-        return schema_decode(buffer_bytes(&a->schema), &schema) == SCHEMA_OK &&
-               answer_with(engine, s, sql, a, schema, ret);
+        if (schema_decode(buffer_bytes(&a->schema), &schema) != SCHEMA_OK)
+                return false;
+        ok = answer_with(engine, s, sql, a, schema, ret);
+        if (done)
+                done(s);
+        return ok;
 }
 
 /* The row that stands at place i. */

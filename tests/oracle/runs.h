@@ -28,9 +28,11 @@ struct runs_engine {
 extern const struct runs_engine runs_sqlite, runs_duckdb, runs_portable;
 
 /* ---- runs.c: what both have in common ---- */
-/* Prepares and steps a statement in an open session. As answer(). */
+/* Prepares and steps a statement in an open session. As answer(). `done` (or NULL) makes the
+ * session forget the statement, while its schema still lives. */
 bool runs_step(const struct engine *engine, struct engine_session *s, const char *sql,
-               const struct engine_analysis *a, struct answer *ret);
+               const struct engine_analysis *a, void (*done)(struct engine_session *s),
+               struct answer *ret);
 /* An instance of DuckDB like those of the engine, but for three settings; rows are put into it. */
 struct runs_duckdb_settings {
         const char *threads, *preserve, *memory;

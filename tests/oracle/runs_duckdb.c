@@ -144,11 +144,7 @@ static int analyse(struct runs *r, const char *sql, struct engine_analysis *ret)
 
 static bool answer(struct runs *r, size_t i, const char *sql, const struct engine_analysis *a,
                    struct answer *ret) {
-        struct engine_session *s = &r->sessions[i];
-        bool ok = runs_step(&engine_duckdb, s, sql, a, ret);
-
-        duckdb_rows_done(s);
-        return ok;
+        return runs_step(&engine_duckdb, &r->sessions[i], sql, a, duckdb_rows_done, ret);
 }
 
 bool runs_duckdb_preload(const char *library) {

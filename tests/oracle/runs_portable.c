@@ -154,7 +154,7 @@ static bool answer_of_sqlite(struct runs *r, const char *sql, const struct engin
         struct engine_session *s = NULL;
         struct engine_problem p = {};
         bool ok = engine_sqlite.open(&r->job, &s, &p) == ENGINE_OK &&
-                  runs_step(&engine_sqlite, s, sql, a, ret);
+                  runs_step(&engine_sqlite, s, sql, a, NULL, ret);
 
         if (s)
                 engine_sqlite.close(s);
@@ -164,14 +164,10 @@ static bool answer_of_sqlite(struct runs *r, const char *sql, const struct engin
 /* Errors are no answers between engines. */
 static bool answer(struct runs *r, size_t i, const char *sql, const struct engine_analysis *a,
                    struct answer *ret) {
-        bool ok;
+        bool ok = i == 0 ? answer_of_sqlite(r, sql, a, ret)
+                         : runs_step(&engine_duckdb, &r->sessions[i - 1], sql, a, duckdb_rows_done,
+                                     ret);
 
-        if (i == 0)
-                ok = answer_of_sqlite(r, sql, a, ret);
-        else {
-                ok = runs_step(&engine_duckdb, &r->sessions[i - 1], sql, a, ret);
-                duckdb_rows_done(&r->sessions[i - 1]);
-        }
         return ok && ret->form != ANSWER_ERROR;
 }
 

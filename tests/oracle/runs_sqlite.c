@@ -163,7 +163,7 @@ static bool answer(struct runs *r, size_t i, const char *sql, const struct engin
         ok = engine_sqlite.open(&job, &s, &p) == ENGINE_OK;
         if (ok && perturbations[i].is_reversed)
                 reverse(s);
-        ok = ok && runs_step(&engine_sqlite, s, sql, a, ret);
+        ok = ok && runs_step(&engine_sqlite, s, sql, a, NULL, ret);
         if (s)
                 engine_sqlite.close(s);
         return ok;

@@ -12,6 +12,7 @@
 #include "services/worker/duckdb/duckdb_judge.h"
 #include "services/worker/duckdb/duckdb_portable.h"
 #include "services/worker/duckdb/duckdb_session.h"
+#include "services/worker/portable_text.h"
 
 /* Its tree and its plan take a few hundred bytes for each word. */
 #define SQL_MAX (128u << 10)
@@ -182,9 +183,13 @@ static void judge_as_it_is(struct look *l) {
                 j->out->class = ENGINE_ORDERED;
 }
 
-static void judge_portable(struct look *l) {
+static void judge_portable(struct look *l, struct bytes sql) {
         struct engine_analysis *out = l->judge.out;
 
+        out->not_portable_at = -1;
+        out->not_portable = portable_text_fault(sql, l->n_columns, &out->not_portable_at);
+        if (out->not_portable)
+                return;
         out->not_portable_at = -1;
         out->not_portable = out->class > ENGINE_ORDERED
                                     ? "its class"
@@ -284,7 +289,7 @@ int duckdb_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
         if (r || done)
                 return r;
         judge_as_it_is(&l);
-        judge_portable(&l);
+        judge_portable(&l, sql);
         ret->rewrite = xmalloc(sql.len + 1);
         memcpy(ret->rewrite, sql.data, sql.len);
         ret->rewrite[sql.len] = 0;

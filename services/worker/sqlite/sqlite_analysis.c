@@ -11,6 +11,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "services/worker/portable_text.h"
 #include "services/worker/sqlite/function_rules.h"
 #include "services/worker/sqlite/sqlite_analyser.h"
 #include "services/worker/sqlite/sqlite_portable.h"
@@ -315,6 +316,9 @@ static enum cell_type result_type(const struct analyser *a, size_t i, struct sql
 static void check_portable(struct analyser *a) {
         size_t at;
 
+        a->out->not_portable = portable_text_fault(a->tokens.sql, 0, &a->out->not_portable_at);
+        if (a->out->not_portable)
+                return;
         a->out->not_portable = portable_fault(a, &at);
         a->out->not_portable_at = a->out->not_portable && at < a->shape.end
                                           ? (int32_t) a->tokens.tokens[at].start

@@ -82,10 +82,10 @@ static int put_cell(struct engine_session *s, struct buffer *b, int i) {
                 cell_put_null(b);
                 return PUT_OK;
         }
+        if (type == SQLITE_FLOAT && s->is_exact && !s->is_bare[i])
+                return PUT_E_REAL; /* an integer that outgrew 64 bits, whatever was declared */
         switch (declared) {
         case CELL_ANY:
-                if (type == SQLITE_FLOAT && s->is_exact && !s->is_bare[i])
-                        return PUT_E_REAL;
                 return put_any(b, s->stmt, i, type);
         case CELL_INTEGER:
                 return put_integer(b, s->stmt, i, type);

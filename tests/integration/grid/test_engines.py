@@ -86,6 +86,16 @@ def explains(tap):
     tap.check(e and "engine" in e["reason"], "the reason names it too", e)
 
 
+def spares_memory(tap):
+    """Where SQLite would copy much into a job's memory, DuckDB reads the file as it lies."""
+    if not has_duckdb(tap):
+        return
+    big = grid.dir / "big.csv"
+    big.write_text("n,text\n" + "".join(f"{i},{'x' * 60}\n" for i in range(300000)))
+    lines = grid.ctl_json(1, "explain", "--prefer", "remote", "--data", str(big), "SELECT count(*) FROM big")
+    tap.check(lines and lines[0]["engine"].startswith("duckdb/"), "20 MB of CSV go to DuckDB", lines)
+
+
 def explains_elsewhere(tap):
     """--remote: two hosts at least say what it is, and they say what this node would."""
     here = grid.ctl_json(1, "explain", "--prefer", "remote", "SELECT 1.5 AS n")
@@ -119,5 +129,5 @@ def runs_nothing(tap):
 
 with g.Grid(5, config={2: "\n[query]\nremote-only = yes\n", 3: "\n[worker]\nduckdb = none\n"}) as grid:
     tap = Tap()
-    code = tap.run([asks_one, two_agree, own_sql, refuses, explains, explains_elsewhere, only_there, runs_nothing])
+    code = tap.run([asks_one, two_agree, own_sql, refuses, explains, spares_memory, explains_elsewhere, only_there, runs_nothing])
 sys.exit(code)
