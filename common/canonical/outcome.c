@@ -122,6 +122,10 @@ const char *outcome_name(unsigned error) {
         return error < _OUTCOME_MAX ? errors[error].name : NULL;
 }
 
+bool outcome_is_error(unsigned error) {
+        return error > OUTCOME_OK && error < _OUTCOME_MAX;
+}
+
 const char *sql_error_name(unsigned code) {
         return name_in(sql_errors, ELEMENTSOF(sql_errors), code);
 }

@@ -80,6 +80,7 @@ const char *result_state_name(unsigned state);
 const char *query_mode_name(unsigned mode);
 const char *verdict_name(unsigned verdict);
 const char *outcome_name(unsigned error);
+bool outcome_is_error(unsigned error); /* in the table, and not OK */
 const char *sql_error_name(unsigned code);
 
 /* 0, or the enumerator of that exact name. */

@@ -317,7 +317,13 @@ static bool has_statements(const struct job *j) {
         return !j->plan.is_local && j->has_id && (j->state || j->problem == OUTCOME_SPLIT);
 }
 
+/* No state is told of a job that has no answer: it is a defect of ours, and said to be one. */
 static void set_state(struct job *j) {
+        if (!j->is_accepted) {
+                j->problem = OUTCOME_INTERNAL;
+                (void) snprintf(j->detail, sizeof(j->detail), "what=no-answer");
+                return;
+        }
         if (j->plan.is_local)
                 j->state = STATE_LOCAL;
         else

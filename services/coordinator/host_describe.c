@@ -206,7 +206,7 @@ static void say_problem(struct host_job *j, const Types__Problem *in) {
         Types__Problem problem = TYPES__PROBLEM__INIT;
         char detail[256], text[512];
 
-        problem.code = in && outcome_name(in->code) ? in->code : OUTCOME_INTERNAL;
+        problem.code = in && outcome_is_error(in->code) ? in->code : OUTCOME_INTERNAL;
         problem.detail = text_escape(BYTES_STR(in ? in->detail : ""), detail, sizeof(detail));
         problem.text = text_escape(BYTES_STR(in ? in->text : ""), text, sizeof(text));
         problem.position = in ? in->position : -1;

@@ -242,7 +242,7 @@ static void on_failed(struct host_job *j, const Worker__Report *report, nsec_t n
 
         if (j->state != HOST_RUNNING)
                 return;
-        if (in && outcome_name(in->code)) {
+        if (in && outcome_is_error(in->code)) {
                 text_escape(BYTES_STR(in->detail), detail, sizeof(detail));
                 p = (struct host_problem){ .code = (enum outcome_error) in->code,
                                            .detail = detail,

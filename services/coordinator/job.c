@@ -72,6 +72,7 @@ void job_event(struct job *j, enum event_level level, const char *name,
 void job_fail(struct job *j, enum outcome_error problem, const char *detail, nsec_t now) {
         if (j->stage >= JOB_CLOSING)
                 return;
+        check(outcome_is_error(problem)); /* OK is told by job_close() alone */
         j->problem = problem;
         (void) snprintf(j->detail, sizeof(j->detail), "%s", detail);
         job_close(j, now);

@@ -379,7 +379,7 @@ static bool tries_another_engine(struct job *j, const Types__Problem *p) {
 /* An error of the statement, or of the executor. Own executor: its text is ours. */
 void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
         const Types__Problem *p = f->problem;
-        bool is_ours = !p || p->code == OUTCOME_INTERNAL || !outcome_name(p->code);
+        bool is_ours = !p || p->code == OUTCOME_INTERNAL || !outcome_is_error(p->code);
 
         job_run_end(j, ACTION_WORK_CANCEL);
         if (j->stage >= JOB_CLOSING || (is_ours && job_analyses_again(j)) ||
@@ -392,7 +392,7 @@ void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
         j->position = p ? p->position : -1;
         if (p)
                 text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
-        job_fail(j, p && outcome_name(p->code) ? p->code : OUTCOME_INTERNAL,
+        job_fail(j, p && outcome_is_error(p->code) ? p->code : OUTCOME_INTERNAL,
                  p && p->detail[0] ? p->detail : "what=executor", now);
 }
 

@@ -217,7 +217,7 @@ static bool is_sound(const struct job *j, const Grid__Description *m) {
         bool is_class = false;
 
         if (m->problem)
-                return outcome_name(m->problem->code);
+                return outcome_is_error(m->problem->code);
         for (size_t i = 0; i < ELEMENTSOF(classes); i++)
                 is_class |= strcmp(m->class_name, classes[i]) == 0;
         return is_class && strlen(m->engine) < ENGINE_TEXT_SIZE && reads_all(j, m->engine) &&
@@ -240,7 +240,7 @@ static void take_description(struct describer *d, const Grid__Description *m) {
 }
 
 static void take_refusal(struct describer *d, const Grid__Refusal *m) {
-        if (!m->problem || !outcome_name(m->problem->code))
+        if (!m->problem || !outcome_is_error(m->problem->code))
                 return;
         d->refusal = m->problem->code;
         text_escape(BYTES_STR(m->problem->detail), d->detail, sizeof(d->detail));

@@ -205,8 +205,8 @@ static enum verdict verdict_of_failure(unsigned code) {
 
 static void on_refusal(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
         const Grid__Refusal *f = m->refusal; /* failure has the same type and place */
-        unsigned code =
-                f->problem && outcome_name(f->problem->code) ? f->problem->code : OUTCOME_REFUSED;
+        unsigned code = f->problem && outcome_is_error(f->problem->code) ? f->problem->code
+                                                                         : OUTCOME_REFUSED;
         char detail[DETAIL_MAX] = "";
 
         if (f->problem)

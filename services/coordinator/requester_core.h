@@ -37,7 +37,7 @@ struct job *job_free(struct job *j);
 void job_step(struct job *j, nsec_t now);
 /* True when `when` has come; else the job is called again then. */
 bool job_due(struct job *j, nsec_t when, nsec_t now);
-/* It ends without an answer. Later calls change nothing. */
+/* It ends without an answer, for a reason other than OK. Later calls change nothing. */
 void job_fail(struct job *j, enum outcome_error problem, const char *detail, nsec_t now);
 void job_event(struct job *j, enum event_level level, const char *name, const struct peer_id *peer);
 const char *job_stage_name(const struct job *j);

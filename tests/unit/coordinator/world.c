@@ -28,13 +28,18 @@ static bool is_any_signature(const struct sign_public *key, struct bytes message
 static void analyse(struct world *w, uint64_t run) {
         Worker__Report r = WORKER__REPORT__INIT;
         Worker__Analysis analysis = WORKER__ANALYSIS__INIT;
+        Worker__Failed failed = WORKER__FAILED__INIT;
         CLEANUP(buffer_donep) struct buffer b = {};
 
+        failed.problem = (Types__Problem *) w->failure;
         analysis.class_name = (char *) "EXACT";
         analysis.engine = (char *) WORLD_ENGINE;
         analysis.schema = world_binary(w->schema->encoded);
-        r.body_case = WORKER__REPORT__BODY_ANALYSIS;
-        r.analysis = &analysis;
+        r.body_case = w->failure ? WORKER__REPORT__BODY_FAILED : WORKER__REPORT__BODY_ANALYSIS;
+        if (w->failure)
+                r.failed = &failed;
+        else
+                r.analysis = &analysis;
         buffer_init(&b, 1u << 16);
         wire_pack(&b, &r.base);
         coordinator_report(w->c, run, buffer_bytes(&b), w->now);
@@ -98,7 +103,11 @@ static void on_client(struct world *w, const struct action *a) {
                                              reader_prefixed(&r), NULL, &u),
                                  UNPACK_OK);
                 f = u.message;
-                if (f->body_case != COORDINATOR__RESULT_FRAME__BODY_END || !f->end->problem)
+                if (f->body_case != COORDINATOR__RESULT_FRAME__BODY_END)
+                        continue;
+                w->has_ended = true;
+                (void) snprintf(w->state, sizeof(w->state), "%s", f->end->state);
+                if (!f->end->problem)
                         continue;
                 w->problem = f->end->problem->code;
                 (void) snprintf(w->detail, sizeof(w->detail), "%s", f->end->problem->detail);

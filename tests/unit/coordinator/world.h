@@ -34,10 +34,11 @@ struct world {
         size_t n_voters;
         uint64_t find;
         unsigned n_finds, problem;
-        bool is_local;
-        Gossip__DrawRequest *draw; /* the latest */
+        bool is_local, has_ended;
+        const Types__Problem *failure; /* what the worker says of each statement; NULL: EXACT */
+        Gossip__DrawRequest *draw;     /* the latest */
         struct unpacked draw_memory;
-        char detail[256], reason[512];
+        char detail[256], reason[512], state[16];
         struct schema *schema;
 };
 
