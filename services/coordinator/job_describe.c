@@ -1,6 +1,8 @@
 /* A query that none of our engines can read, or that its asker wants read elsewhere: hosts say
- * what it is. What they say decides which statement is dispatched, so as many independent
- * ones as make a quorum must say the same. Only of public data: it is shown to them. */
+ * what it is. What they say decides how its answers are compared, so as many independent
+ * ones as make a quorum must lead all that say otherwise. What is dispatched is the statement as it
+ * was asked, never theirs: they are asked for no rewrite, and who changes it is not heard. Only of
+ * public data: it is shown to them. */
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
@@ -10,6 +12,8 @@
 #define DESCRIBERS_MAX 8
 #define DESCRIBE_WAIT  (10 * NSEC_PER_SEC)
 #define FRAME_MAX      (2u << 20)
+
+static const char word_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
 static const struct unpack_limits description_limits = {
         .depth = 4, .fields = 4096, .unknown = 16, .memory = 4u << 20
@@ -32,7 +36,8 @@ struct describing {
         struct job *job;
         struct describer list[DESCRIBERS_MAX];
         unsigned n;
-        nsec_t until;
+        nsec_t began, until;
+        nsec_t reached; /* one led by enough; 0: none does */
 };
 
 /* ---- Life ---- */
@@ -131,6 +136,7 @@ void describe_begin(struct job *j, nsec_t now) {
         char detail[DETAIL_MAX];
 
         g->job = j;
+        g->began = now;
         g->until = nsec_add(now, DESCRIBE_WAIT);
         j->describing = g;
         if (ask_some(g)) {
@@ -169,7 +175,7 @@ static void send_describe(struct describer *d, nsec_t now) {
         out.data_class = (char *) data_class_name(j->data_class);
         out.n_engines = j->request->n_engines;
         out.engines = j->request->engines;
-        out.no_rewrite = j->request->no_rewrite;
+        out.no_rewrite = true;
         out.time_us = j->time_us;
         out.n_tables = j->n_inputs;
         out.tables = list;
@@ -181,7 +187,7 @@ static void send_describe(struct describer *d, nsec_t now) {
 
 /* ---- What is said ---- */
 
-/* All that goes on from here, but for words and the build. */
+/* All that goes on from here, but for words and the build; the rewrite is none (is_as_asked()). */
 static struct hash_value digest_of(const Grid__Description *m) {
         const struct bytes engine = engine_name(m->engine);
         const uint8_t flags[2] = { (uint8_t) (m->ordered != 0), (uint8_t) (m->portable != 0) };
@@ -190,7 +196,6 @@ static struct hash_value digest_of(const Grid__Description *m) {
         struct bytes parts[] = {
                 BYTES(m->schema.data, m->schema.len),
                 BYTES_STR(m->class_name),
-                BYTES_STR(m->rewrite),
                 engine,
                 BYTES_OF(flags),
                 BYTES_OF(problem),
@@ -212,6 +217,10 @@ static struct hash_value digest_of(const Grid__Description *m) {
         return hash_end(&h);
 }
 
+static bool is_as_asked(const struct job *j, const Grid__Description *m) {
+        return !m->rewrite[0] || strcmp(m->rewrite, j->request->sql) == 0;
+}
+
 static bool is_sound(const struct job *j, const Grid__Description *m) {
         static const char *const classes[] = { "EXACT", "ORDERED", "FLOAT", "REFUSED" };
         bool is_class = false;
@@ -221,21 +230,23 @@ static bool is_sound(const struct job *j, const Grid__Description *m) {
         for (size_t i = 0; i < ELEMENTSOF(classes); i++)
                 is_class |= strcmp(m->class_name, classes[i]) == 0;
         return is_class && strlen(m->engine) < ENGINE_TEXT_SIZE && reads_all(j, m->engine) &&
-               utf8_is_valid(BYTES_STR(m->rewrite)) &&
-               (!j->request->no_rewrite || !m->rewrite[0] ||
-                strcmp(m->rewrite, j->request->sql) == 0);
+               is_as_asked(j, m);
 }
 
 static void take_description(struct describer *d, const Grid__Description *m) {
         struct requester *rq = RQ_OF(d->of->job);
+        size_t size = protobuf_c_message_get_packed_size(&m->base);
 
-        if (!is_sound(d->of->job, m))
-                return;
-        wire_pack(&d->said, &m->base);
-        if (d->said.failed || budget_take(&rq->held, d->said.len)) {
-                buffer_clear(&d->said);
+        if (!is_sound(d->of->job, m)) {
+                d->refusal = OUTCOME_MISMATCH;
+                (void) strcpy(d->detail, "field=description");
+                job_event(d->of->job, EVENT_WARNING, "description_malformed", &d->candidate.peer);
                 return;
         }
+        if (size > FRAME_MAX || budget_take(&rq->held, size))
+                return;
+        wire_pack(&d->said, &m->base);
+        check(d->said.len == size);
         d->digest = digest_of(m);
 }
 
@@ -316,25 +327,30 @@ bool describe_closed(struct requester *rq, uint64_t stream, bool is_reset, nsec_
 
 /* ---- Deciding ---- */
 
-static bool is_alike(const struct describer *a, const struct describer *b) {
-        return a->said.len > 0 && b->said.len > 0 && hash_equal(&a->digest, &b->digest);
+/* One vote of each independent host that has said something, by the rule of answers. */
+static void count(const struct describing *g, struct quorum *ret, struct tally *t) {
+        unsigned need = job_need(g->job);
+        const struct quorum_rule rule = { MODE_QUORUM, need, need, QUORUM_VOTES_MAX, 1 };
+
+        quorum_init(ret, &rule);
+        for (unsigned i = 0; i < g->n; i++) {
+                unsigned group = 0;
+
+                if (g->list[i].said.len == 0)
+                        continue;
+                while (strcmp(g->list[group].group, g->list[i].group) != 0)
+                        group++;
+                (void) quorum_vote(ret, i, group, 0, &g->list[i].digest);
+        }
+        quorum_tally(ret, t);
 }
 
-/* Independent hosts that say what `d` says; each group once. */
-static unsigned count_alike(const struct describing *g, const struct describer *d) {
-        unsigned n = 0;
-
-        for (unsigned i = 0; i < g->n; i++) {
-                unsigned k = 0;
-
-                if (!is_alike(&g->list[i], d))
-                        continue;
-                while (k < i && !(is_alike(&g->list[k], d) &&
-                                  strcmp(g->list[k].group, g->list[i].group) == 0))
-                        k++;
-                n += k == i;
-        }
-        return n;
+static const struct describer *speaker_of(const struct describing *g,
+                                          const struct hash_value *digest) {
+        for (unsigned i = 0; i < g->n; i++)
+                if (g->list[i].said.len > 0 && hash_equal(&g->list[i].digest, digest))
+                        return &g->list[i];
+        return NULL;
 }
 
 static void accept_problem(struct job *j, const Types__Problem *p, nsec_t now) {
@@ -344,6 +360,62 @@ static void accept_problem(struct job *j, const Types__Problem *p, nsec_t now) {
         text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
         j->position = p->position;
         job_fail(j, p->code, detail, now);
+}
+
+/* ---- An order that needs a rewrite ---- */
+
+/* Just past the quoted text, comment or word that begins here, or past one byte. */
+static size_t skip_token(const char *sql, size_t i) {
+        const char *end;
+
+        if (strchr("'\"`", sql[i]))
+                end = strchr(sql + i + 1, sql[i]);
+        else if (sql[i] == '-' && sql[i + 1] == '-')
+                end = strchr(sql + i, '\n');
+        else if (sql[i] == '/' && sql[i + 1] == '*')
+                end = (end = strstr(sql + i + 2, "*/")) ? end + 1 : NULL;
+        else
+                return i + strspn(sql + i, word_bytes) + (strspn(sql + i, word_bytes) == 0);
+        return end ? (size_t) (end - sql) + 1 : strlen(sql);
+}
+
+/* Byte of the first ORDER outside of parentheses, or -1. It only chooses between an error with a
+ * remedy and rows without the order that was asked, so what it misreads in another engine's SQL
+ * makes no answer wrong. */
+static int32_t outermost_order(const char *sql) {
+        int depth = 0;
+
+        for (size_t i = 0, next; sql[i]; i = next) {
+                next = skip_token(sql, i);
+                depth += (sql[i] == '(') - (sql[i] == ')');
+                if (depth == 0 && next - i == 5 && strncasecmp(sql + i, "ORDER", 5) == 0)
+                        return (int32_t) i;
+        }
+        return -1;
+}
+
+/* With an engine of our own the order would be completed; without, only its asker can. */
+static bool loses_order(struct job *j, const Grid__Description *m, nsec_t now) {
+        int32_t at = outermost_order(j->request->sql);
+        char detail[DETAIL_MAX];
+
+        if (m->ordered || j->request->no_rewrite || at < 0 || strcmp(m->class_name, "REFUSED") == 0)
+                return false;
+        (void) snprintf(detail, sizeof(detail),
+                        "what=ORDER BY at byte %d leaves ties: end it with the numbers of all "
+                        "output columns, or give --no-rewrite",
+                        at);
+        j->position = at;
+        job_fail(j, OUTCOME_USAGE, detail, now);
+        return true;
+}
+
+/* They were asked for no rewrite whatever our client says: to let it be is no remedy. */
+static char *why_of(const struct job *j, const Grid__Finding *f) {
+        static char instead[] = "no rewrite of other hosts is taken: order by all output columns, "
+                                "write times as literals, or install the engine";
+
+        return !j->request->no_rewrite && strstr(f->why, "--no-rewrite") ? instead : f->why;
 }
 
 /* From here on it is as if a worker of ours had said it. */
@@ -362,17 +434,19 @@ static void accept(struct job *j, const struct describer *d, nsec_t now) {
                 accept_problem(j, m->problem, now);
                 return;
         }
+        if (loses_order(j, m, now))
+                return;
         findings = xnew_n(Worker__Finding, m->n_findings + 1);
         list = xnew_n(Worker__Finding *, m->n_findings + 1);
         for (size_t i = 0; i < m->n_findings; i++) {
                 worker__finding__init(&findings[i]);
                 findings[i].expression = m->findings[i]->expression;
                 findings[i].position = m->findings[i]->position;
-                findings[i].why = m->findings[i]->why;
+                findings[i].why = why_of(j, m->findings[i]);
                 list[i] = &findings[i];
         }
         a.class_name = m->class_name;
-        a.rewrite = m->rewrite;
+        a.rewrite = j->request->sql;
         a.schema = m->schema;
         a.ordered = m->ordered;
         a.portable = m->portable;
@@ -383,16 +457,21 @@ static void accept(struct job *j, const struct describer *d, nsec_t now) {
         job_on_analysis(j, &a, now);
 }
 
-static void give_up(struct job *j, unsigned have, nsec_t now) {
+static void give_up(struct job *j, const struct tally *t, nsec_t now) {
         const struct describing *g = j->describing;
         const struct describer *said = NULL;
         char detail[DETAIL_MAX];
 
         for (unsigned i = 0; i < g->n && !said; i++)
                 said = g->list[i].refusal ? &g->list[i] : NULL;
-        if (have > 0 || !said)
+        if (t->answers > 1)
+                (void) snprintf(detail, sizeof(detail),
+                                "have=%u say alike what it is and %u otherwise; naming one "
+                                "--engine may help need=%u more than for any other",
+                                t->first, t->voters - t->first, job_need(j));
+        else if (t->first > 0 || !said)
                 (void) snprintf(detail, sizeof(detail), "have=%u say alike what it is need=%u",
-                                have, job_need(j));
+                                t->first, job_need(j));
         else
                 (void) snprintf(detail, sizeof(detail),
                                 "have=0; none that was asked could read it: %.20s %.30s need=%u",
@@ -401,25 +480,37 @@ static void give_up(struct job *j, unsigned have, nsec_t now) {
         job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
 }
 
+/* A lie is told faster than the truth: the slower ones are heard, too. */
+static bool is_heard(struct describing *g, unsigned waiting, nsec_t now) {
+        const struct query_settings *s = SET_OF(g->job);
+        nsec_t wait;
+
+        if (waiting == 0)
+                return true;
+        if (!g->reached)
+                g->reached = now;
+        wait = (nsec_t) ((double) nsec_sub(g->reached, g->began) * s->agree_wait_share);
+        return job_due(g->job, nsec_add(g->reached, nsec_max(s->agree_wait_min, wait)), now);
+}
+
 void job_describing_step(struct job *j, nsec_t now) {
         struct describing *g = j->describing;
-        const struct describer *best = NULL;
-        unsigned most = 0;
-        bool is_waiting = false;
+        unsigned waiting = 0, missing;
+        struct quorum q;
+        struct tally t;
 
-        for (unsigned i = 0; g && i < g->n; i++) {
-                unsigned n = count_alike(g, &g->list[i]);
-
-                is_waiting |= !g->list[i].is_over;
-                if (n > most) {
-                        most = n;
-                        best = &g->list[i];
-                }
-        }
         if (!g || j->stage != JOB_DESCRIBING)
                 return;
-        if (best && most >= job_need(j))
-                accept(j, best, now);
-        else if (job_due(j, g->until, now) || (!is_waiting && !ask_some(g)))
-                give_up(j, most, now);
+        for (unsigned i = 0; i < g->n; i++)
+                waiting += !g->list[i].is_over;
+        count(g, &q, &t);
+        missing = quorum_missing(&q, &t);
+        if (missing == 0) {
+                if (is_heard(g, waiting, now))
+                        accept(j, speaker_of(g, &t.leader), now);
+                return;
+        }
+        g->reached = 0;
+        if (job_due(j, g->until, now) || (waiting < missing && !ask_some(g) && waiting == 0))
+                give_up(j, &t, now);
 }
