@@ -37,8 +37,8 @@ struct shell_counters {
                 draws, look_ups, offers_told, announcements, data_searches, data_searches_refused;
 };
 struct shell_gauges {
-        uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, verdicts_kept,
-                data_fetched, data_served;
+        uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, cache_datasets,
+                cache_evicted, verdicts_kept, data_fetched, data_served;
 };
 
 /* A call whose answer is an ACTION_REPLY. */

@@ -146,6 +146,8 @@ void shell_datasets_tick(struct shell *s) {
 
         shell_data_stats(s->data, &stats);
         s->gauges.cache_bytes = store_used(s->store);
+        s->gauges.cache_datasets = store_count(s->store);
+        s->gauges.cache_evicted = store_evicted(s->store);
         s->gauges.data_fetched = stats.fetched_bytes;
         s->gauges.data_served = stats.served_bytes;
         dataset_heal_tick(s);

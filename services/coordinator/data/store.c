@@ -27,6 +27,7 @@ int store_open(const char *path, uint64_t quota, struct store **ret) {
         s->dir_fd = s->lock_fd = -1;
         s->path = xstrdup(path);
         s->quota = quota;
+        s->entries_max = STORE_ENTRIES_MAX;
         s->by_root = map_new(MAP_SEED);
         s->keeps = map_new(MAP_SEED);
         s->by_finding_key = map_new(MAP_SEED);
@@ -42,6 +43,7 @@ int store_open(const char *path, uint64_t quota, struct store **ret) {
         r = store_scan(s);
         if (r)
                 return error_fold(r);
+        store_trim(s);
         *ret = TAKE(s);
         return 0;
 }
@@ -76,6 +78,10 @@ uint64_t store_used(const struct store *s) {
         return s->used;
 }
 
+uint64_t store_evicted(const struct store *s) {
+        return s->evicted;
+}
+
 size_t store_count(const struct store *s) {
         return map_count(s->by_root);
 }
@@ -96,12 +102,14 @@ struct entry *store_partial(const struct store *s, const struct hash_value *root
         return e && e->partial ? e : NULL;
 }
 
-void store_forget_partial(struct store *s, const struct hash_value *root) {
+void store_take_partial(struct store *s, const struct hash_value *root, struct room *room) {
         struct entry *e = store_partial(s, root);
 
         if (!e)
                 return;
-        s->used -= e->length;
+        check(!room->is_held);
+        *room = (struct room){ e->cost, true };
+        s->n_rooms++;
         entry_free(s, e);
 }
 
@@ -111,11 +119,24 @@ static bool is_kept(const struct store *s, const struct hash_value *root) {
         return store_keep_of(s, root, &keep) && keep.flags & STORE_KEEP_PINNED;
 }
 
-struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length) {
+static uint64_t in_blocks(uint64_t bytes) {
+        return (bytes + STORE_BLOCK - 1) / STORE_BLOCK * STORE_BLOCK;
+}
+
+uint64_t store_cost(uint64_t length, size_t manifest_len) {
+        const struct manifest m = { .length = length };
+
+        return in_blocks(length) + in_blocks(4 + manifest_len + manifest_n_chunks(&m) * HASH_SIZE);
+}
+
+struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length,
+                              uint64_t cost) {
         struct entry *e = xnew(struct entry);
 
         e->root = *root;
         e->length = length;
+        e->cost = cost;
+        s->used += cost;
         e->kept = is_kept(s, root);
         list_push_back(&s->entries, &e->link);
         map_set(s->by_root, hash_bytes(root), e);
@@ -166,42 +187,62 @@ void store_evict(struct store *s, struct entry *e) {
 
         (void) unlinkat(s->dir_fd, file_name(&e->root, e->partial ? "want" : "meta", name), 0);
         (void) unlinkat(s->dir_fd, file_name(&e->root, e->partial ? "part" : "data", name), 0);
-        s->used -= e->length;
+        s->used -= e->cost;
         entry_free(s, e);
 }
 
-static uint64_t pinned_bytes(const struct store *s) {
-        uint64_t sum = s->used;
-
+/* What cannot be evicted, this room left out. */
+static void count_staying(const struct store *s, const struct room *room, uint64_t *ret_bytes,
+                          size_t *ret_n) {
+        *ret_bytes = s->used - room->bytes;
+        *ret_n = map_count(s->by_root) + s->n_rooms - room->is_held;
         LIST_FOREACH (link, &s->entries) {
                 const struct entry *e = LIST_ENTRY(link, struct entry, link);
 
-                if (!entry_stays(e))
-                        sum -= e->length;
+                if (!entry_stays(e)) {
+                        *ret_bytes -= e->cost;
+                        --*ret_n;
+                }
         }
-        return sum;
 }
 
-int store_reserve(struct store *s, uint64_t bytes) {
-        uint64_t kept = pinned_bytes(s);
+static bool is_over(const struct store *s) {
+        return s->used > s->quota || map_count(s->by_root) + s->n_rooms > s->entries_max;
+}
 
-        if (bytes > s->quota || kept > s->quota - bytes)
-                return STORE_E_QUOTA;
+void store_trim(struct store *s) {
         LIST_FOREACH_SAFE (link, &s->entries) {
                 struct entry *e = LIST_ENTRY(link, struct entry, link);
 
-                if (s->used <= s->quota - bytes)
+                if (!is_over(s))
                         break;
-                if (!entry_stays(e))
-                        store_evict(s, e);
+                if (entry_stays(e))
+                        continue;
+                store_evict(s, e);
+                s->evicted++;
         }
+}
+
+int store_reserve(struct store *s, struct room *room, uint64_t bytes) {
+        uint64_t staying;
+        size_t n;
+
+        count_staying(s, room, &staying, &n);
+        if (bytes > s->quota || staying > s->quota - bytes || n >= s->entries_max)
+                return STORE_E_QUOTA;
+        store_release(s, room);
+        *room = (struct room){ bytes, true };
+        s->n_rooms++;
         s->used += bytes;
+        store_trim(s);
         return STORE_OK;
 }
 
-void store_unreserve(struct store *s, uint64_t bytes) {
-        check(bytes <= s->used);
-        s->used -= bytes;
+void store_release(struct store *s, struct room *room) {
+        check(room->bytes <= s->used && s->n_rooms >= room->is_held);
+        s->used -= room->bytes;
+        s->n_rooms -= room->is_held;
+        *room = (struct room){};
 }
 
 void store_drop_partial(struct store *s, const struct hash_value *root) {
@@ -230,12 +271,14 @@ static int name_parts(const struct store *s, const struct hash_value *root, cons
 }
 
 int store_complete(struct store *s, const struct hash_value *root, const char *tmp_name,
-                   uint64_t length) {
+                   uint64_t length, struct room *room) {
         int r = name_parts(s, root, tmp_name);
+        uint64_t cost = room->bytes;
 
         if (r)
                 return r;
-        store_add_entry(s, root, length)->pins = 1;
+        store_release(s, room);
+        store_add_entry(s, root, length, cost)->pins = 1;
         return STORE_OK;
 }
 

@@ -9,17 +9,22 @@
  *   *.tmp         anything a crash left behind; removed at opening
  *
  * Everything is written under another name, synced and renamed. A quota bounds
- * the bytes; the least recently used dataset that is neither pinned nor kept goes
- * first. Opens files: shells only. One process per directory (locked). Not thread-safe. */
+ * the bytes on disk, meta files and the rest of each file's last block included, and
+ * STORE_ENTRIES_MAX how many there are; the least recently used dataset that is neither
+ * pinned nor kept goes first. Opens files: shells only. One process per directory (locked). Not
+ * thread-safe. */
 
 #include <errno.h>
 
 #include "services/coordinator/data/fetch.h"
 #include "services/coordinator/data/serve.h"
 
-#define STORE_NAME_SIZE  80  /* "<64 hex>.data" and its 0 */
-#define STORE_LABEL_SIZE 129 /* what people call it: 1 to 128 bytes of UTF-8, and its 0 */
-#define STORE_KEEPS_MAX  65536
+#define STORE_NAME_SIZE   80  /* "<64 hex>.data" and its 0 */
+#define STORE_LABEL_SIZE  129 /* what people call it: 1 to 128 bytes of UTF-8, and its 0 */
+#define STORE_KEEPS_MAX   65536
+
+#define STORE_ENTRIES_MAX 65536 /* complete, fetched in part, and on their way */
+#define STORE_BLOCK       4096  /* a file takes whole ones */
 
 struct store;
 struct upload;
@@ -27,7 +32,7 @@ struct upload;
 enum store_result {
         STORE_OK = 0,
         STORE_E_NONE,   /* no such dataset here */
-        STORE_E_QUOTA,  /* LIMIT{data}: does not fit beside what is pinned */
+        STORE_E_QUOTA,  /* LIMIT{data}: does not fit beside what is pinned, bytes or number */
         STORE_E_DISK,   /* LIMIT{disk}: the file system is full */
         STORE_E_LENGTH, /* more or fewer bytes than declared */
         STORE_E_SCHEMA, /* options and schema do not fit a manifest */
@@ -42,9 +47,10 @@ struct store *store_free(struct store *s);
 DEFINE_CLEANUP(struct store *, store_free);
 
 const char *store_path(const struct store *s);
-uint64_t store_used(const struct store *s);
+uint64_t store_used(const struct store *s);    /* bytes on disk, and promised */
+uint64_t store_evicted(const struct store *s); /* datasets that made room, since opening */
 uint64_t store_quota(const struct store *s);
-size_t store_count(const struct store *s); /* complete datasets */
+size_t store_count(const struct store *s); /* datasets, complete and fetched in part */
 bool store_has(const struct store *s, const struct hash_value *root);
 /* The data file's name below store_path(), for a worker to open. */
 const char *store_name(const struct hash_value *root, char ret[STORE_NAME_SIZE]);
@@ -121,7 +127,7 @@ int upload_complete(struct upload *u);
 const char *upload_name(const struct upload *u);
 void upload_describe(struct upload *u, struct bytes options, struct bytes schema);
 /* The same if that was not done, then syncs, names it by its root, pins it once. STORE_E_SCHEMA:
- * the manifest would be too long. */
+ * the manifest would be too long. STORE_E_QUOTA: there is no room for it. */
 int upload_finish(struct upload *u, struct hash_value *ret_root);
 struct upload *upload_free(struct upload *u); /* unfinished: removes what was written */
 DEFINE_CLEANUP(struct upload *, upload_free);

@@ -14,7 +14,7 @@ struct store_fetch {
         struct hash_value root;
         int fd; /* <root>.part */
         uint64_t length;
-        bool reserved;
+        struct room room;
 
         /* What an earlier try left, until all of it was checked. */
         struct meta left;
@@ -30,16 +30,10 @@ static int open_part(struct store_fetch *f) {
         return f->fd < 0 ? disk_result(-errno) : 0;
 }
 
-static int reserve(struct store_fetch *f, uint64_t length) {
-        int r;
-
-        store_forget_partial(f->store, &f->root);
-        r = store_reserve(f->store, length);
-        if (r)
-                return r;
-        f->reserved = true;
+static int reserve(struct store_fetch *f, uint64_t length, size_t manifest_len) {
         f->length = length;
-        return 0;
+        store_take_partial(f->store, &f->root, &f->room);
+        return store_reserve(f->store, &f->room, store_cost(length, manifest_len));
 }
 
 /* The core forwards negative errnos only: the two answers travel as these. */
@@ -49,9 +43,8 @@ static int as_errno(int r) {
 
 static int sink_manifest(void *userdata, struct bytes encoded, const struct manifest *m) {
         struct store_fetch *f = userdata;
-        int r = reserve(f, m->length);
+        int r = reserve(f, m->length, encoded.len);
 
-        (void) encoded;
         return as_errno(r ? r : open_part(f));
 }
 
@@ -133,7 +126,7 @@ static int find_left(struct store_fetch *f) {
                 return 0; /* nothing usable: from the beginning */
         if (r)
                 return error_fold(r);
-        r = reserve(f, f->left.manifest.length);
+        r = reserve(f, f->left.manifest.length, f->left.manifest_bytes.len);
         if (r)
                 return r;
         r = open_part(f);
@@ -165,26 +158,25 @@ struct fetch *store_fetch_core(struct store_fetch *f) {
 
 int store_fetch_finish(struct store_fetch *f) {
         char part[STORE_NAME_SIZE];
-        int r;
 
         if (store_has(f->store, &f->root))
                 return store_pin(f->store, &f->root);
         if (ftruncate(f->fd, (off_t) f->length) < 0 || fchmod(f->fd, 0444) < 0 || fsync(f->fd) < 0)
                 return disk_result(-errno);
-        r = store_complete(f->store, &f->root, file_name(&f->root, "part", part), f->length);
-        f->reserved = f->reserved && r != STORE_OK;
-        return r;
+        return store_complete(f->store, &f->root, file_name(&f->root, "part", part), f->length,
+                              &f->room);
 }
 
-/* The reservation passes to an entry that may be evicted. */
+/* The room passes to an entry that may be evicted. */
 static void leave_partial(struct store_fetch *f) {
         char name[STORE_NAME_SIZE];
+        uint64_t cost = f->room.bytes;
 
+        store_release(f->store, &f->room);
         if (faccessat(f->store->dir_fd, file_name(&f->root, "want", name), F_OK, 0) == 0) {
-                store_add_entry(f->store, &f->root, f->length)->partial = true;
+                store_add_entry(f->store, &f->root, f->length, cost)->partial = true;
                 return;
         }
-        store_unreserve(f->store, f->length);
         (void) unlinkat(f->store->dir_fd, file_name(&f->root, "part", name), 0);
 }
 
@@ -193,7 +185,7 @@ struct store_fetch *store_fetch_free(struct store_fetch *f) {
                 return NULL;
         fetch_free(f->core);
         left_done(f);
-        if (f->reserved)
+        if (f->room.is_held)
                 leave_partial(f);
         fd_close(f->fd);
         free(f);

@@ -172,6 +172,12 @@ static int64_t time_ns(const struct timespec *t) {
         return (int64_t) t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
+static struct entry *add_found(struct store *s, const struct hash_value *root,
+                               const struct meta *m) {
+        return store_add_entry(s, root, m->manifest.length,
+                               store_cost(m->manifest.length, m->manifest_bytes.len));
+}
+
 static void scan_complete(struct store *s, const struct hash_value *root) {
         CLEANUP(meta_donep) struct meta m = {};
         char name[STORE_NAME_SIZE];
@@ -181,8 +187,7 @@ static void scan_complete(struct store *s, const struct hash_value *root) {
             fstatat(s->dir_fd, file_name(root, "data", name), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(st.st_mode) && (uint64_t) st.st_size == m.manifest.length &&
             fstatat(s->dir_fd, file_name(root, "meta", name), &used, AT_SYMLINK_NOFOLLOW) == 0) {
-                store_add_entry(s, root, m.manifest.length)->used_ns = time_ns(&used.st_mtim);
-                s->used += m.manifest.length;
+                add_found(s, root, &m)->used_ns = time_ns(&used.st_mtim);
                 return;
         }
         /* Damaged: as good as absent; it will be fetched again. */
@@ -210,8 +215,7 @@ static void scan_partial(struct store *s, const struct hash_value *root) {
         char name[STORE_NAME_SIZE];
 
         if (!exists(s, root, "meta") && meta_read(s->dir_fd, root, "want", &m) == 0) {
-                store_add_entry(s, root, m.manifest.length)->partial = true;
-                s->used += m.manifest.length;
+                add_found(s, root, &m)->partial = true;
                 return;
         }
         (void) unlinkat(s->dir_fd, file_name(root, "want", name), 0);

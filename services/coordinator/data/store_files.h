@@ -9,7 +9,7 @@
 struct entry {
         struct list link; /* in store.entries, least recently used first */
         struct hash_value root;
-        uint64_t length;
+        uint64_t length, cost; /* cost: see store_cost() */
         unsigned pins;
         bool partial;    /* <root>.part of a fetch nobody runs now; may be evicted like the rest */
         bool kept;       /* STORE_KEEP_PINNED */
@@ -20,11 +20,18 @@ struct entry {
 struct store {
         char *path;
         int dir_fd, lock_fd;
-        uint64_t quota, used; /* used counts reservations of uploads and fetches too */
+        uint64_t quota, used, evicted; /* used counts the rooms of uploads and fetches too */
+        size_t entries_max, n_rooms;
         struct list entries;
         struct map *by_root;
         struct map *keeps;          /* root to struct store_keep, owned */
         struct map *by_finding_key; /* of what is announced: to its root, owned */
+};
+
+/* What an upload or a fetch under way holds: bytes of the quota, and one of the entries. */
+struct room {
+        uint64_t bytes;
+        bool is_held;
 };
 
 /* The meta file's content: u32 manifest length, manifest, leaves. */
@@ -71,15 +78,22 @@ void store_evict(struct store *s, struct entry *e);
 /* Complete ones only. */
 struct entry *store_entry(const struct store *s, const struct hash_value *root);
 struct entry *store_partial(const struct store *s, const struct hash_value *root);
-/* Takes the leftovers of an earlier fetch out of the list; their bytes are no longer counted. */
-void store_forget_partial(struct store *s, const struct hash_value *root);
+/* What a dataset takes of the quota: its two files, each in whole blocks of the disk. Somebody
+ * may send many that have hardly any bytes, and long schemas. */
+uint64_t store_cost(uint64_t length, size_t manifest_len);
+/* The entry of what an earlier fetch left, if there is one, becomes a room of one under way. */
+void store_take_partial(struct store *s, const struct hash_value *root, struct room *room);
 /* Removes them. */
 void store_drop_partial(struct store *s, const struct hash_value *root);
-struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length);
-/* Evicts until `bytes` fit, and counts them as used. */
-int store_reserve(struct store *s, uint64_t bytes);
-void store_unreserve(struct store *s, uint64_t bytes);
+struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length,
+                              uint64_t cost);
+/* Evicts until the room can have `bytes`: it is taken, or made larger or smaller. STORE_E_QUOTA:
+ * it is as it was. */
+int store_reserve(struct store *s, struct room *room, uint64_t bytes);
+void store_release(struct store *s, struct room *room); /* if it is held */
+/* Evicts what may go until the bounds hold. */
+void store_trim(struct store *s);
 /* tmp_name becomes <root>.data and <root>.want (there, and synced) <root>.meta; the entry is
- * made, pinned once; reserved bytes become the entry's. On an error nothing has changed. */
+ * made, pinned once; the room becomes the entry's. On an error nothing has changed. */
 int store_complete(struct store *s, const struct hash_value *root, const char *tmp_name,
-                   uint64_t length);
+                   uint64_t length, struct room *room);

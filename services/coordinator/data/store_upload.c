@@ -19,7 +19,7 @@ struct upload {
         struct buffer options, schema;
         struct hash_value *leaves;
         size_t n_leaves;
-        bool reserved;
+        struct room room;
 };
 
 int upload_begin(struct store *s, struct bytes format, uint64_t length,
@@ -35,10 +35,9 @@ int upload_begin(struct store *s, struct bytes format, uint64_t length,
                 return error_origin(-EINVAL);
         if (length > (uint64_t) DATA_CHUNKS_MAX * DATA_CHUNK_SIZE)
                 return STORE_E_QUOTA;
-        r = store_reserve(s, length);
+        r = store_reserve(s, &u->room, store_cost(length, 0));
         if (r)
                 return r;
-        u->reserved = true;
         u->length = length;
         u->leaves = xnew_n(struct hash_value, manifest_n_chunks(&m));
         memcpy(u->format, format.data, format.len);
@@ -121,8 +120,7 @@ static void write_manifest(const struct upload *u, struct buffer *b) {
 
 /* The same content again: keep what is there. */
 static int finish_known(struct upload *u, const struct hash_value *root) {
-        store_unreserve(u->store, u->length);
-        u->reserved = false;
+        store_release(u->store, &u->room);
         return store_pin(u->store, root);
 }
 
@@ -133,15 +131,17 @@ static int finish_new(struct upload *u, const struct hash_value *root, struct by
         if (fsync(u->fd) < 0)
                 return disk_result(-errno);
         store_drop_partial(u->store, root);
+        r = store_reserve(u->store, &u->room, store_cost(u->length, manifest.len));
+        if (r)
+                return r;
         r = meta_write(dir, root, "want", manifest, u->leaves, u->n_leaves);
         if (r)
                 return r;
-        r = store_complete(u->store, root, u->tmp, u->length);
+        r = store_complete(u->store, root, u->tmp, u->length, &u->room);
         if (r) {
                 (void) unlinkat(dir, file_name(root, "want", want), 0);
                 return r;
         }
-        u->reserved = false;
         u->tmp[0] = 0;
         return STORE_OK;
 }
@@ -180,8 +180,7 @@ int upload_finish(struct upload *u, struct hash_value *ret_root) {
 struct upload *upload_free(struct upload *u) {
         if (!u)
                 return NULL;
-        if (u->reserved)
-                store_unreserve(u->store, u->length);
+        store_release(u->store, &u->room);
         fd_close(u->fd);
         if (u->tmp[0])
                 (void) unlinkat(u->store->dir_fd, u->tmp, 0);
