@@ -13,7 +13,8 @@
 #include "common/client/data_file.h"
 #include "common/client/internal.h"
 
-#define PAGES_PER_STEP 1024
+#define STEPS_BETWEEN_LOOKS 1000 /* of SQLite's machine: below 1 ms */
+#define BUSY_MS             5000
 
 struct uploading {
         struct quorate *q;
@@ -29,7 +30,7 @@ struct uploading {
         bool is_bad_file;
 };
 
-/* A file for SQLite to open, which wants a name; it loses it at once. */
+/* A file for SQLite to open, which wants a name. */
 static int open_temporary(struct quorate *q, char path[64], int *ret_fd) {
         const char *folder = getenv("TMPDIR");
 
@@ -49,21 +50,42 @@ bool client_is_woken(const struct quorate *q) {
         return poll(&p, 1, 0) > 0;
 }
 
-static int copy_pages(const struct quorate *q, sqlite3 *from, sqlite3 *to) {
-        sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
-        int r = SQLITE_OK;
+/* The file that VACUUM INTO writes, which has to have a name until SQLite has opened it. */
+struct snapshot {
+        const struct quorate *q;
+        const char *name; /* NULL: it has lost it */
+        int fd;
+};
 
-        if (!b)
-                return sqlite3_errcode(to);
-        for (int tries = 0;
-             r == SQLITE_OK || ((r == SQLITE_BUSY || r == SQLITE_LOCKED) && tries < 100);
-             tries += r != SQLITE_OK) {
-                if (r != SQLITE_OK)
-                        sqlite3_sleep(50);
-                r = client_is_woken(q) ? SQLITE_INTERRUPT : sqlite3_backup_step(b, PAGES_PER_STEP);
-        }
-        (void) sqlite3_backup_finish(b);
-        return r == SQLITE_DONE ? SQLITE_OK : r;
+static void lose_name(struct snapshot *s) {
+        if (s->name)
+                (void) unlink(s->name);
+        s->name = NULL;
+}
+
+static int on_progress(void *userdata) {
+        struct snapshot *s = userdata;
+        struct stat st;
+
+        if (s->name && fstat(s->fd, &st) == 0 && st.st_size > 0)
+                lose_name(s);
+        return client_is_woken(s->q);
+}
+
+/* Others get what the tables have, not what was deleted from them: pages, and the space in them,
+ * are written anew. As INTO, because that leaves every rowid as it is: sqlite.org/lang_vacuum.html
+ */
+static int copy_rows(sqlite3 *from, struct snapshot *to) {
+        char *sql = sqlite3_mprintf("VACUUM main INTO %Q", to->name);
+        int r = SQLITE_NOMEM;
+
+        sqlite3_progress_handler(from, STEPS_BETWEEN_LOOKS, on_progress, to);
+        (void) sqlite3_busy_timeout(from, BUSY_MS);
+        if (sql)
+                r = client_is_woken(to->q) ? SQLITE_INTERRUPT
+                                           : sqlite3_exec(from, sql, NULL, NULL, NULL);
+        sqlite3_free(sql);
+        return r;
 }
 
 /* Of a file in WAL mode too the copy stands alone: sqlite.org/fileformat2.html, 1.3.3. */
@@ -73,36 +95,35 @@ static bool make_rollback(int fd) {
         return pwrite(fd, versions, sizeof(versions), 18) == sizeof(versions);
 }
 
-static int snapshot_into(struct quorate *q, const char *path, const char *copy) {
-        sqlite3 *from = NULL, *to = NULL;
-        int r, result = QUORATE_OK;
+static int snapshot_failed(struct quorate *q, int result, const char *path, sqlite3 *from) {
+        if (result == SQLITE_INTERRUPT)
+                return QUORATE_AGAIN;
+        if (result == SQLITE_NOTADB)
+                return client_fail(q, QUORATE_E_INPUT,
+                                   "%s: not a SQLite database; give the file of one", path);
+        if (result == SQLITE_FULL)
+                return client_fail(q, QUORATE_E_INPUT,
+                                   "%s: no room for its snapshot; set TMPDIR to a larger folder",
+                                   path);
+        return client_fail(q, QUORATE_E_INPUT,
+                           "%s: no copy without its deleted rows can be made: %s; look with "
+                           "`sqlite3 FILE 'PRAGMA integrity_check'`, and \"VACUUM INTO 'COPY'\"",
+                           path, sqlite3_errmsg(from));
+}
+
+static int snapshot_into(struct quorate *q, const char *path, const char *copy, int fd) {
+        struct snapshot to = { .q = q, .name = copy, .fd = fd };
+        sqlite3 *from = NULL;
+        int r;
 
         r = sqlite3_open_v2(path, &from, SQLITE_OPEN_READONLY, NULL);
         if (r == SQLITE_OK)
-                r = sqlite3_exec(from, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
-        if (r == SQLITE_OK)
-                r = sqlite3_open_v2(copy, &to, SQLITE_OPEN_READWRITE, NULL);
-        (void) unlink(copy);
-        if (r == SQLITE_OK)
-                r = sqlite3_exec(to, "PRAGMA journal_mode = OFF", NULL, NULL, NULL);
-        if (r == SQLITE_OK)
-                r = copy_pages(q, from, to);
-        if (r == SQLITE_INTERRUPT)
-                result = QUORATE_AGAIN;
-        else if (r == SQLITE_NOTADB)
-                result = client_fail(q, QUORATE_E_INPUT,
-                                     "%s: not a SQLite database; give the file of one", path);
-        else if (r == SQLITE_FULL)
-                result = client_fail(q, QUORATE_E_INPUT,
-                                     "%s: no room for its snapshot; set TMPDIR to a larger folder",
-                                     path);
-        else if (r != SQLITE_OK)
-                result = client_fail(q, QUORATE_E_INPUT,
-                                     "%s: %s; look with `sqlite3 FILE 'PRAGMA integrity_check'`",
-                                     path, sqlite3_errmsg(to ? to : from));
-        sqlite3_close(to);
+                r = copy_rows(from, &to);
+        lose_name(&to);
+        if (r != SQLITE_OK)
+                r = snapshot_failed(q, r, path, from);
         sqlite3_close(from);
-        return result;
+        return r;
 }
 
 /* SQLite takes a file of a few bytes for an empty database; we do not. */
@@ -143,7 +164,7 @@ int client_snapshot(struct quorate *q, const char *path, int *ret_fd, uint64_t *
         r = open_temporary(q, copy, &fd);
         if (r)
                 return r;
-        r = snapshot_into(q, path, copy);
+        r = snapshot_into(q, path, copy, fd);
         if (r)
                 return r;
         if (!make_rollback(fd) || fstat(fd, &st) < 0)

@@ -114,6 +114,75 @@ static void test_rollback(void **state) {
         fd_close(fd);
 }
 
+static bool holds(int fd, const char *text) {
+        struct stat st;
+        uint8_t *bytes;
+        bool is_there;
+
+        assert_int_equal(fstat(fd, &st), 0);
+        bytes = xmalloc((size_t) st.st_size);
+        assert_int_equal(pread(fd, bytes, (size_t) st.st_size, 0), st.st_size);
+        is_there = memmem(bytes, (size_t) st.st_size, text, strlen(text));
+        free(bytes);
+        return is_there;
+}
+
+/* Whole free pages, and free space in pages that are used. */
+static const char deleting[] =
+        "PRAGMA secure_delete = OFF; CREATE TABLE t(x INTEGER, s TEXT);"
+        "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+        " INSERT INTO t SELECT i, CASE i % 1000 WHEN 5 THEN 'marker-' || 'kept'"
+        " ELSE 'marker-' || 'deleted' END FROM n;"
+        "DELETE FROM t WHERE s LIKE '%deleted' AND x < 2500; DELETE FROM t WHERE x % 7 > 0;"
+        "DELETE FROM t WHERE s LIKE '%deleted'; INSERT INTO t VALUES (1, 'marker-kept');";
+
+/* What was deleted goes to nobody; rowids are what they were. */
+static void test_deleted(void **state) {
+        struct fixture *f = *state;
+        uint64_t len = 0;
+        int fd = -1, file;
+
+        (void) sqlite3_close(database(f, deleting));
+        file = open(f->path, O_RDONLY | O_CLOEXEC);
+        assert_true(holds(file, "marker-deleted"));
+        fd_close(file);
+        assert_int_equal(client_snapshot(f->q, f->path, &fd, &len), QUORATE_OK);
+        assert_true(holds(fd, "marker-kept"));
+        assert_false(holds(fd, "marker-deleted"));
+        fd_close(fd);
+}
+
+/* Of a table without a key and without an index too. */
+static void test_rowids(void **state) {
+        struct fixture *f = *state;
+        uint64_t len = 0;
+        int fd = -1;
+
+        (void) sqlite3_close(database(f, "CREATE TABLE u(y); INSERT INTO u VALUES (1), (2), (3);"
+                                         "DELETE FROM u WHERE y = 1;"
+                                         "CREATE VIEW t AS SELECT rowid AS x FROM u;"));
+        assert_int_equal(client_snapshot(f->q, f->path, &fd, &len), QUORATE_OK);
+        assert_int_equal(sum_of(fd), 5);
+        fd_close(fd);
+}
+
+/* Nothing of it is in the folder for snapshots, while it is made and afterwards. */
+static void test_leaves_no_name(void **state) {
+        struct fixture *f = *state;
+        uint64_t len = 0;
+        int fd = -1;
+
+        assert_int_equal(setenv("TMPDIR", f->folder, 1), 0);
+        (void) sqlite3_close(database(f, deleting));
+        assert_int_equal(client_snapshot(f->q, f->path, &fd, &len), QUORATE_OK);
+        fd_close(fd);
+        quorate_wake(f->q);
+        assert_int_equal(client_snapshot(f->q, f->path, &fd, &len), QUORATE_AGAIN);
+        assert_int_equal(unsetenv("TMPDIR"), 0);
+        assert_int_equal(unlink(f->path), 0);
+        assert_int_equal(rmdir(f->folder), 0);
+}
+
 static void write_text(const struct fixture *f, const char *text, size_t times) {
         FILE *to = fopen(f->path, "we");
 
@@ -164,4 +233,5 @@ static void test_woken(void **state) {
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
-TEST_MAIN(TEST(test_wal), TEST(test_rollback), TEST(test_refused), TEST(test_woken))
+TEST_MAIN(TEST(test_wal), TEST(test_rollback), TEST(test_deleted), TEST(test_rowids),
+          TEST(test_leaves_no_name), TEST(test_refused), TEST(test_woken))
