@@ -155,8 +155,10 @@ static int dataset_pin(const struct command_context *ctx) {
         Coordinator__DatasetPinRequest request = COORDINATOR__DATASET_PIN_REQUEST__INIT;
         Coordinator__DatasetRef ref;
         uint8_t root[HASH_SIZE];
-        int code = take_ref(ctx, root, &ref);
+        int code = o->name ? dataset_check_label(ctx, "--name", o->name) : EXIT_OK;
 
+        if (code == EXIT_OK)
+                code = take_ref(ctx, root, &ref);
         request.dataset = &ref;
         request.rename = o->name != NULL;
         request.label = (char *) (o->name ? o->name : "");
@@ -169,18 +171,21 @@ static int dataset_pin(const struct command_context *ctx) {
 static int drop(const struct command_context *ctx, const char *method, const char *said) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Coordinator__DatasetInfo *d;
-        Coordinator__DatasetRef ref;
+        Coordinator__DatasetRef ref = COORDINATOR__DATASET_REF__INIT;
         uint8_t root[HASH_SIZE];
-        int code = take_ref(ctx, root, &ref);
+        char what[64];
+        int code;
 
+        (void) snprintf(what, sizeof(what), "dataset %s", ctx->operands.items[0]);
+        code = dataset_resolve_here(ctx, what, ctx->operands.items[1], root);
+        ref.root = (ProtobufCBinaryData){ HASH_SIZE, root };
         if (code == EXIT_OK)
                 code = ctl_call(ctx, &dataset_admin, method, &ref, &u);
         if (code)
                 return code;
         d = u.message;
-        if (*d->name && d->is_public)
-                dataset_unpoint(ctx, d->name, root);
-        return done(ctx, d, said);
+        (void) done(ctx, d, said);
+        return *d->name && d->is_public ? dataset_unpoint(ctx, d->name, root) : EXIT_OK;
 }
 
 static int dataset_unpin(const struct command_context *ctx) {

@@ -27,11 +27,19 @@ bool dataset_is_reference(const char *text);
  * EXIT_OK, or an exit code after complaining for `what`. */
 int dataset_resolve(const struct command_context *ctx, const char *what, const char *text,
                     nsec_t timeout, uint8_t ret[HASH_SIZE]);
+/* The same for what takes something away: a root or a name of this node alone. What a peer calls
+ * a dataset it may change at any moment, to one that it wants gone. */
+int dataset_resolve_here(const struct command_context *ctx, const char *what, const char *text,
+                         uint8_t ret[HASH_SIZE]);
+/* One to give: not taken for a root, nor for NAME@PEER. EXIT_OK, or EXIT_USAGE after complaining.
+ */
+int dataset_check_label(const struct command_context *ctx, const char *what, const char *label);
 /* Publishes the pointer record LABEL of this node. 0, or -1 with `why`. */
 int dataset_point(const struct command_context *ctx, const char *label, const uint8_t *root,
                   nsec_t timeout, uint32_t *ret_stored, char why[256]);
-/* Withdraws it when it points to this root; nobody minds if there is none. */
-void dataset_unpoint(const struct command_context *ctx, const char *label, const uint8_t *root);
+/* Withdraws it when it points to this root; nobody minds if there is none. EXIT_OK, or EXIT_OTHER
+ * after complaining: others may still find it. */
+int dataset_unpoint(const struct command_context *ctx, const char *label, const uint8_t *root);
 
 /* ---- dataset_view.c ---- */
 

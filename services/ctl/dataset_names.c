@@ -105,6 +105,30 @@ int dataset_resolve(const struct command_context *ctx, const char *what, const c
                                        : resolve_pointer(ctx, text, label, peer, timeout, ret);
 }
 
+int dataset_resolve_here(const struct command_context *ctx, const char *what, const char *text,
+                         uint8_t ret[HASH_SIZE]) {
+        char label[LABEL_MAX + 1];
+        const char *peer;
+
+        if (!is_root(text, ret) && split(text, label, &peer) && strcmp(peer, "me") != 0)
+                return complain(ctx, EXIT_USAGE,
+                                "%s: give the root or the name here, as `quorate dataset list` "
+                                "shows them; what a peer calls NAME may be another dataset by now",
+                                what);
+        return dataset_resolve(ctx, what, text, 0, ret);
+}
+
+int dataset_check_label(const struct command_context *ctx, const char *what, const char *label) {
+        uint8_t root[HASH_SIZE];
+
+        if (!strchr(label, '@') && !is_root(label, root))
+                return EXIT_OK;
+        return complain(ctx, EXIT_USAGE,
+                        "%s: a name has no @ and is not 64 hex digits: these stand for NAME@PEER "
+                        "and for roots",
+                        what);
+}
+
 int dataset_point(const struct command_context *ctx, const char *label, const uint8_t *root,
                   nsec_t timeout, uint32_t *ret_stored, char why[256]) {
         struct call_target t = discovery_within(&discovery_records, timeout);
@@ -120,38 +144,56 @@ int dataset_point(const struct command_context *ctx, const char *label, const ui
         return 0;
 }
 
-static bool points_to(const struct command_context *ctx, ProtobufCBinaryData name,
-                      const uint8_t *root) {
+/* 1, 0, or -1 with `why`. */
+static int points_to(const struct command_context *ctx, ProtobufCBinaryData name,
+                     const uint8_t *root, char why[256]) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         Dht__GetRequest request = DHT__GET_REQUEST__INIT;
         const Dht__GetReply *reply;
-        char why[256];
 
         request.name = name;
         request.timeout_ms = 3000;
         if (ctl_try(ctx, &discovery_records, "Get", &request, &u, why))
-                return false;
+                return -1;
         reply = u.message;
         return reply->n_records > 0 && reply->records[0]->payload.len == HASH_SIZE &&
                memcmp(reply->records[0]->payload.data, root, HASH_SIZE) == 0;
 }
 
-void dataset_unpoint(const struct command_context *ctx, const char *label, const uint8_t *root) {
+/* 0, or -1 with `why`. */
+static int unpoint(const struct command_context *ctx, const char *label, const uint8_t *root,
+                   char why[256]) {
         CLEANUP(unpacked_donep) struct unpacked status = {}, u = {};
         CLEANUP(buffer_donep) struct buffer name = {};
         Types__Empty empty = TYPES__EMPTY__INIT;
         Dht__GetRequest request = DHT__GET_REQUEST__INIT;
-        char why[256], peer[PEER_ID_TEXT_SIZE], path[512];
+        char peer[PEER_ID_TEXT_SIZE], path[512];
+        int r;
 
         if (ctl_try(ctx, &dataset_admin, "Status", &empty, &status, why))
-                return;
+                return -1;
         record_name(label,
                     people_peer(((const Coordinator__AdminStatus *) status.message)->peer, peer),
                     path);
         buffer_init(&name, 512);
-        if (!record_view_name(path, &name))
-                return;
+        if (!record_view_name(path, &name)) {
+                (void) snprintf(why, 256, "the node does not say who it is");
+                return -1;
+        }
         request.name = people_data(buffer_bytes(&name));
-        if (points_to(ctx, request.name, root))
-                (void) ctl_try(ctx, &discovery_records, "Unput", &request, &u, why);
+        r = points_to(ctx, request.name, root, why);
+        if (r <= 0)
+                return r;
+        return ctl_try(ctx, &discovery_records, "Unput", &request, &u, why) ? -1 : 0;
+}
+
+int dataset_unpoint(const struct command_context *ctx, const char *label, const uint8_t *root) {
+        char why[256], shown[300];
+
+        if (unpoint(ctx, label, root, why) == 0)
+                return EXIT_OK;
+        return complain(ctx, EXIT_OTHER,
+                        "others may still find its name %s: %s; `quorate record list` shows it, "
+                        "`quorate record rm` takes it back",
+                        text_escape(BYTES_STR(label), shown, sizeof(shown)), why);
 }

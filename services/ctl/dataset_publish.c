@@ -52,15 +52,15 @@ static int upload(const struct command_context *ctx, struct quorate *q, const ch
 }
 
 /* Pinned while the connection that brought it is still there. */
-static int pin(const struct command_context *ctx, uint8_t root[HASH_SIZE], struct unpacked *ret) {
-        const struct dataset_options *o = ctx->options;
+static int pin(const struct command_context *ctx, uint8_t root[HASH_SIZE], const char *label,
+               struct unpacked *ret) {
         Coordinator__DatasetPinRequest request = COORDINATOR__DATASET_PIN_REQUEST__INIT;
         Coordinator__DatasetRef ref = COORDINATOR__DATASET_REF__INIT;
 
         ref.root = (ProtobufCBinaryData){ HASH_SIZE, root };
         request.dataset = &ref;
-        request.rename = o->name != NULL;
-        request.label = (char *) (o->name ? o->name : "");
+        request.rename = label != NULL;
+        request.label = (char *) (label ? label : "");
         return ctl_call(ctx, &dataset_admin, "DatasetPin", &request, ret);
 }
 
@@ -108,12 +108,14 @@ int dataset_publish(const struct command_context *ctx) {
 
         if (o->is_public && o->is_internal)
                 return complain(ctx, EXIT_USAGE, "--public and --internal: give one of them");
-        code = ask_connect(ctx, &connect, &q);
+        code = o->name ? dataset_check_label(ctx, "--name", o->name) : EXIT_OK;
+        if (code == EXIT_OK)
+                code = ask_connect(ctx, &connect, &q);
         if (code)
                 return code;
         code = upload(ctx, q, ctx->operands.items[1], root);
         if (code == EXIT_OK)
-                code = pin(ctx, root, &u);
+                code = pin(ctx, root, o->name, &u);
         quorate_close(q);
         if (code)
                 return code;
@@ -121,18 +123,19 @@ int dataset_publish(const struct command_context *ctx) {
         return o->is_public && o->name ? point(ctx, o->name, root) : EXIT_OK;
 }
 
-/* A name in the DHT tells its root to everybody, and a root entitles to the content. */
-static int check_public(const struct command_context *ctx, uint8_t root[HASH_SIZE]) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
+/* A name in the DHT tells its root to everybody, and a root entitles to the content.
+ * *ret is its DatasetShowReply. */
+static int check_public(const struct command_context *ctx, uint8_t root[HASH_SIZE],
+                        struct unpacked *ret) {
         Coordinator__DatasetRef ref = COORDINATOR__DATASET_REF__INIT;
         const Coordinator__DatasetShowReply *reply;
         int code;
 
         ref.root = (ProtobufCBinaryData){ HASH_SIZE, root };
-        code = ctl_call(ctx, &dataset_admin, "DatasetShow", &ref, &u);
+        code = ctl_call(ctx, &dataset_admin, "DatasetShow", &ref, ret);
         if (code)
                 return code;
-        reply = u.message;
+        reply = ret->message;
         if (reply->info && reply->info->is_public)
                 return EXIT_OK;
         return complain(
@@ -142,26 +145,46 @@ static int check_public(const struct command_context *ctx, uint8_t root[HASH_SIZ
                 "alone");
 }
 
+/* What others call it is what it is called here, so that `rm` knows what to withdraw; and it had
+ * better stay where they are sent. */
+static int rename_here(const struct command_context *ctx, uint8_t root[HASH_SIZE],
+                       const char *label, const char *before) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        int code = pin(ctx, root, label, &u);
+
+        if (code || !*before || strcmp(before, label) == 0)
+                return code;
+        return dataset_unpoint(ctx, before, root);
+}
+
 int dataset_name(const struct command_context *ctx) {
         const struct dataset_options *o = ctx->options;
         const char *label = ctx->operands.items[1];
+        CLEANUP(unpacked_donep) struct unpacked shown = {};
         uint8_t root[HASH_SIZE];
         uint32_t stored;
         char why[256];
         int code;
 
-        code = dataset_resolve(ctx, "dataset name", ctx->operands.items[2], o->timeout, root);
+        code = dataset_check_label(ctx, "dataset name", label);
         if (code == EXIT_OK)
-                code = check_public(ctx, root);
+                code = dataset_resolve(ctx, "dataset name", ctx->operands.items[2], o->timeout,
+                                       root);
+        if (code == EXIT_OK)
+                code = check_public(ctx, root, &shown);
         if (code)
                 return code;
         if (dataset_point(ctx, label, root, o->timeout, &stored, why))
                 return complain(ctx, EXIT_OTHER, "dataset name: %s", why);
+        code = rename_here(ctx, root, label,
+                           ((const Coordinator__DatasetShowReply *) shown.message)->info->name);
+        if (code)
+                return code;
         if (ctx->common.json)
                 printf("{\"ok\":true,\"stored\":%u}\n", stored);
         else
                 printf("others find it as NAME@PEER with this node's id; stored by %u peers, again "
-                       "until `quorate dataset rm`\n",
+                       "until `quorate dataset rm`; pinned, and called so here too\n",
                        stored);
         return EXIT_OK;
 }

@@ -138,11 +138,11 @@ static void test_pointers(void **state) {
         found.n_records = 1;
         found.records = &records;
         scripted_reply(*state, RECORDS, "Get", &found);
-        scripted_reply(*state, ADMIN, "DatasetRemove", &d);
-        assert_int_equal(RUN(*state, "dataset", "rm", "a@b@" PEER), 0);
-        assert_bytes_equal(people_bytes(((const Coordinator__DatasetRef *) scripted_request(
-                                                 *state, ADMIN, "DatasetRemove"))
-                                                ->root),
+        scripted_reply(*state, ADMIN, "DatasetPin", &d);
+        assert_int_equal(RUN(*state, "dataset", "pin", "a@b@" PEER), 0);
+        assert_bytes_equal(people_bytes(((const Coordinator__DatasetPinRequest *) scripted_request(
+                                                 *state, ADMIN, "DatasetPin"))
+                                                ->dataset->root),
                            BYTES(root, HASH_SIZE));
         found.n_records = 0;
         found.asked = 4;
@@ -157,11 +157,92 @@ static void test_pointers(void **state) {
         assert_int_equal(scripted_calls(*state, RECORDS, "Put"), 0);
         d.is_public = true;
         scripted_reply(*state, ADMIN, "DatasetShow", &show);
+        scripted_reply(*state, ADMIN, "DatasetPin", &d);
         assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT), 0);
         put = scripted_request(*state, RECORDS, "Put");
         assert_string_equal(put->kind, "name");
         assert_string_equal(put->label, "sales");
         assert_bytes_equal(people_bytes(put->payload), BYTES(root, HASH_SIZE));
+}
+
+/* What a peer says its name stands for now may be anything: nothing is taken away by it. */
+static void test_takes_away_by_root_alone(void **state) {
+        static const char *const verbs[] = { "rm", "unpin" };
+        Dht__GetReply found = DHT__GET_REPLY__INIT;
+        Dht__Record record = DHT__RECORD__INIT, *records = &record;
+        Coordinator__DatasetInfo d = info("here", "");
+
+        scripted_serve(*state, RECORDS, &dht__records__descriptor);
+        record.payload = (ProtobufCBinaryData){ HASH_SIZE, root };
+        found.n_records = 1;
+        found.records = &records;
+        scripted_reply(*state, RECORDS, "Get", &found);
+        scripted_reply(*state, ADMIN, "DatasetRemove", &d);
+        scripted_reply(*state, ADMIN, "DatasetUnpin", &d);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                assert_int_equal(RUN(*state, "dataset", verbs[i], "sales@" PEER), 2);
+                assert_has(scripted_err(*state), "give the root or the name here");
+                assert_int_equal(scripted_calls(*state, RECORDS, "Get"), 0);
+        }
+        assert_int_equal(scripted_calls(*state, ADMIN, "DatasetRemove"), 0);
+        assert_int_equal(scripted_calls(*state, ADMIN, "DatasetUnpin"), 0);
+        assert_int_equal(RUN(*state, "dataset", "rm", ROOT), 0);
+}
+
+/* Names that would be taken for something else. */
+static void test_names_to_give(void **state) {
+        static const char *const bad[] = { "a@b", "sales@" PEER, ROOT };
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                assert_int_equal(RUN(*state, "dataset", "name", bad[i], ROOT), 2);
+                assert_has(scripted_err(*state), "a name has no @");
+                assert_int_equal(RUN(*state, "dataset", "pin", ROOT, "--name", bad[i]), 2);
+                assert_int_equal(RUN(*state, "dataset", "publish", "x.db", "--name", bad[i]), 2);
+                assert_has(scripted_err(*state), "a name has no @");
+        }
+        assert_int_equal(scripted_calls(*state, ADMIN, "DatasetPin"), 0);
+}
+
+/* One name at a time: the new one is its name here, the one before is withdrawn; and that one may
+ * still be found is not kept secret. */
+static void test_name_is_withdrawn(void **state) {
+        Coordinator__DatasetShowReply show = COORDINATOR__DATASET_SHOW_REPLY__INIT;
+        Coordinator__AdminStatus status = COORDINATOR__ADMIN_STATUS__INIT;
+        Coordinator__DatasetInfo d = info("here", "before");
+        Dht__Record record = DHT__RECORD__INIT, *records = &record;
+        const Coordinator__DatasetPinRequest *pinned;
+        Dht__PutReply stored = DHT__PUT_REPLY__INIT;
+        Dht__GetReply found = DHT__GET_REPLY__INIT;
+        Types__Empty empty = TYPES__EMPTY__INIT;
+
+        scripted_serve(*state, RECORDS, &dht__records__descriptor);
+        d.is_public = true;
+        show.info = &d;
+        status.peer = people_data(peer_id_bytes(&peer));
+        record.payload = (ProtobufCBinaryData){ HASH_SIZE, root };
+        found.n_records = 1;
+        found.records = &records;
+        scripted_reply(*state, ADMIN, "DatasetShow", &show);
+        scripted_reply(*state, ADMIN, "DatasetPin", &d);
+        scripted_reply(*state, ADMIN, "DatasetRemove", &d);
+        scripted_reply(*state, ADMIN, "Status", &status);
+        scripted_reply(*state, RECORDS, "Put", &stored);
+        scripted_reply(*state, RECORDS, "Get", &found);
+        scripted_reply(*state, RECORDS, "Unput", &empty);
+        assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT), 0);
+        pinned = scripted_request(*state, ADMIN, "DatasetPin");
+        assert_true(pinned->rename);
+        assert_string_equal(pinned->label, "sales");
+        assert_int_equal(scripted_calls(*state, RECORDS, "Unput"), 1);
+
+        scripted_fail(*state, RECORDS, "Unput", 3, "the disk is full");
+        assert_int_equal(RUN(*state, "dataset", "rm", ROOT), 5);
+        assert_has(scripted_out(*state), "removed " ROOT);
+        assert_has(scripted_err(*state), "others may still find its name before");
+        assert_has(scripted_err(*state), "the disk is full");
+        scripted_fail(*state, RECORDS, "Get", 3, "no network");
+        assert_int_equal(RUN(*state, "dataset", "rm", ROOT), 5);
+        assert_has(scripted_err(*state), "no network");
 }
 
 /* The shell does not look for a file where a dataset was named. */
@@ -227,4 +308,5 @@ static void test_verify(void **state) {
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 TEST_MAIN(CASE(test_list), CASE(test_usage), CASE(test_names_here), CASE(test_pointers),
-          CASE(test_shell), CASE(test_fetch), CASE(test_verify))
+          CASE(test_takes_away_by_root_alone), CASE(test_names_to_give),
+          CASE(test_name_is_withdrawn), CASE(test_shell), CASE(test_fetch), CASE(test_verify))
