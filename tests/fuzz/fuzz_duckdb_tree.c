@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "services/worker/duckdb/duckdb_judge.h"
 #include "services/worker/duckdb/duckdb_portable.h"
+#include "services/worker/duckdb/duckdb_weight.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,9 +22,11 @@ static void judge(struct json_object *tree) {
         CLEANUP(engine_analysis_donep) struct engine_analysis out = {};
         CLEANUP(judge_donep)
         struct judge j = { .out = &out, .job = &job, .statement = first(tree, "statements") };
-
+        struct duckdb_weight w = duckdb_weigh(j.statement);
+        const char *remedy = NULL;
         int32_t at;
 
+        check(!duckdb_too_heavy(&w, &remedy) || remedy);
         judge_statement(&j);
         judge_plan(&j, first(tree, "plans"));
         for (size_t i = 0; i < out.n_findings; i++)

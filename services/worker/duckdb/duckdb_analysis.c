@@ -12,6 +12,7 @@
 #include "services/worker/duckdb/duckdb_judge.h"
 #include "services/worker/duckdb/duckdb_portable.h"
 #include "services/worker/duckdb/duckdb_session.h"
+#include "services/worker/duckdb/duckdb_weight.h"
 #include "services/worker/portable_text.h"
 
 /* Its tree and its plan take a few hundred bytes for each word. */
@@ -93,6 +94,14 @@ static int refuse_forbidden(const struct judge *j, struct engine_problem *p) {
         return duckdb_refuse(p, rule, j->forbidden_at, j->forbidden_why);
 }
 
+/* Before anything is bound. */
+static int refuse_heavy(const struct look *l, struct engine_problem *p) {
+        struct duckdb_weight w = duckdb_weigh(l->judge.statement);
+        const char *remedy = NULL, *rule = duckdb_too_heavy(&w, &remedy);
+
+        return rule ? duckdb_refuse(p, rule, -1, remedy) : ENGINE_OK;
+}
+
 /* Exactly one SELECT, and nothing in it that must not even be bound. */
 static int read_statement(struct look *l, struct bytes sql, struct engine_problem *p) {
         duckdb_prepared_statement q = NULL;
@@ -114,6 +123,9 @@ static int read_statement(struct look *l, struct bytes sql, struct engine_proble
         if (tree_length(list) != 1)
                 return duckdb_refuse(p, "one statement", -1, "");
         l->judge.statement = tree_at(list, 0);
+        r = refuse_heavy(l, p);
+        if (r)
+                return r;
         judge_statement(&l->judge);
         return l->judge.forbidden ? refuse_forbidden(&l->judge, p) : ENGINE_OK;
 }

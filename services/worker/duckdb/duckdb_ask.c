@@ -75,10 +75,12 @@ int duckdb_ask(struct engine_session *s, const char *sql, struct bytes parameter
         duckdb_prepared_statement q = NULL;
         int r;
 
+        duckdb_watch_begin(s);
         if (duckdb.prepare(s->connection, sql, &q) == DuckDBSuccess)
                 r = run(q, parameter, fn, userdata, p);
         else
                 r = duckdb_problem_run(duckdb.prepare_error(q), p);
+        duckdb_watch_end();
         duckdb.destroy_prepare(&q);
-        return r;
+        return s->is_stopped ? duckdb_timed_out(p, "prepare") : r;
 }

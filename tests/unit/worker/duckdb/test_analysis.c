@@ -296,6 +296,80 @@ static void test_deep_and_long(void **state) {
         }
 }
 
+static void repeat(struct buffer *ret, const char *before, const char *again, size_t n,
+                   const char *after) {
+        buffer_init(ret, 1 << 20);
+        buffer_put_bytes(ret, BYTES_STR(before));
+        for (size_t i = 0; i < n; i++)
+                buffer_put_bytes(ret, BYTES_STR(again));
+        buffer_put_bytes(ret, BYTES_STR(after));
+}
+
+/* Neither binder nor optimiser can be stopped: what would take them long never reaches them. */
+static void test_heavy(void **state) {
+        static const struct {
+                const char *before, *again, *after;
+                size_t n;
+                const char *rule; /* NULL: it is not refused */
+        } asked[] = {
+                { "SELECT count(*) FROM t", ", t", "", 39, NULL },
+                { "SELECT count(*) FROM t", ", t", "", 40, "rule=joins" },
+                { "SELECT count(*) FROM t", " NATURAL JOIN t", "", 40, "rule=joins" },
+                { "SELECT count(*) FROM t", ", range(3)", "", 40, "rule=joins" },
+                { "SELECT count(*) FROM t", ", (SELECT a FROM t, u)", "", 20, "rule=joins" },
+                { "SELECT a FROM t WHERE true", " AND a IN (SELECT a FROM u)", "", 40,
+                  "rule=joins" },
+                { "WITH x AS (SELECT u.a FROM t, u) SELECT 1 FROM t", ", x", "", 19, NULL },
+                { "WITH x AS (SELECT u.a FROM t, u) SELECT 1 FROM t", ", X", "", 20, "rule=joins" },
+                { "WITH x AS (SELECT 1 AS n FROM t, u), y AS (SELECT 1 FROM x, x, x, x, x, x, x), "
+                  "z AS (SELECT 1 FROM y, y, y) SELECT 1 FROM z",
+                  "", "", 0, "rule=joins" },
+                { "WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM x WHERE n < 5) "
+                  "SELECT count(*) FROM x",
+                  ", x", "", 9, NULL },
+                { "SELECT a FROM t", " UNION ALL SELECT a FROM t", "", 100, NULL },
+                { "SELECT a FROM t", " UNION ALL SELECT a FROM t", "", 200, "rule=tables" },
+                { "SELECT a", "+1", " FROM t", 150, NULL },
+                { "SELECT a", "+1", " FROM t", 200, "rule=expression depth" },
+                { "SELECT a FROM t WHERE a IN (1", ",1", ")", 5000, NULL },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                CLEANUP(buffer_donep) struct buffer sql = {};
+                struct engine_problem p = {};
+                int r;
+
+                repeat(&sql, c->before, c->again, c->n, c->after);
+                r = engine_duckdb.analyse(fixture.session, buffer_bytes(&sql), false, &a, &p);
+                print_message("# %s%s… -> %d %s %s\n", c->before, c->again, r, p.detail, p.text);
+                assert_true(c->rule ? p.outcome == OUTCOME_REFUSED : p.outcome != OUTCOME_REFUSED);
+                assert_true(!c->rule || (!strcmp(p.detail, c->rule) && strchr(p.text, ':')));
+        }
+}
+
+static bool is_over_at_once(void *userdata) {
+        return userdata != NULL;
+}
+
+/* Our own questions end with the job as the user's statement does. */
+static void test_questions_end(void **state) {
+        struct engine_job over = fixture.job;
+        const struct engine_job *before = fixture.session->job;
+        struct engine_problem p = {};
+
+        over.is_over = is_over_at_once;
+        over.userdata = &over;
+        fixture.session->job = &over;
+        assert_int_equal(duckdb_ask(fixture.session,
+                                    "SELECT CAST(count(*) AS VARCHAR) FROM range(3000000000)",
+                                    BYTES_NONE, NULL, NULL, &p),
+                         ENGINE_E_PROBLEM);
+        assert_int_equal(p.outcome, OUTCOME_TIMEOUT);
+        fixture.session->job = before;
+        fixture.session->is_stopped = false;
+}
+
 /* ---- a host has files where the requester had empty tables ---- */
 
 #define FILE_T                                                                                     \
@@ -367,6 +441,8 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_portable),
         cmocka_unit_test(test_deep_and_long),
+        cmocka_unit_test(test_heavy),
+        cmocka_unit_test(test_questions_end),
         cmocka_unit_test(test_same_over_files), /* the last: it opens the fixture anew */
 };
 
