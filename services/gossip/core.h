@@ -7,7 +7,7 @@
  * publish.c  what this node says about itself, in which shards
  * serve.c    /quorate/peers/1 for others
  * ask.c      questions to others, and lookups: one table of what is under way
- * draw.c     candidates for the coordinator
+ * draw.c, collect.c  candidates for the coordinator
  * crawl.c    peers for people
  * deny.c, spread.c  the deny list; revocations, from node to node */
 

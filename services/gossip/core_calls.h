@@ -58,7 +58,7 @@ void ask_free(struct gossip *g, struct ask *a);
 struct call *call_new(struct gossip *g, uint64_t number, enum call_kind kind, nsec_t deadline);
 void call_free(struct gossip *g, struct call *c);
 
-/* ---- draw.c, crawl.c, spread.c: what a call does when its time is over, and what it owns ---- */
+/* ---- collect.c, crawl.c, spread.c: what a call does when its time is over, and owns ---- */
 
 void draw_wake(struct gossip *g, struct call *c, nsec_t now);
 void draw_end(struct gossip *g, struct call *c, nsec_t now);

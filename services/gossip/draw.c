@@ -2,6 +2,7 @@
 
 #include "common/base/memory.h"
 #include "services/gossip/core_calls.h"
+#include "services/gossip/draw_parts.h"
 
 /* Candidates for a job: a draw from random shards, each asked through one of its
  * members. Every shard has the same chance, so every host has nearly the same,
@@ -13,174 +14,15 @@
  * and whoever answers names some of other shards; a look-up, which takes seconds, is the last. */
 
 #define TIMEOUT_DEFAULT NSEC_PER_SEC
-#define LOOKUPS_MAX     4 /* by asking others */
-#define VISITS_MAX      512
 #define SPLITS_MAX      2
 #define ANSWERS_FEW     4
 #define SHARE_FIRST     0.05 /* of hosts that fit, when nobody is known */
 #define MEMBERS_LOOKED  8
 #define HEDGE           (400 * NSEC_PER_MSEC) /* who has not answered by then is asked besides others */
-#define SETTLE          (600 * NSEC_PER_MSEC) /* from then on who was silent for a while will do */
-#define SLACK           (2 * NSEC_PER_SEC)    /* a record may be on its way */
-
-/* Of somebody nobody has heard of for a while. */
-struct spare {
-        struct peer_id peer;
-        struct gossip_candidate candidate;
-        nsec_t silence;
-};
-
-struct draw {
-        struct offer_filter filter;
-        struct bytes engines[CAPABILITY_ENGINES_MAX];
-        char text[CAPABILITY_ENGINES_MAX + 2][CAPABILITY_CLASS_MAX + 1];
-        size_t count;
-        bool local;
-        struct rng rng;
-        unsigned bits, n_shards, stride, next; /* shards in a random order: next += stride */
-        unsigned n_picked;                     /* of that order */
-        uint32_t visited[VISITS_MAX];          /* who was asked: the first bits of their keys */
-        unsigned n_visited, n_answers, n_splits;
-        uint32_t skipped[LOOKUPS_MAX]; /* dht knows nobody of them */
-        unsigned n_skipped, n_late;
-        bool is_hedged, is_settling;
-        size_t n, asked, known, unusable;
-        double expected; /* share of hosts that fit, until answers say better */
-        struct gossip_candidate list[GOSSIP_DRAW_MAX];
-        struct peer_id peers[GOSSIP_DRAW_MAX];
-        struct spare spares[GOSSIP_DRAW_MAX]; /* they fill up what is missing at the end */
-        size_t n_spares;
-};
-
-/* ---- Collecting ---- */
-
-static bool has(const struct draw *d, const struct peer_id *peer) {
-        for (size_t i = 0; i < d->n; i++)
-                if (peer_id_equal(&d->peers[i], peer))
-                        return true;
-        return false;
-}
-
-static void add(struct draw *d, const struct capability *c, nsec_t age, bool from_sample) {
-        if (d->n == d->count || has(d, &c->peer))
-                return;
-        d->peers[d->n] = c->peer;
-        d->list[d->n++] = (struct gossip_candidate){ refbuf_ref(c->raw), age, from_sample };
-}
-
-/* A free one, or that of who was silent longest, if it was for longer; NULL: none. */
-static struct spare *spare_place(struct draw *d, nsec_t silence) {
-        struct spare *worst = &d->spares[0];
-
-        if (d->n_spares < ELEMENTSOF(d->spares))
-                return &d->spares[d->n_spares++];
-        for (size_t i = 1; i < d->n_spares; i++)
-                if (d->spares[i].silence > worst->silence)
-                        worst = &d->spares[i];
-        return worst->silence > silence ? worst : NULL;
-}
-
-static void put_aside(struct draw *d, const struct capability *c, nsec_t age, nsec_t silence) {
-        struct spare *s = spare_place(d, silence);
-
-        if (!s)
-                return;
-        refbuf_unref(s->candidate.record);
-        s->peer = c->peer;
-        s->candidate = (struct gossip_candidate){ refbuf_ref(c->raw), age, true };
-        s->silence = silence;
-}
-
-/* Another member may have heard of one of them since. */
-static void fill_up(struct draw *d, nsec_t most_silent) {
-        for (size_t i = 0; i < d->n_spares && d->n < d->count; i++) {
-                struct spare *s = &d->spares[i];
-
-                if (has(d, &s->peer) || s->silence >= most_silent)
-                        continue;
-                d->peers[d->n] = s->peer;
-                d->list[d->n++] = s->candidate;
-                s->candidate.record = NULL;
-        }
-}
-
-/* Who missed a publication is most likely gone, and taken only where nobody else is: a dead
- * candidate costs a job more than a missing one. */
-static void add_heard(struct gossip *g, struct draw *d, nsec_t now) {
-        struct offer_view views[GOSSIP_DRAW_MAX];
-        nsec_t most_silent = OFFER_FRESH;
-        struct offer_draw heard = { &d->filter, &g->rng, views, d->count };
-
-        offers_draw(g->offers, &heard, now);
-        if (d->n == 0 && heard.n > 0 && views[0].silence >= OFFER_FRESH)
-                most_silent = NSEC_NEVER; /* so are all behind it */
-        for (size_t i = 0; i < heard.n; i++)
-                if (views[i].silence < most_silent)
-                        add(d, views[i].record, views[i].age, false);
-        d->known += heard.n + heard.unusable;
-        d->unusable += heard.unusable;
-}
-
-void draw_end(struct gossip *g, struct call *c, nsec_t now) {
-        struct draw *d = c->state;
-        struct gossip_drawn *out;
-
-        fill_up(d, OFFER_FRESH);
-        /* Better somebody from the own shard, over-represented, than nobody. */
-        if (d->n < d->count && !d->local)
-                add_heard(g, d, now);
-        if (d->n == 0)
-                fill_up(d, NSEC_NEVER);
-        out = xnew(struct gossip_drawn);
-        *out = (struct gossip_drawn){ d->n, d->asked, d->known, d->unusable,
-                                      xmemdup(d->list, d->n * sizeof(*d->list)) };
-        d->n = 0; /* their references went along */
-        gossip_add(g, GOSSIP_DRAWN, c->number)->drawn = out;
-        call_free(g, c);
-}
-
-void draw_free(struct call *c) {
-        struct draw *d = c->state;
-
-        for (size_t i = 0; i < d->n; i++)
-                refbuf_unref(d->list[i].record);
-        for (size_t i = 0; i < d->n_spares; i++)
-                refbuf_unref(d->spares[i].candidate.record);
-        free(d);
-}
+#define PROVE           (200 * NSEC_PER_MSEC) /* from then on who was silent for a while is asked, too */
+#define SLACK           (2 * NSEC_PER_SEC) /* a record may be on its way */
 
 /* ---- Asking ---- */
-
-static void step(struct gossip *g, struct call *c, nsec_t now);
-
-/* A word of its author to who answers is as good as a record of that instant. */
-static nsec_t silence_told(const Peers__Reply *reply, size_t i, nsec_t age) {
-        return i < reply->n_silent_ms ? nsec_min(age, reply->silent_ms[i] * NSEC_PER_MSEC) : age;
-}
-
-static void take_reply(struct gossip *g, struct draw *d, const struct ask *a,
-                       const Peers__Reply *reply, nsec_t now) {
-        d->unusable += reply->unusable;
-        d->known += (size_t) reply->unusable + reply->n_records;
-        for (size_t i = 0; i < reply->n_records && i < GOSSIP_DRAW_MAX; i++) {
-                CLEANUP(capability_donep) struct capability r = {};
-                uint64_t wall = gossip_wall(g, now);
-                nsec_t age, silence;
-
-                if (!gossip_take_record(g, BYTES(reply->records[i].data, reply->records[i].len),
-                                        now, &r) ||
-                    !offer_fits(&r, &d->filter) || peer_id_equal(&r.peer, &g->self))
-                        continue;
-                age = wall > r.sequence ? wall - r.sequence : 0;
-                if (age >= OFFER_TTL || r.slots == 0)
-                        continue;
-                silence = silence_told(reply, i, age);
-                if (silence < OFFER_ALIVE)
-                        add(d, &r, age, true);
-                else
-                        put_aside(d, &r, age, silence);
-        }
-}
 
 static void try_another(struct gossip *g, struct call *c, const struct ask *instead, nsec_t now);
 static void take_other(struct gossip *g, struct call *c, const Peers__KnownPeer *in, nsec_t now);
@@ -192,12 +34,12 @@ static void on_sample(struct gossip *g, struct ask *a, const Peers__Reply *reply
 
         d->n_answers += reply != NULL;
         if (reply)
-                take_reply(g, d, a, reply, now);
+                draw_take_reply(g, d, reply, now);
         else if (!d->is_hedged)
                 try_another(g, a->call, a, now);
         for (size_t i = 0; reply && i < reply->n_known && i < GOSSIP_OTHERS_MAX; i++)
                 take_other(g, a->call, reply->known[i], now);
-        step(g, a->call, now);
+        draw_step(g, a->call, now);
 }
 
 static void ask_member(struct gossip *g, struct call *c, const struct gossip_contact *member,
@@ -208,7 +50,7 @@ static void ask_member(struct gossip *g, struct call *c, const struct gossip_con
         char *engines[CAPABILITY_ENGINES_MAX];
         struct ask *a;
 
-        if (d->n_visited == VISITS_MAX)
+        if (d->n_visited == DRAW_VISITS_MAX)
                 return;
         for (size_t i = 0; i < d->filter.n_engines; i++)
                 engines[i] = d->text[i];
@@ -230,17 +72,11 @@ static void ask_member(struct gossip *g, struct call *c, const struct gossip_con
         d->visited[d->n_visited++] = shard_of(&member->peer, 32).prefix;
 }
 
-/* bits: how many of the prefix count. */
-static bool is_visited(const struct draw *d, uint32_t prefix, unsigned bits) {
-        for (unsigned i = 0; i < d->n_visited; i++)
-                if (bits == 0 || (d->visited[i] ^ prefix) >> (32 - bits) == 0)
-                        return true;
-        return false;
-}
+/* ---- Whom to ask ---- */
 
 static bool may_ask(const struct gossip *g, const struct draw *d, const struct gossip_contact *c) {
         return !peer_id_equal(&c->peer, &g->self) && !gossip_is_blocked(g, &c->peer) &&
-               !is_visited(d, shard_of(&c->peer, 32).prefix, 32);
+               !draw_is_visited(d, shard_of(&c->peer, 32).prefix, 32);
 }
 
 /* Of that shard, or else the closest of a shard that was not visited yet; NULL: nobody. */
@@ -256,7 +92,7 @@ static const struct gossip_contact *member_of(struct gossip *g, const struct dra
                         continue;
                 if (s.prefix == shard->prefix)
                         return &list[i];
-                if (!other && !is_visited(d, s.prefix, s.bits))
+                if (!other && !draw_is_visited(d, s.prefix, s.bits))
                         other = &list[i];
         }
         return other;
@@ -286,7 +122,7 @@ static void on_members(struct gossip *g, struct ask *a, const struct gossip_cont
         struct shard shard = { d->bits, (uint32_t) a->tag };
 
         ask_one(g, a, &shard, list, n, now);
-        step(g, a->call, now);
+        draw_step(g, a->call, now);
 }
 
 /* The table: it often has a member, and looking there costs nothing. */
@@ -298,9 +134,9 @@ static void on_members_known(struct gossip *g, struct ask *a, const struct gossi
 
         if (member)
                 ask_member(g, a->call, member, false, now);
-        else if (d->n_skipped < LOOKUPS_MAX)
+        else if (d->n_skipped < DRAW_LOOKUPS_MAX)
                 d->skipped[d->n_skipped++] = shard.prefix;
-        step(g, a->call, now);
+        draw_step(g, a->call, now);
 }
 
 /* to: who did not answer. */
@@ -310,7 +146,7 @@ static void on_members_left(struct gossip *g, struct ask *a, const struct gossip
         struct shard shard = shard_of(&a->to.peer, d->bits);
 
         ask_one(g, a, &shard, list, n, now);
-        step(g, a->call, now);
+        draw_step(g, a->call, now);
 }
 
 /* Of the same shard, whom dht knows; once for each that does not answer. */
@@ -351,14 +187,20 @@ static uint32_t pick(struct draw *d) {
 }
 
 static bool is_more(const struct draw *d) {
-        return d->n_picked < d->n_shards && d->n_picked < VISITS_MAX;
+        return d->n_picked < d->n_shards && d->n_picked < DRAW_VISITS_MAX;
 }
 
-/* All were visited and told of fewer hosts than there are: others split their shards further, and
- * each knows its part. */
+/* Answers tell of the same ones again, or, while they tell of none, of as many hosts as there are.
+ */
+static bool is_exhausted(const struct gossip *g, const struct draw *d) {
+        return d->n_first > 0 ? d->n_again >= d->n_first : (double) d->known >= g->nodes;
+}
+
+/* All were visited and it is not enough: others split their shards further, since a newcomer's
+ * estimate of how many there are may be far too low, and each knows its part. */
 static bool split(const struct gossip *g, struct draw *d) {
         if (is_more(d) || d->n_splits == SPLITS_MAX || d->bits == SHARD_BITS_MAX ||
-            (double) d->known >= g->nodes)
+            is_exhausted(g, d))
                 return false;
         d->n_splits++;
         d->bits++;
@@ -382,7 +224,7 @@ static const struct known_peer *connected_of(struct gossip *g, const struct draw
 
                 if (k->is_outbound && k->speaks_peers && k->pow_bits >= g->config.pow_bits &&
                     shard_has_place(&shard, k->place) && !gossip_is_blocked(g, &k->peer) &&
-                    !is_visited(d, k->place, 32) && rng_below(&g->rng, ++n) == 0)
+                    !draw_is_visited(d, k->place, 32) && rng_below(&g->rng, ++n) == 0)
                         found = k;
         }
         return found;
@@ -407,10 +249,14 @@ static bool look_further(struct gossip *g, struct call *c, nsec_t now) {
         while (is_more(d)) {
                 uint32_t prefix = pick(d);
 
-                if (!is_visited(d, prefix, d->bits))
+                if (!draw_is_visited(d, prefix, d->bits))
                         return look_into(g, c, prefix, now);
         }
         return false;
+}
+
+static unsigned members_asked(const struct call *c) {
+        return c->n_asks - ((const struct draw *) c->state)->n_proofs;
 }
 
 /* False: there is nobody else to ask. */
@@ -419,7 +265,8 @@ static bool look_on(struct gossip *g, struct call *c, nsec_t now) {
 
         if (look_further(g, c, now))
                 return true;
-        if (c->n_asks <= d->n_late && split(g, d) && look_further(g, c, now))
+        if ((d->n_answers >= ANSWERS_FEW || members_asked(c) <= d->n_late) && split(g, d) &&
+            look_further(g, c, now))
                 return true;
         return d->n_skipped > 0 && look(g, c, d->skipped[--d->n_skipped], false, now);
 }
@@ -444,9 +291,10 @@ static void take_other(struct gossip *g, struct call *c, const Peers__KnownPeer 
         struct gossip_contact contact = {};
         size_t n = 0;
 
-        if (d->n == d->count || c->n_asks >= d->n_late + visits_wanted(g, d) ||
+        if (d->n == d->count || members_asked(c) >= d->n_late + visits_wanted(g, d) ||
             !peer_id_parse(BYTES(in->peer.data, in->peer.len), &contact.peer) ||
-            is_visited(d, shard_of(&contact.peer, 32).prefix, d->bits) || !may_ask(g, d, &contact))
+            draw_is_visited(d, shard_of(&contact.peer, 32).prefix, d->bits) ||
+            !may_ask(g, d, &contact))
                 return;
         for (size_t i = 0; i < in->n_addresses && n < GOSSIP_ADDRESSES_MAX; i++)
                 n += multiaddr_parse(BYTES(in->addresses[i].data, in->addresses[i].len),
@@ -457,16 +305,16 @@ static void take_other(struct gossip *g, struct call *c, const Peers__KnownPeer 
 }
 
 /* As many shards at once as the missing ones should need, no more. */
-static void step(struct gossip *g, struct call *c, nsec_t now) {
+void draw_step(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
         if (c->is_over)
                 return;
-        if (d->is_settling)
-                fill_up(d, OFFER_FRESH);
-        while (d->n < d->count && c->n_asks < d->n_late + visits_wanted(g, d))
+        while (d->n < d->count && members_asked(c) < d->n_late + visits_wanted(g, d))
                 if (!look_on(g, c, now))
                         break;
+        if (d->is_proving || members_asked(c) == 0)
+                draw_prove_some(g, c, now);
         if (d->n < d->count && c->n_asks > 0)
                 return;
         c->is_over = true;
@@ -476,28 +324,28 @@ static void step(struct gossip *g, struct call *c, nsec_t now) {
 static void hedge(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
-        c->wake = nsec_add(now, SETTLE - HEDGE);
+        c->wake = NSEC_NEVER;
         d->is_hedged = true;
-        d->n_late = c->n_asks;
+        d->n_late = members_asked(c);
         LIST_FOREACH_SAFE (it, &g->ask_order) { /* what is begun here is put behind them */
                 const struct ask *a = LIST_ENTRY(it, struct ask, link);
 
-                if (a->call == c && a->on_reply)
+                if (a->call == c && a->on_reply == on_sample)
                         try_another(g, c, a, now);
         }
-        step(g, c, now);
+        draw_step(g, c, now);
 }
 
 void draw_wake(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
-        if (!d->is_hedged) {
+        if (d->is_proving) {
                 hedge(g, c, now);
                 return;
         }
-        c->wake = NSEC_NEVER;
-        d->is_settling = true;
-        step(g, c, now);
+        c->wake = nsec_add(now, HEDGE - PROVE);
+        d->is_proving = true;
+        draw_step(g, c, now);
 }
 
 /* ---- Beginning ---- */
@@ -558,15 +406,15 @@ void gossip_draw(struct gossip *g, uint64_t number, const struct gossip_draw *in
         d->bits = shard_visited_bits(g->bits, g->nodes);
         d->n_shards = 1u << d->bits;
         d->expected = share_heard(g, d, now);
-        c->wake = nsec_add(now, HEDGE);
+        c->wake = nsec_add(now, PROVE);
         d->next = (unsigned) rng_below(&g->rng, d->n_shards);
         d->stride = (unsigned) rng_below(&g->rng, d->n_shards) | 1; /* odd: visits all */
         if (d->local || knows_all(g, now))
-                add_heard(g, d, now);
+                draw_add_heard(g, d, now);
         if (d->local || d->n > 0) {
                 d->local = true;
                 draw_end(g, c, now);
                 return;
         }
-        step(g, c, now);
+        draw_step(g, c, now);
 }

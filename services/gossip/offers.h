@@ -15,7 +15,7 @@
 
 #define OFFER_TTL     (45 * NSEC_PER_SEC)
 #define OFFER_FRESH   (20 * NSEC_PER_SEC)
-#define OFFER_ALIVE   (5 * NSEC_PER_SEC) /* since a sign of life: such are drawn first */
+#define OFFER_ALIVE   (2 * NSEC_PER_SEC) /* since a sign of life: such are drawn first */
 #define PRESENCE_TTL  (120 * NSEC_PER_SEC)
 #define SEQUENCE_SKEW (600 * NSEC_PER_SEC)  /* from our wall clock, either way */
 #define ORIGIN_BURST  8                     /* records of one peer */

@@ -269,28 +269,27 @@ static void others_are_named(void **state) {
         core_done(&c);
 }
 
-/* Records of peers 0 and 1, the one who was silent for so long first. */
-static void offer(struct core_bench *c, uint64_t ask, uint32_t silent_0, uint32_t silent_1) {
+/* An answer with records of so many peers from `first` on, each silent for so long. */
+static void offer(struct core_bench *c, uint64_t ask, unsigned first, size_t n,
+                  const uint32_t *silent_ms) {
         CLEANUP(buffer_donep) struct buffer b = {};
         Peers__Reply reply = PEERS__REPLY__INIT;
-        uint32_t silent[] = { silent_0, silent_1 };
-        struct refbuf *records[2];
-        ProtobufCBinaryData list[2];
+        struct refbuf *records[PEERS];
+        ProtobufCBinaryData list[PEERS];
 
-        for (unsigned i = 0; i < 2; i++) {
-                records[i] = core_record(i, CORE_WALL - 25 * NSEC_PER_SEC, "", true);
+        for (unsigned i = 0; i < n; i++) {
+                records[i] = core_record(first + i, CORE_WALL - 25 * NSEC_PER_SEC, "", true);
                 list[i] = (ProtobufCBinaryData){ records[i]->len, records[i]->data };
         }
         reply.records = list;
-        reply.n_records = 2;
-        reply.silent_ms = silent;
-        reply.n_silent_ms = 2;
-        buffer_init(&b, 4096);
+        reply.n_records = reply.n_silent_ms = n;
+        reply.silent_ms = (uint32_t *) silent_ms;
+        buffer_init(&b, 1u << 14);
         wire_pack(&b, &reply.base);
         gossip_answered(c->g, ask, buffer_bytes(&b), c->now);
         core_drain(c);
-        refbuf_unref(records[0]);
-        refbuf_unref(records[1]);
+        for (unsigned i = 0; i < n; i++)
+                refbuf_unref(records[i]);
 }
 
 static bool was_drawn(const struct core_bench *c, unsigned n) {
@@ -306,35 +305,143 @@ static bool was_drawn(const struct core_bench *c, unsigned n) {
         return false;
 }
 
-/* Who died without a word is offered as long as its record lives: those of whom somebody has heard
- * come first, and who missed a publication only where nobody else is. */
-static void heard_of_lately_first(void **state) {
+static void draw_any(struct core_bench *c, size_t count) {
+        struct gossip_draw d = { .count = count };
+
+        begin(c);
+        gossip_draw(c->g, 1000, &d, c->now);
+        core_drain(c);
+        answer_lookups(c, PEERS);
+        assert_int_equal(c->n_asked, 2);
+}
+
+/* The question to peer n, SIZE_MAX: there is none. */
+static size_t question_to(const struct core_bench *c, unsigned n) {
+        const struct peer_id peer = core_peer(n, NULL);
+
+        for (size_t i = 0; i < c->n_asked; i++)
+                if (peer_id_equal(&c->asked_peers[i], &peer))
+                        return i;
+        return SIZE_MAX;
+}
+
+/* Two of whom members tell, who are not members that were asked. */
+#define FIRST 40
+
+/* Who died without a word is offered as long as its record lives: whoever was silent for a while
+ * answers itself before it is a candidate. Is nobody else there, those will do of whom it is not
+ * known that they are silent still. */
+static void who_was_silent_must_answer(void **state) {
         static const struct {
                 uint32_t silent[2];
                 size_t count;
-                bool is_0, is_1;
+                bool is_asked[2], answers[2], is_drawn[2];
         } cases[] = {
-                { { 9000, 100 }, 1, false, true },   { { 9000, 100 }, 2, true, true },
-                { { 9000, 8000 }, 2, true, true },   { { 21000, 100 }, 2, false, true },
-                { { 90000, 9000 }, 2, false, true }, { { 90000, 90000 }, 2, true, true },
+                { { 9000, 100 }, 1, { 0, 0 }, { 0, 0 }, { 0, 1 } },
+                { { 9000, 100 }, 2, { 1, 0 }, { 1, 0 }, { 1, 1 } },
+                { { 9000, 100 }, 2, { 1, 0 }, { 0, 0 }, { 0, 1 } },
+                { { 90000, 100 }, 2, { 1, 0 }, { 1, 0 }, { 1, 1 } },
+                { { 90000, 100 }, 2, { 1, 0 }, { 0, 0 }, { 0, 1 } },
+                { { 90000, 9000 }, 1, { 0, 1 }, { 0, 1 }, { 0, 1 } },
+                { { 90000, 9000 }, 2, { 1, 1 }, { 1, 1 }, { 1, 1 } },
         };
 
         FOREACH_CASE (x, cases) {
-                struct gossip_draw d = { .count = x->count };
                 struct core_bench c;
 
-                begin(&c);
-                gossip_draw(c.g, 1000, &d, c.now);
-                core_drain(&c);
-                answer_lookups(&c, PEERS);
-                assert_null(c.drawn);
-                offer(&c, c.asked[0], x->silent[0], x->silent[1]);
+                draw_any(&c, x->count);
+                offer(&c, c.asked[0], FIRST, 2, x->silent);
+                core_run(&c, 210 * NSEC_PER_MSEC);
+                for (unsigned i = 0; i < 2; i++) {
+                        size_t at = question_to(&c, FIRST + i);
+
+                        assert_int_equal(at != SIZE_MAX, x->is_asked[i]);
+                        if (x->answers[i])
+                                gossip_answered(c.g, c.asked[at], BYTES_NONE, c.now);
+                }
                 core_run(&c, 2 * NSEC_PER_SEC);
                 assert_non_null(c.drawn);
-                assert_int_equal(was_drawn(&c, 0), x->is_0);
-                assert_int_equal(was_drawn(&c, 1), x->is_1);
+                for (unsigned i = 0; i < 2; i++)
+                        assert_int_equal(was_drawn(&c, FIRST + i), x->is_drawn[i]);
                 core_done(&c);
         }
+}
+
+/* As many as are missing, heard of last first; who fails leaves its place to the next at once. */
+static void the_next_is_asked(void **state) {
+        static const uint32_t silent[] = { 9000, 8000, 7000, 6000 };
+        struct core_bench c;
+
+        draw_any(&c, 2);
+        offer(&c, c.asked[0], FIRST, 4, silent);
+        core_run(&c, 210 * NSEC_PER_MSEC);
+        assert_int_equal(c.n_asked, 4);
+        assert_int_not_equal(question_to(&c, FIRST + 3), SIZE_MAX);
+        assert_int_not_equal(question_to(&c, FIRST + 2), SIZE_MAX);
+        gossip_ask_failed(c.g, c.asked[question_to(&c, FIRST + 3)], c.now);
+        core_drain(&c);
+        assert_int_equal(c.n_asked, 5);
+        assert_int_not_equal(question_to(&c, FIRST + 1), SIZE_MAX);
+        core_done(&c);
+}
+
+/* Only that it answers counts: whoever is named cannot name all others. */
+static void a_proof_names_nobody(void **state) {
+        static const uint32_t silent[] = { 9000, 100, 100 };
+        struct core_bench c;
+
+        draw_any(&c, 4);
+        offer(&c, c.asked[0], FIRST, 1, silent);
+        core_run(&c, 210 * NSEC_PER_MSEC);
+        offer(&c, c.asked[question_to(&c, FIRST)], FIRST + 1, 2, &silent[1]);
+        core_run(&c, 2 * NSEC_PER_SEC);
+        assert_non_null(c.drawn);
+        assert_true(was_drawn(&c, FIRST));
+        assert_false(was_drawn(&c, FIRST + 1) || was_drawn(&c, FIRST + 2));
+        core_done(&c);
+}
+
+/* A newcomer believes that there are 30 nodes. While those it asks tell of ever new ones, there are
+ * more; once they tell of the same ones again, there are not. */
+static void an_estimate_may_be_too_low(void **state) {
+        static const uint32_t silent[] = { 100, 100 };
+
+        for (unsigned is_same = 0; is_same < 2; is_same++) {
+                struct core_bench c;
+
+                draw_any(&c, 16);
+                offer(&c, c.asked[0], FIRST, 2, silent);
+                offer(&c, c.asked[1], is_same ? FIRST : FIRST + 2, 2, silent);
+                answer_lookups(&c, PEERS);
+                assert_int_equal(c.n_asked, is_same ? 2 : 4);
+                core_done(&c);
+        }
+}
+
+static void answer_all_lookups(struct core_bench *c) {
+        for (unsigned i = 0; i < 200 && c->n_lookups > 0; i++)
+                answer_lookups(c, PEERS);
+}
+
+/* Nor does a draw wait for the slow ones to learn that. */
+static void the_slow_hold_nobody_up(void **state) {
+        static const uint32_t silent[] = { 100 };
+        struct gossip_draw d = { .count = 16 };
+        struct core_bench c;
+        uint64_t before;
+
+        begin(&c);
+        gossip_size(c.g, 240, c.now);
+        gossip_draw(c.g, 1000, &d, c.now);
+        core_drain(&c);
+        answer_all_lookups(&c);
+        before = c.n_asked;
+        assert_in_range(before, 8, 16); /* shards */
+        for (unsigned i = 0; i < 4; i++)
+                offer(&c, c.asked[i], PEERS + i, 1, silent);
+        answer_all_lookups(&c);
+        assert_true(c.n_asked > before);
+        core_done(&c);
 }
 
 static uint32_t told_silence(struct core_bench *c) {
@@ -403,6 +510,8 @@ TEST_MAIN(cmocka_unit_test(all_shards_are_asked_at_once),
           cmocka_unit_test(connections_come_first),
           cmocka_unit_test(who_dialled_us_does_not_come_first),
           cmocka_unit_test(members_name_others), cmocka_unit_test(an_answer_names_a_few),
-          cmocka_unit_test(others_wait_for_a_place), cmocka_unit_test(heard_of_lately_first),
+          cmocka_unit_test(others_wait_for_a_place), cmocka_unit_test(who_was_silent_must_answer),
+          cmocka_unit_test(the_next_is_asked), cmocka_unit_test(a_proof_names_nobody),
+          cmocka_unit_test(an_estimate_may_be_too_low), cmocka_unit_test(the_slow_hold_nobody_up),
           cmocka_unit_test(who_was_heard_is_told), cmocka_unit_test(others_are_named),
           cmocka_unit_test(nobody_is_asked_twice))
