@@ -8,6 +8,8 @@
  * silent for a while. Those who died without a word are among the spares, so a spare is asked
  * itself, and is a candidate once it answers. */
 
+#define PATIENCE (600 * NSEC_PER_MSEC) /* two round trips around the world */
+
 /* ---- Collecting ---- */
 
 static bool has(const struct draw *d, const struct peer_id *peer) {
@@ -50,7 +52,7 @@ static struct spare *spare_place(struct draw *d, nsec_t silence) {
         if (d->n_spares < ELEMENTSOF(d->spares))
                 return &d->spares[d->n_spares++];
         for (size_t i = 0; i < d->n_spares; i++)
-                if (!d->spares[i].is_asked && (!worst || d->spares[i].silence > worst->silence))
+                if (d->spares[i].asked == 0 && (!worst || d->spares[i].silence > worst->silence))
                         worst = &d->spares[i];
         return worst && worst->silence > silence ? worst : NULL;
 }
@@ -82,22 +84,38 @@ static void take_spare(struct draw *d, struct spare *s) {
         s->candidate.record = NULL;
 }
 
-/* For a proof or as a member: it has not answered, or is a candidate by now. */
 static bool was_asked(const struct draw *d, const struct spare *s) {
-        return s->is_asked || draw_is_visited(d, shard_of(&s->peer, 32).prefix, 32);
+        return s->asked > 0 || draw_is_visited(d, shard_of(&s->peer, 32).prefix, 32);
 }
 
-/* Who was asked and has not answered is not among them. */
-static void fill_up(struct draw *d, nsec_t most_silent) {
-        for (size_t i = 0; i < d->n_spares; i++)
-                if (!was_asked(d, &d->spares[i]) && d->spares[i].silence < most_silent)
-                        take_spare(d, &d->spares[i]);
+/* It was asked, and had the time to answer. */
+static bool is_silent(const struct draw *d, const struct spare *s, nsec_t now) {
+        return s->asked > 0 ? s->has_failed || nsec_sub(now, s->asked) >= PATIENCE
+                            : was_asked(d, s);
 }
 
-static bool is_silent(struct draw *d, const struct peer_id *peer) {
+/* The least silent first: it is the likeliest to be there. */
+static void fill_up(struct draw *d, nsec_t most_silent, nsec_t now) {
+        while (d->n < d->count) {
+                struct spare *best = NULL;
+
+                for (size_t i = 0; i < d->n_spares; i++) {
+                        struct spare *s = &d->spares[i];
+
+                        if (s->silence < most_silent && !has(d, &s->peer) &&
+                            !is_silent(d, s, now) && (!best || s->silence < best->silence))
+                                best = s;
+                }
+                if (!best)
+                        return;
+                take_spare(d, best);
+        }
+}
+
+static bool is_gone(struct draw *d, const struct peer_id *peer, nsec_t now) {
         const struct spare *s = spare_of(d, peer);
 
-        return s && was_asked(d, s);
+        return s && is_silent(d, s, now);
 }
 
 /* Who missed a publication is most likely gone, and taken only where nobody else is: a dead
@@ -111,22 +129,26 @@ void draw_add_heard(struct gossip *g, struct draw *d, nsec_t now) {
         if (d->n == 0 && heard.n > 0 && views[0].silence >= OFFER_FRESH)
                 most_silent = NSEC_NEVER; /* so are all behind it */
         for (size_t i = 0; i < heard.n; i++)
-                if (views[i].silence < most_silent && !is_silent(d, &views[i].record->peer))
+                if (views[i].silence < most_silent && !is_gone(d, &views[i].record->peer, now))
                         add(d, views[i].record, views[i].age, false);
         d->known += heard.n + heard.unusable;
         d->unusable += heard.unusable;
+}
+
+void draw_complete(struct gossip *g, struct draw *d, nsec_t now) {
+        fill_up(d, OFFER_FRESH, now);
+        /* Better somebody from the own shard, over-represented, than nobody. */
+        if (d->n < d->count && !d->local)
+                draw_add_heard(g, d, now);
 }
 
 void draw_end(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
         struct gossip_drawn *out;
 
-        fill_up(d, OFFER_FRESH);
-        /* Better somebody from the own shard, over-represented, than nobody. */
-        if (d->n < d->count && !d->local)
-                draw_add_heard(g, d, now);
-        if (d->n == 0)
-                fill_up(d, NSEC_NEVER);
+        if (d->stage < DRAW_SETTLING)
+                draw_complete(g, d, now);
+        fill_up(d, d->n > 0 ? OFFER_FRESH : NSEC_NEVER, now);
         out = xnew(struct gossip_drawn);
         *out = (struct gossip_drawn){ d->n, d->asked, d->known, d->unusable,
                                       xmemdup(d->list, d->n * sizeof(*d->list)) };
@@ -184,8 +206,10 @@ static void on_proof(struct gossip *g, struct ask *a, const Peers__Reply *reply,
         struct spare *s = spare_of(d, &a->to.peer);
 
         d->n_proofs--;
-        if (reply && s)
+        if (s && reply)
                 take_spare(d, s);
+        else if (s)
+                s->has_failed = true;
         draw_step(g, a->call, now);
 }
 
@@ -197,7 +221,7 @@ static void prove(struct gossip *g, struct call *c, struct spare *s, nsec_t now)
         struct gossip_contact to = { .peer = s->peer };
         struct draw *d = c->state;
 
-        s->is_asked = true;
+        s->asked = now;
         if (gossip_is_blocked(g, &s->peer) ||
             capability_read(refbuf_bytes(s->candidate.record), &r) != CAPABILITY_OK)
                 return;
@@ -222,11 +246,11 @@ static struct spare *next_spare(struct draw *d) {
         return best;
 }
 
-/* As many at once as candidates are missing. */
 void draw_prove_some(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
+        size_t missing = d->count - d->n, n = d->stage < DRAW_HEDGING ? missing : 2 * missing;
         struct spare *s;
 
-        while (d->n + d->n_proofs < d->count && c->n_asks < DRAW_ASKS && (s = next_spare(d)))
+        while (d->n_proofs < n && c->n_asks < DRAW_ASKS && (s = next_spare(d)))
                 prove(g, c, s, now);
 }

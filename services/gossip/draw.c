@@ -18,9 +18,16 @@
 #define ANSWERS_FEW     4
 #define SHARE_FIRST     0.05 /* of hosts that fit, when nobody is known */
 #define MEMBERS_LOOKED  8
-#define HEDGE           (400 * NSEC_PER_MSEC) /* who has not answered by then is asked besides others */
-#define PROVE           (200 * NSEC_PER_MSEC) /* from then on who was silent for a while is asked, too */
 #define SLACK           (2 * NSEC_PER_SEC) /* a record may be on its way */
+
+/* When each stage begins: who was silent for a while is asked, too; who has not answered is asked
+ * besides others; whoever may still answer will do. */
+static const nsec_t stages[_DRAW_STAGES + 1] = {
+        [DRAW_PROVING] = 200 * NSEC_PER_MSEC,
+        [DRAW_HEDGING] = 400 * NSEC_PER_MSEC,
+        [DRAW_SETTLING] = 900 * NSEC_PER_MSEC,
+        [_DRAW_STAGES] = NSEC_NEVER,
+};
 
 /* ---- Asking ---- */
 
@@ -35,7 +42,7 @@ static void on_sample(struct gossip *g, struct ask *a, const Peers__Reply *reply
         d->n_answers += reply != NULL;
         if (reply)
                 draw_take_reply(g, d, reply, now);
-        else if (!d->is_hedged)
+        else if (d->stage < DRAW_HEDGING)
                 try_another(g, a->call, a, now);
         for (size_t i = 0; reply && i < reply->n_known && i < GOSSIP_OTHERS_MAX; i++)
                 take_other(g, a->call, reply->known[i], now);
@@ -313,7 +320,7 @@ void draw_step(struct gossip *g, struct call *c, nsec_t now) {
         while (d->n < d->count && members_asked(c) < d->n_late + visits_wanted(g, d))
                 if (!look_on(g, c, now))
                         break;
-        if (d->is_proving || members_asked(c) == 0)
+        if (d->stage >= DRAW_PROVING || members_asked(c) == 0)
                 draw_prove_some(g, c, now);
         if (d->n < d->count && c->n_asks > 0)
                 return;
@@ -324,8 +331,6 @@ void draw_step(struct gossip *g, struct call *c, nsec_t now) {
 static void hedge(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
-        c->wake = NSEC_NEVER;
-        d->is_hedged = true;
         d->n_late = members_asked(c);
         LIST_FOREACH_SAFE (it, &g->ask_order) { /* what is begun here is put behind them */
                 const struct ask *a = LIST_ENTRY(it, struct ask, link);
@@ -333,18 +338,17 @@ static void hedge(struct gossip *g, struct call *c, nsec_t now) {
                 if (a->call == c && a->on_reply == on_sample)
                         try_another(g, c, a, now);
         }
-        draw_step(g, c, now);
 }
 
 void draw_wake(struct gossip *g, struct call *c, nsec_t now) {
         struct draw *d = c->state;
 
-        if (d->is_proving) {
+        d->stage++;
+        c->wake = nsec_add(now, nsec_sub(stages[d->stage + 1], stages[d->stage]));
+        if (d->stage == DRAW_HEDGING)
                 hedge(g, c, now);
-                return;
-        }
-        c->wake = nsec_add(now, HEDGE - PROVE);
-        d->is_proving = true;
+        else if (d->stage == DRAW_SETTLING)
+                draw_complete(g, d, now);
         draw_step(g, c, now);
 }
 
@@ -406,7 +410,7 @@ void gossip_draw(struct gossip *g, uint64_t number, const struct gossip_draw *in
         d->bits = shard_visited_bits(g->bits, g->nodes);
         d->n_shards = 1u << d->bits;
         d->expected = share_heard(g, d, now);
-        c->wake = nsec_add(now, PROVE);
+        c->wake = nsec_add(now, stages[DRAW_PROVING]);
         d->next = (unsigned) rng_below(&g->rng, d->n_shards);
         d->stride = (unsigned) rng_below(&g->rng, d->n_shards) | 1; /* odd: visits all */
         if (d->local || knows_all(g, now))

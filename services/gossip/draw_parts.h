@@ -14,8 +14,12 @@ struct spare {
         struct peer_id peer;
         struct gossip_candidate candidate;
         nsec_t silence;
-        bool is_asked;
+        nsec_t asked; /* when; 0: not yet */
+        bool has_failed;
 };
+
+/* By the time since a draw began: each adds to what is done. */
+enum draw_stage { DRAW_ASKING, DRAW_PROVING, DRAW_HEDGING, DRAW_SETTLING, _DRAW_STAGES };
 
 struct draw {
         struct offer_filter filter;
@@ -30,7 +34,7 @@ struct draw {
         unsigned n_visited, n_answers, n_splits;
         uint32_t skipped[DRAW_LOOKUPS_MAX]; /* dht knows nobody of them */
         unsigned n_skipped, n_late;
-        bool is_hedged, is_proving;
+        enum draw_stage stage;
         size_t n, asked, known, unusable;
         double expected; /* share of hosts that fit, until answers say better */
         struct gossip_candidate list[GOSSIP_DRAW_MAX];
@@ -47,9 +51,12 @@ struct draw {
 bool draw_is_visited(const struct draw *d, uint32_t prefix, unsigned bits);
 /* Candidates and spares of a member's answer. */
 void draw_take_reply(struct gossip *g, struct draw *d, const Peers__Reply *reply, nsec_t now);
+/* Those spares who may still be about to answer, and what this node heard itself. */
+void draw_complete(struct gossip *g, struct draw *d, nsec_t now);
 /* What this node heard itself. */
 void draw_add_heard(struct gossip *g, struct draw *d, nsec_t now);
-/* Asks as many spares at once as candidates are missing. */
+/* Asks as many spares at once as candidates are missing; twice as many when there is no time for
+ * another. */
 void draw_prove_some(struct gossip *g, struct call *c, nsec_t now);
 
 /* ---- draw.c ---- */

@@ -385,6 +385,54 @@ static void the_next_is_asked(void **state) {
         core_done(&c);
 }
 
+/* Who is far away holds up nobody: when there is no time for another round, twice as many are asked
+ * as are missing. */
+static void then_twice_as_many_are_asked(void **state) {
+        static const uint32_t silent[] = { 9000, 8000, 7000, 6000, 5000 };
+        struct core_bench c;
+
+        draw_any(&c, 2);
+        offer(&c, c.asked[0], FIRST, 5, silent);
+        core_run(&c, 390 * NSEC_PER_MSEC);
+        assert_int_equal(c.n_asked, 4);
+        core_run(&c, 20 * NSEC_PER_MSEC);
+        assert_int_equal(c.n_asked, 6);
+        core_done(&c);
+}
+
+/* Told of late, it has no time to answer: it completes a draw before the second is over, unless it
+ * is known not to be there or was silent for long. */
+static void there_is_no_time_to_answer(void **state) {
+        static const struct {
+                nsec_t told;
+                uint32_t silent_ms;
+                bool fails, is_drawn;
+        } cases[] = { { 500 * NSEC_PER_MSEC, 9000, false, true },
+                      { 500 * NSEC_PER_MSEC, 9000, true, false },
+                      { 500 * NSEC_PER_MSEC, 21000, false, false },
+                      { 100 * NSEC_PER_MSEC, 9000, false, false } };
+
+        FOREACH_CASE (x, cases) {
+                const uint32_t silent[] = { 100, x->silent_ms };
+                struct core_bench c;
+
+                draw_any(&c, 2);
+                core_run(&c, x->told);
+                offer(&c, c.asked[0], FIRST, 2, silent);
+                core_run(&c, 600 * NSEC_PER_MSEC - x->told);
+                assert_int_not_equal(question_to(&c, FIRST + 1), SIZE_MAX);
+                if (x->fails)
+                        gossip_ask_failed(c.g, c.asked[question_to(&c, FIRST + 1)], c.now);
+                core_run(&c, 290 * NSEC_PER_MSEC);
+                assert_null(c.drawn);
+                core_run(&c, 20 * NSEC_PER_MSEC);
+                assert_int_equal(c.drawn != NULL, x->is_drawn);
+                core_run(&c, NSEC_PER_SEC);
+                assert_int_equal(was_drawn(&c, FIRST + 1), x->is_drawn);
+                core_done(&c);
+        }
+}
+
 /* Only that it answers counts: whoever is named cannot name all others. */
 static void a_proof_names_nobody(void **state) {
         static const uint32_t silent[] = { 9000, 100, 100 };
@@ -511,7 +559,8 @@ TEST_MAIN(cmocka_unit_test(all_shards_are_asked_at_once),
           cmocka_unit_test(who_dialled_us_does_not_come_first),
           cmocka_unit_test(members_name_others), cmocka_unit_test(an_answer_names_a_few),
           cmocka_unit_test(others_wait_for_a_place), cmocka_unit_test(who_was_silent_must_answer),
-          cmocka_unit_test(the_next_is_asked), cmocka_unit_test(a_proof_names_nobody),
+          cmocka_unit_test(the_next_is_asked), cmocka_unit_test(then_twice_as_many_are_asked),
+          cmocka_unit_test(there_is_no_time_to_answer), cmocka_unit_test(a_proof_names_nobody),
           cmocka_unit_test(an_estimate_may_be_too_low), cmocka_unit_test(the_slow_hold_nobody_up),
           cmocka_unit_test(who_was_heard_is_told), cmocka_unit_test(others_are_named),
           cmocka_unit_test(nobody_is_asked_twice))
