@@ -198,8 +198,8 @@ struct quorate_explanation {
         bool ordered, portable;
         const char *not_portable; /* why other engines may answer otherwise, or empty */
         int32_t not_portable_at;  /* bytes into the SQL, or -1 */
-        const char *engine;   /* class that analysed */
-        char *const *engines; /* classes that would be admitted */
+        const char *engine;       /* class that analysed */
+        char *const *engines;     /* classes that would be admitted */
         size_t n_engines;
         unsigned usable, unusable; /* independent candidates that run one of them, and others */
         const struct quorate_finding *findings;

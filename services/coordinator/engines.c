@@ -37,7 +37,8 @@ static bool reads(const struct reading *r, const char *format) {
 }
 
 bool engine_imports(const char *class, const char *format) {
-        return bytes_equal(engine_name(class), BYTES_LIT("sqlite")) && strcmp(format, "sqlite") != 0;
+        return bytes_equal(engine_name(class), BYTES_LIT("sqlite")) &&
+               strcmp(format, "sqlite") != 0;
 }
 
 bool engine_reads(const char *class, const char *format) {

@@ -147,5 +147,4 @@ int store_fetch_finish(struct store_fetch *f);
 struct store_fetch *store_fetch_free(struct store_fetch *f);
 DEFINE_CLEANUP(struct store_fetch *, store_fetch_free);
 
-/* userdata: the struct store. */
-extern const struct serve_source store_serve_source;
+extern const struct serve_source store_serve_source; /* userdata: the struct store */

@@ -240,8 +240,6 @@ static void test_portable(void **state) {
                 { "SELECT a FROM t WHERE a IS DISTINCT FROM b", "IS with something else" },
                 { "SELECT a AS b FROM t GROUP BY b, a", "an alias that is also" },
                 { "SELECT rank() OVER (ORDER BY a) FROM t", "a part of SQL" },
-                { "SELECT a FROM t, range(3)", "a part of SQL" },
-                { "SELECT r FROM t", "a result" },
                 { "SELECT t.a FROM t JOIN u USING (a)", "a join" },
                 { "SELECT t.a FROM t FULL JOIN u ON t.a = u.a", "a join" },
                 { "SELECT count(*) FILTER (WHERE a > 3) FROM t", "a filter" },
