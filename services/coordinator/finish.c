@@ -360,6 +360,7 @@ void job_close(struct job *j, nsec_t now) {
                 set_state(j);
         round_stop(j, now);
         job_run_end(j, j->problem ? ACTION_WORK_CANCEL : ACTION_WORK_RELEASE);
+        describe_done(j);
         job_inputs_done(j);
         cancel_live(j, now);
         if (has_statements(j))

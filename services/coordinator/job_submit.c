@@ -198,13 +198,18 @@ void job_input_ready(struct job_input *in, const struct input_facts *facts,
                          failure->code == OUTCOME_LIMIT ? "which=data" : detail, now);
                 return;
         }
+        buffer_put_bytes(&in->schema, facts->schema);
+        buffer_put_bytes(&in->options, facts->options);
+        if (in->schema.failed || in->options.failed) { /* cut, they would tell of other data */
+                job_fail(j, OUTCOME_LIMIT, in->schema.failed ? "which=schema" : "which=options",
+                         now);
+                return;
+        }
         in->is_ready = true;
         in->is_public = facts->is_public;
         in->format = xstrdup(facts->format);
         in->path = xstrdup(facts->path);
         in->length = facts->length;
-        buffer_put_bytes(&in->schema, facts->schema);
-        buffer_put_bytes(&in->options, facts->options);
 }
 
 void job_inputs_done(struct job *j) {

@@ -221,8 +221,60 @@ static void test_order(void **state) {
         }
 }
 
+/* What has ended asks nothing more, although its client has not come for the end. */
+static void test_end_closes(void **state) {
+        static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
+        Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+        struct world *w = world_begin(1);
+
+        w->is_away = true;
+        world_add_many(w, ORIGIN_GOSSIP, 4);
+        world_tell(w);
+        request.sql = (char *) SQL;
+        request.prefer = (char *) "remote";
+        request.remote_analysis = true;
+        request.timeout_ms = 1000;
+        coordinator_submit(w->c, 1, &request, &entropy, w->now);
+        world_pump(w);
+        world_wait(w, 900 * NSEC_PER_MSEC);
+        for (size_t i = 0; i < 4; i++)
+                assert_false(w->asked[i].is_reset);
+        world_wait(w, 100 * NSEC_PER_MSEC);
+        for (size_t i = 0; i < 4; i++)
+                assert_true(w->asked[i].is_reset);
+        world_end(w);
+}
+
+/* Options are whole, or there is no query with them. */
+static void test_cut_options(void **state) {
+        static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
+        static const uint8_t long_options[SCHEMA_BYTES_MAX + 1];
+        Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+        Types__Input input = TYPES__INPUT__INIT, *list = &input;
+        struct hash_value root = { { 7 } };
+        struct input_facts facts = { .format = "csv", .path = "x", .is_public = true };
+        struct world *w = world_begin(1);
+
+        world_add_many(w, ORIGIN_GOSSIP, 4);
+        world_tell(w);
+        input.name = (char *) "t";
+        input.root = world_binary(hash_bytes(&root));
+        request.sql = (char *) SQL;
+        request.inputs = &list;
+        request.n_inputs = 1;
+        coordinator_submit(w->c, 1, &request, &entropy, w->now);
+        world_pump(w);
+        facts.options = BYTES_OF(long_options);
+        coordinator_input_ready(w->c, w->input, &facts, w->now);
+        world_pump(w);
+        assert_int_equal(w->problem, OUTCOME_LIMIT);
+        assert_string_equal(w->detail, "which=options");
+        world_end(w);
+}
+
 TEST_MAIN(cmocka_unit_test(test_ok_problem), cmocka_unit_test(test_ok_failure),
           cmocka_unit_test(test_error), cmocka_unit_test(test_foreign_statement),
           cmocka_unit_test(test_same_statement), cmocka_unit_test(test_minority),
           cmocka_unit_test(test_dissent), cmocka_unit_test(test_slower_are_heard),
-          cmocka_unit_test(test_order))
+          cmocka_unit_test(test_order), cmocka_unit_test(test_end_closes),
+          cmocka_unit_test(test_cut_options))

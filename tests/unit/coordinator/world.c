@@ -87,8 +87,8 @@ static void on_reply(struct world *w, const struct action *a) {
                          UNPACK_OK);
         reply = u.message;
         (void) snprintf(w->reason, sizeof(w->reason), "%s", reply->reason);
-        if (coordinator_attach(w->c, WORLD_CLIENT, BYTES(reply->job.data, reply->job.len), 0,
-                               w->now))
+        if (!w->is_away && coordinator_attach(w->c, WORLD_CLIENT,
+                                              BYTES(reply->job.data, reply->job.len), 0, w->now))
                 coordinator_client_credit(w->c, WORLD_CLIENT, 1000, w->now);
 }
 
@@ -112,6 +112,10 @@ static void on_client(struct world *w, const struct action *a) {
                 w->problem = f->end->problem->code;
                 (void) snprintf(w->detail, sizeof(w->detail), "%s", f->end->problem->detail);
         }
+}
+
+static void on_input(struct world *w, const struct action *a) {
+        w->input = a->id;
 }
 
 static void on_reset(struct world *w, const struct action *a) {
@@ -139,9 +143,10 @@ static void on_work(struct world *w, const struct action *a) {
 }
 
 static void (*const doers[_ACTION_N])(struct world *w, const struct action *a) = {
-        [ACTION_OPEN] = on_open,       [ACTION_RESET] = on_reset,     [ACTION_SIGN] = on_sign,
-        [ACTION_WORK] = on_work,       [ACTION_FIND] = on_find,       [ACTION_REPLY] = on_reply,
-        [ACTION_JOURNAL] = on_journal, [ACTION_RECEIPT] = on_journal, [ACTION_CLIENT] = on_client,
+        [ACTION_INPUT] = on_input,   [ACTION_OPEN] = on_open,       [ACTION_RESET] = on_reset,
+        [ACTION_SIGN] = on_sign,     [ACTION_WORK] = on_work,       [ACTION_FIND] = on_find,
+        [ACTION_REPLY] = on_reply,   [ACTION_JOURNAL] = on_journal, [ACTION_RECEIPT] = on_journal,
+        [ACTION_CLIENT] = on_client,
 };
 
 void world_pump(struct world *w) {

@@ -35,6 +35,8 @@ struct world {
         uint64_t find;
         unsigned n_finds, problem;
         bool is_local, has_ended;
+        bool is_away;                  /* its client never comes for the result */
+        uint64_t input;                /* the dataset that was looked for last */
         const Types__Problem *failure; /* what the worker says of each statement; NULL: EXACT */
         Gossip__DrawRequest *draw;     /* the latest */
         struct unpacked draw_memory;
