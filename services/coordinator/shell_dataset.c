@@ -46,16 +46,26 @@ static int answer_of(struct shell *s, int result, char why[DATASET_WHY_SIZE]) {
         return DATASET_E_FULL;
 }
 
-/* A name is of one dataset: the one that had it before is called nothing. */
-static int take_label(struct shell *s, const struct hash_value *root, const char *label) {
+/* A name is of one dataset: the one that had it before is called nothing, but not before the new
+ * one is on disk. In between both have it: the store settles that when it opens. */
+static int set_named(struct shell *s, const struct hash_value *root, const struct store_keep *keep,
+                     bool is_renamed) {
+        struct store_keep before, others;
         struct hash_value other;
-        struct store_keep keep;
+        bool had = is_renamed && store_find_label(s->store, keep->label, &other) &&
+                   !hash_equal(&other, root);
+        int r;
 
-        if (!store_find_label(s->store, label, &other) || hash_equal(&other, root))
-                return STORE_OK;
-        (void) store_keep_of(s->store, &other, &keep);
-        keep.label[0] = 0;
-        return store_set_keep(s->store, &other, &keep);
+        (void) store_keep_of(s->store, root, &before);
+        r = store_set_keep(s->store, root, keep);
+        if (r || !had)
+                return r;
+        (void) store_keep_of(s->store, &other, &others);
+        others.label[0] = 0;
+        r = store_set_keep(s->store, &other, &others);
+        if (r && store_set_keep(s->store, root, &before))
+                log_error("two datasets have one name until the node is restarted: its disk fails");
+        return r;
 }
 
 int dataset_pin(struct shell *s, const struct hash_value *root, const char *label,
@@ -63,7 +73,7 @@ int dataset_pin(struct shell *s, const struct hash_value *root, const char *labe
         CLEANUP(buffer_donep) struct buffer manifest = {};
         struct store_keep keep;
         struct manifest m;
-        int r = STORE_OK;
+        int r;
 
         if (!store_keep_of(s->store, root, &keep))
                 keep.time_us = shell_wall_us();
@@ -71,12 +81,9 @@ int dataset_pin(struct shell *s, const struct hash_value *root, const char *labe
         if (store_has(s->store, root) && dataset_facts(s, root, &manifest, &m) &&
             dataset_is_public(&m))
                 keep.flags |= STORE_KEEP_ANNOUNCED;
-        if (label) {
-                r = take_label(s, root, label);
+        if (label)
                 (void) snprintf(keep.label, sizeof(keep.label), "%s", label);
-        }
-        if (r == STORE_OK)
-                r = store_set_keep(s->store, root, &keep);
+        r = set_named(s, root, &keep, label);
         if (r == STORE_OK)
                 dataset_announce_look(s, root);
         return answer_of(s, r, why);

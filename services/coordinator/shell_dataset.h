@@ -9,6 +9,7 @@
  * shell_dataset_rpc.c       one function per rpc of coordinator/admin */
 
 #include "proto/coordinator.pb-c.h"
+#include "services/coordinator/data/store_verify.h"
 #include "services/coordinator/shell.h"
 
 #define DATASET_WORKS_MAX  64 /* kept in mind, ended ones too */
@@ -60,6 +61,9 @@ int dataset_remove(struct shell *s, const struct hash_value *root, char why[DATA
 /* shell_dataset_work.c */
 int dataset_fetch(struct shell *s, const struct hash_value *root, const struct peer_id *from,
                   size_t n_from, struct dataset_work **ret, char why[DATASET_WHY_SIZE]);
+/* Pins it first, so that a crash forgets neither; refused, it is not pinned either. */
+int dataset_fetch_to_pin(struct shell *s, const struct hash_value *root, const struct peer_id *from,
+                         size_t n_from, struct dataset_work **ret, char why[DATASET_WHY_SIZE]);
 int dataset_verify(struct shell *s, const struct hash_value *root, struct dataset_work **ret,
                    char why[DATASET_WHY_SIZE]);
 struct dataset_work *dataset_work_of(struct shell *s,
@@ -88,6 +92,7 @@ struct datasets {
         unsigned n_active;
         struct loop_source *verifying;
         nsec_t heal_at, heal_pause;
+        struct hash_value healed; /* the last one that was tried: the next ones follow it */
 
         struct bus_client *records_bus;
         struct rpc_client *records_rpc;

@@ -209,17 +209,6 @@ DATASET_RPC(show, Coordinator__DatasetRef, Coordinator__DatasetShowReply) {
         call_reply(call, &out);
 }
 
-static bool is_label(const char *label) {
-        size_t n = strlen(label);
-
-        if (n == 0 || n >= STORE_LABEL_SIZE || !utf8_is_valid(BYTES(label, n)))
-                return false;
-        for (size_t i = 0; i < n; i++)
-                if ((uint8_t) label[i] < 0x20 || label[i] == 0x7f)
-                        return false;
-        return true;
-}
-
 DATASET_RPC(pin, Coordinator__DatasetPinRequest, Coordinator__DatasetInfo) {
         struct shell *s = shell_of(service);
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
@@ -234,9 +223,10 @@ DATASET_RPC(pin, Coordinator__DatasetPinRequest, Coordinator__DatasetInfo) {
                           "it is not here, or not whole; `quorate dataset fetch --pin` brings it");
                 return;
         }
-        if (in->rename && !is_label(in->label)) {
+        if (in->rename && !store_is_label(in->label)) {
                 call_fail(call, DATASET_E_REFUSED,
-                          "a name has 1 to 128 bytes of UTF-8 without control characters");
+                          "a name has 1 to 128 bytes of UTF-8, without control characters and @, "
+                          "and is not 64 hex digits");
                 return;
         }
         r = dataset_pin(s, &root, in->rename ? in->label : NULL, why);
@@ -286,12 +276,6 @@ static void reply_work(struct call *call, const struct dataset_work *w) {
         call_reply(call, &out);
 }
 
-/* To be pinned is on disk before anything of it is here: a crash forgets neither. */
-static int pin_first(struct shell *s, const struct hash_value *root, bool pin,
-                     char why[DATASET_WHY_SIZE]) {
-        return pin ? dataset_pin(s, root, NULL, why) : 0;
-}
-
 DATASET_RPC(fetch, Coordinator__DatasetFetchRequest, Coordinator__DatasetWork) {
         struct shell *s = shell_of(service);
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
@@ -313,9 +297,8 @@ DATASET_RPC(fetch, Coordinator__DatasetFetchRequest, Coordinator__DatasetWork) {
                           FETCH_PROVIDERS_MAX);
                 return;
         }
-        r = pin_first(s, &root, in->pin, why);
-        if (!r)
-                r = dataset_fetch(s, &root, from, n, &w, why);
+        r = in->pin ? dataset_fetch_to_pin(s, &root, from, n, &w, why)
+                    : dataset_fetch(s, &root, from, n, &w, why);
         if (r)
                 call_fail(call, r, "%s", why);
         else

@@ -8,7 +8,7 @@
 #include "common/daemon/log.h"
 #include "services/coordinator/shell_dataset.h"
 
-#define HEAL_FIRST   (5 * NSEC_PER_SEC) /* after the start; then each time twice as late */
+#define HEAL_FIRST   (5 * NSEC_PER_SEC) /* after the start; twice as late after each round */
 #define HEAL_SLOWEST (300 * NSEC_PER_SEC)
 #define HEAL_AT_ONCE 4
 
@@ -53,18 +53,22 @@ static void forget_one(struct datasets *d) {
         }
 }
 
+static bool is_full(const struct datasets *d, char why[DATASET_WHY_SIZE]) {
+        if (d->n_active < DATASET_ACTIVE_MAX)
+                return false;
+        (void) snprintf(why, DATASET_WHY_SIZE,
+                        "%d fetches and verifications are under way; try again when one has ended",
+                        DATASET_ACTIVE_MAX);
+        return true;
+}
+
 static struct dataset_work *begin(struct shell *s, enum work_kind kind,
                                   const struct hash_value *root, char why[DATASET_WHY_SIZE]) {
         struct datasets *d = s->datasets;
         struct dataset_work *w;
 
-        if (d->n_active >= DATASET_ACTIVE_MAX) {
-                (void) snprintf(why, DATASET_WHY_SIZE,
-                                "%d fetches and verifications are under way; try again when one "
-                                "has ended",
-                                DATASET_ACTIVE_MAX);
+        if (is_full(d, why))
                 return NULL;
-        }
         forget_one(d);
         w = xnew(struct dataset_work);
         w->id = ++d->next_work;
@@ -86,6 +90,20 @@ static void end(struct shell *s, struct dataset_work *w, enum work_state state) 
 
 /* ---- Fetching ---- */
 
+/* Why it cannot be fetched now: 0, nothing is in the way. */
+static int refuse_fetch(struct shell *s, const struct hash_value *root,
+                        char why[DATASET_WHY_SIZE]) {
+        const struct dataset_work *w = dataset_work_on(s, root);
+
+        if (w && w->kind == WORK_FETCH)
+                return 0;
+        if (!w)
+                return is_full(s->datasets, why) ? DATASET_E_BUSY : 0;
+        (void) snprintf(why, DATASET_WHY_SIZE,
+                        "it is being verified; fetch it when that has ended");
+        return DATASET_E_BUSY;
+}
+
 /* The same root again is the same work. */
 int dataset_fetch(struct shell *s, const struct hash_value *root, const struct peer_id *from,
                   size_t n_from, struct dataset_work **ret, char why[DATASET_WHY_SIZE]) {
@@ -93,21 +111,26 @@ int dataset_fetch(struct shell *s, const struct hash_value *root, const struct p
                 .root = *root, .providers = from, .n_providers = n_from, .search = n_from == 0
         };
         struct dataset_work *w = dataset_work_on(s, root);
+        int r = refuse_fetch(s, root, why);
 
         *ret = w;
-        if (w && w->kind == WORK_FETCH)
-                return 0;
-        if (w) {
-                (void) snprintf(why, DATASET_WHY_SIZE,
-                                "it is being verified; fetch it when that has ended");
-                return DATASET_E_BUSY;
-        }
+        if (r || w)
+                return r;
         *ret = w = begin(s, WORK_FETCH, root, why);
         if (!w)
                 return DATASET_E_BUSY;
         request.id = FETCH_ID | w->id;
         shell_data_input(s->data, &request);
         return 0;
+}
+
+int dataset_fetch_to_pin(struct shell *s, const struct hash_value *root, const struct peer_id *from,
+                         size_t n_from, struct dataset_work **ret, char why[DATASET_WHY_SIZE]) {
+        int r = refuse_fetch(s, root, why);
+
+        if (!r)
+                r = dataset_pin(s, root, NULL, why);
+        return r ? r : dataset_fetch(s, root, from, n_from, ret, why);
 }
 
 static struct dataset_work *fetch_of(struct shell *s, uint64_t fetch) {
@@ -207,6 +230,18 @@ static int on_verify(void *userdata) {
         return is_more ? loop_defer(s->datasets->verifying) : 0;
 }
 
+static int prepare_verify(struct shell *s, char why[DATASET_WHY_SIZE]) {
+        int r = 0;
+
+        if (!s->datasets->verifying)
+                r = loop_add_defer(s->loop, on_verify, s, &s->datasets->verifying);
+        if (!r)
+                return is_full(s->datasets, why) ? DATASET_E_BUSY : 0;
+        log_error_reason(r, "cannot begin to verify a dataset");
+        (void) snprintf(why, DATASET_WHY_SIZE, "the node is out of means; look at its log");
+        return DATASET_E_REFUSED;
+}
+
 int dataset_verify(struct shell *s, const struct hash_value *root, struct dataset_work **ret,
                    char why[DATASET_WHY_SIZE]) {
         struct dataset_work *w = dataset_work_on(s, root);
@@ -216,6 +251,9 @@ int dataset_verify(struct shell *s, const struct hash_value *root, struct datase
         *ret = w;
         if (w && w->kind == WORK_VERIFY)
                 return 0;
+        r = prepare_verify(s, why);
+        if (r)
+                return r;
         r = store_verify_begin(s->store, root, &v);
         if (r) {
                 (void) snprintf(why, DATASET_WHY_SIZE, "%s",
@@ -230,9 +268,6 @@ int dataset_verify(struct shell *s, const struct hash_value *root, struct datase
                 return DATASET_E_BUSY;
         }
         w->verify = v;
-        if (!s->datasets->verifying &&
-            loop_add_defer(s->loop, on_verify, s, &s->datasets->verifying))
-                return DATASET_E_BUSY;
         (void) loop_defer(s->datasets->verifying);
         return 0;
 }
@@ -240,34 +275,69 @@ int dataset_verify(struct shell *s, const struct hash_value *root, struct datase
 /* ---- What a crash, or a bad disk, has left of what is pinned ---- */
 
 struct wounded {
-        struct hash_value roots[HEAL_AT_ONCE];
+        struct shell *shell;
+        struct hash_value roots[HEAL_AT_ONCE]; /* in their order behind the last one tried */
         size_t n;
 };
 
-static bool find_wounded(void *userdata, const struct store_item *item) {
-        struct wounded *w = userdata;
-
-        if (item->keep.flags & STORE_KEEP_PINNED && !item->is_complete)
-                w->roots[w->n++] = item->root;
-        return w->n < HEAL_AT_ONCE;
+static bool is_behind(const struct wounded *w, const struct hash_value *root) {
+        return memcmp(root->bytes, w->shell->datasets->healed.bytes, HASH_SIZE) > 0;
 }
 
+static bool goes_before(const struct wounded *w, const struct hash_value *a,
+                        const struct hash_value *b) {
+        bool x = is_behind(w, a), y = is_behind(w, b);
+
+        return x != y ? x : memcmp(a->bytes, b->bytes, HASH_SIZE) < 0;
+}
+
+/* By root, round and round: those that nobody has do not stand in the way of the others. */
+static bool find_wounded(void *userdata, const struct store_item *item) {
+        struct wounded *w = userdata;
+        size_t at = w->n;
+
+        if (!(item->keep.flags & STORE_KEEP_PINNED) || item->is_complete ||
+            dataset_work_on(w->shell, &item->root))
+                return true;
+        while (at > 0 && goes_before(w, &item->root, &w->roots[at - 1]))
+                at--;
+        if (at == HEAL_AT_ONCE)
+                return true;
+        w->n += w->n < HEAL_AT_ONCE;
+        memmove(w->roots + at + 1, w->roots + at, (w->n - at - 1) * sizeof(*w->roots));
+        w->roots[at] = item->root;
+        return true;
+}
+
+/* True: all have been tried since the last time. */
+static bool heal(struct shell *s) {
+        struct wounded wounded = { .shell = s };
+        char why[DATASET_WHY_SIZE];
+        struct dataset_work *w;
+        bool is_round = true;
+
+        store_each(s->store, find_wounded, &wounded);
+        for (size_t i = 0; i < wounded.n; i++) {
+                /* Too much is under way: it is the first one next time. */
+                if (dataset_fetch(s, &wounded.roots[i], NULL, 0, &w, why))
+                        break;
+                is_round = wounded.n < HEAL_AT_ONCE || !is_behind(&wounded, &wounded.roots[i]);
+                s->datasets->healed = wounded.roots[i];
+        }
+        return is_round;
+}
+
+/* The pause grows with every round, not with every few of one. */
 void dataset_heal_tick(struct shell *s) {
         struct datasets *d = s->datasets;
-        char why[DATASET_WHY_SIZE];
-        struct wounded wounded = {};
-        struct dataset_work *w;
 
         if (d->heal_pause == 0)
                 d->heal_at = nsec_add(shell_now(s), d->heal_pause = HEAL_FIRST);
         if (!d->has_records || shell_now(s) < d->heal_at)
                 return;
-        d->heal_pause = nsec_min(2 * d->heal_pause, HEAL_SLOWEST);
+        if (heal(s))
+                d->heal_pause = nsec_min(2 * d->heal_pause, HEAL_SLOWEST);
         d->heal_at = nsec_add(shell_now(s), d->heal_pause);
-        store_each(s->store, find_wounded, &wounded);
-        for (size_t i = 0; i < wounded.n; i++)
-                if (!dataset_work_on(s, &wounded.roots[i]))
-                        (void) dataset_fetch(s, &wounded.roots[i], NULL, 0, &w, why);
 }
 
 /* ---- For those who ask ---- */

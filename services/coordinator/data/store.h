@@ -79,6 +79,8 @@ struct store_keep {
 int store_set_keep(struct store *s, const struct hash_value *root, const struct store_keep *keep);
 /* False, and all zero: nothing was said of it. */
 bool store_keep_of(const struct store *s, const struct hash_value *root, struct store_keep *ret);
+/* 1 to 128 bytes of UTF-8 without control characters, that nobody takes for a root or NAME@PEER. */
+bool store_is_label(const char *label);
 /* The one that is called this; false: none. */
 bool store_find_label(const struct store *s, const char *label, struct hash_value *ret);
 
@@ -98,21 +100,6 @@ void store_each(const struct store *s, bool (*fn)(void *userdata, const struct s
 /* Removes the bytes, of a fetch in part too, and what PINNED it. STORE_E_BUSY, STORE_E_NONE,
  * or a fault. */
 int store_remove(struct store *s, const struct hash_value *root);
-
-/* Hashing a dataset anew, a few chunks a call (10 ms); it is pinned meanwhile. */
-struct store_verify;
-int store_verify_begin(struct store *s, const struct hash_value *root, struct store_verify **ret);
-#define STORE_VERIFY_MORE (-EAGAIN)
-int store_verify_step(struct store_verify *v); /* 0, STORE_VERIFY_MORE, or a fault */
-struct store_verify_count {
-        uint64_t chunks, all, bad, first_bad; /* first_bad: of those that are wrong */
-};
-void store_verify_count(const struct store_verify *v, struct store_verify_count *ret);
-struct store_verify *store_verify_free(struct store_verify *v);
-DEFINE_CLEANUP(struct store_verify *, store_verify_free);
-/* A dataset with wrong chunks becomes one that is fetched in part: the next fetch keeps what is
- * right. STORE_E_BUSY, STORE_E_NONE, or a fault. */
-int store_demote(struct store *s, const struct hash_value *root);
 
 /* A dataset from a client, in order. length is what it declared: room for it is
  * made at once. secret: DATA_SALT_SIZE bytes that only this node knows, from which the

@@ -168,7 +168,7 @@ static bool ends_with(const char *s, const char *end) {
         return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-static int64_t time_ns(const struct timespec *t) {
+int64_t file_time_ns(const struct timespec *t) {
         return (int64_t) t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
@@ -187,7 +187,7 @@ static void scan_complete(struct store *s, const struct hash_value *root) {
             fstatat(s->dir_fd, file_name(root, "data", name), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(st.st_mode) && (uint64_t) st.st_size == m.manifest.length &&
             fstatat(s->dir_fd, file_name(root, "meta", name), &used, AT_SYMLINK_NOFOLLOW) == 0) {
-                add_found(s, root, &m)->used_ns = time_ns(&used.st_mtim);
+                add_found(s, root, &m)->used_ns = file_time_ns(&used.st_mtim);
                 return;
         }
         /* Damaged: as good as absent; it will be fetched again. */
@@ -284,5 +284,6 @@ int store_scan(struct store *s) {
                 scan_name(s, d->d_name);
         closedir(dir);
         sort_by_use(s);
+        store_settle_labels(s);
         return 0;
 }

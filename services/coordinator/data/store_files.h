@@ -48,6 +48,7 @@ static inline void meta_donep(struct meta *m) {
 const char *file_name(const struct hash_value *root, const char *suffix, char ret[STORE_NAME_SIZE]);
 /* -errno of writing: STORE_E_DISK for a full disk, else the fault. */
 int disk_result(int negative_errno);
+int64_t file_time_ns(const struct timespec *t);
 int file_write_all(int fd, struct bytes data, uint64_t offset);
 /* The same, and the kernel begins to write it down: the sync at the end finds little to do. */
 int file_write_through(int fd, struct bytes data, uint64_t offset);
@@ -66,6 +67,8 @@ int store_scan(struct store *s);
 
 /* <root>.keep as it was left; one that cannot be read is forgotten. */
 void store_scan_keep(struct store *s, const struct hash_value *root);
+/* Of two with one name, which a crash amid renaming leaves, the one written last has it. */
+void store_settle_labels(struct store *s);
 void store_keeps_free(struct store *s);
 bool store_of_finding_key(const struct store *s, const struct hash_value *key,
                           struct hash_value *ret);

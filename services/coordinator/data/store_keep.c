@@ -11,6 +11,7 @@
 #include "services/coordinator/data/store_files.h"
 
 #define KEEP_VERSION  1
+#define LABEL_SEED    0x6c6162656c /* this node's people choose them */
 #define KEEP_SIZE_MAX (1 + 1 + 8 + 1 + STORE_LABEL_SIZE)
 
 bool store_keep_of(const struct store *s, const struct hash_value *root, struct store_keep *ret) {
@@ -18,6 +19,18 @@ bool store_keep_of(const struct store *s, const struct hash_value *root, struct 
 
         *ret = keep ? *keep : (struct store_keep){};
         return keep;
+}
+
+bool store_is_label(const char *label) {
+        struct hash_value root;
+        size_t n = strlen(label);
+
+        if (n == 0 || n >= STORE_LABEL_SIZE || !utf8_is_valid(BYTES(label, n)))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if ((uint8_t) label[i] < 0x20 || label[i] == 0x7f || label[i] == '@')
+                        return false;
+        return n != 2 * HASH_SIZE || !hex_decode(label, root.bytes, HASH_SIZE);
 }
 
 bool store_find_label(const struct store *s, const char *label, struct hash_value *ret) {
@@ -116,6 +129,50 @@ void store_scan_keep(struct store *s, const struct hash_value *root) {
                 remember(s, root, &keep);
         else
                 (void) unlinkat(s->dir_fd, name, 0);
+}
+
+static int64_t written_ns(const struct store *s, const struct hash_value *root) {
+        char name[STORE_NAME_SIZE];
+        struct stat st;
+
+        return fstatat(s->dir_fd, file_name(root, "keep", name), &st, AT_SYMLINK_NOFOLLOW) == 0
+                       ? file_time_ns(&st.st_mtim)
+                       : 0;
+}
+
+/* If the disk refuses, it is settled at the next opening; in memory it is now. */
+static void lose_label(struct store *s, const struct hash_value *root) {
+        struct store_keep keep;
+
+        (void) store_keep_of(s, root, &keep);
+        keep.label[0] = 0;
+        if (store_set_keep(s, root, &keep))
+                remember(s, root, &keep);
+}
+
+void store_settle_labels(struct store *s) {
+        CLEANUP(map_freep) struct map *named = map_new(LABEL_SEED);
+        size_t n = map_count(s->keeps), i = 0, cursor = 0;
+        CLEANUP(freep) struct hash_value *roots = xnew_n(struct hash_value, n + 1);
+        struct bytes key;
+        void *value;
+
+        while (map_next(s->keeps, &cursor, &key, &value))
+                memcpy(roots[i++].bytes, key.data, HASH_SIZE);
+        for (i = 0; i < n; i++) {
+                const struct store_keep *keep = map_get(s->keeps, hash_bytes(&roots[i]));
+                const struct hash_value *other = map_get(named, BYTES_STR(keep->label));
+
+                if (!*keep->label)
+                        continue;
+                if (other && written_ns(s, other) > written_ns(s, &roots[i])) {
+                        lose_label(s, &roots[i]);
+                        continue;
+                }
+                (void) map_set(named, BYTES_STR(keep->label), &roots[i]);
+                if (other)
+                        lose_label(s, other);
+        }
 }
 
 static void free_values(struct map *m) {

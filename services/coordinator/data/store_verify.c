@@ -1,3 +1,5 @@
+#include "services/coordinator/data/store_verify.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "services/coordinator/data/store.h"
+#include "services/coordinator/data/store_verify.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -355,70 +355,6 @@ static void set_keep(struct store *s, const struct hash_value *root, uint8_t fla
         assert_int_equal(store_set_keep(s, root, &k), STORE_OK);
 }
 
-/* What people want to keep stays, whatever comes, also after the process ended at any moment. */
-static void test_keep_holds(void **state) {
-        struct hash_value a, b, found;
-        struct store_keep k;
-        struct upload *u;
-        struct store *s;
-
-        assert_int_equal(store_open(dir, 10 * MIB + 2 * META, &s), STORE_OK);
-        a = put(s, 'a', 4 * MIB);
-        store_unpin(s, &a);
-        set_keep(s, &a, STORE_KEEP_PINNED | STORE_KEEP_ANNOUNCED, "sales");
-        s = store_free(s);
-
-        assert_int_equal(store_open(dir, 10 * MIB + 2 * META, &s), STORE_OK);
-        assert_true(store_keep_of(s, &a, &k));
-        assert_int_equal(k.flags, STORE_KEEP_PINNED | STORE_KEEP_ANNOUNCED);
-        assert_int_equal(k.time_us, 1234567);
-        assert_string_equal(k.label, "sales");
-        assert_true(store_find_label(s, "sales", &found) && hash_equal(&found, &a));
-        assert_false(store_find_label(s, "", &found));
-        b = put(s, 'b', 6 * MIB);
-        store_unpin(s, &b);
-        assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), 7 * MIB, no_salt, &u), STORE_E_QUOTA);
-        assert_true(store_has(s, &a) && store_has(s, &b));
-        assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), 6 * MIB, no_salt, &u), STORE_OK);
-        upload_free(u);
-        assert_true(store_has(s, &a));
-        assert_false(store_has(s, &b));
-
-        set_keep(s, &a, 0, "");
-        assert_false(store_keep_of(s, &a, &k));
-        assert_int_equal(access(path_of(&a, "keep"), F_OK), -1);
-        assert_int_equal(upload_begin(s, BYTES_LIT("sqlite"), 7 * MIB, no_salt, &u), STORE_OK);
-        upload_free(u);
-        assert_false(store_has(s, &a));
-        store_free(s);
-}
-
-/* One that cannot be read is none, and does no harm. */
-static void test_damaged_keep(void **state) {
-        static const char *const bad[] = { "", "\1", "\2\1________\0", "\1\1________\5abc",
-                                           "\1\1________\1ab" };
-        struct store_keep k;
-        struct hash_value a;
-        struct store *s;
-
-        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
-                FILE *file;
-
-                assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
-                a = put(s, 'a', MIB);
-                set_keep(s, &a, STORE_KEEP_PINNED, "x");
-                s = store_free(s);
-                file = fopen(path_of(&a, "keep"), "w");
-                assert_non_null(file);
-                assert_int_equal(fwrite(bad[i], 1, strlen(bad[i]), file), strlen(bad[i]));
-                fclose(file);
-                assert_int_equal(store_open(dir, 10 * MIB, &s), STORE_OK);
-                assert_false(store_keep_of(s, &a, &k));
-                assert_true(store_has(s, &a));
-                s = store_free(s);
-        }
-}
-
 struct seen {
         unsigned n, complete, partial, kept;
         struct hash_value last;
@@ -555,9 +491,7 @@ static void test_verify_and_repair(void **state) {
         store_free(from);
 }
 
-TEST_MAIN(cmocka_unit_test_setup_teardown(test_keep_holds, setup, teardown),
-          cmocka_unit_test_setup_teardown(test_damaged_keep, setup, teardown),
-          cmocka_unit_test_setup_teardown(test_list_and_remove, setup, teardown),
+TEST_MAIN(cmocka_unit_test_setup_teardown(test_list_and_remove, setup, teardown),
           cmocka_unit_test_setup_teardown(test_finding_key, setup, teardown),
           cmocka_unit_test_setup_teardown(test_verify_and_repair, setup, teardown),
           cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
