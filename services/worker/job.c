@@ -93,6 +93,12 @@ static void kill_executor(struct job *j) {
         executor_kill(j->pidfd);
 }
 
+static void stop_waiting(struct job *j) {
+        if (j->is_waiting)
+                j->worker->stats.running--;
+        j->is_waiting = false;
+}
+
 /* The channel is gone or going; what the executor still does goes nowhere. */
 static void job_free(struct job *j) {
         struct worker *w = j->worker;
@@ -103,6 +109,8 @@ static void job_free(struct job *j) {
         j->pidfd = fd_close(j->pidfd);
         if (j->is_running)
                 w->stats.running--;
+        stop_waiting(j);
+        job_inputs_given(j);
         (void) map_remove_u64(w->by_id, j->id);
         j->deadline = loop_source_free(j->deadline);
         for (size_t i = 0; i < j->n_watched; i++)
@@ -238,27 +246,6 @@ static void meter(const struct executor_event *e, Types__Metering *m) {
                 m->peak_memory = e->peak_memory;
 }
 
-static void fail_changed(struct job *j, const Worker__Source *s) {
-        log_error("input %s was written to after it was checked, or may be: no job uses it. "
-                  "Remove the dataset, and it is fetched anew",
-                  s->path);
-        job_fail(j, OUTCOME_DATA_UNAVAILABLE, "what=input", s->name);
-}
-
-/* What was read while the job ran is what was there when it began. */
-static bool inputs_hold(struct job *j) {
-        for (size_t i = 0; i < j->n_watched; i++) {
-                const Worker__Source *s = j->job->inputs[j->watched[i].input];
-
-                if (inputs_is_unchanged(&j->worker->inputs, BYTES(s->root.data, s->root.len),
-                                        j->watched[i].fd))
-                        continue;
-                fail_changed(j, s);
-                return false;
-        }
-        return true;
-}
-
 static void finish_committed(struct job *j, Worker__Report *m) {
         struct worker *w = j->worker;
 
@@ -280,7 +267,7 @@ static void finish_committed(struct job *j, Worker__Report *m) {
 static void finish_last(struct job *j, const struct executor_event *e) {
         Worker__Report *m = j->last.message;
 
-        if (!inputs_hold(j)) /* whatever it says, it says of bytes nobody vouches for */
+        if (!job_inputs_hold(j)) /* whatever it says, it says of bytes nobody vouches for */
                 return;
         if (m->body_case == WORKER__REPORT__BODY_COMMITTED) {
                 meter(e, m->committed->metering);
@@ -379,6 +366,11 @@ static int begin_executor(struct job *j) {
         struct zygote_use *z = pool_take(j->pool);
         int r;
 
+        if (!z && pool_is_starting(j->pool)) {
+                j->is_waiting = true;
+                w->stats.running++; /* it has its slot */
+                return error_origin(-EAGAIN);
+        }
         if (!z || pool_of(w, j->job->engine) != j->pool) /* it may be another class by now */
                 return error_origin(-EAGAIN);
         j->begin.id = j->id;
@@ -425,49 +417,6 @@ static void fill_limits(struct job *j) {
         j->begin.cpu_ms = j->limits.cpu_ms;
 }
 
-static bool wants_file(const struct job *j, const Worker__Source *s) {
-        return s->path[0] && (j->job->mode != WORKER__JOB__MODE__ANALYSE || s->schema.len == 0);
-}
-
-static void watch(struct job *j, size_t input, size_t n) {
-        if (j->begin.input_lengths[n] <= INPUT_SMALL_MAX)
-                return;
-        j->watched[j->n_watched].input = input;
-        j->watched[j->n_watched++].fd = fcntl(j->begin.input_fds[n], F_DUPFD_CLOEXEC, 0);
-}
-
-/* False: the job has failed and was told so. */
-static bool open_inputs(struct job *j) {
-        struct worker *w = j->worker;
-
-        for (size_t i = 0; i < j->job->n_inputs; i++) {
-                Worker__Source *s = j->job->inputs[i];
-                struct bytes root = BYTES(s->root.data, s->root.len);
-                size_t n = j->begin.n_inputs;
-                int r;
-
-                s->has_file = wants_file(j, s);
-                s->admitted = inputs_is_admitted(&w->inputs, root);
-                if (!s->has_file)
-                        continue;
-                r = n < EXECUTOR_INPUTS_MAX ? inputs_open(&w->inputs, s->path, root, s->length,
-                                                          &j->begin.input_fds[n])
-                                            : INPUTS_E_NONE;
-                if (r == INPUTS_E_CHANGED) {
-                        fail_changed(j, s);
-                        return false;
-                }
-                if (r) {
-                        job_fail(j, OUTCOME_DATA_UNAVAILABLE, "what=input", s->name);
-                        return false;
-                }
-                j->begin.input_lengths[n] = s->length;
-                j->begin.n_inputs++;
-                watch(j, i, n);
-        }
-        return true;
-}
-
 /* What one job may write. When finished results fill the disk's share, new jobs get
  * less of it before they get nothing. */
 static uint64_t spool_limit(const struct job *j) {
@@ -479,6 +428,33 @@ static uint64_t spool_limit(const struct job *j) {
         if (left < most && left >= 2 * SPOOL_SMALL)
                 return left / 2;
         return most;
+}
+
+static void begin(struct job *j) {
+        int r = begin_executor(j);
+
+        if (!r || j->is_waiting)
+                return;
+        if (j->is_running)
+                kill_executor(j);
+        else
+                job_fail(j, OUTCOME_INTERNAL, "", "no executor could be started");
+}
+
+void jobs_go_on(struct pool *p, bool is_started) {
+        LIST_FOREACH_SAFE (it, &p->worker->jobs) {
+                struct job *j = LIST_ENTRY(it, struct job, in_worker);
+
+                if (!j->is_waiting || j->pool != p)
+                        continue;
+                stop_waiting(j);
+                if (is_started)
+                        begin(j);
+                else
+                        job_fail(j, OUTCOME_INTERNAL, "", "no executor could be started");
+                if (!j->is_waiting)
+                        job_inputs_given(j);
+        }
 }
 
 static void start(struct job *j) {
@@ -498,13 +474,8 @@ static void start(struct job *j) {
                          "no room for a result");
                 return;
         }
-        if (!open_inputs(j))
-                return;
-        r = begin_executor(j);
-        if (r && !j->is_running)
-                job_fail(j, OUTCOME_INTERNAL, "", "no executor could be started");
-        else if (r)
-                kill_executor(j);
+        if (job_inputs_open(j))
+                begin(j);
 }
 
 /* ---- the channel ---- */
@@ -529,6 +500,7 @@ static void on_finish(struct channel *c, void *userdata) {
         struct job *j = userdata;
 
         j->is_over = true;
+        stop_waiting(j);
         kill_executor(j);
         buffer_clear(&j->out);
         job_pump(j);
@@ -581,7 +553,6 @@ void job_open(struct worker *w, struct channel *c, struct bytes metadata) {
                 return;
         }
         start(j);
-        for (size_t i = 0; i < j->begin.n_inputs; i++) /* the executor has its own by now */
-                fd_closep(&j->begin.input_fds[i]);
-        j->begin.n_inputs = 0;
+        if (!j->is_waiting)
+                job_inputs_given(j);
 }

@@ -40,6 +40,7 @@ struct job {
         struct buffer parts[2]; /* the job and its statement, on their way to the executor */
         size_t part, part_pos;
         struct unpacked last; /* the report that waits for the executor's end */
+        bool is_waiting;      /* for a zygote that starts */
         bool is_running, is_late, is_doomed, was_killed;
 
         struct spool spool;
@@ -58,6 +59,13 @@ struct job {
 void job_report(struct job *j, const Worker__Report *m); /* queues it */
 void job_fail(struct job *j, uint32_t outcome, const char *detail, const char *text);
 void job_pump(struct job *j);
+
+/* ---- job_inputs.c ---- */
+/* False: the job has failed and was told so. */
+bool job_inputs_open(struct job *j);
+void job_inputs_given(struct job *j); /* the executor has its own by now */
+/* What was read while the job ran is what was there when it began; else the job has failed. */
+bool job_inputs_hold(struct job *j);
 
 /* ---- group.c ---- */
 void group_soon(struct job *j, uint64_t pid); /* its executor was forked */

@@ -1,6 +1,6 @@
 /* Zygotes: of each engine one in use, replaced after 256 jobs or 10 minutes as soon as the next is
  * ready, or at once when a child was killed by a signal; an old one ends when its
- * last executor has. No job waits for either, except after a signal. */
+ * last executor has. No job waits for either, except after a signal; the loop never does. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -115,36 +115,81 @@ static void retire(struct zygote_use *z) {
         use_free(z);
 }
 
-/* The next zygote, if it is ready within `timeout`. */
-static struct zygote_use *replace(struct pool *p, nsec_t timeout) {
-        int r = EXECUTOR_OK;
+static struct zygote_use *first_of(const struct pool *p) {
+        struct list *first = list_first(&p->zygotes);
 
-        if (!p->next)
-                r = executor_zygote_spawn(p->worker->executor, p->name, &p->next);
+        return first ? LIST_ENTRY(first, struct zygote_use, in_pool) : NULL;
+}
+
+/* ---- the next one: nothing waits for it but the jobs that need it ---- */
+
+static void drop_next(struct pool *p) {
+        p->next_io = loop_source_free(p->next_io);
+        if (p->next_late)
+                (void) loop_timer_set(p->next_late, NSEC_NEVER);
+        if (p->next)
+                executor_zygote_kill(p->next); /* so that freeing it waits for nothing */
+        p->next = executor_zygote_free(p->next);
+}
+
+static void next_failed(struct pool *p) {
+        complain(p);
+        drop_next(p);
+        jobs_go_on(p, false);
+}
+
+static void take_next(struct pool *p) {
+        struct zygote_use *old = first_of(p);
+        bool is_taken;
+
+        p->next_io = loop_source_free(p->next_io);
+        (void) loop_timer_set(p->next_late, NSEC_NEVER);
+        is_taken = use_new(p, TAKE(p->next)) != NULL;
+        if (is_taken && old && old->n_running == 0)
+                retire(old);
+        jobs_go_on(p, is_taken);
+}
+
+static int on_next(void *userdata, uint32_t events) {
+        struct pool *p = userdata;
+        int r = executor_zygote_wait(p->next, 0);
+
         if (r == EXECUTOR_OK)
-                r = executor_zygote_wait(p->next, timeout);
-        if (r == EXECUTOR_OK)
-                return use_new(p, TAKE(p->next));
-        if (r != EXECUTOR_E_TIMEOUT || timeout > 0) {
-                complain(p);
-                p->next = executor_zygote_free(p->next);
-        }
-        return NULL;
+                take_next(p);
+        else if (r != EXECUTOR_E_TIMEOUT)
+                next_failed(p);
+        return 0;
+}
+
+static int on_next_late(void *userdata) {
+        next_failed(userdata);
+        return 0;
+}
+
+static void start_next(struct pool *p) {
+        struct loop *loop = p->worker->ctx->loop;
+
+        if (p->next)
+                return;
+        if (executor_zygote_spawn(p->worker->executor, p->name, &p->next) == EXECUTOR_OK &&
+            loop_add_io(loop, p->next->fd, EPOLLIN, on_next, p, &p->next_io) == 0 &&
+            loop_timer_set(p->next_late, nsec_add(loop_now(loop), START_TIMEOUT)) == 0)
+                return;
+        complain(p);
+        drop_next(p);
 }
 
 struct zygote_use *pool_take(struct pool *p) {
-        struct list *first = list_first(&p->zygotes);
-        struct zygote_use *z = first ? LIST_ENTRY(first, struct zygote_use, in_pool) : NULL;
-        struct zygote_use *fresh;
+        struct zygote_use *z = first_of(p);
 
         if (z && !is_due(z) && !is_spent(z))
                 return z;
-        fresh = replace(p, z && !is_spent(z) ? 0 : START_TIMEOUT);
-        if (!fresh)
-                return z && !is_spent(z) ? z : NULL;
-        if (z && z->n_running == 0)
-                retire(z);
-        return fresh;
+        start_next(p);
+        return z && !is_spent(z) ? z : NULL;
+}
+
+bool pool_is_starting(const struct pool *p) {
+        return p->next != NULL;
 }
 
 static bool is_of_engine(const struct pool *p, const char *engine) {
@@ -166,11 +211,25 @@ struct pool *pool_of(struct worker *w, const char *engine) {
 
 /* They start beside one another: what does not even spawn is told when it is waited for. */
 static int pool_begin(struct pool *p, struct worker *w, const char *name) {
+        int r;
+
         p->worker = w;
         p->name = xstrdup(name);
         list_init(&p->zygotes);
         (void) executor_zygote_spawn(w->executor, name, &p->next);
-        return loop_add_timer(w->ctx->loop, on_reap, p, &p->reap);
+        r = loop_add_timer(w->ctx->loop, on_reap, p, &p->reap);
+        return r ? r : loop_add_timer(w->ctx->loop, on_next_late, p, &p->next_late);
+}
+
+/* At start alone: until the first is there, there is nothing to be said to the coordinator. */
+static bool pool_wait(struct pool *p) {
+        int r = p->next ? executor_zygote_wait(p->next, START_TIMEOUT) : EXECUTOR_E_START;
+
+        if (r == EXECUTOR_OK)
+                return use_new(p, TAKE(p->next)) != NULL;
+        complain(p);
+        drop_next(p);
+        return false;
 }
 
 int pools_start(struct worker *w, char *const *names, size_t n) {
@@ -179,7 +238,7 @@ int pools_start(struct worker *w, char *const *names, size_t n) {
         for (size_t i = 0; i < n && i < POOLS_MAX && r == 0; i++)
                 r = pool_begin(&w->pools[w->n_pools++], w, names[i]);
         for (size_t i = 0; i < w->n_pools && r == 0; i++)
-                if (!replace(&w->pools[i], START_TIMEOUT))
+                if (!pool_wait(&w->pools[i]))
                         log_warning("engine %s does not run here", w->pools[i].name);
         return r || pool_of(w, "") ? r : error_origin(-ENOEXEC);
 }
@@ -187,7 +246,8 @@ int pools_start(struct worker *w, char *const *names, size_t n) {
 static void pool_stop(struct pool *p) {
         while (!list_is_empty(&p->zygotes))
                 use_free(LIST_ENTRY(list_first(&p->zygotes), struct zygote_use, in_pool));
-        p->next = executor_zygote_free(p->next);
+        drop_next(p);
+        p->next_late = loop_source_free(p->next_late);
         p->retired = executor_zygote_free(p->retired);
         p->reap = loop_source_free(p->reap);
         free(p->name);

@@ -24,9 +24,9 @@
 struct pool {
         struct worker *worker;
         char *name; /* as quorate-executor is told: "sqlite", "duckdb:/path/libduckdb.so" */
-        struct list zygotes; /* the first is the one in use */
-        struct executor_zygote *next, *retired;
-        struct loop_source *reap;
+        struct list zygotes;                    /* the first is the one in use */
+        struct executor_zygote *next, *retired; /* next: it starts */
+        struct loop_source *reap, *next_io, *next_late;
         char class[sizeof(((struct executor_zygote *) NULL)->engine)]; /* "": it never started */
 };
 
@@ -76,9 +76,10 @@ void pools_stop(struct worker *w);
 /* Whose jobs are of this engine class; "": the first one's; "sqlite": that engine's, whatever
  * its class. NULL: of none that runs here. */
 struct pool *pool_of(struct worker *w, const char *engine);
-/* The zygote to begin on, replaced when it is due. NULL: none can be started, or the engine
- * that starts now is another class than it was: then the coordinator is told. */
+/* The zygote to begin on; does not block. When it is due the next one is started. NULL: none
+ * can be used now; if pool_is_starting(), jobs_go_on() follows. */
 struct zygote_use *pool_take(struct pool *p);
+bool pool_is_starting(const struct pool *p);
 
 /* ---- shell.c ---- */
 void worker_enlist(struct worker *w); /* says what runs here, again when it has changed */
@@ -94,5 +95,7 @@ void job_open(struct worker *w, struct channel *c, struct bytes metadata);
 void job_on_event(struct worker *w, struct executor_event *e);
 /* The zygote is gone, and with it every executor of it. */
 void job_zygote_gone(struct worker *w, struct zygote_use *z);
+/* Those that wait for a zygote of the pool: it has one now, or there will be none. */
+void jobs_go_on(struct pool *p, bool is_started);
 void jobs_stop(struct worker *w);
 bool jobs_are_done(const struct worker *w);

@@ -288,6 +288,65 @@ static void test_zygote_killed(void **state) {
         finish(shared, &s);
 }
 
+/* An executor whose zygote takes two seconds to start while `folder`/slow is there. */
+static void make_slow_executor(const char *folder, char ret[64]) {
+        FILE *f;
+
+        (void) snprintf(ret, 64, "%s/executor", folder);
+        f = fopen(ret, "w");
+        assert_non_null(f);
+        (void) fprintf(f, "#!/bin/sh\n[ -e %s/slow ] && sleep 2\nexec %s \"$@\"\n", folder,
+                       getenv("QUORATE_EXECUTOR"));
+        (void) fclose(f);
+        assert_int_equal(chmod(ret, 0755), 0);
+}
+
+static struct coordinator *coordinator_with_executor(const char *path) {
+        struct coordinator *c;
+
+        (void) setenv("QUORATE_WORKER_EXECUTOR", path, 1);
+        c = coordinator_new();
+        (void) unsetenv("QUORATE_WORKER_EXECUTOR");
+        return c;
+}
+
+/* A job killed by a signal takes its zygote with it. What needs the next one waits for it; the
+ * worker itself does not. */
+static void test_next_zygote_is_slow(void **state) {
+        struct wanted small = { .sql = "SELECT 42" }, other = { .sql = "", .engine = "fortran" };
+        char folder[] = "/tmp/quorate-test-XXXXXX", executor_path[64], command[96];
+        struct seen killed, waits, asked;
+        struct coordinator *c;
+        pid_t executor = 0;
+        nsec_t before;
+
+        assert_non_null(mkdtemp(folder));
+        make_slow_executor(folder, executor_path);
+        c = coordinator_with_executor(executor_path);
+        submit(c, &killed, &endless);
+        assert_true(wait_for(c, &killed.is_started));
+        assert_true(children_of(c->pid, &executor) >= 2);
+        (void) snprintf(command, sizeof(command), "touch %s/slow", folder);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(kill(executor, SIGKILL), 0);
+        assert_true(wait_for(c, &killed.is_failed));
+        finish(c, &killed);
+
+        before = loop_now(c->loop);
+        submit(c, &waits, &small);
+        submit(c, &asked, &other);
+        assert_true(wait_for(c, &asked.is_failed));
+        assert_true(loop_now(c->loop) - before < NSEC_PER_SEC);
+        assert_false(waits.is_committed || waits.is_failed);
+        finish(c, &asked);
+        assert_true(wait_for(c, &waits.is_committed));
+        finish(c, &waits);
+
+        coordinator_free(c);
+        (void) snprintf(command, sizeof(command), "rm -r %s", folder);
+        assert_int_equal(system(command), 0);
+}
+
 /* ---- inputs that stay on disk ---- */
 
 #define LARGE_LENGTH (70u << 20)
@@ -514,7 +573,7 @@ int main(void) {
                 cmocka_unit_test(test_large_changed), cmocka_unit_test(test_large_replaced),
                 cmocka_unit_test(test_no_files),      cmocka_unit_test(test_no_groups),
                 cmocka_unit_test(test_engines),       cmocka_unit_test(test_engine_fails),
-                cmocka_unit_test(test_two_engines),
+                cmocka_unit_test(test_two_engines),   cmocka_unit_test(test_next_zygote_is_slow),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
