@@ -21,6 +21,7 @@
 #define WHY_DAY      "depends on the day or hour it runs"
 #define WHY_RANDOM   "drawn anew by each host"
 #define WHY_APPROX   "estimates from a sample or a sketch"
+#define WHY_WIDTH    "is as wide as the build's plan finds the data to be"
 #define WHY_HOST     "tells about the host, not about the data"
 #define WHY_INDIRECT "runs, or reads, a statement that is not written here"
 #define WHY_STATE    "changes the engine, or waits"
@@ -55,7 +56,7 @@ static const struct {
           "grouping_id constant_or_null && @> <@ struct_contains struct_has struct_position "
           "struct_indexof" },
         { DUCKDB_NUMERIC, NULL,
-          "sum sum_no_overflow bit_and bit_or bit_xor bitstring_agg !__postfix factorial % & * ** "
+          "sum sum_no_overflow bit_and bit_or bit_xor !__postfix factorial % & * ** "
           "+ - / // << >> ^ xor | ~ @ abs add subtract multiply divide mod gcd lcm "
           "greatest_common_divisor least_common_multiple sign even ceil ceiling floor trunc round "
           "round_even roundbankers bit_count fdiv fmod date_add ascii unicode ord chr base64 "
@@ -91,6 +92,7 @@ static const struct {
         { DUCKDB_FLOAT, WHY_LIBM,
           "acos acosh asin asinh atan atan2 atanh cbrt cos cosh cot degrees exp gamma lgamma ln "
           "log log10 log2 pi pow power radians sin sinh sqrt tan tanh" },
+        { DUCKDB_FLOAT, WHY_WIDTH, "bitstring_agg" },
         { DUCKDB_FLOAT, WHY_UNICODE,
           "lower lcase upper ucase ~~* !~~* ilike_escape not_ilike_escape reverse length_grapheme "
           "left_grapheme right_grapheme substring_grapheme nfc_normalize strip_accents" },

@@ -165,6 +165,7 @@ const struct decision duckdb_decisions[] = {
         { "SELECT strptime(c, '%Y') FROM t", ENGINE_FLOAT, "reads text by the build's own rules" },
         { "SELECT hash(a) FROM t", ENGINE_FLOAT, "of hashes", "hash" },
         { "SELECT approx_count_distinct(a) FROM t", ENGINE_FLOAT, "of hashes" },
+        { "SELECT bitstring_agg(a) FROM t", ENGINE_FLOAT, "as wide as" },
         { "SELECT list_distinct(ls) FROM t", ENGINE_FLOAT, "hash table" },
         { "SELECT json_extract(c, '$.a'), c::JSON FROM t", ENGINE_FLOAT, "JSON" },
         { "SELECT to_json(a) FROM t", ENGINE_FLOAT, "JSON" },
