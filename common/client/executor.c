@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,6 +16,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/daemon/log.h"
 #include "common/daemon/seqpacket.h"
 
 #define PACKET_MAX (16 << 10)
@@ -174,12 +177,43 @@ struct executor_zygote *executor_zygote_free(struct executor_zygote *z) {
 
 #define DUCKDB_FILE "libduckdb.so"
 
+/* Who may write what is loaded may be whoever loads it. The folder as well: a file in it can be
+ * put in another's place. */
+static bool is_ours(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+               (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+bool executor_library_is_safe(const char *file) {
+        const char *slash = strrchr(file, '/');
+        char folder[PATH_MAX];
+
+        if (!slash)
+                return false;
+        (void) snprintf(folder, sizeof(folder), "%.*s", slash > file ? (int) (slash - file) : 1,
+                        file);
+        return is_ours(file) && is_ours(folder);
+}
+
+static bool may_be_loaded(const char *file) {
+        if (executor_library_is_safe(file))
+                return true;
+        log_warning("%s is not used: it, or its folder, may be written by others than root and "
+                    "uid %u. Remedy: chown it and chmod go-w both, or name a library that you "
+                    "trust in [worker] duckdb",
+                    file, (unsigned) geteuid());
+        return false;
+}
+
 static bool is_engine_at(const char *folder, size_t len, const char *below, char *ret,
                          size_t ret_size) {
         size_t prefix = strlen("duckdb:");
         int n = snprintf(ret, ret_size, "duckdb:%.*s%s/" DUCKDB_FILE, (int) len, folder, below);
 
-        return n > 0 && (size_t) n < ret_size && access(ret + prefix, R_OK) == 0;
+        return n > 0 && (size_t) n < ret_size && access(ret + prefix, R_OK) == 0 &&
+               may_be_loaded(ret + prefix);
 }
 
 bool executor_find_duckdb(const char *configured, const char *executor, char *ret,

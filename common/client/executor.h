@@ -56,8 +56,12 @@ DEFINE_CLEANUP(struct executor_zygote *, executor_zygote_free);
 /* The engine of DuckDB for executor_zygote_start(), "duckdb:" and the library's path, which is
  * `configured` or, where that is empty, the first of: /usr/local/lib/quorate/,
  * /usr/lib/quorate/, ~/.local/lib/quorate/, the folder of `executor`. False: "none" was
- * configured, or there is none. Only that the file is there is looked at. */
+ * configured, or there is none. What was not configured, and others than root and we may write
+ * (the file or its folder), is passed over with a word in the log. */
 bool executor_find_duckdb(const char *configured, const char *executor, char *ret, size_t ret_size);
+
+/* Nobody but root and we may write the file or its folder, where it could be replaced. */
+bool executor_library_is_safe(const char *file);
 
 struct executor_begin {
         uint64_t id; /* chosen by the caller, comes back in events */

@@ -7,6 +7,7 @@
 /* Their headers would call open() open64(), and define an inline one. */
 #undef _FILE_OFFSET_BITS
 #undef _FORTIFY_SOURCE
+#include "services/worker/confine.h"
 #include "services/worker/duckdb/duckdb_files.h"
 
 #include <dirent.h>
@@ -248,6 +249,27 @@ EXPORT int socket(int domain, int type, int protocol) {
         return sealed() ? denied() : (int) kernel(SYS_socket, domain, type, protocol);
 }
 
+EXPORT int connect(int fd, const struct sockaddr *address, socklen_t size) {
+        return sealed() ? denied() : (int) kernel(SYS_connect, fd, address, size);
+}
+
+EXPORT int bind(int fd, const struct sockaddr *address, socklen_t size) {
+        return sealed() ? denied() : (int) kernel(SYS_bind, fd, address, size);
+}
+
+/* The spool is ours to write. */
+EXPORT ssize_t write(int fd, const void *data, size_t size) {
+        return sealed() && fd != CONFINE_SPOOL_FD ? denied() : kernel(SYS_write, fd, data, size);
+}
+
+EXPORT ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
+        return sealed() ? denied() : kernel(SYS_pwrite64, fd, data, size, offset);
+}
+
+EXPORT ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset) {
+        return pwrite(fd, data, size, offset);
+}
+
 EXPORT int remove(const char *path) {
         return sealed() ? denied() : NEXT(remove)(path);
 }
@@ -267,6 +289,14 @@ EXPORT FILE *fopen64(const char *path, const char *mode) {
 
 EXPORT DIR *opendir(const char *path) {
         return sealed() ? no_pointer() : NEXT(opendir)(path);
+}
+
+EXPORT struct dirent *readdir(DIR *d) {
+        return sealed() ? no_pointer() : NEXT(readdir)(d);
+}
+
+EXPORT struct dirent64 *readdir64(DIR *d) {
+        return sealed() ? no_pointer() : NEXT(readdir64)(d);
 }
 
 EXPORT char *realpath(const char *path, char *ret) {
@@ -355,17 +385,20 @@ const char *duckdb_libc_missing(void) {
                 const char *name;
                 void *function;
         } names[] = {
-                NAME(open),    NAME(open64),    NAME(openat),        NAME(openat64),
-                NAME(creat),   NAME(close),     NAME(read),          NAME(pread),
-                NAME(pread64), NAME(lseek),     NAME(lseek64),       NAME(stat),
-                NAME(lstat),   NAME(fstat),     NAME(stat64),        NAME(lstat64),
-                NAME(fstat64), NAME(__xstat),   NAME(__lxstat),      NAME(__fxstat),
-                NAME(access),  NAME(fcntl),     NAME(fcntl64),       NAME(ioctl),
-                NAME(unlink),  NAME(rmdir),     NAME(mkdir),         NAME(rename),
-                NAME(chdir),   NAME(readlink),  NAME(socket),        NAME(remove),
-                NAME(fopen),   NAME(opendir),   NAME(realpath),      NAME(getcwd),
-                NAME(statvfs), NAME(nanosleep), NAME(clock_gettime), NAME(gettimeofday),
-                NAME(time),    NAME(getpid),    NAME(sched_yield),
+                NAME(open),      NAME(open64),    NAME(openat),        NAME(openat64),
+                NAME(creat),     NAME(close),     NAME(read),          NAME(pread),
+                NAME(pread64),   NAME(lseek),     NAME(lseek64),       NAME(stat),
+                NAME(lstat),     NAME(fstat),     NAME(stat64),        NAME(lstat64),
+                NAME(fstat64),   NAME(__xstat),   NAME(__lxstat),      NAME(__fxstat),
+                NAME(access),    NAME(fcntl),     NAME(fcntl64),       NAME(ioctl),
+                NAME(unlink),    NAME(rmdir),     NAME(mkdir),         NAME(rename),
+                NAME(chdir),     NAME(readlink),  NAME(socket),        NAME(remove),
+                NAME(fopen),     NAME(opendir),   NAME(realpath),      NAME(getcwd),
+                NAME(statvfs),   NAME(nanosleep), NAME(clock_gettime), NAME(gettimeofday),
+                NAME(time),      NAME(getpid),    NAME(sched_yield),   NAME(fopen64),
+                NAME(getrandom), NAME(syscall),   NAME(connect),       NAME(bind),
+                NAME(write),     NAME(pwrite),    NAME(pwrite64),      NAME(readdir),
+                NAME(readdir64),
         };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

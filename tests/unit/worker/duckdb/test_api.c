@@ -1,6 +1,10 @@
 /* Loading the library: what is wrong is said with its remedy. */
 
+#include <dirent.h>
 #include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "services/worker/duckdb/duckdb_files.h"
 #include "tests/unit/worker/duckdb/support.h"
@@ -55,5 +59,56 @@ static void test_class(void **state) {
         assert_string_equal(class_name, again);
 }
 
-DUCKDB_TEST_MAIN(cmocka_unit_test(test_versions), cmocka_unit_test(test_faults),
+/* What is found without being configured is loaded only where nobody else could have put it. */
+static void test_library_is_safe(void **state) {
+        char folder[] = "/tmp/quorate-test-XXXXXX", file[64];
+        FILE *f;
+
+        assert_non_null(mkdtemp(folder));
+        (void) snprintf(file, sizeof(file), "%s/libduckdb.so", folder);
+        assert_false(executor_library_is_safe(file)); /* there is none */
+        f = fopen(file, "w");
+        assert_non_null(f);
+        (void) fclose(f);
+        assert_int_equal(chmod(file, 0644), 0);
+        assert_true(executor_library_is_safe(file));
+        assert_int_equal(chmod(file, 0664), 0);
+        assert_false(executor_library_is_safe(file));
+        assert_int_equal(chmod(file, 0644), 0);
+        assert_int_equal(chmod(folder, 0777), 0);
+        assert_false(executor_library_is_safe(file));
+        assert_int_equal(chmod(folder, 0755), 0);
+        if (geteuid() == 0) {
+                assert_int_equal(chown(file, 1, 1), 0);
+                assert_false(executor_library_is_safe(file));
+        }
+        assert_false(executor_library_is_safe("libduckdb.so"));
+        assert_int_equal(unlink(file), 0);
+        assert_int_equal(rmdir(folder), 0);
+}
+
+/* EACCES, where the filter of system calls would kill the job. */
+static void test_sealed_calls(void **state) {
+        const struct engine_job job = {};
+        struct sockaddr address = {};
+        DIR *d = opendir("/");
+
+        assert_non_null(d);
+        duckdb_files_seal(&job);
+        assert_int_equal(write(-1, "x", 1), -1);
+        assert_int_equal(errno, EACCES);
+        assert_int_equal(pwrite(-1, "x", 1, 0), -1);
+        assert_int_equal(errno, EACCES);
+        assert_int_equal(connect(-1, &address, sizeof(address)), -1);
+        assert_int_equal(errno, EACCES);
+        assert_int_equal(bind(-1, &address, sizeof(address)), -1);
+        assert_int_equal(errno, EACCES);
+        assert_null(readdir(d));
+        duckdb_files_seal(NULL);
+        assert_non_null(readdir(d));
+        (void) closedir(d);
+}
+
+DUCKDB_TEST_MAIN(cmocka_unit_test(test_library_is_safe), cmocka_unit_test(test_sealed_calls),
+                 cmocka_unit_test(test_versions), cmocka_unit_test(test_faults),
                  cmocka_unit_test(test_class))
