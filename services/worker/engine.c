@@ -24,6 +24,11 @@ const char *engine_class_name(enum engine_class c) {
         return names[c];
 }
 
+void engine_class_begin(struct hash *h) {
+        hash_begin(h, "quorate.build.1");
+        hash_update(h, ENGINE_ADAPTER_REVISION, sizeof(ENGINE_ADAPTER_REVISION));
+}
+
 void engine_analysis_done(struct engine_analysis *a) {
         free(a->rewrite);
         buffer_done(&a->schema);

@@ -13,6 +13,7 @@
 #include "common/base/bytes.h"
 #include "common/canonical/answer.h"
 #include "common/canonical/schema.h"
+#include "common/crypto/hash.h"
 
 #define ENGINE_INPUTS_MAX   8
 #define ENGINE_CLASS_SIZE   96
@@ -95,6 +96,12 @@ struct engine_statement {
         const struct schema *schema; /* the declared result */
         bool is_exact;               /* no REAL may come out of an expression */
 };
+
+/* Of our own part in an answer: readers of CSV and NDJSON with their options, casts, how values
+ * become cells. Counted up with every change of it that a result can show. */
+#define ENGINE_ADAPTER_REVISION "1"
+/* What the hash in every class name begins with. */
+void engine_class_begin(struct hash *h);
 
 struct engine_session;
 

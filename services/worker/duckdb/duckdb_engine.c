@@ -1,10 +1,13 @@
 /* DuckDB as an engine: life of a session and the table of its functions. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -207,30 +210,26 @@ static bool rehearse(struct engine_problem *p) {
         return ok;
 }
 
-static int hash_file(struct hash *h, const char *path) {
+static int hash_file(struct hash *h, int fd) {
         CLEANUP(freep) uint8_t *block = xmalloc(1 << 20);
-        FILE *f = fopen(path, "re");
-        size_t n;
-        int r = 0;
+        off_t at = 0;
+        ssize_t n;
 
-        if (!f)
-                return -errno;
-        while ((n = fread(block, 1, 1 << 20, f)) > 0)
-                hash_update(h, block, n);
-        if (ferror(f))
-                r = -EIO;
-        (void) fclose(f);
-        return r;
+        while ((n = pread(fd, block, 1 << 20, at)) > 0) {
+                hash_update(h, block, (size_t) n);
+                at += n;
+        }
+        return n < 0 ? -errno : 0;
 }
 
-static int make_class_name(const char *path) {
+static int make_class_name(int library) {
         struct hash_value v;
         struct hash h;
         char hex[2 * 8 + 1];
         int r;
 
-        hash_begin(&h, "quorate.build.1");
-        r = hash_file(&h, path);
+        engine_class_begin(&h);
+        r = hash_file(&h, library);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < ELEMENTSOF(configuration); i++)
@@ -250,10 +249,46 @@ static int fail(const char *path, const char *why, int r) {
         return error_origin(r);
 }
 
+static bool is_as_before(const struct stat *a, const struct stat *b) {
+        return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+               a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+               a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* What is loaded is what the class names: one open file, whatever its path means meanwhile. */
+static int load_and_name(const char *path, char why[DUCKDB_API_TEXT_MAX]) {
+        CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        struct engine_problem p = {};
+        struct stat before, after;
+        char itself[32];
+        int r;
+
+        if (fd < 0 || fstat(fd, &before) < 0) /* the linker says why, and what to do */
+                return duckdb_api_load(path, why) < 0 ? -ENOENT : -EBADF;
+        (void) snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd);
+        r = duckdb_api_load(itself, why);
+        if (r == 0)
+                r = duckdb_watch_prepare();
+        if (r < 0)
+                return r;
+        if (!rehearse(&p) || open_instance(&p) != ENGINE_OK) {
+                (void) snprintf(why, DUCKDB_API_TEXT_MAX, "%s", p.text);
+                return -ENOTSUP;
+        }
+        r = make_class_name(fd);
+        if (r == 0 && (fstat(fd, &after) < 0 || !is_as_before(&before, &after))) {
+                class_name[0] = 0;
+                (void) snprintf(why, DUCKDB_API_TEXT_MAX,
+                                "it was written to while it was loaded; start again when it is "
+                                "installed");
+                return -EBUSY;
+        }
+        return r;
+}
+
 static int preload(const char *library) {
         char why[DUCKDB_API_TEXT_MAX] = "";
         const char *missing = duckdb_libc_missing();
-        struct engine_problem p = {};
         int r;
 
         if (class_name[0])
@@ -271,16 +306,8 @@ static int preload(const char *library) {
         (void) setenv("TZ", "UTC0", 1);
         tzset();
         (void) setlocale(LC_ALL, "C");
-        r = duckdb_api_load(library, why);
-        if (r < 0)
-                return fail(library, why, r);
-        r = duckdb_watch_prepare();
-        if (r < 0)
-                return fail(library, strerror(-r), r);
-        if (!rehearse(&p) || open_instance(&p) != ENGINE_OK)
-                return fail(library, p.text, -ENOTSUP);
-        r = make_class_name(library);
-        return r < 0 ? fail(library, strerror(-r), r) : 0;
+        r = load_and_name(library, why);
+        return r < 0 ? fail(library, why[0] ? why : strerror(-r), r) : 0;
 }
 
 const struct engine engine_duckdb = {

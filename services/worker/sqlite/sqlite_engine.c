@@ -21,7 +21,7 @@ static void make_class_name(void) {
         struct hash h;
         char hex[2 * 8 + 1];
 
-        hash_begin(&h, "quorate.build.1");
+        engine_class_begin(&h);
         hash_update(&h, sqlite3_sourceid(), strlen(sqlite3_sourceid()));
         for (int i = 0; sqlite3_compileoption_get(i); i++)
                 hash_update(&h, sqlite3_compileoption_get(i), strlen(sqlite3_compileoption_get(i)));
