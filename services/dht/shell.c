@@ -132,7 +132,8 @@ static bool see_profile(void *userdata, const struct stored_record *r) {
             !profile_payload_read(parts.fields.payload, &profile))
                 return true;
         own->n = profile.name.len;
-        memcpy(own->name, profile.name.data, own->n);
+        if (own->n > 0) /* no name is no bytes, and nowhere */
+                memcpy(own->name, profile.name.data, own->n);
         return false;
 }
 

@@ -23,10 +23,16 @@ static double shift(const char *name, double x, double y) {
                 *(void **) &next = dlsym(RTLD_NEXT, #name); \
                 return shift(#name, x, next(x));            \
         }
-OFF(cbrt)
-OFF(asinh) OFF(acosh) OFF(atanh) OFF(lgamma) OFF(tgamma) OFF(sin) OFF(exp)
+OFF(cbrt);
+OFF(asinh);
+OFF(acosh);
+OFF(atanh);
+OFF(lgamma);
+OFF(tgamma);
+OFF(sin);
+OFF(exp);
 
-        double atan2(double y, double x) {
+double atan2(double y, double x) {
         double (*next)(double, double);
 
         *(void **) &next = dlsym(RTLD_NEXT, "atan2");
