@@ -7,8 +7,11 @@
 
 #include "common/base/memory.h"
 
-#define HEAVY      (UINT64_C(1) << 40)  /* more than any limit, far from an overflow */
-#define LEVELS_MAX (2 * TREE_DEPTH_MAX) /* through every WITH that is named: our own stack */
+#define HEAVY (UINT64_C(1) << 40) /* more than any limit, far from an overflow */
+/* Lambdas inside one another are bound twice for each level: 24 of them take 4 s, 8 are admitted.
+ */
+#define LAMBDA_LEVELS 60
+#define LEVELS_MAX    (2 * TREE_DEPTH_MAX) /* through every WITH that is named: our own stack */
 
 /* A query of a WITH: weighed when it is first named. */
 struct named {
@@ -98,7 +101,7 @@ static struct duckdb_weight weigh_object(struct scale *s, struct json_object *no
         struct duckdb_weight w = {}, withs = {};
 
         if (is_expression) {
-                depth++;
+                depth += tree_is(node, "class", "LAMBDA") ? LAMBDA_LEVELS : 1;
                 w.depth = depth * depth;
         } else if (is_table(node)) {
                 w = weigh_table(s, tree_text(node, "table_name"), level, depth);

@@ -330,6 +330,9 @@ static void test_heavy(void **state) {
                 { "SELECT a", "+1", " FROM t", 150, NULL },
                 { "SELECT a", "+1", " FROM t", 200, "rule=expression depth" },
                 { "SELECT a FROM t WHERE a IN (1", ",1", ")", 5000, NULL },
+                { "SELECT ", "list_transform([1], lambda x: ", "x))))", 4, NULL },
+                { "SELECT ", "list_transform([1], lambda x: ", "x))))))))))))))))))))", 20,
+                  "rule=expression depth" },
         };
 
         FOREACH_CASE (c, asked) {
