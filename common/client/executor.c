@@ -187,13 +187,12 @@ static bool is_ours(const char *path) {
 }
 
 bool executor_library_is_safe(const char *file) {
-        const char *slash = strrchr(file, '/');
-        char folder[PATH_MAX];
+        CLEANUP(freep) char *folder = xstrdup(file);
+        char *slash = strrchr(folder, '/');
 
         if (!slash)
                 return false;
-        (void) snprintf(folder, sizeof(folder), "%.*s", slash > file ? (int) (slash - file) : 1,
-                        file);
+        slash[slash == folder] = 0; /* of "/x" it is "/" */
         return is_ours(file) && is_ours(folder);
 }
 

@@ -191,7 +191,7 @@ static void test_takes_away_by_root_alone(void **state) {
 
 /* Names that would be taken for something else. */
 static void test_names_to_give(void **state) {
-        static const char *const bad[] = { "a@b", "sales@" PEER, ROOT };
+        static const char *const bad[] = { "a@b", ("sales@" PEER), ROOT };
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 assert_int_equal(RUN(*state, "dataset", "name", bad[i], ROOT), 2);
