@@ -50,6 +50,16 @@ static struct rule *rule_of(struct oracle *o, const char *why) {
         return r;
 }
 
+static void rules_free(struct map *rules) {
+        size_t cursor = 0;
+        struct bytes key;
+        void *value;
+
+        while (map_next(rules, &cursor, &key, &value))
+                free(value);
+        map_free(rules);
+}
+
 static bool is_same(const struct answer *a, const struct answer *b) {
         return memcmp(&a->hash, &b->hash, sizeof(a->hash)) == 0;
 }
@@ -309,5 +319,6 @@ int main(int argc, char **argv) {
         judge_all(&o, options.seed, options.queries);
         r = report(&o, options.queries, options.wants_digest);
         o.engine->done(o.runs);
+        rules_free(o.rules);
         return r;
 }
