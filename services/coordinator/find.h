@@ -5,7 +5,9 @@
 
 #include "services/coordinator/job.h"
 
-#define REASON_MAX 384
+#define REASON_MAX      384
+#define CANDIDATES_WAIT (3 * NSEC_PER_SEC) /* after a start, hosts become known one by one */
+#define DISCOVERY_WAIT  (5 * NSEC_PER_SEC) /* the same, where gossip looks for them */
 
 size_t job_engines(const struct job *j, const char **ret); /* classes; DESCRIPTOR_CLASSES_MAX */
 unsigned job_need(const struct job *j); /* fewest hosts that can give an answer: job_analyse.c */

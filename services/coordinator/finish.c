@@ -397,6 +397,8 @@ void job_closing_step(struct job *j, nsec_t now) {
                 if (store_receipt(j))
                         return;
         }
+        if (j->n_calls > 0 && !j->has_id && !j->is_explain)
+                job_name_without_descriptor(j);
         if (j->n_calls > 0 && !j->is_journalled && j->has_id)
                 return; /* the client knows no job yet */
         j->stage = JOB_ENDED;

@@ -273,7 +273,8 @@ static void take_finding(struct job *j, const Worker__Analysis *a) {
                 return;
         j->refused = (struct refused){ .position = f->position };
         text_escape(BYTES_STR(f->expression), j->refused.expression, sizeof(j->refused.expression));
-        (void) snprintf(j->refused.why, sizeof(j->refused.why), "%s", f->why);
+        text_escape(BYTES_STR(f->why), j->refused.why,
+                    sizeof(j->refused.why)); /* perhaps a host's */
 }
 
 /* The position comes first: the expression is anybody's text. */
@@ -413,8 +414,7 @@ static struct refbuf *submit_reply(const struct job *j) {
         return refbuf_new(buffer_bytes(&b));
 }
 
-/* A job that failed before it had a descriptor is named by its nonce. */
-static void name_without_descriptor(struct job *j) {
+void job_name_without_descriptor(struct job *j) {
         name_job(j, job_id(BYTES_OF(j->entropy.nonce)));
         journal_submitted(j);
 }
@@ -443,8 +443,6 @@ void job_answer_calls(struct job *j) {
                 finish_explain(j, explain_problem(j));
                 return;
         }
-        if (!j->has_id && j->problem)
-                name_without_descriptor(j);
         if (!j->is_journalled)
                 return;
         reply = submit_reply(j);

@@ -7,9 +7,6 @@
 #include "services/coordinator/job_classes.h"
 #include "services/coordinator/verdicts.h"
 
-#define CANDIDATES_WAIT (3 * NSEC_PER_SEC) /* after a start, hosts become known one by one */
-#define DISCOVERY_WAIT  (5 * NSEC_PER_SEC) /* the same, where gossip looks for them */
-
 struct requester {
         nsec_t started;
         bool is_started; /* candidates may be there: restored jobs go on */
@@ -63,6 +60,8 @@ void job_begin(struct job *j, nsec_t now);
 void job_route(struct job *j, nsec_t now);
 uint64_t job_estimate_us(const struct job *j);
 void job_answer_calls(struct job *j);
+/* One that failed before it had a descriptor is named by its nonce, and journalled. */
+void job_name_without_descriptor(struct job *j);
 
 void rows_pump(struct job *j);
 void rows_hold(struct job *j, nsec_t now);

@@ -98,9 +98,7 @@ static void show_text(const Coordinator__DatasetShowReply *d) {
                        " chunks\nclass      %s\n",
                        i->format, i->length, dataset_size(i->length, size), d->chunks,
                        i->is_public ? "public" : "internal");
-        if (d->options.len > 0 || d->schema.len > 0)
-                printf("options    %zu bytes\nschema     %zu bytes\n", d->options.len,
-                       d->schema.len);
+        dataset_columns_text(people_bytes(d->schema));
         printf("in use     by %u jobs and clients\n", i->users);
 }
 
@@ -116,6 +114,7 @@ static void show_json(const Coordinator__DatasetShowReply *d) {
         json_hex(stdout, d->options.data, d->options.len);
         json_key(stdout, "schema", &first);
         json_hex(stdout, d->schema.data, d->schema.len);
+        dataset_columns_json(people_bytes(d->schema), &first);
         printf("}\n");
 }
 

@@ -44,6 +44,9 @@ int dataset_unpoint(const struct command_context *ctx, const char *label, const 
 /* ---- dataset_view.c ---- */
 
 void dataset_json(const Coordinator__DatasetInfo *d, const char *end);
+/* Names and types of a table's columns, from its manifest; nothing where there are none. */
+void dataset_columns_text(struct bytes schema);
+void dataset_columns_json(struct bytes schema, bool *first);
 extern const struct table_column dataset_columns[];
 void dataset_cells(struct table *t, const Coordinator__DatasetInfo *d);
 /* "1.5 MiB", whole bytes below 1 KiB. */

@@ -4,6 +4,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/canonical/schema.h"
 #include "services/ctl/dataset.h"
 #include "services/ctl/json.h"
 #include "services/ctl/people.h"
@@ -74,4 +75,49 @@ void dataset_cells(struct table *t, const Coordinator__DatasetInfo *d) {
         table_cell(t, "%s", class_of(d));
         table_cell(t, "%s", state_of(d));
         table_foreign(t, d->name);
+}
+
+/* ---- columns: of a table (u8 2, then a canonical schema); of a SQLite file only SQLite can tell
+ * ---- */
+
+#define TABLE_SCHEMA_VERSION 2
+
+static struct schema *table_schema(struct bytes encoded) {
+        struct schema *ret = NULL;
+
+        if (encoded.len > 0 && encoded.data[0] == TABLE_SCHEMA_VERSION)
+                (void) schema_decode(BYTES(encoded.data + 1, encoded.len - 1), &ret);
+        return ret;
+}
+
+void dataset_columns_text(struct bytes encoded) {
+        CLEANUP(schema_freep) struct schema *s = table_schema(encoded);
+        char name[4 * SCHEMA_NAME_MAX + 1], type[64];
+
+        for (size_t i = 0; s && i < s->n_columns; i++)
+                printf("%-10s %s %s\n", i ? "" : "columns",
+                       text_escape(s->columns[i]->name, name, sizeof(name)),
+                       schema_type_text(s->columns[i], type, sizeof(type)));
+}
+
+void dataset_columns_json(struct bytes encoded, bool *first) {
+        CLEANUP(schema_freep) struct schema *s = table_schema(encoded);
+        char type[64];
+
+        if (!s)
+                return;
+        json_key(stdout, "columns", first);
+        for (size_t i = 0; i < s->n_columns; i++) {
+                CLEANUP(freep)
+                char *name = xasprintf("%.*s", (int) s->columns[i]->name.len,
+                                       (const char *) s->columns[i]->name.data);
+                bool inner = true;
+
+                fputs(i ? ",{" : "[{", stdout);
+                json_member_string(stdout, "name", name, &inner);
+                json_member_string(stdout, "type",
+                                   schema_type_text(s->columns[i], type, sizeof(type)), &inner);
+                fputc('}', stdout);
+        }
+        fputc(']', stdout);
 }

@@ -179,7 +179,7 @@ static const struct dot dots[] = {
         { ".meta", "on|off", "who answered what, after each answer", dot_meta },
         { ".mode", "M", "how answers are checked: quorum, unanimous, fast", dot_mode },
         { ".open", "[NAME=]FILE",
-          "ask this SQLite, CSV or NDJSON file; without one: which are open", dot_open },
+          "ask this SQLite, CSV, NDJSON or Parquet file; without one: which are open", dot_open },
         { ".peers", "[@PEER]", "nodes this one knows, or that peer; also without the dot",
           dot_peers },
         { ".quit", "", "leave; so does Ctrl-D", dot_quit },

@@ -1,9 +1,13 @@
 #include "services/worker/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/canonical/outcome.h"
+
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 static const struct engine *const engines[] = { &engine_sqlite, &engine_duckdb };
 
@@ -64,4 +68,31 @@ int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, u
         };
         (void) text_escape(BYTES_STR(text ? text : ""), p->text, sizeof(p->text));
         return result;
+}
+
+int engine_row_problem(int r, struct engine_problem *p) {
+        switch (r) {
+        case BATCH_E_SET_ROWS:
+                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_NOT_VERIFIABLE, 0, -1,
+                                          "more than 2^20 rows without an order");
+                (void) snprintf(p->detail, sizeof(p->detail), "expression=unordered_rows");
+                return ENGINE_E_PROBLEM;
+        case BATCH_E_BUDGET:
+                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1,
+                                          "no memory for the digests of the rows");
+                (void) snprintf(p->detail, sizeof(p->detail), "which=memory");
+                return ENGINE_E_PROBLEM;
+        case BATCH_E_ROW:
+                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
+                                          "a row above 16 MiB");
+        default:
+                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
+                                          "the result is above the job's limits");
+        }
+}
+
+bool engine_input_is_named(const struct engine_input *in) {
+        const char *name = in->name;
+
+        return name[strspn(name, NAME_BYTES)] == 0 && name[0] && !strchr("0123456789", name[0]);
 }

@@ -140,3 +140,9 @@ const struct engine *engine_by_name(const char *name, const char **ret_library);
 /* Fills in *p; text may be NULL and is escaped. Returns `result`. */
 int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, uint32_t sql_error,
                        int32_t position, const char *text);
+/* answer_end_row() refused a row: by the job's own limits (the same on every host), because a SET
+ * grew too large to be compared, or for want of memory here. `r` is what it said. */
+int engine_row_problem(int r, struct engine_problem *p);
+
+/* Letters, digits and _, no digit first: a name that needs no quotes anywhere. */
+bool engine_input_is_named(const struct engine_input *in);

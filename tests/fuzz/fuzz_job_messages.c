@@ -5,11 +5,6 @@
 
 #include "tests/fuzz/requester_drive.h"
 
-static bool nobody_signs(const struct sign_public *key, struct bytes message,
-                         struct bytes signature) {
-        return false;
-}
-
 static void step(struct drive *d, unsigned what, struct bytes argument) {
         unsigned host = (what >> 4) % DRIVE_HOSTS;
 
@@ -38,17 +33,5 @@ static void step(struct drive *d, unsigned what, struct bytes argument) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        struct reader r = reader_of(BYTES(data, size));
-        struct drive *d = drive_new(nobody_signs);
-
-        while (reader_left(&r) >= 3) {
-                unsigned what = reader_u8(&r);
-                size_t len = reader_u16(&r);
-
-                step(d, what, reader_take(&r, len < reader_left(&r) ? len : reader_left(&r)));
-        }
-        drive_wait(d, 400 * NSEC_PER_SEC);
-        check(!d->is_verified);
-        drive_free(d);
-        return 0;
+        return drive_script(drive_new(drive_nobody_signs), BYTES(data, size), step);
 }

@@ -40,6 +40,14 @@ struct drive {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Nobody can sign: so nothing may end as VERIFIED. */
+bool drive_nobody_signs(const struct sign_public *key, struct bytes message,
+                        struct bytes signature);
+/* A fuzzer's input as a script: one byte says what happens next, two how long its argument is, then
+ * it comes; step does it. Then time goes by, nothing was VERIFIED, and d is freed. */
+typedef void (*drive_step_fn)(struct drive *d, unsigned what, struct bytes argument);
+int drive_script(struct drive *d, struct bytes script, drive_step_fn step);
+
 struct drive *drive_new(core_verify_fn verify);
 /* Hosts are asked what the query is first: their streams come before those of the offers. */
 struct drive *drive_new_described(core_verify_fn verify);

@@ -1,6 +1,5 @@
 /* A job's inputs: a view per input, over its bytes or over no rows at all. */
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "common/base/memory.h"
@@ -140,16 +139,6 @@ static const struct format *format_of(const struct engine_input *in) {
 
 /* ---- views ---- */
 
-static bool is_name(const char *name) {
-        if (!isalpha((unsigned char) name[0]) && name[0] != '_')
-                return false;
-        for (const char *c = name; *c; c++) {
-                if (!isalnum((unsigned char) *c) && *c != '_')
-                        return false;
-        }
-        return true;
-}
-
 static int decode_schema(const struct engine_input *in, struct schema **ret,
                          struct engine_problem *p) {
         if (in->schema.len == 0)
@@ -212,7 +201,7 @@ static int open_input(struct engine_session *s, size_t i, struct engine_problem 
         bool is_parquet;
         int r;
 
-        if (!is_name(in->name))
+        if (!engine_input_is_named(in))
                 return refuse(p, in, "input name", "letters, digits and _ only");
         if (!format)
                 return refuse(p, in, "format",

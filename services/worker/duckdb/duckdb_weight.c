@@ -8,8 +8,7 @@
 #include "common/base/memory.h"
 
 #define HEAVY (UINT64_C(1) << 40) /* more than any limit, far from an overflow */
-/* Lambdas inside one another are bound twice for each level: 24 of them take 4 s, 8 are admitted.
- */
+/* Lambdas inside one another are bound twice for each level: 24 take 4 s, 8 are admitted. */
 #define LAMBDA_LEVELS 60
 #define LEVELS_MAX    (2 * TREE_DEPTH_MAX) /* through every WITH that is named: our own stack */
 

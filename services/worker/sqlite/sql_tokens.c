@@ -239,6 +239,14 @@ void sql_tokens_done(struct sql_tokens *t) {
         *t = (struct sql_tokens){};
 }
 
+bool sql_token_is_any(const struct sql_tokens *t, size_t i, const char *const *words) {
+        for (; *words; words++) {
+                if (sql_token_is(t, i, *words))
+                        return true;
+        }
+        return false;
+}
+
 struct bytes sql_token_text(const struct sql_tokens *t, size_t i) {
         return BYTES(t->sql.data + t->tokens[i].start, t->tokens[i].len);
 }

@@ -53,6 +53,8 @@ static inline void sql_tokens_donep(struct sql_tokens *t) {
 
 /* Whether token i exists and is this word without quotes, or this operator; in any case. */
 bool sql_token_is(const struct sql_tokens *t, size_t i, const char *text);
+/* One of these words or operators; NULL-terminated. */
+bool sql_token_is_any(const struct sql_tokens *t, size_t i, const char *const *words);
 struct bytes sql_token_text(const struct sql_tokens *t, size_t i);
 /* The name a WORD, QUOTED or STRING token stands for, quotes undone, cut to size. */
 char *sql_token_name(const struct sql_tokens *t, size_t i, char *ret, size_t ret_size);

@@ -45,6 +45,9 @@ struct sql_range values_right(const struct analyser *a, size_t i, enum operator_
 /* Token i ends an operand: an operator may follow, a sign may not. */
 bool values_end_operand(const struct analyser *a, size_t i);
 bool values_is_infix(const struct analyser *a, size_t i); /* + - * / % between two values */
+/* From CASE or WHEN at token i to the THEN that belongs to it, or `end`: what is asked there is no
+ * value. */
+size_t values_behind_condition(const struct analyser *a, size_t i, size_t end);
 /* A name or keyword that is called. The name is written to ret, "": no call. */
 const char *values_call(const struct analyser *a, size_t i, char *ret, size_t ret_size);
 /* Integers of at most 31 bits, whatever the data: literals, lengths, sums of them. */

@@ -41,16 +41,6 @@ static const char *header_fault(const struct engine_input *in) {
         return NULL;
 }
 
-static bool is_name(const char *name) {
-        if (!isalpha((unsigned char) name[0]) && name[0] != '_')
-                return false;
-        for (const char *c = name; *c; c++) {
-                if (!isalnum((unsigned char) *c) && *c != '_')
-                        return false;
-        }
-        return strcasecmp(name, "temp") != 0;
-}
-
 static int run_own(struct engine_session *s, const char *sql) {
         return sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
@@ -297,7 +287,7 @@ static int check_input(const struct engine_input *in, struct engine_problem *p) 
                               "publish it as CSV, NDJSON or a SQLite file");
         if (fault)
                 return refuse(p, in, "input", fault);
-        if (!is_name(in->name))
+        if (!engine_input_is_named(in) || strcasecmp(in->name, "temp") == 0)
                 return refuse(p, in, "input name", "letters, digits and _ only, not temp");
         return ENGINE_OK;
 }

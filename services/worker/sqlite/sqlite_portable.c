@@ -10,14 +10,6 @@ static const char other_word[] = "a word whose meaning differs between engines",
                   other_kind[] = "values of two kinds, which engines convert differently",
                   no_nulls[] = "an order without NULLS FIRST or NULLS LAST, where engines differ";
 
-static bool is_one_of(const struct analyser *a, size_t i, const char *const *words) {
-        for (; *words; words++) {
-                if (sql_token_is(&a->tokens, i, *words))
-                        return true;
-        }
-        return false;
-}
-
 /* ---- values ---- */
 
 static enum cell_type type_of_kind(enum column_kind kind) {
@@ -30,18 +22,7 @@ static bool is_condition(const struct analyser *a, size_t i) {
                                              ">",   ">=",      "is",     "in",     "and", "or",
                                              "not", "between", "exists", "select", NULL };
 
-        return is_one_of(a, i, words);
-}
-
-/* Behind the THEN that ends a condition of CASE. */
-static size_t behind_case(const struct analyser *a, size_t i, size_t end) {
-        int open = 0;
-
-        while (++i < end && (open > 0 || !sql_token_is(&a->tokens, i, "then")))
-                open += sql_token_is(&a->tokens, i, "case")  ? 1
-                        : sql_token_is(&a->tokens, i, "end") ? -1
-                                                             : 0;
-        return i;
+        return sql_token_is_any(&a->tokens, i, words);
 }
 
 static bool is_value(const struct analyser *a, struct sql_range r) {
@@ -50,8 +31,8 @@ static bool is_value(const struct analyser *a, struct sql_range r) {
         for (size_t i = r.from; i < r.to; i++) {
                 if (is_condition(a, i))
                         return false;
-                if (is_one_of(a, i, conditions))
-                        i = behind_case(a, i, r.to);
+                if (sql_token_is_any(&a->tokens, i, conditions))
+                        i = values_behind_condition(a, i, r.to);
         }
         return r.from < r.to;
 }
@@ -101,7 +82,7 @@ static const char *cast_fault(const struct analyser *a, size_t i) {
         enum column_kind kind;
 
         if (!sql_is_cast(t, (struct sql_range){ i, close + 1 }, &type) ||
-            type.to - type.from != 1 || !is_one_of(a, type.from, portable_casts))
+            type.to - type.from != 1 || !sql_token_is_any(&a->tokens, type.from, portable_casts))
                 return "a CAST that engines do differently; BIGINT, TEXT and VARCHAR are the same";
         inside = (struct sql_range){ i + 2, type.from - 1 };
         kind = values_kind(a, inside);
@@ -117,7 +98,7 @@ static const char *operator_fault(const struct analyser *a, size_t i) {
         enum column_kind kind = sql_token_is(&a->tokens, i, "||") ? COLUMN_TEXT : COLUMN_INTEGER;
         struct sql_range left, right;
 
-        if (is_one_of(a, i, comparisons)) {
+        if (sql_token_is_any(&a->tokens, i, comparisons)) {
                 left = values_left(a, i, OPERATOR_COMPARISON);
                 right = values_right(a, i, OPERATOR_COMPARISON);
                 return differ(a, left, right) ? other_kind : NULL;
@@ -137,7 +118,7 @@ static const char *case_fault(const struct analyser *a, size_t i) {
         int open = 0;
 
         for (size_t k = i + 1, from = 0; k < a->shape.end && open >= 0; k++) {
-                if (open == 0 && from > 0 && is_one_of(a, k, ends)) {
+                if (open == 0 && from > 0 && sql_token_is_any(&a->tokens, k, ends)) {
                         enum column_kind one = values_kind(a, (struct sql_range){ from, k });
 
                         if (one != COLUMN_UNKNOWN && kind != COLUMN_UNKNOWN && one != kind)
@@ -178,7 +159,7 @@ static const char *word_fault(const struct analyser *a, size_t i) {
                 return case_fault(a, i);
         if (sql_token_is(&a->tokens, i, "in"))
                 return operator_fault(a, i);
-        if (is_one_of(a, i, portable_keywords))
+        if (sql_token_is_any(&a->tokens, i, portable_keywords))
                 return NULL;
         if (values_call(a, i, name, sizeof(name))[0])
                 return call_fault(a, i, name);
@@ -207,7 +188,8 @@ static const char *token_fault(const struct analyser *a, size_t i) {
         case SQL_INTEGER:
                 return integer_fault(a, i);
         case SQL_OPERATOR:
-                return is_one_of(a, i, portable_operators) ? operator_fault(a, i) : other_word;
+                return sql_token_is_any(&a->tokens, i, portable_operators) ? operator_fault(a, i)
+                                                                           : other_word;
         default:
                 return "a value that is no integer and no text";
         }
@@ -226,7 +208,7 @@ static bool is_order_plain(const struct analyser *a, size_t i) {
 
         while (r.to < a->shape.end &&
                (t->tokens[r.to].depth > depth ||
-                (t->tokens[r.to].depth == depth && !is_one_of(a, r.to, ends))))
+                (t->tokens[r.to].depth == depth && !sql_token_is_any(&a->tokens, r.to, ends))))
                 r.to++;
         l = sql_split(t, r, depth);
         for (size_t k = 0; k < l.n; k++)

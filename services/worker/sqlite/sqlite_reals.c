@@ -17,21 +17,13 @@ static const char computes[] = "computes with a value that may be REAL",
                   blobs[] = "LIKE and GLOB of what may be a BLOB depend on how the build was "
                             "made; CAST it to TEXT";
 
-static bool is_one_of(const struct analyser *a, size_t i, const char *const *words) {
-        for (; *words; words++) {
-                if (sql_token_is(&a->tokens, i, *words))
-                        return true;
-        }
-        return false;
-}
-
 /* ---- operators ---- */
 
 /* like(…) is a function, unless a value stands before it. */
 static bool is_pattern(const struct analyser *a, size_t i) {
         static const char *const words[] = { "like", "glob", NULL };
 
-        return i > 0 && is_one_of(a, i, words) &&
+        return i > 0 && sql_token_is_any(&a->tokens, i, words) &&
                (values_end_operand(a, i - 1) || sql_token_is(&a->tokens, i - 1, "not"));
 }
 
@@ -39,13 +31,13 @@ static bool is_pattern(const struct analyser *a, size_t i) {
 static bool is_textual(const struct analyser *a, size_t i) {
         static const char *const operators[] = { "||", "->", "->>", NULL };
 
-        return i > 0 && (is_one_of(a, i, operators) || is_pattern(a, i));
+        return i > 0 && (sql_token_is_any(&a->tokens, i, operators) || is_pattern(a, i));
 }
 
 static bool is_arithmetic(const struct analyser *a, size_t i) {
         static const char *const bits[] = { "&", "|", "<<", ">>", NULL };
 
-        return values_is_infix(a, i) || is_one_of(a, i, bits);
+        return values_is_infix(a, i) || sql_token_is_any(&a->tokens, i, bits);
 }
 
 static void check_textual(struct analyser *a, size_t i) {
@@ -77,7 +69,7 @@ static void check_sign(struct analyser *a, size_t i) {
         static const char *const signs[] = { "-", "~", NULL };
         struct sql_range right;
 
-        if (!is_one_of(a, i, signs) || values_is_infix(a, i))
+        if (!sql_token_is_any(&a->tokens, i, signs) || values_is_infix(a, i))
                 return;
         right = values_right(a, i, OPERATOR_TEXT);
         if (right.to - right.from == 1 && a->tokens.tokens[right.from].type == SQL_FLOAT)
@@ -99,7 +91,7 @@ static void check_comparison(struct analyser *a, size_t i) {
                                                  ">", ">=", "is", "in", "between", NULL };
         struct sql_range left, right;
 
-        if (i == 0 || !is_one_of(a, i, operators))
+        if (i == 0 || !sql_token_is_any(&a->tokens, i, operators))
                 return;
         left = values_left(a, i, OPERATOR_COMPARISON);
         right = values_right(a, i, OPERATOR_COMPARISON);
@@ -256,7 +248,7 @@ static void check_frame(struct analyser *a, size_t i) {
         if (!sql_token_is(t, i, "rows") || t->tokens[i].depth == 0 || i + 1 >= t->n)
                 return;
         for (size_t k = i + 1; k < a->shape.end && t->tokens[k].depth >= t->tokens[i].depth; k++) {
-                if (!is_one_of(a, k, bounds))
+                if (!sql_token_is_any(&a->tokens, k, bounds))
                         continue;
                 analyser_find(a, ENGINE_FLOAT, i, i + 1,
                               "a ROWS frame depends on how rows that are equal in its order are "

@@ -129,29 +129,6 @@ static int put_row(struct engine_session *s, struct answer_builder *b, struct en
         return ENGINE_OK;
 }
 
-/* The builder refused a row: by the job's own limits (the same on every host),
- * because a SET grew too large to be compared, or for want of memory here. */
-static int row_problem(int r, struct engine_problem *p) {
-        switch (r) {
-        case BATCH_E_SET_ROWS:
-                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_NOT_VERIFIABLE, 0, -1,
-                                          "more than 2^20 rows without an order");
-                (void) snprintf(p->detail, sizeof(p->detail), "expression=unordered_rows");
-                return ENGINE_E_PROBLEM;
-        case BATCH_E_BUDGET:
-                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1,
-                                          "no memory for the digests of the rows");
-                (void) snprintf(p->detail, sizeof(p->detail), "which=memory");
-                return ENGINE_E_PROBLEM;
-        case BATCH_E_ROW:
-                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
-                                          "a row above 16 MiB");
-        default:
-                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
-                                          "the result is above the job's limits");
-        }
-}
-
 int sqlite_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p) {
         for (;;) {
                 int rc = s->is_done ? SQLITE_DONE : sqlite3_step(s->stmt), r;
@@ -169,6 +146,6 @@ int sqlite_step(struct engine_session *s, struct answer_builder *b, struct engin
                 if (r == BATCH_READY)
                         return ENGINE_BATCH;
                 if (r)
-                        return row_problem(r, p);
+                        return engine_row_problem(r, p);
         }
 }

@@ -10,14 +10,6 @@
 #define SMALL_DIGITS  9
 #define NUMBER_DIGITS 15 /* every reader of decimals finds the same double, or integer */
 
-static bool is_any(const struct sql_tokens *t, size_t i, const char *const *words) {
-        for (; *words; words++) {
-                if (sql_token_is(t, i, *words))
-                        return true;
-        }
-        return false;
-}
-
 static enum column_kind max_kind(enum column_kind a, enum column_kind b) {
         return a > b ? a : b;
 }
@@ -47,13 +39,13 @@ bool values_end_operand(const struct analyser *a, size_t i) {
         if (k->type == SQL_OPERATOR)
                 return sql_token_is(&a->tokens, i, ")");
         return k->type != SQL_WORD || !sql_is_expression_keyword(&a->tokens, i) ||
-               is_any(&a->tokens, i, ends);
+               sql_token_is_any(&a->tokens, i, ends);
 }
 
 bool values_is_infix(const struct analyser *a, size_t i) {
         static const char *const operators[] = { "+", "-", "*", "/", "%", NULL };
 
-        return is_any(&a->tokens, i, operators) && i > 0 && i + 1 < a->shape.end &&
+        return sql_token_is_any(&a->tokens, i, operators) && i > 0 && i + 1 < a->shape.end &&
                values_end_operand(a, i - 1);
 }
 
@@ -85,11 +77,11 @@ static bool is_integer_call(const struct analyser *a, size_t i) {
         static const char *const names[] = { "exists", NULL };
 
         return is_small_call(a, i) ||
-               (is_any(&a->tokens, i, names) && sql_token_is(&a->tokens, i + 1, "("));
+               (sql_token_is_any(&a->tokens, i, names) && sql_token_is(&a->tokens, i + 1, "("));
 }
 
-/* From CASE or WHEN to the THEN that belongs to it: what is asked there is no value. */
-static size_t behind_condition(const struct sql_tokens *t, size_t i, size_t end) {
+size_t values_behind_condition(const struct analyser *a, size_t i, size_t end) {
+        const struct sql_tokens *t = &a->tokens;
         int open = 0;
 
         while (++i < end && (open > 0 || !sql_token_is(t, i, "then")))
@@ -108,10 +100,10 @@ static size_t next_of(const struct analyser *a, size_t i, size_t end) {
 
         if (is_integer_call(a, i))
                 return t->tokens[i + 1].match + 1;
-        if (is_any(t, i, conditions))
-                return behind_condition(t, i, end);
+        if (sql_token_is_any(t, i, conditions))
+                return values_behind_condition(a, i, end);
         i++;
-        if (i >= end || !is_any(t, i, clauses) ||
+        if (i >= end || !sql_token_is_any(t, i, clauses) ||
             (sql_token_is(t, i, "from") && sql_token_is(t, i - 1, "distinct") &&
              !sql_token_is(t, i - 2, "select")))
                 return i;
@@ -153,7 +145,8 @@ static bool defines(const struct analyser *a, size_t k, struct sql_range *ret) {
         else if (!values_end_operand(a, k - 1))
                 return false;
         for (from = end; from > 0 && t->tokens[from - 1].depth >= t->tokens[k].depth; from--) {
-                if (t->tokens[from - 1].depth == t->tokens[k].depth && is_any(t, from - 1, begins))
+                if (t->tokens[from - 1].depth == t->tokens[k].depth &&
+                    sql_token_is_any(t, from - 1, begins))
                         break;
         }
         *ret = (struct sql_range){ from, end };
@@ -164,7 +157,7 @@ static bool defines(const struct analyser *a, size_t k, struct sql_range *ret) {
 static bool is_body(const struct sql_tokens *t, size_t i) {
         static const char *const begins[] = { "(", "not", "select", "with", "values", NULL };
 
-        return is_any(t, i, begins) ||
+        return sql_token_is_any(t, i, begins) ||
                (sql_token_is(t, i, "materialized") && sql_token_is(t, i + 1, "("));
 }
 
@@ -230,14 +223,14 @@ static bool is_structural(const struct sql_tokens *t, size_t i) {
                                              "rows",      "range",     "groups",    "exclude",
                                              NULL };
 
-        return is_any(t, i, words);
+        return sql_token_is_any(t, i, words);
 }
 
 /* Behind these words stands no value: a table, a type, a collation, a window. */
 static bool is_beside(const struct sql_tokens *t, size_t i) {
         static const char *const before[] = { "from", "join", "as", "collate", "over", NULL };
 
-        return sql_token_is(t, i + 1, ".") || (i > 0 && is_any(t, i - 1, before));
+        return sql_token_is(t, i + 1, ".") || (i > 0 && sql_token_is_any(t, i - 1, before));
 }
 
 static enum column_kind kind_of_name(const struct analyser *a, size_t i, unsigned level) {
@@ -286,12 +279,12 @@ static enum column_kind kind_of_token(const struct analyser *a, size_t i, unsign
         case SQL_INTEGER:
                 return COLUMN_INTEGER;
         case SQL_OPERATOR: /* a star stands for every column */
-                if (is_any(&a->tokens, i, texts_of))
+                if (sql_token_is_any(&a->tokens, i, texts_of))
                         return COLUMN_TEXT;
                 return sql_token_is(&a->tokens, i, "*") && !values_is_infix(a, i) ? a->worst
                                                                                   : COLUMN_UNKNOWN;
         default:
-                return is_any(&a->tokens, i, texts) ? COLUMN_TEXT : COLUMN_UNKNOWN;
+                return sql_token_is_any(&a->tokens, i, texts) ? COLUMN_TEXT : COLUMN_UNKNOWN;
         }
 }
 
@@ -375,9 +368,9 @@ static bool binds_tighter(const struct analyser *a, size_t i, enum operator_stre
         static const char *const texts[] = { "||", "->", "->>", NULL };
         static const char *const bits[] = { "<<", ">>", "&", "|", NULL };
 
-        return (than > OPERATOR_TEXT && is_any(&a->tokens, i, texts)) ||
+        return (than > OPERATOR_TEXT && sql_token_is_any(&a->tokens, i, texts)) ||
                (than > OPERATOR_ARITHMETIC &&
-                (values_is_infix(a, i) || is_any(&a->tokens, i, bits)));
+                (values_is_infix(a, i) || sql_token_is_any(&a->tokens, i, bits)));
 }
 
 struct sql_range values_left(const struct analyser *a, size_t i, enum operator_strength of) {
@@ -411,7 +404,7 @@ struct sql_range values_right(const struct analyser *a, size_t i, enum operator_
         size_t at = i + 1;
 
         for (;;) {
-                while (is_any(t, at, signs))
+                while (sql_token_is_any(t, at, signs))
                         at++;
                 while (sql_token_is(t, at + 1, "."))
                         at += 2;
@@ -472,7 +465,7 @@ static bool overflows(const struct analyser *a, struct sql_range r, unsigned lev
 
                 if (is_cast(a, i, &kind) && kind == COLUMN_INTEGER) {
                         i = t->tokens[i + 1].match;
-                } else if (is_any(t, i, operators)) {
+                } else if (sql_token_is_any(t, i, operators)) {
                         if (overflows_at(a, i))
                                 return true;
                 } else if (is_name(a, i) && !is_beside(t, i) && !sql_token_is(t, i + 1, "(")) {
@@ -562,8 +555,8 @@ void values_add_tokens(struct analyser *a) {
                 else if (type == SQL_STRING || type == SQL_BLOB)
                         a->worst =
                                 max_kind(a->worst, type == SQL_BLOB ? COLUMN_NO_REAL : COLUMN_TEXT);
-                a->may_overflow =
-                        a->may_overflow || (is_any(&a->tokens, i, operators) && overflows_at(a, i));
+                a->may_overflow = a->may_overflow || (sql_token_is_any(&a->tokens, i, operators) &&
+                                                      overflows_at(a, i));
         }
 }
 

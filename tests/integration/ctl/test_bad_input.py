@@ -407,6 +407,7 @@ def test_node(tap):
                   "what builds differ in runs here, whatever it was to be compared by", answer)
         check_job_cancel(tap, grid)
         check_lists(tap, grid)
+        check_failed_are_listed(tap, grid)
         for name, arguments, code, wanted in (
                 ("syntax error", ["SELECT FROM"], 5, "PARSE at byte 7"),
                 *STATEMENTS,
@@ -434,6 +435,14 @@ def check_lists(tap, grid):
     tap.check(told and len(told) == 12 and more and told[-1] == {"more": int(more[1])}, "and in JSON, in its last line", told and told[-1])
     whole = grid.ctl_json(1, "job", "list", "--limit", more[2] if more else "1")
     tap.check(whole and more and len(whole) == int(more[2]) and all("job" in j for j in whole), "with that limit it lists all", whole and len(whole))
+
+
+def check_failed_are_listed(tap, grid):
+    """One that failed before it had a descriptor is a job that ended, not one a restart breaks off."""
+    sql = "SELECT nosuch FROM nowhere"
+    grid.ctl(1, "query", "--quiet", sql)
+    told = grid.ctl_json(1, "job", "list", "--limit", "1")
+    tap.check(told and told[0].get("sql") == sql and told[0].get("state") == "SQL_ERROR", "a query with an SQL error is in the list, ended", told)
 
 
 def check_job_cancel(tap, grid):

@@ -120,6 +120,9 @@ def check_table(tap, grid):
     tap.check(code == 0 and d["format"] == "csv", "a CSV file is published", code, d, err)
     shown = dataset(grid, 4, "show", "prices")[1]
     tap.check(len(shown["schema"]) > 0 and len(shown["options"]) > 0, "its schema and options are in the manifest", shown)
+    out = grid.ctl(4, "dataset", "show", "prices")[1]
+    tap.check(shown["columns"] and all(f"{c['name']} {c['type']}" in out for c in shown["columns"]),
+              "show names the columns and their types", shown, out)
     answer = g.wait_until("it is found", lambda: (a := grid.ask("SELECT count(*), max(name) FROM p", "--data", f"p={d['root']}", node=6)).code == 0
                           and a, 30, 0.5)
     tap.check(answer.state == "VERIFIED" and answer.rows == [(3, "ef")], "asked by its root alone: VERIFIED", answer)

@@ -5,28 +5,12 @@
 #include <sys/stat.h>
 
 #include "services/coordinator/data/store_files.h"
-#include "tests/support/test.h"
+#include "tests/unit/coordinator/data/support.h"
 
-#define MIB    (1u << 20)
 #define SCHEMA (250u << 10)
 
-static const uint8_t no_salt[DATA_SALT_SIZE];
-static char dir[64];
-
-static int setup(void **state) {
-        strcpy(dir, "/tmp/quorate-store-XXXXXX");
-        return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state) {
-        char command[128];
-
-        snprintf(command, sizeof(command), "rm -r %s", dir);
-        return system(command);
-}
-
 /* One byte, and a schema of so many. */
-static int put(struct store *s, unsigned number, size_t schema, struct hash_value *ret) {
+static int put_described(struct store *s, unsigned number, size_t schema, struct hash_value *ret) {
         CLEANUP(freep) uint8_t *text = xmalloc(schema + 1);
         CLEANUP(upload_freep) struct upload *u = NULL;
         uint8_t content = (uint8_t) number;
@@ -62,7 +46,7 @@ static void test_meta_counts(void **state) {
 
         assert_int_equal(store_open(dir, MIB, &s), STORE_OK);
         for (unsigned i = 0; i < 20; i++) {
-                assert_int_equal(put(s, i, SCHEMA, &root), STORE_OK);
+                assert_int_equal(put_described(s, i, SCHEMA, &root), STORE_OK);
                 assert_int_equal(store_used(s), on_disk());
                 assert_true(store_used(s) <= MIB);
                 store_unpin(s, &root);
@@ -87,11 +71,11 @@ static void test_schema_does_not_fit(void **state) {
         struct store *s;
 
         assert_int_equal(store_open(dir, 400 << 10, &s), STORE_OK);
-        assert_int_equal(put(s, 0, SCHEMA, &root), STORE_OK);
-        assert_int_equal(put(s, 1, SCHEMA, &other), STORE_E_QUOTA);
+        assert_int_equal(put_described(s, 0, SCHEMA, &root), STORE_OK);
+        assert_int_equal(put_described(s, 1, SCHEMA, &other), STORE_E_QUOTA);
         assert_int_equal(store_used(s), on_disk());
         store_unpin(s, &root);
-        assert_int_equal(put(s, 1, SCHEMA, &other), STORE_OK);
+        assert_int_equal(put_described(s, 1, SCHEMA, &other), STORE_OK);
         assert_false(store_has(s, &root));
         store_free(s);
 }
@@ -105,7 +89,7 @@ static void test_number_is_bounded(void **state) {
         assert_int_equal(s->entries_max, STORE_ENTRIES_MAX);
         s->entries_max = 4;
         for (unsigned i = 0; i < 10; i++) {
-                assert_int_equal(put(s, i, 0, &roots[i]), STORE_OK);
+                assert_int_equal(put_described(s, i, 0, &roots[i]), STORE_OK);
                 if (i > 0)
                         store_unpin(s, &roots[i]);
         }
@@ -120,8 +104,8 @@ static void test_number_is_bounded(void **state) {
                 assert_int_equal(store_pin(s, &roots[i]), STORE_OK);
         assert_int_equal(upload_begin(s, BYTES_LIT("csv"), 1, no_salt, &none), STORE_E_QUOTA);
         upload_free(u);
-        assert_int_equal(put(s, 99, 0, &root), STORE_OK);
-        assert_int_equal(put(s, 98, 0, &root), STORE_E_QUOTA);
+        assert_int_equal(put_described(s, 99, 0, &root), STORE_OK);
+        assert_int_equal(put_described(s, 98, 0, &root), STORE_E_QUOTA);
         assert_int_equal(store_used(s), on_disk());
         store_free(s);
 }

@@ -4,15 +4,8 @@
  * d DECIMAL(10,2), f DATE, g TIMESTAMP, r REAL, ls LIST, iv INTERVAL, z TIMESTAMPTZ),
  * u(a, k TEXT, g TIMESTAMP). */
 
-#include "services/worker/engine.h"
+#include "tests/unit/worker/decisions.h"
 
-struct decision {
-        const char *sql;
-        enum engine_class class;
-        const char *why;        /* part of some finding; NULL: none at all */
-        const char *expression; /* its expression, when given */
-        const char *rewrite;    /* NULL: as given, or as ordinals make it */
-};
 extern const struct decision duckdb_decisions[];
 extern const size_t n_duckdb_decisions;
 

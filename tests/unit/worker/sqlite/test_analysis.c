@@ -1,6 +1,7 @@
 /* Each decision of the analysis: class and the reason it names. */
 
 #include "common/canonical/outcome.h"
+#include "tests/unit/worker/decisions.h"
 #include "tests/unit/worker/support.h"
 
 static const char *const creates[] = {
@@ -21,13 +22,7 @@ static const char *const creates[] = {
 
 #define STARTS "a column beside aggregates"
 
-static const struct decision {
-        const char *sql;
-        enum engine_class class;
-        const char *why;        /* part of some finding; NULL: none at all */
-        const char *expression; /* its expression, when given */
-        const char *rewrite;    /* NULL: as given */
-} cases[] = {
+static const struct decision cases[] = {
         /* exact */
         { "SELECT 1", ENGINE_EXACT, NULL },
         { "SELECT 42 AS answer;", ENGINE_EXACT, NULL },
@@ -393,21 +388,6 @@ static const struct decision {
         { "SELECT count(*) FROM (SELECT name, max(a) FROM s)", ENGINE_REFUSED, STARTS },
 };
 
-static bool has_finding(const struct engine_analysis *a, const char *why, const char *expression) {
-        for (size_t i = 0; i < a->n_findings; i++) {
-                if (strstr(a->findings[i].why, why) &&
-                    (!expression || !strcmp(a->findings[i].expression, expression)))
-                        return true;
-        }
-        return false;
-}
-
-static bool is_as_said(const struct decision *c, int r, const struct engine_analysis *a) {
-        return r == ENGINE_OK && a->class == c->class && !a->schema.failed &&
-               (c->why ? has_finding(a, c->why, c->expression) : a->n_findings == 0) &&
-               (!c->rewrite || !strcmp(a->rewrite, c->rewrite));
-}
-
 static void test_classes(void **state) {
         struct fixture f = {};
         size_t n_wrong = 0;
@@ -422,12 +402,7 @@ static void test_classes(void **state) {
                 if (is_as_said(c, r, &a))
                         continue;
                 n_wrong++;
-                print_message("# %s -> %d %s, %s, not %s [%s] %s\n# %s\n", c->sql, r, p.text,
-                              engine_class_name(a.class), engine_class_name(c->class),
-                              c->expression ? c->expression : "", c->why ? c->why : "",
-                              a.rewrite ? a.rewrite : "");
-                for (size_t i = 0; i < a.n_findings; i++)
-                        print_message("#   [%s] %s\n", a.findings[i].expression, a.findings[i].why);
+                print_wrong(c, r, &a, &p);
         }
         print_message("# %zu statements, %zu wrong\n", ELEMENTSOF(cases), n_wrong);
         assert_int_equal(n_wrong, 0);
