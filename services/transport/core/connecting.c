@@ -197,7 +197,8 @@ static void note_attempt(struct transport *t, const struct contact *c, struct pe
                 .addr = multiaddr_from_endpoint(&c->remote),
         };
 
-        (void) snprintf(attempt.outcome, sizeof(attempt.outcome), "%s", outcome);
+        (void) snprintf(attempt.outcome, sizeof(attempt.outcome), "%.*s",
+                        (int) sizeof(attempt.outcome) - 1, outcome);
         peer_attempted(peer, &attempt);
 }
 

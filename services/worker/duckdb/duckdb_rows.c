@@ -121,10 +121,13 @@ static int step(struct engine_session *s, struct answer_builder *b, struct engin
         return answer_finish(b) == BATCH_READY ? ENGINE_BATCH : ENGINE_END;
 }
 
-/* Whatever DuckDB said of it, a job that was stopped has not failed otherwise. */
+/* Whatever DuckDB said of it, a job that was stopped has not failed otherwise. A batch may be there
+ * before the watch's first tick, so each step asks once itself. */
 int duckdb_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p) {
         int r;
 
+        if (s->job->is_over && s->job->is_over(s->job->userdata))
+                return duckdb_timed_out(p, "run");
         duckdb_watch_begin(s);
         r = step(s, b, p);
         duckdb_watch_end();
