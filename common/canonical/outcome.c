@@ -65,7 +65,7 @@ static const struct word errors[_OUTCOME_MAX] = {
         ERROR(LIMIT, 5, "the limit of {which} was reached; raise it or ask for less"),
         ERROR(DATA_UNAVAILABLE, 5,
               "the data[set {root}][ ({what})] is not here[, nor at {asked} peers that were "
-              "asked][: {who}]; "
+              "asked][: {who}][; {searched} nodes of the DHT were asked who has it]; "
               "publish it again or wait for its owner"),
         ERROR(TIMEOUT, 5, "not done in time, in stage {stage}; try again or raise --timeout"),
         ERROR(CANCELLED, 5, "cancelled; nothing more is running"),

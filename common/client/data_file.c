@@ -11,6 +11,7 @@
 
 #include "common/base/memory.h"
 #include "common/client/internal.h"
+#include "common/daemon/io.h"
 
 #define COPY_SIZE (1u << 20)
 
@@ -103,7 +104,7 @@ static int copy_bytes(struct quorate *q, const char *path, const struct data_fil
                         n = (ssize_t) (f->length - at);
                 if (client_is_woken(q))
                         return QUORATE_AGAIN;
-                if (pwrite(to, part, (size_t) n, (off_t) at) != n)
+                if (io_write_at(to, BYTES(part, (size_t) n), at) < 0)
                         return client_fail(q, QUORATE_E_INPUT,
                                            "%s: no room for its copy; set TMPDIR to a larger "
                                            "folder",

@@ -193,12 +193,15 @@ void coordinator_input_failed(struct coordinator *c, uint64_t fetch,
 
 void input_failure_detail(const struct input_failure *f, const struct hash_value *root, char *ret,
                           size_t size) {
-        char hex[2 * HASH_SIZE + 1], asked[32] = "";
+        char hex[2 * HASH_SIZE + 1], asked[32] = "", searched[32] = "";
 
         hex_encode(hash_bytes(root), hex);
         if (f->asked > 0)
                 (void) snprintf(asked, sizeof(asked), " asked=%u", f->asked);
-        (void) snprintf(ret, size, "root=%s%s%s%s", hex, asked, *f->who ? " who=" : "", f->who);
+        if (f->searched)
+                (void) snprintf(searched, sizeof(searched), " searched=%u", f->n_searched);
+        (void) snprintf(ret, size, "root=%s%s%s%s%s", hex, asked, searched, *f->who ? " who=" : "",
+                        f->who);
 }
 
 void coordinator_journalled(struct coordinator *c, uint64_t id, nsec_t now) {

@@ -19,11 +19,13 @@ struct input_facts {
 
 /* Or it could not be had. */
 struct input_failure {
-        unsigned code;  /* OUTCOME_DATA_UNAVAILABLE or OUTCOME_LIMIT */
-        unsigned asked; /* peers, none of which had all of it */
+        unsigned code;       /* OUTCOME_DATA_UNAVAILABLE or OUTCOME_LIMIT */
+        unsigned asked;      /* peers, none of which had all of it */
+        bool searched;       /* the DHT was asked who has it … */
+        unsigned n_searched; /* … and so many of its nodes answered */
         /* They, as people know them, and what each did: "…Xb7dQ2Wz silent, …"; may be "". */
         char who[320];
 };
-/* "root=… asked=2 who=…": the facts of DATA_UNAVAILABLE, cut to `size`. */
+/* "root=… asked=2 searched=19 who=…": the facts of DATA_UNAVAILABLE, cut to `size`. */
 void input_failure_detail(const struct input_failure *f, const struct hash_value *root, char *ret,
                           size_t size);

@@ -119,6 +119,8 @@ static void blame(struct getting *g, struct input_failure *ret) {
         size_t n = fetch_reports(store_fetch_core(g->fetch), reports, FETCH_PROVIDERS_MAX);
 
         ret->asked = (unsigned) n;
+        ret->searched = g->has_searched;
+        ret->n_searched = g->n_searched;
         say_who(reports, n, ret->who, sizeof(ret->who));
         if (g->data->handler->ended)
                 g->data->handler->ended(g->data->userdata, &g->root, reports, n);
@@ -302,12 +304,13 @@ static void search(struct getting *g) {
 }
 
 void shell_data_found(struct shell_data *d, const struct hash_value *root,
-                      const struct candidate *found, size_t n) {
+                      const struct candidate *found, size_t n, unsigned asked) {
         struct getting *g = getting_of(d, root);
 
         if (!g || !g->is_searching)
                 return;
         g->is_searching = false;
+        g->n_searched = asked;
         g->n_strangers = n < FETCH_PROVIDERS_MAX ? n : FETCH_PROVIDERS_MAX;
         g->strangers = xmemdup(found, g->n_strangers * sizeof(*found));
         if (g->is_checking)

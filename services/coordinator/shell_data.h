@@ -54,9 +54,10 @@ struct data_request {
         bool search; /* beside the providers that were named */
 };
 void shell_data_input(struct shell_data *d, const struct data_request *request);
-/* What a search found, with addresses: none of them has shown yet that it has the dataset. */
+/* What a search found, with addresses: none of them has shown yet that it has the dataset.
+ * `asked`: so many nodes of the DHT answered it. */
 void shell_data_found(struct shell_data *d, const struct hash_value *root,
-                      const struct candidate *found, size_t n);
+                      const struct candidate *found, size_t n, unsigned asked);
 /* Forgets the input and lets go of its pin. */
 void shell_data_cancel(struct shell_data *d, uint64_t fetch);
 

@@ -29,6 +29,7 @@ struct getting {
         struct candidate *strangers;                   /* found by a search; owned */
         size_t n_providers, n_strangers;
         bool has_searched, is_searching;
+        unsigned n_searched; /* nodes of the DHT that answered the search */
 };
 
 /* One ACTION_INPUT. */

@@ -172,6 +172,7 @@ static void on_found(void *userdata, const struct rpc_result *result) {
         CLEANUP(freep) struct candidate *found = xnew_n(struct candidate, FETCH_PROVIDERS_MAX + 1);
         const Dht__FindProvidersReply *in = result->message;
         struct shell *s = search->shell;
+        unsigned asked = 0;
         size_t n = 0;
 
         if (!s->core || !s->datasets || result->code == RPC_E_CANCELLED)
@@ -180,7 +181,9 @@ static void on_found(void *userdata, const struct rpc_result *result) {
         for (size_t i = 0; result->code == RPC_OK && i < in->n_providers; i++)
                 if (n < FETCH_PROVIDERS_MAX)
                         n += take_provider(s, in->providers[i], &found[n]);
-        shell_data_found(s->data, &search->root, found, n);
+        if (result->code == RPC_OK)
+                asked = in->asked;
+        shell_data_found(s->data, &search->root, found, n, asked);
 }
 
 /* Whoever may dispatch jobs to us can make us search, so not more than a few at a time. */

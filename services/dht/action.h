@@ -59,8 +59,8 @@ struct dht_action {
         uint64_t call;
         bool is_for_records;
         unsigned hops;
-        unsigned copies,
-                asked; /* of a DHT_DONE: nodes that took what was stored, and were asked to */
+        unsigned copies, asked; /* of a DHT_DONE: nodes that took what was stored, and were asked
+                                 * to; of a look-up alone, nodes that answered it */
 };
 
 void dht_action_done(struct dht_action *a); /* harmless on an empty one */

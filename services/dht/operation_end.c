@@ -16,7 +16,7 @@ static void end_call(struct dht *d, struct operation *o, enum dht_code code) {
 
         a->n = code;
         a->copies = o->n_copies;
-        a->asked = o->n_stores;
+        a->asked = o->n_stores > 0 ? (unsigned) o->n_stores : o->lookup->n_answered;
         if (lookup_result(o->lookup, &nearest, 1) == 1)
                 a->hops = nearest->hops;
 }

@@ -196,9 +196,10 @@ static void end_providers(struct shell *s, struct pending_call *p, unsigned code
                           const char *text) {
         Dht__FindProvidersReply reply = DHT__FIND_PROVIDERS_REPLY__INIT;
 
-        if (shell_call_failed(p, code, text))
+        if (code != DHT_E_NOT_FOUND && shell_call_failed(p, code, text))
                 return;
         reply.providers = put_contacts(p, &reply.n_providers);
+        reply.asked = p->asked;
         call_reply(p->call, &reply);
 }
 

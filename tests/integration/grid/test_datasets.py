@@ -5,6 +5,7 @@ Providers misbehave without any help of theirs: bytes of their files are changed
 import json
 import os
 import pathlib
+import re
 import signal
 import sqlite3
 import subprocess
@@ -155,6 +156,8 @@ def check_missing(tap, grid):
     answer = grid.ask("SELECT 1", "--data", "t=" + "ab" * 32, node=1)
     tap.check(answer.code == 5 and answer.error.startswith("DATA_UNAVAILABLE") and "ab" * 32 in answer.json.get("message", answer.error),
               "a root that nobody has", answer)
+    asked = re.search(r"; (\d+) nodes of the DHT were asked who has it", answer.json.get("message", answer.error))
+    tap.check(asked and int(asked[1]) >= 1, "and how many nodes were asked for it", answer)
     path = make_db(grid.dir / "lost.db", MIB)
     root = dataset(grid, 6, "publish", str(path), "--public")[1]["root"]
     g.wait_until("it is announced", lambda: dataset(grid, 5, "fetch", root)[0] == 0, 30, 0.5)

@@ -68,6 +68,8 @@ static const struct {
           ": the dataset ab is not here, nor at 3 peers that were asked; publish it" },
         { OUTCOME_DATA_UNAVAILABLE, "root=ab asked=2 who=one silent, two gone",
           ", nor at 2 peers that were asked: one silent, two gone; publish it" },
+        { OUTCOME_DATA_UNAVAILABLE, "root=ab searched=19",
+          ": the dataset ab is not here; 19 nodes of the DHT were asked who has it; publish it" },
         { OUTCOME_DATA_UNAVAILABLE, "root=ab", ": the dataset ab is not here; publish it" },
         { OUTCOME_DATA_UNAVAILABLE, "what=rows", ": the data (rows) is not here; publish it" },
         { OUTCOME_DATA_UNAVAILABLE, "asked=3", ": the data is not here, nor at 3 peers that" },
