@@ -81,7 +81,8 @@ static int publish(const struct command_context *ctx, const struct buffer *value
                 fputs("}\n", stdout);
                 return EXIT_OK;
         }
-        printf("revoked  %s\nstored by %u peer%s%s: who is shown it refuses that peer for good\n",
+        printf("revoked  %s\nstored by %u peer%s%s; gossip brings it to all: they refuse that peer "
+               "for good\n",
                peer, stored, stored == 1 ? "" : "s",
                stored == 0 ? ", kept here and brought when somebody is there" : "");
         return EXIT_OK;
