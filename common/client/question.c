@@ -88,6 +88,7 @@ static void fill_options(const struct quorate_question *question, struct asking 
         m->n_engines = question->n_engines;
         m->engine_diverse = question->engine_diverse;
         m->remote_analysis = question->remote_analysis;
+        m->cache = (char *) or_empty(question->cache);
         a->limits.rows = question->max_rows;
         a->limits.bytes = question->max_bytes;
         a->limits.memory = question->max_memory;

@@ -101,6 +101,8 @@ struct quorate_question {
         size_t n_engines;
         bool engine_diverse;  /* equal answers of two engines at least */
         bool remote_analysis; /* hosts say what the query is: public data only */
+        const char
+                *cache; /* "on": an answer verified here before will do; "off"; NULL: configured */
 };
 
 /* Uploads the inputs and starts the job. Returns QUORATE_OK and *ret, which outlives
@@ -186,6 +188,9 @@ struct quorate_end {
         unsigned unusable; /* independent candidates left out: they run other classes */
         unsigned diverse;  /* engines among the equal answers */
         int exit_code;     /* as the command documents them */
+        /* CACHED: the job that was VERIFIED, whose hosts and receipt these are, and since when. */
+        uint8_t cached_job[32];
+        uint64_t cached_age_us;
 };
 QUORATE_API const struct quorate_end *quorate_end(const struct quorate_result *r);
 

@@ -127,9 +127,11 @@ void result_take_end(struct quorate_result *r, struct result_frame *f) {
                 .n_engines = e->n_engines,
                 .unusable = e->unusable,
                 .diverse = e->diverse,
+                .cached_age_us = e->cached_age_us,
                 .exit_code = state ? result_state_exit_code(state) : 5,
         };
         r->end.has_answer = copy_answer(e->answer, r->end.answer);
+        (void) copy_answer(e->cached_job, r->end.cached_job);
         if (e->problem && e->problem->code)
                 take_problem(r, e->problem);
 }

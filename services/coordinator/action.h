@@ -49,12 +49,18 @@ enum action_type {
          * coordinator_journalled(). hash = job, n = enum journal_kind. */
         ACTION_JOURNAL, /* data: the record; offset: the time that its retention goes by, 0: now */
         ACTION_RECALL,  /* id; hash, n: the newest record; answered by coordinator_recalled() */
-        ACTION_RECEIPT, /* hash = job; data: the bundle; acknowledged in the same way */
+        ACTION_RECEIPT, /* hash = job; data: the bundle; n: RECEIPT_UNLESS_THERE, or 0;
+                           acknowledged in the same way */
 
         /* The requester's own spool, of jobs whose rows wait for the set digest. */
         ACTION_SPOOL_WRITE, /* id = spool; data: appended */
         ACTION_SPOOL_READ,  /* id = spool; offset, n; answered by coordinator_spool_data() */
         ACTION_SPOOL_DROP,  /* id = spool, forgotten */
+
+        /* Answers that were verified, by the key of what was asked (cached.h). */
+        ACTION_ANSWER_FIND, /* id; hash; answered by coordinator_cached() */
+        ACTION_ANSWER_KEEP, /* hash; data: the file; n: ANSWER_ONLY_ANEW, or 0 */
+        ACTION_ANSWER_DROP, /* hash */
 
         /* More hosts for a job: id; data: a packed gossip.DrawRequest. Answered by
          * coordinator_found(). */
@@ -100,7 +106,9 @@ struct event {
         uint64_t value;
 };
 
-enum { INPUT_SEARCH = 1 }; /* the DHT is asked who has it, too */
+enum { INPUT_SEARCH = 1 };         /* the DHT is asked who has it, too */
+enum { RECEIPT_UNLESS_THERE = 1 }; /* with these bytes */
+enum { ANSWER_ONLY_ANEW = 1 };     /* only where one is kept under that key */
 
 struct action {
         enum action_type type;

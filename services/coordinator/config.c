@@ -52,6 +52,14 @@ const struct config_key coordinator_config_keys[] = {
         BOOL(independence, "independence", "yes", "one voter per subnet and relay"),
         BOOL(engine_diverse, "engine-diverse", "no",
              "voters of two engines at least, of queries all engines answer alike"),
+        BOOL(use_answers, "cache", "no",
+             "give an answer that was verified before to who asks the same; --cache, --no-cache"),
+        SIZE(answers_size, "cache-size", "64M", 0, 1024 * TIB, "such answers on disk; 0: none"),
+        SIZE(answers_entry, "cache-entry", "4M", 4096, 16 * MIB,
+             "the largest answer kept, with its receipt"),
+        INT(answers_max, "cache-entries", "4096", 1, 1048576, "answers kept"),
+        DURATION(answers_age, "cache-age", "24h", NSEC_PER_SEC, 86400 * 366 * NSEC_PER_SEC,
+                 "older answers are asked for anew"),
         BOOL(remote_only, "remote-only", "no", "run no query on this machine; it is analysed here"),
 
         CONFIG_SECTION("host"),
@@ -116,6 +124,11 @@ static void fill_query(const struct coordinator_config *c, struct query_settings
         q->local_below_us = c->local_below / NSEC_PER_USEC;
         q->spool_bytes = c->spool_size;
         q->independence = c->independence;
+        q->use_answers = c->use_answers;
+        q->answers_bytes = c->answers_size;
+        q->answers_entry = c->answers_entry;
+        q->answers_max = (uint32_t) c->answers_max;
+        q->answers_age = c->answers_age;
         q->engine_diverse = c->engine_diverse;
         q->remote_only = c->remote_only;
 }

@@ -21,8 +21,9 @@ struct coordinator_config {
         struct config_list peers;
         uint64_t replicas, quorum, max_replicas, jobs_max;
         nsec_t dial_timeout, silence, attempt, job_timeout, local_below;
-        uint64_t spool_size;
-        bool independence, engine_diverse, remote_only;
+        uint64_t spool_size, answers_size, answers_entry, answers_max;
+        nsec_t answers_age;
+        bool independence, engine_diverse, remote_only, use_answers;
 
         /* [host] */
         bool serve;

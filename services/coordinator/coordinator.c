@@ -224,6 +224,10 @@ void coordinator_spool_failed(struct coordinator *c, uint64_t spool, nsec_t now)
         requester_spool(c->role[ROLE_REQUESTER], spool, BYTES_NONE, now);
 }
 
+void coordinator_cached(struct coordinator *c, uint64_t id, struct bytes file, nsec_t now) {
+        requester_cached(c->role[ROLE_REQUESTER], id, file, now);
+}
+
 void coordinator_candidates(struct coordinator *c, const struct candidate *list, size_t n,
                             nsec_t now) {
         requester_candidates(c->role[ROLE_REQUESTER], list, n, now);
@@ -340,4 +344,8 @@ const struct host_counters *coordinator_host(const struct coordinator *c) {
 
 const struct verdicts_counters *coordinator_owed(const struct coordinator *c) {
         return requester_owed(c->role[ROLE_REQUESTER]);
+}
+
+const struct answers_counters *coordinator_answers(const struct coordinator *c) {
+        return requester_answers(c->role[ROLE_REQUESTER]);
 }

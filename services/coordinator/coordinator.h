@@ -118,6 +118,8 @@ void coordinator_journal_failed(struct coordinator *c, uint64_t id, nsec_t now);
 void coordinator_recalled(struct coordinator *c, uint64_t id, struct bytes record, nsec_t now);
 void coordinator_spool_data(struct coordinator *c, uint64_t spool, struct bytes data, nsec_t now);
 void coordinator_spool_failed(struct coordinator *c, uint64_t spool, nsec_t now);
+/* What ACTION_ANSWER_FIND asked for, as it was kept; BYTES_NONE: nothing. */
+void coordinator_cached(struct coordinator *c, uint64_t id, struct bytes file, nsec_t now);
 
 /* ---- What is known from elsewhere ---- */
 
@@ -138,5 +140,6 @@ void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *
 /* What both roles count, for metrics; valid while c is. */
 const struct host_counters *coordinator_host(const struct coordinator *c);
 const struct verdicts_counters *coordinator_owed(const struct coordinator *c);
+const struct answers_counters *coordinator_answers(const struct coordinator *c);
 /* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);

@@ -234,6 +234,7 @@ static bool store_receipt(struct job *j) {
 
         if (!bundle)
                 return false;
+        cached_store(j, refbuf_bytes(bundle));
         a = actions_add(ACTIONS(j), ACTION_RECEIPT,
                         handle_open(RQ_OF(j), &j->receipt, HANDLE_RECEIPT));
         a->hash = j->id;
@@ -314,7 +315,8 @@ static bool may_settle(struct job *j, nsec_t now) {
 }
 
 static bool has_statements(const struct job *j) {
-        return !j->plan.is_local && j->has_id && (j->state || j->problem == OUTCOME_SPLIT);
+        return !j->plan.is_local && !cached_is_served(j) && j->has_id &&
+               (j->state || j->problem == OUTCOME_SPLIT);
 }
 
 /* No state is told of a job that has no answer: it is a defect of ours, and said to be one. */
@@ -326,6 +328,8 @@ static void set_state(struct job *j) {
         }
         if (j->plan.is_local)
                 j->state = STATE_LOCAL;
+        else if (cached_is_served(j))
+                j->state = STATE_CACHED;
         else
                 j->state = j->rule.mode == MODE_FAST ? STATE_UNVERIFIED : STATE_VERIFIED;
         if (j->accepted.form != ANSWER_ERROR)
@@ -359,6 +363,7 @@ void job_close(struct job *j, nsec_t now) {
         if (!j->problem)
                 set_state(j);
         round_stop(j, now);
+        handle_close(RQ_OF(j), &j->cached.find);
         job_run_end(j, j->problem ? ACTION_WORK_CANCEL : ACTION_WORK_RELEASE);
         describe_done(j);
         job_inputs_done(j);
@@ -402,6 +407,7 @@ void job_closing_step(struct job *j, nsec_t now) {
         if (j->n_calls > 0 && !j->is_journalled && j->has_id)
                 return; /* the client knows no job yet */
         j->stage = JOB_ENDED;
+        cached_keep_end(j);
         tell_all(j, now);
         FOREACH_REPLICA (r, j)
                 if (wants_recheck(j, r) && !recheck_of(j, r))

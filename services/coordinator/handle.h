@@ -15,6 +15,7 @@ enum handle_kind {
         HANDLE_SPOOL,      /* struct job */
         HANDLE_FIND,       /* struct job: more hosts */
         HANDLE_DESCRIBE,   /* struct describer: a stream */
+        HANDLE_CACHED,     /* struct job: an answer that was kept */
         _HANDLE_KIND_N,
 };
 

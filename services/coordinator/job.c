@@ -44,6 +44,7 @@ struct job *job_free(struct job *j) {
         handle_close(rq, &j->journal);
         handle_close(rq, &j->find);
         handle_close(rq, &j->receipt);
+        cached_done(j);
         forget_names(j);
         for (unsigned i = 0; i < j->n_groups; i++)
                 free(j->groups[i]);
@@ -94,6 +95,7 @@ static const struct {
         [JOB_ANALYSING] = { "analysing", job_analysing_step },
         [JOB_DESCRIBING] = { "analysing", job_describing_step },
         [JOB_FINDING] = { "planning", job_finding_step },
+        [JOB_RECALLING] = { "planning", cached_step },
         [JOB_GRID] = { "running", job_grid_step },
         [JOB_LOCAL] = { "running", job_local_step },
         [JOB_ROWS] = { "rows", rows_step },

@@ -17,6 +17,7 @@
 #include "services/coordinator/classes.h"
 #include "services/coordinator/client.h"
 #include "services/coordinator/hosts.h"
+#include "services/coordinator/job_cached.h"
 #include "services/coordinator/planner.h"
 #include "services/coordinator/quorum.h"
 #include "services/coordinator/replica.h"
@@ -35,6 +36,7 @@ enum job_stage {
         JOB_ANALYSING,
         JOB_DESCRIBING, /* hosts say what it is */
         JOB_FINDING,    /* gossip is asked for more hosts */
+        JOB_RECALLING,  /* an answer that was kept is looked up */
         JOB_GRID,       /* offers, runs, votes */
         JOB_LOCAL,      /* our own worker runs it */
         JOB_ROWS,
@@ -92,7 +94,7 @@ struct job {
         char *sql, *class_name, *engine;
         struct buffer descriptor;
         struct hash_value id, salt;
-        bool has_id, is_ordered, is_portable, is_journalled;
+        bool has_id, is_ordered, is_portable, is_repeatable, is_journalled;
         struct schema *schema;
         enum comparison comparison;
         enum data_class data_class;
@@ -129,6 +131,7 @@ struct job {
         bool is_accepted;
 
         struct rows rows;
+        struct job_cached cached;
         struct client client;
         bool is_restored, has_before, was_read;
         struct answer before; /* restored: the sequence the client may have rows of */

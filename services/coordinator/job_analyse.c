@@ -198,6 +198,7 @@ static bool take_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) 
         j->sql = xstrdup(a->rewrite[0] ? a->rewrite : j->request->sql);
         j->is_ordered = a->ordered;
         j->is_portable = a->portable;
+        j->is_repeatable = a->repeatable;
         j->comparison = comparison_for(j);
         if (a->engine[0]) {
                 free(j->engine);
@@ -214,7 +215,7 @@ static bool take_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) 
 static const char *route_of(const struct job *j) {
         if (!j->plan.reason || j->plan.error)
                 return "";
-        return j->plan.is_local ? "local" : "grid";
+        return j->plan.is_local ? "local" : cached_is_served(j) ? "cache" : "grid";
 }
 
 static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis *a) {
@@ -319,6 +320,12 @@ void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
                 job_begin(j, now);
 }
 
+void job_enter(struct job *j) {
+        j->salt = job_salt(buffer_bytes(&j->descriptor));
+        name_job(j, job_id(buffer_bytes(&j->descriptor)));
+        journal_submitted(j);
+}
+
 void job_begin(struct job *j, nsec_t now) {
         const char *field = "";
         char detail[DETAIL_MAX];
@@ -329,9 +336,9 @@ void job_begin(struct job *j, nsec_t now) {
                 job_fail(j, OUTCOME_USAGE, detail, now);
                 return;
         }
-        j->salt = job_salt(buffer_bytes(&j->descriptor));
-        name_job(j, job_id(buffer_bytes(&j->descriptor)));
-        journal_submitted(j);
+        if (cached_ask(j))
+                return;
+        job_enter(j);
         job_route(j, now);
 }
 

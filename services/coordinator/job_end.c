@@ -135,7 +135,7 @@ static void fill_receipt(const struct job *j, struct job_end *ret) {
 
         if (!j->has_receipt)
                 return;
-        hex_encode(hash_bytes(&j->id), hex);
+        hex_encode(hash_bytes(cached_receipt_of(j)), hex);
         (void) snprintf(ret->receipt, sizeof(ret->receipt), "%s/%s.receipt", SET_OF(j)->receipt_dir,
                         hex);
         ret->end.receipt = ret->receipt;
@@ -169,7 +169,9 @@ void job_end_fill(const struct job *j, struct job_end *ret) {
         e->engines = ret->engines;
         e->n_engines = job_list_classes(j, ret->engines);
         e->unusable = j->classes.unusable;
-        if (!j->plan.is_local) {
+        if (cached_is_served(j)) {
+                cached_end(j, ret);
+        } else if (!j->plan.is_local) {
                 e->agreement = count_agreeing(j);
                 e->diverse = count_engines(j);
                 e->quorum = j->rule.quorum;

@@ -34,7 +34,7 @@ void journal_submitted(struct job *j) {
         s.sql = j->sql ? j->sql : (char *) "";
         s.class_name = j->class_name ? j->class_name : (char *) "";
         s.engine = j->engine ? j->engine : (char *) "";
-        s.is_local = j->plan.is_local;
+        s.is_local = j->plan.is_local || cached_is_served(j); /* no host knows of it */
         s.time_us = wall;
         s.deadline_us = wall + (int64_t) (nsec_sub(j->deadline, j->began) / NSEC_PER_USEC);
         write_record(j, JOURNAL_SUBMITTED, &s.base,

@@ -114,6 +114,8 @@ static const char *check_text(const Coordinator__SubmitRequest *request) {
                 return "what=engine-diverse compares engines: leave --comparison out";
         if (request->data_class[0] && !data_class_of(BYTES_STR(request->data_class)))
                 return "what=class: one of public, internal, sensitive";
+        if (request->cache[0] && strcmp(request->cache, "on") && strcmp(request->cache, "off"))
+                return "what=cache: one of on, off";
         if (!prefer_of(request->prefer))
                 return "what=prefer: one of auto, local, remote";
         return request->timeout_ms > TIMEOUT_MAX_MS ? "what=timeout: at most 24h" : NULL;

@@ -49,6 +49,7 @@ static void *requester_new(struct core *core, uint64_t seed) {
         retry_init(&rq->retry, &core->settings.query);
         rq->verdicts = verdicts_new(core, rng_u64(&rq->rng));
         budget_init(&rq->held, core->settings.query.held_bytes, NULL);
+        cached_all_init(&rq->cached);
         heap_init(&rq->timers);
         list_init(&rq->all);
         return rq;

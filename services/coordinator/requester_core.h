@@ -24,6 +24,7 @@ struct requester {
         struct retry retry;
         struct verdicts *verdicts; /* that could not be told on the job's stream */
         struct budget held;        /* everything peers make us keep */
+        struct cached_all cached;
         struct candidate *candidates;
         size_t n_candidates;
 };

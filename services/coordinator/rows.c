@@ -106,6 +106,7 @@ static void begin_checks(struct job *j) {
                            &rows->memory);
         rows->has_checker = true;
         rows->expected = 0;
+        cached_keep_begin(j);
         if (rows->tier == ROWS_SPOOL) {
                 drop_spool(j);
                 (void) handle_open(RQ_OF(j), &rows->spool, HANDLE_SPOOL);
@@ -453,6 +454,7 @@ static bool check_new(struct job *j, uint64_t index, struct bytes batch) {
                 return false;
         if (rows->tier == ROWS_SPOOL)
                 spool_write(j, batch);
+        cached_keep(j, batch);
         return true;
 }
 
@@ -517,6 +519,8 @@ void rows_pump(struct job *j) {
         uint64_t next = j->client.next_batch;
         struct action *a;
 
+        if (rows->tier == ROWS_CACHED)
+                cached_pump(j);
         if (rows->tier != ROWS_SPOOL || !rows->is_checked || rows->reading || client_is_full(j) ||
             next >= rows->want.batches)
                 return;

@@ -8,6 +8,7 @@
  *   arrive; any of those hosts resumes at any batch.
  * SPOOL: only the SET answers agreed. Batches wait in the spool until the set
  *   digest of all of them was computed again; another host starts over.
+ * CACHED: an answer that was kept; all of it was checked before (job_cached.h).
  * A host whose rows are not what it signed is dropped. */
 
 #include "common/base/budget.h"
@@ -15,7 +16,7 @@
 #include "common/canonical/answer.h"
 #include "services/coordinator/handle.h"
 
-enum rows_tier { ROWS_NONE = 0, ROWS_STREAM, ROWS_SPOOL };
+enum rows_tier { ROWS_NONE = 0, ROWS_STREAM, ROWS_SPOOL, ROWS_CACHED };
 
 struct rows {
         enum rows_tier tier;

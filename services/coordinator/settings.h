@@ -35,6 +35,11 @@ struct query_settings {
         uint64_t spool_bytes;                /* SET: rows at the requester per job */
         uint64_t held_bytes;                 /* everything peers make all jobs keep */
         uint64_t local_below_us;             /* auto: estimated run time not worth the grid */
+        uint64_t answers_bytes;              /* verified answers kept on disk; 0: none are */
+        uint64_t answers_entry;              /* the largest of them, with its receipt */
+        uint32_t answers_max;                /* how many */
+        nsec_t answers_age;                  /* not given when they are older */
+        bool use_answers;                    /* given, unless asked otherwise */
         bool engine_diverse;                 /* voters of two engines, unless asked otherwise */
         bool remote_only;                    /* no query runs here */
         bool independence;                   /* voter groups by subnet and relay */

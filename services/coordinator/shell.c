@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
+#include "services/coordinator/kept.h"
 #include "services/coordinator/shell_dataset.h"
 #include "services/coordinator/shell_discovery.h"
 
@@ -71,6 +72,9 @@ static const shell_action_fn do_action[_ACTION_N] = {
         [ACTION_SPOOL_WRITE] = shell_do_spool_write,
         [ACTION_SPOOL_READ] = shell_do_spool_read,
         [ACTION_SPOOL_DROP] = shell_do_spool_drop,
+        [ACTION_ANSWER_FIND] = shell_do_answer_find,
+        [ACTION_ANSWER_KEEP] = shell_do_answer_keep,
+        [ACTION_ANSWER_DROP] = shell_do_answer_drop,
         [ACTION_FIND] = shell_do_find,
         [ACTION_REPLY] = shell_do_reply,
         [ACTION_CLIENT] = shell_do_client,
@@ -220,9 +224,9 @@ static int start_core(struct shell *s) {
 
 /* Who we are and what we know first; only then those who ask. */
 static int (*const starts[])(struct shell *s) = {
-        start_network,       start_timers,       shell_keyring_start,   shell_files_start,
-        start_data,          start_core,         shell_discovery_start, shell_datasets_start,
-        shell_workers_start, shell_client_start, shell_streams_start,
+        start_network,        start_timers,        shell_keyring_start, shell_files_start,
+        shell_kept_start,     start_data,          start_core,          shell_discovery_start,
+        shell_datasets_start, shell_workers_start, shell_client_start,  shell_streams_start,
 };
 
 int shell_start(struct service_context *ctx, void **ret) {
@@ -283,6 +287,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         shell_data_free(s->data);
         store_free(s->store);
         shell_files_stop(s);
+        shell_kept_stop(s);
         shell_keyring_stop(s);
         loop_source_free(s->timer);
         loop_source_free(s->clock);
@@ -384,9 +389,34 @@ static const struct metric owed_metrics[] = {
         {},
 };
 
+#define ANSWER(m, help)     METRIC(answers_counters, m, METRIC_COUNTER, help)
+#define KEPT(m, type, help) METRIC(kept_figures, m, type, help)
+
+static const struct metric answers_metrics[] = {
+        ANSWER(hits, "queries answered with one that was verified before"),
+        ANSWER(misses, "queries for which none was kept, or none that may be given"),
+        ANSWER(damaged, "kept answers that did not verify any more, and went"),
+        ANSWER(distrusted, "kept answers that a proved liar or a denied host signed, and went"),
+        ANSWER(expired, "kept answers older than cache-age, and went"),
+        ANSWER(too_large, "answers not kept: larger than cache-entry"),
+        ANSWER(no_room, "answers neither kept nor given for want of memory"),
+        {},
+};
+static const struct metric kept_metrics[] = {
+        KEPT(bytes, METRIC_GAUGE, "bytes of the disk that kept answers take"),
+        KEPT(entries, METRIC_GAUGE, "answers kept now"),
+        KEPT(kept, METRIC_COUNTER, "answers written"),
+        KEPT(evicted, METRIC_COUNTER, "answers that had to make room"),
+        KEPT(refused, METRIC_COUNTER, "answers not kept: larger than the limits allow"),
+        KEPT(failures, METRIC_COUNTER, "answers that could not be written, or read again"),
+        {},
+};
+
 void shell_metrics(struct shell *s) {
         metrics_register(s->ctx->metrics, "host", host_metrics, coordinator_host(s->core));
         metrics_register(s->ctx->metrics, "owed", owed_metrics, coordinator_owed(s->core));
+        metrics_register(s->ctx->metrics, "answers", answers_metrics, coordinator_answers(s->core));
+        metrics_register(s->ctx->metrics, "answers", kept_metrics, kept_figures(s->kept));
         metrics_register(s->ctx->metrics, NULL, counters, &s->counters);
         metrics_register(s->ctx->metrics, NULL, gauges, &s->gauges);
 }

@@ -81,6 +81,8 @@ struct shell {
         bool is_record_awaited; /* of this turn: its commit waits for the disk */
         struct map *spools;
 
+        struct kept *kept;
+
         struct store *store;
         struct shell_data *data;
         struct datasets *datasets; /* shell_dataset.h */

@@ -23,7 +23,14 @@ void shell_do_receipt(struct shell *s, struct action *a);
 void shell_do_spool_write(struct shell *s, struct action *a);
 void shell_do_spool_read(struct shell *s, struct action *a);
 void shell_do_spool_drop(struct shell *s, struct action *a);
+void shell_do_answer_find(struct shell *s, struct action *a);
+void shell_do_answer_keep(struct shell *s, struct action *a);
+void shell_do_answer_drop(struct shell *s, struct action *a);
 void shell_do_find(struct shell *s, struct action *a);
 void shell_do_reply(struct shell *s, struct action *a);
 void shell_do_client(struct shell *s, struct action *a);
 void shell_do_client_finish(struct shell *s, struct action *a);
+
+/* shell_kept.c: opens the folder (0 or a fault, logged), lets go of it. */
+int shell_kept_start(struct shell *s);
+void shell_kept_stop(struct shell *s);

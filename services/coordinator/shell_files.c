@@ -167,6 +167,14 @@ static int write_file(int dir, const char *name, struct bytes data) {
         return r;
 }
 
+static bool is_there(int dir, const char *name, struct bytes data) {
+        CLEANUP(fd_closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        CLEANUP(freep) uint8_t *found = xmalloc(data.len + 1);
+
+        return fd >= 0 && read(fd, found, data.len + 1) == (ssize_t) data.len &&
+               memcmp(found, data.data, data.len) == 0;
+}
+
 void shell_do_receipt(struct shell *s, struct action *a) {
         CLEANUP(fd_closep) int dir = open(s->receipts_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char hex[2 * HASH_SIZE + 1], name[2 * HASH_SIZE + 16];
@@ -174,6 +182,11 @@ void shell_do_receipt(struct shell *s, struct action *a) {
 
         hex_encode(hash_bytes(&a->hash), hex);
         snprintf(name, sizeof(name), "%s.receipt", hex);
+        if (a->n == RECEIPT_UNLESS_THERE && dir >= 0 &&
+            is_there(dir, name, refbuf_bytes(a->data))) {
+                want_commit(s, a->id, false);
+                return;
+        }
         r = dir < 0 ? error_origin(-errno) : write_file(dir, name, refbuf_bytes(a->data));
         if (r)
                 log_error_reason(r, "cannot write receipt %s/%s", s->receipts_path, name);

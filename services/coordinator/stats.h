@@ -23,3 +23,10 @@ const struct host_counters *host_counters(const void *role);
 struct verdicts_counters {
         uint64_t owed, delivered, given_up, refused, attempts;
 };
+
+/* job_cached.h: of answers that are kept. */
+struct answers_counters {
+        uint64_t hits, misses;                 /* of jobs that asked for one */
+        uint64_t damaged, distrusted, expired; /* misses: it was there, and may not be given */
+        uint64_t too_large, no_room;           /* not kept, or not given for want of memory */
+};

@@ -11,13 +11,11 @@
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "services/ctl/colour.h"
 #include "services/ctl/dataset.h"
 #include "services/ctl/format.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
 #include "services/ctl/own_key.h"
-#include "services/ctl/people.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/rows_file.h"
 
@@ -94,19 +92,8 @@ static int check_data(const struct command_context *ctx, const struct quorate_qu
         return EXIT_OK;
 }
 
-int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
-                 struct quorate_input *inputs, struct quorate_question *ret) {
-        static char names[ASK_DATA_MAX][DATA_NAME_SIZE]; /* one question at a time */
-        int code;
-
-        for (size_t i = 0; i < o->data.n_items; i++) {
-                inputs[i] =
-                        (struct quorate_input){ .path = ask_data_path(o->data.items[i], names[i]) };
-                inputs[i].name = names[i][0] ? names[i] : NULL;
-        }
-        code = resolve_data(ctx, o, inputs);
-        if (code)
-                return code;
+/* What no node could take, said before one is asked. */
+static int check_options(const struct command_context *ctx, const struct ask_options *o) {
         if (o->replicas > 32 || o->quorum > 32 || o->max_replicas > 32)
                 return complain(ctx, EXIT_USAGE,
                                 "--replicas, --quorum and --max-replicas: give at most 32");
@@ -120,6 +107,29 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                 return complain(ctx, EXIT_USAGE,
                                 "--host names others, --prefer local asks nobody; give one of "
                                 "them");
+        if (o->cache && o->no_cache)
+                return complain(ctx, EXIT_USAGE,
+                                "--cache takes what was verified before, --no-cache asks anew; "
+                                "give one of them");
+        return EXIT_OK;
+}
+
+int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,
+                 struct quorate_input *inputs, struct quorate_question *ret) {
+        static char names[ASK_DATA_MAX][DATA_NAME_SIZE]; /* one question at a time */
+        int code;
+
+        for (size_t i = 0; i < o->data.n_items; i++) {
+                inputs[i] =
+                        (struct quorate_input){ .path = ask_data_path(o->data.items[i], names[i]) };
+                inputs[i].name = names[i][0] ? names[i] : NULL;
+        }
+        code = resolve_data(ctx, o, inputs);
+        if (code)
+                return code;
+        code = check_options(ctx, o);
+        if (code)
+                return code;
         if (sql[strspn(sql, " \t\r\n;")] == 0)
                 return complain(ctx, EXIT_USAGE,
                                 "the statement is empty; give one, such as 'SELECT 42'");
@@ -147,6 +157,9 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                 .n_engines = o->engines.n_items,
                 .engine_diverse = o->engine_diverse,
                 .remote_analysis = o->remote,
+                .cache = o->cache      ? "on"
+                         : o->no_cache ? "off"
+                                       : NULL,
         };
         return check_data(ctx, ret);
 }
@@ -244,129 +257,6 @@ static void inputs_text(FILE *f) {
                 hex_encode(BYTES(resolved[i].root, HASH_SIZE), hex);
                 fprintf(f, "  data %s: %s\n", resolved[i].name, hex);
         }
-}
-
-static void host_json(FILE *f, const struct quorate_host *h) {
-        bool first = true;
-
-        fputc('{', f);
-        json_member_string(f, "peer", h->peer, &first);
-        json_key(f, "answer", &first);
-        json_hex(f, h->answer, h->has_answer ? sizeof(h->answer) : 0);
-        json_member_string(f, "verdict", h->verdict, &first);
-        json_member_ms(f, "elapsed_ms", h->elapsed_us, &first);
-        json_member_bool(f, "counted", h->counted, &first);
-        json_member_string(f, "engine", h->engine, &first);
-        json_member_string(f, "address", h->address, &first);
-        json_member_string(f, "voter", h->voter, &first);
-        json_member_string(f, "origin", h->origin, &first);
-        if (*h->problem)
-                json_member_string(f, "problem", h->problem, &first);
-        fputc('}', f);
-}
-
-void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool *first) {
-        json_member_string(f, "state", e->state, first);
-        json_member_bool(f, "verified", strcmp(e->state, "VERIFIED") == 0, first);
-        json_member_u64(f, "agreement", e->agreement, first);
-        json_member_u64(f, "quorum", e->quorum, first);
-        json_member_u64(f, "replicas", e->replicas, first);
-        json_member_bool(f, "executed_locally", e->executed_locally, first);
-        json_member_u64(f, "rows", e->rows, first);
-        json_member_u64(f, "bytes", e->bytes, first);
-        json_key(f, "answer", first);
-        json_hex(f, e->answer, e->has_answer ? sizeof(e->answer) : 0);
-        json_key(f, "hosts", first);
-        fputc('[', f);
-        for (size_t i = 0; i < e->n_hosts; i++) {
-                fputs(i ? "," : "", f);
-                host_json(f, &e->hosts[i]);
-        }
-        fputc(']', f);
-        json_member_string(f, "receipt", e->receipt, first);
-        json_member_ms(f, "elapsed_ms", e->elapsed_us, first);
-        json_member_ms(f, "first_row_ms", e->first_row_us, first);
-        json_member_string(f, "route", e->route, first);
-        json_member_string(f, "reason", e->reason, first);
-        json_member_string(f, "class", e->class_name, first);
-        people_json_texts("engines", e->engines, e->n_engines, first);
-        json_member_u64(f, "unusable", e->unusable, first);
-        json_member_u64(f, "diverse", e->diverse, first);
-        json_member_string(f, "confidence", e->confidence, first);
-        json_key(f, "job", first);
-        json_hex(f, job, 32);
-        json_member_string(f, "error", e->error, first);
-        json_member_string(f, "message", e->message, first);
-        json_key(f, "position", first);
-        fprintf(f, "%d", e->position);
-        json_member_u64(f, "exit", (uint64_t) e->exit_code, first);
-}
-
-/* "sqlite/3.40.1": the exact build stands in the JSON. */
-static int engine_len(const char *engine) {
-        const char *slash = strchr(engine, '/');
-
-        return (int) (slash ? (size_t) (slash - engine) + 1 + strcspn(slash + 1, "/")
-                            : strlen(engine));
-}
-
-static void hosts_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e) {
-        for (size_t i = 0; i < e->n_hosts; i++) {
-                const struct quorate_host *h = &e->hosts[i];
-                char answer[20] = "-";
-
-                for (int b = 0; h->has_answer && b < 8; b++)
-                        snprintf(answer + 2 * b, 3, "%02x", h->answer[b]);
-                fprintf(f, "  %-52s  %-16s  %s%-12s%s %8.1f ms  %-9s %-14.*s%s%s\n", h->peer,
-                        answer, colour_begin(ctx, f, h->verdict), h->verdict,
-                        colour_end(ctx, f, h->verdict), (double) h->elapsed_us / 1000, h->origin,
-                        engine_len(h->engine), h->engine, *h->problem ? "  " : "", h->problem);
-        }
-}
-
-/* "3 of 3 answers agree": of those that came. Who was wanted and did not take part, or was not
- * waited for, is no dissent, and is said. */
-static void agreement_text(FILE *f, const struct quorate_end *e) {
-        unsigned answers = 0, cancelled = 0;
-
-        for (size_t i = 0; i < e->n_hosts; i++) {
-                answers += e->hosts[i].has_answer;
-                cancelled +=
-                        !e->hosts[i].has_answer && strcmp(e->hosts[i].verdict, "cancelled") == 0;
-        }
-        answers = answers > e->agreement ? answers : e->agreement;
-        fprintf(f, ": %u of %u answers agree", e->agreement, answers);
-        if (answers + cancelled < e->replicas)
-                fprintf(f, " (%u hosts wanted, %u took part)", e->replicas, answers + cancelled);
-        else if (answers < e->replicas)
-                fprintf(f, " (%u more not waited for)", e->replicas - answers);
-        if (e->quorum == 1)
-                fputs(" (a quorum of one: its word alone)", f);
-}
-
-void ask_end_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e,
-                  bool with_hosts) {
-        const char *word = *e->state ? e->state : "error";
-
-        fprintf(f, "%s%s%s", colour_begin(ctx, f, word), *e->state ? e->state : e->message,
-                colour_end(ctx, f, word));
-        if (strcmp(e->state, "VERIFIED") == 0)
-                agreement_text(f, e);
-        if (*e->state)
-                fprintf(f, ", %lu row%s in %.1f ms", (unsigned long) e->rows,
-                        e->rows == 1 ? "" : "s", (double) e->elapsed_us / 1000);
-        if (*e->state && *e->reason && strcmp(e->route, "local") == 0)
-                fprintf(f, " (%s)", e->reason);
-        if (*e->state && *e->confidence)
-                fprintf(f, ", confidence: %s%s", e->confidence,
-                        strcmp(e->confidence, "strangers") == 0
-                                ? " (hosts too new here for a record; `quorate help states`)"
-                                : "");
-        fputc('\n', f);
-        if (with_hosts)
-                hosts_text(ctx, f, e);
-        if (with_hosts && *e->receipt)
-                fprintf(f, "  receipt: %s\n", e->receipt);
 }
 
 /* ---- showing ---- */

@@ -15,7 +15,7 @@ struct ask_options {
         const char *format, *prefer, *verify, *comparison, *network, *data_class, *save_rows;
         uint64_t replicas, quorum, max_replicas, max_rows, max_bytes, max_memory;
         nsec_t timeout, cpu;
-        bool meta, no_rewrite, quiet, engine_diverse, remote;
+        bool meta, no_rewrite, quiet, engine_diverse, remote, cache, no_cache;
 };
 #define ASK_OPTION(kind_, letter_, name_, member_, value_, help_) \
         { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, help_ }
@@ -25,7 +25,8 @@ struct ask_options {
                    "file, dataset root or NAME@PEER; may repeat"),                                 \
                 ASK_OPTION(OPTION_CHOICE, 'f', "format", format,                                   \
                            "table|csv|json|ndjson|markdown|line", "[table; csv into a pipe]"),     \
-                ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL, "who answered what, on stderr"),  \
+                ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL,                                   \
+                           "who answered what, on stderr; -q, --quiet: less"),                     \
                 ASK_OPTION(OPTION_CHOICE, 0, "prefer", prefer, "auto|local|remote",                \
                            "where it may run [auto]"),                                             \
                 ASK_OPTION(OPTION_CHOICE, 0, "verify", verify, "quorum|unanimous|fast",            \
@@ -53,9 +54,12 @@ struct ask_options {
                            "of each host's run [hosts' limit]"),                                   \
                 ASK_OPTION(OPTION_FLAG, 0, "no-rewrite", no_rewrite, NULL,                         \
                            "run the SQL exactly as given"),                                        \
+                ASK_OPTION(OPTION_FLAG, 0, "cache", cache, NULL,                                   \
+                           "an answer verified here before; --no-cache: anew"),                    \
+                ASK_OPTION(OPTION_FLAG, 0, "no-cache", no_cache, NULL, NULL),                      \
                 ASK_OPTION(OPTION_STRING, 0, "save-rows", save_rows, "FILE",                       \
                            "keep the rows for `receipt verify --rows`"),                           \
-                ASK_OPTION(OPTION_FLAG, 'q', "quiet", quiet, NULL, "no progress")
+                ASK_OPTION(OPTION_FLAG, 'q', "quiet", quiet, NULL, NULL)
 
 /* The file of "[NAME=]FILE"; *ret_name is empty where it has none. */
 const char *ask_data_path(const char *arg, char ret_name[DATA_NAME_SIZE]);

@@ -76,6 +76,7 @@ struct engine_analysis {
         bool is_ordered;          /* the outermost ORDER BY is total */
         const char *not_portable; /* why other engines may answer otherwise; NULL: they do not */
         int32_t not_portable_at;  /* bytes into the SQL, or -1 */
+        bool sees_job;            /* its time or its seed may be in the answer */
         char *rewrite;            /* what is to be dispatched; as given when nothing changes */
         struct buffer schema;
         struct engine_finding findings[ENGINE_FINDINGS_MAX]; /* first those that decide the class */

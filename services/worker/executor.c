@@ -149,6 +149,7 @@ static int report_analysis(struct run *r, const struct engine_analysis *a) {
         out.portable = !a->not_portable;
         out.not_portable = (char *) (a->not_portable ? a->not_portable : "");
         out.not_portable_at = a->not_portable_at;
+        out.repeatable = !a->sees_job;
         out.engine = class_name;
         m.body_case = WORKER__REPORT__BODY_ANALYSIS;
         m.analysis = &out;

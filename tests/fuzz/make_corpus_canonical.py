@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seed corpora of the targets for common/canonical, from the vectors of the unit tests."""
+"""Seed corpora of the targets for common/canonical and of kept answers, from the vectors of the unit tests."""
 import hashlib
 import pathlib
 import struct
@@ -31,6 +31,8 @@ RESULT = m.Result(2, m.rows(3, 5))
 put("statement", [m.dispatch(JOB, HOST, b"t" * 16), m.dispatch(JOB, HOST, b"t", 1), m.commit(JOB, HOST, RESULT, bytes(32)),
                   m.verdict(JOB, HOST, "192.0.2.0/24", [bytes(32)] * 2), m.verdict(JOB, HOST, "", [], 5, 7)])
 put("receipt", [m.receipt()[0], m.receipt()[0][:-1]])
+FILE = b"QANS\x01" + struct.pack(">I", len(m.receipt()[0])) + b"".join(m.receipt())
+put("cached", [FILE, FILE[:-1], FILE[:len(m.receipt()[0]) + 9]])
 ANY = m.schema(("a", m.ANY), ("b", m.ANY))
 put("qrows", [qrows(m.SAMPLE, [b"".join(m.rows(20, 9)), b"".join(m.rows(2, 3))]), qrows(m.SAMPLE, []),
               qrows(ANY, [cells[i] + cells[-i - 1] for i in range(10)])])

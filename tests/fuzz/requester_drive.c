@@ -33,6 +33,29 @@ bool drive_verify(const struct sign_public *key, struct bytes message, struct by
         return bytes_equal(signature_bytes(&want), signature);
 }
 
+/* Keys that sign: of host i; the last one is ours. */
+static void real_key(unsigned i, struct sign_secret *ret_secret, struct sign_public *ret) {
+        const uint8_t seed[SIGN_SEED_SIZE] = { (uint8_t) (i + 1) };
+
+        sign_keypair(seed, ret_secret, ret);
+}
+
+static struct signature real_sign(unsigned i, struct bytes message) {
+        struct sign_secret secret;
+        struct sign_public public;
+
+        real_key(i, &secret, &public);
+        return sign_make(&secret, message);
+}
+
+static struct peer_id real_peer_of(unsigned i) {
+        struct sign_secret secret;
+        struct sign_public public;
+
+        real_key(i, &secret, &public);
+        return peer_id_from_ed25519(&public);
+}
+
 static struct peer_id peer_of(unsigned i) {
         struct sign_public key = { .bytes = { (uint8_t) (i + 1) } };
 
@@ -57,20 +80,23 @@ static void do_work(struct drive *d, const struct action *a) {
         analysis.class_name = (char *) "EXACT";
         analysis.engine = (char *) ENGINE;
         analysis.schema = binary(d->schema->encoded);
+        analysis.repeatable = d->kept.cache && !d->kept.sees_job;
         r.body_case = WORKER__REPORT__BODY_ANALYSIS;
         r.analysis = &analysis;
         send_report(d, &r);
 }
 
 static void do_sign(struct drive *d, const struct action *a) {
-        static const uint8_t signature[SIGNATURE_SIZE];
+        struct signature signature = {};
 
         if (d->holds_signatures && d->n_held < ELEMENTSOF(d->held)) {
                 d->held[d->n_held] = *a;
                 d->held[d->n_held++].data = refbuf_ref(a->data);
                 return;
         }
-        coordinator_signed(d->c, a->id, refbuf_bytes(a->data), BYTES_OF(signature), d->now);
+        if (d->kept.cache)
+                signature = real_sign(DRIVE_HOSTS, refbuf_bytes(a->data));
+        coordinator_signed(d->c, a->id, refbuf_bytes(a->data), signature_bytes(&signature), d->now);
 }
 
 static void note_judgement(struct drive *d, struct bytes record) {
@@ -85,6 +111,8 @@ static void note_judgement(struct drive *d, struct bytes record) {
 }
 
 static void do_ack(struct drive *d, const struct action *a) {
+        if (a->type == ACTION_RECEIPT)
+                d->receipt_of = a->hash;
         if (a->type == ACTION_JOURNAL && a->n == JOURNAL_VERDICT)
                 note_judgement(d, refbuf_bytes(a->data));
         if (a->id)
@@ -149,8 +177,20 @@ static void do_reply(struct drive *d, const struct action *a) {
             wire_unpack(&coordinator__submit_reply__descriptor, refbuf_bytes(a->data), NULL, &u))
                 return;
         reply = u.message;
+        if (reply->job.len == HASH_SIZE)
+                memcpy(d->job.bytes, reply->job.data, HASH_SIZE);
         if (coordinator_attach(d->c, CLIENT, BYTES(reply->job.data, reply->job.len), 0, d->now))
                 coordinator_client_credit(d->c, CLIENT, 1000, d->now);
+}
+
+static void note_cached(struct drive *d, const Coordinator__ResultEnd *end) {
+        (void) snprintf(d->state, sizeof(d->state), "%s", end->state);
+        d->age_us = end->cached_age_us;
+        d->agreement = end->agreement;
+        d->quorum = end->quorum;
+        d->n_hosts = end->n_hosts;
+        if (end->cached_job.len == HASH_SIZE)
+                memcpy(d->cached_job.bytes, end->cached_job.data, HASH_SIZE);
 }
 
 static void do_client(struct drive *d, const struct action *a) {
@@ -164,8 +204,10 @@ static void do_client(struct drive *d, const struct action *a) {
                 check(!r.failed); /* no frame here is longer than one unit */
                 check(!wire_unpack(&coordinator__result_frame__descriptor, frame, NULL, &u));
                 f = u.message;
+                d->batches += f->body_case == COORDINATOR__RESULT_FRAME__BODY_BATCH;
                 if (f->body_case != COORDINATOR__RESULT_FRAME__BODY_END)
                         continue;
+                note_cached(d, f->end);
                 d->has_end = true;
                 d->is_verified = strcmp(f->end->state, "VERIFIED") == 0;
                 d->problem = f->end->problem ? f->end->problem->code : 0;
@@ -177,10 +219,35 @@ static void do_client(struct drive *d, const struct action *a) {
         }
 }
 
+static void do_answer_find(struct drive *d, const struct action *a) {
+        d->n_finds++;
+        d->key = a->hash;
+        coordinator_cached(d->c, a->id, d->kept.file, d->now);
+}
+
+static void do_answer_keep(struct drive *d, const struct action *a) {
+        refbuf_unref(d->keeps);
+        d->keeps = refbuf_ref(a->data);
+        d->keep_how = a->n;
+}
+
+static void do_answer_drop(struct drive *d, const struct action *a) {
+        d->n_drops++;
+}
+
 static void (*const doers[_ACTION_N])(struct drive *d, const struct action *a) = {
-        [ACTION_OPEN] = do_open,   [ACTION_SEND] = do_send,   [ACTION_RESET] = do_reset,
-        [ACTION_SIGN] = do_sign,   [ACTION_WORK] = do_work,   [ACTION_JOURNAL] = do_ack,
-        [ACTION_RECEIPT] = do_ack, [ACTION_REPLY] = do_reply, [ACTION_CLIENT] = do_client,
+        [ACTION_OPEN] = do_open,
+        [ACTION_SEND] = do_send,
+        [ACTION_RESET] = do_reset,
+        [ACTION_SIGN] = do_sign,
+        [ACTION_WORK] = do_work,
+        [ACTION_JOURNAL] = do_ack,
+        [ACTION_RECEIPT] = do_ack,
+        [ACTION_REPLY] = do_reply,
+        [ACTION_CLIENT] = do_client,
+        [ACTION_ANSWER_FIND] = do_answer_find,
+        [ACTION_ANSWER_KEEP] = do_answer_keep,
+        [ACTION_ANSWER_DROP] = do_answer_drop,
 };
 
 static void pump(struct drive *d) {
@@ -241,6 +308,13 @@ void drive_window(struct drive *d, unsigned host) {
         pump(d);
 }
 
+void drive_attach(struct drive *d) {
+        d->has_end = false;
+        if (coordinator_attach(d->c, CLIENT + 1, hash_bytes(&d->job), 0, d->now))
+                coordinator_client_credit(d->c, CLIENT + 1, 1000, d->now);
+        pump(d);
+}
+
 void drive_report(struct drive *d, struct bytes report) {
         coordinator_report(d->c, d->run, report, d->now);
         pump(d);
@@ -277,7 +351,8 @@ bool drive_commit_to(struct drive *d, unsigned host, const struct answer *a, uin
         buffer_init(&statement, STATEMENT_BYTES_MAX);
         check(commit_encode(&s, &statement) == STATEMENT_OK);
         check(peer_id_ed25519(&d->peers[host], &key));
-        signature = hash_sign(&key, buffer_bytes(&statement));
+        signature = d->kept.cache ? real_sign(host, buffer_bytes(&statement))
+                                  : hash_sign(&key, buffer_bytes(&statement));
         c.statement = binary(buffer_bytes(&statement));
         c.signature = binary(signature_bytes(&signature));
         c.form = a->form;
@@ -354,15 +429,39 @@ static void tell_candidates(struct drive *d) {
         coordinator_candidates(d->c, list, DRIVE_HOSTS, d->now);
 }
 
-static struct drive *begin(core_verify_fn verify, bool is_described) {
+/* What the journal of the node has of it. */
+static void prove_liar(struct drive *d, unsigned host) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        Journal__Judgement m = JOURNAL__JUDGEMENT__INIT;
+
+        m.peer = binary(peer_id_bytes(&d->peers[host]));
+        m.verdict = VERDICT_INCORRECT;
+        m.is_proved = true;
+        buffer_init(&b, 256);
+        wire_pack(&b, &m.base);
+        check(coordinator_restore(d->c, JOURNAL_VERDICT, buffer_bytes(&b), d->now) == 0);
+}
+
+static void know(struct drive *d) {
+        coordinator_clock(d->c, d->now, INT64_C(1790000000000000) + d->kept.later_us);
+        if (d->kept.liar)
+                prove_liar(d, d->kept.liar - 1);
+        if (d->kept.denied)
+                coordinator_deny(d->c, &d->peers[d->kept.denied - 1], true, d->now);
+        coordinator_start(d->c, d->now);
+}
+
+static struct drive *begin(core_verify_fn verify, bool is_described,
+                           const struct drive_kept *kept) {
         static const char *const engines[] = { ENGINE };
         static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
         Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
         struct drive *d = xnew(struct drive);
 
         d->now = NSEC_PER_SEC;
+        d->kept = kept ? *kept : (struct drive_kept){};
         for (unsigned i = 0; i <= DRIVE_HOSTS; i++)
-                d->peers[i] = peer_of(i);
+                d->peers[i] = kept ? real_peer_of(i) : peer_of(i);
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 buffer_init(&d->sent[i], 1u << 20);
         buffer_init(&d->descriptor, 1u << 20);
@@ -370,27 +469,34 @@ static struct drive *begin(core_verify_fn verify, bool is_described) {
         make_truth(d);
         d->c = coordinator_new(&settings_default, &d->peers[DRIVE_HOSTS], 1);
         coordinator_verifier(d->c, verify);
-        coordinator_clock(d->c, d->now, INT64_C(1790000000000000));
-        coordinator_start(d->c, d->now);
+        know(d);
         tell_candidates(d);
         coordinator_capacity(d->c, 2, 1u << 30, engines, 1, d->now);
         request.sql = (char *) "SELECT n FROM nothing";
         request.prefer = (char *) "remote";
         request.remote_analysis = is_described;
+        request.quorum = d->kept.quorum;
+        request.cache = (char *) (d->kept.cache ? d->kept.cache : "");
+        request.data_class = (char *) (d->kept.data_class ? d->kept.data_class : "");
         coordinator_submit(d->c, 1, &request, &entropy, d->now);
         pump(d);
         return d;
 }
 
 struct drive *drive_new(core_verify_fn verify) {
-        return begin(verify, false);
+        return begin(verify, false, NULL);
 }
 
 struct drive *drive_new_described(core_verify_fn verify) {
-        return begin(verify, true);
+        return begin(verify, true, NULL);
+}
+
+struct drive *drive_new_kept(const struct drive_kept *kept) {
+        return begin(sign_verify, false, kept);
 }
 
 void drive_free(struct drive *d) {
+        refbuf_unref(d->keeps);
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 buffer_done(&d->sent[i]);
         for (size_t i = 0; i < d->n_held; i++)

@@ -13,6 +13,16 @@
 
 #define DRIVE_HOSTS 3
 
+/* Answers that are kept (cached.h): how the job asks, and what the folder of them gives. */
+struct drive_kept {
+        const char *cache, *data_class; /* of the request; NULL: as configured */
+        unsigned quorum;                /* 0: as configured */
+        bool sees_job;                  /* the statement asks for time or seed */
+        struct bytes file;              /* kept under whatever key it asks for */
+        unsigned liar, denied;          /* hosts, from 1: proved a liar before; denied */
+        int64_t later_us;               /* the wall clock is ahead */
+};
+
 struct drive {
         struct coordinator *c;
         nsec_t now;
@@ -34,6 +44,18 @@ struct drive {
         bool holds_signatures;             /* they wait for drive_sign() */
         struct action held[8];
         size_t n_held;
+        struct drive_kept kept;
+        struct refbuf *keeps; /* the last file it wanted kept */
+        struct hash_value key;
+        uint64_t keep_how;
+        unsigned n_finds, n_drops;
+        char state[16]; /* at the end, with what it says of a kept answer */
+        uint64_t age_us;
+        unsigned agreement, quorum;
+        size_t n_hosts;
+        struct hash_value cached_job, receipt_of;
+        struct hash_value job;
+        uint64_t batches;    /* that the client got */
         const char *refusal; /* of the last call that was not taken */
         struct schema *schema;
 };
@@ -51,6 +73,8 @@ int drive_script(struct drive *d, struct bytes script, drive_step_fn step);
 struct drive *drive_new(core_verify_fn verify);
 /* Hosts are asked what the query is first: their streams come before those of the offers. */
 struct drive *drive_new_described(core_verify_fn verify);
+/* With keys that sign, as a receipt needs them. */
+struct drive *drive_new_kept(const struct drive_kept *kept);
 void drive_free(struct drive *d);
 
 /* Signatures of this world: a hash keyed with the public key. */
@@ -61,6 +85,7 @@ void drive_message(struct drive *d, unsigned host, unsigned field, struct bytes 
 void drive_bid(struct drive *d, unsigned host);
 void drive_closed(struct drive *d, unsigned host);
 void drive_window(struct drive *d, unsigned host);
+void drive_attach(struct drive *d); /* the client comes again, and wants all of it */
 void drive_report(struct drive *d, struct bytes report);
 void drive_wait(struct drive *d, nsec_t time);
 /* A right commit of that host, packed; false before its dispatch. */

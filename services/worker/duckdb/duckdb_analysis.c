@@ -296,6 +296,7 @@ int duckdb_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
         bool done = false;
         int r = look_at(&l, sql, p);
 
+        ret->sees_job = l.judge.calls_now; /* random() and its kin are REFUSED */
         if (r == ENGINE_OK && wants_rewrite(&l))
                 r = try_rewrite(&l, ret, &done, p);
         if (r || done)

@@ -19,6 +19,7 @@ struct analyser {
         enum column_kind worst; /* of all it reads and says: what an unknown name may hold */
         bool collates;          /* texts may be equal that are not the same */
         size_t *lookups_left;   /* words that may still be compared to find aliases */
+        size_t *times;          /* calls of date() and its kin that were looked at */
         struct engine_analysis *out;
 };
 

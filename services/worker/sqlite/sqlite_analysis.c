@@ -89,6 +89,28 @@ static void check_functions(struct analyser *a) {
         }
 }
 
+/* Whether the job's time or seed may be in the answer, of which the engine's own list of the
+ * functions it calls decides, views included. A call of date() and its kin was looked at by
+ * times_check(); should one not have been found among the tokens, it may be of now. */
+static void check_job(struct analyser *a) {
+        static const char *const names[] = { "current_date", "current_time", "current_timestamp",
+                                             "julianday",    "random",       "randomblob",
+                                             "timediff" };
+        size_t cursor = 0;
+        struct bytes key;
+        void *value;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (map_get(a->s->functions, BYTES_STR(names[i])))
+                        a->out->sees_job = true;
+        while (map_next(a->s->functions, &cursor, &key, &value)) {
+                const struct function_rule *rule = value;
+
+                if (rule->effect == FUNCTION_TIME && *a->times == 0)
+                        a->out->sees_job = true;
+        }
+}
+
 /* json_each() and json_tree(): what is JSON, and `id`, changed between versions. */
 static void check_table_functions(struct analyser *a) {
         static const char *const names[] = { "json_each", "json_tree" };
@@ -395,6 +417,7 @@ static void analyse(struct analyser *a, bool no_rewrite) {
         check_functions(a);
         check_tokens(a);
         (void) each_view(a, check_view);
+        check_job(a);
         check_portable(a);
         write_schema(a);
         check_order(a, no_rewrite);
@@ -421,8 +444,8 @@ static int check_rewrite(struct analyser *a, struct bytes sql, struct engine_pro
 
 int sqlite_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
                    struct engine_analysis *ret, struct engine_problem *p) {
-        size_t lookups_left = LOOKUPS_MAX;
-        struct analyser a = { .s = s, .out = ret, .lookups_left = &lookups_left };
+        size_t lookups_left = LOOKUPS_MAX, times = 0;
+        struct analyser a = { .s = s, .out = ret, .lookups_left = &lookups_left, .times = &times };
         int r;
 
         sqlite_recorded_clear(s);

@@ -94,6 +94,8 @@ static void check_time(struct analyser *a, struct sql_range value, bool is_epoch
         bool is_integer = is_epoch && values_kind(a, value) == COLUMN_INTEGER &&
                           !values_bring_real(a, value, true);
 
+        if (!is_date(text) && !is_integer)
+                a->out->sees_job = true;
         if (!is_word(text, "now") && !is_date(text) && !is_integer)
                 analyser_find(a, ENGINE_FLOAT, value.from, value.to, text_time);
 }
@@ -111,6 +113,9 @@ void times_check(struct analyser *a, size_t i) {
                                       format);
                 k = 1;
         }
+        ++*a->times;
+        if (k == list.n) /* then it is of now */
+                a->out->sees_job = true;
         if (k < list.n)
                 check_time(a, list.items[k],
                            k + 1 < list.n && is_word(literal(a, list.items[k + 1]), "unixepoch"));

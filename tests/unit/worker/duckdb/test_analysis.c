@@ -232,6 +232,35 @@ static void test_portable(void **state) {
         }
 }
 
+/* Whether another job, at another time, may answer it otherwise. */
+static void test_sees_job(void **state) {
+        static const struct {
+                const char *sql;
+                bool sees;
+        } asked[] = {
+                { "SELECT 'now()', a FROM t WHERE c = 'current_date'", false },
+                { "SELECT DATE '2001-01-01' + 1", false },
+                { "SELECT a FROM t ORDER BY a", false },
+                { "SELECT now()", true },
+                { "SELECT a FROM t WHERE d > 3 AND current_date > DATE '2001-01-01'", true },
+                { "SELECT today() AS x ORDER BY x", true },
+                { "WITH w AS (SELECT current_timestamp AS x) SELECT count(*) FROM w WHERE x > "
+                  "TIMESTAMP '2001-01-01'",
+                  true },
+        };
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {}, again = {};
+                struct engine_problem p = {};
+
+                print_message("# %s\n", c->sql);
+                assert_int_equal(analyse(c->sql, false, &a, &p), ENGINE_OK);
+                assert_int_equal(a.sees_job, c->sees);
+                assert_int_equal(analyse(c->sql, true, &again, &p), ENGINE_OK);
+                assert_int_equal(again.sees_job, c->sees);
+        }
+}
+
 /* Whatever the depth, an answer in time: of the parser, of the tree, or of the analysis. */
 static void test_deep_and_long(void **state) {
         static const struct {
@@ -415,6 +444,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_portable),
+        cmocka_unit_test(test_sees_job),
         cmocka_unit_test(test_deep_and_long),
         cmocka_unit_test(test_heavy),
         cmocka_unit_test(test_questions_end),
