@@ -3,19 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/error.h"
 #include "common/base/memory.h"
 
 #define SLOT_EMPTY   ((uint32_t) -1)
 #define SLOT_DELETED ((uint32_t) -2)
 #define SLOTS_FIRST  16
+#define SPACIOUS     32
 
-/* One cache line: peer ids, hashes and numbers stand in it. */
+/* Peer ids, hashes and numbers stand in the entry itself. */
 #define KEY_INLINE 40
 
 struct entry {
-        uint64_t hash;
         void *value; /* NULL: removed, skipped by iteration */
-        size_t key_len;
+        uint32_t hash;
+        uint32_t key_len;
         union {
                 uint8_t own[KEY_INLINE];
                 uint8_t *elsewhere; /* longer ones */
@@ -29,6 +31,7 @@ struct map {
         uint32_t *slots;
         size_t n_entries, n_live, n_slots;
         size_t capacity; /* of entries; at most half as many as slots */
+        size_t first;    /* all before it are removed: who removes the oldest does not search */
 };
 
 /* SipHash-1-3 with both halves of the key drawn from the seed (Aumasson and
@@ -51,7 +54,7 @@ static inline uint64_t rotl(uint64_t x, int b) {
                 v[2] = rotl(v[2], 32);        \
         } while (0)
 
-static uint64_t hash_of(const struct map *m, struct bytes key) {
+static uint32_t hash_of(const struct map *m, struct bytes key) {
         const uint64_t k0 = m->seed, k1 = m->seed * 0x9e3779b97f4a7c15 + 1;
         uint64_t v[4] = { k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
                           k1 ^ 0x7465646279746573 };
@@ -72,7 +75,7 @@ static uint64_t hash_of(const struct map *m, struct bytes key) {
         v[2] ^= 0xff;
         for (int r = 0; r < 3; r++)
                 SIPROUND(v);
-        return v[0] ^ v[1] ^ v[2] ^ v[3];
+        return (uint32_t) (v[0] ^ v[1] ^ v[2] ^ v[3]);
 }
 
 static struct bytes key_of(const struct entry *e) {
@@ -85,7 +88,8 @@ static void key_free(struct entry *e) {
 }
 
 static void key_copy(struct entry *e, struct bytes key) {
-        e->key_len = key.len;
+        check(key.len <= UINT32_MAX);
+        e->key_len = (uint32_t) key.len;
         if (key.len > KEY_INLINE)
                 e->elsewhere = xmemdup(key.data, key.len);
         else if (key.len > 0)
@@ -114,11 +118,11 @@ size_t map_count(const struct map *m) {
         return m->n_live;
 }
 
-static bool entry_is(const struct entry *e, uint64_t hash, struct bytes key) {
+static bool entry_is(const struct entry *e, uint32_t hash, struct bytes key) {
         return e->hash == hash && bytes_equal(key_of(e), key);
 }
 
-static uint32_t *slot_of(const struct map *m, uint64_t hash, struct bytes key) {
+static uint32_t *slot_of(const struct map *m, uint32_t hash, struct bytes key) {
         if (m->n_slots == 0)
                 return NULL;
         for (size_t i = hash & (m->n_slots - 1);; i = (i + 1) & (m->n_slots - 1)) {
@@ -137,9 +141,9 @@ static void slot_link(struct map *m, uint32_t index) {
         m->slots[i] = index;
 }
 
-/* Room for a quarter more: a node has dozens of maps, and most stay as large as they are. */
+/* Room for an eighth more: a node has dozens of maps, and most stay as large as they are. */
 static void resize(struct map *m) {
-        size_t wanted = m->n_entries + m->n_entries / 4 + 4;
+        size_t wanted = m->n_entries + m->n_entries / 8 + 4;
 
         m->capacity = wanted < m->n_slots / 2 ? wanted : m->n_slots / 2;
         m->entries = xrealloc(m->entries, m->capacity * sizeof(*m->entries));
@@ -156,6 +160,7 @@ static void rebuild(struct map *m) {
                         m->entries[n++] = m->entries[i];
         m->n_entries = n;
         m->n_slots = n_slots;
+        m->first = 0;
         resize(m);
         m->slots = xrealloc(m->slots, n_slots * sizeof(*m->slots));
         memset(m->slots, 0xff, n_slots * sizeof(*m->slots));
@@ -164,9 +169,14 @@ static void rebuild(struct map *m) {
 }
 
 /* Where keys come and go, removed entries would fill up all that slots allow: memory for the most
- * that were ever there, and more. An eighth is enough to pay for moving the others. */
+ * that were ever there, and more. A sixteenth is enough to pay for moving the others. */
 static bool is_loose(const struct map *m) {
-        return m->n_entries - m->n_live >= m->n_entries / 8 + 1;
+        return m->n_entries - m->n_live >= m->n_entries / 16 + 1;
+}
+
+/* Most are gone, and will not come back all at once. */
+static bool is_spacious(const struct map *m) {
+        return m->capacity > SPACIOUS && m->n_live < m->capacity / 3;
 }
 
 size_t map_room(const struct map *m) {
@@ -180,7 +190,7 @@ void *map_get(const struct map *m, struct bytes key) {
 }
 
 void *map_set(struct map *m, struct bytes key, void *value) {
-        uint64_t hash = hash_of(m, key);
+        uint32_t hash = hash_of(m, key);
         uint32_t *slot = slot_of(m, hash, key);
         void *old;
 
@@ -189,7 +199,8 @@ void *map_set(struct map *m, struct bytes key, void *value) {
                 m->entries[*slot].value = value;
                 return old;
         }
-        if (m->n_entries >= m->n_slots / 2 || (m->n_entries == m->capacity && is_loose(m)))
+        if (m->n_entries >= m->n_slots / 2 || (m->n_entries == m->capacity && is_loose(m)) ||
+            is_spacious(m))
                 rebuild(m);
         else if (m->n_entries == m->capacity)
                 resize(m);
@@ -213,10 +224,14 @@ void *map_remove(struct map *m, struct bytes key) {
         *e = (struct entry){};
         *slot = SLOT_DELETED;
         m->n_live--;
+        while (m->first < m->n_entries && !m->entries[m->first].value)
+                m->first++;
         return value;
 }
 
 bool map_next(const struct map *m, size_t *cursor, struct bytes *ret_key, void **ret_value) {
+        if (*cursor < m->first)
+                *cursor = m->first;
         for (; *cursor < m->n_entries; (*cursor)++) {
                 const struct entry *e = &m->entries[*cursor];
 

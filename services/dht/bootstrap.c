@@ -31,7 +31,8 @@ static void entry_done(struct bootstrap_entry *e) {
 void bootstrap_done(struct bootstrap *b) {
         for (size_t i = 0; i < b->n; i++)
                 entry_done(&b->entries[i]);
-        b->n = 0;
+        free(b->entries);
+        *b = (struct bootstrap){};
 }
 
 static struct bootstrap_entry *replaceable(struct bootstrap *b) {
@@ -39,6 +40,15 @@ static struct bootstrap_entry *replaceable(struct bootstrap *b) {
                 if (b->entries[i].source != BOOTSTRAP_CONFIG && !b->entries[i].is_dialling)
                         return &b->entries[i];
         return NULL;
+}
+
+static struct bootstrap_entry *append(struct bootstrap *b) {
+        if (b->n == b->room) {
+                b->room = b->room + b->room / 2 + 4;
+                b->entries = xrealloc(b->entries, b->room * sizeof(*b->entries));
+        }
+        b->entries[b->n] = (struct bootstrap_entry){};
+        return &b->entries[b->n++];
 }
 
 bool bootstrap_add(struct bootstrap *b, const struct contact *c, unsigned source, nsec_t now) {
@@ -50,7 +60,7 @@ bool bootstrap_add(struct bootstrap *b, const struct contact *c, unsigned source
                 return true;
         }
         if (b->n < BOOTSTRAP_MAX)
-                e = &b->entries[b->n++];
+                e = append(b);
         else
                 e = replaceable(b);
         if (!e)

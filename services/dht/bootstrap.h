@@ -28,8 +28,8 @@ struct bootstrap_entry {
 };
 
 struct bootstrap {
-        struct bootstrap_entry entries[BOOTSTRAP_MAX];
-        size_t n, n_dialling;
+        struct bootstrap_entry *entries; /* at most BOOTSTRAP_MAX; most nodes know a handful */
+        size_t n, room, n_dialling;
 };
 
 void bootstrap_done(struct bootstrap *b);

@@ -24,6 +24,7 @@ enum counter {
         COUNT_LOOKUPS_WIDENED, /* what was found stood too far apart */
         COUNT_REGION_OVERFLOWS,
         COUNT_PROBES,
+        COUNT_GROWTHS, /* the table showed more neighbours than the estimate allows */
         COUNT_VERIFIED,
         COUNT_REPAIRED,
         COUNT_CONNECTS,

@@ -28,6 +28,7 @@ static const char *const counter_names[_COUNT_N] = {
         [COUNT_LOOKUPS_WIDENED] = "lookups_widened",
         [COUNT_REGION_OVERFLOWS] = "region_overflows",
         [COUNT_PROBES] = "probes",
+        [COUNT_GROWTHS] = "growths",
         [COUNT_VERIFIED] = "verified",
         [COUNT_REPAIRED] = "repaired",
         [COUNT_CONNECTS] = "connects",

@@ -93,7 +93,7 @@ struct estimate_value estimate_get(const struct estimate *e) {
         double shape, size, most = 0, total = 0;
 
         if (n == 0)
-                return (struct estimate_value){ 1, 1, 1 };
+                return (struct estimate_value){};
         for (size_t i = 0; i < n; i++) {
                 total += sorted[i].n;
                 most = fmax(most, sorted[i].n);
@@ -107,5 +107,33 @@ struct estimate_value estimate_get(const struct estimate *e) {
 }
 
 double estimate_radius(const struct estimate *e, unsigned n) {
-        return n / estimate_get(e).size;
+        return n / fmax(1, estimate_get(e).size);
+}
+
+/* i = 0: the newest. */
+static struct estimate_sample newest(const struct estimate *e, size_t i) {
+        return e->samples[(e->next + ESTIMATE_SAMPLES - 1 - i) % ESTIMATE_SAMPLES];
+}
+
+bool estimate_renew(struct estimate *e, size_t n) {
+        struct estimate fresh = { .own = e->own }, old = {};
+        struct estimate_sample sorted[ESTIMATE_SAMPLES + 1];
+        struct estimate_value before;
+        double now;
+
+        if (n == 0 || n >= e->n_samples)
+                return false;
+        for (size_t i = e->n_samples; i-- > 0;) {
+                struct estimate *to = i < n ? &fresh : &old;
+
+                to->samples[to->next++] = newest(e, i);
+                to->n_samples++;
+        }
+        before = estimate_get(&old);
+        n = sort(&fresh, false, sorted);
+        now = median(sorted, n);
+        if (now >= before.low && now <= before.high)
+                return false;
+        *e = fresh;
+        return true;
 }

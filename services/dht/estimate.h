@@ -26,7 +26,7 @@ struct estimate {
 };
 
 struct estimate_value {
-        double size, low, high; /* ourselves included; 90 % interval */
+        double size, low, high; /* ourselves included; 90 % interval; all 0: not known yet */
 };
 
 /* distance: of the n-th closest that answered, as a fraction of the key space;
@@ -34,8 +34,11 @@ struct estimate_value {
 void estimate_add(struct estimate *e, double distance, unsigned n, bool is_all);
 void estimate_own(struct estimate *e, double distance, unsigned n, bool is_all); /* replaced */
 size_t estimate_samples(const struct estimate *e);
-/* Without a sample: 1, 1, 1. */
+/* Without a sample: all 0. A node that knows nobody must not say that it is alone. */
 struct estimate_value estimate_get(const struct estimate *e);
+/* The newest n were drawn together, for it looked as if the older ones are out of date. If they do
+ * say something else, older ones count no more. True: so it is. */
+bool estimate_renew(struct estimate *e, size_t n);
 /* Within it, n honest ids are expected around any key. 1 or more: everywhere. */
 double estimate_radius(const struct estimate *e, unsigned n);
 

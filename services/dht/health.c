@@ -106,13 +106,13 @@ static struct health_peer *peer_get(struct health *h, const struct key *key, nse
 }
 
 static void charge(struct health_peer *p, unsigned family, nsec_t now) {
-        unsigned n = ++p->families[family].failures, shift = n - 1;
+        unsigned n = ++p->failures[family], shift = n - 1;
 
         if (n > HEALTH_SHIFT_MAX)
-                p->families[family].failures = HEALTH_SHIFT_MAX + 1;
+                p->failures[family] = HEALTH_SHIFT_MAX + 1;
         if (shift > HEALTH_SHIFT_MAX)
                 shift = HEALTH_SHIFT_MAX;
-        p->families[family].retry = nsec_add(now, HEALTH_BACKOFF << shift);
+        p->retry[family] = nsec_add(now, HEALTH_BACKOFF << shift);
 }
 
 bool health_failed(struct health *h, const struct contact *c, nsec_t now) {
@@ -130,7 +130,7 @@ bool health_failed(struct health *h, const struct contact *c, nsec_t now) {
                 if (!(families & 1u << f))
                         continue;
                 if (has_outage)
-                        p->families[f].pending = 1, h->not_charged++;
+                        p->pending[f] = 1, h->not_charged++;
                 else
                         charge(p, f, now);
         }
@@ -140,7 +140,7 @@ bool health_failed(struct health *h, const struct contact *c, nsec_t now) {
 /* What was charged as the outage began was ours as well: forget its back-off. */
 static bool was_ours(const struct health *h, const struct health_peer *p) {
         for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
-                if (p->families[f].pending > 0)
+                if (p->pending[f] > 0)
                         return true;
         for (size_t i = 0; i < h->n_recent; i++)
                 if (key_equal(&h->recent[i].key, &p->key))
@@ -159,9 +159,10 @@ static void clear(struct health *h, size_t i, enum health_family family) {
         struct health_peer *p = &h->peers[i];
         unsigned left = 0;
 
-        p->families[family] = (__typeof__(p->families[0])){};
+        p->retry[family] = 0;
+        p->failures[family] = p->pending[family] = 0;
         for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
-                left += p->families[f].failures;
+                left += p->failures[f];
         if (left == 0)
                 forget(h, i);
 }
@@ -192,7 +193,7 @@ bool health_may_ask(const struct health *h, const struct contact *c, nsec_t now)
                 return true;
         families = families_of(c);
         for (unsigned f = 0; f < _HEALTH_FAMILY_N; f++)
-                if ((families & 1u << f) && h->peers[i].families[f].retry <= now)
+                if ((families & 1u << f) && h->peers[i].retry[f] <= now)
                         return true;
         return false;
 }

@@ -26,10 +26,9 @@ enum health_family { HEALTH_IP4 = 0, HEALTH_IP6, HEALTH_RELAY, _HEALTH_FAMILY_N 
 struct health_peer {
         struct key key;
         nsec_t touched; /* its latest failure */
-        struct {
-                nsec_t retry;
-                uint8_t failures, pending; /* pending: of a suspected outage, not charged yet */
-        } families[_HEALTH_FAMILY_N];
+        nsec_t retry[_HEALTH_FAMILY_N];
+        uint8_t failures[_HEALTH_FAMILY_N];
+        uint8_t pending[_HEALTH_FAMILY_N]; /* of a suspected outage, not charged yet */
 };
 
 struct health {

@@ -36,7 +36,7 @@ struct neighbour {
 struct peer_rates {
         struct {
                 struct key key;
-                struct rate rate;
+                nsec_t full; /* of its struct rate, all else of which is the same for all */
         } peers[SERVE_PEERS];
         size_t n;
 };
@@ -76,8 +76,11 @@ struct dht {
         bool is_started, is_server, is_bootstrapped;
         const char *mode_reason;
         struct rate verifications;
-        nsec_t tick_at, self_at, self_pause, sample_at, save_at, maintain_at;
-        unsigned n_samples;       /* drawn so far */
+        nsec_t tick_at, self_at, self_pause, sample_at, save_at, maintain_at, growth_at,
+                growth_pause;
+        unsigned n_samples;       /* drawn so far, or since the network was seen to grow */
+        bool is_renewing;         /* the first ones are drawn once more */
+        double size_then;         /* what our neighbourhood told of when they were drawn */
         uint64_t self_neighbours; /* fingerprint of the k closest */
         struct dht_counter counters[_COUNT_N];
 };

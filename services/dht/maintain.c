@@ -20,6 +20,9 @@
 #define SELF_PAUSE_MAX  (40 * 60 * NSEC_PER_SEC)
 #define FIRST_SAMPLES   3
 #define SAMPLE_PAUSE    (30 * 60 * NSEC_PER_SEC)
+#define GROWTH_MIN      (60 * NSEC_PER_SEC) /* from one look at whether we are more to the next … */
+#define GROWTH          1.5
+#define GROWTH_MAX      SAMPLE_PAUSE /* … twice as long each time it was so */
 #define SAVE_PAUSE      (60 * NSEC_PER_SEC)
 #define RULES_PAUSE     (30 * NSEC_PER_SEC)
 #define EXPIRE_ROWS     256
@@ -90,6 +93,8 @@ void maintain_start(struct dht *d, nsec_t now) {
         d->self_at = NSEC_NEVER;
         d->save_at = soon(d, SAVE_PAUSE);
         d->sample_at = now;
+        d->growth_pause = GROWTH_MIN;
+        d->growth_at = soon(d, GROWTH_MIN);
         d->maintain_at = now;
 }
 
@@ -213,6 +218,31 @@ static void sample(struct dht *d) {
         look_into(d, OPERATION_SAMPLE, bucket);
 }
 
+/* Who comes asks its neighbours, so these know of a network that grows long before they draw the
+ * next point. Ids planted around us look the same: they cost four look-ups now and then. */
+static void look_for_growth(struct dht *d) {
+        const struct table_entry *near[TABLE_CLOSEST];
+        struct estimate_value size = estimate_get(&d->estimate);
+        unsigned k = d->config.k;
+        double seen;
+
+        if (d->growth_at > d->now)
+                return;
+        d->growth_at = soon(d, d->growth_pause);
+        if (size.size <= 0 || table_closest(&d->table, &d->self_key, NULL, near, k) < k)
+                return;
+        seen = (k - 1) / key_distance(&d->self_key, &near[k - 1]->contact.key) + 1;
+        if (seen <= size.high || seen <= GROWTH * d->size_then)
+                return;
+        d->growth_pause = nsec_min(2 * d->growth_pause, GROWTH_MAX);
+        d->growth_at = soon(d, d->growth_pause);
+        d->self_at = d->now;
+        d->sample_at = d->now;
+        d->n_samples = 0;
+        d->is_renewing = true;
+        dht_count(d, COUNT_GROWTHS);
+}
+
 static uint64_t fingerprint(struct candidate *const *set, size_t n) {
         uint64_t sum = 0;
 
@@ -231,6 +261,12 @@ static void learn_size(struct dht *d, struct operation *o, struct candidate *con
                 estimate_own(&d->estimate, set[n - 1]->distance, (unsigned) n, is_all);
         else
                 estimate_add(&d->estimate, set[n - 1]->distance, (unsigned) n, is_all);
+        if (o->kind != OPERATION_SAMPLE || d->n_samples != FIRST_SAMPLES)
+                return;
+        d->size_then = d->estimate.own.size;
+        if (d->is_renewing)
+                (void) estimate_renew(&d->estimate, FIRST_SAMPLES);
+        d->is_renewing = false;
 }
 
 void maintain_looked(struct dht *d, struct operation *o, nsec_t now) {
@@ -365,6 +401,7 @@ void maintain_mode(struct dht *d) {
 static void look_around(struct dht *d) {
         struct table_entry *e;
 
+        look_for_growth(d);
         if (!is_looking(d) && d->table.n_entries > 0) {
                 if (d->self_at <= d->now)
                         look_at_self(d);

@@ -38,20 +38,27 @@ static size_t rate_place(struct peer_rates *rates, const struct key *key) {
         for (size_t i = 0; i < rates->n; i++) {
                 if (key_equal(&rates->peers[i].key, key))
                         return i;
-                if (rates->peers[i].rate.full < rates->peers[fullest].rate.full)
+                if (rates->peers[i].full < rates->peers[fullest].full)
                         fullest = i;
         }
         if (rates->n < SERVE_PEERS)
                 fullest = rates->n++;
         rates->peers[fullest].key = *key;
-        rate_init(&rates->peers[fullest].rate, SERVE_BURST, SERVE_RATE);
+        rates->peers[fullest].full = 0;
         return fullest;
 }
 
 bool peer_rate(struct dht *d, const struct peer_id *peer, unsigned units, nsec_t now) {
         struct key key = key_of_peer(peer);
+        size_t place = rate_place(&d->rates, &key);
+        struct rate rate;
+        bool may;
 
-        return rate_take_n(&d->rates.peers[rate_place(&d->rates, &key)].rate, units, now);
+        rate_init(&rate, SERVE_BURST, SERVE_RATE);
+        rate.full = d->rates.peers[place].full;
+        may = rate_take_n(&rate, units, now);
+        d->rates.peers[place].full = rate.full;
+        return may;
 }
 
 /* ---- Subnets ---- */

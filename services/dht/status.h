@@ -20,7 +20,7 @@ struct dht_status {
         bool is_server;
         const char *mode_reason; /* static text */
         unsigned peers, servers, buckets;
-        double size, size_low, size_high; /* estimate and its 90 % interval */
+        double size, size_low, size_high; /* estimate and its 90 % interval; 0: not known yet */
         uint64_t seen_hour, seen_day, seen_week;
         struct store_counts store;
         unsigned lookups;

@@ -45,11 +45,11 @@ struct table_config {
 
 struct table_entry {
         struct contact contact;
-        struct subnet near, wide; /* family 0: exempt */
-        nsec_t since, answered;   /* its first and its latest answer */
-        nsec_t failed;            /* the latest failure, when failures > 0 */
-        uint32_t rtt_us;
+        struct subnet near, wide;                  /* family 0: exempt */
         uint8_t bucket, failures;                  /* requests that failed since it answered */
+        nsec_t since, answered;                    /* its first and its latest answer */
+        nsec_t failed;                             /* the latest failure, when failures > 0 */
+        uint32_t rtt_us;                           /* in this order no gap is larger than a byte */
         bool is_connected, is_probing, is_waiting; /* to be changed by the functions below */
 };
 

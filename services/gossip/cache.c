@@ -11,12 +11,6 @@
 #define WINDOWS_MAX 16
 #define ASKERS_MAX  64 /* remembered per message; later ones count as having asked too often */
 
-struct seen {
-        struct list link; /* the oldest first */
-        struct message_id id;
-        nsec_t at;
-};
-
 struct asker {
         struct peer_id peer;
         unsigned n;
@@ -35,8 +29,8 @@ struct cache {
         unsigned n_windows;
         nsec_t seen_ttl;
         size_t seen_max, bytes_max, bytes;
-        struct map *seen, *bodies;
-        struct list seen_order;
+        struct map *seen; /* id -> when, as a pointer: hundreds, each a map's entry and no more */
+        struct map *bodies;
         struct list windows[WINDOWS_MAX]; /* 0: the newest */
         uint64_t seen_evicted, bodies_evicted;
 };
@@ -59,7 +53,6 @@ struct cache *cache_new(unsigned windows, nsec_t seen_ttl, size_t seen_max, size
         c->bytes_max = bytes_max;
         c->seen = map_new(seed);
         c->bodies = map_new(seed + 1);
-        list_init(&c->seen_order);
         for (unsigned i = 0; i < WINDOWS_MAX; i++)
                 list_init(&c->windows[i]);
         return c;
@@ -74,12 +67,6 @@ static void forget_body(struct cache *c, struct cached *b) {
         free(b);
 }
 
-static void forget_seen(struct cache *c, struct seen *s) {
-        (void) map_remove(c->seen, message_id_bytes(&s->id));
-        list_remove(&s->link);
-        free(s);
-}
-
 static void empty_window(struct cache *c, struct list *window) {
         while (!list_is_empty(window))
                 forget_body(c, LIST_ENTRY(list_first(window), struct cached, link));
@@ -90,8 +77,6 @@ struct cache *cache_free(struct cache *c) {
                 return NULL;
         for (unsigned i = 0; i < WINDOWS_MAX; i++)
                 empty_window(c, &c->windows[i]);
-        while (!list_is_empty(&c->seen_order))
-                forget_seen(c, LIST_ENTRY(list_first(&c->seen_order), struct seen, link));
         map_free(c->seen);
         map_free(c->bodies);
         free(c);
@@ -100,42 +85,53 @@ struct cache *cache_free(struct cache *c) {
 
 /* ---- Seen ---- */
 
+_Static_assert(sizeof(void *) >= sizeof(nsec_t), "instants stand in the map as its values");
+
+static void *value_of(nsec_t at) {
+        return (void *) (uintptr_t) nsec_add(at, 1); /* never NULL */
+}
+
 bool cache_has_seen(const struct cache *c, const struct message_id *id) {
         return map_get(c->seen, message_id_bytes(id)) != NULL;
 }
 
+/* The oldest, which the map has first. False: there is none. */
+static bool oldest_seen(const struct cache *c, struct message_id *ret, nsec_t *ret_at) {
+        size_t cursor = 0;
+        struct bytes id;
+        void *at;
+
+        if (!map_next(c->seen, &cursor, &id, &at))
+                return false;
+        memcpy(ret->bytes, id.data, sizeof(ret->bytes));
+        *ret_at = (nsec_t) (uintptr_t) at - 1;
+        return true;
+}
+
 bool cache_see(struct cache *c, const struct message_id *id, nsec_t now) {
-        struct seen *s;
+        struct message_id oldest;
+        nsec_t at;
 
         if (cache_has_seen(c, id))
                 return false;
-        if (map_count(c->seen) >= c->seen_max) {
-                forget_seen(c, LIST_ENTRY(list_first(&c->seen_order), struct seen, link));
+        if (map_count(c->seen) >= c->seen_max && oldest_seen(c, &oldest, &at)) {
+                cache_unsee(c, &oldest);
                 c->seen_evicted++;
         }
-        s = xnew(struct seen);
-        s->id = *id;
-        s->at = now;
-        list_push_back(&c->seen_order, &s->link);
-        (void) map_set(c->seen, message_id_bytes(id), s);
+        (void) map_set(c->seen, message_id_bytes(id), value_of(now));
         return true;
 }
 
 void cache_unsee(struct cache *c, const struct message_id *id) {
-        struct seen *s = map_get(c->seen, message_id_bytes(id));
-
-        if (s)
-                forget_seen(c, s);
+        (void) map_remove(c->seen, message_id_bytes(id));
 }
 
 static void expire_seen(struct cache *c, nsec_t now) {
-        while (!list_is_empty(&c->seen_order)) {
-                struct seen *s = LIST_ENTRY(list_first(&c->seen_order), struct seen, link);
+        struct message_id oldest;
+        nsec_t at;
 
-                if (now < nsec_add(s->at, c->seen_ttl))
-                        return;
-                forget_seen(c, s);
-        }
+        while (oldest_seen(c, &oldest, &at) && now >= nsec_add(at, c->seen_ttl))
+                cache_unsee(c, &oldest);
 }
 
 /* ---- Bodies ---- */

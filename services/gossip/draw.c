@@ -197,10 +197,11 @@ static bool is_more(const struct draw *d) {
         return d->n_picked < d->n_shards && d->n_picked < DRAW_VISITS_MAX;
 }
 
-/* Answers tell of the same ones again, or, while they tell of none, of as many hosts as there are.
- */
+/* Answers tell of the same ones again, or, while they tell of none, of as many hosts as there are,
+ * if that is known. */
 static bool is_exhausted(const struct gossip *g, const struct draw *d) {
-        return d->n_first > 0 ? d->n_again >= d->n_first : (double) d->known >= g->nodes;
+        return d->n_first > 0 ? d->n_again >= d->n_first
+                              : g->nodes > 0 && (double) d->known >= g->nodes;
 }
 
 /* All were visited and it is not enough: others split their shards further, since a newcomer's

@@ -74,7 +74,7 @@ void gossip_peers_gone(struct gossip *g, nsec_t now);
 /* Connected, or was when it last spoke. */
 bool gossip_knows(const struct gossip *g, const struct peer_id *peer);
 void gossip_addresses(struct gossip *g, const struct multiaddr *addrs, size_t n, nsec_t now);
-/* How many nodes there are, as dht estimates it. */
+/* How many nodes there are, as dht estimates it; 0: not known yet. */
 void gossip_size(struct gossip *g, double nodes, nsec_t now);
 
 void gossip_stream_opened(struct gossip *g, const struct peer_id *peer, enum pubsub_version version,

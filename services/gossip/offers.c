@@ -17,7 +17,7 @@ struct entry {
         nsec_t heard, age; /* age: how old it was when it came */
         nsec_t spoke;      /* to us, the last time; 0: never */
         bool is_denied, is_gone;
-        struct rate rate;
+        nsec_t full; /* of the rate at which it may speak, see rate_of() */
 };
 
 struct offers {
@@ -76,6 +76,28 @@ static bool is_near(uint64_t a, uint64_t b) {
         return (a > b ? a - b : b - a) <= SEQUENCE_SKEW;
 }
 
+/* All but `full` is the same for everybody. */
+static struct rate rate_of(const struct entry *e) {
+        struct rate r;
+
+        rate_init(&r, ORIGIN_BURST, ORIGIN_RATE);
+        r.full = e->full;
+        return r;
+}
+
+static bool is_too_fast(const struct entry *e, nsec_t now) {
+        struct rate r = rate_of(e);
+
+        return rate_next(&r) > now;
+}
+
+static void charge(struct entry *e, nsec_t now) {
+        struct rate r = rate_of(e);
+
+        (void) rate_take(&r, now);
+        e->full = r.full;
+}
+
 int offers_would(const struct offers *o, const struct capability *c, nsec_t now, uint64_t wall_ns) {
         const struct entry *e = map_get(o->entries, peer_id_bytes(&c->peer));
 
@@ -87,7 +109,7 @@ int offers_would(const struct offers *o, const struct capability *c, nsec_t now,
                 return OFFERS_E_OLD;
         if (!is_near(c->sequence, wall_ns))
                 return OFFERS_E_CLOCK;
-        return e && rate_next(&e->rate) > now ? OFFERS_E_RATE : OFFERS_NEW;
+        return e && is_too_fast(e, now) ? OFFERS_E_RATE : OFFERS_NEW;
 }
 
 uint64_t offers_newest(const struct offers *o, const struct peer_id *peer) {
@@ -108,7 +130,6 @@ static struct entry *entry_make(struct offers *o, const struct peer_id *peer) {
         e = xnew(struct entry);
         e->peer = *peer;
         list_init(&e->link);
-        rate_init(&e->rate, ORIGIN_BURST, ORIGIN_RATE);
         (void) map_set(o->entries, peer_id_bytes(peer), e);
         return e;
 }
@@ -120,7 +141,7 @@ int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall
         if (r)
                 return r;
         e = entry_make(o, &c->peer);
-        (void) rate_take(&e->rate, now);
+        charge(e, now);
         if (!e->record)
                 e->record = xnew(struct capability);
         capability_done(e->record);

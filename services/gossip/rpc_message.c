@@ -37,13 +37,27 @@ static void put_number(struct buffer *b, unsigned field, uint64_t v) {
 
 /* ---- Writing RPCs ---- */
 
+struct rpc_written {
+        struct buffer plain;   /* subscriptions and messages */
+        struct buffer control; /* fields of the ControlMessage */
+        struct refbuf **full;  /* RPCs that are full, the oldest first, from `taken` on */
+        size_t n_full, taken, full_bytes;
+};
+
 void rpc_writer_init(struct rpc_writer *w) {
-        *w = (struct rpc_writer){};
-        buffer_init(&w->plain, BUFFER_MAX);
-        buffer_init(&w->control, BUFFER_MAX);
+        w->written = NULL;
 }
 
-static void forget_full(struct rpc_writer *w) {
+static struct rpc_written *written_of(struct rpc_writer *w) {
+        if (!w->written) {
+                w->written = xnew(struct rpc_written);
+                buffer_init(&w->written->plain, BUFFER_MAX);
+                buffer_init(&w->written->control, BUFFER_MAX);
+        }
+        return w->written;
+}
+
+static void forget_full(struct rpc_written *w) {
         while (w->taken < w->n_full)
                 refbuf_unref(w->full[w->taken++]);
         free(w->full);
@@ -51,21 +65,29 @@ static void forget_full(struct rpc_writer *w) {
         w->n_full = w->taken = w->full_bytes = 0;
 }
 
-void rpc_writer_done(struct rpc_writer *w) {
+void rpc_writer_done(struct rpc_writer *writer) {
+        struct rpc_written *w = writer->written;
+
+        if (!w)
+                return;
         buffer_done(&w->plain);
         buffer_done(&w->control);
         forget_full(w);
+        free(w);
+        writer->written = NULL;
 }
 
-static size_t unsealed(const struct rpc_writer *w) {
+static size_t unsealed(const struct rpc_written *w) {
         return w->plain.len + w->control.len;
 }
 
-size_t rpc_writer_size(const struct rpc_writer *w) {
-        return unsealed(w) + w->full_bytes;
+size_t rpc_writer_size(const struct rpc_writer *writer) {
+        const struct rpc_written *w = writer->written;
+
+        return w ? unsealed(w) + w->full_bytes : 0;
 }
 
-static struct refbuf *seal(struct rpc_writer *w) {
+static struct refbuf *seal(struct rpc_written *w) {
         struct refbuf *ret;
 
         if (w->control.len > 0)
@@ -80,29 +102,30 @@ static struct refbuf *seal(struct rpc_writer *w) {
 }
 
 /* For n more bytes: what would grow too large for others is closed. */
-static void make_room(struct rpc_writer *w, size_t n) {
+static struct rpc_written *make_room(struct rpc_writer *writer, size_t n) {
+        struct rpc_written *w = written_of(writer);
         struct refbuf *rpc;
 
         if (unsealed(w) == 0 || unsealed(w) + n + ENVELOPE_MAX <= RPC_OWN_MAX)
-                return;
+                return w;
         rpc = seal(w);
         w->full = xrealloc(w->full, (w->n_full + 1) * sizeof(struct refbuf *));
         w->full[w->n_full++] = rpc;
         w->full_bytes += rpc->len;
+        return w;
 }
 
-void rpc_put_subscription(struct rpc_writer *w, const char *topic, bool subscribe) {
+void rpc_put_subscription(struct rpc_writer *writer, const char *topic, bool subscribe) {
         struct bytes name = BYTES_STR(topic);
-
-        make_room(w, name.len);
+        struct rpc_written *w = make_room(writer, name.len);
         buffer_put_varint(&w->plain, RPC_SUBSCRIPTIONS << 3 | WIRE_BYTES);
         buffer_put_varint(&w->plain, 2 + 1 + varint_size(name.len) + name.len);
         put_number(&w->plain, SUB_SUBSCRIBE, subscribe);
         put_bytes(&w->plain, SUB_TOPIC, name);
 }
 
-void rpc_put_message(struct rpc_writer *w, struct bytes raw) {
-        make_room(w, raw.len);
+void rpc_put_message(struct rpc_writer *writer, struct bytes raw) {
+        struct rpc_written *w = make_room(writer, raw.len);
         put_bytes(&w->plain, RPC_PUBLISH, raw);
 }
 
@@ -115,37 +138,35 @@ static void put_ids(struct buffer *b, unsigned field, const struct message_id *i
                 put_bytes(b, field, message_id_bytes(&ids[i]));
 }
 
-void rpc_put_ihave(struct rpc_writer *w, const char *topic, const struct message_id *ids,
+void rpc_put_ihave(struct rpc_writer *writer, const char *topic, const struct message_id *ids,
                    size_t n) {
         struct bytes name = BYTES_STR(topic);
-
-        make_room(w, name.len + ids_size(n));
+        struct rpc_written *w = make_room(writer, name.len + ids_size(n));
         buffer_put_varint(&w->control, CONTROL_IHAVE << 3 | WIRE_BYTES);
         buffer_put_varint(&w->control, 1 + varint_size(name.len) + name.len + ids_size(n));
         put_bytes(&w->control, IHAVE_TOPIC, name);
         put_ids(&w->control, IHAVE_IDS, ids, n);
 }
 
-static void put_id_list(struct rpc_writer *w, unsigned field, const struct message_id *ids,
+static void put_id_list(struct rpc_writer *writer, unsigned field, const struct message_id *ids,
                         size_t n) {
-        make_room(w, ids_size(n));
+        struct rpc_written *w = make_room(writer, ids_size(n));
         buffer_put_varint(&w->control, field << 3 | WIRE_BYTES);
         buffer_put_varint(&w->control, ids_size(n));
         put_ids(&w->control, IWANT_IDS, ids, n);
 }
 
-void rpc_put_iwant(struct rpc_writer *w, const struct message_id *ids, size_t n) {
-        put_id_list(w, CONTROL_IWANT, ids, n);
+void rpc_put_iwant(struct rpc_writer *writer, const struct message_id *ids, size_t n) {
+        put_id_list(writer, CONTROL_IWANT, ids, n);
 }
 
-void rpc_put_idontwant(struct rpc_writer *w, const struct message_id *ids, size_t n) {
-        put_id_list(w, CONTROL_IDONTWANT, ids, n);
+void rpc_put_idontwant(struct rpc_writer *writer, const struct message_id *ids, size_t n) {
+        put_id_list(writer, CONTROL_IDONTWANT, ids, n);
 }
 
-void rpc_put_graft(struct rpc_writer *w, const char *topic) {
+void rpc_put_graft(struct rpc_writer *writer, const char *topic) {
         struct bytes name = BYTES_STR(topic);
-
-        make_room(w, name.len);
+        struct rpc_written *w = make_room(writer, name.len);
         buffer_put_varint(&w->control, CONTROL_GRAFT << 3 | WIRE_BYTES);
         buffer_put_varint(&w->control, 1 + varint_size(name.len) + name.len);
         put_bytes(&w->control, GRAFT_TOPIC, name);
@@ -162,8 +183,9 @@ static void put_peer(struct buffer *b, const struct rpc_peer *p) {
         buffer_done(&inner);
 }
 
-void rpc_put_prune(struct rpc_writer *w, const char *topic, const struct rpc_peer *peers, size_t n,
-                   uint64_t backoff_s) {
+void rpc_put_prune(struct rpc_writer *writer, const char *topic, const struct rpc_peer *peers,
+                   size_t n, uint64_t backoff_s) {
+        struct rpc_written *w;
         struct buffer inner;
 
         buffer_init(&inner, BUFFER_MAX);
@@ -171,20 +193,25 @@ void rpc_put_prune(struct rpc_writer *w, const char *topic, const struct rpc_pee
         for (size_t i = 0; i < n; i++)
                 put_peer(&inner, &peers[i]);
         put_number(&inner, PRUNE_BACKOFF, backoff_s);
-        make_room(w, inner.len);
+        w = make_room(writer, inner.len);
         put_bytes(&w->control, CONTROL_PRUNE, buffer_bytes(&inner));
         buffer_done(&inner);
 }
 
-struct refbuf *rpc_take(struct rpc_writer *w) {
-        struct refbuf *ret;
+struct refbuf *rpc_take(struct rpc_writer *writer) {
+        struct rpc_written *w = writer->written;
+        struct refbuf *ret = NULL;
 
-        if (w->taken == w->n_full)
-                return unsealed(w) > 0 ? seal(w) : NULL;
-        ret = w->full[w->taken++];
-        w->full_bytes -= ret->len;
-        if (w->taken == w->n_full)
-                forget_full(w);
+        if (!w)
+                return NULL;
+        if (w->taken < w->n_full) {
+                ret = w->full[w->taken++];
+                w->full_bytes -= ret->len;
+        } else if (unsealed(w) > 0) {
+                ret = seal(w);
+        }
+        if (w->taken == w->n_full && unsealed(w) == 0)
+                rpc_writer_done(writer);
         return ret;
 }
 

@@ -19,12 +19,10 @@
 #define PUBSUB_PREFIX BYTES_LIT("libp2p-pubsub:") /* before the signed bytes */
 #define SEQNO_SIZE    8
 
-/* What is being written to one peer. */
+/* What is being written to one peer. Hundreds of peers have two, of which few are in use at a time:
+ * that takes its memory while something is in it. */
 struct rpc_writer {
-        struct buffer plain;   /* subscriptions and messages */
-        struct buffer control; /* fields of the ControlMessage */
-        struct refbuf **full;  /* RPCs that are full, the oldest first, from `taken` on */
-        size_t n_full, taken, full_bytes;
+        struct rpc_written *written; /* NULL: nothing */
 };
 void rpc_writer_init(struct rpc_writer *w);
 void rpc_writer_done(struct rpc_writer *w);

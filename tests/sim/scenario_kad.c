@@ -114,31 +114,68 @@ static unsigned count_good(struct dhts *net, struct rng *rng, const size_t *up, 
 
 struct estimates {
         double median;  /* of all */
-        double holding; /* share of intervals that hold the size, of those who came to all of it */
+        double holding; /* share of intervals that hold the size, of those who came to all of it …
+                         */
+        double founders; /* … and of those who came while it grew, and counted a smaller one at
+                            first */
 };
 
-/* Who came while the first ones were joining has counted a smaller network, and draws another
- * point only every 30 minutes: it is right about what it saw. */
 static struct estimates report_estimates(const struct dhts *net, const size_t *up, nsec_t grown) {
         CLEANUP(freep) double *sizes = xnew_n(double, n_nodes);
-        unsigned late = 0, holding = 0, entries = 0;
+        unsigned late = 0, holding = 0, founders = 0, entries = 0;
 
         for (size_t i = 0; i < n_nodes; i++) {
                 const struct dhts_node *n = &net->nodes[up[i]];
                 struct dht_status s;
+                bool holds;
 
                 dht_status(n->dht, &s);
+                holds = s.size_low <= n_nodes && s.size_high >= n_nodes;
                 late += n->born >= grown;
-                holding += n->born >= grown && s.size_low <= n_nodes && s.size_high >= n_nodes;
+                holding += n->born >= grown && holds;
+                founders += n->born < grown && holds;
                 entries += s.peers;
                 sizes[i] = s.size;
         }
         qsort(sizes, n_nodes, sizeof(*sizes), by_value);
         print_message("# size: 5 %% below %.0f, median %.0f, 5 %% above %.0f\n",
                       sizes[n_nodes / 20], sizes[n_nodes / 2], sizes[n_nodes - n_nodes / 20]);
-        print_message("# %u of %u intervals of latecomers hold the size, %.0f entries\n", holding,
-                      late, (double) entries / n_nodes);
-        return (struct estimates){ sizes[n_nodes / 2], (double) holding / late };
+        print_message(
+                "# %u of %u intervals of latecomers hold the size, %u of %u of founders; %.0f "
+                "entries\n",
+                holding, late, founders, n_nodes - late, (double) entries / n_nodes);
+        return (struct estimates){ sizes[n_nodes / 2], (double) holding / late,
+                                   (double) founders / (n_nodes - late) };
+}
+
+/* From its first answer on a node knows the size, to its interval; before it says that it does not.
+ */
+static void young_nodes_know_or_say_so(struct dhts *net, struct rng *rng, size_t *up,
+                                       size_t *next) {
+        unsigned young = 0, unknown = 0, late = 0, holding = 0;
+
+        for (unsigned i = 0; i < 12; i++) {
+                churn(net, rng, up, next, 10 * SECOND);
+                for (size_t j = 0; j < n_nodes; j++) {
+                        const struct dhts_node *n = &net->nodes[up[j]];
+                        struct dht_status s;
+
+                        if (net->now - n->born > 2 * MINUTE)
+                                continue;
+                        dht_status(n->dht, &s);
+                        young++;
+                        unknown += s.size == 0;
+                        late += s.size == 0 && net->now - n->born > 30 * SECOND;
+                        holding += s.size_low <= n_nodes && s.size_high >= n_nodes;
+                }
+        }
+        print_message(
+                "# younger than 2 minutes: %u; size not known to %u (%u after 30 s), within its "
+                "interval for %u\n",
+                young, unknown, late, holding);
+        assert_true(unknown > 0);
+        assert_true(late <= 0.02 * young);
+        assert_true(holding >= 0.93 * (young - unknown));
 }
 
 /* In KiB/s and node. */
@@ -182,6 +219,8 @@ static void traffic_and_success_under_churn(void **state) {
         assert_true(good >= 190);
         assert_true(sizes.median > 0.75 * n_nodes && sizes.median < 1.25 * n_nodes);
         assert_true(sizes.holding >= 0.9);
+        assert_true(sizes.founders >= 0.85);
+        young_nodes_know_or_say_so(net, &rng, up, &next);
         dhts_free(net);
 }
 

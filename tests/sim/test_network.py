@@ -50,6 +50,7 @@ def gossip_in_the_same_nodes(tap):
     tap.check(x["draw_s_p99"] <= 1.1, "within a second, to a tenth", x)
     tap.check(x["connections_mean"] <= 36, "idle streams hold no connections", x)
     tap.check(x["bytes_gossip"] + x["bytes_keepalive"] + x["bytes_samples"] <= 8 * 1024, "for 8 KiB/s a node", x)
+    tap.check(x["bytes_in_use_per_node"] <= 168 * 1024, "in 168 KiB of memory, its disk and what is under way included", x)
 
 
 def bad_networks(tap):

@@ -95,13 +95,35 @@ static void test_room_follows_what_is_there(void **state) {
                 assert_null(map_set_u64(m, next++, m));
                 assert_non_null(map_remove_u64(m, first++));
                 if (i >= 10000)
-                        assert_in_range(map_room(m), 101, 160);
+                        assert_in_range(map_room(m), 101, 140);
         }
         assert_int_equal(map_count(m), 100);
         assert_non_null(map_get_u64(m, first));
         assert_null(map_get_u64(m, first - 1));
 }
 
+/* After a crowd, the first newcomer gives its room back, and the oldest is the oldest left. */
+static void test_room_after_a_crowd(void **state) {
+        CLEANUP(map_freep) struct map *m = map_new(1);
+        size_t cursor = 0;
+        struct bytes key;
+        uint64_t oldest;
+
+        for (uint64_t i = 0; i < 1000; i++)
+                (void) map_set_u64(m, i, m);
+        for (uint64_t i = 0; i < 980; i++)
+                assert_non_null(map_remove_u64(m, i));
+        assert_true(map_next(m, &cursor, &key, NULL));
+        memcpy(&oldest, key.data, sizeof(oldest));
+        assert_int_equal(oldest, 980);
+        assert_true(map_room(m) >= 1000);
+        (void) map_set_u64(m, 1000, m);
+        assert_in_range(map_room(m), 21, 32);
+        for (uint64_t i = 0; i <= 1000; i++)
+                assert_int_equal(map_get_u64(m, i) != NULL, i >= 980);
+}
+
 TEST_MAIN(cmocka_unit_test(test_order_survives_removal), cmocka_unit_test(test_against_model),
           cmocka_unit_test(test_keys_of_every_length),
-          cmocka_unit_test(test_room_follows_what_is_there))
+          cmocka_unit_test(test_room_follows_what_is_there),
+          cmocka_unit_test(test_room_after_a_crowd))

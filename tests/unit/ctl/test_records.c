@@ -404,6 +404,17 @@ static void test_dht_stats(void **state) {
         assert_has(scripted_out(s), "\"size\":120.4,\"size_low\":80,\"size_high\":190,");
 }
 
+static void test_dht_knows_no_size(void **state) {
+        Dht__StatusReply reply = DHT__STATUS_REPLY__INIT;
+        struct scripted *s = *state;
+
+        reply.mode_reason = (char *) "nobody dialled";
+        scripted_serve(s, LOOKUP, &dht__lookup__descriptor);
+        scripted_reply(s, LOOKUP, "Status", &reply);
+        assert_int_equal(RUN(s, "dht", "stats"), 0);
+        assert_has(scripted_out(s), "size       of unknown size: too few servers in the table\n");
+}
+
 static void test_status(void **state) {
         Coordinator__AdminStatus status = COORDINATOR__ADMIN_STATUS__INIT;
         struct scripted *s = *state;
@@ -494,6 +505,7 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_find, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_read, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_forget_many, setup, teardown),
           cmocka_unit_test_setup_teardown(test_dht_stats, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_dht_knows_no_size, setup, teardown),
           cmocka_unit_test_setup_teardown(test_status, setup, teardown),
           cmocka_unit_test_setup_teardown(test_doctor, setup, teardown),
           cmocka_unit_test_setup_teardown(test_doctor_well, setup, teardown),

@@ -102,6 +102,49 @@ static void interval_covers_the_truth(void **state) {
         }
 }
 
+/* "Alone, for certain" is what a node must not say before it has met anybody. */
+static void without_a_sample_nothing_is_known(void **state) {
+        struct estimate e = {};
+        struct estimate_value v = estimate_get(&e);
+
+        assert_true(v.size == 0 && v.low == 0 && v.high == 0);
+        assert_true(estimate_radius(&e, K) >= 1); /* everywhere */
+}
+
+static void add_samples(struct estimate *e, double size, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                estimate_add(e, (K - 1) / (size + i), K, false);
+}
+
+/* Points drawn anew replace the old ones only where these are out of date: whoever makes us draw
+ * gains nothing by it. */
+static void what_is_out_of_date_is_replaced(void **state) {
+        static const struct {
+                unsigned old, renewed; /* sizes the points tell of */
+                bool is_replaced;
+        } cases[] = { { 1000, 1000, false },
+                      { 1000, 1200, false },
+                      { 100, 1000, true },
+                      { 1000, 200, true } };
+
+        FOREACH_CASE (c, cases) {
+                for (unsigned n = 1; n <= ESTIMATE_SAMPLES - 3; n++) {
+                        struct estimate e = {};
+
+                        add_samples(&e, c->old, n);
+                        add_samples(&e, c->renewed, 3);
+                        assert_int_equal(estimate_renew(&e, 3), c->is_replaced);
+                        assert_int_equal(estimate_samples(&e), c->is_replaced ? 3 : n + 3);
+                        if (c->is_replaced)
+                                assert_in_range(estimate_get(&e).size, c->renewed, c->renewed + 3);
+                        add_samples(&e, c->renewed, 1); /* the ring goes on */
+                        assert_int_equal(estimate_samples(&e),
+                                         (c->is_replaced ? 3 : n + 3) + 1 -
+                                                 (n + 3 == ESTIMATE_SAMPLES && !c->is_replaced));
+                }
+        }
+}
+
 static int by_trial(const void *a, const void *b) {
         return by_value(a, b);
 }
@@ -254,6 +297,8 @@ static void ids_around_us_do_not_tell_what_to_look_for(void **state) {
 
 TEST_MAIN(cmocka_unit_test(ids_around_us_do_not_tell_what_to_look_for),
           cmocka_unit_test(one_honest_sample_tells_what_to_look_for),
+          cmocka_unit_test(without_a_sample_nothing_is_known),
+          cmocka_unit_test(what_is_out_of_date_is_replaced),
           cmocka_unit_test(interval_covers_the_truth), cmocka_unit_test(planted_ids_move_it_little),
           cmocka_unit_test(seen_is_exact_while_small_and_close_when_large),
           cmocka_unit_test(mode_follows_the_rule))

@@ -1,44 +1,4 @@
-#include "common/base/rng.h"
-#include "services/dht/table.h"
-#include "tests/support/test.h"
-
-#define MINUTE (60 * NSEC_PER_SEC)
-
-static const struct table_config plain = { .k = 20 };
-
-/* A peer in that bucket, at that address. */
-static struct table_peer somebody(const struct table *t, struct rng *rng, unsigned bucket,
-                                  const char *at) {
-        struct table_peer p = {};
-        uint8_t random[KEY_SIZE];
-        struct endpoint e;
-
-        rng_bytes(rng, random, sizeof(random));
-        p.contact.key = key_in_bucket(&t->self, bucket, random);
-        p.contact.peer.len = 1;
-        if (at) {
-                assert_true(endpoint_from_text(at, &e));
-                p.near = subnet_exact(&e);
-                p.wide = subnet_wide(&e);
-        }
-        return p;
-}
-
-static struct table_peer anybody(const struct table *t, struct rng *rng, unsigned bucket) {
-        char at[64];
-
-        (void) snprintf(at, sizeof(at), "%u.%u.%u.1:1", (unsigned) rng_below(rng, 90) + 11,
-                        (unsigned) rng_below(rng, 250), (unsigned) rng_below(rng, 250));
-        return somebody(t, rng, bucket, at);
-}
-
-static void begin(struct table *t, struct rng *rng, const struct table_config *config) {
-        struct key self;
-
-        rng_init(rng, 7);
-        rng_bytes(rng, self.bytes, KEY_SIZE);
-        table_init(t, config, &self);
-}
+#include "tests/unit/dht/tables.h"
 
 static void subnets_are_capped(void **state) {
         static const struct {
@@ -118,22 +78,6 @@ static void moving_does_not_evade_the_cap(void **state) {
         }
         assert_int_equal(n, TABLE_PER_BUCKET);
         table_done(&t);
-}
-
-static unsigned answer_probes(struct table *t, bool alive, nsec_t now) {
-        struct table_entry *e;
-        unsigned n = 0;
-
-        while ((e = table_next_probe(t, now))) {
-                table_probe_begins(t, e);
-                table_probe_ends(t, e);
-                n++;
-                if (alive)
-                        e->answered = now, e->failures = 0;
-                else
-                        table_evict(t, e);
-        }
-        return n;
 }
 
 /* Overlay weaknesses A1 and A2: fresh ids are free, so they must not push out what lives. */
@@ -297,135 +241,6 @@ static void full_buckets_are_probed_less(void **state) {
         table_done(&t);
 }
 
-static void fill(struct table *t, struct rng *rng, unsigned bucket, unsigned n,
-                 struct table_peer *ret, nsec_t now) {
-        for (unsigned i = 0; i < n; i++) {
-                ret[i] = anybody(t, rng, bucket);
-                assert_int_equal(table_answered(t, &ret[i], now), TABLE_OK);
-        }
-}
-
-static unsigned still_in(const struct table *t, const struct table_peer *peers, unsigned n) {
-        unsigned in = 0;
-
-        for (unsigned i = 0; i < n; i++)
-                in += table_find(t, &peers[i].contact.key) != NULL;
-        return in;
-}
-
-/* Once a second somebody from a subnet of his own wants in; all who are in live. */
-static nsec_t flood(struct table *t, struct rng *rng, nsec_t now, nsec_t end) {
-        for (; now < end; now += NSEC_PER_SEC) {
-                struct table_peer p = anybody(t, rng, 0);
-
-                (void) table_answered(t, &p, now);
-                (void) answer_probes(t, true, now);
-                (void) table_turn(t, rng_u64(rng), now);
-                assert_int_equal(t->buckets[0].n_entries, 20);
-        }
-        return now;
-}
-
-/* Where nobody leaves nobody has to make room, for as long as they come. */
-static void a_flood_has_no_turns(void **state) {
-        struct table_peer old[20], few[5];
-        struct table t;
-        struct rng rng;
-        nsec_t now = 1 + TABLE_YOUNG;
-
-        begin(&t, &rng, &plain);
-        fill(&t, &rng, 0, 20, old, 1);
-        fill(&t, &rng, 5, 5, few, 1);
-        now = flood(&t, &rng, now, now + 6 * 60 * MINUTE);
-        assert_int_equal(still_in(&t, old, 20), 20);
-        assert_int_equal(t.turned, 0);
-        table_done(&t);
-}
-
-/* Nobody is old yet: the first to come have no right to stay. */
-static void a_young_bucket_changes_fast(void **state) {
-        struct table_peer first[20], few[5];
-        struct table t;
-        struct rng rng;
-
-        begin(&t, &rng, &plain);
-        fill(&t, &rng, 0, 20, first, 1);
-        fill(&t, &rng, 5, 5, few, 1);
-        (void) flood(&t, &rng, 1, TABLE_YOUNG);
-        assert_in_range(t.turned, 15, TABLE_YOUNG / TABLE_TURN_YOUNG);
-        assert_int_equal(still_in(&t, few, 5), 5); /* not full: nobody has to go */
-        table_done(&t);
-}
-
-/* Somebody of another bucket, `age` old, dies every minute, for six hours, and another comes. */
-static void lose_many(struct table *t, struct rng *rng, nsec_t age, nsec_t now) {
-        struct table_peer dying[20];
-
-        for (unsigned i = 0; i < 6 * 60; i++, now += MINUTE) {
-                fill(t, rng, 5, 1, dying, now - age);
-                table_find(t, &dying[0].contact.key)->answered = now;
-                table_evict(t, table_find(t, &dying[0].contact.key));
-                (void) flood(t, rng, now, now + MINUTE);
-        }
-}
-
-/* Where many leave, who never does must not have all places in the end: a full bucket gives some,
- * at its own pace, but never those of the oldest. Who was never old is no loss. */
-static void turns_are_paid_for_by_losses(void **state) {
-        static const struct {
-                nsec_t age;
-                unsigned least, most, kept;
-        } cases[] = { { TABLE_YOUNG - 1, 0, 0, 20 },
-                      { TABLE_YOUNG, 100, 6 * 60 * MINUTE / TABLE_TURN, TABLE_KEPT } };
-
-        FOREACH_CASE (c, cases) {
-                struct table_peer old[20];
-                struct table t;
-                struct rng rng;
-
-                begin(&t, &rng, &plain);
-                fill(&t, &rng, 0, 20, old, 1);
-                lose_many(&t, &rng, c->age, 1 + 2 * TABLE_YOUNG);
-                print_message("# %u turns\n", (unsigned) t.turned);
-                assert_in_range(t.turned, c->least, c->most);
-                assert_in_range(still_in(&t, old, 20), c->kept, c->kept);
-                for (unsigned i = 0; i < TABLE_KEPT; i++)
-                        assert_non_null(table_find(&t, &old[i].contact.key));
-                table_done(&t);
-        }
-}
-
-static void rare_subnets_have_their_turn_first(void **state) {
-        static const char *const at[] = { "7.7.7.1:1", "8.8.8.1:1", "8.8.8.2:1" };
-        struct table_peer waiting[ELEMENTSOF(at)];
-        struct table t;
-        struct rng rng;
-        nsec_t now = TABLE_YOUNG;
-
-        begin(&t, &rng, &plain);
-        for (unsigned i = 0; i < 20; i++) {
-                struct table_peer p =
-                        i == 0 ? somebody(&t, &rng, 0, "8.8.8.9:1") : anybody(&t, &rng, 0);
-
-                assert_int_equal(table_answered(&t, &p, 1), TABLE_OK);
-        }
-        for (unsigned i = 0; i < ELEMENTSOF(at); i++) { /* the rare one first: the oldest */
-                waiting[i] = somebody(&t, &rng, 0, at[i]);
-                assert_int_equal(table_answered(&t, &waiting[i], now), TABLE_E_WAITS);
-        }
-        assert_int_equal(table_turn(&t, 5, now + TABLE_TURN), 0);
-        t.lost = 1;
-        assert_int_equal(table_turn(&t, 5, now + TABLE_TURN), 1);
-        assert_non_null(table_find(&t, &waiting[0].contact.key));
-        t.lost = 2;
-        for (unsigned i = 1; i < ELEMENTSOF(at); i++)
-                (void) table_answered(&t, &waiting[i], now + TABLE_TURN);
-        assert_int_equal(table_turn(&t, 6, now + 2 * TABLE_TURN), 1); /* then the newest */
-        assert_non_null(table_find(&t, &waiting[2].contact.key));
-        assert_null(table_find(&t, &waiting[1].contact.key));
-        table_done(&t);
-}
-
 static void closest_are_the_closest(void **state) {
         const struct table_entry *near[TABLE_CLOSEST];
         struct table t;
@@ -456,6 +271,41 @@ static void closest_are_the_closest(void **state) {
         table_done(&t);
 }
 
+/* ---- What each defence is worth: the same without it ---- */
+
+/* Once a second for a quarter of an hour, somebody new. */
+static void without_age_a_flood_takes_all(void **state) {
+        for (unsigned without = 0; without < 2; without++) {
+                const struct table_config config = { .k = 20, .without_age = without };
+                struct table_peer old[20];
+                struct table t;
+                struct rng rng;
+
+                begin(&t, &rng, &config);
+                fill(&t, &rng, 0, 20, old, 1);
+                (void) flood(&t, &rng, 1 + TABLE_YOUNG, 1 + TABLE_YOUNG + 15 * MINUTE);
+                assert_int_equal(still_in(&t, old, 20), without ? 0 : 20);
+                table_done(&t);
+        }
+}
+
+static void without_caps_one_subnet_takes_all(void **state) {
+        for (unsigned without = 0; without < 2; without++) {
+                const struct table_config config = { .k = 20, .without_subnet_caps = without };
+                struct table t;
+                struct rng rng;
+
+                begin(&t, &rng, &config);
+                for (unsigned i = 0; i < 200; i++) {
+                        struct table_peer p = somebody(&t, &rng, i % 5, "9.9.9.9:1");
+
+                        (void) table_answered(&t, &p, 1);
+                }
+                assert_int_equal(t.n_entries, without ? 100 : TABLE_PER_TABLE);
+                table_done(&t);
+        }
+}
+
 TEST_MAIN(cmocka_unit_test(subnets_are_capped), cmocka_unit_test(unknown_addresses_are_one_subnet),
           cmocka_unit_test(moving_does_not_evade_the_cap),
           cmocka_unit_test(a_flood_never_evicts_the_living),
@@ -463,8 +313,7 @@ TEST_MAIN(cmocka_unit_test(subnets_are_capped), cmocka_unit_test(unknown_address
           cmocka_unit_test(an_undialable_incumbent_stays_until_probed),
           cmocka_unit_test(doubt_hides_and_hurries),
           cmocka_unit_test(probes_are_few_and_rarer_with_age),
-          cmocka_unit_test(full_buckets_are_probed_less), cmocka_unit_test(a_flood_has_no_turns),
-          cmocka_unit_test(a_young_bucket_changes_fast),
-          cmocka_unit_test(turns_are_paid_for_by_losses),
-          cmocka_unit_test(rare_subnets_have_their_turn_first),
+          cmocka_unit_test(full_buckets_are_probed_less),
+          cmocka_unit_test(without_age_a_flood_takes_all),
+          cmocka_unit_test(without_caps_one_subnet_takes_all),
           cmocka_unit_test(closest_are_the_closest))

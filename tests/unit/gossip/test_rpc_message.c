@@ -140,6 +140,7 @@ static void test_write_rpc(void **state) {
         assert_bytes_equal(refbuf_bytes(got), hex(HEX_RPC_ALL, d));
         assert_true(rpc_read(refbuf_bytes(got), &u));
         assert_null(rpc_take(&w));
+        assert_null(w.written); /* who waits for nothing keeps nothing */
         assert_int_equal(rpc_writer_size(&w), 0);
         rpc_writer_done(&w);
 }
