@@ -210,6 +210,8 @@ struct quorate_explanation {
         const struct quorate_finding *findings;
         size_t n_findings;
         int exit_code;
+        char *const *imports; /* inputs of which SQLite hosts make a SQLite file first, once */
+        size_t n_imports;
 };
 /* Class, reasons, rewrite and route; nothing runs. Valid until the next call on q. */
 QUORATE_API int quorate_explain(struct quorate *q, const struct quorate_question *question,

@@ -36,9 +36,23 @@ static bool reads(const struct reading *r, const char *format) {
         return false;
 }
 
+static const struct {
+        const char *format, *engine;
+} importers[] = {
+        { "csv", "" },
+        { "ndjson", "" },
+        { "parquet", "duckdb/" },
+};
+
+const char *engine_importer(const char *format) {
+        for (size_t i = 0; i < ELEMENTSOF(importers); i++)
+                if (strcmp(importers[i].format, format) == 0)
+                        return importers[i].engine;
+        return NULL;
+}
+
 bool engine_imports(const char *class, const char *format) {
-        return bytes_equal(engine_name(class), BYTES_LIT("sqlite")) &&
-               strcmp(format, "sqlite") != 0;
+        return bytes_equal(engine_name(class), BYTES_LIT("sqlite")) && engine_importer(format);
 }
 
 bool engine_reads(const char *class, const char *format) {

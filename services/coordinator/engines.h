@@ -18,5 +18,8 @@ bool engine_is_wanted(const char *class, char *const *wanted, size_t n);
 /* Whether that engine reads inputs of this format. Of an engine that is not known here only
  * its own executor can tell: true. */
 bool engine_reads(const char *class, const char *format);
-/* Whether it copies such an input into memory before the first row. */
+/* Whether such an input is made into a file of its own first, once (shell_import.h). What it does
+ * not read by itself another engine has to read: engine_importer(). */
 bool engine_imports(const char *class, const char *format);
+/* What the class begins with of the engine that can import this format: "" any, NULL none. */
+const char *engine_importer(const char *format);

@@ -218,6 +218,19 @@ static const char *route_of(const struct job *j) {
         return j->plan.is_local ? "local" : cached_is_served(j) ? "cache" : "grid";
 }
 
+/* Those of which a host that answers in SQLite makes a SQLite file first. */
+static size_t list_imports(const struct job *j, char **ret) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < j->n_inputs; i++)
+                for (size_t k = 0; k < j->classes.n; k++)
+                        if (engine_imports(j->classes.list[k], j->inputs[i].format)) {
+                                ret[n++] = j->inputs[i].name;
+                                break;
+                        }
+        return n;
+}
+
 static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis *a) {
         CLEANUP(buffer_donep) struct buffer b = {};
         CLEANUP(freep)
@@ -225,7 +238,8 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         CLEANUP(freep)
         Coordinator__Reason **list = xnew_n(Coordinator__Reason *, a->n_findings + 1);
         Coordinator__ExplainReply reply = COORDINATOR__EXPLAIN_REPLY__INIT;
-        char reason[REASON_MAX], *engines[DESCRIPTOR_CLASSES_MAX];
+        char reason[REASON_MAX], *engines[DESCRIPTOR_CLASSES_MAX],
+                *imports[DESCRIPTOR_DATASETS_MAX];
 
         for (size_t i = 0; i < a->n_findings; i++) {
                 coordinator__reason__init(&reasons[i]);
@@ -248,6 +262,8 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         reply.engine = j->engine;
         reply.engines = engines;
         reply.n_engines = job_list_classes(j, engines);
+        reply.imports = imports;
+        reply.n_imports = list_imports(j, imports);
         reply.usable = j->classes.usable;
         reply.unusable = j->classes.unusable;
         reply.portable = j->is_portable;

@@ -32,11 +32,27 @@ static struct question *question_of(const struct job *j) {
 
 /* ---- Analysis ---- */
 
+/* What has to be imported by another engine is so only where this one was asked for by name. */
 static const char *unread_format(const struct job *j, const char *engine) {
         for (size_t i = 0; i < j->n_inputs; i++)
-                if (!engine_reads(engine, j->inputs[i].format))
+                if (!engine_reads(engine, j->inputs[i].format) &&
+                    !(j->request->n_engines > 0 && engine_imports(engine, j->inputs[i].format)))
                         return j->inputs[i].format;
         return NULL;
+}
+
+bool job_can_import(const struct job *j, const struct candidate *c) {
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                const char *importer = engine_importer(j->inputs[i].format);
+                bool has = !importer || engine_reads(j->engine, j->inputs[i].format) ||
+                           c->claims.n_engines == 0;
+
+                for (size_t k = 0; k < c->claims.n_engines && !has; k++)
+                        has = strncmp(c->claims.engines[k], importer, strlen(importer)) == 0;
+                if (!has)
+                        return false;
+        }
+        return true;
 }
 
 /* Any build of ours can read what another one is to answer; here it runs only as asked. */

@@ -12,6 +12,8 @@ size_t job_candidates(const struct job *j, const struct candidate **ret);
 /* job_classes.c */
 /* The class of ours that is to analyse it; NULL: none that is here fits. */
 const char *job_choose_engine(const struct job *j);
+/* What its engine does not read that host can import for it, or does not say. */
+bool job_can_import(const struct job *j, const struct candidate *c);
 void job_engine_failed(struct job *j); /* j->engine is not to be chosen again */
 void job_no_engine(struct job *j, nsec_t now);
 void job_choose_classes(struct job *j);

@@ -44,7 +44,7 @@ size_t job_candidates(const struct job *j, const struct candidate **ret) {
 }
 
 static bool is_wanted(const struct choice *c, const struct candidate *x) {
-        return may_be_asked_at_all(c->job, x) &&
+        return may_be_asked_at_all(c->job, x) && job_can_import(c->job, x) &&
                (c->n_engines == 0 ||
                 candidate_may_run(x, c->engines, c->n_engines, c->job->data_class));
 }

@@ -244,6 +244,7 @@ int shell_start(struct service_context *ctx, void **ret) {
         rpc_services_init(s, s->services);
         list_init(&s->workers);
         list_init(&s->uploads);
+        list_init(&s->imports);
         for (size_t i = 0; i < ELEMENTSOF(starts); i++) {
                 int r = starts[i](s);
 
@@ -324,6 +325,8 @@ static const struct metric counters[] = {
         COUNTER(events, "events of the core"),
         COUNTER(draws, "times gossip was asked for hosts"),
         COUNTER(look_ups, "times dht was asked for hosts near a random key"),
+        COUNTER(imports, "datasets imported for SQLite"),
+        COUNTER(imports_unkept, "imports that found no room, and were not kept"),
         COUNTER(offers_told, "times gossip was told what this node offers"),
         COUNTER(announcements, "times dht was told of a dataset, or that it is gone"),
         COUNTER(data_searches, "times dht was asked who has a dataset"),

@@ -7,6 +7,7 @@
  * shell_streams.c  /quorate/job/1 over transport/streams
  * shell_discovery.c, shell_offer.c, shell_deny.c  shell_discovery.h
  * shell_workers.c  coordinator/jobs: workers, runs
+ * shell_import.c   what a run reads is made ready: files as SQLite reads them
  * shell_client.c   coordinator/query: result channels
  * shell_upload.c   coordinator/query: uploads into the dataset store
  * shell_describe.c a worker looks at what was uploaded
@@ -34,7 +35,8 @@ struct shell;
 struct shell_counters {
         uint64_t actions, streams_opened, streams_inbound, runs, clients, submits, uploads,
                 signatures, sign_failures, journal_commits, journal_failures, receipts, events,
-                draws, look_ups, offers_told, announcements, data_searches, data_searches_refused;
+                draws, look_ups, imports, imports_unkept, offers_told, announcements, data_searches,
+                data_searches_refused;
 };
 struct shell_gauges {
         uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, cache_datasets,
@@ -100,7 +102,7 @@ struct shell {
         struct rpc_server *query_rpc, *admin_rpc, *jobs_rpc;
         struct channel_acceptor query_acceptor;
         struct map *clients, *calls, *runs;
-        struct list workers, uploads;
+        struct list workers, uploads, imports;
         uint64_t next_number; /* calls and clients */
 
         struct seqpacket *keyring[_KEYRING_N];

@@ -4,6 +4,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "services/coordinator/data/derived.h"
 #include "services/coordinator/shell_dataset.h"
 
 #define LIST_DEFAULT 50
@@ -62,6 +63,19 @@ static const char *state_of(struct shell *s, const struct store_item *item) {
         return item->is_complete ? "here" : item->is_partial ? "partial" : "missing";
 }
 
+static void fill_derived(struct shell *s, struct call *call, const struct store_item *item,
+                         const struct manifest *m, Coordinator__DatasetInfo *out) {
+        struct hash_value made;
+        struct derived d;
+
+        if (!derived_decode(m, &d))
+                return;
+        out->derived_from = copy_bytes(call, hash_bytes(&d.from));
+        out->derived_by = copy_text(call, d.version);
+        out->derived_here =
+                store_import_of(s->store, &d.from, &made) && hash_equal(&made, &item->root);
+}
+
 static void fill_info(struct shell *s, struct call *call, const struct store_item *item,
                       Coordinator__DatasetInfo *out) {
         CLEANUP(buffer_donep) struct buffer manifest = {};
@@ -81,6 +95,7 @@ static void fill_info(struct shell *s, struct call *call, const struct store_ite
         out->format = copy_text(call, m.format);
         out->length = m.length;
         out->is_public = dataset_is_public(&m);
+        fill_derived(s, call, item, &m, out);
 }
 
 struct looking {

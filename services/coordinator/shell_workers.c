@@ -4,12 +4,14 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/canonical/descriptor.h"
 #include "common/daemon/log.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
 #include "services/coordinator/hosts.h"
 #include "services/coordinator/lane.h"
+#include "services/coordinator/shell_import.h"
 #include "services/coordinator/shell_workers.h"
 
 #define ENGINES_MAX 16
@@ -39,6 +41,8 @@ struct run {
         uint64_t reports;  /* told to the core, not yet consumed by it */
         struct buffer out; /* Fetch requests waiting for credit */
         bool is_released, is_executing;
+        struct hash_value pins[DESCRIPTOR_DATASETS_MAX]; /* imports that it reads */
+        size_t n_pins;
 };
 
 /* ---- Workers ---- */
@@ -190,6 +194,8 @@ static void executor_ended(struct run *x) {
 
 static void run_free(struct run *x) {
         executor_ended(x);
+        for (size_t i = 0; i < x->n_pins; i++)
+                store_unpin(x->shell->store, &x->pins[i]);
         if (map_get_u64(x->shell->runs, x->id) == x)
                 map_remove_u64(x->shell->runs, x->id);
         frame_reader_done(&x->frames);
@@ -326,7 +332,8 @@ struct link *shell_worker_for(struct shell *s, const char *engine, const char **
         return w ? w->link : NULL;
 }
 
-static struct run *run_new(struct shell *s, struct worker *w, uint64_t id) {
+static struct run *run_new(struct shell *s, struct worker *w, uint64_t id,
+                           const struct hash_value *pins, size_t n) {
         struct run *x = xnew(struct run);
 
         x->shell = s;
@@ -335,6 +342,9 @@ static struct run *run_new(struct shell *s, struct worker *w, uint64_t id) {
         frame_reader_init(&x->frames, LANE_BATCH_MAX);
         buffer_init(&x->out, 64u << 10);
         x->is_executing = true;
+        x->n_pins = n;
+        if (n > 0)
+                memcpy(x->pins, pins, n * sizeof(*pins));
         w->busy++;
         s->gauges.slots_busy++;
         s->counters.runs++;
@@ -342,23 +352,22 @@ static struct run *run_new(struct shell *s, struct worker *w, uint64_t id) {
         return x;
 }
 
-void shell_do_work(struct shell *s, struct action *a) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        struct worker *w = NULL;
-        struct run *x;
+void shell_run_open(struct shell *s, uint64_t id, struct bytes job, const char *engine,
+                    const struct hash_value *pins, size_t n) {
+        struct worker *w = choose(s, engine);
+        struct run *x = NULL;
 
-        if (!wire_unpack(&worker__job__descriptor, refbuf_bytes(a->data), NULL, &u))
-                w = choose(s, ((const Worker__Job *) u.message)->engine);
-        if (!w) {
-                coordinator_run_lost(s->core, a->id, shell_now(s));
+        if (w) {
+                x = run_new(s, w, id, pins, n);
+                x->channel = channel_open(w->link, "job", job, &run_handler, x);
+        }
+        if (x && x->channel)
                 return;
-        }
-        x = run_new(s, w, a->id);
-        x->channel = channel_open(w->link, "job", refbuf_bytes(a->data), &run_handler, x);
-        if (!x->channel) {
+        if (x)
                 run_free(x);
-                coordinator_run_lost(s->core, a->id, shell_now(s));
-        }
+        for (size_t i = 0; !x && i < n; i++)
+                store_unpin(s->store, &pins[i]);
+        coordinator_run_lost(s->core, id, shell_now(s));
 }
 
 void shell_do_work_fetch(struct shell *s, struct action *a) {
@@ -385,8 +394,10 @@ void shell_do_work_consumed(struct shell *s, struct action *a) {
 void shell_do_work_release(struct shell *s, struct action *a) {
         struct run *x = map_get_u64(s->runs, a->id);
 
-        if (!x)
+        if (!x) {
+                (void) shell_import_cancel(s, a->id);
                 return;
+        }
         map_remove_u64(s->runs, a->id);
         x->is_released = true;
         x->reports = 0;
@@ -397,8 +408,10 @@ void shell_do_work_release(struct shell *s, struct action *a) {
 void shell_do_work_cancel(struct shell *s, struct action *a) {
         struct run *x = map_get_u64(s->runs, a->id);
 
-        if (!x)
+        if (!x) {
+                (void) shell_import_cancel(s, a->id);
                 return;
+        }
         channel_reset(x->channel, 0, "cancelled");
         run_free(x);
 }
@@ -419,6 +432,7 @@ void shell_workers_stop(struct shell *s) {
         void *value;
         size_t cursor = 0;
 
+        shell_imports_stop(s);
         while (s->runs && map_next(s->runs, &cursor, &key, &value)) {
                 struct run *x = value;
 

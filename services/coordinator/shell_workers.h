@@ -17,4 +17,8 @@ struct worker_facts {
 /* The link of the idlest worker that has an engine whose class begins so ("": any), and
  * that class, valid until it enlists anew. NULL: none. */
 struct link *shell_worker_for(struct shell *s, const char *engine, const char **ret_class);
+/* Hands a packed worker.Job to the idlest worker that has `engine` as a run of the core, which
+ * hears what comes of it, at once if there is none. Takes over the pins. */
+void shell_run_open(struct shell *s, uint64_t id, struct bytes job, const char *engine,
+                    const struct hash_value *pins, size_t n);
 void shell_worker_enlist(struct shell *s, struct link *link, const struct worker_facts *facts);

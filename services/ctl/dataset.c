@@ -98,6 +98,7 @@ static void show_text(const Coordinator__DatasetShowReply *d) {
                        " chunks\nclass      %s\n",
                        i->format, i->length, dataset_size(i->length, size), d->chunks,
                        i->is_public ? "public" : "internal");
+        dataset_derived_text(i);
         dataset_columns_text(people_bytes(d->schema));
         printf("in use     by %u jobs and clients\n", i->users);
 }

@@ -46,6 +46,8 @@ int dataset_unpoint(const struct command_context *ctx, const char *label, const 
 void dataset_json(const Coordinator__DatasetInfo *d, const char *end);
 /* Names and types of a table's columns, from its manifest; nothing where there are none. */
 void dataset_columns_text(struct bytes schema);
+/* Of which dataset it was made, and how; nothing of one that was made of none. */
+void dataset_derived_text(const Coordinator__DatasetInfo *d);
 void dataset_columns_json(struct bytes schema, bool *first);
 extern const struct table_column dataset_columns[];
 void dataset_cells(struct table *t, const Coordinator__DatasetInfo *d);

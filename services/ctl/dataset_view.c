@@ -44,6 +44,12 @@ void dataset_json(const Coordinator__DatasetInfo *d, const char *end) {
         json_member_bool(stdout, "announced", d->announced, &first);
         json_member_u64(stdout, "users", d->users, &first);
         json_member_u64(stdout, "pinned_us", (uint64_t) d->pinned_us, &first);
+        if (d->derived_from.len > 0) {
+                json_key(stdout, "derived_from", &first);
+                json_hex(stdout, d->derived_from.data, d->derived_from.len);
+                json_member_string(stdout, "derived_by", d->derived_by, &first);
+                json_member_bool(stdout, "derived_here", d->derived_here, &first);
+        }
         printf("}%s", end);
 }
 
@@ -61,7 +67,9 @@ const struct table_column dataset_columns[] = {
 static const char *state_of(const Coordinator__DatasetInfo *d) {
         if (strcmp(d->state, "here") != 0)
                 return d->state;
-        return d->announced && d->pinned ? "published" : d->pinned ? "pinned" : "cached";
+        if (d->pinned)
+                return d->announced ? "published" : "pinned";
+        return d->derived_here ? "import" : "cached";
 }
 
 void dataset_cells(struct table *t, const Coordinator__DatasetInfo *d) {
@@ -75,6 +83,18 @@ void dataset_cells(struct table *t, const Coordinator__DatasetInfo *d) {
         table_cell(t, "%s", class_of(d));
         table_cell(t, "%s", state_of(d));
         table_foreign(t, d->name);
+}
+
+void dataset_derived_text(const Coordinator__DatasetInfo *d) {
+        char hex[2 * HASH_SIZE + 1], by[256];
+
+        if (d->derived_from.len != HASH_SIZE)
+                return;
+        hex_encode(people_bytes(d->derived_from), hex);
+        printf("derived    from %s\n           by import %s, %s\n", hex,
+               text_escape(BYTES_STR(d->derived_by), by, sizeof(by)),
+               d->derived_here ? "made here: SQLite reads it in that one's place"
+                               : "says who published it; not used in that one's place");
 }
 
 /* ---- columns: of a table (u8 2, then a canonical schema); of a SQLite file only SQLite can tell

@@ -43,6 +43,7 @@ static void show_json(const struct quorate_explanation *e) {
         people_json_texts("engines", e->engines, e->n_engines, &first);
         json_member_u64(stdout, "usable", e->usable, &first);
         json_member_u64(stdout, "unusable", e->unusable, &first);
+        people_json_texts("imports", e->imports, e->n_imports, &first);
         json_member_string(stdout, "route", e->route, &first);
         json_member_string(stdout, "reason", e->reason, &first);
         json_member_string(stdout, "rewrite", e->rewrite, &first);
@@ -96,6 +97,15 @@ static void show_portable(const struct quorate_explanation *e) {
         printf("%-11s no: %s%s\n", "portable", place, e->not_portable);
 }
 
+static void show_imports(const struct quorate_explanation *e) {
+        char name[128];
+
+        for (size_t i = 0; i < e->n_imports; i++)
+                printf("%-11s %s: a SQLite host makes a SQLite file of it, once, and keeps it\n",
+                       i ? "" : "import",
+                       text_escape(BYTES_STR(e->imports[i]), name, sizeof(name)));
+}
+
 static void show_text(const struct quorate_explanation *e, const char *sql) {
         put("class", e->class_name);
         show_findings(e);
@@ -103,6 +113,7 @@ static void show_text(const struct quorate_explanation *e, const char *sql) {
         put("compared", e->comparison);
         show_portable(e);
         put("engine", e->engine);
+        show_imports(e);
         put("route", *e->route ? e->route : "none");
         put("reason", e->reason);
         if (*e->rewrite && strcmp(e->rewrite, sql) != 0)

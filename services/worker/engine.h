@@ -52,6 +52,7 @@ struct engine_input {
         struct bytes options; /* of the format, fixed at publishing (the manifest's) */
         struct bytes schema;  /* as describe() of a session with this one input gave it */
         bool admitted;        /* its content was checked before, by this build */
+        bool imported;        /* `data` is what IMPORT made of the file: a SQLite database */
 };
 
 struct engine_job {
@@ -125,7 +126,8 @@ struct engine {
         int (*describe)(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
         int (*analyse)(struct engine_session *s, struct bytes sql, bool no_rewrite,
                        struct engine_analysis *ret, struct engine_problem *p);
-        /* The statement that step() runs; its schema must outlive the session. */
+        /* The statement that step() runs; its schema must outlive the session. DuckDB: again, for
+         * another statement or the same from the start. */
         int (*prepare)(struct engine_session *s, const struct engine_statement *statement,
                        struct engine_problem *p);
         /* Writes rows into the builder until a batch is ready or the end. */

@@ -16,7 +16,9 @@
 #include "common/daemon/io.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
+#include "services/worker/import.h"
 #include "services/worker/tables/describe.h"
+#include "services/worker/tables/import_schema.h"
 
 #define PROGRESS_EVERY  (200 * NSEC_PER_MSEC)
 #define PARAMETERS_MAX  1000
@@ -172,11 +174,15 @@ static int analyse(struct run *r) {
         return report_analysis(r, &a);
 }
 
+static bool is_table(const struct run *r) {
+        return table_format_of(r->engine_job.inputs[0].format) != TABLE_FORMAT_NONE;
+}
+
 /* Table files are read by us, alike for every engine, and before one has seen them. */
-static bool is_undescribed_table(const struct run *r) {
-        return r->job->mode == WORKER__JOB__MODE__DESCRIBE && r->engine_job.n_inputs == 1 &&
-               r->engine_job.inputs[0].data &&
-               table_format_of(r->engine_job.inputs[0].format) != TABLE_FORMAT_NONE;
+static bool needs_no_engine(const struct run *r) {
+        return (r->job->mode == WORKER__JOB__MODE__IMPORT ||
+                r->job->mode == WORKER__JOB__MODE__DESCRIBE) &&
+               r->engine_job.n_inputs == 1 && r->engine_job.inputs[0].data && is_table(r);
 }
 
 static int describe(struct run *r) {
@@ -189,9 +195,8 @@ static int describe(struct run *r) {
                 return fail(r, OUTCOME_USAGE, "", "one file is described at a time");
         buffer_init(&schema, 2 << 20);
         buffer_init(&options, 256);
-        if (is_undescribed_table(r)
-                    ? tables_describe(&r->engine_job, &options, &schema, &r->problem)
-                    : r->task->engine->describe(r->session, &schema, &r->problem))
+        if (needs_no_engine(r) ? tables_describe(&r->engine_job, &options, &schema, &r->problem)
+                               : r->task->engine->describe(r->session, &schema, &r->problem))
                 return report_failed(r);
         r->task->engine->class_name(class_name);
         out.schema = (ProtobufCBinaryData){ schema.len, schema.data };
@@ -247,21 +252,34 @@ static int commit_error(struct run *r) {
         return report_committed(r, &a);
 }
 
-static int spool_batch(struct run *r) {
-        struct bytes batch = answer_batch(&r->builder);
+static int spool_bytes(struct run *r, struct bytes batch) {
         uint8_t header[SPOOL_HEADER_SIZE];
         struct iovec iov[] = { { header, sizeof(header) }, { (void *) batch.data, batch.len } };
-        struct hash_value digest;
-        int result;
 
         r->spooled += SPOOL_RECORD_EXTRA + batch.len;
         if (r->spooled > r->task->spool)
                 return -EFBIG;
         store_be32(header, (uint32_t) batch.len);
-        result = io_writev(r->task->spool_fd, iov, 2);
-        digest = answer_next(&r->builder);
-        iov[0] = (struct iovec){ digest.bytes, HASH_SIZE };
-        return result ? result : io_writev(r->task->spool_fd, iov, 1);
+        return io_writev(r->task->spool_fd, iov, 2);
+}
+
+static int spool_digest(struct run *r, const struct hash_value *digest) {
+        struct iovec iov = { (void *) digest->bytes, HASH_SIZE };
+
+        return io_writev(r->task->spool_fd, &iov, 1);
+}
+
+static int spool_batch(struct run *r) {
+        int result = spool_bytes(r, answer_batch(&r->builder));
+        struct hash_value digest = answer_next(&r->builder);
+
+        return result ? result : spool_digest(r, &digest);
+}
+
+static int spool_full(struct run *r, const char *text) {
+        (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1, text);
+        (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "which=spool");
+        return ENGINE_E_PROBLEM;
 }
 
 static int run_rows(struct run *r) {
@@ -270,13 +288,8 @@ static int run_rows(struct run *r) {
 
                 if (result != ENGINE_BATCH)
                         return result;
-                if (spool_batch(r) < 0) {
-                        (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0,
-                                                  -1, "the result does not fit the spool");
-                        (void) snprintf(r->problem.detail, sizeof(r->problem.detail),
-                                        "which=spool");
-                        return ENGINE_E_PROBLEM;
-                }
+                if (spool_batch(r) < 0)
+                        return spool_full(r, "the result does not fit the spool");
                 if (is_over(r)) {
                         (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0,
                                                   -1, "");
@@ -386,6 +399,47 @@ static int run(struct run *r) {
         return report_committed(r, &a);
 }
 
+/* ---- import ---- */
+
+static int on_import_open(void *userdata, struct import_rows **ret, struct engine_problem *p) {
+        struct run *r = userdata;
+        const struct engine_input *in = &r->engine_job.inputs[0];
+        int result;
+
+        if (!r->session)
+                return import_table_rows(&r->engine_job, ret, p);
+        result = r->schema ? ENGINE_OK : import_schema(in, &r->schema, p);
+        return result ? result
+                      : import_engine_rows(r->task->engine, r->session, in, r->schema, ret, p);
+}
+
+/* Nobody asks for the digests of these. */
+static int on_import_batch(void *userdata, struct bytes batch, struct engine_problem *p) {
+        static const struct hash_value none;
+        struct run *r = userdata;
+
+        if (spool_bytes(r, batch) < 0 || spool_digest(r, &none) < 0)
+                return spool_full(r, "the table does not fit the spool as a SQLite file; raise "
+                                     "[worker] spool-job, or ask hosts with DuckDB");
+        r->builder.batches++; /* for progress */
+        r->builder.bytes += batch.len;
+        return ENGINE_OK;
+}
+
+static int import(struct run *r) {
+        struct import_result done;
+        struct answer a = { .form = ANSWER_SEQUENCE };
+
+        if (r->engine_job.n_inputs != 1 || !r->engine_job.inputs[0].data)
+                return fail(r, OUTCOME_USAGE, "", "one table file is imported at a time");
+        if (import_write(on_import_open, on_import_batch, r, &done, &r->problem))
+                return report_failed(r);
+        r->builder.rows = a.rows = done.rows;
+        a.bytes = done.bytes;
+        a.batches = done.batches;
+        return report_committed(r, &a);
+}
+
 /* ---- the job's two messages ---- */
 
 static int receive(struct run *r, const ProtobufCMessageDescriptor *type, struct unpacked *ret) {
@@ -411,6 +465,7 @@ static int take_inputs(struct run *r) {
                 in->options = BYTES(source->options.data, source->options.len);
                 in->schema = BYTES(source->schema.data, source->schema.len);
                 in->admitted = source->admitted;
+                in->imported = source->imported;
                 if (!source->has_file)
                         continue;
                 if (with_file == r->task->n_inputs)
@@ -450,6 +505,8 @@ static int by_mode(struct run *r) {
                 return analyse(r);
         case WORKER__JOB__MODE__DESCRIBE:
                 return describe(r);
+        case WORKER__JOB__MODE__IMPORT:
+                return import(r);
         default:
                 return fail(r, OUTCOME_USAGE, "", "no such mode");
         }
@@ -464,7 +521,7 @@ int executor_run(struct executor_task *t) {
         result = take_job(r);
         if (result < 0)
                 return result;
-        if (!is_undescribed_table(r) && t->engine->open(&r->engine_job, &r->session, &r->problem))
+        if (!needs_no_engine(r) && t->engine->open(&r->engine_job, &r->session, &r->problem))
                 return report_failed(r);
         result = receive(r, &worker__job_text__descriptor, &r->text_message);
         if (result < 0)

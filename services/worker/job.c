@@ -423,7 +423,7 @@ static uint64_t spool_limit(const struct job *j) {
         uint64_t most = worker_config_of(j->worker)->spool_job,
                  left = budget_left(&j->worker->spools.budget);
 
-        if (j->job->mode != WORKER__JOB__MODE__RUN)
+        if (j->job->mode != WORKER__JOB__MODE__RUN && j->job->mode != WORKER__JOB__MODE__IMPORT)
                 return SPOOL_SMALL;
         if (left < most && left >= 2 * SPOOL_SMALL)
                 return left / 2;

@@ -77,7 +77,8 @@ static void queue_batch(struct job *j, struct fetch *f) {
         }
         data = buffer_bytes(&batch);
         out.length = data.len;
-        if (compress(data, &small)) {
+        /* Pages of an import stay on this machine. */
+        if (j->job->mode != WORKER__JOB__MODE__IMPORT && compress(data, &small)) {
                 out.codec = CODEC_ZSTD;
                 data = buffer_bytes(&small);
         }

@@ -3,6 +3,7 @@
  * dispatch named or (3) one that only the DHT did. */
 
 #include "common/wire/frame.h"
+#include "services/coordinator/data/derived.h"
 #include "services/coordinator/data/fetch.h"
 #include "services/coordinator/data/serve.h"
 
@@ -73,13 +74,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct buffer out;
         struct manifest m;
+        struct derived d;
         struct bytes rest;
 
         if (size == 0)
                 return 0;
         rest = BYTES(data + 1, size - 1);
         if (data[0] == 0) {
-                (void) manifest_decode(rest, &m);
+                if (manifest_decode(rest, &m) == MANIFEST_OK)
+                        (void) derived_decode(&m, &d);
         } else if (data[0] == 1) {
                 buffer_init(&out, DATA_ANSWER_MAX);
                 (void) serve_request(&source, NULL, rest, &out);

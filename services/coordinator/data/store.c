@@ -31,6 +31,7 @@ int store_open(const char *path, uint64_t quota, struct store **ret) {
         s->by_root = map_new(MAP_SEED);
         s->keeps = map_new(MAP_SEED);
         s->by_finding_key = map_new(MAP_SEED);
+        s->imports = map_new(MAP_SEED);
         list_init(&s->entries);
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return error_origin(-errno);
@@ -187,6 +188,7 @@ void store_evict(struct store *s, struct entry *e) {
 
         (void) unlinkat(s->dir_fd, file_name(&e->root, e->partial ? "want" : "meta", name), 0);
         (void) unlinkat(s->dir_fd, file_name(&e->root, e->partial ? "part" : "data", name), 0);
+        store_forget_imports(s, &e->root);
         s->used -= e->cost;
         entry_free(s, e);
 }

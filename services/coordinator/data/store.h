@@ -6,6 +6,7 @@
  *   <root>.meta   manifest and leaf list; written last, so it stands for "complete"
  *   <root>.part, <root>.want   a fetch under way: data, and what .meta will be; counted too
  *   <root>.keep   that people want it to stay (store_set_keep()); also of one that is not here
+ *   <root>.import what an import of this node made of it (store_set_import())
  *   *.tmp         anything a crash left behind; removed at opening
  *
  * Everything is written under another name, synced and renamed. A quota bounds
@@ -97,8 +98,16 @@ struct store_item {
 void store_each(const struct store *s, bool (*fn)(void *userdata, const struct store_item *item),
                 void *userdata);
 
-/* Removes the bytes, of a fetch in part too, and what PINNED it. STORE_E_BUSY, STORE_E_NONE,
- * or a fault. */
+/* What an import of this node (derived.h) made of `source`, if it is here: nobody else can say
+ * so. store_set_import() is not synced: lost, the import is made again, and is the same. It is
+ * forgotten with the dataset that was made. 0, STORE_E_DISK or a fault. */
+bool store_import_of(const struct store *s, const struct hash_value *source,
+                     struct hash_value *ret);
+int store_set_import(struct store *s, const struct hash_value *source,
+                     const struct hash_value *made);
+
+/* Removes the bytes, of a fetch in part too, what PINNED it, and what an import made of it.
+ * STORE_E_BUSY, STORE_E_NONE, or a fault. */
 int store_remove(struct store *s, const struct hash_value *root);
 
 /* A dataset from a client, in order. length is what it declared: room for it is
@@ -113,8 +122,10 @@ int upload_write(struct upload *u, struct bytes data);
 int upload_complete(struct upload *u);
 const char *upload_name(const struct upload *u);
 void upload_describe(struct upload *u, struct bytes options, struct bytes schema);
-/* The same if that was not done, then syncs, names it by its root, pins it once. STORE_E_SCHEMA:
- * the manifest would be too long. STORE_E_QUOTA: there is no room for it. */
+/* This salt instead of one of its own: what is made of a dataset has that one's. */
+void upload_salt(struct upload *u, const uint8_t salt[DATA_SALT_SIZE]);
+/* upload_complete() if that was not done, then syncs, names it by its root, pins it once.
+ * STORE_E_SCHEMA: the manifest would be too long. STORE_E_QUOTA: there is no room for it. */
 int upload_finish(struct upload *u, struct hash_value *ret_root);
 struct upload *upload_free(struct upload *u); /* unfinished: removes what was written */
 DEFINE_CLEANUP(struct upload *, upload_free);

@@ -235,7 +235,7 @@ static const struct {
         void (*scan)(struct store *s, const struct hash_value *root);
 } scans[] = {
         { "meta", scan_complete }, { "data", scan_data },       { "part", scan_partial },
-        { "want", scan_want },     { "keep", store_scan_keep },
+        { "want", scan_want },     { "keep", store_scan_keep }, { "import", store_scan_import },
 };
 
 static void scan_name(struct store *s, const char *name) {
@@ -285,5 +285,6 @@ int store_scan(struct store *s) {
         closedir(dir);
         sort_by_use(s);
         store_settle_labels(s);
+        store_forget_imports(s, NULL);
         return 0;
 }

@@ -26,6 +26,7 @@ struct store {
         struct map *by_root;
         struct map *keeps;          /* root to struct store_keep, owned */
         struct map *by_finding_key; /* of what is announced: to its root, owned */
+        struct map *imports;        /* root to that of what was made of it here, owned */
 };
 
 /* What an upload or a fetch under way holds: bytes of the quota, and one of the entries. */
@@ -72,6 +73,10 @@ void store_settle_labels(struct store *s);
 void store_keeps_free(struct store *s);
 bool store_of_finding_key(const struct store *s, const struct hash_value *key,
                           struct hash_value *ret);
+/* <root>.import as it was left; of another import version it is forgotten. */
+void store_scan_import(struct store *s, const struct hash_value *source);
+/* Those that made this one; NULL: all that made what is not here any more. */
+void store_forget_imports(struct store *s, const struct hash_value *made);
 static inline bool entry_stays(const struct entry *e) {
         return e->pins > 0 || e->kept;
 }

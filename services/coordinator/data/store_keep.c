@@ -188,6 +188,7 @@ static void free_values(struct map *m) {
 void store_keeps_free(struct store *s) {
         free_values(s->keeps);
         free_values(s->by_finding_key);
+        free_values(s->imports);
 }
 
 void store_each(const struct store *s, bool (*fn)(void *userdata, const struct store_item *item),
@@ -217,6 +218,15 @@ void store_each(const struct store *s, bool (*fn)(void *userdata, const struct s
         }
 }
 
+/* What was made of it goes along, unless somebody reads or wants it. */
+static void remove_import(struct store *s, const struct hash_value *source) {
+        struct hash_value made;
+        struct entry *e = store_import_of(s, source, &made) ? store_entry(s, &made) : NULL;
+
+        if (e && !entry_stays(e))
+                store_evict(s, e);
+}
+
 int store_remove(struct store *s, const struct hash_value *root) {
         struct entry *e = map_get(s->by_root, hash_bytes(root));
         struct store_keep keep;
@@ -230,7 +240,9 @@ int store_remove(struct store *s, const struct hash_value *root) {
         keep.flags &= (uint8_t) ~STORE_KEEP_PINNED;
         if (is_kept)
                 r = store_set_keep(s, root, &keep);
-        if (r == STORE_OK && e)
+        if (r == STORE_OK && e) {
+                remove_import(s, root);
                 store_evict(s, e);
+        }
         return r;
 }

@@ -13,7 +13,8 @@ struct upload {
         int fd;
         char tmp[STORE_NAME_SIZE];
         char format[FORMAT_SIZE];
-        uint8_t secret[DATA_SALT_SIZE];
+        uint8_t secret[DATA_SALT_SIZE], salt[DATA_SALT_SIZE];
+        bool has_salt;
         uint64_t length, written;
         struct buffer chunk; /* the chunk being filled */
         struct buffer options, schema;
@@ -96,8 +97,8 @@ static void derive_salt(const struct upload *u, const struct hash_value *chunk_r
         static const uint8_t no_secret[DATA_SALT_SIZE];
         struct hash_value h;
 
-        memset(ret, 0, DATA_SALT_SIZE);
-        if (memcmp(u->secret, no_secret, DATA_SALT_SIZE) == 0)
+        memcpy(ret, u->salt, DATA_SALT_SIZE); /* zeros, unless it was given */
+        if (u->has_salt || memcmp(u->secret, no_secret, DATA_SALT_SIZE) == 0)
                 return;
         h = hash_keyed(BYTES_OF(u->secret), hash_bytes(chunk_root));
         memcpy(ret, h.bytes, DATA_SALT_SIZE);
@@ -157,6 +158,11 @@ const char *upload_name(const struct upload *u) {
 void upload_describe(struct upload *u, struct bytes options, struct bytes schema) {
         buffer_put_bytes(&u->options, options);
         buffer_put_bytes(&u->schema, schema);
+}
+
+void upload_salt(struct upload *u, const uint8_t salt[DATA_SALT_SIZE]) {
+        memcpy(u->salt, salt, DATA_SALT_SIZE);
+        u->has_salt = true;
 }
 
 int upload_finish(struct upload *u, struct hash_value *ret_root) {

@@ -153,8 +153,10 @@ static int open_session(const struct engine_job *job, struct engine_session **re
 
 static int prepare_session(struct engine_session *s, const struct engine_statement *statement,
                            struct engine_problem *p) {
-        int r = duckdb_inputs_attach(s, p);
+        int r;
 
+        duckdb_rows_done(s); /* of a statement before this one */
+        r = duckdb_inputs_attach(s, p);
         if (r == ENGINE_OK)
                 r = duckdb_prepare_one(s, statement->sql, &s->statement, p);
         if (r)

@@ -62,6 +62,8 @@ static void sqlite_close(struct engine_session *s) {
         }
         map_free(s->tables);
         map_free(s->functions);
+        for (size_t i = 0; i < ENGINE_INPUTS_MAX; i++)
+                buffer_done(&s->heads[i]);
         free(s->is_bare);
         free(s);
         sqlite_vfs_bind(NULL);

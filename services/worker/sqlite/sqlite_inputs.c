@@ -55,7 +55,9 @@ static int run_own_with(struct engine_session *s, const char *format, const char
 }
 
 static const char *path_of(const struct engine_session *s, size_t i, char ret[32]) {
-        if (!s->job->inputs[i].data || sqlite_is_table(&s->job->inputs[i]))
+        const struct engine_input *in = &s->job->inputs[i];
+
+        if (!in->data || (sqlite_is_table(in) && !sqlite_is_imported(in)))
                 return ":memory:";
         (void) snprintf(ret, 32, "/q/%zu", i);
         return ret;
@@ -145,6 +147,8 @@ static int attach(struct engine_session *s, size_t i, struct engine_problem *p) 
         if (strcasecmp(in->name, "main") != 0 &&
             run_own_with(s, "ATTACH %Q AS \"%w\"", path_of(s, i, path), in->name) != SQLITE_OK)
                 return refuse(p, in, "input", sqlite3_errmsg(s->db));
+        if (sqlite_is_imported(in))
+                return ENGINE_OK;
         if (sqlite_is_table(in))
                 return sqlite_table_fill(s, in, p);
         return in->data ? ENGINE_OK : fill(s, i, p);
@@ -271,7 +275,8 @@ static int admit(struct engine_session *s, const struct engine_input *in,
                  struct engine_problem *p) {
         int r = load_catalogue(s, in, p);
 
-        if (r == ENGINE_OK && in->data && !in->admitted && !sqlite_is_table(in))
+        if (r == ENGINE_OK && in->data && !in->admitted &&
+            (!sqlite_is_table(in) || sqlite_is_imported(in)))
                 r = quick_check(s, in, p);
         return r;
 }
@@ -281,10 +286,12 @@ static int check_input(const struct engine_input *in, struct engine_problem *p) 
         bool is_database = !in->format[0] || strcmp(in->format, "sqlite") == 0;
         const char *fault = in->data && is_database ? header_fault(in) : NULL;
 
-        if (!is_database && !sqlite_is_table(in))
+        if (!is_database && !sqlite_reads_rows(in) &&
+            (!sqlite_is_table(in) || (in->data && !in->imported)))
                 return refuse(p, in, "format",
-                              "SQLite does not read this format; ask hosts with DuckDB, or "
-                              "publish it as CSV, NDJSON or a SQLite file");
+                              "SQLite does not read this format, and without DuckDB's library "
+                              "nothing here imports it; ask hosts with DuckDB, or publish it as "
+                              "CSV, NDJSON or a SQLite file");
         if (fault)
                 return refuse(p, in, "input", fault);
         if (!engine_input_is_named(in) || strcasecmp(in->name, "temp") == 0)
@@ -318,8 +325,11 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
         char path[32];
         int index = main_index(s), r = ENGINE_OK, rc;
 
-        for (size_t i = 0; i < s->job->n_inputs && r == ENGINE_OK; i++)
+        for (size_t i = 0; i < s->job->n_inputs && r == ENGINE_OK; i++) {
                 r = check_input(&s->job->inputs[i], p);
+                if (r == ENGINE_OK && sqlite_is_imported(&s->job->inputs[i]))
+                        r = sqlite_import_head(s, i, p);
+        }
         if (r)
                 return r;
         rc = sqlite3_open_v2(index < 0 ? ":memory:" : path_of(s, (size_t) index, path), &s->db,

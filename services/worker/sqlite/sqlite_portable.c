@@ -263,6 +263,8 @@ static const char *tables_fault(const struct analyser *a) {
         for (size_t i = 0; i < a->s->job->n_inputs; i++) {
                 if (!sqlite_is_table(&a->s->job->inputs[i]))
                         return "a SQLite file, which other engines do not read";
+                if (!sqlite_reads_rows(&a->s->job->inputs[i]))
+                        return "a Parquet file, whose types are not all those of SQLite";
         }
         for (size_t k = 0; k < a->s->n_reads; k++) {
                 const struct engine_input *in = input_of(a, a->s->reads[k].table);

@@ -39,6 +39,8 @@ struct engine_session {
         struct sqlite_denied denied;
         bool reads_catalogue;
         uint64_t random_counter;
+        /* Of an imported input: its first pages, laid over those of the file. */
+        struct buffer heads[ENGINE_INPUTS_MAX];
 
         const struct schema *schema; /* of the running statement */
         bool is_exact, is_done;
@@ -76,8 +78,13 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p);
 int sqlite_describe(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
 
 /* ---- sqlite_tables.c ---- */
-/* An input of format csv or ndjson: one STRICT table, of the input's name. */
+/* An input of format csv, ndjson or parquet: one STRICT table, of the input's name. */
 bool sqlite_is_table(const struct engine_input *in);
+bool sqlite_reads_rows(const struct engine_input *in); /* csv, ndjson: by itself, too */
+/* One that is a database already, made by IMPORT. */
+bool sqlite_is_imported(const struct engine_input *in);
+/* Its head under the name of input i, for sqlite_vfs.c. */
+int sqlite_import_head(struct engine_session *s, size_t i, struct engine_problem *p);
 /* Makes it in the database of that name, and reads all rows into it when there is a file. */
 int sqlite_table_fill(struct engine_session *s, const struct engine_input *in,
                       struct engine_problem *p);

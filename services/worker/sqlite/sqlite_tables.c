@@ -9,13 +9,23 @@
 #include "services/worker/sqlite/sqlite_session.h"
 #include "services/worker/tables/columns.h"
 #include "services/worker/tables/describe.h"
+#include "services/worker/tables/image.h"
+#include "services/worker/tables/import_schema.h"
 #include "services/worker/tables/rows.h"
 
 /* A row of TABLE_ROW_MAX and what SQLite writes around it. */
 #define RECORD_MAX ((int) TABLE_ROW_MAX + (64 << 10))
 
 bool sqlite_is_table(const struct engine_input *in) {
+        return import_is_possible(in);
+}
+
+bool sqlite_reads_rows(const struct engine_input *in) {
         return table_format_of(in->format) != TABLE_FORMAT_NONE;
+}
+
+bool sqlite_is_imported(const struct engine_input *in) {
+        return in->imported && in->data && sqlite_is_table(in);
 }
 
 static int refuse(struct engine_problem *p, const struct engine_input *in, const char *text) {
@@ -45,20 +55,6 @@ static bool is_taken(const char *name) {
                strncasecmp(name, "pragma_", 7) == 0 || strncasecmp(name, "sqlite_", 7) == 0;
 }
 
-/* DECIMAL becomes REAL: SQLite has no exact one, and a scaled INTEGER would make 12.50
- * read as 1250. What comes of it is of class FLOAT, and so compared among equal builds. */
-static const char *type_name(enum cell_type type) {
-        switch (type) {
-        case CELL_INTEGER:
-                return "INTEGER";
-        case CELL_REAL:
-        case CELL_DECIMAL:
-                return "REAL";
-        default:
-                return "TEXT";
-        }
-}
-
 static int run_text(struct engine_session *s, sqlite3_str *text, sqlite3_stmt **ret) {
         char *sql = sqlite3_str_finish(text);
         int rc = sql ? SQLITE_OK : SQLITE_NOMEM;
@@ -79,7 +75,7 @@ static int create(struct engine_session *s, const struct engine_input *in,
                 const struct schema_type *t = schema->columns[i];
 
                 sqlite3_str_appendf(text, "%s\"%.*w\" %s", i ? ", " : "", (int) t->name.len,
-                                    (const char *) t->name.data, type_name(t->type));
+                                    (const char *) t->name.data, image_type(t->type));
         }
         sqlite3_str_appendf(text, ") STRICT");
         return run_text(s, text, NULL);
@@ -155,6 +151,44 @@ static int fill(struct engine_session *s, const struct engine_input *in, struct 
         return rc == SQLITE_OK ? tables_problem(in, r, fault, p) : sqlite_says(s, rc, in, p);
 }
 
+static int refuse_name(const struct engine_input *in, struct engine_problem *p) {
+        return refuse(p, in,
+                      "a name that means something else; give another with --data NAME=FILE");
+}
+
+/* What the file says of itself is not asked: the catalogue is that of the published schema. */
+int sqlite_import_head(struct engine_session *s, size_t i, struct engine_problem *p) {
+        const struct engine_input *in = &s->job->inputs[i];
+        CLEANUP(schema_freep) struct schema *schema = NULL;
+        uint64_t pages = in->length / IMAGE_PAGE;
+        int r;
+
+        if (is_taken(in->name))
+                return refuse_name(in, p);
+        r = import_schema(in, &schema, p);
+        if (r)
+                return r;
+        if (in->length % IMAGE_PAGE != 0 || pages <= image_head_pages(schema) ||
+            pages > IMAGE_PAGES)
+                return refuse(p, in, "not what an import makes; remove it, and it is made anew");
+        buffer_init(&s->heads[i], image_head_pages(schema) * (size_t) IMAGE_PAGE);
+        image_head(schema, in->name, (uint32_t) pages, &s->heads[i]);
+        check(!s->heads[i].failed);
+        return ENGINE_OK;
+}
+
+/* Of a format that others have to import: its columns alone, for an analysis. */
+static int create_empty(struct engine_session *s, const struct engine_input *in,
+                        struct engine_problem *p) {
+        CLEANUP(schema_freep) struct schema *schema = NULL;
+        int r = import_schema(in, &schema, p), rc;
+
+        if (r)
+                return r;
+        rc = create(s, in, schema);
+        return rc == SQLITE_OK ? ENGINE_OK : sqlite_says(s, rc, in, p);
+}
+
 int sqlite_table_fill(struct engine_session *s, const struct engine_input *in,
                       struct engine_problem *p) {
         CLEANUP(table_rows_freep) struct table_rows *rows = NULL;
@@ -163,9 +197,9 @@ int sqlite_table_fill(struct engine_session *s, const struct engine_input *in,
         int r, rc;
 
         if (is_taken(in->name))
-                return refuse(p, in,
-                              "a name that means something else; give another with "
-                              "--data NAME=FILE");
+                return refuse_name(in, p);
+        if (!sqlite_reads_rows(in))
+                return create_empty(s, in, p);
         r = table_rows_open(in, watch, &fault, &rows);
         if (r)
                 return tables_problem(in, r, &fault, p);

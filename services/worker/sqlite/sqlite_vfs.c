@@ -17,10 +17,21 @@ struct image {
         sqlite3_file base;
         const uint8_t *data;
         sqlite3_int64 len;
+        struct bytes head; /* stands before the same bytes of data; may be empty */
 };
 
 static int image_close(sqlite3_file *f) {
         return SQLITE_OK;
+}
+
+static void copy_out(const struct image *i, uint8_t *ret, size_t amount, size_t offset) {
+        size_t n = offset < i->head.len ? i->head.len - offset : 0;
+
+        n = n < amount ? n : amount;
+        if (n > 0)
+                memcpy(ret, i->head.data + offset, n);
+        if (n < amount)
+                memcpy(ret + n, i->data + offset + n, amount - n);
 }
 
 static int image_read(sqlite3_file *f, void *ret, int amount, sqlite3_int64 offset) {
@@ -28,12 +39,12 @@ static int image_read(sqlite3_file *f, void *ret, int amount, sqlite3_int64 offs
         sqlite3_int64 there = offset < i->len ? i->len - offset : 0;
 
         if (there >= amount) {
-                memcpy(ret, i->data + offset, (size_t) amount);
+                copy_out(i, ret, (size_t) amount, (size_t) offset);
                 return SQLITE_OK;
         }
         memset(ret, 0, (size_t) amount);
         if (there > 0)
-                memcpy(ret, i->data + offset, (size_t) there);
+                copy_out(i, ret, (size_t) there, (size_t) offset);
         return SQLITE_IOERR_SHORT_READ;
 }
 
@@ -78,8 +89,13 @@ static int image_traits(sqlite3_file *f) {
 
 static int image_fetch(sqlite3_file *f, sqlite3_int64 offset, int amount, void **ret) {
         struct image *i = (struct image *) f;
+        sqlite3_int64 head = (sqlite3_int64) i->head.len;
 
-        *ret = offset + amount <= i->len ? (void *) (i->data + offset) : NULL;
+        *ret = NULL; /* it is read */
+        if (offset + amount <= head)
+                *ret = (void *) (i->head.data + offset);
+        else if (offset >= head && offset + amount <= i->len)
+                *ret = (void *) (i->data + offset);
         return SQLITE_OK;
 }
 
@@ -125,6 +141,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
                 .base.pMethods = &image_methods,
                 .data = in->data,
                 .len = (sqlite3_int64) in->length,
+                .head = buffer_bytes(&bound->heads[n]),
         };
         if (ret_flags)
                 *ret_flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;

@@ -169,12 +169,83 @@ static void test_main_and_keywords(void **state) {
         fixture_done(&f);
 }
 
-static void test_formats(void **state) {
-        struct fixture f = {};
+static struct engine_input *add_parquet(struct fixture *f, struct buffer *schema,
+                                        enum cell_type type, uint8_t precision) {
+        struct engine_input *in = &f->job.inputs[f->job.n_inputs++];
 
-        fixture_input(&f, "t", places);
-        (void) snprintf(f.job.inputs[0].format, sizeof(f.job.inputs[0].format), "parquet");
+        buffer_init(schema, 4096);
+        buffer_put_u8(schema, 2);
+        schema_begin(schema, 2);
+        schema_put_name(schema, BYTES_LIT("id"));
+        schema_put_type(schema, CELL_INTEGER);
+        schema_put_name(schema, BYTES_LIT("what"));
+        if (type == CELL_DECIMAL)
+                schema_put_decimal(schema, precision, 2);
+        else
+                schema_put_type(schema, type);
+        if (type == CELL_LIST)
+                schema_put_type(schema, CELL_TEXT);
+        (void) snprintf(in->name, sizeof(in->name), "t");
+        (void) snprintf(in->format, sizeof(in->format), "parquet");
+        in->schema = buffer_bytes(schema);
+        return in;
+}
+
+/* SQLite reads no Parquet; what was imported of it it does, and knows the columns without. */
+static void test_parquet(void **state) {
+        static const struct {
+                enum cell_type type;
+                uint8_t precision;
+                const char *becomes; /* NULL: refused, with `text` */
+                const char *text;
+        } cases[] = {
+                { CELL_TEXT, 0, "TEXT", NULL },
+                { CELL_BLOB, 0, "BLOB", NULL },
+                { CELL_DATE, 0, "TEXT", NULL },
+                { CELL_TIMESTAMP, 0, "TEXT", NULL },
+                { CELL_REAL, 0, "REAL", NULL },
+                { CELL_DECIMAL, 15, "REAL", NULL },
+                { CELL_DECIMAL, 16, NULL, "column 'what' (DECIMAL(16,2)) has more than 15 digits" },
+                { CELL_LIST, 0, NULL, "column 'what' (LIST(TEXT)) has no exact counterpart" },
+                { CELL_TIME, 0, NULL, "(TIME) has no exact counterpart in SQLite; ask DuckDB" },
+                { CELL_TIMESTAMPTZ, 0, NULL, "no exact counterpart" },
+                { CELL_INTERVAL, 0, NULL, "no exact counterpart" },
+                { CELL_UUID, 0, NULL, "no exact counterpart" },
+        };
+
+        (void) state;
+        FOREACH_CASE (c, cases) {
+                CLEANUP(buffer_donep) struct buffer schema = {};
+                struct fixture f = {};
+                char want[128];
+
+                (void) add_parquet(&f, &schema, c->type, c->precision);
+                if (c->becomes) {
+                        fixture_open(&f);
+                        (void) snprintf(want, sizeof(want),
+                                        "CREATE TABLE \"t\"(\"id\" INTEGER, \"what\" %s) STRICT",
+                                        c->becomes);
+                        assert_string_equal(sqlite_table_of(f.session, "t", "t")->sql, want);
+                        expect(&f, "SELECT count(*) FROM t", "0");
+                } else {
+                        expect_refused(&f, OUTCOME_REFUSED, "rule=import input=t", c->text);
+                }
+                fixture_done(&f);
+        }
+}
+
+static void test_formats(void **state) {
+        CLEANUP(buffer_donep) struct buffer schema = {};
+        struct fixture f = {};
+        struct engine_input *in = add_parquet(&f, &schema, CELL_TEXT, 0);
+
+        (void) state;
+        in->data = (const uint8_t *) "PAR1";
+        in->length = 4;
         expect_refused(&f, OUTCOME_REFUSED, "rule=format input=t", "hosts with DuckDB");
+        in->schema = BYTES_NONE;
+        in->data = NULL;
+        expect_refused(&f, OUTCOME_REFUSED, "rule=import input=t", "publish the file again");
         fixture_done(&f);
 }
 
@@ -250,5 +321,6 @@ static void test_largest_row(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_rows), cmocka_unit_test(test_classes), cmocka_unit_test(test_names),
           cmocka_unit_test(test_one_name_twice), cmocka_unit_test(test_main_and_keywords),
-          cmocka_unit_test(test_formats), cmocka_unit_test(test_unkept),
-          cmocka_unit_test(test_limits), cmocka_unit_test(test_largest_row))
+          cmocka_unit_test(test_formats), cmocka_unit_test(test_parquet),
+          cmocka_unit_test(test_unkept), cmocka_unit_test(test_limits),
+          cmocka_unit_test(test_largest_row))

@@ -1,0 +1,217 @@
+/* Rows that another engine reads (of Parquet files: DuckDB), as SQLite is to keep them. They come
+ * as canonical cells, as those of any result do. */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/base/memory.h"
+#include "common/canonical/outcome.h"
+#include "services/worker/import.h"
+
+#define TIME_TEXT   32
+#define DAY_US      INT64_C(86400000000)
+#define YEAR_0_DAYS INT64_C(-719528) /* 0000-01-01 and 9999-12-31, in days since 1970 */
+#define YEAR_9_DAYS INT64_C(2932896)
+
+struct cell_rows {
+        struct import_rows base;
+        const struct engine *engine;
+        struct engine_session *session;
+        const struct engine_input *input;
+        const struct schema *schema;
+        struct answer_builder builder;
+        struct reader batch;
+        bool has_batch;
+        uint64_t row;
+        struct table_value *values;
+        char (*texts)[TIME_TEXT]; /* one for each column */
+};
+
+static struct import_rows *cells_free(struct import_rows *base) {
+        struct cell_rows *c = (struct cell_rows *) base;
+
+        if (!c)
+                return NULL;
+        answer_done(&c->builder);
+        free(c->values);
+        free(c->texts);
+        free(c);
+        return NULL;
+}
+
+/* ---- one value ---- */
+
+/* https://howardhinnant.github.io/date_algorithms.html#civil_from_days */
+static size_t put_date(int64_t days, char *ret) {
+        int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097,
+                yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+                doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153,
+                month = mp < 10 ? mp + 3 : mp - 9;
+
+        return (size_t) snprintf(ret, TIME_TEXT, "%04d-%02d-%02d",
+                                 (int) (yoe + era * 400 + (month <= 2)), (int) month,
+                                 (int) (doy - (153 * mp + 2) / 5 + 1));
+}
+
+/* As a CSV's: "YYYY-MM-DD HH:MM:SS[.f]", no zeros at the end. */
+static size_t put_timestamp(int64_t usec, char *ret) {
+        int64_t days = usec / DAY_US - (usec % DAY_US < 0), rest = usec - days * DAY_US;
+        int second = (int) (rest / 1000000), fraction = (int) (rest % 1000000);
+        size_t n = put_date(days, ret);
+
+        n += (size_t) snprintf(ret + n, TIME_TEXT - n, " %02d:%02d:%02d", second / 3600,
+                               second / 60 % 60, second % 60);
+        if (fraction == 0)
+                return n;
+        n += (size_t) snprintf(ret + n, TIME_TEXT - n, ".%06d", fraction);
+        while (ret[n - 1] == '0')
+                n--;
+        return n;
+}
+
+/* Both are exact up to 15 digits, and so the quotient is the double that is nearest. */
+static double decimal_of(const struct cell *c) {
+        double power = 1;
+
+        for (unsigned i = 0; c->type == CELL_DECIMAL && i < c->scale; i++)
+                power *= 10;
+        return (double) c->integer / power;
+}
+
+static const char *take_time(struct cell_rows *r, size_t i, const struct cell *c) {
+        int64_t days =
+                c->type == CELL_DATE ? c->integer : c->integer / DAY_US - (c->integer % DAY_US < 0);
+        size_t n;
+
+        if (days < YEAR_0_DAYS || days > YEAR_9_DAYS)
+                return "a year that is not of four digits";
+        n = c->type == CELL_DATE ? put_date(c->integer, r->texts[i])
+                                 : put_timestamp(c->integer, r->texts[i]);
+        r->values[i] = (struct table_value){ .type = CELL_TEXT, .text = BYTES(r->texts[i], n) };
+        return NULL;
+}
+
+static const char *take_number(struct table_value *v, enum cell_type declared,
+                               const struct cell *c) {
+        if (!c->fits)
+                return "an integer of more than 64 bits";
+        if (declared == CELL_DECIMAL)
+                *v = (struct table_value){ .type = CELL_REAL, .real = decimal_of(c) };
+        else
+                *v = (struct table_value){ .type = CELL_INTEGER, .integer = c->integer };
+        return NULL;
+}
+
+/* NULL, or what SQLite cannot keep. */
+static const char *take_cell(struct cell_rows *r, size_t i, const struct cell *c) {
+        struct table_value *v = &r->values[i];
+
+        switch (c->type) {
+        case CELL_NULL:
+                *v = (struct table_value){ .type = CELL_NULL };
+                return NULL;
+        case CELL_INTEGER:
+        case CELL_DECIMAL:
+                return take_number(v, r->schema->columns[i]->type, c);
+        case CELL_REAL:
+                *v = (struct table_value){ .type = CELL_REAL, .real = c->real };
+                return c->real != c->real ? "NaN, which SQLite takes for NULL" : NULL;
+        case CELL_TEXT:
+                *v = (struct table_value){ .type = CELL_TEXT, .text = c->bytes };
+                return memchr(c->bytes.data, 0, c->bytes.len) ? "a zero byte in text" : NULL;
+        case CELL_BLOB:
+                *v = (struct table_value){ .type = CELL_BLOB, .text = c->bytes };
+                return NULL;
+        default:
+                return take_time(r, i, c);
+        }
+}
+
+/* ---- rows ---- */
+
+static int refuse(const struct cell_rows *r, size_t i, const char *what, struct engine_problem *p) {
+        const struct schema_type *t = r->schema->columns[i];
+        char text[256];
+
+        (void) snprintf(text, sizeof(text),
+                        "row %" PRIu64 ", column %zu '%.*s': %s; ask DuckDB (--engine duckdb), or "
+                        "publish it without",
+                        r->row, i + 1, (int) (t->name.len < 40 ? t->name.len : 40),
+                        (const char *) t->name.data, what);
+        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_REFUSED, 0, -1, text);
+        (void) snprintf(p->detail, sizeof(p->detail), "rule=import input=%s", r->input->name);
+        return ENGINE_E_PROBLEM;
+}
+
+static int take_row(struct cell_rows *r, struct engine_problem *p) {
+        size_t bytes = 0;
+
+        r->row++;
+        for (size_t i = 0; i < r->schema->n_columns; i++) {
+                const char *fault;
+                struct cell c;
+
+                if (cell_read(&r->batch, &c) != CELL_OK)
+                        return engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_INTERNAL, 0, -1,
+                                                  "the engine's rows are not canonical");
+                fault = take_cell(r, i, &c);
+                bytes += r->values[i].text.len;
+                if (!fault && bytes > TABLE_ROW_MAX)
+                        fault = "a row of more than 1 MiB";
+                if (fault)
+                        return refuse(r, i, fault, p);
+        }
+        return ENGINE_OK;
+}
+
+/* A value that no result may have is no value of a table either. */
+static int as_problem(const struct cell_rows *r, int result, struct engine_problem *p) {
+        if (result != ENGINE_E_SQL)
+                return result;
+        p->outcome = OUTCOME_REFUSED;
+        (void) snprintf(p->detail, sizeof(p->detail), "rule=import input=%s", r->input->name);
+        return ENGINE_E_PROBLEM;
+}
+
+static int cells_next(struct import_rows *base, const struct table_value **ret,
+                      struct engine_problem *p) {
+        struct cell_rows *r = (struct cell_rows *) base;
+
+        *ret = r->values;
+        while (reader_left(&r->batch) == 0) {
+                int result;
+
+                if (r->has_batch)
+                        (void) answer_next(&r->builder);
+                result = r->engine->step(r->session, &r->builder, p);
+                r->has_batch = result == ENGINE_BATCH;
+                if (!r->has_batch)
+                        return as_problem(r, result, p);
+                r->batch = reader_of(answer_batch(&r->builder));
+        }
+        return take_row(r, p);
+}
+
+int import_engine_rows(const struct engine *engine, struct engine_session *session,
+                       const struct engine_input *in, const struct schema *schema,
+                       struct import_rows **ret, struct engine_problem *p) {
+        static const struct answer_limits none;
+        char sql[sizeof(in->name) + 32];
+        struct engine_statement statement = {};
+        struct cell_rows *r = xnew(struct cell_rows);
+
+        *r = (struct cell_rows){ .base = { .next = cells_next, .free = cells_free },
+                                 .engine = engine,
+                                 .session = session,
+                                 .schema = schema,
+                                 .input = in };
+        r->base.schema = schema;
+        r->values = xnew_n(struct table_value, schema->n_columns);
+        r->texts = xcalloc(schema->n_columns, TIME_TEXT);
+        answer_begin(&r->builder, ANSWER_SEQUENCE, &schema->digest, &none, NULL);
+        (void) snprintf(sql, sizeof(sql), "SELECT * FROM \"%s\"", in->name);
+        statement.sql = BYTES_STR(sql);
+        statement.schema = schema;
+        *ret = &r->base;
+        return as_problem(r, engine->prepare(session, &statement, p), p);
+}

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""CSV and NDJSON datasets on SQLite hosts: imported once each, to one and the same dataset everywhere; asked again, used again.
+
+A wrong import is a wrong answer of one host, and loses; what a kill leaves in the middle of one is nothing."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import grid as g
+from tap import Tap
+
+NODES = 5
+ALL = ("--engine", "sqlite", "--quorum", "3", "--replicas", "4")  # all hosts, of which three settle it
+TRIPS = [(i, f"{i % 100}.{i % 10}0", None if i % 3 else f"Ann {i}") for i in range(1, 20001)]
+ZONES = [(i, f"Süd {i}") for i in range(300)]
+
+
+def write_files(folder):
+    with open(folder / "trips.csv", "w") as f:
+        f.write("id,fare,name\n")
+        f.writelines(f"{i},{fare},{name or ''}\n" for i, fare, name in TRIPS)
+    with open(folder / "zones.ndjson", "w") as f:
+        f.writelines(json.dumps({"id": i, "zone": z}) + "\n" for i, z in ZONES)
+    with open(folder / "false.csv", "w") as f:
+        f.write("id,fare,name\n")
+        f.writelines(f"{i},{fare},{name or ''}\n" for i, fare, name in TRIPS[:-1])
+    with open(folder / "large.csv", "w") as f:
+        f.write("id,text\n")
+        f.writelines(f"{i},{i * 7919 % 1000003:0100d}x\n" for i in range(250000))
+
+
+def imports(grid, nodes=range(1, NODES + 1)):
+    return {node: grid.metrics(node)["quorate_coordinator_imports"] for node in nodes}
+
+
+def works(grid, node):
+    return grid.status(node) and grid.metrics(node)["quorate_coordinator_workers"] > 0
+
+
+def listed(grid, node):
+    code, out, _ = grid.ctl(node, "dataset", "list", "--json")
+    return {d["root"]: d for d in map(json.loads, out.splitlines()) if "root" in d} if code == 0 else {}
+
+
+def derived(grid, node, source=None):
+    return {d["root"]: d for d in listed(grid, node).values() if d.get("derived_from", "") and source in (None, d["derived_from"])}
+
+
+def folder_of(grid, node):
+    return grid.state / f"node-{node}" / "coordinator" / "datasets"
+
+
+def publish(grid, path, node=1):
+    code, out, err = grid.ctl(node, "dataset", "publish", "--json", str(path), timeout=60)
+    assert code == 0, (out, err)
+    return json.loads(out.splitlines()[-1])["root"]
+
+
+def check_once(tap, grid, root):
+    a = grid.ask("SELECT count(*), sum(id), count(name), max(rowid) FROM t", *ALL, "--data", f"t={root}")
+    tap.check(a.state == "VERIFIED" and a.rows == [(20000, 200010000, 6666, 20000)], "a CSV dataset, agreed by SQLite hosts", a)
+    first = imports(grid)
+    tap.check(sum(first.values()) >= 3 and max(first.values()) == 1, "each host that ran it has imported it once", first)
+    a = grid.ask("SELECT id, name FROM t WHERE name IS NOT NULL ORDER BY id DESC LIMIT 2", *ALL, "--data", f"t={root}")
+    tap.check(a.state == "VERIFIED" and a.rows == [(19998, "Ann 19998"), (19995, "Ann 19995")], "asked something else", a)
+    a = grid.ask("SELECT sum(fare), min(fare) FROM other", *ALL, "--data", f"other={root}")
+    tap.check(a.state == "VERIFIED" and a.json["class"] == "FLOAT" and abs(a.rows[0][0] - sum(float(f) for _, f, _ in TRIPS)) < 1e-6,
+              "and under another name: decimals are REAL", a)
+    a = grid.ask("SELECT count(*) FROM t", "--engine", "sqlite", "--prefer", "local", "--data", f"t={root}")
+    tap.check(a.state == "LOCAL" and a.rows == [(20000,)], "on the asking node too", a)
+    for n in range(20):  # one that lost the race was cancelled, perhaps amid its import
+        if set(imports(grid).values()) == {1}:
+            break
+        grid.ask(f"SELECT count(*) + {n} FROM t", *ALL, "--data", f"t={root}")
+    tap.equal(set(imports(grid).values()), {1}, "all five have imported it, and nobody again")
+
+
+def check_same(tap, grid, root):
+    found = {node: derived(grid, node, root) for node in range(1, NODES + 1)}
+    roots = {r for d in found.values() for r in d}
+    tap.check(len(roots) == 1 and all(len(d) == 1 for d in found.values()), "five hosts arrived at the same derived root", found)
+    made = next(iter(roots))
+    d = found[2][made]
+    tap.check(d["derived_here"] and d["derived_by"] == "sqlite-file/1" and d["format"] == "sqlite" and not d["pinned"]
+              and not d["announced"], "it says what it was made of and how, and may be evicted", d)
+    data = {(folder_of(grid, node) / f"{made}.data").read_bytes() for node in range(1, NODES + 1)}
+    tap.equal(len(data), 1, "byte for byte")
+    code, out, err = grid.ctl(2, "dataset", "show", made)
+    tap.check(code == 0 and f"from {root}" in out and "made here" in out, "`dataset show` tells it", out, err)
+    code, out, err = grid.ctl(2, "dataset", "list")
+    tap.check(code == 0 and " import" in out, "`dataset list` as well", out, err)
+    code, out, err = grid.ctl(1, "dataset", "verify", made)
+    tap.equal(code, 0, "it is a dataset like others: its chunks are verified")
+    return made
+
+
+def check_remove(tap, grid, root, made):
+    code, out, err = grid.ctl(1, "dataset", "rm", made)
+    tap.check(code == 0 and made not in listed(grid, 1) and root in listed(grid, 1), "`rm` of an import leaves the dataset", out, err)
+    a = grid.ask("SELECT count(*) FROM t", "--engine", "sqlite", "--prefer", "local", "--data", f"t={root}")
+    tap.check(a.rows == [(20000,)] and imports(grid, [1]) == {1: 2} and made in listed(grid, 1), "which is imported anew, the same", a)
+    code, out, err = grid.ctl(3, "dataset", "rm", root)
+    tap.check(code == 0 and not {root, made} & set(listed(grid, 3)), "`rm` of a dataset takes its import along", out, err)
+
+
+def check_explain(tap, grid, root):
+    code, out, err = grid.ctl(1, "explain", "--engine", "sqlite", "--data", f"t={root}", "SELECT count(*) FROM t")
+    tap.check(code == 0 and "import      t: a SQLite host makes a SQLite file" in out, "explain says so", out, err)
+    code, out, err = grid.ctl(1, "explain", "--json", "--engine", "sqlite", "--data", f"t={root}", "SELECT count(*) FROM t")
+    tap.check(code == 0 and json.loads(out)["imports"] == ["t"], "and in JSON", out, err)
+
+
+def check_join(tap, grid, files, root):
+    """Two imports of one job, one of them new; the descriptor names what was asked of."""
+    before = imports(grid)
+    a = grid.ask("SELECT count(*), max(zone) FROM t JOIN zones USING (id)", *ALL, "--data", f"t={root}", "--data", str(files / "zones.ndjson"))
+    tap.check(a.state == "VERIFIED" and a.rows == [(299, "Süd 99")], "CSV and NDJSON joined", a)
+    tap.check(all(n - before[node] <= 2 for node, n in imports(grid).items()), "two imports at most", before, imports(grid))
+    receipt = pathlib.Path(a.json["receipt"]).read_bytes()
+    made = {r for node in range(1, NODES + 1) for r in derived(grid, node)}
+    tap.check(bytes.fromhex(root) in receipt and made and not any(bytes.fromhex(r) in receipt for r in made),
+              "the receipt names the dataset, and none that was derived", a)
+
+
+def check_wrong(tap, grid, files, root, made):
+    """A host whose import is of other rows: its node is made to believe that it is the right one."""
+    other = publish(grid, files / "false.csv")
+    a = grid.ask("SELECT count(*) FROM t", *ALL, "--data", f"t={other}")
+    tap.check(a.state == "VERIFIED" and a.rows == [(19999,)], "a dataset with a row less", a)
+    false = next(iter(derived(grid, 4, other)))
+    grid.kill(4, "coordinator")
+    note = folder_of(grid, 4) / f"{root}.import"
+    note.write_bytes(note.read_bytes().replace(bytes.fromhex(made), bytes.fromhex(false)))
+    grid.wait_joined(4)
+    g.wait_until("node 4 works", lambda: works(grid, 4))
+    seen = False
+    end = time.monotonic() + 60
+    while not seen and time.monotonic() < end:
+        a = grid.ask("SELECT count(*) FROM t", "--engine", "sqlite", "--quorum", "2", "--replicas", "4", "--data", f"t={root}")
+        right = a.state == "VERIFIED" and a.rows == [(20000,)]
+        seen = any(h["peer"] == grid.peer(4) and h["verdict"] not in ("", "correct", "cancelled") for h in a.hosts)
+        if not right:
+            break
+    tap.check(right and seen, "a wrong import is a dissent: what is verified is right", a)
+
+
+PARQUET = "SELECT count(*), sum(l_orderkey), min(l_shipdate), max(l_comment), count(DISTINCT l_shipmode) FROM l"
+
+
+def check_parquet(tap, grid, files):
+    """DuckDB's library reads it, SQLite answers; node 5 has no such library and is not asked."""
+    if not any(e.startswith("duckdb/") for e in grid.status(1)["engines"]):
+        tap.skip("Parquet on SQLite hosts", "no DuckDB library here: deploy/setup --with-duckdb")
+        return
+    subprocess.run([os.environ["QUORATE_TPCH_GENERATE"], "--scale", "0.01", "parquet", str(files)], check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "QUORATE_DUCKDB": grid_library()})
+    root = publish(grid, files / "lineitem.parquet")
+    before = imports(grid)
+    three = ("--quorum", "3", "--replicas", "3", "--data", f"l={root}")
+    want = grid.ask(PARQUET, "--engine", "duckdb", *three)
+    a = grid.ask(PARQUET, "--engine", "sqlite", *three)
+    tap.check(a.state == want.state == "VERIFIED" and a.rows == want.rows and a.rows[0][0] > 50000
+              and all(e.startswith("sqlite/") for e in a.json["engines"]), "a Parquet dataset, agreed by SQLite hosts", a, want)
+    tap.equal({n: c - before[n] for n, c in imports(grid).items()}, {1: 0, 2: 1, 3: 1, 4: 1, 5: 0}, "each of the three imported it, once")
+    tap.check(grid.peer(5) not in str(a.json["hosts"]), "who cannot import it was not asked", a)
+    money = "SELECT sum(l_quantity), max(l_extendedprice) FROM l"
+    a, want = grid.ask(money, "--engine", "sqlite", *three), grid.ask(money, "--engine", "duckdb", *three)
+    tap.check(a.state == "VERIFIED" and a.json["class"] == "FLOAT" and [float(v) for v in a.rows[0]] == [float(v) for v in want.rows[0]],
+              "money is REAL in SQLite, and of class FLOAT", a, want)
+    tap.equal({n: c - before[n] for n, c in imports(grid).items()}, {1: 0, 2: 1, 3: 1, 4: 1, 5: 0}, "and nobody imported it again")
+    tap.equal(len({r for node in (2, 3, 4) for r in derived(grid, node, root)}), 1, "three hosts arrived at the same derived root")
+    grid.ctl(5, "dataset", "fetch", root, "--from", grid.peer(1), timeout=60)
+    a = grid.ask(PARQUET, "--engine", "sqlite", "--prefer", "local", "--data", f"l={root}", node=5)
+    tap.check(a.error == "REFUSED" and "DuckDB" in str(a), "a node without the library says what is missing", a)
+
+
+def grid_library():
+    places = ("/usr/local/lib/quorate", "/usr/lib/quorate", os.path.expanduser("~/.local/lib/quorate"))
+    return os.environ.get("QUORATE_DUCKDB") or next((f"{p}/libduckdb.so" for p in places if os.path.exists(f"{p}/libduckdb.so")), "")
+
+
+def begin_import(grid, node, source):
+    return grid.begin("SELECT count(*), sum(length(text)) FROM large", "--engine", "sqlite", "--prefer", "local",
+                      "--data", f"large={source}", node=node)
+
+
+def check_kill(tap, grid, files):
+    """The coordinator is killed while the file is written, then the executor while it reads."""
+    folder, source, root = folder_of(grid, 5), publish(grid, files / "large.csv", 5), None
+    for who in ("coordinator", "executor"):
+        before = set(folder.glob("*.import"))
+        query = begin_import(grid, 5, source)
+        if who == "coordinator":
+            g.wait_until("an import is written", lambda: any(folder.glob("upload-*.tmp")), every=0.002)
+            grid.kill(5, "coordinator")
+        else:
+            end = time.monotonic() + 1.5  # those that import, and their zygote
+            while time.monotonic() < end:
+                for pid in grid.executors(5):
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.1)
+        a = query.wait()
+        tap.note(f"{who} killed: {a}"[:300])
+        tap.check(set(folder.glob("*.import")) == before or a.state == "LOCAL", f"{who} killed: no import is noted", a)
+        g.wait_until("node 5 works", lambda: works(grid, 5))
+        a = begin_import(grid, 5, source).wait()
+        tap.check(a.state == "LOCAL" and a.rows == [(250000, 25250000)], f"{who} killed: asked again, it is imported and answered", a)
+        tap.equal([p.name for p in folder.glob("*.tmp")], [], f"{who} killed: nothing is left behind")
+        made = [d for d in derived(grid, 5).values() if d["bytes"] > 20 << 20]
+        tap.check(len(made) == 1 and root in (None, made[0]["root"]), f"{who} killed: one import, the same", made)
+        root = made[0]["root"]
+        grid.ctl(5, "dataset", "rm", root)
+
+
+def main(tap):
+    files = pathlib.Path(tempfile.mkdtemp(prefix="qi", dir="/tmp"))
+    try:
+        write_files(files)
+        with g.Grid(NODES, config={5: "\n[worker]\nduckdb = none\n"}) as grid:
+            root = publish(grid, files / "trips.csv")
+            check_explain(tap, grid, root)
+            check_once(tap, grid, root)
+            made = check_same(tap, grid, root)
+            check_remove(tap, grid, root, made)
+            check_join(tap, grid, files, root)
+            check_parquet(tap, grid, files)
+            check_wrong(tap, grid, files, root, made)
+            check_kill(tap, grid, files)
+            tap.equal(grid.stop(), 0, "the grid stops in order")
+    finally:
+        shutil.rmtree(files)
+
+
+if __name__ == "__main__":
+    sys.exit(Tap().run([main]))
