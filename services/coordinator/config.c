@@ -92,6 +92,8 @@ const struct config_key coordinator_config_keys[] = {
                  "drop a result nobody reads or holds"),
         DURATION(held, "held", "5min", NSEC_PER_MSEC, 86400 * NSEC_PER_SEC,
                  "drop a result that is held but not read"),
+        ENUM(zstd, "zstd", "auto", pays_mode_names,
+             "rows and chunks packed: auto is where the link is what is slow"),
         ENUM(data_class, "data-class", "public", data_classes, "most secret data admitted"),
         STRING(region, "region", "", "where this node says it is, as [query] region asks for it"),
         LIST(groups, "groups", "groups this node belongs to"),
@@ -158,6 +160,7 @@ static void fill_host(const struct coordinator_config *c, struct host_settings *
         h->offer_burst = (uint32_t) c->offer_burst;
         h->peer_bytes = c->peer_memory;
         h->data_class = (uint32_t) c->data_class + DATA_PUBLIC;
+        h->zstd = (enum pays_mode) c->zstd;
         h->groups = (const char *const *) c->groups.items;
         h->n_groups = c->groups.n_items;
         h->fault = c->fault;

@@ -31,7 +31,7 @@ struct coordinator_config {
         uint64_t commits, commits_size, requester_share, subnet_share;
         uint64_t memory, rows, bytes, host_spool, host_spool_job, input_size, peer_memory;
         nsec_t cpu, wall, bid_valid, unread, held;
-        int data_class;
+        int data_class, zstd;
         char *region;
         struct config_list groups, deny;
 

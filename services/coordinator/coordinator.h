@@ -82,6 +82,10 @@ struct stream_remote {
         bool is_relayed;
         nsec_t rtt;
 };
+/* In the public internet, or behind a relay. */
+static inline bool stream_is_far(const struct stream_remote *remote) {
+        return remote->is_relayed || multiaddr_scope(&remote->address) == SCOPE_PUBLIC;
+}
 
 /* An ACTION_OPEN succeeded; window: units that may be sent now. */
 void coordinator_stream_opened(struct coordinator *c, uint64_t stream,

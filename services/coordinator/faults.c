@@ -15,6 +15,7 @@ const char *const fault_mode_names[] = {
         [FAULT_CRASH] = "crash",
         [FAULT_GARBAGE] = "garbage",
         [FAULT_EQUIVOCATE] = "equivocate",
+        [FAULT_WRONG_PACK] = "wrong_pack",
         [_FAULT_N] = NULL,
 };
 
@@ -76,6 +77,10 @@ void faults_batch(const struct faults *f, uint8_t *data, size_t len) {
 
         if (lies && len > 0)
                 data[len - 1] ^= 1;
+}
+
+void faults_packed(const struct faults *f, uint64_t *length) {
+        *length += f->mode == FAULT_WRONG_PACK;
 }
 
 bool faults_garbage(const struct faults *f) {

@@ -30,6 +30,8 @@ enum fault_mode {
         FAULT_CRASH,        /* gone as soon as it has started */
         FAULT_GARBAGE,      /* bytes that are no message instead of the commit */
         FAULT_EQUIVOCATE,   /* signs two answers for one run */
+        FAULT_WRONG_PACK,   /* commits to the truth, says that rows and chunks are longer than they
+                               are */
         _FAULT_N,
 };
 #define FAULT_DELAY (15 * NSEC_PER_SEC)
@@ -48,6 +50,8 @@ void faults_answer(const struct faults *f, struct bytes schema, struct answer *a
 bool faults_second_answer(const struct faults *f, struct bytes schema, struct answer *a);
 /* HOOK batch: bytes on their way to the requester. */
 void faults_batch(const struct faults *f, uint8_t *data, size_t len);
+/* HOOK packed: how long it says a batch or a packed chunk is. */
+void faults_packed(const struct faults *f, uint64_t *length);
 /* HOOK commit message: true when garbage goes out instead of it. */
 bool faults_garbage(const struct faults *f);
 /* HOOK reports: true when the host falls silent. */
@@ -64,6 +68,8 @@ static inline bool faults_second_answer(const struct faults *f, struct bytes sch
         return false;
 }
 static inline void faults_batch(const struct faults *f, uint8_t *data, size_t len) {
+}
+static inline void faults_packed(const struct faults *f, uint64_t *length) {
 }
 static inline bool faults_garbage(const struct faults *f) {
         return false;

@@ -8,6 +8,7 @@
 #include "common/canonical/answer.h"
 #include "common/canonical/descriptor.h"
 #include "common/canonical/outcome.h"
+#include "common/wire/pays.h"
 #include "proto/worker.pb-c.h"
 #include "services/coordinator/faults.h"
 #include "services/coordinator/governor.h"
@@ -108,6 +109,9 @@ struct host_job {
 
         bool is_reading, wants_digests, is_fetching; /* is_fetching: the worker owes a FetchEnd */
         uint64_t next_batch;
+        uint32_t codec;        /* the best one the requester opens */
+        bool is_far;           /* in the public internet, or behind a relay */
+        struct link_rate link; /* to the requester */
         uint64_t rows_charged, spooled;
         nsec_t touched, read; /* last sign of life; last Rows or progress of them */
         nsec_t said;          /* FETCHING: last progress */

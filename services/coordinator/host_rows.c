@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/wire/packed.h"
 
 /* Rows go from the worker's spool to the requester two batches at a time, and the
  * next are asked for when those have left: what lies here stays within
@@ -31,6 +32,9 @@ static void ask_worker(struct host_job *j) {
         fetch.from_batch = j->next_batch;
         fetch.count = HOST_FETCH_BATCHES;
         fetch.digests = j->wants_digests;
+        fetch.link = j->codec == PACKED_ZSTD
+                             ? pays_link(j->host->core->settings.host.zstd, j->link.rate, j->is_far)
+                             : 0;
         j->wants_digests = false;
         packed = refbuf_alloc(worker__fetch__get_packed_size(&fetch));
         worker__fetch__pack(&fetch, packed->data);
@@ -69,6 +73,7 @@ void host_on_rows(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
         j->read = now;
         j->next_batch = in->from_batch;
         j->wants_digests = in->digests && j->answer.batches > 0;
+        j->codec = in->codec;
         /* Batches of an earlier request still under way are passed over by their index. */
         host_pump(j, now);
 }
@@ -105,6 +110,7 @@ static void forward_batch(struct host_job *j, const Worker__Batch *in) {
         out.codec = in->codec;
         out.length = in->length;
         out.data = in->data;
+        faults_packed(&j->host->faults, &out.length);
         faults_batch(&j->host->faults, out.data.data, out.data.len);
         host_message_init(&m, GRID__JOB_MESSAGE__BODY_BATCH);
         m.batch = &out;

@@ -36,6 +36,7 @@ void host_opened(void *role, uint64_t stream, const struct stream_remote *remote
         j->host = h;
         j->peer = peer;
         j->subnet = subnet;
+        j->is_far = stream_is_far(remote);
         j->has_stream = true;
         list_init(&j->in_waiting);
         list_push_back(&h->jobs, &j->in_host);
@@ -121,13 +122,25 @@ void host_data(void *role, uint64_t stream, struct bytes data, nsec_t now) {
         host_next_waiting(h, now);
 }
 
+/* What waits here waits for the link: how fast it goes then is how fast that is. */
+static void move(struct host_job *j, uint32_t units, nsec_t now) {
+        size_t before = lane_queued(&j->lane);
+
+        lane_window(&j->lane, units);
+        link_rate_moved(&j->link, before - lane_queued(&j->lane), now);
+        if (lane_queued(&j->lane) > 0)
+                link_rate_wait(&j->link, now);
+        else
+                link_rate_rest(&j->link);
+}
+
 void host_window(void *role, uint64_t stream, uint32_t units, nsec_t now) {
         struct host *h = role;
         struct host_job *j = map_get_u64(h->streams, stream);
 
         if (!j)
                 return;
-        lane_window(&j->lane, units);
+        move(j, units, now);
         if (j->is_reading) {
                 j->read = now;
                 host_touch(j, now);

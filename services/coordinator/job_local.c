@@ -158,8 +158,9 @@ static void on_digests(struct job *j, const Worker__Report *report, nsec_t now) 
 
 static void on_batch(struct job *j, const Worker__Report *report, nsec_t now) {
         const Worker__Batch *b = report->batch;
-        const struct rows_batch batch = { b->index, b->length, b->codec,
-                                          BYTES(b->data.data, b->data.len) };
+        const struct rows_batch batch = {
+                b->index, { b->codec, b->length, BYTES(b->data.data, b->data.len) }
+        };
 
         if (!rows_on_batch(j, &batch, now))
                 job_fail(j, OUTCOME_INTERNAL, "what=own-rows", now);

@@ -281,8 +281,9 @@ static void on_digests(struct replica *r, const Grid__JobMessage *m, nsec_t now)
 }
 
 static void on_batch(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
-        const struct rows_batch b = { m->batch->index, m->batch->length, m->batch->codec,
-                                      BYTES(m->batch->data.data, m->batch->data.len) };
+        const struct rows_batch b = { m->batch->index,
+                                      { m->batch->codec, m->batch->length,
+                                        BYTES(m->batch->data.data, m->batch->data.len) } };
 
         if (r->job->rows.source == r && !rows_on_batch(r->job, &b, now))
                 replica_rows_bad(r, now);

@@ -1,13 +1,10 @@
 #include "services/coordinator/rows.h"
 
-#include <zstd.h>
-
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/wire/packed.h"
 #include "services/coordinator/requester_core.h"
 
-#define CODEC_PLAIN   0
-#define CODEC_ZSTD    1
 #define FETCH_BATCHES 2 /* asked of our own worker at once */
 #define ASKED_MAX     3 /* times of one host on one stream */
 
@@ -198,6 +195,7 @@ static void ask_host(struct job *j, struct replica *r, nsec_t now) {
                 return;
         }
         m.from_batch = rows->expected;
+        m.codec = PACKED_ZSTD;
         m.digests = rows->tier == ROWS_STREAM && !rows->has_digests;
         budget_give(&rows->memory, rows->charged);
         rows->charged = 0;
@@ -408,23 +406,6 @@ bool rows_on_digests(struct job *j, uint64_t first, struct bytes digests, nsec_t
         return rows->has_digests;
 }
 
-/* *ret is a view into b, or into *memory. */
-static bool decode(const struct rows_batch *b, uint8_t **memory, struct bytes *ret) {
-        size_t n;
-
-        if (b->length == 0 || b->length > ROW_BYTES_MAX)
-                return false;
-        *ret = b->data;
-        if (b->codec == CODEC_PLAIN)
-                return b->data.len == b->length;
-        if (b->codec != CODEC_ZSTD)
-                return false;
-        *memory = xmalloc(b->length);
-        n = ZSTD_decompress(*memory, b->length, b->data.data, b->data.len);
-        *ret = BYTES(*memory, b->length);
-        return !ZSTD_isError(n) && n == b->length;
-}
-
 /* A batch that was handed out before, for a client that came back. */
 static bool is_known_batch(const struct rows *rows, uint64_t index, struct bytes batch) {
         struct hash_value digest = batch_digest(batch);
@@ -467,7 +448,8 @@ bool rows_on_batch(struct job *j, const struct rows_batch *b, nsec_t now) {
                 return true; /* was on its way when another place was asked for */
         if (rows->tier == ROWS_STREAM && !rows->has_digests)
                 return true;
-        if (b->index != rows->expected || !decode(b, &memory, &batch))
+        if (b->index != rows->expected ||
+            packed_open(&b->packed, ROW_BYTES_MAX, &memory, &batch) != PACKED_OK)
                 return false;
         if (b->index < rows->checker.batches ? !is_known_batch(rows, b->index, batch)
                                              : !check_new(j, b->index, batch))

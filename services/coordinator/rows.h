@@ -14,6 +14,7 @@
 #include "common/base/budget.h"
 #include "common/base/nsec.h"
 #include "common/canonical/answer.h"
+#include "common/wire/packed.h"
 #include "services/coordinator/handle.h"
 
 enum rows_tier { ROWS_NONE = 0, ROWS_STREAM, ROWS_SPOOL, ROWS_CACHED };
@@ -53,9 +54,8 @@ void rows_source_lost(struct job *j, struct replica *r);
 /* What a source sent. False: it is not what was signed. */
 bool rows_on_digests(struct job *j, uint64_t first, struct bytes digests, nsec_t now);
 struct rows_batch {
-        uint64_t index, length;
-        uint32_t codec;
-        struct bytes data;
+        uint64_t index;
+        struct packed packed;
 };
 bool rows_on_batch(struct job *j, const struct rows_batch *b, nsec_t now);
 void rows_on_end(struct job *j, nsec_t now); /* the source says it has sent all */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/nsec.h"
+#include "common/wire/pays.h"
 #include "common/wire/peerid.h"
 
 /* [query]: the requester */
@@ -77,7 +78,8 @@ struct host_settings {
         const char *const *groups; /* that we belong to */
         const struct peer_id *denied;
         size_t n_groups, n_denied;
-        int fault; /* enum fault_mode (faults.h) */
+        enum pays_mode zstd; /* rows and chunks that go out */
+        int fault;           /* enum fault_mode (faults.h) */
 };
 
 /* [trust] */

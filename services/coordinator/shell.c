@@ -192,6 +192,8 @@ static int start_data(struct shell *s) {
         if (r)
                 return log_fault(r, "cannot read or make upload.secret in %s", s->ctx->state);
         config.protocol = s->data_protocol;
+        config.zstd = (enum pays_mode) s->config->zstd;
+        config.fault = s->config->fault;
         s->data = shell_data_new(s->loop, s->store, &config, &data_handler, s);
         return 0;
 }
@@ -345,6 +347,7 @@ static const struct metric gauges[] = {
         GAUGE(cache_evicted, "datasets that had to make room since the start"),
         GAUGE(data_fetched, "bytes of datasets fetched from others"),
         GAUGE(data_served, "bytes of datasets served to others"),
+        GAUGE(data_packed, "bytes of chunks that were packed on their way to others, before"),
         GAUGE(verdicts_kept, "verdicts of requesters on disk, each with the commit it judges"),
         {},
 };

@@ -40,7 +40,7 @@ struct shell_counters {
 };
 struct shell_gauges {
         uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, cache_datasets,
-                cache_evicted, verdicts_kept, data_fetched, data_served;
+                cache_evicted, verdicts_kept, data_fetched, data_served, data_packed;
 };
 
 /* A call whose answer is an ACTION_REPLY. */

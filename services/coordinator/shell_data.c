@@ -402,7 +402,8 @@ struct shell_data *shell_data_new(struct loop *loop, struct store *store,
         budget_init(&d->memory, config->fetch_memory, NULL);
         list_init(&d->gettings);
         list_init(&d->inputs);
-        servings_init(&d->servings, store, config->serve_max);
+        servings_init(&d->servings, loop, store,
+                      &(struct serving_config){ config->serve_max, config->zstd, config->fault });
         if (loop_add_timer(loop, on_timer, d, &d->timer) ||
             loop_add_defer(loop, on_tell, d, &d->tell) ||
             loop_add_defer(loop, on_check, d, &d->check))
@@ -431,8 +432,8 @@ void shell_data_link(struct shell_data *d, struct link *transport) {
         d->transport = transport;
 }
 
-void shell_data_inbound(struct shell_data *d, struct channel *c) {
-        servings_accept(&d->servings, c);
+void shell_data_inbound(struct shell_data *d, struct channel *c, bool is_far) {
+        servings_accept(&d->servings, c, is_far);
 }
 
 bool shell_data_progress(const struct shell_data *d, const struct hash_value *root,
@@ -454,6 +455,7 @@ void shell_data_stats(const struct shell_data *d, struct shell_data_stats *ret) 
                 .fetched_bytes = d->fetched_bytes,
                 .served_bytes = d->servings.bytes,
                 .served_requests = d->servings.requests,
+                .packed_bytes = d->servings.packed,
                 .refused_streams = d->servings.refused,
                 .served_streams = d->servings.n_streams,
         };

@@ -18,6 +18,8 @@ struct shell_data_config {
         unsigned window;       /* chunks under way per provider */
         uint64_t fetch_memory; /* leaf lists of all fetches, bytes */
         unsigned serve_max;    /* peers' streams served at once, each holds up to one answer */
+        enum pays_mode zstd;   /* chunks that go out */
+        int fault;             /* enum fault_mode (faults.h) */
 };
 extern const struct shell_data_config shell_data_defaults;
 
@@ -61,8 +63,8 @@ void shell_data_found(struct shell_data *d, const struct hash_value *root,
 /* Forgets the input and lets go of its pin. */
 void shell_data_cancel(struct shell_data *d, uint64_t fetch);
 
-/* A peer opened a stream of DATA_PROTOCOL: accepted and served here. */
-void shell_data_inbound(struct shell_data *d, struct channel *c);
+/* A peer opened a stream of DATA_PROTOCOL: accepted and served here. is_far: stream_is_far(). */
+void shell_data_inbound(struct shell_data *d, struct channel *c, bool is_far);
 
 /* Of a fetch under way; false: there is none. all: 0 while nobody has given the manifest. */
 struct data_progress {
@@ -76,6 +78,7 @@ bool shell_data_progress(const struct shell_data *d, const struct hash_value *ro
 
 struct shell_data_stats {
         uint64_t fetched_bytes, served_bytes, served_requests, refused_streams;
+        uint64_t packed_bytes; /* of chunks that went out as frames, before */
         size_t fetches, served_streams;
 };
 void shell_data_stats(const struct shell_data *d, struct shell_data_stats *ret);

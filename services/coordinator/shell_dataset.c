@@ -157,6 +157,7 @@ void shell_datasets_tick(struct shell *s) {
         s->gauges.cache_evicted = store_evicted(s->store);
         s->gauges.data_fetched = stats.fetched_bytes;
         s->gauges.data_served = stats.served_bytes;
+        s->gauges.data_packed = stats.packed_bytes;
         dataset_heal_tick(s);
         dataset_announce_tick(s);
 }

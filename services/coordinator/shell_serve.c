@@ -2,6 +2,8 @@
 
 #include "common/daemon/rpc.h"
 #include "common/wire/frame.h"
+#include "common/wire/packed.h"
+#include "services/coordinator/faults.h"
 
 struct serving {
         struct list link;
@@ -13,6 +15,8 @@ struct serving {
         size_t sent;
         unsigned owed; /* units in `held` whose credit is not yet returned */
         bool finished; /* the peer asks no more */
+        bool is_far;   /* in the public internet, or behind a relay */
+        struct pays pays;
 };
 
 static void serving_free(struct serving *s) {
@@ -45,12 +49,32 @@ static bool send_answer(struct serving *s) {
         return true;
 }
 
+static bool pack(void *userdata, uint64_t rate, struct bytes chunk, struct buffer *b,
+                 uint64_t *length) {
+        struct serving *s = userdata;
+        const struct serving_config *c = &s->all->config;
+        const struct faults faults = { .mode = (enum fault_mode) c->fault };
+        nsec_t began;
+        bool is_shorter;
+
+        if (chunk.len < PACKED_LEAST || !pays(&s->pays, pays_link(c->zstd, rate, s->is_far)))
+                return false;
+        began = loop_now(s->all->loop);
+        is_shorter = packed_put(chunk, b);
+        pays_tried(&s->pays, chunk.len, is_shorter ? b->len : chunk.len,
+                   nsec_sub(loop_now(s->all->loop), began));
+        faults_packed(&faults, length);
+        s->all->packed += is_shorter ? chunk.len : 0;
+        return is_shorter;
+}
+
 /* Returns false when the stream had to be ended. */
 static bool answer_one(struct serving *s, struct bytes request) {
+        const struct serve_packer packer = { pack, s };
         CLEANUP(buffer_donep) struct buffer out = {};
 
         buffer_init(&out, DATA_ANSWER_MAX);
-        if (serve_request(&store_serve_source, s->all->store, request, &out)) {
+        if (serve_request(&store_serve_source, s->all->store, &packer, request, &out)) {
                 serving_fail(s, "not a request of /quorate" DATA_PROTOCOL);
                 return false;
         }
@@ -128,8 +152,9 @@ static const struct channel_handler handler = {
         .on_end = on_end,
 };
 
-void servings_init(struct servings *s, struct store *store, unsigned max_streams) {
-        *s = (struct servings){ .store = store, .max_streams = max_streams };
+void servings_init(struct servings *s, struct loop *loop, struct store *store,
+                   const struct serving_config *config) {
+        *s = (struct servings){ .loop = loop, .store = store, .config = *config };
         list_init(&s->streams);
 }
 
@@ -144,10 +169,10 @@ void servings_done(struct servings *s) {
         }
 }
 
-void servings_accept(struct servings *s, struct channel *c) {
+void servings_accept(struct servings *s, struct channel *c, bool is_far) {
         struct serving *one;
 
-        if (s->n_streams >= s->max_streams) {
+        if (s->n_streams >= s->config.max_streams) {
                 s->refused++;
                 channel_reset(c, RPC_E_QUOTA, "serves as many as it may; try another provider");
                 return;
@@ -155,6 +180,7 @@ void servings_accept(struct servings *s, struct channel *c) {
         one = xnew(struct serving);
         one->all = s;
         one->channel = c;
+        one->is_far = is_far;
         frame_reader_init(&one->requests, DATA_REQUEST_MAX);
         buffer_init(&one->held, 2 * CHANNEL_UNIT);
         list_push_back(&s->streams, &one->link);

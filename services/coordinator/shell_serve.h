@@ -8,14 +8,25 @@
 
 struct serving;
 
-struct servings {
-        struct list streams;
-        struct store *store;
-        unsigned n_streams, max_streams;
-        uint64_t bytes, requests, refused;
+struct serving_config {
+        unsigned max_streams;
+        enum pays_mode zstd;
+        int fault; /* enum fault_mode */
 };
 
-void servings_init(struct servings *s, struct store *store, unsigned max_streams);
+struct servings {
+        struct list streams;
+        struct loop *loop;
+        struct store *store;
+        struct serving_config config;
+        unsigned n_streams;
+        uint64_t bytes, requests, refused;
+        uint64_t packed; /* bytes of chunks that went as frames, before */
+};
+
+/* loop and store must outlive it. */
+void servings_init(struct servings *s, struct loop *loop, struct store *store,
+                   const struct serving_config *config);
 void servings_done(struct servings *s);
-/* Accepts, or resets with RPC_E_QUOTA when there are too many. */
-void servings_accept(struct servings *s, struct channel *c);
+/* Accepts, or resets with RPC_E_QUOTA when there are too many. is_far: stream_is_far(). */
+void servings_accept(struct servings *s, struct channel *c, bool is_far);

@@ -140,7 +140,7 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
                 if (coordinator_is_denied(s->core, &remote.peer))
                         channel_reset(c, 0, "denied");
                 else
-                        shell_data_inbound(s->data, c);
+                        shell_data_inbound(s->data, c, stream_is_far(&remote));
                 return;
         }
         if (strcmp(in->protocol, s->job_protocol) != 0 || peer_id_is_none(&remote.peer)) {

@@ -3,6 +3,7 @@
 /* One job, shared by job.c (its life) and rows.c (its rows). */
 
 #include "common/wire/frame.h"
+#include "common/wire/pays.h"
 #include "services/worker/worker.h"
 
 #define ROW_REPORT_MAX (17u << 20) /* a batch of one row, with its frame */
@@ -13,6 +14,7 @@ struct fetch {
         uint64_t next, end; /* batches; end UINT64_MAX: to the last one */
         uint64_t digest;    /* next digest; == end when none were asked for */
         bool has_digests;
+        uint64_t link; /* bytes a second that the reader's way takes; 0: not packed */
 };
 
 struct job {
@@ -53,6 +55,7 @@ struct job {
         struct frame_reader fetches;
         struct fetch queue[FETCHES_MAX];
         size_t n_queue;
+        struct pays pays;
 };
 
 /* ---- job.c ---- */

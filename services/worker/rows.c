@@ -1,21 +1,16 @@
 /* Rows out of the spool: what a Fetch asked for, one message at a time, as long
- * as the queue to the coordinator is short. Compressed when that helps. */
+ * as the queue to the coordinator is short. Packed where that pays. */
 
 #include <stdlib.h>
-
-#include <zstd.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/canonical/outcome.h"
 #include "common/daemon/rpc.h"
+#include "common/wire/packed.h"
 #include "services/worker/job.h"
 
 #define DIGESTS_AT_ONCE 1024
-#define ZSTD_LEVEL      1
-#define CODEC_NONE      0
-#define CODEC_ZSTD      1
-#define MIN_COMPRESSED  512 /* shorter batches go as they are */
 
 static void queue(struct job *j, const Worker__Report *m) {
         CLEANUP(buffer_donep) struct buffer packed = {};
@@ -51,16 +46,18 @@ static void queue_digests(struct job *j, struct fetch *f, uint64_t end) {
         queue(j, &m);
 }
 
-static bool compress(struct bytes batch, struct buffer *b) {
-        size_t n;
+/* Only what goes to a reader over a link that is slow enough (0: to our own node). */
+static bool pack(struct job *j, uint64_t link, struct bytes batch, struct buffer *b) {
+        nsec_t began;
+        bool is_shorter;
 
-        if (batch.len < MIN_COMPRESSED || !buffer_reserve(b, ZSTD_compressBound(batch.len)))
+        if (batch.len < PACKED_LEAST || !pays(&j->pays, link))
                 return false;
-        n = ZSTD_compress(b->data, b->capacity, batch.data, batch.len, ZSTD_LEVEL);
-        if (ZSTD_isError(n) || n >= batch.len - batch.len / 8)
-                return false;
-        b->len = n;
-        return true;
+        began = loop_now(j->worker->ctx->loop);
+        is_shorter = packed_put(batch, b);
+        pays_tried(&j->pays, batch.len, is_shorter ? b->len : batch.len,
+                   nsec_sub(loop_now(j->worker->ctx->loop), began));
+        return is_shorter;
 }
 
 static void queue_batch(struct job *j, struct fetch *f) {
@@ -77,9 +74,8 @@ static void queue_batch(struct job *j, struct fetch *f) {
         }
         data = buffer_bytes(&batch);
         out.length = data.len;
-        /* Pages of an import stay on this machine. */
-        if (j->job->mode != WORKER__JOB__MODE__IMPORT && compress(data, &small)) {
-                out.codec = CODEC_ZSTD;
+        if (pack(j, f->link, data, &small)) {
+                out.codec = PACKED_ZSTD;
                 data = buffer_bytes(&small);
         }
         out.index = f->next++;
@@ -142,6 +138,7 @@ static bool take_fetch(struct job *j, struct bytes message) {
                                ? in->from_batch + in->count
                                : UINT64_MAX,
                 .has_digests = in->digests,
+                .link = in->link,
         };
         j->n_queue++;
         return true;

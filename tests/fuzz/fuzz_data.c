@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         (void) derived_decode(&m, &d);
         } else if (data[0] == 1) {
                 buffer_init(&out, DATA_ANSWER_MAX);
-                (void) serve_request(&source, NULL, rest, &out);
+                (void) serve_request(&source, NULL, NULL, rest, &out);
                 buffer_done(&out);
         } else {
                 fuzz_fetch(rest, data[0] == 3);

@@ -16,7 +16,7 @@ static const struct setup modes[] = {
         MODE(FAULT_STALL, 1),      MODE(FAULT_STALL, 2),        MODE(FAULT_SLOW, 1),
         MODE(FAULT_SLOW, 2),       MODE(FAULT_CRASH, 1),        MODE(FAULT_CRASH, 2),
         MODE(FAULT_GARBAGE, 1),    MODE(FAULT_GARBAGE, 2),      MODE(FAULT_EQUIVOCATE, 1),
-        MODE(FAULT_EQUIVOCATE, 2),
+        MODE(FAULT_EQUIVOCATE, 2), MODE(FAULT_WRONG_PACK, 1),   MODE(FAULT_WRONG_PACK, 2),
 };
 
 static const struct setup colluders[] = {

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "common/base/error.h"
+#include "common/wire/packed.h"
 #include "common/wire/unpack.h"
 #include "proto/grid.pb-c.h"
 #include "services/coordinator/data/provider.h"
@@ -49,6 +50,7 @@ static const char *const fault_names[] = {
         [FETCH_FAULT_MANIFEST] = "sent a wrong manifest",
         [FETCH_FAULT_LEAVES] = "sent a wrong leaf list",
         [FETCH_FAULT_CHUNK] = "sent a wrong chunk",
+        [FETCH_FAULT_PACKED] = "sent a chunk that does not unpack to what it is",
         [FETCH_FAULT_SLOW] = "slow with the leaf list",
         [FETCH_FAULT_NOTHING] = "gave nothing before the others were done",
 };
@@ -132,6 +134,7 @@ static void fail_without_providers(struct fetch *f) {
 static void ask(struct fetch *f, struct provider *p, struct asked what, nsec_t now) {
         if (p->n_owed == 0)
                 p->deadline = nsec_add(now, f->config.silence);
+        link_rate_wait(&p->link, now);
         provider_ask(p, p->is_stranger ? &f->finding_key : &f->root, &what);
 }
 
@@ -357,10 +360,29 @@ static void got_leaves(struct fetch *f, struct provider *p, const struct asked *
         f->leaf_source = NULL;
 }
 
+/* The chunk, right by its hash; a view into the message or *memory. A frame may not declare
+ * anything but what the manifest says, so what is allocated for it is at most a chunk. */
+static enum fetch_fault check_chunk(const struct fetch *f, uint64_t index, const Grid__Chunk *in,
+                                    uint8_t **memory, struct bytes *ret) {
+        struct packed sent = { in->codec, in->length, BYTES(in->data.data, in->data.len) };
+        size_t len = manifest_chunk_len(&f->manifest, index);
+        struct hash_value leaf;
+
+        if (sent.codec == PACKED_PLAIN)
+                sent.length = sent.data.len;
+        if (sent.length != len)
+                return sent.codec == PACKED_PLAIN ? FETCH_FAULT_CHUNK : FETCH_FAULT_PACKED;
+        if (packed_open(&sent, len, memory, ret) != PACKED_OK)
+                return FETCH_FAULT_PACKED;
+        leaf = merkle_leaf(&data_merkle_names, *ret);
+        return hash_equal(&leaf, &f->leaves[index]) ? FETCH_FAULT_NONE : FETCH_FAULT_CHUNK;
+}
+
 static void got_chunk(struct fetch *f, struct provider *p, const struct asked *a,
                       const Grid__DataMessage *m) {
-        struct bytes data = BYTES(m->chunk->data.data, m->chunk->data.len);
-        struct hash_value leaf;
+        CLEANUP(freep) uint8_t *memory = NULL;
+        enum fetch_fault fault;
+        struct bytes data;
         int r;
 
         if (m->chunk->index != a->index) {
@@ -369,10 +391,9 @@ static void got_chunk(struct fetch *f, struct provider *p, const struct asked *a
         }
         if (f->chunks[a->index] == CHUNK_HAVE)
                 return;
-        leaf = merkle_leaf(&data_merkle_names, data);
-        if (data.len != manifest_chunk_len(&f->manifest, a->index) ||
-            !hash_equal(&leaf, &f->leaves[a->index])) {
-                drop(f, p, FETCH_FAULT_CHUNK);
+        fault = check_chunk(f, a->index, m->chunk, &memory, &data);
+        if (fault) {
+                drop(f, p, fault);
                 return;
         }
         r = f->sink->chunk(f->userdata, a->index, data);
@@ -430,6 +451,9 @@ void fetch_frame(struct fetch *f, unsigned provider, struct bytes frame, nsec_t 
                 drop(f, p, FETCH_FAULT_MALFORMED);
         } else {
                 p->deadline = p->n_owed > 0 ? nsec_add(now, f->config.silence) : NSEC_NEVER;
+                link_rate_moved(&p->link, frame.len, now);
+                if (p->n_owed == 0)
+                        link_rate_rest(&p->link);
                 got_answer(f, p, &a, u.message);
         }
         if (owed && p->state != PROVIDER_READY)

@@ -39,6 +39,7 @@ enum fetch_fault {
         FETCH_FAULT_MANIFEST, /* sent another manifest */
         FETCH_FAULT_LEAVES,
         FETCH_FAULT_CHUNK,   /* sent wrong bytes */
+        FETCH_FAULT_PACKED,  /* sent a frame that declares or yields another length, or is broken */
         FETCH_FAULT_SLOW,    /* dripped leaves while another one was there to give them */
         FETCH_FAULT_NOTHING, /* was asked, and had given nothing when others had given all */
 };

@@ -1,12 +1,13 @@
 #include "services/coordinator/data/provider.h"
 
 #include "common/base/error.h"
+#include "common/wire/packed.h"
 #include "common/wire/unpack.h"
 #include "common/wire/varint.h"
 #include "proto/grid.pb-c.h"
 #include "services/coordinator/data/serve.h"
 
-#define OUT_MAX (PROVIDER_WINDOW_MAX * 64u) /* a request has at most 60 bytes */
+#define OUT_MAX (PROVIDER_WINDOW_MAX * 64u) /* a request has at most 61 bytes */
 
 void provider_init(struct provider *p, const struct peer_id *peer) {
         *p = (struct provider){ .report.peer = *peer, .deadline = NSEC_NEVER };
@@ -44,6 +45,8 @@ static void put_asked(struct provider *p, ProtobufCBinaryData root, const struct
                 m.chunk_request = &chunk;
                 chunk.root = root;
                 chunk.index = what->index;
+                chunk.codec = PACKED_ZSTD;
+                chunk.rate = p->link.rate;
         }
         put_request(p, &m);
 }

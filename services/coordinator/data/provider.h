@@ -4,6 +4,7 @@
  * to fetch.c. Pure. */
 
 #include "common/base/list.h"
+#include "common/wire/pays.h"
 #include "services/coordinator/data/fetch.h"
 
 #define PROVIDER_WINDOW_MAX 64
@@ -36,6 +37,7 @@ struct provider {
         nsec_t leaves_by;  /* the answer with leaves that it owes, all of it */
         struct buffer out; /* frames not yet given out */
         size_t out_given;
+        struct link_rate link;
         bool is_stranger; /* it has not shown the manifest yet: the root is not told to it */
 };
 

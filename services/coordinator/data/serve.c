@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/wire/frame.h"
+#include "common/wire/packed.h"
 #include "common/wire/unpack.h"
 #include "proto/grid.pb-c.h"
 
@@ -16,7 +17,9 @@ struct serving {
         const struct serve_source *source;
         void *userdata;
         struct hash_value root;
-        struct buffer body; /* what the source wrote */
+        const struct serve_packer *packer;
+        struct buffer body;   /* what the source wrote */
+        struct buffer packed; /* the same, packed */
 };
 
 static bool root_of(const ProtobufCBinaryData *root, struct hash_value *ret) {
@@ -87,6 +90,13 @@ static int serve_leaves(struct serving *s, const Grid__DataMessage *in, struct b
         return put_answer(out, &answer);
 }
 
+static bool pack(struct serving *s, const Grid__ChunkRequest *in, Grid__Chunk *ret) {
+        ret->length = s->body.len;
+        return in->codec == PACKED_ZSTD && s->packer &&
+               s->packer->pack(s->packer->userdata, in->rate, buffer_bytes(&s->body), &s->packed,
+                               &ret->length);
+}
+
 static int serve_chunk(struct serving *s, const Grid__DataMessage *in, struct buffer *out) {
         Grid__Chunk chunk = GRID__CHUNK__INIT;
         Grid__DataMessage answer = GRID__DATA_MESSAGE__INIT;
@@ -99,7 +109,13 @@ static int serve_chunk(struct serving *s, const Grid__DataMessage *in, struct bu
                 return put_missing(s, in->chunk_request->index, r, out);
         chunk.root = pb_bytes(hash_bytes(&s->root));
         chunk.index = in->chunk_request->index;
-        chunk.data = pb_bytes(buffer_bytes(&s->body));
+        if (pack(s, in->chunk_request, &chunk)) {
+                chunk.codec = PACKED_ZSTD;
+                chunk.data = pb_bytes(buffer_bytes(&s->packed));
+        } else {
+                chunk.length = 0;
+                chunk.data = pb_bytes(buffer_bytes(&s->body));
+        }
         answer.body_case = GRID__DATA_MESSAGE__BODY_CHUNK;
         answer.chunk = &chunk;
         return put_answer(out, &answer);
@@ -114,10 +130,10 @@ static const struct {
         { GRID__DATA_MESSAGE__BODY_CHUNK_REQUEST, serve_chunk },
 };
 
-int serve_request(const struct serve_source *source, void *userdata, struct bytes request,
-                  struct buffer *out) {
+int serve_request(const struct serve_source *source, void *userdata,
+                  const struct serve_packer *packer, struct bytes request, struct buffer *out) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
-        struct serving s = { .source = source, .userdata = userdata };
+        struct serving s = { .source = source, .userdata = userdata, .packer = packer };
         const Grid__DataMessage *in;
         int r = SERVE_E_MALFORMED;
 
@@ -126,9 +142,11 @@ int serve_request(const struct serve_source *source, void *userdata, struct byte
                 return SERVE_E_MALFORMED;
         in = u.message;
         buffer_init(&s.body, DATA_ANSWER_MAX);
+        buffer_init(&s.packed, DATA_CHUNK_SIZE);
         for (size_t i = 0; i < ELEMENTSOF(requests); i++)
                 if (requests[i].body == in->body_case)
                         r = requests[i].serve(&s, in, out);
         buffer_done(&s.body);
+        buffer_done(&s.packed);
         return r;
 }

@@ -27,12 +27,21 @@ struct serve_source {
                      struct buffer *b);
 };
 
+/* Packs the chunk for an asker that opens frames, when that pays (common/wire/pays.h): true: one
+ * frame was appended to b; *length, set to what the chunk has, is what is declared. rate: what the
+ * asker says, bytes a second; 0: it does not know. */
+struct serve_packer {
+        bool (*pack)(void *userdata, uint64_t rate, struct bytes chunk, struct buffer *b,
+                     uint64_t *length);
+        void *userdata;
+};
+
 enum serve_result {
         SERVE_OK = 0,
         SERVE_E_MALFORMED, /* not a request: end the stream */
 };
 
-/* Answers one request frame; appends one length-prefixed frame to `out`.
- * Returns enum serve_result, or a fault when `out` is full. */
-int serve_request(const struct serve_source *source, void *userdata, struct bytes request,
-                  struct buffer *out);
+/* Answers one request frame; appends one length-prefixed frame to `out`. packer NULL: chunks go
+ * as they are. Returns enum serve_result, or a fault when `out` is full. */
+int serve_request(const struct serve_source *source, void *userdata,
+                  const struct serve_packer *packer, struct bytes request, struct buffer *out);

@@ -103,8 +103,8 @@ def colluding(tap):
 
 
 def liars_serve_rows(tap):
-    """Two of just three hosts commit to the truth and serve other rows: these are refused, the rest comes from the third."""
-    for mode in ("wrong_rows", "wrong_root"):
+    """Two of just three hosts commit to the truth and serve other rows, or as many bytes as they are not: these are refused, the rest comes from the third."""
+    for mode in ("wrong_rows", "wrong_root", "wrong_pack"):
         trial, refused = Trial(mode, 2), 0
         # Who answers first serves the rows, so a liar's turn may be long in coming. A host that was
         # caught is not asked first again: a new grid has new hosts.

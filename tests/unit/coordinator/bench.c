@@ -521,7 +521,7 @@ void bench_committed(struct bench *b, uint64_t run, unsigned value) {
         committed.form = ANSWER_SET;
         committed.answer = (ProtobufCBinaryData){ HASH_SIZE, answer.bytes };
         committed.sequence_root = (ProtobufCBinaryData){ HASH_SIZE, answer.bytes };
-        committed.batches = 1;
+        committed.batches = b->batches ? b->batches : 1;
         committed.rows = 1;
         committed.bytes = 3;
         committed.engine = (char *) BENCH_ENGINE;

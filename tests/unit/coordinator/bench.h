@@ -53,9 +53,10 @@ struct bench {
                 char detail[64];
                 bool has_text;
                 uint32_t retry_ms;
-        } refusal;       /* of the last bench_begin(); code 0: none */
-        bool with_data;  /* jobs made from now on have one dataset */
-        bool is_missing; /* inputs are not here */
+        } refusal;        /* of the last bench_begin(); code 0: none */
+        bool with_data;   /* jobs made from now on have one dataset */
+        bool is_missing;  /* inputs are not here */
+        uint64_t batches; /* of results; 0: one */
         struct {
                 uint64_t stream;
                 struct buffer bytes;

@@ -67,51 +67,6 @@ static void test_whole_life(void **state) {
         bench_done(b);
 }
 
-static void answer_fetch(struct bench *b, uint64_t run, uint64_t first, size_t n, size_t len) {
-        CLEANUP(freep) uint8_t *data = xcalloc(1, len);
-        Worker__FetchEnd end = WORKER__FETCH_END__INIT;
-        Worker__Batch batch = WORKER__BATCH__INIT;
-        Worker__Report report = WORKER__REPORT__INIT;
-
-        report.body_case = WORKER__REPORT__BODY_BATCH;
-        report.batch = &batch;
-        batch.data = (ProtobufCBinaryData){ len, data };
-        batch.length = len;
-        for (size_t i = 0; i < n; i++) {
-                batch.index = first + i;
-                bench_report(b, run, &report);
-        }
-        report.body_case = WORKER__REPORT__BODY_END;
-        report.end = &end;
-        end.next_batch = first + n;
-        bench_report(b, run, &report);
-}
-
-static void test_rows_wait_for_the_window(void **state) {
-        struct bench *b = fresh();
-        const Grid__JobMessage *m;
-        struct bench_job j;
-        uint64_t stream, run;
-
-        bench_job_init(b, &j, 0, 1);
-        stream = bench_begin(b, &j);
-        run = b->work.items[0].id;
-        bench_started(b, run);
-        bench_committed(b, run, 1);
-        assert_non_null(bench_expect(b, stream, BODY(COMMIT)));
-        say(b, stream, BODY(ROWS));
-        /* 64 units of window less those used: a batch of 8 MiB does not fit through. */
-        answer_fetch(b, run, 0, 1, 8u << 20);
-        assert_null(bench_expect(b, stream, BODY(BATCH)));
-        host_role.window(b->host, stream, 200, b->now);
-        bench_pump(b);
-        m = bench_expect(b, stream, BODY(BATCH));
-        assert_non_null(m);
-        assert_int_equal(m->batch->data.len, 8u << 20);
-        assert_non_null(bench_expect(b, stream, BODY(ROWS_END)));
-        bench_done(b);
-}
-
 /* Each changes one thing between offer and dispatch. */
 static void change_query(struct bench_job *j) {
         j->sql = "SELECT 43";
@@ -553,10 +508,10 @@ static void test_disk_full(void **state) {
         bench_done(b);
 }
 
-TEST_MAIN(cmocka_unit_test(test_whole_life), cmocka_unit_test(test_rows_wait_for_the_window),
-          cmocka_unit_test(test_mismatch), cmocka_unit_test(test_descriptor_of_another_requester),
-          cmocka_unit_test(test_ticket), cmocka_unit_test(test_bids_are_bounded),
-          cmocka_unit_test(test_rate), cmocka_unit_test(test_pause_and_drain),
+TEST_MAIN(cmocka_unit_test(test_whole_life), cmocka_unit_test(test_mismatch),
+          cmocka_unit_test(test_descriptor_of_another_requester), cmocka_unit_test(test_ticket),
+          cmocka_unit_test(test_bids_are_bounded), cmocka_unit_test(test_rate),
+          cmocka_unit_test(test_pause_and_drain),
           cmocka_unit_test(test_queue_goes_on_while_draining), cmocka_unit_test(test_stale),
           cmocka_unit_test(test_repeated_dispatch), cmocka_unit_test(test_spool_is_dropped),
           cmocka_unit_test(test_cancel_kills), cmocka_unit_test(test_queue_for_a_slot),

@@ -3,12 +3,14 @@
 
 #include "common/canonical/outcome.h"
 #include "common/wire/frame.h"
+#include "common/wire/packed.h"
 #include "common/wire/unpack.h"
 #include "proto/grid.pb-c.h"
 #include "tests/fuzz/requester_drive.h"
 #include "tests/support/test.h"
 
-#define ROWS 5
+#define ROWS      5
+#define MANY_ROWS 4000 /* enough to be packed; one batch */
 
 static ProtobufCBinaryData binary(struct bytes v) {
         return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
@@ -68,11 +70,21 @@ static void put_digests(struct drive *d, struct buffer *out, uint64_t first) {
         put_packed(out, DRIVE_DIGESTS, &m.base);
 }
 
-static void put_batch(struct drive *d, struct buffer *out) {
+/* As it is; as a frame; or as one that is not what it says. */
+enum twist { PLAIN, RIGHT, DECLARES_MORE, DECLARES_MUCH, CUT, NO_CODEC, _TWISTS };
+static void put_batch_as(struct drive *d, enum twist how, struct buffer *out) {
+        CLEANUP(buffer_donep) struct buffer b = {};
         Grid__Batch m = GRID__BATCH__INIT;
 
-        m.length = d->batch.len;
-        m.data = binary(buffer_bytes(&d->batch));
+        buffer_init(&b, 1 << 16);
+        if (how == PLAIN)
+                buffer_put_bytes(&b, buffer_bytes(&d->batch));
+        else
+                check(packed_put(buffer_bytes(&d->batch), &b));
+        m.length =
+                (how == DECLARES_MUCH ? UINT64_C(1) << 60 : d->batch.len) + (how == DECLARES_MORE);
+        m.codec = how == PLAIN ? PACKED_PLAIN : how == NO_CODEC ? 2 : PACKED_ZSTD;
+        m.data = binary(BYTES(b.data, b.len - (how == CUT)));
         put_packed(out, DRIVE_BATCH, &m.base);
 }
 
@@ -106,12 +118,12 @@ static unsigned source_of(const struct drive *d) {
 
 /* ---- The plain case, and moments at which a host can hurt ---- */
 
-static void serve(struct drive *d, unsigned host) {
+static void serve_as(struct drive *d, unsigned host, enum twist how) {
         CLEANUP(buffer_donep) struct buffer out = {};
 
         buffer_init(&out, 1u << 16);
         put_digests(d, &out, 0);
-        put_batch(d, &out);
+        put_batch_as(d, how, &out);
         put_end(&out);
         drive_data(d, host, buffer_bytes(&out));
 }
@@ -122,7 +134,7 @@ static void test_plain(void **state) {
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 commit(d, i);
         drive_wait(d, 100 * NSEC_PER_MSEC);
-        serve(d, source_of(d));
+        serve_as(d, source_of(d), PLAIN);
         assert_true(d->is_verified);
         assert_int_equal(d->rows, ROWS);
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
@@ -138,7 +150,7 @@ static void test_garbage_while_closing(void **state) {
                 commit(d, i);
         drive_wait(d, 100 * NSEC_PER_MSEC);
         d->holds_signatures = true;
-        serve(d, source_of(d));
+        serve_as(d, source_of(d), PLAIN);
         assert_false(d->has_end);
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 drive_data(d, i, BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xff\x01"));
@@ -161,7 +173,7 @@ static void test_contradiction_with_last_rows(void **state) {
         source = source_of(d);
         buffer_init(&out, 1u << 16);
         put_digests(d, &out, 0);
-        put_batch(d, &out);
+        put_batch_as(d, PLAIN, &out);
         assert_true(drive_commit_to(d, source, &other, 0, &second));
         put_frame(&out, DRIVE_COMMIT, buffer_bytes(&second));
         drive_data(d, source, buffer_bytes(&out));
@@ -200,7 +212,7 @@ static void test_false_number(void **state) {
         commit(d, 1);
         commit(d, 2);
         drive_wait(d, NSEC_PER_SEC);
-        serve(d, source_of(d));
+        serve_as(d, source_of(d), PLAIN);
         assert_true(d->is_verified);
         assert_int_equal(d->rows, ROWS);
         assert_int_equal(d->judged[0], VERDICT_MALFORMED);
@@ -217,6 +229,25 @@ static void commit_fat(struct drive *d, unsigned host, uint64_t bytes) {
         if (bytes)
                 a.bytes = bytes;
         commit_to(d, host, &a);
+}
+
+/* Who sends a frame that is not what it says is left, and another one is asked. */
+static void test_packed_rows(void **state) {
+        for (enum twist how = RIGHT; how < _TWISTS; how++) {
+                struct drive *d = begin(MANY_ROWS);
+                unsigned source;
+
+                for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                        commit(d, i);
+                drive_wait(d, 100 * NSEC_PER_MSEC);
+                source = source_of(d);
+                serve_as(d, source, how);
+                assert_int_equal(d->is_open[source], how == RIGHT);
+                if (how != RIGHT)
+                        serve_as(d, source_of(d), PLAIN);
+                assert_int_equal(d->rows, MANY_ROWS);
+                drive_free(d);
+        }
 }
 
 static void test_fat_rows(void **state) {
@@ -258,13 +289,13 @@ static void test_stale_rows(void **state) {
                 buffer_init(&out, 1u << 16);
                 if (order & 1)
                         put_digests(d, &out, 7); /* the tail of the list */
-                put_batch(d, &out);
+                put_batch_as(d, PLAIN, &out);
                 if (order & 2)
                         put_end(&out);
                 drive_data(d, source, buffer_bytes(&out));
                 assert_false(d->has_end);
                 assert_int_equal(d->judged[source], 0);
-                serve(d, source);
+                serve_as(d, source, PLAIN);
                 assert_true(d->is_verified);
                 assert_int_equal(d->judged[source], VERDICT_CORRECT);
                 drive_free(d);
@@ -283,13 +314,13 @@ static void test_stale_for_ever(void **state) {
         source = source_of(d);
         buffer_init(&out, 1u << 16);
         put_digests(d, &out, 7);
-        put_batch(d, &out);
+        put_batch_as(d, PLAIN, &out);
         for (unsigned i = 0; i < 30 && d->is_open[source]; i++) {
                 drive_data(d, source, buffer_bytes(&out));
                 drive_wait(d, NSEC_PER_SEC);
         }
         assert_false(d->is_open[source]);
-        serve(d, source_of(d));
+        serve_as(d, source_of(d), PLAIN);
         assert_true(d->is_verified);
         drive_free(d);
 }
@@ -303,7 +334,7 @@ static void test_rows_of_who_was_let_go(void **state) {
         drive_wait(d, NSEC_PER_SEC);
         for (unsigned i = 0; i < 2; i++) {
                 d->batch.data[d->batch.len - 1] ^= 1;
-                serve(d, source_of(d));
+                serve_as(d, source_of(d), PLAIN);
                 d->batch.data[d->batch.len - 1] ^= 1;
                 drive_wait(d, NSEC_PER_MSEC);
         }
@@ -314,7 +345,7 @@ static void test_rows_of_who_was_let_go(void **state) {
         drive_wait(d, NSEC_PER_SEC);
         commit(d, 2);
         drive_wait(d, NSEC_PER_MSEC);
-        serve(d, 2);
+        serve_as(d, 2, PLAIN);
         assert_true(d->is_verified);
         assert_int_equal(d->rows, ROWS);
         drive_free(d);
@@ -347,7 +378,7 @@ static void test_rubbish_when_called_again(void **state) {
                         continue;
                 drive_bid(d, 1 - called);
                 commit(d, 1 - called);
-                serve(d, 1 - called);
+                serve_as(d, 1 - called, PLAIN);
         }
         assert_false(d->is_verified);
         drive_free(d);
@@ -560,9 +591,9 @@ TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_analysis_lost),
           cmocka_unit_test(test_garbage_while_closing),
           cmocka_unit_test(test_contradiction_with_last_rows),
           cmocka_unit_test(test_values_a_receipt_refuses), cmocka_unit_test(test_false_number),
-          cmocka_unit_test(test_fat_rows), cmocka_unit_test(test_more_than_the_spool),
-          cmocka_unit_test(test_stale_rows), cmocka_unit_test(test_stale_for_ever),
-          cmocka_unit_test(test_rows_of_who_was_let_go),
+          cmocka_unit_test(test_packed_rows), cmocka_unit_test(test_fat_rows),
+          cmocka_unit_test(test_more_than_the_spool), cmocka_unit_test(test_stale_rows),
+          cmocka_unit_test(test_stale_for_ever), cmocka_unit_test(test_rows_of_who_was_let_go),
           cmocka_unit_test(test_rubbish_when_called_again), cmocka_unit_test(test_common_reason),
           cmocka_unit_test(test_reason_of_those_that_answered),
           cmocka_unit_test(test_reason_beside_a_bid), cmocka_unit_test(test_reason_beside_a_run),

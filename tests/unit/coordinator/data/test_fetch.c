@@ -2,13 +2,19 @@
 
 #include <errno.h>
 
+#include "common/base/error.h"
 #include "common/base/rng.h"
 #include "common/wire/frame.h"
+#include "common/wire/packed.h"
+#include "common/wire/unpack.h"
+#include "proto/grid.pb-c.h"
 #include "services/coordinator/data/serve.h"
 #include "tests/support/test.h"
 
 /* One dataset in memory, providers that are good, corrupt or mute, and a sink. */
-enum kind { GOOD, CORRUPT, MUTE, EMPTY, LIAR, PRETENDER };
+enum kind { GOOD, CORRUPT, MUTE, EMPTY, LIAR, PRETENDER, PACKS };
+/* Beyond PACKS: what is wrong with its frames. */
+enum twist { RIGHT, DECLARES_MORE, DECLARES_MUCH, HOLDS_LESS, CUT, TRAILING, OTHER_BYTES };
 
 struct world {
         uint8_t *content;
@@ -18,7 +24,7 @@ struct world {
         uint64_t n;
         uint8_t *got;
         bool *have;
-        uint64_t stored, twice;
+        uint64_t stored, twice, wire;
         int sink_error;
         unsigned strangers; /* bits: whom only the DHT named */
         bool told;          /* a stranger was told the root, and had shown nothing */
@@ -82,7 +88,24 @@ static const struct serve_source sources[] = {
         [EMPTY] = { get_nothing, get_leaves, get_chunk },
         [LIAR] = { get_manifest, get_bad_leaves, get_chunk },
         [PRETENDER] = { get_made_up, get_leaves, get_chunk },
+        [PACKS] = { get_manifest, get_leaves, get_chunk },
 };
+
+static bool pack(void *userdata, uint64_t rate, struct bytes chunk, struct buffer *b,
+                 uint64_t *length) {
+        enum twist how = *(const enum twist *) userdata;
+        uint8_t *data = (uint8_t *) chunk.data;
+
+        data[0] ^= how == OTHER_BYTES;
+        check(packed_put(BYTES(data, chunk.len - (how == HOLDS_LESS)), b));
+        b->len -= how == CUT;
+        if (how == TRAILING)
+                buffer_put_bytes(b, BYTES_LIT("x"));
+        if (how == DECLARES_MUCH)
+                *length = UINT64_C(1) << 60;
+        *length += how == DECLARES_MORE;
+        return true;
+}
 
 static int put_manifest(void *userdata, struct bytes encoded, const struct manifest *m) {
         return 0;
@@ -115,6 +138,8 @@ static void world_init(struct world *w, uint64_t length) {
         w->got = xcalloc(length, 1);
         rng_init(&r, length);
         rng_bytes(&r, w->content, length);
+        for (size_t i = 0; i < length; i++)
+                w->content[i] &= 15; /* packs to a half */
         w->n = manifest_n_chunks(&w->manifest);
         w->leaves = xnew_n(struct hash_value, w->n);
         w->have = xnew_n(bool, w->n);
@@ -142,6 +167,9 @@ static void world_done(struct world *w) {
 /* Answers everything in `requests` as this kind of provider would. */
 static void answer(struct world *w, struct fetch *f, unsigned provider, enum kind kind,
                    struct bytes requests, nsec_t now) {
+        enum twist twist = kind > PACKS ? (enum twist)(kind - PACKS) : RIGHT;
+        const struct serve_packer packer = { pack, &twist };
+        const struct serve_source *source = &sources[kind > PACKS ? PACKS : kind];
         struct frame_reader in;
         struct bytes frame, answer_frame;
 
@@ -151,7 +179,10 @@ static void answer(struct world *w, struct fetch *f, unsigned provider, enum kin
                 struct buffer b;
 
                 buffer_init(&b, DATA_ANSWER_MAX);
-                assert_int_equal(serve_request(&sources[kind], w, frame, &b), SERVE_OK);
+                assert_int_equal(
+                        serve_request(source, w, kind >= PACKS ? &packer : NULL, frame, &b),
+                        SERVE_OK);
+                w->wire += b.len;
                 frame_reader_init(&out, DATA_ANSWER_MAX);
                 struct bytes rest = buffer_bytes(&b);
                 assert_int_equal(frame_reader_next(&out, &rest, &answer_frame), FRAME_OK);
@@ -277,6 +308,73 @@ static void test_cases(void **state) {
                 }
                 fetch_free(f);
                 assert_int_equal(memory.used, 0);
+                world_done(&w);
+        }
+}
+
+/* A frame that is not what it says, or not what the manifest says, has an author. */
+static void test_packed(void **state) {
+        for (unsigned how = RIGHT; how <= OTHER_BYTES; how++) {
+                const enum kind kinds[] = { (enum kind)(PACKS + how), GOOD };
+                struct budget memory;
+                struct fetch_config config = { 10 * NSEC_PER_SEC, 4, &memory };
+                struct fetch_report reports[2];
+                struct world w;
+                struct fetch *f;
+
+                budget_init(&memory, 1 << 20, NULL);
+                world_init(&w, (6 << 20) + 1000);
+                f = fetch_new(&w.root, &config, &sink, &w);
+                assert_int_equal(run(&w, f, kinds, how == RIGHT ? 1 : 2).end, FETCH_DONE);
+                assert_true(fetch_reports(f, reports, 2) > 0);
+                assert_int_equal(reports[0].fault, how == RIGHT         ? FETCH_FAULT_NONE
+                                                   : how == OTHER_BYTES ? FETCH_FAULT_CHUNK
+                                                                        : FETCH_FAULT_PACKED);
+                if (how == RIGHT)
+                        assert_in_range(w.wire, 2 << 20, 4 << 20);
+                else
+                        assert_int_equal(reports[0].chunks, 0);
+                assert_bytes_equal(BYTES(w.got, w.manifest.length),
+                                   BYTES(w.content, w.manifest.length));
+                fetch_free(f);
+                world_done(&w);
+        }
+}
+
+/* Who does not say that he opens frames gets none; who does may get them. */
+static void test_old_askers(void **state) {
+        for (unsigned codec = PACKED_PLAIN; codec <= PACKED_ZSTD + 1; codec++) {
+                CLEANUP(buffer_donep) struct buffer request = {}, out = {};
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                Grid__ChunkRequest chunk = GRID__CHUNK_REQUEST__INIT;
+                Grid__DataMessage m = GRID__DATA_MESSAGE__INIT;
+                enum twist twist = RIGHT;
+                const struct serve_packer packer = { pack, &twist };
+                const Grid__Chunk *got;
+                struct reader r;
+                struct world w;
+
+                world_init(&w, 1 << 20);
+                m.body_case = GRID__DATA_MESSAGE__BODY_CHUNK_REQUEST;
+                m.chunk_request = &chunk;
+                chunk.root = (ProtobufCBinaryData){ HASH_SIZE, w.root.bytes };
+                chunk.codec = codec;
+                buffer_init(&request, 256);
+                buffer_init(&out, DATA_ANSWER_MAX);
+                wire_pack(&request, &m.base);
+                assert_int_equal(
+                        serve_request(&sources[PACKS], &w, &packer, buffer_bytes(&request), &out),
+                        SERVE_OK);
+                r = reader_of(buffer_bytes(&out));
+                assert_int_equal(wire_unpack(&grid__data_message__descriptor, reader_prefixed(&r),
+                                             &(struct unpack_limits){ 2, 16, 8, 2 << 20 }, &u),
+                                 0);
+                got = ((const Grid__DataMessage *) u.message)->chunk;
+                assert_int_equal(got->codec, codec == PACKED_ZSTD);
+                assert_int_equal(got->length, codec == PACKED_ZSTD ? 1 << 20 : 0);
+                if (codec != PACKED_ZSTD)
+                        assert_bytes_equal(BYTES(got->data.data, got->data.len),
+                                           BYTES(w.content, 1 << 20));
                 world_done(&w);
         }
 }
@@ -457,7 +555,8 @@ static void test_waits_for_providers(void **state) {
         world_done(&w);
 }
 
-TEST_MAIN(cmocka_unit_test(test_cases), cmocka_unit_test(test_strangers_show_it_first),
+TEST_MAIN(cmocka_unit_test(test_cases), cmocka_unit_test(test_packed),
+          cmocka_unit_test(test_old_askers), cmocka_unit_test(test_strangers_show_it_first),
           cmocka_unit_test(test_waits_for_providers),
           cmocka_unit_test(test_resume_asks_only_for_the_rest),
           cmocka_unit_test(test_dripping_leaves), cmocka_unit_test(test_full_disk_and_memory))

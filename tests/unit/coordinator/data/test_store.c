@@ -198,7 +198,7 @@ static bool feed_one(struct feed *f, struct bytes request) {
         uint8_t c;
 
         buffer_init(&b, DATA_ANSWER_MAX);
-        assert_int_equal(serve_request(&store_serve_source, f->from, request, &b), SERVE_OK);
+        assert_int_equal(serve_request(&store_serve_source, f->from, NULL, request, &b), SERVE_OK);
         r = reader_of(buffer_bytes(&b));
         do {
                 c = reader_u8(&r);
