@@ -58,6 +58,8 @@ int client_bad_file(struct quorate *q, const char *path, const char *format, con
                     const char *text);
 /* "NAME: remedy" of a problem, escaped, into ret. */
 const char *client_problem_text(const Types__Problem *p, char *ret, size_t size);
+/* NULL: nothing is known. Views into e. */
+struct quorate_cost client_estimate(const Coordinator__Estimate *e);
 
 /* Spells any cell; appended to b without a final 0. */
 void value_text(const struct cell *c, struct buffer *b);

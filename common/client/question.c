@@ -185,6 +185,7 @@ int quorate_explain(struct quorate *q, const struct quorate_question *question,
                 .findings = q->findings,
                 .n_findings = m->n_reasons,
                 .message = "",
+                .estimate = client_estimate(m->estimate),
         };
         if (m->problem && m->problem->code) {
                 q->explanation.message =

@@ -171,6 +171,13 @@ struct quorate_host {
         uint64_t elapsed_us;
         const char *origin; /* who named it: pinned gossip dht history connected */
 };
+/* What a query is expected to take of one machine, or took: what hosts say of their processor
+ * and memory is no proof (the lower median of those that agree). */
+struct quorate_cost {
+        uint64_t rows, bytes, cpu_us, memory; /* bytes: canonical, of the result */
+        const char *source; /* estimates: plan class shape data statement; "": nothing is known */
+        double runs;        /* that an estimate rests on; older ones count less */
+};
 struct quorate_end {
         const char *state;   /* VERIFIED TRUSTED UNVERIFIED LOCAL CONTESTED CACHED, or "" */
         const char *error;   /* name, when there is no state; else "" */
@@ -191,6 +198,8 @@ struct quorate_end {
         /* CACHED: the job that was VERIFIED, whose hosts and receipt these are, and since when. */
         uint8_t cached_job[32];
         uint64_t cached_age_us;
+        struct quorate_cost estimate, actual; /* actual.source: "ran", or "" */
+        const char *fell_over; /* why the engine that was asked first was not enough, or "" */
 };
 QUORATE_API const struct quorate_end *quorate_end(const struct quorate_result *r);
 
@@ -212,6 +221,7 @@ struct quorate_explanation {
         int exit_code;
         char *const *imports; /* inputs of which SQLite hosts make a SQLite file first, once */
         size_t n_imports;
+        struct quorate_cost estimate;
 };
 /* Class, reasons, rewrite and route; nothing runs. Valid until the next call on q. */
 QUORATE_API int quorate_explain(struct quorate *q, const struct quorate_question *question,

@@ -88,6 +88,27 @@ static void take_problem(struct quorate_result *r, const Types__Problem *p) {
         r->end.exit_code = outcome_exit_code(p->code);
 }
 
+struct quorate_cost client_estimate(const Coordinator__Estimate *e) {
+        if (!e)
+                return (struct quorate_cost){ .source = "" };
+        return (struct quorate_cost){ .rows = e->rows,
+                                      .bytes = e->bytes,
+                                      .cpu_us = e->cpu_us,
+                                      .memory = e->memory,
+                                      .source = e->source,
+                                      .runs = e->runs };
+}
+
+static struct quorate_cost took(const Types__Metering *m) {
+        if (!m)
+                return (struct quorate_cost){ .source = "" };
+        return (struct quorate_cost){ .rows = m->rows,
+                                      .bytes = m->bytes,
+                                      .cpu_us = m->cpu_us,
+                                      .memory = m->peak_memory,
+                                      .source = "ran" };
+}
+
 static unsigned state_of(const char *name) {
         for (unsigned s = 1; s < _STATE_MAX; s++)
                 if (result_state_name(s) && strcmp(result_state_name(s), name) == 0)
@@ -128,8 +149,13 @@ void result_take_end(struct quorate_result *r, struct result_frame *f) {
                 .unusable = e->unusable,
                 .diverse = e->diverse,
                 .cached_age_us = e->cached_age_us,
+                .fell_over = e->fell_over,
                 .exit_code = state ? result_state_exit_code(state) : 5,
         };
+        r->end.estimate = client_estimate(e->estimate);
+        r->end.actual = took(e->actual);
+        if (*e->fell_over) /* the job we were attached to went on as another one */
+                (void) copy_answer(e->job, r->job);
         r->end.has_answer = copy_answer(e->answer, r->end.answer);
         (void) copy_answer(e->cached_job, r->end.cached_job);
         if (e->problem && e->problem->code)

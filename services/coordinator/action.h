@@ -93,6 +93,8 @@ enum journal_kind {
         JOURNAL_VERDICT = 8,    /* journal.Judgement: own-trust rests on these */
         JOURNAL_OWED = 10,      /* journal.OwedVerdict */
         JOURNAL_OWED_DROP = 12, /* withdraws the OWED with these bytes */
+        JOURNAL_RUN = 22,       /* journal.RunSample: what a query of ours took */
+        JOURNAL_ROWS = 24,      /* journal.DatasetRows */
 };
 
 enum event_level { EVENT_DEBUG = 0, EVENT_INFO, EVENT_WARNING };

@@ -349,3 +349,11 @@ const struct verdicts_counters *coordinator_owed(const struct coordinator *c) {
 const struct answers_counters *coordinator_answers(const struct coordinator *c) {
         return requester_answers(c->role[ROLE_REQUESTER]);
 }
+
+void coordinator_rows(struct coordinator *c, const struct hash_value *root, uint64_t rows) {
+        requester_rows(c->role[ROLE_REQUESTER], root, rows);
+}
+
+const struct estimates_counters *coordinator_estimates(const struct coordinator *c) {
+        return requester_estimates(c->role[ROLE_REQUESTER]);
+}

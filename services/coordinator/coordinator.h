@@ -127,6 +127,9 @@ void coordinator_cached(struct coordinator *c, uint64_t id, struct bytes file, n
 
 /* ---- What is known from elsewhere ---- */
 
+/* A dataset of one table was published here, and this many rows counted. */
+void coordinator_rows(struct coordinator *c, const struct hash_value *root, uint64_t rows);
+
 /* All workers together, whenever one comes or goes. engines: class strings. */
 void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory,
                           const char *const *engines, size_t n_engines, nsec_t now);
@@ -145,5 +148,6 @@ void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *
 const struct host_counters *coordinator_host(const struct coordinator *c);
 const struct verdicts_counters *coordinator_owed(const struct coordinator *c);
 const struct answers_counters *coordinator_answers(const struct coordinator *c);
+const struct estimates_counters *coordinator_estimates(const struct coordinator *c);
 /* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);

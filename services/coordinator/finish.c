@@ -370,6 +370,7 @@ void job_close(struct job *j, nsec_t now) {
         cancel_live(j, now);
         if (has_statements(j))
                 sign_verdicts(j, now);
+        cost_learn(j, now);
 }
 
 void job_verdict_signed(struct replica *r, nsec_t now) {

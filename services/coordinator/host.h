@@ -60,7 +60,7 @@ void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now);
 void host_looked_up(struct host_job *j, uint64_t fetch, const struct input_facts *facts,
                     nsec_t now);
 /* A job's memory: as asked, or one slot's share; never above [host] memory. */
-uint64_t host_memory_of(const struct host *h, uint64_t asked);
+uint64_t host_memory_of(const struct host_job *j, uint64_t asked);
 struct hash_value host_list_digest(const char *name, const struct bytes *list, size_t n);
 
 /* host_describe.c */

@@ -446,7 +446,7 @@ void host_start(struct host_job *j, nsec_t now) {
         int r;
 
         list_remove(&j->in_waiting);
-        j->memory = host_memory_of(j->host, j->descriptor.limits.memory);
+        j->memory = host_memory_of(j, j->descriptor.limits.memory);
         r = governor_take(j->host->core->governor, GOVERNOR_SERVED, j->memory);
         if (r == GOVERNOR_E_TOO_BIG) {
                 host_refuse_for(j, OUTCOME_LIMIT, "which=memory");

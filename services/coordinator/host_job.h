@@ -59,6 +59,7 @@ struct host_offer {
         bool has_roots;
         char engine[DESCRIPTOR_TEXT_MAX + 1]; /* of ours, that was bid */
         uint64_t input_bytes, estimate_us;
+        uint64_t estimated_memory; /* its word; what we have decides */
 };
 
 struct host_job {

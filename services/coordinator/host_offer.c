@@ -147,11 +147,14 @@ static bool limits_fit(struct admission *a) {
         return true;
 }
 
-uint64_t host_memory_of(const struct host *h, uint64_t asked) {
-        const struct governor *g = h->core->governor;
-        uint64_t most = h->core->settings.host.memory_max;
+/* Without a limit: a slot's share, and more where it is expected to need more and we have it. */
+uint64_t host_memory_of(const struct host_job *j, uint64_t asked) {
+        const struct governor *g = j->host->core->governor;
+        uint64_t most = j->host->core->settings.host.memory_max;
         uint64_t share = g->slots ? g->memory / g->slots : 0;
-        uint64_t want = asked ? asked : share;
+        uint64_t expected =
+                j->offer.estimated_memory < g->memory ? j->offer.estimated_memory : g->memory;
+        uint64_t want = asked ? asked : expected > share ? expected : share;
 
         return want < most ? want : most;
 }
@@ -238,7 +241,7 @@ static bool capacity_is_left(struct admission *a) {
         if (j->peer->bids >= settings_of(a)->bids_per_peer)
                 return refuse(a, OUTCOME_REFUSED, "rule=bids");
         switch (governor_promise(j->host->core->governor,
-                                 host_memory_of(j->host, j->offer.limits.memory))) {
+                                 host_memory_of(j, j->offer.limits.memory))) {
         case GOVERNOR_OK:
                 break;
         case GOVERNOR_E_PAUSED:
@@ -282,7 +285,7 @@ static void bid(struct host_job *j, nsec_t now) {
         out.free_slots = governor_free_slots(h->core->governor);
         out.fetch_bytes = bytes_to_fetch(j);
         out.price = s->price;
-        out.memory = host_memory_of(h, j->offer.limits.memory);
+        out.memory = host_memory_of(j, j->offer.limits.memory);
         out.estimate_us = j->offer.estimate_us;
         host_message_init(&m, GRID__JOB_MESSAGE__BODY_BID);
         m.bid = &out;
@@ -357,6 +360,7 @@ void host_on_offer(struct host_job *j, const Grid__JobMessage *m, nsec_t now) {
         memcpy(j->offer.job.bytes, offer->job.data, HASH_SIZE);
         j->offer.run = offer->run;
         strcpy(j->offer.network, offer->network);
+        j->offer.estimated_memory = offer->estimated_memory;
         for (size_t i = 0; i < ELEMENTSOF(rules); i++)
                 if (!rules[i](&a)) {
                         host_refuse(j, &a.problem);

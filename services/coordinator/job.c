@@ -23,6 +23,8 @@ static void forget_names(struct job *j) {
 
         if (j->has_id)
                 map_remove(RQ_OF(j)->jobs, hash_bytes(&j->id));
+        if (j->fell_over.is_so)
+                map_remove(RQ_OF(j)->jobs, hash_bytes(&j->fell_over.former));
         if (nonce && nonce->len > 0 &&
             map_get(RQ_OF(j)->nonces, BYTES(nonce->data, nonce->len)) == j)
                 map_remove(RQ_OF(j)->nonces, BYTES(nonce->data, nonce->len));
@@ -74,6 +76,9 @@ void job_fail(struct job *j, enum outcome_error problem, const char *detail, nse
         if (j->stage >= JOB_CLOSING)
                 return;
         check(outcome_is_error(problem)); /* OK is told by job_close() alone */
+        if (fallover_begin(j, problem, detail, now))
+                return;
+        problem = fallover_problem(j, problem, &detail);
         j->problem = problem;
         (void) snprintf(j->detail, sizeof(j->detail), "%s", detail);
         job_close(j, now);
@@ -98,6 +103,7 @@ static const struct {
         [JOB_RECALLING] = { "planning", cached_step },
         [JOB_GRID] = { "running", job_grid_step },
         [JOB_LOCAL] = { "running", job_local_step },
+        [JOB_FALLING_OVER] = { "analysing", fallover_step },
         [JOB_ROWS] = { "rows", rows_step },
         [JOB_CLOSING] = { "done", job_closing_step },
         [JOB_ENDED] = { "done", job_ended_step },

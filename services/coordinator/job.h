@@ -16,8 +16,10 @@
 #include "proto/worker.pb-c.h"
 #include "services/coordinator/classes.h"
 #include "services/coordinator/client.h"
+#include "services/coordinator/fallover.h"
 #include "services/coordinator/hosts.h"
 #include "services/coordinator/job_cached.h"
+#include "services/coordinator/job_cost.h"
 #include "services/coordinator/planner.h"
 #include "services/coordinator/quorum.h"
 #include "services/coordinator/replica.h"
@@ -34,11 +36,12 @@ enum job_stage {
         JOB_INPUTS = 0, /* datasets are looked up */
         JOB_RESTORED,   /* read from the journal, not yet decided about */
         JOB_ANALYSING,
-        JOB_DESCRIBING, /* hosts say what it is */
-        JOB_FINDING,    /* gossip is asked for more hosts */
-        JOB_RECALLING,  /* an answer that was kept is looked up */
-        JOB_GRID,       /* offers, runs, votes */
-        JOB_LOCAL,      /* our own worker runs it */
+        JOB_DESCRIBING,   /* hosts say what it is */
+        JOB_FINDING,      /* gossip is asked for more hosts */
+        JOB_RECALLING,    /* an answer that was kept is looked up */
+        JOB_GRID,         /* offers, runs, votes */
+        JOB_LOCAL,        /* our own worker runs it */
+        JOB_FALLING_OVER, /* too much for that engine: the other one is asked */
         JOB_ROWS,
         JOB_CLOSING, /* statements are signed, the receipt is stored */
         JOB_ENDED,   /* re-checks, statements to hosts, client's rest */
@@ -108,6 +111,8 @@ struct job {
         struct classes classes;        /* admitted */
         bool has_slot;
         uint64_t slot_memory;
+        struct job_cost cost;
+        struct fell_over fell_over;
 
         /* Hosts. */
         struct handle find;
@@ -146,5 +151,3 @@ struct job {
         unsigned unsigned_verdicts;
         nsec_t elapsed, first_row;
 };
-
-bool job_is_exact(const struct job *j); /* analysed: every build answers it alike */

@@ -6,6 +6,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/wire/unpack.h"
+#include "services/coordinator/governor.h"
 #include "services/coordinator/requester_core.h"
 
 #define WORKER_WAIT  (5 * NSEC_PER_SEC) /* a node that has just started has none yet */
@@ -130,19 +131,6 @@ static void name_job(struct job *j, struct hash_value id) {
         map_set(RQ_OF(j)->jobs, hash_bytes(&j->id), j);
 }
 
-static uint64_t input_bytes(const struct job *j) {
-        uint64_t n = 0;
-
-        for (size_t i = 0; i < j->n_inputs; i++)
-                n += j->inputs[i].length;
-        return n;
-}
-
-/* A scan at half a gigabyte per second; what hosts bid is better known later. */
-uint64_t job_estimate_us(const struct job *j) {
-        return 1000 + input_bytes(j) / 512;
-}
-
 unsigned job_need(const struct job *j) {
         return j->rule.mode == MODE_UNANIMOUS ? j->rule.replicas : j->rule.quorum;
 }
@@ -169,7 +157,9 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
                 .has_private_data = j->data_class != DATA_PUBLIC,
                 .candidates = candidates,
                 .need = job_need(j),
-                .estimate_us = job_estimate_us(j),
+                .estimate_us = job_estimate_work_us(j),
+                .needs_memory = job_estimate_memory(j),
+                .memory_here = RQ_OF(j)->core->governor->memory,
                 .local_below_us = SET_OF(j)->local_below_us,
         };
 
@@ -178,6 +168,7 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
 }
 
 void job_plan(struct job *j) {
+        cost_estimate(j);
         job_choose_classes(j);
         job_prospects(j);
         j->plan = plan_for(j, j->n_prospects);
@@ -200,6 +191,7 @@ static bool take_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) 
         j->is_portable = a->portable;
         j->is_repeatable = a->repeatable;
         j->comparison = comparison_for(j);
+        cost_take_analysis(j, a);
         if (a->engine[0]) {
                 free(j->engine);
                 j->engine = xstrdup(a->engine);
@@ -238,6 +230,7 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         CLEANUP(freep)
         Coordinator__Reason **list = xnew_n(Coordinator__Reason *, a->n_findings + 1);
         Coordinator__ExplainReply reply = COORDINATOR__EXPLAIN_REPLY__INIT;
+        Coordinator__Estimate estimate;
         char reason[REASON_MAX], *engines[DESCRIPTOR_CLASSES_MAX],
                 *imports[DESCRIPTOR_DATASETS_MAX];
 
@@ -249,6 +242,8 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
                 list[i] = &reasons[i];
         }
         (void) job_reason(j, reason);
+        cost_fill(j, &estimate);
+        reply.estimate = &estimate;
         reply.class_name = j->class_name;
         reply.n_reasons = a->n_findings;
         reply.reasons = list;

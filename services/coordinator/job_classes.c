@@ -67,7 +67,7 @@ static bool is_asked_for(const struct job *j, const char *engine) {
         return r->n_engines == 0;
 }
 
-static bool is_usable(const struct job *j, size_t engine) {
+bool job_engine_is_usable(const struct job *j, size_t engine) {
         const struct core *core = RQ_OF(j)->core;
 
         return engine < sizeof(j->engines_tried) * CHAR_BIT && !(j->engines_tried >> engine & 1) &&
@@ -109,7 +109,7 @@ const char *job_choose_engine(const struct job *j) {
                 CLEANUP(freep) char *text = strndup((const char *) name.data, name.len);
                 unsigned n;
 
-                if (!is_usable(j, i))
+                if (!job_engine_is_usable(j, i))
                         continue;
                 n = classes_count(&q->question, &text, 1);
                 if (!best || is_better(j, core->engines[i], n, best, most)) {
@@ -124,9 +124,13 @@ void job_engine_failed(struct job *j) {
         const struct core *core = RQ_OF(j)->core;
 
         for (size_t i = 0; i < core->n_engines; i++)
-                if (strcmp(core->engines[i], j->engine) == 0 &&
-                    i < sizeof(j->engines_tried) * CHAR_BIT)
-                        j->engines_tried |= 1u << i;
+                if (strcmp(core->engines[i], j->engine) == 0)
+                        job_engine_tried(j, i);
+}
+
+void job_engine_tried(struct job *j, size_t engine) {
+        if (engine < sizeof(j->engines_tried) * CHAR_BIT)
+                j->engines_tried |= 1u << engine;
 }
 
 void job_no_engine(struct job *j, nsec_t now) {

@@ -10,6 +10,7 @@
 size_t job_candidates(const struct job *j, const struct candidate **ret);
 
 /* job_classes.c */
+bool job_is_exact(const struct job *j); /* analysed: every build answers it alike */
 /* The class of ours that is to analyse it; NULL: none that is here fits. */
 const char *job_choose_engine(const struct job *j);
 /* What its engine does not read that host can import for it, or does not say. */
@@ -34,6 +35,9 @@ bool describe_opened(struct requester *rq, uint64_t stream, const struct stream_
 bool describe_data(struct requester *rq, uint64_t stream, struct bytes data, nsec_t now);
 bool describe_window(struct requester *rq, uint64_t stream, uint32_t units);
 bool describe_closed(struct requester *rq, uint64_t stream, bool is_reset, nsec_t now);
+
+bool job_engine_is_usable(const struct job *j, size_t engine); /* of the core's; not tried yet */
+void job_engine_tried(struct job *j, size_t engine);
 
 /* roomier.c */
 bool roomier_is_wanted(const struct job *j); /* a host ran out of memory */

@@ -141,6 +141,23 @@ static void fill_receipt(const struct job *j, struct job_end *ret) {
         ret->end.receipt = ret->receipt;
 }
 
+static void fill_cost(const struct job *j, struct job_end *ret) {
+        const struct estimate_values *v = &j->cost.actual;
+
+        if (j->cost.is_estimated) {
+                cost_fill(j, &ret->estimate);
+                ret->end.estimate = &ret->estimate;
+        }
+        if (!j->cost.has_actual)
+                return;
+        types__metering__init(&ret->actual);
+        ret->actual.rows = v->of[ESTIMATE_ROWS];
+        ret->actual.bytes = v->of[ESTIMATE_BYTES];
+        ret->actual.cpu_us = v->of[ESTIMATE_CPU];
+        ret->actual.peak_memory = v->of[ESTIMATE_MEMORY];
+        ret->end.actual = &ret->actual;
+}
+
 void job_end_fill(const struct job *j, struct job_end *ret) {
         Coordinator__ResultEnd *e = &ret->end;
 
@@ -181,5 +198,7 @@ void job_end_fill(const struct job *j, struct job_end *ret) {
                 if (j->problem == OUTCOME_SPLIT || j->was_contested)
                         fill_answers(j, ret);
         }
+        e->fell_over = (char *) j->fell_over.text;
+        fill_cost(j, ret);
         fill_receipt(j, ret);
 }

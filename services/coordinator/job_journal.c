@@ -9,16 +9,21 @@
 #define RECORD_MAX (8u << 20)
 #define RESUME_AGE (50 * 60 * INT64_C(1000000)) /* hosts refuse a job time an hour away */
 
-static void write_record(struct job *j, enum journal_kind kind, const ProtobufCMessage *m,
-                         uint64_t id) {
+void journal_write(struct requester *rq, enum journal_kind kind, const struct hash_value *name,
+                   const ProtobufCMessage *m, uint64_t id) {
         CLEANUP(buffer_donep) struct buffer b = {};
-        struct action *a = actions_add(ACTIONS(j), ACTION_JOURNAL, id);
+        struct action *a = actions_add(rq->core->actions, ACTION_JOURNAL, id);
 
         buffer_init(&b, RECORD_MAX);
         wire_pack(&b, m);
         a->n = kind;
-        a->hash = j->id;
+        a->hash = *name;
         a->data = refbuf_new(buffer_bytes(&b));
+}
+
+static void write_record(struct job *j, enum journal_kind kind, const ProtobufCMessage *m,
+                         uint64_t id) {
+        journal_write(RQ_OF(j), kind, &j->id, m, id);
 }
 
 void journal_submitted(struct job *j) {
@@ -204,6 +209,8 @@ static const struct {
         [JOURNAL_RECORD] = { &journal__step__descriptor, restore_step },
         [JOURNAL_ENDED] = { &coordinator__job_summary__descriptor, restore_ended },
         [JOURNAL_VERDICT] = { &journal__judgement__descriptor, restore_judgement },
+        [JOURNAL_RUN] = { &journal__run_sample__descriptor, cost_restore_run },
+        [JOURNAL_ROWS] = { &journal__dataset_rows__descriptor, cost_restore_rows },
 };
 
 int journal_restore(struct requester *rq, enum journal_kind kind, struct bytes record, nsec_t now) {

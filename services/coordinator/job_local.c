@@ -28,6 +28,7 @@ void job_run_fill(struct job *j, Worker__Job *ret, Worker__Source *sources,
                 sources[i].options = binary(buffer_bytes(&in->options));
                 sources[i].length = in->length;
                 sources[i].root = binary(hash_bytes(&in->root));
+                sources[i].rows = cost_rows_of(RQ_OF(j), &in->root);
                 pointers[i] = &sources[i];
         }
         types__limits__init(limits);
@@ -47,9 +48,8 @@ void job_run_fill(struct job *j, Worker__Job *ret, Worker__Source *sources,
 
 bool job_run_start(struct job *j, const Worker__Job *job, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer b = {};
-        const Types__Limits *l = j->request->limits;
 
-        j->slot_memory = l && l->memory ? l->memory : DEFAULT_MEMORY;
+        j->slot_memory = job->limits->memory ? job->limits->memory : DEFAULT_MEMORY;
         switch (governor_take(RQ_OF(j)->core->governor, GOVERNOR_OWN, j->slot_memory)) {
         case GOVERNOR_OK:
                 break;
@@ -99,6 +99,7 @@ void job_local_step(struct job *j, nsec_t now) {
         if (j->run.id)
                 return;
         job_run_fill(j, &w, sources, pointers, &limits);
+        limits.memory = job_memory_here(j);
         w.mode = WORKER__JOB__MODE__RUN;
         w.sql = j->sql;
         w.schema = binary(j->schema->encoded);
@@ -132,6 +133,7 @@ static void on_committed(struct job *j, const Worker__Report *report, nsec_t now
                 job_fail(j, OUTCOME_INTERNAL, "what=worker-report", now);
                 return;
         }
+        cost_take_own(j, report->committed->metering);
         /* The executor is gone; the slot is free although the spool is still read. */
         governor_give(RQ_OF(j)->core->governor, GOVERNOR_OWN, j->slot_memory);
         j->has_slot = false;

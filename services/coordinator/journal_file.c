@@ -6,10 +6,13 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "services/coordinator/estimates.h"
 
 #define DAY_US         (24 * 3600 * INT64_C(1000000))
 #define ENDED_KEPT     1000
 #define HEARD_KEPT     20000
+#define RUNS_KEPT      4096 /* 200 bytes each */
+#define ROWS_KEPT      ESTIMATES_ROWS_MAX
 #define FORGET_AT_ONCE 10000 /* about 50 ms */
 
 enum statement_index {
@@ -398,10 +401,9 @@ static const struct retention {
         enum journal_kind kind;
         int days, count;
 } retentions[] = {
-        { JOURNAL_HEARD, 30, HEARD_KEPT },
-        { JOURNAL_ENDED, 0, ENDED_KEPT },
-        { JOURNAL_VERDICT, 60, 0 },
-        { JOURNAL_OWED, 1, 0 },
+        { JOURNAL_HEARD, 30, HEARD_KEPT }, { JOURNAL_ENDED, 0, ENDED_KEPT },
+        { JOURNAL_VERDICT, 60, 0 },        { JOURNAL_OWED, 1, 0 },
+        { JOURNAL_RUN, 42, RUNS_KEPT },    { JOURNAL_ROWS, 0, ROWS_KEPT },
 };
 
 static int prune_kind(struct journal_file *j, const struct retention *r, int64_t wall_us) {

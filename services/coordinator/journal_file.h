@@ -47,9 +47,9 @@ int journal_file_commit(struct journal_file *j, bool durable);
 int journal_file_sync(struct journal_file *j);
 
 /* Forgets what is too old to matter: host records up to their horizon (some thousands at
- * a time), verdicts owed after a day, ended jobs beyond the latest 1,000, verdicts of ours after 60
- * days, those of others after 30 or beyond the latest 20,000. Commits, unless a transaction is
- * under way. */
+ * a time), verdicts owed after a day, what runs took after 42 days or beyond the latest 4,096,
+ * ended jobs beyond the latest 1,000, verdicts of ours after 60 days, those of others after 30 or
+ * beyond the latest 20,000. Commits, unless a transaction is under way. */
 int journal_file_prune(struct journal_file *j, int64_t wall_us);
 uint64_t journal_file_count(struct journal_file *j, enum journal_kind kind);
 

@@ -45,6 +45,9 @@ static bool has_nobody(const struct planner_facts *f) {
 static bool has_few_local(const struct planner_facts *f) {
         return f->candidates < f->need && may_be_local(f);
 }
+static bool is_too_big(const struct planner_facts *f) {
+        return may_be_local(f) && f->needs_memory > f->memory_here && !f->is_uniform;
+}
 static bool is_small(const struct planner_facts *f) {
         return may_be_local(f) && f->has_workers && f->estimate_us < f->local_below_us;
 }
@@ -90,6 +93,9 @@ static const struct {
         { has_nobody, { false, OUTCOME_NO_CANDIDATES, "no_peers", "no host is known" } },
         { has_few_local,
           { true, OUTCOME_OK, "too_few_peers", "too few hosts are known to check an answer" } },
+        { is_too_big,
+          { false, OUTCOME_OK, "too_big",
+            "runs like it have needed more memory than jobs have here, so hosts are asked" } },
         { is_small, { true, OUTCOME_OK, "too_small", "smaller than the cost of asking others" } },
         { is_uniform,
           { false, OUTCOME_NO_CANDIDATES, "one_engine",

@@ -24,6 +24,7 @@ struct planner_facts {
         bool has_private_data;     /* internal or sensitive: nobody else may see it */
         unsigned candidates, need; /* hosts known; fewest that can give an answer */
         uint64_t estimate_us, local_below_us;
+        uint64_t needs_memory, memory_here; /* of one run, learned (0: nothing is); of all runs */
 };
 
 struct plan {

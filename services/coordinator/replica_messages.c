@@ -43,6 +43,7 @@ static void send_offer(struct replica *r, nsec_t now) {
         offer.comparison = (char *) comparison_name(d->comparison);
         offer.limits = &limits;
         offer.estimated_cpu_us = job_estimate_us(j);
+        offer.estimated_memory = job_estimate_memory(j);
         offer.run = r->run;
         offer.engines = engines;
         offer.n_engines = d->n_classes;

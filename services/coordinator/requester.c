@@ -46,6 +46,10 @@ static void *requester_new(struct core *core, uint64_t seed) {
         rq->nonces = map_new(rng_u64(&rq->rng));
         rq->clients = map_new(rng_u64(&rq->rng));
         rq->trust = trust_new(&core->settings.trust, rng_u64(&rq->rng));
+        /* Drawn from nothing: what hosts see of a seed stays as it was. */
+        rq->estimates = estimates_new(
+                (int64_t) (core->settings.query.estimate_half_life / NSEC_PER_USEC), ~seed);
+        rq->rows = map_new(seed ^ 1);
         retry_init(&rq->retry, &core->settings.query);
         rq->verdicts = verdicts_new(core, rng_u64(&rq->rng));
         budget_init(&rq->held, core->settings.query.held_bytes, NULL);
@@ -63,6 +67,8 @@ static void requester_free(void *role) {
         heap_done(&rq->timers);
         verdicts_free(rq->verdicts);
         trust_free(rq->trust);
+        estimates_free(rq->estimates);
+        cost_rows_free(rq);
         map_free(rq->clients);
         map_free(rq->nonces);
         map_free(rq->jobs);

@@ -23,5 +23,7 @@ size_t requester_history(const void *role, struct peer_id *ret, size_t max);
 double requester_trust(const void *role, const struct peer_id *peer, nsec_t now, bool *ret_known);
 void requester_cached(void *role, uint64_t id, struct bytes file, nsec_t now);
 const struct answers_counters *requester_answers(const void *role);
+void requester_rows(void *role, const struct hash_value *root, uint64_t rows);
+const struct estimates_counters *requester_estimates(const void *role);
 size_t requester_jobs(const void *role, struct buffer *ret, size_t max);
 const struct verdicts_counters *requester_owed(const void *role);

@@ -5,6 +5,7 @@
 #include "services/coordinator/find.h"
 #include "services/coordinator/job.h"
 #include "services/coordinator/job_classes.h"
+#include "services/coordinator/job_end.h"
 #include "services/coordinator/verdicts.h"
 
 struct requester {
@@ -21,6 +22,8 @@ struct requester {
         size_t n_all;
         struct heap timers;
         struct trust *trust;
+        struct estimates *estimates;
+        struct map *rows; /* dataset root -> its rows, as counted at publishing */
         struct retry retry;
         struct verdicts *verdicts; /* that could not be told on the job's stream */
         struct budget held;        /* everything peers make us keep */
@@ -59,7 +62,6 @@ void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now);
 void job_plan(struct job *j); /* prospects of now, and what follows from them */
 void job_begin(struct job *j, nsec_t now);
 void job_route(struct job *j, nsec_t now);
-uint64_t job_estimate_us(const struct job *j);
 void job_answer_calls(struct job *j);
 /* One that failed before it had a descriptor is named by its nonce, and journalled. */
 void job_name_without_descriptor(struct job *j);
@@ -112,21 +114,9 @@ void job_ended_step(struct job *j, nsec_t now);
 void job_verdict_signed(struct replica *r, nsec_t now); /* or it failed */
 void job_receipt_stored(struct job *j, bool ok, nsec_t now);
 
-/* job_end.c: the last frame; views into the job and into itself. */
-struct job_end {
-        Coordinator__ResultEnd end;
-        Types__Problem problem;
-        Coordinator__HostReport reports[JOB_REPLICAS_MAX], *report_list[JOB_REPLICAS_MAX];
-        Types__Problem problems[JOB_REPLICAS_MAX];
-        Types__Metering claims[JOB_REPLICAS_MAX];
-        Coordinator__AnswerGroup groups[QUORUM_VOTES_MAX], *group_list[QUORUM_VOTES_MAX];
-        ProtobufCBinaryData voters[QUORUM_VOTES_MAX][QUORUM_VOTES_MAX];
-        char addresses[QUORUM_VOTES_MAX][MULTIADDR_TEXT_SIZE];
-        char receipt[400], reason[REASON_MAX], *engines[DESCRIPTOR_CLASSES_MAX];
-};
-void job_end_fill(const struct job *j, struct job_end *ret);
-
 /* job_journal.c */
+void journal_write(struct requester *rq, enum journal_kind kind, const struct hash_value *name,
+                   const ProtobufCMessage *m, uint64_t id);
 void journal_submitted(struct job *j);
 void journal_accepted(struct job *j);
 void journal_ended(struct job *j);

@@ -11,8 +11,9 @@ bool roomier_is_wanted(const struct job *j) {
         return false;
 }
 
-/* With that much a quorum of independent hosts has run out; 0: no quorum has. */
-static uint64_t too_little(const struct job *j) {
+/* With that much a quorum of independent hosts of this engine has run out; 0: no quorum has. What
+ * one engine needs says nothing of another. */
+static uint64_t too_little(const struct job *j, const char *engine) {
         uint64_t most = 0;
 
         FOREACH_REPLICA (r, j) {
@@ -21,7 +22,8 @@ static uint64_t too_little(const struct job *j) {
                 if (!r->ran_out)
                         continue;
                 FOREACH_REPLICA (other, j)
-                        n += other->ran_out && other->bid.memory >= r->bid.memory;
+                        n += other->ran_out && other->bid.memory >= r->bid.memory &&
+                             engine_is_same(other->bid.engine, engine);
                 if (n >= j->rule.quorum && r->bid.memory > most)
                         most = r->bid.memory;
         }
@@ -29,11 +31,9 @@ static uint64_t too_little(const struct job *j) {
 }
 
 void roomier_leave_out(struct job *j, nsec_t now) {
-        uint64_t limit = too_little(j);
-
         FOREACH_REPLICA (r, j) {
                 if (r->stage != REPLICA_BID || r->run != 0 || !r->bid.memory ||
-                    r->bid.memory > limit)
+                    r->bid.memory > too_little(j, r->bid.engine))
                         continue;
                 r->prospect->is_out = r->has_said = true; /* by what others like it have said */
                 replica_cancel(r, now);

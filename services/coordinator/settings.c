@@ -40,6 +40,7 @@ const struct coordinator_settings settings_default = {
                 .answers_entry = 4 * MIB,
                 .answers_max = 4096,
                 .answers_age = 24 * 3600 * NSEC_PER_SEC,
+                .estimate_half_life = 7 * 24 * 3600 * NSEC_PER_SEC,
                 .independence = true,
                 .network = "public",
         },

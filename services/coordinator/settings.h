@@ -41,6 +41,7 @@ struct query_settings {
         uint32_t answers_max;                /* how many */
         nsec_t answers_age;                  /* not given when they are older */
         bool use_answers;                    /* given, unless asked otherwise */
+        nsec_t estimate_half_life;           /* of what earlier runs have taken */
         bool engine_diverse;                 /* voters of two engines, unless asked otherwise */
         bool remote_only;                    /* no query runs here */
         bool independence;                   /* voter groups by subnet and relay */

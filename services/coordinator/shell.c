@@ -418,11 +418,21 @@ static const struct metric kept_metrics[] = {
         {},
 };
 
+#define ESTIMATES(m, help) METRIC(estimates_counters, m, METRIC_COUNTER, help)
+
+static const struct metric estimates_metrics[] = {
+        ESTIMATES(learned, "runs of own queries that estimates rest on"),
+        ESTIMATES(forgotten, "kinds of queries forgotten for want of room"),
+        {},
+};
+
 void shell_metrics(struct shell *s) {
         metrics_register(s->ctx->metrics, "host", host_metrics, coordinator_host(s->core));
         metrics_register(s->ctx->metrics, "owed", owed_metrics, coordinator_owed(s->core));
         metrics_register(s->ctx->metrics, "answers", answers_metrics, coordinator_answers(s->core));
         metrics_register(s->ctx->metrics, "answers", kept_metrics, kept_figures(s->kept));
+        metrics_register(s->ctx->metrics, "estimates", estimates_metrics,
+                         coordinator_estimates(s->core));
         metrics_register(s->ctx->metrics, NULL, counters, &s->counters);
         metrics_register(s->ctx->metrics, NULL, gauges, &s->gauges);
 }

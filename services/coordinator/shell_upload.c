@@ -34,7 +34,7 @@ struct uploading {
         struct upload *upload; /* NULL once finished */
         const struct format *format;
         struct description *description; /* under way; NULL else */
-        uint64_t length;
+        uint64_t length, rows;           /* rows: 0: not counted */
         struct hash_value root;
         bool is_pinned;
 };
@@ -119,6 +119,10 @@ static void finish(struct uploading *u) {
         u->upload = upload_free(u->upload);
         u->is_pinned = true;
         u->shell->counters.uploads++;
+        if (u->rows > 0) {
+                coordinator_rows(u->shell->core, &u->root, u->rows);
+                shell_turn(u->shell);
+        }
         u->shell->gauges.cache_bytes = store_used(u->shell->store);
         answer(u, NULL);
 }
@@ -127,6 +131,7 @@ static void on_described(void *userdata, const Worker__Described *described,
                          const Types__Problem *problem) {
         struct uploading *u = userdata;
 
+        u->rows = described ? described->rows : 0;
         if (described)
                 upload_describe(u->upload, BYTES(described->options.data, described->options.len),
                                 BYTES(described->schema.data, described->schema.len));

@@ -19,6 +19,11 @@ struct host_counters {
 /* Lives as long as the coordinator. `role`: what host_role.new() returned. */
 const struct host_counters *host_counters(const void *role);
 
+/* estimates.h */
+struct estimates_counters {
+        uint64_t learned, forgotten; /* runs; keys that had to go for others */
+};
+
 /* verdicts.h: of the verdicts that did not go out on the job's stream. */
 struct verdicts_counters {
         uint64_t owed, delivered, given_up, refused, attempts;

@@ -55,6 +55,9 @@ void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool
         people_json_texts("engines", e->engines, e->n_engines, first);
         json_member_u64(f, "unusable", e->unusable, first);
         json_member_u64(f, "diverse", e->diverse, first);
+        json_member_string(f, "fell_over", e->fell_over, first);
+        people_json_cost(f, "estimate", &e->estimate, first);
+        people_json_cost(f, "actual", &e->actual, first);
         json_member_string(f, "confidence", e->confidence, first);
         json_key(f, "job", first);
         json_hex(f, job, 32);
@@ -143,6 +146,8 @@ void ask_end_text(const struct command_context *ctx, FILE *f, const struct quora
                         e->rows == 1 ? "" : "s", (double) e->elapsed_us / 1000);
         if (*e->state && *e->reason && strcmp(e->route, "local") == 0)
                 fprintf(f, " (%s)", e->reason);
+        if (*e->fell_over)
+                fprintf(f, " (%s)", e->fell_over);
         if (*e->state && *e->confidence)
                 fprintf(f, ", confidence: %s%s", e->confidence,
                         strcmp(e->confidence, "strangers") == 0

@@ -1,5 +1,6 @@
 /* quorate explain: what a query is and where it would run, without running it. */
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/base/text.h"
@@ -46,6 +47,7 @@ static void show_json(const struct quorate_explanation *e) {
         people_json_texts("imports", e->imports, e->n_imports, &first);
         json_member_string(stdout, "route", e->route, &first);
         json_member_string(stdout, "reason", e->reason, &first);
+        people_json_cost(stdout, "estimate", &e->estimate, &first);
         json_member_string(stdout, "rewrite", e->rewrite, &first);
         json_key(stdout, "reasons", &first);
         fputc('[', stdout);
@@ -106,6 +108,19 @@ static void show_imports(const struct quorate_explanation *e) {
                        text_escape(BYTES_STR(e->imports[i]), name, sizeof(name)));
 }
 
+static void show_estimate(const struct quorate_explanation *e) {
+        const struct quorate_cost *c = &e->estimate;
+        char runs[64] = "by the plan alone; runs will correct it";
+
+        if (!*c->source)
+                return;
+        if (c->runs > 0)
+                snprintf(runs, sizeof(runs), "learned from %.1f runs (%s)", c->runs, c->source);
+        printf("%-11s %" PRIu64 " rows, %.1f KiB, %.1f ms of processor, %.1f MiB: %s\n", "estimate",
+               c->rows, (double) c->bytes / 1024, (double) c->cpu_us / 1000,
+               (double) c->memory / (1 << 20), runs);
+}
+
 static void show_text(const struct quorate_explanation *e, const char *sql) {
         put("class", e->class_name);
         show_findings(e);
@@ -114,6 +129,7 @@ static void show_text(const struct quorate_explanation *e, const char *sql) {
         show_portable(e);
         put("engine", e->engine);
         show_imports(e);
+        show_estimate(e);
         put("route", *e->route ? e->route : "none");
         put("reason", e->reason);
         if (*e->rewrite && strcmp(e->rewrite, sql) != 0)

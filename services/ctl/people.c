@@ -83,6 +83,27 @@ void people_json_texts(const char *name, char *const *texts, size_t n, bool *fir
         fputc(']', stdout);
 }
 
+void people_json_cost(FILE *f, const char *name, const struct quorate_cost *c, bool *first) {
+        bool inner = true;
+
+        json_key(f, name, first);
+        if (!*c->source) {
+                fputs("null", f);
+                return;
+        }
+        fputc('{', f);
+        json_member_u64(f, "rows", c->rows, &inner);
+        json_member_u64(f, "bytes", c->bytes, &inner);
+        json_member_ms(f, "cpu_ms", c->cpu_us, &inner);
+        json_member_u64(f, "memory", c->memory, &inner);
+        json_member_string(f, "source", c->source, &inner);
+        if (c->runs > 0) {
+                json_key(f, "runs", &inner);
+                fprintf(f, "%.2f", c->runs);
+        }
+        fputc('}', f);
+}
+
 void people_json_addresses(const char *name, const ProtobufCBinaryData *list, size_t n,
                            bool *first) {
         char text[MULTIADDR_TEXT_SIZE];

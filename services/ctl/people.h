@@ -5,6 +5,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "common/base/bytes.h"
+#include "common/client/quorate.h"
 #include "common/wire/peerid.h"
 #include "services/ctl/command.h"
 
@@ -33,6 +34,8 @@ bool people_peer_operand(const struct command_context *ctx, const char *verb, co
 
 void people_json_peer(const char *name, ProtobufCBinaryData peer, bool *first);
 void people_json_texts(const char *name, char *const *texts, size_t n, bool *first);
+/* ,"name":{…}, or null where nothing is known. */
+void people_json_cost(FILE *f, const char *name, const struct quorate_cost *c, bool *first);
 void people_json_addresses(const char *name, const ProtobufCBinaryData *list, size_t n,
                            bool *first);
 /* Text where it is text, else "hex:…"; whole. */

@@ -14,19 +14,11 @@
 #include "common/canonical/answer.h"
 #include "common/canonical/schema.h"
 #include "common/crypto/hash.h"
+#include "services/worker/analysis.h"
 
-#define ENGINE_INPUTS_MAX   8
-#define ENGINE_CLASS_SIZE   96
-#define ENGINE_FINDINGS_MAX 64
-#define ENGINE_SQL_MAX      (1u << 20)
-
-enum engine_class {
-        ENGINE_EXACT = 0,
-        ENGINE_ORDERED,
-        ENGINE_FLOAT,
-        ENGINE_REFUSED,
-};
-const char *engine_class_name(enum engine_class c);
+#define ENGINE_INPUTS_MAX 8
+#define ENGINE_CLASS_SIZE 96
+#define ENGINE_SQL_MAX    (1u << 20)
 
 enum engine_result {
         ENGINE_OK = 0,
@@ -53,6 +45,7 @@ struct engine_input {
         struct bytes schema;  /* as describe() of a session with this one input gave it */
         bool admitted;        /* its content was checked before, by this build */
         bool imported;        /* `data` is what IMPORT made of the file: a SQLite database */
+        uint64_t rows;        /* of a table, as counted at publishing, or guessed; 0: not known */
 };
 
 struct engine_job {
@@ -65,31 +58,6 @@ struct engine_job {
         bool (*is_over)(void *userdata);
         void *userdata;
 };
-
-struct engine_finding {
-        char expression[96]; /* cut short; not escaped */
-        int32_t position;    /* or -1: inside a view */
-        const char *why;     /* static */
-};
-
-struct engine_analysis {
-        enum engine_class class;
-        bool is_ordered;          /* the outermost ORDER BY is total */
-        const char *not_portable; /* why other engines may answer otherwise; NULL: they do not */
-        int32_t not_portable_at;  /* bytes into the SQL, or -1 */
-        bool sees_job;            /* its time or its seed may be in the answer */
-        char *rewrite;            /* what is to be dispatched; as given when nothing changes */
-        struct buffer schema;
-        struct engine_finding findings[ENGINE_FINDINGS_MAX]; /* first those that decide the class */
-        size_t n_findings, n_deciding;
-};
-void engine_analysis_done(struct engine_analysis *a);
-/* A new finding, first among those that decide `class` when it does. NULL: no room, and
- * others have said as much. */
-struct engine_finding *engine_analysis_find(struct engine_analysis *a, enum engine_class class);
-static inline void engine_analysis_donep(struct engine_analysis *a) {
-        engine_analysis_done(a);
-}
 
 struct engine_statement {
         struct bytes sql;
@@ -126,6 +94,11 @@ struct engine {
         int (*describe)(struct engine_session *s, struct buffer *ret, struct engine_problem *p);
         int (*analyse)(struct engine_session *s, struct bytes sql, bool no_rewrite,
                        struct engine_analysis *ret, struct engine_problem *p);
+        /* What the engine expects of a statement that analyse() let pass; the last thing a
+         * session is asked, for inputs may be replaced by stand-ins. Nothing runs. */
+        void (*promise)(struct engine_session *s, const char *sql, struct engine_promise *ret);
+        /* After describe(): rows of input 0; 0: not known. May be NULL. */
+        uint64_t (*count)(struct engine_session *s);
         /* The statement that step() runs; its schema must outlive the session. DuckDB: again, for
          * another statement or the same from the start. */
         int (*prepare)(struct engine_session *s, const struct engine_statement *statement,

@@ -17,10 +17,12 @@
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
 #include "services/worker/import.h"
+#include "services/worker/shape.h"
 #include "services/worker/tables/describe.h"
 #include "services/worker/tables/import_schema.h"
 
 #define PROGRESS_EVERY  (200 * NSEC_PER_MSEC)
+#define ROW_GUESSED     64 /* bytes, of data nobody has counted */
 #define PARAMETERS_MAX  1000
 #define SET_DIGESTS_MAX (ANSWER_SET_ROWS * (uint64_t) HASH_SIZE)
 
@@ -128,7 +130,17 @@ static bool is_over(void *userdata) {
 
 /* ---- analysis ---- */
 
+static void take_promise(struct run *r, const char *sql, Worker__Analysis *out) {
+        struct engine_promise promise;
+
+        r->task->engine->promise(r->session, sql, &promise);
+        out->has_plan = promise.is_known;
+        out->plan_rows = (uint64_t) promise.rows;
+        out->plan_work = (uint64_t) promise.work;
+}
+
 static int report_analysis(struct run *r, const struct engine_analysis *a) {
+        struct hash_value shape = statement_shape(BYTES_STR(a->rewrite));
         Worker__Report m = WORKER__REPORT__INIT;
         Worker__Analysis out = WORKER__ANALYSIS__INIT;
         Worker__Finding findings[ENGINE_FINDINGS_MAX], *pointers[ENGINE_FINDINGS_MAX];
@@ -153,6 +165,8 @@ static int report_analysis(struct run *r, const struct engine_analysis *a) {
         out.not_portable_at = a->not_portable_at;
         out.repeatable = !a->sees_job;
         out.engine = class_name;
+        out.shape = (ProtobufCBinaryData){ HASH_SIZE, shape.bytes };
+        take_promise(r, a->rewrite, &out);
         m.body_case = WORKER__REPORT__BODY_ANALYSIS;
         m.analysis = &out;
         return report(r, &m);
@@ -185,6 +199,21 @@ static bool needs_no_engine(const struct run *r) {
                r->engine_job.n_inputs == 1 && r->engine_job.inputs[0].data && is_table(r);
 }
 
+/* Of a text file its lines: what stands in quotes over several counts for more. */
+static uint64_t count_rows(struct run *r) {
+        const struct engine_input *in = &r->engine_job.inputs[0];
+        const uint8_t *at = in->data, *end = in->data + in->length;
+        uint64_t n = 0;
+
+        if (!needs_no_engine(r))
+                return r->task->engine->count ? r->task->engine->count(r->session) : 0;
+        while (at && at < end && (at = memchr(at, '\n', (size_t) (end - at)))) {
+                at++;
+                n++;
+        }
+        return n;
+}
+
 static int describe(struct run *r) {
         Worker__Report m = WORKER__REPORT__INIT;
         Worker__Described out = WORKER__DESCRIBED__INIT;
@@ -202,6 +231,7 @@ static int describe(struct run *r) {
         out.schema = (ProtobufCBinaryData){ schema.len, schema.data };
         out.options = (ProtobufCBinaryData){ options.len, options.data };
         out.engine = class_name;
+        out.rows = count_rows(r);
         m.body_case = WORKER__REPORT__BODY_DESCRIBED;
         m.described = &out;
         return report(r, &m);
@@ -466,6 +496,7 @@ static int take_inputs(struct run *r) {
                 in->schema = BYTES(source->schema.data, source->schema.len);
                 in->admitted = source->admitted;
                 in->imported = source->imported;
+                in->rows = source->rows ? source->rows : source->length / ROW_GUESSED;
                 if (!source->has_file)
                         continue;
                 if (with_file == r->task->n_inputs)

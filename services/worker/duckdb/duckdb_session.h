@@ -74,6 +74,10 @@ int duckdb_describe(struct engine_session *s, struct buffer *ret, struct engine_
 int duckdb_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
                    struct engine_analysis *ret, struct engine_problem *p);
 
+/* ---- duckdb_explain.c ---- */
+void duckdb_promise(struct engine_session *s, const char *sql, struct engine_promise *ret);
+uint64_t duckdb_count(struct engine_session *s);
+
 /* ---- duckdb_watch.c ---- */
 int duckdb_watch_prepare(void); /* once per process, before any filter of system calls */
 /* From here on `s` is interrupted when its job is over. One session at a time. */

@@ -210,6 +210,7 @@ const struct engine engine_sqlite = {
         .close = sqlite_close,
         .describe = sqlite_describe,
         .analyse = sqlite_analyse,
+        .promise = sqlite_promise,
         .prepare = sqlite_prepare,
         .step = sqlite_step,
         .memory = sqlite_memory,

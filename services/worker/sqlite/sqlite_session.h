@@ -102,5 +102,8 @@ int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *
 int sqlite_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
                    struct engine_analysis *ret, struct engine_problem *p);
 
+/* ---- sqlite_explain.c ---- */
+void sqlite_promise(struct engine_session *s, const char *sql, struct engine_promise *ret);
+
 /* ---- sqlite_rows.c ---- */
 int sqlite_step(struct engine_session *s, struct answer_builder *b, struct engine_problem *p);

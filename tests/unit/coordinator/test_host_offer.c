@@ -50,6 +50,35 @@ static void test_bytes_still_to_fetch(void **state) {
         }
 }
 
+/* Two slots share 1 GiB, and a job gets at most as much. */
+static const struct {
+        const char *name;
+        uint64_t expected, want; /* MiB */
+} memory_cases[] = {
+        { "nothing is said: a slot's share", 0, 512 },
+        { "less than a share is no limit", 100, 512 },
+        { "more than a share", 700, 700 },
+        { "more than there is: all of it, and no refusal", UINT64_MAX >> 20, 1024 },
+};
+
+static void test_memory_expected(void **state) {
+        FOREACH_CASE (c, memory_cases) {
+                struct bench *b = fresh();
+                const Grid__JobMessage *m;
+                struct bench_job j;
+                uint64_t stream;
+
+                bench_job_init(b, &j, 0, 1);
+                j.estimated_memory = c->expected << 20;
+                stream = bench_open(b, 0);
+                bench_offer(b, stream, &j);
+                m = bench_expect(b, stream, BODY(BID));
+                assert_non_null(m);
+                assert_int_equal(m->bid->memory, c->want << 20);
+                bench_done(b);
+        }
+}
+
 /* While it looks: the place is held, a dispatch is too early, a Cancel ends it. */
 static void test_while_looking(void **state) {
         Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
@@ -223,7 +252,7 @@ static void test_denied_while_it_runs(void **state) {
         bench_done(b);
 }
 
-TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_while_looking),
-          cmocka_unit_test(test_fetching_is_not_silent), cmocka_unit_test(test_missing_data),
-          cmocka_unit_test(test_stale_edges), cmocka_unit_test(test_ticket_is_used_once),
-          cmocka_unit_test(test_denied_while_it_runs))
+TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_memory_expected),
+          cmocka_unit_test(test_while_looking), cmocka_unit_test(test_fetching_is_not_silent),
+          cmocka_unit_test(test_missing_data), cmocka_unit_test(test_stale_edges),
+          cmocka_unit_test(test_ticket_is_used_once), cmocka_unit_test(test_denied_while_it_runs))

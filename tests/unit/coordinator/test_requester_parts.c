@@ -19,7 +19,8 @@ enum {
         NAMED = 64,
         BUILDS = 128,
         ENGINES = 256,
-        UNIFORM = 512
+        UNIFORM = 512,
+        BIG = 1024
 };
 
 static const struct {
@@ -65,6 +66,13 @@ static const struct {
           OUTCOME_NO_CANDIDATES, "no_peers" },
         { "two engines by configuration, small", PREFER_AUTO, 5, UNIFORM | SMALL, true, OUTCOME_OK,
           "too_small" },
+        { "more memory than is here", PREFER_AUTO, 5, BIG | SMALL, false, OUTCOME_OK, "too_big" },
+        { "more memory than is here, nobody", PREFER_AUTO, 0, BIG | SMALL, true, OUTCOME_OK,
+          "no_peers" },
+        { "more memory than is here, private data", PREFER_AUTO, 5, BIG | PRIVATE, true, OUTCOME_OK,
+          "private_data" },
+        { "more memory than is here, here all the same", PREFER_LOCAL, 5, BIG, true, OUTCOME_OK,
+          "asked_local" },
         { "private data", PREFER_AUTO, 5, PRIVATE, true, OUTCOME_OK, "private_data" },
         { "private data, sent on purpose", PREFER_REMOTE, 5, PRIVATE, false, OUTCOME_OK, "grid" },
 };
@@ -86,6 +94,8 @@ static void test_planner(void **state) {
                         .need = 2,
                         .estimate_us = c->flags & SMALL ? 500 : 1000000,
                         .local_below_us = 20000,
+                        .needs_memory = c->flags & BIG ? 2 << 20 : 0,
+                        .memory_here = 1 << 20,
                 };
                 struct plan plan;
 

@@ -15,6 +15,14 @@ static void run_out(struct world *w, const struct peer_id *peer) {
         world_say(w, world_index_of(w, peer), &m);
 }
 
+static unsigned peer_number(const struct world *w, const struct peer_id *peer) {
+        unsigned i = 0;
+
+        while (!peer_id_equal(&w->list[i].peer, peer))
+                i++;
+        return i;
+}
+
 /* Every host bids; what each has is twice what the one before it has. */
 static uint64_t memory_of(const struct world *w, const struct peer_id *peer) {
         for (size_t i = 0; i < w->n_list; i++)
@@ -23,18 +31,22 @@ static uint64_t memory_of(const struct world *w, const struct peer_id *peer) {
         return 0;
 }
 
-static void bid_memory(struct world *w, size_t i, uint64_t memory) {
+static void bid_as(struct world *w, size_t i, const char *engine, uint64_t memory) {
         uint8_t ticket[16] = { (uint8_t) (i + 1) };
         Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
         Grid__Bid out = GRID__BID__INIT;
 
         out.ticket = world_binary(BYTES_OF(ticket));
         out.valid_ms = 5000;
-        out.engine = (char *) WORLD_ENGINE;
+        out.engine = (char *) engine;
         out.memory = memory;
         m.body_case = GRID__JOB_MESSAGE__BODY_BID;
         m.bid = &out;
         world_say(w, i, &m);
+}
+
+static void bid_memory(struct world *w, size_t i, uint64_t memory) {
+        bid_as(w, i, WORLD_ENGINE, memory);
 }
 
 static void bid_rest(struct world *w, size_t from, bool is_equal) {
@@ -103,4 +115,43 @@ static void test_no_more_memory(void **state) {
         assert_non_null(strstr(w->detail, "which=memory"));
         world_end(w);
 }
-TEST_MAIN(cmocka_unit_test(test_more_memory), cmocka_unit_test(test_no_more_memory))
+
+#define OTHER_ENGINE "other/1/model"
+
+/* Engines are compared: what one of them needs rules out no host of the other, which has less. */
+static void test_another_engine(void **state) {
+        struct world *w = world_begin(1);
+        unsigned out = 0, others = 0;
+
+        for (unsigned i = 0; i < 8; i++)
+                (void) strcpy(world_add(w, ORIGIN_GOSSIP)->claims.engines[0],
+                              i < 4 ? WORLD_ENGINE : OTHER_ENGINE);
+        world_tell(w);
+        w->comparison = "portable";
+        world_submit(w, "remote");
+        for (unsigned i = 0, voter = 0; i < 40 && !w->problem; i++) {
+                for (size_t k = 0; k < w->n_asked; k++) {
+                        bool is_other = peer_number(w, &w->asked[k].peer) >= 4;
+
+                        if (!w->asked[k].is_reset && !w->asked[k].has_bid)
+                                bid_as(w, k, is_other ? OTHER_ENGINE : WORLD_ENGINE,
+                                       is_other ? 1u << 20 : 2u << 20);
+                        w->asked[k].has_bid = true;
+                }
+                world_wait(w, NSEC_PER_SEC);
+                for (; voter < w->n_voters; voter++)
+                        if (peer_number(w, &w->voters[voter]) < 4) {
+                                run_out(w, &w->voters[voter]);
+                                out++;
+                        } else {
+                                others += out >= 2; /* a quorum has run out by now */
+                        }
+                world_wait(w, NSEC_PER_SEC);
+        }
+        assert_true(out >= 2);
+        assert_true(others >= 1);
+        world_end(w);
+}
+
+TEST_MAIN(cmocka_unit_test(test_more_memory), cmocka_unit_test(test_no_more_memory),
+          cmocka_unit_test(test_another_engine))

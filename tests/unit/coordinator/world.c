@@ -25,7 +25,7 @@ static bool is_any_signature(const struct sign_public *key, struct bytes message
 
 /* ---- What the coordinator wants ---- */
 
-static void analyse(struct world *w, uint64_t run) {
+static void analyse(struct world *w, uint64_t run, char *engine) {
         Worker__Report r = WORKER__REPORT__INIT;
         Worker__Analysis analysis = WORKER__ANALYSIS__INIT;
         Worker__Failed failed = WORKER__FAILED__INIT;
@@ -33,7 +33,8 @@ static void analyse(struct world *w, uint64_t run) {
 
         failed.problem = (Types__Problem *) w->failure;
         analysis.class_name = (char *) "EXACT";
-        analysis.engine = (char *) WORLD_ENGINE;
+        analysis.engine = engine;
+        analysis.portable = w->comparison != NULL;
         analysis.schema = world_binary(w->schema->encoded);
         r.body_case = w->failure ? WORKER__REPORT__BODY_FAILED : WORKER__REPORT__BODY_ANALYSIS;
         if (w->failure)
@@ -107,6 +108,7 @@ static void on_client(struct world *w, const struct action *a) {
                         continue;
                 w->has_ended = true;
                 (void) snprintf(w->state, sizeof(w->state), "%s", f->end->state);
+                (void) snprintf(w->fell_over, sizeof(w->fell_over), "%s", f->end->fell_over);
                 if (!f->end->problem)
                         continue;
                 w->problem = f->end->problem->code;
@@ -136,10 +138,12 @@ static void on_work(struct world *w, const struct action *a) {
         assert_int_equal(wire_unpack(&worker__job__descriptor, refbuf_bytes(a->data), NULL, &u),
                          UNPACK_OK);
         job = u.message;
+        (void) snprintf(w->engine, sizeof(w->engine), "%s", job->engine);
         if (job->mode == WORKER__JOB__MODE__ANALYSE)
-                analyse(w, a->id);
+                analyse(w, a->id, job->engine);
         else
                 w->is_local = true;
+        w->run = a->id;
 }
 
 static void (*const doers[_ACTION_N])(struct world *w, const struct action *a) = {
@@ -223,7 +227,28 @@ void world_submit(struct world *w, const char *prefer) {
 
         request.sql = (char *) "SELECT n FROM nothing";
         request.prefer = (char *) prefer;
+        request.engines = (char **) &w->of_engine;
+        if (w->comparison)
+                request.comparison = (char *) w->comparison;
+        request.n_engines = w->of_engine != NULL;
         coordinator_submit(w->c, 1, &request, &entropy, w->now);
+        world_pump(w);
+}
+
+void world_run_fails(struct world *w, unsigned code, const char *detail) {
+        Worker__Report r = WORKER__REPORT__INIT;
+        Worker__Failed failed = WORKER__FAILED__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        p.code = code;
+        p.detail = (char *) detail;
+        failed.problem = &p;
+        r.body_case = WORKER__REPORT__BODY_FAILED;
+        r.failed = &failed;
+        buffer_init(&b, 4096);
+        wire_pack(&b, &r.base);
+        coordinator_report(w->c, w->run, buffer_bytes(&b), w->now);
         world_pump(w);
 }
 

@@ -27,7 +27,7 @@ struct world {
         struct {
                 struct peer_id peer;
                 uint64_t stream;
-                bool is_reset;
+                bool is_reset, has_bid;
         } asked[WORLD_MAX];
         size_t n_asked;
         struct peer_id voters[WORLD_MAX]; /* whose dispatch was signed */
@@ -35,12 +35,16 @@ struct world {
         uint64_t find;
         unsigned n_finds, problem;
         bool is_local, has_ended;
+        uint64_t run;                  /* of our own worker, the latest */
+        char engine[64];               /* that it was last asked for, to analyse or to run */
+        const char *of_engine;         /* --engine; NULL: any */
+        const char *comparison;        /* NULL: by its class */
         bool is_away;                  /* its client never comes for the result */
         uint64_t input;                /* the dataset that was looked for last */
         const Types__Problem *failure; /* what the worker says of each statement; NULL: EXACT */
         Gossip__DrawRequest *draw;     /* the latest */
         struct unpacked draw_memory;
-        char detail[256], reason[512], state[16];
+        char detail[256], reason[512], state[16], fell_over[128];
         struct schema *schema;
 };
 
@@ -52,6 +56,8 @@ void world_tell(struct world *w); /* the list is what is known */
 struct world *world_begin(unsigned seed);
 void world_end(struct world *w);
 void world_submit(struct world *w, const char *prefer);
+/* The worker's own run fails, or a host's after its dispatch. */
+void world_run_fails(struct world *w, unsigned code, const char *detail);
 void world_bid(struct world *w, size_t i); /* those gossip names promise to be the fastest */
 void world_bid_all(struct world *w);
 unsigned world_count_voters(const struct world *w, enum candidate_origin origin);
