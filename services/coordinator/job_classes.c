@@ -74,9 +74,9 @@ bool job_engine_is_usable(const struct job *j, size_t engine) {
                is_asked_for(j, core->engines[engine]) && !unread_format(j, core->engines[engine]);
 }
 
-#define IMPORT_MAX (16u << 20) /* bytes that may well be copied into a job's memory */
+#define IMPORT_MAX (16u << 20) /* bytes that may well be imported first */
 
-/* Whether it would copy so much that another engine is better where enough hosts have that. */
+/* Whether it would import so much that another engine is better where enough hosts have that. */
 static bool is_strained(const struct job *j, const char *engine) {
         uint64_t bytes = 0;
 
@@ -85,7 +85,7 @@ static bool is_strained(const struct job *j, const char *engine) {
         return bytes > IMPORT_MAX;
 }
 
-/* Better by: enough hosts have it; it does not copy much; more have it. */
+/* Better by: enough hosts have it; it does not import much; more have it. */
 static bool is_better(const struct job *j, const char *a, unsigned n_a, const char *b,
                       unsigned n_b) {
         bool enough_a = n_a >= j->rule.replicas, enough_b = n_b >= j->rule.replicas;

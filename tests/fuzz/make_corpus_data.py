@@ -20,8 +20,11 @@ def number(tag, value):
     return varint(tag << 3) + varint(value)
 
 
-def manifest(length):
-    prefixed = b"\x06sqlite\x00\x00"
+DERIVED = b"\x02" + bytes(32) + b"\x0dsqlite-file/1"
+
+
+def manifest(length, options=b""):
+    prefixed = b"\x06sqlite" + varint(len(options)) + options + b"\x00"
     return b"\x01" + prefixed + length.to_bytes(8, "big") + (1 << 20).to_bytes(4, "big") + bytes(48)
 
 
@@ -33,6 +36,7 @@ ROOT = field(1, bytes(32))
 SEEDS = {
     "manifest": b"\x00" + manifest(5 << 20),
     "manifest-long": b"\x00" + manifest(1 << 62),
+    "manifest-derived": b"\x00" + manifest(8192, DERIVED),
     "request-manifest": b"\x01" + field(1, ROOT),
     "request-leaves": b"\x01" + field(3, ROOT + number(3, 16)),
     "request-chunk": b"\x01" + field(5, ROOT + number(2, 9)),
