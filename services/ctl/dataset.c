@@ -241,7 +241,8 @@ const struct command command_dataset = {
                  "       fetch ROOT | verify [ROOT] | rm ROOT | name NAME ROOT",
         .summary =
                 "Data by content: publish, fetch and keep it. ROOT is 64 hex digits, a name that\n"
-                "it has here, or NAME@PEER as that peer says. Fetching goes on without you",
+                "it has here, or NAME@PEER as that peer says. Fetching goes on without\n"
+                "you. An `import` was made here of another one, for SQLite; rm takes it along",
         .example = "quorate dataset publish --public --name sales sales.db",
         .options = dataset_table,
         .options_size = sizeof(struct dataset_options),
