@@ -21,8 +21,8 @@ static bool is_engines_own(const char *detail) {
 
 /* One engine was asked of those that may answer (has_another()), not all at once. */
 static bool may_choose(const struct job *j) {
-        return !j->request->remote_analysis && j->rule.engines < 2 &&
-               j->classes.engines < 2 && !j->is_restored;
+        return !j->request->remote_analysis && j->rule.engines < 2 && j->classes.engines < 2 &&
+               !j->is_restored;
 }
 
 static bool has_another(const struct job *j) {
