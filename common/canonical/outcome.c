@@ -73,7 +73,7 @@ static const struct word errors[_OUTCOME_MAX] = {
               "the coordinator restarted during job {job}; see `quorate job list` or "
               "ask again"),
         ERROR(USAGE, 2, "{what}; see --help"),
-        ERROR(INTERNAL, 5, "{what}; please report it with the log around this line"),
+        ERROR(INTERNAL, 5, "[{what}; ]please report it with the log around this line"),
         ERROR(CONTESTED, 4,
               "answers differ and the job ended before one led by the quorum; ask "
               "again with more replicas or time"),

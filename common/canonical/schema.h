@@ -58,6 +58,10 @@ static inline const struct schema_type *schema_child(const struct schema_type *t
         return t->n_children ? t + 1 : NULL;
 }
 
+static inline const struct schema_type *schema_next(const struct schema_type *t) {
+        return t + 1 + t->n_below;
+}
+
 /* Writing: the count, then for each column its name and its type; a LIST is
  * followed by one type, a MAP by two, a STRUCT by schema_put_members() and
  * name and type of each. What comes out is checked by schema_decode(). */

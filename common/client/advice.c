@@ -68,6 +68,30 @@ static const struct advice {
         { OUTCOME_REFUSED, "rule=SAVEPOINT", "SAVEPOINT%s is of no use: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=UPDATE", "UPDATE%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=VACUUM", "VACUUM%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=engine",
+          "the hosts that were asked do not run an engine class that may answer this; "
+          "`quorate explain` says which may and why, --engine asks for another one" },
+        /* It, or what it runs in, was killed: nothing is wrong with the statement. */
+        { OUTCOME_INTERNAL, "what=executor",
+          "what ran the query ended before there was an answer; ask again, and should that not "
+          "help, look at `quorate doctor` and at the worker's log" },
+        { OUTCOME_INTERNAL, "what=worker",
+          "the worker said what it must not; ask again, and report it with its log" },
+        { OUTCOME_INTERNAL, "what=worker-lost",
+          "the worker that ran the query ended, and is started again; ask again" },
+        { OUTCOME_INTERNAL, "what=no-worker",
+          "no worker is there to read the query; ask again in a moment, and should that not help, "
+          "look at `quorate status`" },
+        /* Of hosts that ended and came back: they sign nothing twice. */
+        { OUTCOME_STALE, "why=perhaps_signed_before_restart",
+          "the host has started again since it got this job, and may have signed an answer that "
+          "it no longer has; ask again: that is a new job" },
+        { OUTCOME_STALE, "why=commit_was_not_kept",
+          "the host could not keep what it had signed, so it does not sign again; ask again: that "
+          "is a new job" },
+        { OUTCOME_STALE, "why=forgotten",
+          "the host no longer knows what it signed for jobs of that time; ask again: that is a new "
+          "job, with a time of its own" },
         /* The limits that an option sets, up to what hosts give. */
         { OUTCOME_LIMIT, "which=cpu",
           "the limit of cpu was reached; raise --max-cpu, up to what the hosts give a job, or "

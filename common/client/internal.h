@@ -61,6 +61,8 @@ const char *client_problem_text(const Types__Problem *p, char *ret, size_t size)
 /* NULL: nothing is known. Views into e. */
 struct quorate_cost client_estimate(const Coordinator__Estimate *e);
 
-/* Spells any cell; appended to b without a final 0. */
-void value_text(const struct cell *c, struct buffer *b);
-void value_fill(const struct cell *c, struct buffer *text, struct quorate_value *ret);
+/* Spells any cell; appended to b without a final 0. `t` is the declared type, whose scale a
+ * DECIMAL is shown with (7.00), or NULL: as the cell has it. */
+void value_text(const struct cell *c, const struct schema_type *t, struct buffer *b);
+void value_fill(const struct cell *c, const struct schema_type *t, struct buffer *text,
+                struct quorate_value *ret);

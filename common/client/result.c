@@ -431,7 +431,8 @@ const struct quorate_value *quorate_value(struct quorate_result *r, size_t colum
         if (column >= quorate_n_columns(r))
                 return NULL;
         if (!r->filled[column])
-                value_fill(&r->cells[column], &r->texts[column], &r->values[column]);
+                value_fill(&r->cells[column], r->schema->columns[column], &r->texts[column],
+                           &r->values[column]);
         r->filled[column] = true;
         return &r->values[column];
 }

@@ -60,7 +60,7 @@ static void put_integer(struct buffer *b, const struct cell *c) {
 }
 
 /* Moves the point `scale` digits to the left. */
-static void put_decimal(struct buffer *b, const struct cell *c) {
+static void put_digits(struct buffer *b, const struct cell *c) {
         CLEANUP(buffer_donep) struct buffer digits = {};
         size_t start, n;
 
@@ -79,6 +79,20 @@ static void put_decimal(struct buffer *b, const struct cell *c) {
         buffer_put(b, digits.data + start, n - c->scale);
         buffer_put_u8(b, '.');
         buffer_put(b, digits.data + start + n - c->scale, c->scale);
+}
+
+/* Canonical form drops zeros at the end; the column's type says how many people expect. */
+static void put_decimal(struct buffer *b, const struct cell *c, unsigned declared) {
+        unsigned scale = c->type == CELL_DECIMAL ? c->scale : 0;
+
+        if (scale > 0)
+                put_digits(b, c);
+        else
+                put_integer(b, c);
+        if (scale == 0 && declared > 0)
+                buffer_put_u8(b, '.');
+        for (; scale < declared; scale++)
+                buffer_put_u8(b, '0');
 }
 
 /* The shortest of 15, 16, 17 digits that reads back as the same number. */
@@ -175,21 +189,26 @@ static void put_bit(struct buffer *b, const struct cell *c) {
                 buffer_put_u8(b, c->bytes.data[i / 8] & 0x80 >> i % 8 ? '1' : '0');
 }
 
-static void put_members(struct buffer *b, const struct cell *c) {
+static void put_members(struct buffer *b, const struct cell *c, const struct schema_type *t) {
+        const struct schema_type *k = t ? schema_child(t) : NULL, *v = k;
         struct cell_members m = cell_members_of(c);
         struct cell key, value;
         bool first = true;
 
+        if (c->type == CELL_MAP && k)
+                v = schema_next(k);
         buffer_put_u8(b, c->type == CELL_LIST ? '[' : '{');
         while (cell_next(&m, &key, &value)) {
-                if (!first)
+                if (!first) {
                         buffer_put(b, ", ", 2);
+                        v = c->type == CELL_STRUCT && v ? schema_next(v) : v;
+                }
                 first = false;
                 if (c->type != CELL_LIST) {
-                        value_text(&key, b);
+                        value_text(&key, c->type == CELL_MAP ? k : NULL, b);
                         buffer_put(b, ": ", 2);
                 }
-                value_text(&value, b); /* depth is bounded by CELL_DEPTH_MAX */
+                value_text(&value, v, b); /* depth is bounded by CELL_DEPTH_MAX */
         }
         buffer_put_u8(b, c->type == CELL_LIST ? ']' : '}');
 }
@@ -205,7 +224,7 @@ static const struct {
 } types[] = {
         { CELL_NULL, QUORATE_NULL, put_null },
         { CELL_INTEGER, QUORATE_INTEGER, put_integer },
-        { CELL_DECIMAL, QUORATE_DECIMAL, put_decimal },
+        { CELL_DECIMAL, QUORATE_DECIMAL, put_digits },
         { CELL_REAL, QUORATE_REAL, put_real },
         { CELL_TEXT, QUORATE_TEXT, put_text },
         { CELL_BLOB, QUORATE_BLOB, put_blob },
@@ -216,25 +235,41 @@ static const struct {
         { CELL_INTERVAL, QUORATE_OTHER, put_interval },
         { CELL_UUID, QUORATE_OTHER, put_uuid },
         { CELL_BIT, QUORATE_OTHER, put_bit },
-        { CELL_LIST, QUORATE_OTHER, put_members },
-        { CELL_STRUCT, QUORATE_OTHER, put_members },
-        { CELL_MAP, QUORATE_OTHER, put_members },
+        { CELL_LIST, QUORATE_OTHER, NULL },
+        { CELL_STRUCT, QUORATE_OTHER, NULL },
+        { CELL_MAP, QUORATE_OTHER, NULL },
 };
 
-void value_text(const struct cell *c, struct buffer *b) {
-        for (size_t i = 0; i < ELEMENTSOF(types); i++)
-                if (types[i].tag == c->type)
-                        types[i].put(b, c);
+static bool is_decimal(const struct cell *c, const struct schema_type *t) {
+        return t && t->type == CELL_DECIMAL && (c->type == CELL_DECIMAL || c->type == CELL_INTEGER);
 }
 
-void value_fill(const struct cell *c, struct buffer *text, struct quorate_value *ret) {
+void value_text(const struct cell *c, const struct schema_type *t, struct buffer *b) {
+        if (is_decimal(c, t)) {
+                put_decimal(b, c, t->scale);
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                if (types[i].tag != c->type)
+                        continue;
+                if (types[i].put)
+                        types[i].put(b, c);
+                else /* a member has a type of its own only where the types of both agree */
+                        put_members(b, c, t && t->type == c->type ? t : NULL);
+        }
+}
+
+void value_fill(const struct cell *c, const struct schema_type *t, struct buffer *text,
+                struct quorate_value *ret) {
         *ret = (struct quorate_value){ .type = QUORATE_OTHER, .tag = (uint8_t) c->type };
         buffer_clear(text);
-        value_text(c, text);
+        value_text(c, t, text);
         buffer_put_u8(text, 0);
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
                 if (types[i].tag == c->type)
                         ret->type = types[i].type;
+        if (is_decimal(c, t))
+                ret->type = QUORATE_DECIMAL;
         if (c->type == CELL_INTEGER && c->fits)
                 ret->integer = c->integer;
         if (c->type == CELL_REAL)

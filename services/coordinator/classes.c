@@ -121,7 +121,7 @@ static struct claims claims_of(const struct classes_question *q) {
 
         claim(q, &c, q->own, 0);
         for (size_t i = 0; i < q->n_wanted; i++)
-                if (strchr(q->wanted[i], '/'))
+                if (engine_is_class(q->wanted[i]))
                         claim(q, &c, q->wanted[i], 0);
         for (size_t i = 0; i < q->n_candidates; i++) {
                 uint64_t group = group_of(q->candidates[i], q->independence);

@@ -10,9 +10,17 @@ bool engine_is_same(const char *a, const char *b) {
         return bytes_equal(engine_name(a), engine_name(b));
 }
 
+/* "duckdb" and "duckdb/1.5.6" are all classes that begin so, whole parts only. */
 static bool is_of(const char *class, const char *wanted) {
-        return strcmp(class, wanted) == 0 ||
-               (!strchr(wanted, '/') && bytes_equal(engine_name(class), BYTES_STR(wanted)));
+        size_t n = strlen(wanted);
+
+        return n > 0 && strncmp(class, wanted, n) == 0 && (class[n] == 0 || class[n] == '/');
+}
+
+bool engine_is_class(const char *name) {
+        const char *slash = strchr(name, '/');
+
+        return slash && strchr(slash + 1, '/');
 }
 
 bool engine_is_wanted(const char *class, char *const *wanted, size_t n) {

@@ -1,8 +1,8 @@
 #pragma once
 
 /* Engine classes as planning sees them: "engine/version/build" (services/worker/engine.h), of
- * which the part before the first slash names the engine. Whoever asks may name an engine,
- * that is any class of it, or one class. Pure. */
+ * which the part before the first slash names the engine. Whoever asks may name an engine
+ * or a version of it, "duckdb/1.5.6", that is any class that begins so, or one class. Pure. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 struct bytes engine_name(const char *class);       /* a view */
 bool engine_is_same(const char *a, const char *b); /* the same engine, whatever the build */
+bool engine_is_class(const char *name);            /* all three parts */
 /* Whether `class` is one of those; of none: it is. */
 bool engine_is_wanted(const char *class, char *const *wanted, size_t n);
 /* Whether that engine reads inputs of this format. Of an engine that is not known here only

@@ -298,7 +298,7 @@ void host_report(struct host_job *j, struct bytes report, nsec_t now) {
 void host_run_lost(struct host_job *j, nsec_t now) {
         host_event(j->host, EVENT_INFO, "run_lost", j);
         if (j->state == HOST_RUNNING)
-                host_refuse_for(j, OUTCOME_INTERNAL, "what=worker_lost");
+                host_refuse_for(j, OUTCOME_INTERNAL, "what=worker-lost");
         else if (j->is_reading)
                 host_refuse_for(j, OUTCOME_DATA_UNAVAILABLE, "what=rows");
 }

@@ -341,6 +341,8 @@ void job_begin(struct job *j, nsec_t now) {
         const char *field = "";
         char detail[DETAIL_MAX];
 
+        if (!job_has_class(j, now))
+                return;
         if (!write_descriptor(j, &field)) {
                 (void) snprintf(detail, sizeof(detail), "what=%s: too much of it", field);
                 buffer_clear(&j->descriptor);

@@ -164,6 +164,40 @@ void job_choose_classes(struct job *j) {
         classes_choose(&q->question, &j->classes);
 }
 
+#define KNOWN_MAX 256
+
+/* "A, B", of an engine as far as there is room; once each. */
+static size_t list_class(const char *class, const char *wanted, char *ret, size_t n) {
+        size_t len = strlen(class);
+
+        if (!engine_is_same(class, wanted) || strstr(ret, class) || n + len + 3 >= KNOWN_MAX)
+                return n;
+        return n + (size_t) snprintf(ret + n, len + 3, "%s%s", n ? ", " : "", class);
+}
+
+bool job_has_class(struct job *j, nsec_t now) {
+        const struct core *core = RQ_OF(j)->core;
+        const char *wanted = j->request->n_engines ? j->request->engines[0] : "";
+        const struct candidate *candidates[CANDIDATES_MAX];
+        char detail[JOB_DETAIL_MAX], known[KNOWN_MAX] = "";
+        size_t n = 0, n_candidates;
+
+        if (!*wanted || j->classes.n > 0)
+                return true;
+        for (size_t i = 0; i < core->n_engines; i++)
+                n = list_class(core->engines[i], wanted, known, n);
+        n_candidates = job_candidates(j, candidates);
+        for (size_t i = 0; i < n_candidates; i++)
+                for (size_t k = 0; k < candidates[i]->claims.n_engines; k++)
+                        n = list_class(candidates[i]->claims.engines[k], wanted, known, n);
+        (void) snprintf(detail, sizeof(detail),
+                        "what=--engine %.40s: no host that is known here has it; %s%s", wanted,
+                        n ? "of that engine there are " : "there is no other of that engine",
+                        known);
+        job_fail(j, OUTCOME_USAGE, detail, now);
+        return false;
+}
+
 bool job_may_run_here(const struct job *j) {
         const struct core *core = RQ_OF(j)->core;
 

@@ -18,6 +18,9 @@ bool job_can_import(const struct job *j, const struct candidate *c);
 void job_engine_failed(struct job *j); /* j->engine is not to be chosen again */
 void job_no_engine(struct job *j, nsec_t now);
 void job_choose_classes(struct job *j);
+/* False: an engine was asked for of which nobody is known; the job has failed, with those there
+ * are. */
+bool job_has_class(struct job *j, nsec_t now);
 bool job_may_run_here(const struct job *j); /* the engine that analysed it is one of those wanted */
 void job_take_classes(struct job *j, const struct descriptor *d); /* restored */
 size_t job_list_classes(const struct job *j, char **ret);         /* as protobuf-c wants them */

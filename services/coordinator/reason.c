@@ -4,7 +4,7 @@
 #include "common/base/text.h"
 #include "services/coordinator/requester_core.h"
 
-#define WORD_MAX 24
+#define WORD_MAX 40
 
 /* What hosts may say for the job as a whole, and the argument its text needs. Only a
  * word of ours is taken over from them, never a sentence. */
@@ -17,7 +17,7 @@ static const struct reason {
         { OUTCOME_MISMATCH, "field" },
         { OUTCOME_DATA_UNAVAILABLE, NULL },
         { OUTCOME_NOT_VERIFIABLE, "expression" },
-        { OUTCOME_STALE, NULL },
+        { OUTCOME_STALE, "why" },
 };
 
 static const struct reason *reason_of(enum outcome_error code) {

@@ -11,6 +11,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "services/ctl/alone.h"
 #include "services/ctl/dataset.h"
 #include "services/ctl/format.h"
 #include "services/ctl/json.h"
@@ -209,11 +210,13 @@ int ask_connect(const struct command_context *ctx, const struct ask_options *o,
 }
 
 int ask_open(const struct command_context *ctx, const struct ask_options *o, struct quorate **ret) {
-        char executor[PATH_MAX], why[256];
+        char executor[PATH_MAX], why[256], error[512];
         int r = open_node(ctx, o, ret);
 
         if (is_grid(ctx, r, why))
                 return complain(ctx, EXIT_OTHER, "%s", why);
+        if (r == QUORATE_E_NO_NODE && !alone_configure(ctx, error))
+                return complain(ctx, EXIT_USAGE, "%s", error);
         if (r == QUORATE_E_NO_NODE && node_binary("executor", executor))
                 r = quorate_open_private(executor, ret);
         if (r == QUORATE_OK)

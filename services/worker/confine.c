@@ -21,6 +21,7 @@
 #include "common/daemon/namespace.h"
 #include "common/daemon/sandbox.h"
 #include "quorate-config.h"
+#include "services/worker/threads.h"
 
 #define NOBODY        65534
 #define SPARE_MEMORY  (512ull << 20) /* the program, its libraries, stacks, the builder */
@@ -100,6 +101,20 @@ static const struct sandbox_call duckdb_calls[] = {
         { "getrusage", ANY },                        /* memory, as it is reported */
 };
 
+/* Never in a release: where a test asks for several threads (threads.h), they begin and end. */
+static const struct sandbox_call thread_calls[] = {
+        { "clone3", ANY },
+        { "clone", ANY },
+        { "rseq", ANY },
+        { "set_robust_list", ANY },
+        { "rt_sigprocmask", ANY },
+        { "sched_getaffinity", ANY },
+        { "sched_setaffinity", ANY },
+        { "prctl", ANY },
+        { "getpid", ANY },
+        { "gettid", ANY },
+};
+
 /* ---- network namespaces, of one executor at a time ---- */
 
 #define NETS_IDLE_MAX 8
@@ -158,13 +173,18 @@ int confine_net_give(int net, bool ended_well) {
 static struct sandbox_filter filter;
 
 static int compile_filter(const char *engine) {
-        struct sandbox_call all[ELEMENTSOF(calls) + ELEMENTSOF(duckdb_calls)];
+        struct sandbox_call
+                all[ELEMENTSOF(calls) + ELEMENTSOF(duckdb_calls) + ELEMENTSOF(thread_calls)];
         size_t n = ELEMENTSOF(calls);
 
         memcpy(all, calls, sizeof(calls));
         if (strcmp(engine, "duckdb") == 0) {
                 memcpy(all + n, duckdb_calls, sizeof(duckdb_calls));
                 n += ELEMENTSOF(duckdb_calls);
+        }
+        if (executor_threads() > 1) {
+                memcpy(all + n, thread_calls, sizeof(thread_calls));
+                n += ELEMENTSOF(thread_calls);
         }
         return sandbox_filter_compile(all, n, SANDBOX_ALLOW, SANDBOX_KILL, &filter);
 }
@@ -230,21 +250,25 @@ pid_t confine_fork(int *ret_pidfd, unsigned *ret_layers, int *ret_net) {
         return pid;
 }
 
+/* Addresses of a further thread: its stack, and an arena of malloc(). */
+#define THREAD_MEMORY (128ull << 20)
+
 static int enter_limits(const struct confine_limits *l) {
+        const unsigned more = executor_threads() - 1; /* 0, but for tests of faults */
         const struct sandbox_limit limits[] = {
                 { RLIMIT_CPU, l->cpu_ms / 1000 + 1 + CPU_GRACE_SEC },
                 { RLIMIT_FSIZE, l->spool },
                 { RLIMIT_NOFILE, CONFINE_SPOOL_FD + 1 },
-                { RLIMIT_NPROC, 0 },
                 { RLIMIT_CORE, 0 },
                 { RLIMIT_MEMLOCK, 0 },
                 { RLIMIT_MSGQUEUE, 0 },
 #if !QUORATE_SANITIZED /* shadow memory takes terabytes of addresses */
-                { RLIMIT_AS, l->memory + l->inputs + SPARE_MEMORY },
+                { RLIMIT_AS, l->memory + l->inputs + SPARE_MEMORY + more * THREAD_MEMORY },
 #endif
+                { RLIMIT_NPROC, 0 }, /* the last: threads are counted as well */
         };
 
-        return sandbox_limits(limits, ELEMENTSOF(limits));
+        return sandbox_limits(limits, ELEMENTSOF(limits) - (more > 0));
 }
 
 static int enter_landlock(unsigned wanted, unsigned *layers) {

@@ -250,7 +250,8 @@ static void finish_committed(struct job *j, Worker__Report *m) {
         struct worker *w = j->worker;
 
         if (spool_index(&j->spool, m->committed->batches) != SPOOL_OK) {
-                job_fail(j, OUTCOME_INTERNAL, "", "the executor's spool is not what it said");
+                job_fail(j, OUTCOME_INTERNAL, "what=executor",
+                         "the executor's spool is not what it said");
                 return;
         }
         spool_shrink(&j->spool);
@@ -300,9 +301,10 @@ static void finish_silent(struct job *j, const struct executor_event *e) {
                                 e->signal);
                 log_warning("job ended by signal %d%s", e->signal,
                             e->signal == SIGSYS ? ": a system call it may not make" : "");
-                job_fail(j, OUTCOME_INTERNAL, "", text);
+                job_fail(j, OUTCOME_INTERNAL, "what=executor", text);
         } else {
-                job_fail(j, OUTCOME_INTERNAL, "", "the executor ended without an answer");
+                job_fail(j, OUTCOME_INTERNAL, "what=executor",
+                         "the executor ended without an answer");
         }
 }
 
@@ -438,7 +440,7 @@ static void begin(struct job *j) {
         if (j->is_running)
                 kill_executor(j);
         else
-                job_fail(j, OUTCOME_INTERNAL, "", "no executor could be started");
+                job_fail(j, OUTCOME_INTERNAL, "what=executor", "no executor could be started");
 }
 
 void jobs_go_on(struct pool *p, bool is_started) {
@@ -451,7 +453,8 @@ void jobs_go_on(struct pool *p, bool is_started) {
                 if (is_started)
                         begin(j);
                 else
-                        job_fail(j, OUTCOME_INTERNAL, "", "no executor could be started");
+                        job_fail(j, OUTCOME_INTERNAL, "what=executor",
+                                 "no executor could be started");
                 if (!j->is_waiting)
                         job_inputs_given(j);
         }

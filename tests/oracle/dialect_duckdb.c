@@ -35,7 +35,7 @@ const struct dialect dialect_duckdb = {
                       "typeof(I)", "hex(T)", "concat(T, I)", "left(T, 1)", "md5(T)", "reverse(T)",
                       "repeat(T, 2)", "chr(97)"),
         .reals = LIST("(R + R)", "(R * I)", "(I / 2)", "round(R, 1)", "CAST(I AS DOUBLE)", "abs(R)",
-                      "coalesce(R, 0.5)", "sqrt(abs(I))", "ln(3.0)"),
+                      "coalesce(R, 0.5)", "sqrt(abs(I))", "ln(3.0)", "exp(29.51617717093171e0)"),
         .predicates = LIST("I = I", "I < I", "I <> I", "T = T", "T < T", "I BETWEEN I AND I",
                            "I IN (1, 2, 3)", "T LIKE 'a%'", "contains(T, 'b')", "I IS NULL",
                            "T IS NOT NULL", "(P AND P)", "(P OR P)", "NOT (P)",

@@ -8,7 +8,7 @@
 static const struct runs_duckdb_settings perturbations[] = {
         { "1", "true", "128MB", false },  { "1", "true", "128MB", true },
         { "2", "false", "128MB", false }, { "8", "false", "256MB", true },
-        { "8", "true", "128MB", false },
+        { "8", "true", "128MB", false },  { "2", "true", "24MB", true },
 };
 
 /* What the tables are to an analysis, which sees schemas only. */
@@ -156,6 +156,7 @@ static const char *const names[] = { "as published",
                                      "2 threads, insertion order not kept",
                                      "8 threads, another order, more memory",
                                      "8 threads",
+                                     "2 threads, another order, little memory",
                                      NULL };
 _Static_assert(ELEMENTSOF(names) == ELEMENTSOF(perturbations) + 1, "a name each");
 

@@ -17,6 +17,7 @@
 #include "services/worker/duckdb/duckdb_files.h"
 #include "services/worker/duckdb/duckdb_session.h"
 #include "services/worker/numeric_probe.h"
+#include "services/worker/threads.h"
 
 /* One thread: sums of REAL are then the same from run to run. */
 static const char *const configuration[][2] = {
@@ -99,6 +100,16 @@ static void close_session(struct engine_session *s) {
         free(s);
 }
 
+/* In the job, for a zygote's threads would not be in its children. */
+static int set_threads(struct engine_session *s, struct engine_problem *p) {
+        char sql[32];
+
+        if (executor_threads() == 1)
+                return ENGINE_OK;
+        (void) snprintf(sql, sizeof(sql), "SET threads = %u", executor_threads());
+        return run_setting(s->connection, sql, p);
+}
+
 /* What differs from job to job, then the lock that nothing opens again. */
 static int lock(struct engine_session *s, struct engine_problem *p) {
         uint32_t seed = load_be32(s->job->seed);
@@ -113,6 +124,8 @@ static int lock(struct engine_session *s, struct engine_problem *p) {
                                 (double) seed / UINT32_MAX);
                 r = run_setting(s->connection, sql, p);
         }
+        if (r == ENGINE_OK)
+                r = set_threads(s, p);
         return r ? r : run_setting(s->connection, "SET lock_configuration = true", p);
 }
 
@@ -225,6 +238,7 @@ static int hash_file(struct hash *h, int fd) {
 }
 
 static int make_class_name(int library) {
+        const unsigned threads = executor_threads();
         struct hash_value v;
         struct hash h;
         char hex[2 * 8 + 1];
@@ -239,6 +253,8 @@ static int make_class_name(int library) {
                         hash_update(&h, configuration[i][j], strlen(configuration[i][j]) + 1);
         for (size_t i = 0; i < ELEMENTSOF(settings); i++)
                 hash_update(&h, settings[i], strlen(settings[i]) + 1);
+        if (threads > 1)
+                hash_update(&h, &threads, sizeof(threads));
         numeric_probe(&h);
         v = hash_end(&h);
         hex_encode(BYTES(v.bytes, 8), hex);

@@ -82,6 +82,21 @@ static void take_field(struct fault *f, const char *name, const char *value) {
                 f->position = (int32_t) strtol(value, NULL, 10);
 }
 
+/* One line: the place is told apart, and what picture the engine draws of it is left out. */
+static void make_line(char *message) {
+        char *picture = strstr(message, "\n\nLINE "), *to = message;
+
+        if (picture)
+                *picture = 0;
+        for (const char *from = message; *from; from++) {
+                bool is_blank = (unsigned char) *from <= ' ';
+
+                if (!is_blank || (to > message && to[-1] != ' '))
+                        *to++ = is_blank ? ' ' : *from;
+        }
+        *to = 0;
+}
+
 static struct fault fault_of(const char *error) {
         const char *at = error ? strchr(error, '{') : NULL;
         char name[FIELD_SIZE], value[FIELD_SIZE];
@@ -95,6 +110,7 @@ static struct fault fault_of(const char *error) {
         }
         if (!f.type[0]) /* not JSON after all */
                 (void) snprintf(f.message, sizeof(f.message), "%s", error ? error : "");
+        make_line(f.message);
         return f;
 }
 

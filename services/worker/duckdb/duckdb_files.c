@@ -66,9 +66,13 @@ int duckdb_files_open(const char *path, int flags) {
         if (!input || (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)))
                 return fail(EACCES);
         for (int i = 0; i < OPEN_MAX; i++) {
-                if (files.open[i].input)
+                const struct engine_input *none = NULL;
+
+                /* Whose it is, with one step: a build for tests may have several threads. */
+                if (!__atomic_compare_exchange_n(&files.open[i].input, &none, input, false,
+                                                 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
                         continue;
-                files.open[i] = (struct open_file){ .input = input };
+                files.open[i].at = 0;
                 return FD_FIRST + i;
         }
         return fail(EMFILE);

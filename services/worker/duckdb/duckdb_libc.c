@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -352,6 +353,11 @@ EXPORT int sched_yield(void) {
         return sealed() ? 0 : (int) kernel(SYS_sched_yield);
 }
 
+/* A file of the machine's tells it. An executor has one processor, whatever the machine has. */
+EXPORT int get_nprocs(void) {
+        return sealed() ? 1 : NEXT(get_nprocs)();
+}
+
 EXPORT pid_t getpid(void) {
         return sealed() ? 1 : (pid_t) kernel(SYS_getpid);
 }
@@ -385,20 +391,20 @@ const char *duckdb_libc_missing(void) {
                 const char *name;
                 void *function;
         } names[] = {
-                NAME(open),      NAME(open64),    NAME(openat),        NAME(openat64),
-                NAME(creat),     NAME(close),     NAME(read),          NAME(pread),
-                NAME(pread64),   NAME(lseek),     NAME(lseek64),       NAME(stat),
-                NAME(lstat),     NAME(fstat),     NAME(stat64),        NAME(lstat64),
-                NAME(fstat64),   NAME(__xstat),   NAME(__lxstat),      NAME(__fxstat),
-                NAME(access),    NAME(fcntl),     NAME(fcntl64),       NAME(ioctl),
-                NAME(unlink),    NAME(rmdir),     NAME(mkdir),         NAME(rename),
-                NAME(chdir),     NAME(readlink),  NAME(socket),        NAME(remove),
-                NAME(fopen),     NAME(opendir),   NAME(realpath),      NAME(getcwd),
-                NAME(statvfs),   NAME(nanosleep), NAME(clock_gettime), NAME(gettimeofday),
-                NAME(time),      NAME(getpid),    NAME(sched_yield),   NAME(fopen64),
-                NAME(getrandom), NAME(syscall),   NAME(connect),       NAME(bind),
-                NAME(write),     NAME(pwrite),    NAME(pwrite64),      NAME(readdir),
-                NAME(readdir64),
+                NAME(open),      NAME(open64),     NAME(openat),        NAME(openat64),
+                NAME(creat),     NAME(close),      NAME(read),          NAME(pread),
+                NAME(pread64),   NAME(lseek),      NAME(lseek64),       NAME(stat),
+                NAME(lstat),     NAME(fstat),      NAME(stat64),        NAME(lstat64),
+                NAME(fstat64),   NAME(__xstat),    NAME(__lxstat),      NAME(__fxstat),
+                NAME(access),    NAME(fcntl),      NAME(fcntl64),       NAME(ioctl),
+                NAME(unlink),    NAME(rmdir),      NAME(mkdir),         NAME(rename),
+                NAME(chdir),     NAME(readlink),   NAME(socket),        NAME(remove),
+                NAME(fopen),     NAME(opendir),    NAME(realpath),      NAME(getcwd),
+                NAME(statvfs),   NAME(nanosleep),  NAME(clock_gettime), NAME(gettimeofday),
+                NAME(time),      NAME(getpid),     NAME(sched_yield),   NAME(fopen64),
+                NAME(getrandom), NAME(syscall),    NAME(connect),       NAME(bind),
+                NAME(write),     NAME(pwrite),     NAME(pwrite64),      NAME(readdir),
+                NAME(readdir64), NAME(get_nprocs),
         };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -1,10 +1,12 @@
-/* tpch_generate --scale S csv DIR | parquet DIR | sqlite FILE
+/* tpch_generate --scale S csv DIR | parquet DIR | cents DIR | sqlite FILE
  * Tables in the shape of TPC-H. CSV: one file a table, money with two decimals, percentages as
  * fractions of one, as the standard has them. SQLite: STRICT tables, money and percentages as
- * integer cents, dates as ISO text. */
+ * integer cents, dates as ISO text. Cents: CSV of nothing but integers and texts, which every
+ * engine reads alike: cents, and a date is 19960313. */
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +16,42 @@
 #include "tests/bench/tpch/rows.h"
 
 static const char usage[] =
-        "usage: tpch_generate --scale S (csv DIR | parquet DIR | sqlite FILE)\n";
+        "usage: tpch_generate --scale S (csv DIR | parquet DIR | cents DIR | sqlite FILE)\n";
 
 struct out {
         const struct tpch_shape *shape;
         FILE *csv;
+        bool has_cents;
         sqlite3_stmt *insert;
 };
 
 /* ---- CSV ---- */
 
-static int write_csv_row(void *userdata, const struct tpch_value *row) {
-        struct out *o = userdata;
+static void write_money(const struct out *o, int64_t v) {
+        int64_t cents = v < 0 ? -v : v;
+
+        if (o->has_cents)
+                (void) fprintf(o->csv, "%lld", (long long) v);
+        else
+                (void) fprintf(o->csv, "%s%lld.%02d", v < 0 ? "-" : "", (long long) cents / 100,
+                               (int) (cents % 100));
+}
+
+static void write_date(const struct out *o, int64_t days) {
         char date[11];
 
+        (void) tpch_date_text(days, date);
+        if (o->has_cents)
+                (void) fprintf(o->csv, "%.4s%.2s%s", date, date + 5, date + 8);
+        else
+                (void) fputs(date, o->csv);
+}
+
+static int write_csv_row(void *userdata, const struct tpch_value *row) {
+        struct out *o = userdata;
+
         for (unsigned i = 0; i < o->shape->n_columns; i++) {
-                int64_t v = row[i].integer, cents = v < 0 ? -v : v;
+                int64_t v = row[i].integer;
 
                 if (i > 0)
                         (void) fputc(',', o->csv);
@@ -38,11 +60,10 @@ static int write_csv_row(void *userdata, const struct tpch_value *row) {
                         (void) fprintf(o->csv, "%lld", (long long) v);
                         break;
                 case TPCH_MONEY:
-                        (void) fprintf(o->csv, "%s%lld.%02d", v < 0 ? "-" : "",
-                                       (long long) cents / 100, (int) (cents % 100));
+                        write_money(o, v);
                         break;
                 case TPCH_DATE:
-                        (void) fputs(tpch_date_text(v, date), o->csv);
+                        write_date(o, v);
                         break;
                 case TPCH_TEXT: /* an address alone has commas; none has quotes */
                         (void) fprintf(o->csv, strchr(row[i].text, ',') ? "\"%s\"" : "%s",
@@ -53,9 +74,9 @@ static int write_csv_row(void *userdata, const struct tpch_value *row) {
         return fputc('\n', o->csv) == EOF ? -EIO : 0;
 }
 
-static int write_csv(const char *directory, double scale) {
+static int write_tables(const char *directory, double scale, bool has_cents) {
         for (unsigned t = 0; t < _TPCH_TABLES; t++) {
-                struct out o = { .shape = &tpch_shapes[t] };
+                struct out o = { .shape = &tpch_shapes[t], .has_cents = has_cents };
                 char path[4096];
                 int r;
 
@@ -73,6 +94,14 @@ static int write_csv(const char *directory, double scale) {
                         return r;
         }
         return 0;
+}
+
+static int write_csv(const char *directory, double scale) {
+        return write_tables(directory, scale, false);
+}
+
+static int write_cents(const char *directory, double scale) {
+        return write_tables(directory, scale, true);
 }
 
 static int write_parquet(const char *directory, double scale) {
@@ -161,7 +190,10 @@ static int write_sqlite(const char *path, double scale) {
 static const struct {
         const char *name;
         int (*write)(const char *path, double scale);
-} forms[] = { { "csv", write_csv }, { "parquet", write_parquet }, { "sqlite", write_sqlite } };
+} forms[] = { { "csv", write_csv },
+              { "parquet", write_parquet },
+              { "cents", write_cents },
+              { "sqlite", write_sqlite } };
 
 int main(int argc, char **argv) {
         double scale = argc == 5 && strcmp(argv[1], "--scale") == 0 ? strtod(argv[2], NULL) : 0;

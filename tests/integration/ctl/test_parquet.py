@@ -50,6 +50,15 @@ def main(tap):
                 ("needs one", ["--engine", "other", *csv], {})):
             a = ask("SELECT 1", *options, **other)
             tap.check(a.code in (2, 5) and words in a.err + a.out, f"said: {words}", a)
+        variables = {k: v for k, v in env.items() if k != "QUORATE_WORKER_DUCKDB"}
+        for text, code, words in (("[worker]\nduckdb = none\n", 5, "deploy/setup --with-duckdb"),
+                                  (f"[worker]\nduckdb = {LIBRARY}\n", 0, "LOCAL"),
+                                  ("[worker]\nduckbd = none\n", 2, "q.conf:2: [worker] duckbd: unknown key")):
+            (folder / "q.conf").write_text(text)
+            done = subprocess.run([g.QUORATE, "query", "--runtime", str(folder / "r"), "--state", str(folder / "s"), "--config",
+                                   str(folder / "q.conf"), "--json", *region, "SELECT 1"],
+                                  env=variables, capture_output=True, text=True, timeout=60, check=False)
+            tap.check(done.returncode == code and words in done.stdout + done.stderr, f"configured without a node: {words}", done)
         (folder / "bad.parquet").write_bytes(b"PAR1" + b"x" * 100 + b"PAR1")
         a = ask("SELECT 1", "--data", str(folder / "bad.parquet"))
         tap.check(a.code == 2 and "bad.parquet: DuckDB: " in a.err + a.out, "a Parquet file that is none", a)

@@ -30,7 +30,7 @@ def counted(a):
 def asks_one(tap):
     for own in grid.status(1)["engines"]:
         name = own.split("/")[0]
-        for engine in (name, own):
+        for engine in (name, own.rsplit("/", 1)[0], own):
             a = grid.ask(SQL, "--engine", engine)
             tap.equal((a.code, a.state, a.rows), (0, "VERIFIED", [(2,)]), f"--engine {engine}: VERIFIED")
             tap.check(a.hosts and all(h["engine"] == own for h in a.hosts if h["counted"]), "by hosts with that engine", a)
@@ -70,6 +70,9 @@ def refuses(tap):
     tap.check(a.code == 5 and not a.state and "read it" in str(a), "an engine nobody has: hosts were asked in vain", a)
     a = grid.ask(SQL, "--engine", "fortran", "--class", "internal")
     tap.check(a.code == 2 and "fortran" in str(a), "and none is asked about what is not public: exit 2, its name", a)
+    own = grid.status(1)["engines"][0]
+    a = grid.ask(SQL, "--engine", own.split("/")[0] + "/0.1")
+    tap.check(a.code == 2 and own in str(a), "a version nobody has: exit 2, and the classes there are", a)
     a = grid.ask(SQL, "--engine-diverse", "--verify", "fast")
     tap.check(a.code == 2 and "engine-diverse" in str(a), "fast asks one host: no two engines", a)
     a = grid.ask(SQL, "--engine-diverse", "--comparison", "class")

@@ -28,19 +28,24 @@ static int teardown(void **state) {
         return 0;
 }
 
-/* The cell in s->cell, which is then empty again. */
-static void expect(struct shown *s, const char *text, enum quorate_type type) {
+/* The cell in s->cell, which is then empty again. `t` is its declared type, or NULL. */
+static void expect_as(struct shown *s, const struct schema_type *t, const char *text,
+                      enum quorate_type type) {
         struct reader r = reader_of(buffer_bytes(&s->cell));
         struct quorate_value v;
         struct cell c;
 
         assert_int_equal(cell_read(&r, &c), CELL_OK);
         assert_true(reader_done(&r));
-        value_fill(&c, &s->text, &v);
+        value_fill(&c, t, &s->text, &v);
         assert_string_equal(v.text, text);
         assert_int_equal(v.text_len, strlen(text));
         assert_int_equal(v.type, type);
         buffer_clear(&s->cell);
+}
+
+static void expect(struct shown *s, const char *text, enum quorate_type type) {
+        expect_as(s, NULL, text, type);
 }
 
 static void test_integers(void **state) {
@@ -82,6 +87,67 @@ static void test_decimals(void **state) {
                 assert_int_equal(cell_put_decimal(&s->cell, c->mantissa, c->scale), CELL_OK);
                 expect(s, c->text, QUORATE_DECIMAL);
         }
+}
+
+/* Canonical bytes know no zeros at the end; the declared type does. */
+static void test_declared_decimals(void **state) {
+        static const struct {
+                int64_t mantissa;
+                unsigned scale, declared;
+                const char *text;
+        } cases[] = {
+                { 7, 0, 2, "7.00" },  { -7, 0, 2, "-7.00" }, { 0, 0, 3, "0.000" },
+                { 75, 1, 2, "7.50" }, { 5, 2, 2, "0.05" },   { -5, 3, 3, "-0.005" },
+                { 7, 0, 0, "7" },     { 125, 2, 1, "1.25" }, /* more than declared: not cut */
+        };
+        struct shown *s = *state;
+
+        FOREACH_CASE (c, cases) {
+                const struct schema_type t = { .type = CELL_DECIMAL,
+                                               .precision = 10,
+                                               .scale = (uint8_t) c->declared };
+
+                if (c->scale)
+                        assert_int_equal(cell_put_decimal(&s->cell, c->mantissa, c->scale),
+                                         CELL_OK);
+                else
+                        cell_put_integer(&s->cell, c->mantissa);
+                expect_as(s, &t, c->text, QUORATE_DECIMAL);
+        }
+        cell_put_null(&s->cell);
+        expect_as(s, &(const struct schema_type){ .type = CELL_DECIMAL, .scale = 2 }, "",
+                  QUORATE_NULL);
+}
+
+/* LIST(DECIMAL), STRUCT("a" INTEGER, "b" DECIMAL), MAP(DECIMAL, DECIMAL), each of another scale. */
+static void test_declared_members(void **state) {
+        const struct schema_type list[] = { { .type = CELL_LIST, .n_children = 1, .n_below = 1 },
+                                            { .type = CELL_DECIMAL, .scale = 2 } };
+        const struct schema_type pair[] = { { .type = CELL_STRUCT, .n_children = 2, .n_below = 2 },
+                                            { .type = CELL_INTEGER },
+                                            { .type = CELL_DECIMAL, .scale = 2 } };
+        const struct schema_type map[] = { { .type = CELL_MAP, .n_children = 2, .n_below = 2 },
+                                           { .type = CELL_DECIMAL, .scale = 1 },
+                                           { .type = CELL_DECIMAL, .scale = 3 } };
+        struct shown *s = *state;
+
+        buffer_put_u8(&s->cell, CELL_LIST);
+        buffer_put_u8(&s->cell, 2);
+        cell_put_integer(&s->cell, 7);
+        cell_put_integer(&s->cell, 8);
+        expect_as(s, list, "[7.00, 8.00]", QUORATE_OTHER);
+        buffer_put_u8(&s->cell, CELL_STRUCT);
+        buffer_put_u8(&s->cell, 2);
+        assert_int_equal(cell_put_text(&s->cell, BYTES_LIT("a")), CELL_OK);
+        cell_put_integer(&s->cell, 7);
+        assert_int_equal(cell_put_text(&s->cell, BYTES_LIT("b")), CELL_OK);
+        cell_put_integer(&s->cell, 8);
+        expect_as(s, pair, "{a: 7, b: 8.00}", QUORATE_OTHER);
+        buffer_put_u8(&s->cell, CELL_MAP);
+        buffer_put_u8(&s->cell, 1);
+        cell_put_integer(&s->cell, 7);
+        cell_put_integer(&s->cell, 8);
+        expect_as(s, map, "{7.0: 8.000}", QUORATE_OTHER);
 }
 
 static void test_reals(void **state) {
@@ -149,5 +215,5 @@ static void test_bytes(void **state) {
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
-TEST_MAIN(TEST(test_integers), TEST(test_decimals), TEST(test_reals), TEST(test_times),
-          TEST(test_bytes))
+TEST_MAIN(TEST(test_integers), TEST(test_decimals), TEST(test_declared_decimals),
+          TEST(test_declared_members), TEST(test_reals), TEST(test_times), TEST(test_bytes))

@@ -59,6 +59,7 @@ static void assert_chosen(struct world *w, const char *want, unsigned usable, un
 
 static void test_names(void **state) {
         char *const engine[] = { (char *) "sqlite" }, *const class[] = { (char *) "sqlite/1/x" };
+        char *const version[] = { (char *) "sqlite/1.2" };
 
         assert_true(engine_is_same("sqlite/1/x", "sqlite/2/y"));
         assert_true(engine_is_same("sqlite/1/x", "sqlite"));
@@ -68,6 +69,29 @@ static void test_names(void **state) {
         assert_false(engine_is_wanted("sqlite/2/x", class, 1));
         assert_false(engine_is_wanted("duckdb/1/x", engine, 1));
         assert_true(engine_is_wanted("duckdb/1/x", NULL, 0));
+        assert_true(engine_is_wanted("sqlite/1.2/x", version, 1));
+        assert_false(engine_is_wanted("sqlite/1.20/x", version, 1)); /* whole parts only */
+        assert_false(engine_is_wanted("sqlite/1/x", version, 1));
+        assert_true(engine_is_class("sqlite/1/x"));
+        assert_false(engine_is_class("sqlite/1"));
+        assert_false(engine_is_class("sqlite"));
+}
+
+/* A version stands for the classes that hosts have of it, and is never offered itself. */
+static void test_version(void **state) {
+        char *const version[] = { (char *) "duckdb/1.5.6" }, *const none[] = { (
+                                                                     char *) "duckdb/9" };
+        struct world w;
+
+        (void) state;
+        setup(&w, COMPARISON_ENGINE, "duckdb/1.5.6/own");
+        w.question.wanted = version;
+        w.question.n_wanted = 1;
+        add(&w, 1, "duckdb/1.5.6/other");
+        add(&w, 2, "duckdb/1.4.4/old");
+        assert_chosen(&w, "duckdb/1.5.6/own duckdb/1.5.6/other", 1, 1);
+        w.question.wanted = none;
+        assert_chosen(&w, "", 0, 2);
 }
 
 static void test_formats(void **state) {
@@ -190,8 +214,8 @@ static void test_taken_back(void **state) {
         assert_string_equal(c.list[2], "a/2/x");
 }
 
-TEST_MAIN(cmocka_unit_test(test_names), cmocka_unit_test(test_formats),
-          cmocka_unit_test(test_one_class), cmocka_unit_test(test_counted_once),
-          cmocka_unit_test(test_every_build), cmocka_unit_test(test_portable),
-          cmocka_unit_test(test_asked_for), cmocka_unit_test(test_flood),
-          cmocka_unit_test(test_taken_back))
+TEST_MAIN(cmocka_unit_test(test_names), cmocka_unit_test(test_version),
+          cmocka_unit_test(test_formats), cmocka_unit_test(test_one_class),
+          cmocka_unit_test(test_counted_once), cmocka_unit_test(test_every_build),
+          cmocka_unit_test(test_portable), cmocka_unit_test(test_asked_for),
+          cmocka_unit_test(test_flood), cmocka_unit_test(test_taken_back))

@@ -1,6 +1,7 @@
 /* Each decision of the analysis: class and the reason it names. */
 
 #include "tests/support/parquet.h"
+#include "tests/unit/worker/differences.h"
 #include "tests/unit/worker/duckdb/analysis_support.h"
 #include "tests/unit/worker/duckdb/statements.h"
 
@@ -169,6 +170,24 @@ static void test_errors(void **state) {
                 assert_int_equal(p.sql_error, c->sql_error);
                 assert_int_equal(p.position, c->position);
         }
+}
+
+/* What engines answer differently is not compared between them, and it is said why. */
+static void test_differences(void **state) {
+        size_t n_wrong = 0;
+
+        FOREACH_CASE (c, differences) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                struct engine_problem p = {};
+                bool is_read = analyse(c->sql, false, &a, &p) == ENGINE_OK;
+                const char *why = is_read ? a.not_portable : p.detail;
+
+                if (why && strstr(why, c->duckdb))
+                        continue;
+                n_wrong++;
+                print_message("# %s: %s\n", c->sql, why ? why : "portable");
+        }
+        assert_int_equal(n_wrong, 0);
 }
 
 static void test_portable(void **state) {
@@ -445,6 +464,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_portable),
         cmocka_unit_test(test_sees_job),
+        cmocka_unit_test(test_differences),
         cmocka_unit_test(test_deep_and_long),
         cmocka_unit_test(test_heavy),
         cmocka_unit_test(test_questions_end),

@@ -48,6 +48,8 @@ static void test_closed_table(void **state) {
                 if (c->position >= 0)
                         assert_int_equal(f.problem.position, c->position);
                 assert_true(f.problem.text[0] != '{' && f.problem.text[0]);
+                assert_null(strstr(f.problem.text, "\\x0a")); /* as it would be escaped */
+                assert_null(strstr(f.problem.text, "LINE 1"));
                 ran_done(&ran);
         }
         fixture_done(&f);
