@@ -144,10 +144,5 @@ void coordinator_resume(struct coordinator *c, nsec_t now);
 int coordinator_slot_take(struct coordinator *c, uint64_t memory);
 void coordinator_slot_give(struct coordinator *c, uint64_t memory);
 void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served);
-/* What both roles count, for metrics; valid while c is. */
-const struct host_counters *coordinator_host(const struct coordinator *c);
-const struct verdicts_counters *coordinator_owed(const struct coordinator *c);
-const struct answers_counters *coordinator_answers(const struct coordinator *c);
-const struct estimates_counters *coordinator_estimates(const struct coordinator *c);
 /* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);

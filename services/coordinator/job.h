@@ -20,6 +20,7 @@
 #include "services/coordinator/hosts.h"
 #include "services/coordinator/job_cached.h"
 #include "services/coordinator/job_cost.h"
+#include "services/coordinator/job_input.h"
 #include "services/coordinator/planner.h"
 #include "services/coordinator/quorum.h"
 #include "services/coordinator/replica.h"
@@ -46,17 +47,6 @@ enum job_stage {
         JOB_CLOSING, /* statements are signed, the receipt is stored */
         JOB_ENDED,   /* re-checks, statements to hosts, client's rest */
         _JOB_STAGE_N,
-};
-
-struct job_input {
-        struct job *job;
-        char *name;
-        struct hash_value root;
-        struct handle handle;
-        bool is_ready, is_public;
-        char *format, *path;
-        struct buffer options, schema;
-        uint64_t length;
 };
 
 /* Offers under way: how many hosts are wanted, and when to stop waiting. */

@@ -84,7 +84,6 @@ struct shell {
         struct map *spools;
 
         struct kept *kept;
-
         struct store *store;
         struct shell_data *data;
         struct datasets *datasets; /* shell_dataset.h */
@@ -111,7 +110,6 @@ struct shell {
         struct shell_counters counters;
         struct shell_gauges gauges;
 };
-
 /* The core is told with this as `now`. */
 static inline nsec_t shell_now(const struct shell *s) {
         return loop_now(s->loop);

@@ -35,3 +35,10 @@ struct answers_counters {
         uint64_t damaged, distrusted, expired; /* misses: it was there, and may not be given */
         uint64_t too_large, no_room;           /* not kept, or not given for want of memory */
 };
+
+struct coordinator;
+/* What both roles count, for metrics; valid while c is. */
+const struct host_counters *coordinator_host(const struct coordinator *c);
+const struct verdicts_counters *coordinator_owed(const struct coordinator *c);
+const struct answers_counters *coordinator_answers(const struct coordinator *c);
+const struct estimates_counters *coordinator_estimates(const struct coordinator *c);
