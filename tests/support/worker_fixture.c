@@ -295,6 +295,7 @@ void fetch(struct seen *s, uint64_t from, uint64_t count, bool digests) {
         m.from_batch = from;
         m.count = count;
         m.digests = digests;
+        m.link = s->link;
         buffer_init(&packed, 1024);
         buffer_init(&framed, 1024);
         wire_pack(&packed, &m.base);

@@ -34,6 +34,7 @@ struct seen {
         char detail[128], engine[96]; /* engine: of the commit */
         struct answer answer;
         uint64_t cpu_us, peak_memory, next_batch;
+        uint64_t link; /* bytes a second, told with each fetch; 0: our own node */
         unsigned n_progress, n_batches, n_compressed;
         struct answer_checker checker;
         bool checks;

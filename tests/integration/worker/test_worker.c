@@ -42,6 +42,8 @@ static void test_rows(void **state) {
         answer_check_begin(&fresh, &s.answer, schema, true, NULL);
         assert_int_equal(answer_check_digests(&fresh, BYTES(s.digests, s.n_digests)), CHECK_OK);
         answer_check_done(&fresh);
+        assert_int_equal(s.n_compressed, 0); /* nothing is packed for our own node */
+        s.link = 1000000;
         fetch(&s, 2, 0, false);
         assert_true(wait_for(shared, &s.has_end));
         assert_int_equal(s.next_batch, 5);
