@@ -6,7 +6,10 @@
 #include "common/canonical/qrows.h"
 #include "common/wire/varint.h"
 
-static const uint8_t magic[] = { 'Q', 'A', 'N', 'S', 1 };
+static const uint8_t magic[] = { 'Q', 'A', 'N', 'S' };
+
+/* The byte behind it: what no receipt says. */
+enum { HOSTS_KNOWN = 1, HOSTS_STRANGE = 2 };
 
 /* ---- The key ---- */
 
@@ -60,16 +63,22 @@ bool cached_key(const struct cached_question *q, struct hash_value *ret) {
 
 /* ---- The file ---- */
 
-void cached_begin_file(struct bytes receipt, struct buffer *b) {
+void cached_begin_file(struct bytes receipt, bool has_strangers, struct buffer *b) {
         buffer_put(b, magic, sizeof(magic));
+        buffer_put_u8(b, has_strangers ? HOSTS_STRANGE : HOSTS_KNOWN);
         buffer_put_u32(b, (uint32_t) receipt.len);
         buffer_put_bytes(b, receipt);
 }
 
 static bool split(struct bytes file, struct cached_answer *ret) {
         struct reader r = reader_of(file);
+        uint8_t hosts;
 
         if (!bytes_equal(reader_take(&r, sizeof(magic)), BYTES_OF(magic)))
+                return false;
+        hosts = reader_u8(&r);
+        ret->has_strangers = hosts == HOSTS_STRANGE;
+        if (hosts != HOSTS_KNOWN && hosts != HOSTS_STRANGE)
                 return false;
         ret->receipt = reader_take(&r, reader_u32(&r));
         ret->rows = reader_take(&r, reader_left(&r));

@@ -24,9 +24,10 @@ struct cached_question {
 /* H(`quorate.cache.1`, …) of all of it; admitted classes in any order. False: no descriptor. */
 bool cached_key(const struct cached_question *q, struct hash_value *ret);
 
-/* The file: magic, u32 length of the receipt, receipt, rows file (qrows.h). Appends all before
- * the rows. */
-void cached_begin_file(struct bytes receipt, struct buffer *b);
+/* The file: magic, whether hosts too new here for a record were among the voters (no receipt
+ * says so), u32 length of the receipt, receipt, rows file (qrows.h). Appends all before the rows.
+ */
+void cached_begin_file(struct bytes receipt, bool has_strangers, struct buffer *b);
 
 enum cached_result {
         CACHED_OK = 0,
@@ -40,6 +41,7 @@ struct cached_answer {
         struct bytes receipt, rows;
         uint64_t batches, n_rows, n_bytes; /* of `rows` */
         unsigned engines;                  /* among the hosts that count: 1, or 2 for more */
+        bool has_strangers;
         int64_t time_us; /* wall clock of the first signed verdict that counts; 0: none */
 };
 

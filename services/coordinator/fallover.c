@@ -98,6 +98,7 @@ static void forget_analysis(struct job *j) {
         buffer_clear(&j->descriptor);
         j->classes = (struct classes){};
         j->plan = (struct plan){};
+        j->cached.may_keep = false;
         j->refused = (struct refused){};
         j->cost = (struct job_cost){};
         j->n_analyses = 0;

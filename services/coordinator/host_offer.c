@@ -130,7 +130,6 @@ static bool limits_fit(struct admission *a) {
                 { l ? l->cpu_ms : 0, s->cpu_max / NSEC_PER_MSEC, "which=cpu" },
                 { l ? l->wall_ms : 0, s->wall_max / NSEC_PER_MSEC, "which=wall" },
                 { a->offer->input_bytes, s->input_bytes_max, "which=data" },
-                { a->offer->estimated_cpu_us, s->cpu_max / NSEC_PER_USEC, "which=cost" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)

@@ -286,6 +286,7 @@ void cached_end(const struct job *j, struct job_end *ret) {
         e->cached_job = binary(hash_bytes(&r->job));
         e->cached_age_us = s->age_us;
         e->route = (char *) "cache";
+        e->confidence = (char *) (s->answer.has_strangers ? "strangers" : "");
         e->agreement = r->agreement;
         e->quorum = r->quorum;
         e->replicas = r->replicas;
@@ -362,7 +363,7 @@ void cached_store(struct job *j, struct bytes receipt) {
         if (is_worth_keeping(j)) {
                 qrows_end(&j->cached.writer, &j->cached.rows);
                 buffer_init(&b, j->cached.rows.len + receipt.len + HEADROOM);
-                cached_begin_file(receipt, &b);
+                cached_begin_file(receipt, j->has_strangers, &b);
                 buffer_put_bytes(&b, buffer_bytes(&j->cached.rows));
                 if (b.failed || j->cached.rows.failed || b.len > SET_OF(j)->answers_entry) {
                         counters_of(j)->too_large++;

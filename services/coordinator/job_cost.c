@@ -198,6 +198,16 @@ static int compare_u64(const void *a, const void *b) {
         return (*x > *y) - (*x < *y);
 }
 
+/* A host says what it took, and nobody else was there: but not more than one thread can have taken
+ * between what we sent and what we got. */
+static uint64_t believable_us(const struct replica *r) {
+        uint64_t us = r->committed > r->dispatched
+                              ? nsec_sub(r->committed, r->dispatched) / NSEC_PER_USEC
+                              : 0;
+
+        return r->claimed.cpu_us < us ? r->claimed.cpu_us : us;
+}
+
 static bool take_actual(struct job *j) {
         uint64_t cpu[JOB_REPLICAS_MAX] = { j->cost.own_cpu_us };
         uint64_t memory[JOB_REPLICAS_MAX] = { j->cost.own_memory };
@@ -207,7 +217,7 @@ static bool take_actual(struct job *j) {
                 return false;
         FOREACH_REPLICA (r, j)
                 if (r->is_counted && n < JOB_REPLICAS_MAX) {
-                        cpu[n] = r->claimed.cpu_us;
+                        cpu[n] = believable_us(r);
                         memory[n++] = r->claimed.peak_memory;
                 }
         if (n == 0 && !j->plan.is_local)
@@ -229,6 +239,7 @@ static bool take_shortage(struct job *j, struct estimate_values *ret) {
         FOREACH_REPLICA (r, j)
                 if (r->ran_out && r->bid.memory > got)
                         got = r->bid.memory;
+        got = got < ESTIMATE_LIMIT / 2 ? got : ESTIMATE_LIMIT / 2; /* bids are a host's word */
         *ret = j->cost.estimate.values;
         if (ret->of[ESTIMATE_MEMORY] < 2 * got)
                 ret->of[ESTIMATE_MEMORY] = 2 * got;

@@ -430,7 +430,8 @@ void shell_metrics(struct shell *s) {
         metrics_register(s->ctx->metrics, "host", host_metrics, coordinator_host(s->core));
         metrics_register(s->ctx->metrics, "owed", owed_metrics, coordinator_owed(s->core));
         metrics_register(s->ctx->metrics, "answers", answers_metrics, coordinator_answers(s->core));
-        metrics_register(s->ctx->metrics, "answers", kept_metrics, kept_figures(s->kept));
+        if (s->kept)
+                metrics_register(s->ctx->metrics, "answers", kept_metrics, kept_figures(s->kept));
         metrics_register(s->ctx->metrics, "estimates", estimates_metrics,
                          coordinator_estimates(s->core));
         metrics_register(s->ctx->metrics, NULL, counters, &s->counters);

@@ -25,6 +25,9 @@
 #define SLOT_WAIT  (60 * NSEC_PER_SEC)
 #define INPUTS_MAX DESCRIPTOR_DATASETS_MAX
 #define CODEC_NONE 0
+/* A few packed bytes can stand for any number of rows. */
+#define GROWS_BY   32
+#define GROWS_FREE (UINT64_C(16) << 20)
 
 /* A run whose job cannot be handed to a worker yet. */
 struct waiting {
@@ -237,6 +240,12 @@ static void describe(struct import *i, const struct manifest *source) {
         upload_salt(i->upload, source->salt);
 }
 
+static bool is_too_large(const struct import *i, const struct manifest *source, uint64_t bytes) {
+        uint64_t most = i->shell->config->input_size;
+
+        return bytes > most || bytes / GROWS_BY > source->length + GROWS_FREE / GROWS_BY;
+}
+
 static void on_committed(struct import *i, const Worker__Report *r) {
         static const uint8_t no_secret[DATA_SALT_SIZE];
         CLEANUP(buffer_donep) struct buffer fetch = {}, framed = {}, manifest = {};
@@ -247,6 +256,12 @@ static void on_committed(struct import *i, const Worker__Report *r) {
 
         if (i->upload || !dataset_facts(s, &i->source, &manifest, &source)) {
                 import_end(i, END_LOST, NULL, NULL);
+                return;
+        }
+        if (is_too_large(i, &source, r->committed->bytes)) {
+                no_room(i, "which=import",
+                        "as a SQLite file it is too large for what it is made of, or for [host] "
+                        "input-size; ask hosts with DuckDB");
                 return;
         }
         result = upload_begin(s->store, BYTES_LIT(IMPORT_FORMAT), r->committed->bytes, no_secret,

@@ -1,6 +1,7 @@
 /* Answers that were verified: the folder of them behind the core's actions. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -9,20 +10,21 @@
 #include "services/coordinator/shell_actions.h"
 
 void shell_do_answer_find(struct shell *s, struct action *a) {
-        CLEANUP(refbuf_unrefp) struct refbuf *file = kept_find(s->kept, &a->hash);
+        CLEANUP(refbuf_unrefp) struct refbuf *file = s->kept ? kept_find(s->kept, &a->hash) : NULL;
 
         coordinator_cached(s->core, a->id, file ? refbuf_bytes(file) : BYTES_NONE, shell_now(s));
 }
 
 void shell_do_answer_keep(struct shell *s, struct action *a) {
-        if (a->n == ANSWER_ONLY_ANEW && !kept_has(s->kept, &a->hash))
+        if (!s->kept || (a->n == ANSWER_ONLY_ANEW && !kept_has(s->kept, &a->hash)))
                 return;
         if (kept_put(s->kept, &a->hash, refbuf_bytes(a->data)) == KEPT_E_DISK)
                 log_warning("an answer cannot be kept: make room on the disk of %s", s->ctx->state);
 }
 
 void shell_do_answer_drop(struct shell *s, struct action *a) {
-        kept_drop(s->kept, &a->hash);
+        if (s->kept)
+                kept_drop(s->kept, &a->hash);
 }
 
 int shell_kept_start(struct shell *s) {
@@ -32,7 +34,10 @@ int shell_kept_start(struct shell *s) {
         CLEANUP(freep) char *path = xasprintf("%s/answers", s->ctx->state);
         int r = kept_open(path, &limits, &s->kept);
 
-        return r ? log_fault(r, "cannot use %s", path) : 0;
+        if (r) /* a node does all else without */
+                log_warning("cannot use %s (%s): no answers are kept; mend it and start again",
+                            path, strerror(-r));
+        return 0;
 }
 
 void shell_kept_stop(struct shell *s) {

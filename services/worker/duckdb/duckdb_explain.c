@@ -10,6 +10,7 @@
 
 #define SQL_MAX        (4u << 20)
 #define ROWS_MAX       1e15
+#define WORK_MAX       1e18
 #define ROWS_OF_NOBODY 1000 /* of an input that nobody has counted */
 
 static void put(struct buffer *sql, const char *text) {
@@ -58,8 +59,19 @@ static bool replace_inputs(struct engine_session *s) {
         return true;
 }
 
+/* DuckDB says nothing of these: every row of one side with every row of the other. */
+static bool is_product(const char *name) {
+        static const char *const names[] = { "CROSS_PRODUCT", "NESTED_LOOP_JOIN",
+                                             "BLOCKWISE_NL_JOIN" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (strstr(name, names[i]))
+                        return true;
+        return false;
+}
+
 /* Rows of this step; those that say nothing give as many as the greatest below them, but
- * aggregates without groups, which give one. */
+ * products, and aggregates without groups, which give one. */
 static double add_node(const struct json_object *node, double *work, unsigned depth) {
         const struct json_object *children = tree_list(node, "children");
         const struct json_object *info = tree_get(node, "extra_info");
@@ -69,7 +81,10 @@ static double add_node(const struct json_object *node, double *work, unsigned de
         for (size_t i = 0; i < tree_length(children) && depth < TREE_DEPTH_MAX; i++) {
                 double below = add_node(tree_at(children, i), work, depth + 1);
 
-                rows = below > rows ? below : rows;
+                if (i > 0 && is_product(tree_text(node, "name")))
+                        rows *= below;
+                else
+                        rows = below > rows ? below : rows;
         }
         if (*said)
                 rows = strtod(said, NULL);
@@ -78,7 +93,7 @@ static double add_node(const struct json_object *node, double *work, unsigned de
         if (*top && strtod(top, NULL) < rows) /* ORDER BY with LIMIT */
                 rows = strtod(top, NULL);
         rows = rows >= 0 && rows < ROWS_MAX ? rows : ROWS_MAX;
-        *work += rows;
+        *work = *work + rows < WORK_MAX ? *work + rows : WORK_MAX;
         return rows;
 }
 

@@ -2,6 +2,7 @@
 """CSV and NDJSON datasets on SQLite hosts: imported once each, to one and the same dataset everywhere; asked again, used again.
 
 A wrong import is a wrong answer of one host, and loses; what a kill leaves in the middle of one is nothing."""
+import base64
 import contextlib
 import json
 import os
@@ -155,6 +156,15 @@ def check_wrong(tap, grid, files, root, made):
 PARQUET = "SELECT count(*), sum(l_orderkey), min(l_shipdate), max(l_comment), count(DISTINCT l_shipmode) FROM l"
 
 
+# DuckDB's COPY (SELECT 1::BIGINT AS a FROM range(3000000)) TO … (COMPRESSION zstd, ROW_GROUP_SIZE 4000000): 27 MB as a SQLite file
+SWELLS = (
+    "UEFSMRUEFRAVIkwVAhUAAAAotS/9IAhBAAABAAAAAAAAABUAFR4VMCwVgJvuAhUEFQYVBgAAKLUv/SAPeQAABQAAAICb7gIBAYCb7gIAFUAcHAAAHBwAABwc"
+    "AAAAAAAACAAAAAIAAAACAAACAAAAAAQAAAAIQAAAAAABAAAVAhksNQAYDWR1Y2tkYl9zY2hlbWEVAgAVBCUCGAFhJSQAFoCb7gIZHBkcJgAcFQQZFQQZGAFh"
+    "FQwWgJvuAhZwFpQBJkQmCBwYCAEAAAAAAAAAGAgBAAAAAAAAABYAFgIYCAEAAAAAAAAAGAgBAAAAAAAAABERACacARVeAAAWcBaAm+4CJggWlAEAKChEdWNr"
+    "REIgdmVyc2lvbiB2MS41LjYgKGJ1aWxkIDA2OWNjOWY5YjUpGRwcAAAAuwAAAFBBUjE="
+)
+
+
 def check_parquet(tap, grid, files):
     """DuckDB's library reads it, SQLite answers; node 5 has no such library and is not asked."""
     if not any(e.startswith("duckdb/") for e in grid.status(1)["engines"]):
@@ -180,6 +190,16 @@ def check_parquet(tap, grid, files):
     grid.ctl(5, "dataset", "fetch", root, "--from", grid.peer(1), timeout=60)
     a = grid.ask(PARQUET, "--engine", "sqlite", "--prefer", "local", "--data", f"l={root}", node=5)
     tap.check(a.error == "REFUSED" and "DuckDB" in str(a), "a node without the library says what is missing", a)
+    (files / "swells.parquet").write_bytes(base64.b64decode(SWELLS))
+    root = publish(grid, files / "swells.parquet")
+    before = imports(grid)
+    three = ("--quorum", "3", "--replicas", "3", "--data", f"t={root}")
+    a = grid.ask("SELECT count(*) FROM t", "--engine", "duckdb", *three)
+    tap.check(a.state == "VERIFIED" and int(a.rows[0][0]) == 3000000, "a few bytes that stand for millions of rows: DuckDB counts them", a)
+    a = grid.ask("SELECT count(*) FROM t", "--engine", "sqlite", *three)
+    tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "import" in str(a), "no host makes a large file of them", a)
+    tap.equal([derived(grid, node, root) for node in (2, 3, 4)], [{}, {}, {}], "and none keeps one")
+    tap.equal(imports(grid), before, "nor counts one")
 
 
 def grid_library():
