@@ -139,7 +139,16 @@ static void take_promise(struct run *r, const char *sql, Worker__Analysis *out) 
         out->plan_work = (uint64_t) promise.work;
 }
 
+/* Said of the statement by the engine; of its inputs it is the same for all. */
+static const char *not_portable(const struct run *r, const struct engine_analysis *a) {
+        for (size_t i = 0; i < r->engine_job.n_inputs && !a->not_portable; i++)
+                if (strcmp(r->engine_job.inputs[i].format, "parquet") == 0)
+                        return "a Parquet file, whose types are not all those of SQLite";
+        return a->not_portable;
+}
+
 static int report_analysis(struct run *r, const struct engine_analysis *a) {
+        const char *why_not = not_portable(r, a);
         struct hash_value shape = statement_shape(BYTES_STR(a->rewrite));
         Worker__Report m = WORKER__REPORT__INIT;
         Worker__Analysis out = WORKER__ANALYSIS__INIT;
@@ -160,9 +169,9 @@ static int report_analysis(struct run *r, const struct engine_analysis *a) {
         out.rewrite = a->rewrite;
         out.schema = (ProtobufCBinaryData){ a->schema.len, a->schema.data };
         out.ordered = a->is_ordered;
-        out.portable = !a->not_portable;
-        out.not_portable = (char *) (a->not_portable ? a->not_portable : "");
-        out.not_portable_at = a->not_portable_at;
+        out.portable = !why_not;
+        out.not_portable = (char *) (why_not ? why_not : "");
+        out.not_portable_at = a->not_portable ? a->not_portable_at : -1;
         out.repeatable = !a->sees_job;
         out.engine = class_name;
         out.shape = (ProtobufCBinaryData){ HASH_SIZE, shape.bytes };

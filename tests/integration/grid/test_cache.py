@@ -2,6 +2,7 @@
 """Answers that were verified before: who asks the same gets them as CACHED, checked anew; anything else is asked anew."""
 import pathlib
 import re
+import shutil
 import sqlite3
 import sys
 import time
@@ -48,6 +49,7 @@ def asked_again(tap):
         j = again.json
         tap.equal((j["agreement"], j["quorum"], j["replicas"]), tuple(first.json[k] for k in ("agreement", "quorum", "replicas")),
                   "the quorum it had")
+        tap.equal(j["confidence"], first.json["confidence"], "and no more confidence than then")
         tap.equal((j["route"], j["cached_state"], j["cached_job"], j["receipt"]), ("cache", "VERIFIED", first.job, first.json["receipt"]),
                   "the job that was VERIFIED, and its receipt")
         tap.check(0 < j["cached_age_ms"] < 60000 and again.job != first.job, "its age; its own number is another", again)
@@ -125,7 +127,7 @@ def within_limits(tap):
     tap.check(f["entries"] == 3 == len(files(2)) and f["evicted"] >= 3, "no more than cache-entries", f)
     tap.equal(states("SELECT 5 AS limited", node=2, times=1), ["CACHED"], "the last is there")
     tap.equal(states("SELECT 0 AS limited", node=2, times=1), ["VERIFIED"], "the first had to go")
-    tap.equal(f["bytes"], sum(p.stat().st_size for p in files(2)), "bytes are those of the disk")
+    tap.equal(figures(2)["bytes"], sum(p.stat().st_size for p in files(2)), "bytes are those of the disk")
     data = make_data(grid.dir / "item.db")
     tap.equal(states(ORDERED, node=2, data=data), ["VERIFIED", "VERIFIED"], "what is larger than cache-entry is not kept")
     tap.check(figures(2)["too_large"] >= 2, "and counted", figures(2))
@@ -192,6 +194,20 @@ def killed(tap):
     tap.check(not [p for p in files() if p.suffix != ".answer"], "nothing half written is left", files())
 
 
+def no_folder(tap):
+    """What is kept is a help, and no reason not to start."""
+    folder = grid.state / "node-1" / "coordinator" / "answers"
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    grid.kill(1, "coordinator")
+    grid.wait_whole(1)
+    tap.equal(states("SELECT 600 AS n", "--cache"), ["VERIFIED", "VERIFIED"], "without a folder: asked each time")
+    folder.unlink()
+    grid.kill(1, "coordinator")
+    grid.wait_whole(1)
+    tap.equal(states("SELECT 600 AS n", "--cache"), ["VERIFIED", "CACHED"], "with one again: kept")
+
+
 def distrusted(tap):
     """A host that signed it is denied: its word is not given again."""
     sql = "SELECT 900 AS n"
@@ -227,5 +243,5 @@ def proved(tap):
 
 with g.Grid(4, config={2: "\n[query]\ncache = yes\ncache-entries = 3\ncache-entry = 64K\n", 3: "\n[query]\ncache = yes\ncache-age = 1s\n"}) as grid:
     tap = Tap()
-    code = tap.run([asked_again, asked_or_not, anything_else, of_now, within_limits, damaged, killed, distrusted, proved])
+    code = tap.run([asked_again, asked_or_not, anything_else, of_now, within_limits, damaged, killed, no_folder, distrusted, proved])
 sys.exit(code)

@@ -196,6 +196,8 @@ def check_parquet(tap, grid, files):
     three = ("--quorum", "3", "--replicas", "3", "--data", f"t={root}")
     a = grid.ask("SELECT count(*) FROM t", "--engine", "duckdb", *three)
     tap.check(a.state == "VERIFIED" and int(a.rows[0][0]) == 3000000, "a few bytes that stand for millions of rows: DuckDB counts them", a)
+    code, out, err = grid.ctl(1, "explain", "--data", f"t={root}", "SELECT count(*) FROM t")
+    tap.check(code == 0 and "portable    no: a Parquet file" in out, "nobody is told that both engines would take it", out, err)
     a = grid.ask("SELECT count(*) FROM t", "--engine", "sqlite", *three)
     tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "import" in str(a), "no host makes a large file of them", a)
     tap.equal([derived(grid, node, root) for node in (2, 3, 4)], [{}, {}, {}], "and none keeps one")

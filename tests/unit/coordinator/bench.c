@@ -361,6 +361,7 @@ void bench_offer(struct bench *b, uint64_t stream, const struct bench_job *j) {
         offer.n_roots = j->n_roots;
         offer.input_bytes = j->input_bytes;
         offer.estimated_memory = j->estimated_memory;
+        offer.estimated_cpu_us = j->estimated_cpu_us;
         m.body_case = GRID__JOB_MESSAGE__BODY_OFFER;
         m.offer = &offer;
         bench_send(b, stream, &m);

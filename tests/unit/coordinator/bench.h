@@ -74,7 +74,7 @@ struct bench_job {
         unsigned peer;
         uint32_t run;
         size_t n_roots; /* disclosed in the offer */
-        uint64_t input_bytes, estimated_memory;
+        uint64_t input_bytes, estimated_memory, estimated_cpu_us;
 };
 
 void bench_init(struct bench *b, const struct coordinator_settings *settings);

@@ -55,6 +55,7 @@ static const struct {
         { "SELECT id FROM a ORDER BY id LIMIT 5", 5, 5, 1e6 },
         { "SELECT a.id FROM a JOIN b ON a.id = b.id", 1, 1e6, 1e6 },
         { "SELECT 42", 1, 1, 0 },
+        { "SELECT count(*) FROM a x, a y, a z", 1, 1, 1e15 },
 };
 
 static void test_promises(void **state) {
