@@ -12,7 +12,7 @@
 #include "common/daemon/loop.h"
 #include "services/worker/worker.h"
 
-#define START_TIMEOUT (5 * NSEC_PER_SEC)
+#define START_TIMEOUT (20 * NSEC_PER_SEC) /* of what hangs; busy machines need seconds */
 #define REAP_AFTER    (50 * NSEC_PER_MSEC)
 
 static void retire(struct zygote_use *z);

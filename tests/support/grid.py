@@ -178,7 +178,7 @@ class Grid:
                 raise Timeout(f"quorate run ended with {self.process.returncode}: {self.tail()}")
             return b'"ready"' in (self.dir / "events").read_bytes()
         try:
-            wait_until("all services ready", is_ready, 30)
+            wait_until("all services ready", is_ready, 90)
             if self.wait_ready:
                 for node in range(1, self.n + 1):
                     self.wait_joined(node)
