@@ -158,7 +158,7 @@ class Grid:
         if not self.config:
             return
         self._spawn()
-        wait_until("the grid's configuration", lambda: self._is_planned(), 20)
+        wait_until("the grid's configuration", lambda: self._is_planned(), 60)
         self.stop()
         for node, text in self.config.items():
             for i in [node] if node else range(1, self.n + 1):
@@ -168,7 +168,8 @@ class Grid:
     def _is_planned(self):
         if self.process.poll() is not None:
             raise Timeout("quorate run ended: " + self.tail())
-        return (self.state / "nodes").exists()
+        # A node whose configuration is not there yet gets a new one at the next start, without ours.
+        return (self.state / "nodes").exists() and all((self.state / f"node-{i}" / "quorate.conf").exists() for i in range(1, self.n + 1))
 
     def start(self):
         self._spawn()

@@ -63,7 +63,7 @@ class Run(g.Grid):
     def is_up(self):
         return all(self.is_current(n) and len(s := self.services(n)) >= 4 and all(x["state"] == "ready" for x in s.values()) for n in range(1, N + 1))
 
-    def wait_up(self, seconds=30):
+    def wait_up(self, seconds=90):
         g.wait_until("all services", self.is_up, seconds)
 
 
