@@ -200,10 +200,9 @@ static int compare_u64(const void *a, const void *b) {
 
 /* A host says what it took, and nobody else was there: but not more than one thread can have taken
  * between what we sent and what we got. */
-static uint64_t believable_us(const struct replica *r) {
-        uint64_t us = r->committed > r->dispatched
-                              ? nsec_sub(r->committed, r->dispatched) / NSEC_PER_USEC
-                              : 0;
+static uint64_t believable_us(const struct job *j, const struct replica *r) {
+        nsec_t sent = r->dispatched ? r->dispatched : j->began; /* 0: before a restart */
+        uint64_t us = r->committed > sent ? nsec_sub(r->committed, sent) / NSEC_PER_USEC : 0;
 
         return r->claimed.cpu_us < us ? r->claimed.cpu_us : us;
 }
@@ -217,7 +216,7 @@ static bool take_actual(struct job *j) {
                 return false;
         FOREACH_REPLICA (r, j)
                 if (r->is_counted && n < JOB_REPLICAS_MAX) {
-                        cpu[n] = believable_us(r);
+                        cpu[n] = believable_us(j, r);
                         memory[n++] = r->claimed.peak_memory;
                 }
         if (n == 0 && !j->plan.is_local)
