@@ -286,11 +286,7 @@ void bench_job_init(struct bench *b, struct bench_job *j, unsigned peer, unsigne
                                 .data_class = DATA_PUBLIC };
         struct buffer schema, out;
 
-        j->sql = "SELECT 42";
-        j->peer = peer;
-        j->run = 0;
-        j->n_roots = 0;
-        j->input_bytes = 0;
+        *j = (struct bench_job){ .sql = "SELECT 42", .peer = peer };
         if (b->with_data) {
                 d.n_datasets = 1;
                 d.datasets[0].name = BYTES_LIT("t");
