@@ -20,7 +20,7 @@
 
 struct run_options {
         uint64_t nodes, workers;
-        bool no_isolation, quiet;
+        bool plan, no_isolation, quiet;
 };
 
 static const struct option options[] = {
@@ -28,6 +28,8 @@ static const struct option options[] = {
           "a local grid of N separate nodes below --state [1]" },
         { OPTION_U64, 'w', "workers", offsetof(struct run_options, workers), "N",
           "worker processes of each node [1]" },
+        { OPTION_FLAG, 0, "plan", offsetof(struct run_options, plan), NULL,
+          "write the grid's configurations, to be edited; end" },
         { OPTION_FLAG, 0, "no-isolation", offsetof(struct run_options, no_isolation), NULL,
           "services share this machine's view (for debugging)" },
         { OPTION_FLAG, 'q', "quiet", offsetof(struct run_options, quiet), NULL,
@@ -204,6 +206,15 @@ static bool has_key(const struct command_context *ctx, uint64_t nodes) {
         return access(path, F_OK) == 0;
 }
 
+static int print_plan(const struct command_context *ctx, const struct grid *grid) {
+        if (ctx->common.json)
+                printf("{\"event\":\"planned\",\"nodes\":%zu}\n", grid->n_nodes);
+        else
+                printf("%zu nodes planned; edit %s and the others, then start without --plan\n",
+                       grid->n_nodes, grid->nodes[0].config);
+        return EXIT_OK;
+}
+
 static int run(const struct command_context *ctx) {
         const struct run_options *o = ctx->options;
         CLEANUP(loop_freep) struct loop *loop = NULL;
@@ -215,11 +226,15 @@ static int run(const struct command_context *ctx) {
         if (o->nodes < 1 || o->nodes > GRID_NODES_MAX || o->workers < 1 || o->workers > 8)
                 return complain(ctx, EXIT_USAGE, "run: 1 to %d nodes and 1 to 8 workers each",
                                 GRID_NODES_MAX);
+        if (o->plan && o->nodes < 2)
+                return complain(ctx, EXIT_USAGE, "run: --plan is for a grid; give --nodes N");
         /* What a service does in the normal course is for -v; QUORATE_LOG decides otherwise. */
         (void) setenv("QUORATE_LOG", ctx->common.verbose ? "info" : "warning", 0);
         r.has_new_keys = !has_key(ctx, o->nodes);
         if (grid_plan(&ctx->common, o->nodes, &grid, error))
                 return complain(ctx, EXIT_USAGE, "%s", error);
+        if (o->plan)
+                return print_plan(ctx, &grid);
         if (loop_new(&loop))
                 return complain(ctx, EXIT_OTHER, "no event loop: %s", strerror(errno));
         r.loop = loop;

@@ -154,23 +154,16 @@ class Grid:
                                         stderr=self.log, env=self.env, start_new_session=True, cwd="/")
 
     def _configure(self):
-        """`run` writes configurations once; ours are added before the real start."""
+        """Ours are added to what `run --plan` writes."""
         if not self.config:
             return
-        self._spawn()
-        wait_until("the grid's configuration", lambda: self._is_planned(), 60)
-        self.stop()
+        done = subprocess.run([*self._command(), "--plan"], capture_output=True, text=True, env=self.env, cwd="/", timeout=60)
+        if done.returncode:
+            raise Timeout("quorate run --plan: " + done.stdout + done.stderr)
         for node, text in self.config.items():
             for i in [node] if node else range(1, self.n + 1):
                 with open(self.state / f"node-{i}" / "quorate.conf", "a") as f:
                     f.write(text)
-
-    def _is_planned(self):
-        if self.process.poll() is not None:
-            raise Timeout("quorate run ended: " + self.tail())
-        # Stopped before it says how many, the next start writes all of it anew, without ours.
-        count = self.state / "nodes"
-        return count.exists() and count.read_text().strip() == str(self.n)
 
     def start(self):
         self._spawn()

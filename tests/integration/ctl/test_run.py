@@ -234,6 +234,23 @@ def port_taken_without_configuration(tap):
         tap.check(done.returncode == 2 and (state / "keyring/seed").exists(), "a folder that was there stays, with its key", done)
 
 
+def planned(tap):
+    """Configurations to be edited before anything starts; planned again they stay."""
+    grid = Run()
+    grid.start = lambda: None
+    with grid:
+        config, told = grid.state / "node-2/quorate.conf", []
+        for _ in range(2):
+            told.append(subprocess.run([*grid._command(), "--plan"], capture_output=True, text=True, timeout=30, env=grid.env))
+            with open(config, "a") as f:
+                f.write("# mine\n")
+        tap.equal([(d.returncode, d.stdout) for d in told], [(0, '{"event":"planned","nodes":2}\n')] * 2, "--plan says what it did, twice")
+        tap.equal(config.read_text().count("# mine"), 2, "and writes over nothing")
+        tap.check(not grid.runtime.exists() and not gone(grid), "nothing was started", list(grid.dir.iterdir()))
+    alone = subprocess.run([g.QUORATE, "run", "--plan", "--state", grid.dir], capture_output=True, text=True, timeout=30, env=grid.env)
+    tap.check(alone.returncode == 2 and "--nodes" in alone.stderr and not grid.dir.exists(), "of one node there is nothing to plan", alone)
+
+
 def first_start(tap):
     """The revocation that was made with the key is mentioned once, with its file."""
     grid = Run()
@@ -442,5 +459,5 @@ def on_terminal(command, env):
 
 
 if __name__ == "__main__":
-    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, first_start, nobody_reads, descriptors, never_ready, terminal, people]
+    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, planned, first_start, nobody_reads, descriptors, never_ready, terminal, people]
     sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))
