@@ -95,6 +95,7 @@ enum journal_kind {
         JOURNAL_OWED_DROP = 12, /* withdraws the OWED with these bytes */
         JOURNAL_RUN = 22,       /* journal.RunSample: what a query of ours took */
         JOURNAL_ROWS = 24,      /* journal.DatasetRows */
+        JOURNAL_FELL_OVER = 26, /* journal.FellOver of a job under way */
 };
 
 enum event_level { EVENT_DEBUG = 0, EVENT_INFO, EVENT_WARNING };

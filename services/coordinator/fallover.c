@@ -52,24 +52,52 @@ bool fallover_begin(struct job *j, enum outcome_error problem, const char *detai
 /* Should the other engine not even begin, the limit of the first one is what is told. */
 enum outcome_error fallover_problem(const struct job *j, enum outcome_error problem,
                                     const char **detail) {
-        bool has_begun = j->stage == JOB_GRID || j->stage == JOB_LOCAL || j->stage >= JOB_ROWS;
         bool is_ours = problem == OUTCOME_CANCELLED || problem == OUTCOME_TIMEOUT;
 
-        if (!j->fell_over.is_so || has_begun || is_ours)
+        if (!fallover_is_between(j) || is_ours)
                 return problem;
         *detail = j->fell_over.detail;
         return OUTCOME_LIMIT;
 }
 
-/* The journal has an end of the job that was; its client finds the new one by its id. */
-static void end_former(struct job *j) {
-        Coordinator__JobSummary s;
+void fallover_say(const struct job *j, char ret[FELL_OVER_MAX]) {
+        static const char *const answered[] = { "was asked", "was asked, which answers it alike" };
+        const char *then = fallover_is_between(j) ? "did not begin"
+                           : j->problem           ? "did not answer either"
+                                                  : answered[j->is_portable];
 
-        j->fell_over.former = j->id;
+        ret[0] = 0;
+        if (j->fell_over.is_so)
+                (void) snprintf(ret, FELL_OVER_MAX, "%s; the other engine %s", j->fell_over.text,
+                                then);
+}
+
+bool fallover_is_between(const struct job *j) {
+        return j->fell_over.is_so && hash_equal(&j->id, &j->fell_over.former);
+}
+
+/* ---- The journal ---- */
+
+static void write_between(struct job *j) {
+        Journal__FellOver m = JOURNAL__FELL_OVER__INIT;
+
+        m.job = binary(hash_bytes(&j->id));
+        m.engine = j->fell_over.engine;
+        m.detail = j->fell_over.detail;
+        m.text = j->fell_over.text;
+        journal_write(RQ_OF(j), JOURNAL_FELL_OVER, &j->id, &m.base, 0);
+}
+
+void fallover_end_former(struct job *j) {
+        Coordinator__JobSummary s;
+        char text[FELL_OVER_MAX];
+
         job_summary(j, &s);
+        s.job = binary(hash_bytes(&j->fell_over.former));
         s.state = (char *) outcome_name(OUTCOME_LIMIT);
-        s.problem = j->fell_over.text;
-        journal_write(RQ_OF(j), JOURNAL_ENDED, &j->id, &s.base, 0);
+        (void) snprintf(text, sizeof(text), "%s; the other engine was asked", j->fell_over.text);
+        s.problem = text;
+        journal_write(RQ_OF(j), JOURNAL_ENDED, &j->fell_over.former, &s.base, 0);
 }
 
 static void forget_hosts(struct job *j, nsec_t now) {
@@ -106,19 +134,43 @@ static void forget_analysis(struct job *j) {
         j->position = -1;
 }
 
+bool fallover_restore(struct job *j, const Journal__FellOver *m) {
+        struct fell_over *f = &j->fell_over;
+
+        if (!j->request) /* it cannot go on: it is ended */
+                return false;
+        forget_analysis(j);
+        *f = (struct fell_over){ .is_so = true, .former = j->id };
+        (void) snprintf(f->engine, sizeof(f->engine), "%s", m->engine);
+        (void) snprintf(f->detail, sizeof(f->detail), "%s", m->detail);
+        (void) snprintf(f->text, sizeof(f->text), "%s", m->text);
+        j->is_restored = false; /* nothing of the new one is anywhere */
+        return true;
+}
+
+void fallover_restore_new(struct job *j, const Journal__Submitted *m) {
+        struct fell_over *f = &j->fell_over;
+
+        if (m->former.len != HASH_SIZE)
+                return;
+        f->is_so = true;
+        memcpy(f->former.bytes, m->former.data, HASH_SIZE);
+        (void) snprintf(f->text, sizeof(f->text), "%s", m->fell_over);
+        map_set(RQ_OF(j)->jobs, hash_bytes(&f->former), j);
+}
+
 void fallover_step(struct job *j, nsec_t now) {
-        const struct core *core = RQ_OF(j)->core;
         struct bytes name = engine_name(j->engine);
 
-        (void) snprintf(j->fell_over.text, sizeof(j->fell_over.text),
-                        "%.*s: LIMIT %.60s; the other engine was asked%s", (int) name.len,
-                        (const char *) name.data, j->fell_over.detail,
-                        j->is_portable ? ", which answers it alike" : "");
+        (void) snprintf(j->fell_over.engine, sizeof(j->fell_over.engine), "%.*s", (int) name.len,
+                        (const char *) name.data);
+        /* Its first word: how many hosts said so is of no use beside what the others say. */
+        (void) snprintf(j->fell_over.text, sizeof(j->fell_over.text), "%.60s: LIMIT %.*s",
+                        j->fell_over.engine, (int) strcspn(j->fell_over.detail, " "),
+                        j->fell_over.detail);
         job_event(j, EVENT_INFO, "engine_fell_over", NULL);
-        for (size_t i = 0; i < core->n_engines; i++)
-                if (engine_is_same(core->engines[i], j->engine))
-                        job_engine_tried(j, i);
-        end_former(j);
+        j->fell_over.former = j->id;
+        write_between(j);
         job_run_end(j, ACTION_WORK_CANCEL);
         describe_done(j);
         forget_hosts(j, now);

@@ -70,6 +70,8 @@ static bool is_asked_for(const struct job *j, const char *engine) {
 bool job_engine_is_usable(const struct job *j, size_t engine) {
         const struct core *core = RQ_OF(j)->core;
 
+        if (j->fell_over.is_so && engine_is_same(core->engines[engine], j->fell_over.engine))
+                return false;
         return engine < sizeof(j->engines_tried) * CHAR_BIT && !(j->engines_tried >> engine & 1) &&
                is_asked_for(j, core->engines[engine]) && !unread_format(j, core->engines[engine]);
 }
@@ -120,17 +122,17 @@ const char *job_choose_engine(const struct job *j) {
         return best;
 }
 
+static void mark_tried(struct job *j, size_t engine) {
+        if (engine < sizeof(j->engines_tried) * CHAR_BIT)
+                j->engines_tried |= 1u << engine;
+}
+
 void job_engine_failed(struct job *j) {
         const struct core *core = RQ_OF(j)->core;
 
         for (size_t i = 0; i < core->n_engines; i++)
                 if (strcmp(core->engines[i], j->engine) == 0)
-                        job_engine_tried(j, i);
-}
-
-void job_engine_tried(struct job *j, size_t engine) {
-        if (engine < sizeof(j->engines_tried) * CHAR_BIT)
-                j->engines_tried |= 1u << engine;
+                        mark_tried(j, i);
 }
 
 void job_no_engine(struct job *j, nsec_t now) {

@@ -40,7 +40,6 @@ bool describe_window(struct requester *rq, uint64_t stream, uint32_t units);
 bool describe_closed(struct requester *rq, uint64_t stream, bool is_reset, nsec_t now);
 
 bool job_engine_is_usable(const struct job *j, size_t engine); /* of the core's; not tried yet */
-void job_engine_tried(struct job *j, size_t engine);
 
 /* roomier.c */
 bool roomier_is_wanted(const struct job *j); /* a host ran out of memory */

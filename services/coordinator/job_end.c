@@ -198,7 +198,8 @@ void job_end_fill(const struct job *j, struct job_end *ret) {
                 if (j->problem == OUTCOME_SPLIT || j->was_contested)
                         fill_answers(j, ret);
         }
-        e->fell_over = (char *) j->fell_over.text;
+        fallover_say(j, ret->fell_over);
+        e->fell_over = ret->fell_over;
         fill_cost(j, ret);
         fill_receipt(j, ret);
 }

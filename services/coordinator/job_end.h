@@ -16,6 +16,7 @@ struct job_end {
         char addresses[QUORUM_VOTES_MAX][MULTIADDR_TEXT_SIZE];
         Coordinator__Estimate estimate;
         Types__Metering actual;
-        char receipt[400], reason[REASON_MAX], *engines[DESCRIPTOR_CLASSES_MAX];
+        char receipt[400], reason[REASON_MAX], fell_over[FELL_OVER_MAX],
+                *engines[DESCRIPTOR_CLASSES_MAX];
 };
 void job_end_fill(const struct job *j, struct job_end *ret);

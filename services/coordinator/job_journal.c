@@ -29,6 +29,7 @@ static void write_record(struct job *j, enum journal_kind kind, const ProtobufCM
 void journal_submitted(struct job *j) {
         CLEANUP(buffer_donep) struct buffer request = {};
         Journal__Submitted s = JOURNAL__SUBMITTED__INIT;
+        bool is_new = j->fell_over.is_so && !fallover_is_between(j);
         int64_t wall = core_wall_us(RQ_OF(j)->core, j->began);
 
         buffer_init(&request, RECORD_MAX);
@@ -42,6 +43,11 @@ void journal_submitted(struct job *j) {
         s.is_local = j->plan.is_local || cached_is_served(j); /* no host knows of it */
         s.time_us = wall;
         s.deadline_us = wall + (int64_t) (nsec_sub(j->deadline, j->began) / NSEC_PER_USEC);
+        if (is_new) { /* of one turn, so both are there after a crash, or neither */
+                fallover_end_former(j);
+                s.former = binary(hash_bytes(&j->fell_over.former));
+                s.fell_over = j->fell_over.text;
+        }
         write_record(j, JOURNAL_SUBMITTED, &s.base,
                      handle_open(RQ_OF(j), &j->journal, HANDLE_JOURNAL));
 }
@@ -163,7 +169,15 @@ static bool restore_submitted(struct requester *rq, const void *message, nsec_t 
         j->deadline = deadline_of(rq, s->deadline_us, now);
         if (s->descriptor.len == 0 || !take_descriptor(j))
                 j->plan.is_local = true;
+        fallover_restore_new(j, s);
         return true;
+}
+
+static bool restore_fell_over(struct requester *rq, const void *message, nsec_t now) {
+        const Journal__FellOver *m = message;
+        struct job *j = job_of(rq, m->job);
+
+        return j && fallover_restore(j, m);
 }
 
 static bool restore_step(struct requester *rq, const void *message, nsec_t now) {
@@ -211,6 +225,7 @@ static const struct {
         [JOURNAL_VERDICT] = { &journal__judgement__descriptor, restore_judgement },
         [JOURNAL_RUN] = { &journal__run_sample__descriptor, cost_restore_run },
         [JOURNAL_ROWS] = { &journal__dataset_rows__descriptor, cost_restore_rows },
+        [JOURNAL_FELL_OVER] = { &journal__fell_over__descriptor, restore_fell_over },
 };
 
 int journal_restore(struct requester *rq, enum journal_kind kind, struct bytes record, nsec_t now) {
@@ -240,6 +255,10 @@ void job_restored_step(struct job *j, nsec_t now) {
                 return;
         }
         job_event(j, EVENT_INFO, "job_resumed", NULL);
+        if (fallover_is_between(j)) { /* no host has it: it is asked as it would have been */
+                j->stage = JOB_INPUTS;
+                return;
+        }
         job_prospects(j);
         job_route(j, now);
 }

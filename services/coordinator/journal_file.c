@@ -33,7 +33,7 @@ enum statement_index {
 
 static const char *const statements[_STATEMENT_N] = {
         [ADD] = "INSERT INTO record(kind, job, time_us, data) VALUES(?1, ?2, ?3, ?4)",
-        [DROP_EARLIER] = "DELETE FROM record WHERE job = ?1 AND kind IN (2, 4)",
+        [DROP_EARLIER] = "DELETE FROM record WHERE job = ?1 AND kind IN (2, 4, 26)",
         [WITHDRAW] = "DELETE FROM record WHERE job = ?1 AND kind = ?2 AND data = ?3",
         [COUNT] = "SELECT count(*) FROM record WHERE kind = ?1",
         [BEGIN] = "BEGIN IMMEDIATE",

@@ -9,7 +9,7 @@ static struct world *begin(void) {
         static const char *const engines[] = { WORLD_ENGINE, OTHER_ENGINE, THIRD_ENGINE };
         struct world *w = world_begin(1);
 
-        coordinator_capacity(w->c, 2, 1u << 30, engines, 3, w->now);
+        world_engines(w, engines, ELEMENTSOF(engines));
         return w;
 }
 
@@ -46,6 +46,7 @@ static void test_when(void **state) {
                         assert_int_equal(w->problem, OUTCOME_LIMIT);
                         assert_string_equal(w->detail, "which=cpu");
                         assert_non_null(strstr(w->fell_over, "sim: LIMIT which="));
+                        assert_non_null(strstr(w->fell_over, "did not answer either"));
                 } else {
                         assert_int_equal(w->problem, c->code);
                         assert_string_equal(w->fell_over, "");
@@ -67,6 +68,8 @@ static void test_unread(void **state) {
         assert_true(w->has_ended);
         assert_int_equal(w->problem, OUTCOME_LIMIT);
         assert_string_equal(w->detail, "which=memory");
+        assert_string_equal(w->fell_over,
+                            "sim: LIMIT which=memory; the other engine did not begin");
         world_end(w);
 }
 
@@ -83,37 +86,6 @@ static void test_cancelled(void **state) {
 
 /* ---- On the grid ---- */
 
-static void say(struct world *w, const struct peer_id *peer, const Grid__JobMessage *m) {
-        world_say(w, world_index_of(w, peer), m);
-}
-
-static void run_out(struct world *w, const struct peer_id *peer) {
-        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
-        Grid__Refusal failure = GRID__REFUSAL__INIT;
-        Types__Problem p = TYPES__PROBLEM__INIT;
-
-        p.code = OUTCOME_LIMIT;
-        p.detail = (char *) "which=memory";
-        failure.problem = &p;
-        m.body_case = GRID__JOB_MESSAGE__BODY_FAILURE;
-        m.failure = &failure;
-        say(w, peer, &m);
-}
-
-static void bid(struct world *w, size_t i, const char *engine) {
-        uint8_t ticket[16] = { (uint8_t) (i + 1) };
-        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
-        Grid__Bid out = GRID__BID__INIT;
-
-        out.ticket = world_binary(BYTES_OF(ticket));
-        out.valid_ms = 5000;
-        out.engine = (char *) engine;
-        out.memory = 1u << 20;
-        m.body_case = GRID__JOB_MESSAGE__BODY_BID;
-        m.bid = &out;
-        world_say(w, i, &m);
-}
-
 /* Three hosts have one engine, two the other. */
 static void test_hosts(void **state) {
         struct world *w = begin();
@@ -126,31 +98,118 @@ static void test_hosts(void **state) {
         world_submit(w, "remote");
         world_wait(w, 10 * NSEC_PER_MSEC);
         for (size_t i = 0; i < w->n_asked; i++)
-                bid(w, i, WORLD_ENGINE);
+                world_bid_as(w, i, WORLD_ENGINE, 1u << 20);
         world_wait(w, 100 * NSEC_PER_MSEC);
         first = w->n_asked;
         assert_int_equal(w->n_voters, 3);
         for (size_t i = 0; i < 3; i++)
-                run_out(w, &w->voters[i]);
+                world_runs_out(w, &w->voters[i]);
         world_wait(w, 10 * NSEC_PER_MSEC);
         assert_false(w->has_ended);
         assert_string_equal(w->engine, OTHER_ENGINE);
         assert_int_equal(w->n_asked, first + 2);
         for (size_t i = first; i < w->n_asked; i++)
-                bid(w, i, OTHER_ENGINE);
+                world_bid_as(w, i, OTHER_ENGINE, 1u << 20);
         world_wait(w, 3 * NSEC_PER_SEC);
         assert_int_equal(w->n_voters, 5);
         for (size_t i = 3; i < 5; i++) {
                 assert_true(peer_id_equal(&w->voters[i], &w->list[3].peer) ||
                             peer_id_equal(&w->voters[i], &w->list[4].peer));
-                run_out(w, &w->voters[i]);
+                world_runs_out(w, &w->voters[i]);
         }
         world_wait(w, 30 * NSEC_PER_SEC);
         assert_true(w->has_ended);
         assert_int_equal(w->problem, OUTCOME_LIMIT);
+        assert_string_equal(w->fell_over,
+                            "sim: LIMIT which=memory; the other engine did not answer either");
+        world_end(w);
+}
+
+/* ---- The coordinator goes down ---- */
+
+static int count_end(void *userdata, enum journal_kind kind, struct bytes record) {
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+static unsigned count_ends(struct world *w) {
+        unsigned n = 0;
+
+        assert_int_equal(journal_file_latest(w->journal, JOURNAL_ENDED, 100, count_end, &n), 0);
+        return n;
+}
+
+/* Between the two jobs, as often as you like: the other engine is asked, once, and what came
+ * first is told to the client that comes again by the name it knows. */
+static void test_restart_between(void **state) {
+        for (unsigned restarts = 0; restarts < 3; restarts++) {
+                struct world *w = begin();
+
+                world_keep(w);
+                world_submit(w, "local");
+                w->is_mute = true;
+                world_run_fails(w, OUTCOME_LIMIT, "which=memory have=0 need=2");
+                for (unsigned i = 0; i < restarts; i++) {
+                        world_restart(w);
+                        world_wait(w, 10 * NSEC_PER_SEC); /* it looks for hosts first */
+                        assert_false(w->has_ended);
+                        assert_string_equal(w->engine, OTHER_ENGINE);
+                }
+                w->is_mute = false;
+                world_answer(w);
+                assert_true(w->is_local);
+                assert_int_equal(count_ends(w), 1);
+                world_run_fails(w, OUTCOME_LIMIT, "which=cpu");
+                assert_true(w->has_ended);
+                assert_string_equal(w->detail, "which=cpu");
+                assert_string_equal(
+                        w->fell_over,
+                        "sim: LIMIT which=memory; the other engine did not answer either");
+                assert_int_equal(count_ends(w), 2);
+                assert_int_equal(journal_file_count(w->journal, JOURNAL_SUBMITTED), 0);
+                assert_int_equal(journal_file_count(w->journal, JOURNAL_FELL_OVER), 0);
+                world_end(w);
+        }
+}
+
+/* It ends there: of one job, one end, and nothing of it comes back. */
+static void test_end_between(void **state) {
+        struct world *w = begin();
+
+        world_keep(w);
+        world_submit(w, "local");
+        w->is_mute = true;
+        world_run_fails(w, OUTCOME_LIMIT, "which=memory");
+        world_restart(w);
+        world_wait(w, 400 * NSEC_PER_SEC);
+        assert_int_equal(w->problem, OUTCOME_TIMEOUT);
+        assert_int_equal(count_ends(w), 1);
+        assert_int_equal(journal_file_count(w->journal, JOURNAL_FELL_OVER), 0);
+        w->has_ended = false;
+        world_restart(w);
+        world_wait(w, 400 * NSEC_PER_SEC);
+        assert_false(w->has_ended);
+        world_end(w);
+}
+
+/* Once it runs there: the client's name for it is still known, and the end names both. A run
+ * of our own does not outlive us; what hosts run goes on. */
+static void test_restart_after(void **state) {
+        struct world *w = begin();
+
+        world_keep(w);
+        world_submit(w, "local");
+        world_run_fails(w, OUTCOME_LIMIT, "which=memory");
+        assert_true(w->is_local);
+        world_restart(w);
+        assert_true(w->has_ended);
+        assert_int_equal(w->problem, OUTCOME_RESTARTED);
         assert_non_null(strstr(w->fell_over, "sim: LIMIT which=memory"));
+        assert_int_equal(count_ends(w), 2);
         world_end(w);
 }
 
 TEST_MAIN(cmocka_unit_test(test_when), cmocka_unit_test(test_unread),
-          cmocka_unit_test(test_cancelled), cmocka_unit_test(test_hosts))
+          cmocka_unit_test(test_cancelled), cmocka_unit_test(test_hosts),
+          cmocka_unit_test(test_restart_between), cmocka_unit_test(test_end_between),
+          cmocka_unit_test(test_restart_after))

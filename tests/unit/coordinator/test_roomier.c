@@ -2,19 +2,6 @@
 
 #include "tests/unit/coordinator/world.h"
 
-static void run_out(struct world *w, const struct peer_id *peer) {
-        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
-        Grid__Refusal failure = GRID__REFUSAL__INIT;
-        Types__Problem p = TYPES__PROBLEM__INIT;
-
-        p.code = OUTCOME_LIMIT;
-        p.detail = (char *) "which=memory";
-        failure.problem = &p;
-        m.body_case = GRID__JOB_MESSAGE__BODY_FAILURE;
-        m.failure = &failure;
-        world_say(w, world_index_of(w, peer), &m);
-}
-
 static unsigned peer_number(const struct world *w, const struct peer_id *peer) {
         unsigned i = 0;
 
@@ -31,22 +18,8 @@ static uint64_t memory_of(const struct world *w, const struct peer_id *peer) {
         return 0;
 }
 
-static void bid_as(struct world *w, size_t i, const char *engine, uint64_t memory) {
-        uint8_t ticket[16] = { (uint8_t) (i + 1) };
-        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
-        Grid__Bid out = GRID__BID__INIT;
-
-        out.ticket = world_binary(BYTES_OF(ticket));
-        out.valid_ms = 5000;
-        out.engine = (char *) engine;
-        out.memory = memory;
-        m.body_case = GRID__JOB_MESSAGE__BODY_BID;
-        m.bid = &out;
-        world_say(w, i, &m);
-}
-
 static void bid_memory(struct world *w, size_t i, uint64_t memory) {
-        bid_as(w, i, WORLD_ENGINE, memory);
+        world_bid_as(w, i, WORLD_ENGINE, memory);
 }
 
 static void bid_rest(struct world *w, size_t from, bool is_equal) {
@@ -79,7 +52,7 @@ static void test_more_memory(void **state) {
                                 most = w->list[i].claims.memory;
                 }
                 asked = w->n_asked;
-                run_out(w, &w->voters[0]);
+                world_runs_out(w, &w->voters[0]);
                 world_wait(w, NSEC_PER_SEC);
                 bid_rest(w, asked, false);
                 assert_int_equal(w->n_voters, 4);
@@ -99,12 +72,12 @@ static void test_no_more_memory(void **state) {
         world_submit(w, "remote");
         bid_rest(w, 0, true);
         asked = w->n_asked;
-        run_out(w, &w->voters[0]);
+        world_runs_out(w, &w->voters[0]);
         world_wait(w, NSEC_PER_SEC);
         bid_rest(w, asked, true);
         assert_int_equal(w->n_voters, 4);
         for (size_t i = 1; i < 4; i++)
-                run_out(w, &w->voters[i]);
+                world_runs_out(w, &w->voters[i]);
         for (unsigned i = 0; i < 40 && !w->problem; i++) {
                 asked = w->n_asked;
                 world_wait(w, NSEC_PER_SEC);
@@ -134,14 +107,14 @@ static void test_another_engine(void **state) {
                         bool is_other = peer_number(w, &w->asked[k].peer) >= 4;
 
                         if (!w->asked[k].is_reset && !w->asked[k].has_bid)
-                                bid_as(w, k, is_other ? OTHER_ENGINE : WORLD_ENGINE,
-                                       is_other ? 1u << 20 : 2u << 20);
+                                world_bid_as(w, k, is_other ? OTHER_ENGINE : WORLD_ENGINE,
+                                             is_other ? 1u << 20 : 2u << 20);
                         w->asked[k].has_bid = true;
                 }
                 world_wait(w, NSEC_PER_SEC);
                 for (; voter < w->n_voters; voter++)
                         if (peer_number(w, &w->voters[voter]) < 4) {
-                                run_out(w, &w->voters[voter]);
+                                world_runs_out(w, &w->voters[voter]);
                                 out++;
                         } else {
                                 others += out >= 2; /* a quorum has run out by now */

@@ -88,8 +88,14 @@ static void on_reply(struct world *w, const struct action *a) {
                          UNPACK_OK);
         reply = u.message;
         (void) snprintf(w->reason, sizeof(w->reason), "%s", reply->reason);
-        if (!w->is_away && coordinator_attach(w->c, WORLD_CLIENT,
-                                              BYTES(reply->job.data, reply->job.len), 0, w->now))
+        assert_int_equal(reply->job.len, HASH_SIZE);
+        memcpy(w->job, reply->job.data, HASH_SIZE);
+        if (!w->is_away)
+                world_attach(w);
+}
+
+void world_attach(struct world *w) {
+        if (coordinator_attach(w->c, WORLD_CLIENT, BYTES_OF(w->job), 0, w->now))
                 coordinator_client_credit(w->c, WORLD_CLIENT, 1000, w->now);
 }
 
@@ -126,6 +132,10 @@ static void on_reset(struct world *w, const struct action *a) {
 }
 
 static void on_journal(struct world *w, const struct action *a) {
+        if (w->journal && a->type == ACTION_JOURNAL)
+                assert_int_equal(journal_file_add(w->journal, (enum journal_kind) a->n, &a->hash,
+                                                  refbuf_bytes(a->data), 1),
+                                 JOURNAL_OK);
         if (a->id)
                 coordinator_journalled(w->c, a->id, w->now);
 }
@@ -139,10 +149,10 @@ static void on_work(struct world *w, const struct action *a) {
                          UNPACK_OK);
         job = u.message;
         (void) snprintf(w->engine, sizeof(w->engine), "%s", job->engine);
-        if (job->mode == WORKER__JOB__MODE__ANALYSE)
-                analyse(w, a->id, job->engine);
-        else
+        if (job->mode != WORKER__JOB__MODE__ANALYSE)
                 w->is_local = true;
+        else if (!w->is_mute)
+                analyse(w, a->id, job->engine);
         w->run = a->id;
 }
 
@@ -174,6 +184,14 @@ void world_wait(struct world *w, nsec_t time) {
         w->now = end;
 }
 
+void world_answer(struct world *w) {
+        char engine[sizeof(w->engine)];
+
+        (void) strcpy(engine, w->engine);
+        analyse(w, w->run, engine);
+        world_pump(w);
+}
+
 /* ---- Life ---- */
 
 struct candidate *world_add(struct world *w, enum candidate_origin origin) {
@@ -194,31 +212,76 @@ void world_tell(struct world *w) {
         coordinator_candidates(w->c, w->list, w->n_list, w->now);
 }
 
-struct world *world_begin(unsigned seed) {
-        static const char *const engines[] = { WORLD_ENGINE };
-        CLEANUP(buffer_donep) struct buffer b = {};
-        struct world *w = xnew(struct world);
+static const char *const own_engines[] = { WORLD_ENGINE };
+
+static void start(struct world *w) {
         struct peer_id self = world_peer_of(WORLD_SELF);
 
+        w->c = coordinator_new(&settings_default, &self, w->seed);
+        coordinator_verifier(w->c, is_any_signature);
+        coordinator_clock(w->c, w->now, INT64_C(1790000000000000));
+}
+
+void world_engines(struct world *w, const char *const *engines, size_t n) {
+        w->engines = engines;
+        w->n_engines = n;
+        coordinator_capacity(w->c, 2, 1u << 30, engines, n, w->now);
+}
+
+struct world *world_begin(unsigned seed) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct world *w = xnew(struct world);
+
         w->now = WORLD_START;
+        w->seed = seed;
         buffer_init(&b, 64);
         schema_begin(&b, 1);
         schema_put_name(&b, BYTES_LIT("n"));
         schema_put_type(&b, CELL_INTEGER);
         assert_int_equal(schema_decode(buffer_bytes(&b), &w->schema), SCHEMA_OK);
-        w->c = coordinator_new(&settings_default, &self, seed);
-        coordinator_verifier(w->c, is_any_signature);
-        coordinator_clock(w->c, w->now, INT64_C(1790000000000000));
+        start(w);
         coordinator_start(w->c, w->now);
-        coordinator_capacity(w->c, 2, 1u << 30, engines, 1, w->now);
+        world_engines(w, own_engines, ELEMENTSOF(own_engines));
         return w;
 }
 
 void world_end(struct world *w) {
         w->c = coordinator_free(w->c);
+        w->journal = journal_file_free(w->journal);
         unpacked_done(&w->draw_memory);
         schema_free(w->schema);
         free(w);
+}
+
+/* ---- Restarts ---- */
+
+void world_keep(struct world *w) {
+        char error[JOURNAL_ERROR_SIZE];
+
+        assert_int_equal(journal_file_open(":memory:", &w->journal, error), JOURNAL_OK);
+}
+
+static int restore(void *userdata, enum journal_kind kind, struct bytes record) {
+        struct world *w = userdata;
+
+        assert_int_equal(coordinator_restore(w->c, kind, record, w->now), 0);
+        return 0;
+}
+
+/* It goes down at once, and comes up with what it wrote; what it was doing elsewhere is gone. */
+void world_restart(struct world *w) {
+        assert_int_equal(journal_file_commit(w->journal, false), JOURNAL_OK);
+        w->c = coordinator_free(w->c);
+        w->is_local = false;
+        w->run = 0;
+        w->engine[0] = 0;
+        start(w);
+        assert_int_equal(journal_file_walk(w->journal, restore, w), 0);
+        coordinator_start(w->c, w->now);
+        world_engines(w, w->engines, w->n_engines);
+        world_tell(w);
+        world_attach(w);
+        world_pump(w);
 }
 
 void world_submit(struct world *w, const char *prefer) {
@@ -233,6 +296,33 @@ void world_submit(struct world *w, const char *prefer) {
         request.n_engines = w->of_engine != NULL;
         coordinator_submit(w->c, 1, &request, &entropy, w->now);
         world_pump(w);
+}
+
+void world_runs_out(struct world *w, const struct peer_id *host) {
+        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
+        Grid__Refusal failure = GRID__REFUSAL__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        p.code = OUTCOME_LIMIT;
+        p.detail = (char *) "which=memory";
+        failure.problem = &p;
+        m.body_case = GRID__JOB_MESSAGE__BODY_FAILURE;
+        m.failure = &failure;
+        world_say(w, world_index_of(w, host), &m);
+}
+
+void world_bid_as(struct world *w, size_t i, const char *engine, uint64_t memory) {
+        uint8_t ticket[16] = { (uint8_t) (i + 1) };
+        Grid__JobMessage m = GRID__JOB_MESSAGE__INIT;
+        Grid__Bid out = GRID__BID__INIT;
+
+        out.ticket = world_binary(BYTES_OF(ticket));
+        out.valid_ms = 5000;
+        out.engine = (char *) engine;
+        out.memory = memory;
+        m.body_case = GRID__JOB_MESSAGE__BODY_BID;
+        m.bid = &out;
+        world_say(w, i, &m);
 }
 
 void world_run_fails(struct world *w, unsigned code, const char *detail) {

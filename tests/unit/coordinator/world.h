@@ -11,6 +11,7 @@
 #include "proto/grid.pb-c.h"
 #include "services/coordinator/coordinator.h"
 #include "services/coordinator/hosts.h"
+#include "services/coordinator/journal_file.h"
 #include "tests/support/test.h"
 
 #define WORLD_ENGINE "sim/1/model"
@@ -35,16 +36,22 @@ struct world {
         uint64_t find;
         unsigned n_finds, problem;
         bool is_local, has_ended;
-        uint64_t run;                  /* of our own worker, the latest */
-        char engine[64];               /* that it was last asked for, to analyse or to run */
-        const char *of_engine;         /* --engine; NULL: any */
-        const char *comparison;        /* NULL: by its class */
-        bool is_away;                  /* its client never comes for the result */
+        uint64_t run;           /* of our own worker, the latest */
+        char engine[64];        /* that it was last asked for, to analyse or to run */
+        const char *of_engine;  /* --engine; NULL: any */
+        const char *comparison; /* NULL: by its class */
+        bool is_away;           /* its client never comes for the result */
+        bool is_mute;           /* its worker does not answer what it is to analyse */
+        unsigned seed;
+        struct journal_file *journal;  /* NULL: nothing is kept */
+        uint8_t job[HASH_SIZE];        /* the name its client was told */
         uint64_t input;                /* the dataset that was looked for last */
         const Types__Problem *failure; /* what the worker says of each statement; NULL: EXACT */
         Gossip__DrawRequest *draw;     /* the latest */
         struct unpacked draw_memory;
-        char detail[256], reason[512], state[16], fell_over[128];
+        char detail[256], reason[512], state[16], fell_over[256];
+        const char *const *engines;
+        size_t n_engines;
         struct schema *schema;
 };
 
@@ -55,9 +62,16 @@ struct candidate *world_add(struct world *w, enum candidate_origin origin);
 void world_tell(struct world *w); /* the list is what is known */
 struct world *world_begin(unsigned seed);
 void world_end(struct world *w);
+void world_keep(struct world *w); /* a journal, from which world_restart() begins again */
+void world_restart(struct world *w);
+void world_engines(struct world *w, const char *const *engines, size_t n); /* of its workers */
+void world_attach(struct world *w);
+void world_answer(struct world *w); /* what it is to analyse, after is_mute */
 void world_submit(struct world *w, const char *prefer);
 /* The worker's own run fails, or a host's after its dispatch. */
 void world_run_fails(struct world *w, unsigned code, const char *detail);
+void world_runs_out(struct world *w, const struct peer_id *host); /* of memory */
+void world_bid_as(struct world *w, size_t i, const char *engine, uint64_t memory);
 void world_bid(struct world *w, size_t i); /* those gossip names promise to be the fastest */
 void world_bid_all(struct world *w);
 unsigned world_count_voters(const struct world *w, enum candidate_origin origin);
