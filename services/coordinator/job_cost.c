@@ -1,6 +1,6 @@
 /* What a query is expected to take, and what was learned from it: the plan's promise, corrected
  * by our own earlier runs (estimates.h). A host's word on its processor time and memory is no
- * proof, so of those that agree the lower median counts, and no estimate ends a job. */
+ * proof, so of those that agree a median counts, and no estimate ends a job. */
 
 #include <stdlib.h>
 
@@ -224,8 +224,12 @@ static bool take_actual(struct job *j) {
         n = n ? n : 1;
         qsort(cpu, n, sizeof(*cpu), compare_u64);
         qsort(memory, n, sizeof(*memory), compare_u64);
+        /* What one host alone can move is what costs us nothing: of two, the one that says more of
+         * its time (at most what it had) and less of its memory. */
         j->cost.actual = (struct estimate_values){ { j->accepted.rows, j->accepted.bytes,
-                                                     cpu[(n - 1) / 2], memory[(n - 1) / 2] } };
+                                                     cpu[n / 2], memory[(n - 1) / 2] } };
+        if (n == 1 && !j->plan.is_local && cpu[0] < j->cost.promised.of[ESTIMATE_CPU])
+                j->cost.actual.of[ESTIMATE_CPU] = j->cost.promised.of[ESTIMATE_CPU];
         return j->cost.has_actual = true;
 }
 

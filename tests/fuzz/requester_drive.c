@@ -183,9 +183,13 @@ static void do_reply(struct drive *d, const struct action *a) {
                 coordinator_client_credit(d->c, CLIENT, 1000, d->now);
 }
 
-static void note_cached(struct drive *d, const Coordinator__ResultEnd *end) {
+static void note_end(struct drive *d, const Coordinator__ResultEnd *end) {
         (void) snprintf(d->state, sizeof(d->state), "%s", end->state);
         d->age_us = end->cached_age_us;
+        if (end->actual)
+                d->told = (struct drive_cost){ end->actual->cpu_us, end->actual->peak_memory };
+        if (end->estimate)
+                d->estimated = (struct drive_cost){ end->estimate->cpu_us, end->estimate->memory };
         d->agreement = end->agreement;
         d->quorum = end->quorum;
         d->n_hosts = end->n_hosts;
@@ -207,7 +211,7 @@ static void do_client(struct drive *d, const struct action *a) {
                 d->batches += f->body_case == COORDINATOR__RESULT_FRAME__BODY_BATCH;
                 if (f->body_case != COORDINATOR__RESULT_FRAME__BODY_END)
                         continue;
-                note_cached(d, f->end);
+                note_end(d, f->end);
                 d->has_end = true;
                 d->is_verified = strcmp(f->end->state, "VERIFIED") == 0;
                 d->problem = f->end->problem ? f->end->problem->code : 0;
@@ -335,6 +339,7 @@ void drive_wait(struct drive *d, nsec_t time) {
 bool drive_commit_to(struct drive *d, unsigned host, const struct answer *a, uint8_t run,
                      struct buffer *ret) {
         Grid__Commit c = GRID__COMMIT__INIT;
+        Types__Metering claimed = TYPES__METERING__INIT;
         struct hash_value salt = job_salt(buffer_bytes(&d->descriptor));
         CLEANUP(buffer_donep) struct buffer statement = {};
         struct commit_statement s = { .job = job_id(buffer_bytes(&d->descriptor)),
@@ -363,6 +368,9 @@ bool drive_commit_to(struct drive *d, unsigned host, const struct answer *a, uin
         c.bytes = a->bytes;
         c.error = a->error;
         c.position = a->position;
+        claimed.cpu_us = d->claims[host].cpu_us;
+        claimed.peak_memory = d->claims[host].memory;
+        c.claimed = &claimed;
         buffer_init(ret, 1u << 16);
         wire_pack(ret, &c.base);
         return true;
@@ -476,6 +484,7 @@ static struct drive *begin(core_verify_fn verify, bool is_described,
         request.prefer = (char *) "remote";
         request.remote_analysis = is_described;
         request.quorum = d->kept.quorum;
+        request.verify = (char *) (d->kept.verify ? d->kept.verify : "");
         request.cache = (char *) (d->kept.cache ? d->kept.cache : "");
         request.data_class = (char *) (d->kept.data_class ? d->kept.data_class : "");
         coordinator_submit(d->c, 1, &request, &entropy, d->now);

@@ -15,12 +15,12 @@
 
 /* Answers that are kept (cached.h): how the job asks, and what the folder of them gives. */
 struct drive_kept {
-        const char *cache, *data_class; /* of the request; NULL: as configured */
-        unsigned quorum;                /* 0: as configured */
-        bool sees_job;                  /* the statement asks for time or seed */
-        struct bytes file;              /* kept under whatever key it asks for */
-        unsigned liar, denied;          /* hosts, from 1: proved a liar before; denied */
-        int64_t later_us;               /* the wall clock is ahead */
+        const char *cache, *data_class, *verify; /* of the request; NULL: as configured */
+        unsigned quorum;                         /* 0: as configured */
+        bool sees_job;                           /* the statement asks for time or seed */
+        struct bytes file;                       /* kept under whatever key it asks for */
+        unsigned liar, denied;                   /* hosts, from 1: proved a liar before; denied */
+        int64_t later_us;                        /* the wall clock is ahead */
 };
 
 struct drive {
@@ -55,7 +55,11 @@ struct drive {
         size_t n_hosts;
         struct hash_value cached_job, receipt_of;
         struct hash_value job;
-        uint64_t batches;    /* that the client got */
+        uint64_t batches; /* that the client got */
+        /* What commits claim, and what is told of it at the end, with what was estimated. */
+        struct drive_cost {
+                uint64_t cpu_us, memory;
+        } claims[DRIVE_HOSTS], told, estimated;
         const char *refusal; /* of the last call that was not taken */
         struct schema *schema;
 };

@@ -96,22 +96,27 @@ static void put_end(struct buffer *out) {
 }
 
 /* The host that is asked for the rows sends what `make` writes. */
-static unsigned source_of(const struct drive *d) {
-        for (unsigned i = 0; i < DRIVE_HOSTS; i++) {
-                struct reader r = reader_of(buffer_bytes(&d->sent[i]));
+static bool was_sent(const struct drive *d, unsigned host, unsigned body) {
+        struct reader r = reader_of(buffer_bytes(&d->sent[host]));
 
-                while (reader_left(&r) > 0) {
-                        CLEANUP(unpacked_donep) struct unpacked u = {};
-                        const Grid__JobMessage *m;
+        while (reader_left(&r) > 0) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                const Grid__JobMessage *m;
 
-                        if (wire_unpack(&grid__job_message__descriptor, reader_prefixed(&r), NULL,
-                                        &u))
-                                break;
-                        m = u.message;
-                        if (m->body_case == GRID__JOB_MESSAGE__BODY_ROWS && d->is_open[i])
-                                return i;
-                }
+                if (wire_unpack(&grid__job_message__descriptor, reader_prefixed(&r), NULL, &u))
+                        return false;
+                m = u.message;
+                if (m->body_case == body)
+                        return true;
         }
+        return false;
+}
+
+/* Who is asked for the rows. */
+static unsigned source_of(const struct drive *d) {
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                if (d->is_open[i] && was_sent(d, i, GRID__JOB_MESSAGE__BODY_ROWS))
+                        return i;
         fail_msg("nobody is asked for rows");
         return 0;
 }
@@ -140,6 +145,47 @@ static void test_plain(void **state) {
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 assert_int_equal(d->judged[i], VERDICT_CORRECT);
         drive_free(d);
+}
+
+/* ---- What hosts claim that it took ---- */
+
+static const struct {
+        const char *name, *verify;
+        struct drive_cost claims[DRIVE_HOSTS];
+        unsigned n; /* hosts that commit */
+        struct drive_cost want;
+} claim_cases[] = {
+        { "three alike", NULL, { { 9000, 70 }, { 9000, 70 }, { 9000, 70 } }, 3, { 9000, 70 } },
+        { "the middle one", NULL, { { 1, 1 }, { 9000, 70 }, { 90000, 700 } }, 3, { 9000, 70 } },
+        { "one of two says too little", NULL, { { 1, 70 }, { 9000, 70 } }, 2, { 9000, 70 } },
+        { "so does the other one", NULL, { { 9000, 70 }, { 1, 70 } }, 2, { 9000, 70 } },
+        { "too much memory", NULL, { { 9000, 1u << 30 }, { 9000, 70 } }, 2, { 9000, 70 } },
+        { "more time than there was", NULL, { { 1, 70 }, { 1u << 30, 70 } }, 2, { 200000, 70 } },
+        { "alone: not below the plan", "fast", { { 1, 70 } }, 1, { 0, 70 } },
+        { "alone: above it", "fast", { { 9000, 70 } }, 1, { 9000, 70 } },
+};
+
+/* One host cannot make a query look so small that the next one runs here. */
+static void test_claims(void **state) {
+        FOREACH_CASE (c, claim_cases) {
+                struct drive *d =
+                        drive_new_kept(&(struct drive_kept){ .cache = "off", .verify = c->verify });
+
+                for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                        drive_bid(d, i);
+                drive_wait(d, 200 * NSEC_PER_MSEC);
+                for (unsigned i = 0, n = 0; i < DRIVE_HOSTS && n < c->n; i++)
+                        if (was_sent(d, i, GRID__JOB_MESSAGE__BODY_DISPATCH)) {
+                                d->claims[i] = c->claims[n++];
+                                commit(d, i);
+                        }
+                drive_wait(d, 10 * NSEC_PER_SEC);
+                assert_true(d->has_end);
+                assert_int_equal(d->problem, OUTCOME_OK);
+                assert_int_equal(d->told.cpu_us, c->want.cpu_us ?: d->estimated.cpu_us);
+                assert_int_equal(d->told.memory, c->want.memory);
+                drive_free(d);
+        }
 }
 
 /* Garbage while the verdict about it is being signed: the job still ends. */
@@ -587,8 +633,8 @@ static void test_analysis_lost(void **state) {
         drive_free(d);
 }
 
-TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_analysis_lost),
-          cmocka_unit_test(test_garbage_while_closing),
+TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_claims),
+          cmocka_unit_test(test_analysis_lost), cmocka_unit_test(test_garbage_while_closing),
           cmocka_unit_test(test_contradiction_with_last_rows),
           cmocka_unit_test(test_values_a_receipt_refuses), cmocka_unit_test(test_false_number),
           cmocka_unit_test(test_packed_rows), cmocka_unit_test(test_fat_rows),
