@@ -61,6 +61,7 @@ void job_analysing_step(struct job *j, nsec_t now) {
         job_run_fill(j, &w, sources, pointers, &limits);
         w.mode = WORKER__JOB__MODE__ANALYSE;
         w.sql = j->request->sql;
+        w.with_plan = true;
         j->n_analyses += job_run_start(j, &w, now);
 }
 

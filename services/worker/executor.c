@@ -130,13 +130,17 @@ static bool is_over(void *userdata) {
 
 /* ---- analysis ---- */
 
-static void take_promise(struct run *r, const char *sql, Worker__Analysis *out) {
+/* The analysis is out by now: EXPLAIN computes constants, and may be killed at that. */
+static int report_promise(struct run *r, const char *sql, Worker__Report *m) {
         struct engine_promise promise;
 
         r->task->engine->promise(r->session, sql, &promise);
-        out->has_plan = promise.is_known;
-        out->plan_rows = (uint64_t) promise.rows;
-        out->plan_work = (uint64_t) promise.work;
+        if (!promise.is_known)
+                return 0;
+        m->analysis->has_plan = true;
+        m->analysis->plan_rows = (uint64_t) promise.rows;
+        m->analysis->plan_work = (uint64_t) promise.work;
+        return report(r, m);
 }
 
 /* Said of the statement by the engine; of its inputs it is the same for all. */
@@ -154,6 +158,7 @@ static int report_analysis(struct run *r, const struct engine_analysis *a) {
         Worker__Analysis out = WORKER__ANALYSIS__INIT;
         Worker__Finding findings[ENGINE_FINDINGS_MAX], *pointers[ENGINE_FINDINGS_MAX];
         char class_name[ENGINE_CLASS_SIZE];
+        int sent;
 
         for (size_t i = 0; i < a->n_findings; i++) {
                 findings[i] = (Worker__Finding) WORKER__FINDING__INIT;
@@ -175,10 +180,10 @@ static int report_analysis(struct run *r, const struct engine_analysis *a) {
         out.repeatable = !a->sees_job;
         out.engine = class_name;
         out.shape = (ProtobufCBinaryData){ HASH_SIZE, shape.bytes };
-        take_promise(r, a->rewrite, &out);
         m.body_case = WORKER__REPORT__BODY_ANALYSIS;
         m.analysis = &out;
-        return report(r, &m);
+        sent = report(r, &m);
+        return sent || !r->job->with_plan ? sent : report_promise(r, a->rewrite, &m);
 }
 
 static struct bytes sql_of(const struct run *r) {

@@ -17,6 +17,7 @@
 #include "services/worker/job.h"
 
 #define KILL_GRACE     (500 * NSEC_PER_MSEC) /* the executor stops itself first */
+#define PLAN_TIME      (1 * NSEC_PER_SEC)    /* for EXPLAIN, once all else is said; mostly 5 ms */
 #define ZYGOTE_GRACE   (2 * NSEC_PER_SEC)    /* then its zygote says that it ended */
 #define PROGRESS_QUEUE (64u << 10)
 #define SPOOL_SMALL    (1u << 20) /* of a job without rows */
@@ -177,12 +178,37 @@ static void take_progress(struct job *j, const Worker__Report *report) {
                 job_report(j, report);
 }
 
+static bool lacks_plan(const struct job *j) {
+        const Worker__Report *last = j->last.message;
+
+        return last && last->body_case == WORKER__REPORT__BODY_ANALYSIS && j->job->with_plan &&
+               !last->analysis->has_plan;
+}
+
+/* Nothing comes after the last, but for an analysis that is said again with the plan. */
+static bool may_come(const struct job *j, const Worker__Report *report) {
+        bool is_plan =
+                report->body_case == WORKER__REPORT__BODY_ANALYSIS && report->analysis->has_plan;
+
+        return !j->last.message ||
+               (lacks_plan(j) && (is_plan || report->body_case == WORKER__REPORT__BODY_PROGRESS));
+}
+
+static void take_last(struct job *j, struct unpacked *u) {
+        nsec_t until = nsec_add(loop_now(j->worker->ctx->loop), PLAN_TIME);
+
+        unpacked_done(&j->last);
+        j->last = *u;
+        *u = (struct unpacked){};
+        if (lacks_plan(j) && until < j->until)
+                (void) loop_timer_set(j->deadline, until);
+}
+
 static int take_report(struct job *j, struct unpacked *u, const Worker__Report *report) {
-        if (j->last.message)
-                return EXECUTOR_E_MALFORMED; /* nothing comes after the last */
+        if (!may_come(j, report))
+                return EXECUTOR_E_MALFORMED;
         if (executor_report_is_last(report)) {
-                j->last = *u;
-                *u = (struct unpacked){};
+                take_last(j, u);
                 return EXECUTOR_OK;
         }
         if (report->body_case != WORKER__REPORT__BODY_STARTED &&
@@ -320,7 +346,8 @@ static void on_ended(struct job *j, struct executor_event *e) {
         group_leave(j);
         j->worker->stats.running--;
         j->worker->stats.cpu_us += e->cpu_us;
-        if (j->last.message && !e->signal)
+        /* Killed at the plan, it has said all that is needed; by a system call, nothing counts. */
+        if (j->last.message && (!e->signal || (lacks_plan(j) && e->signal != SIGSYS)))
                 finish_last(j, e);
         else
                 finish_silent(j, e);
@@ -393,11 +420,8 @@ static int begin_executor(struct job *j) {
                         on_executor, j, &j->io);
         if (r == 0)
                 r = loop_add_timer(w->ctx->loop, on_deadline, j, &j->deadline);
-        if (r == 0)
-                r = loop_timer_set(j->deadline,
-                                   nsec_add(loop_now(w->ctx->loop),
-                                            j->limits.wall_ms * NSEC_PER_MSEC + KILL_GRACE));
-        return r;
+        j->until = nsec_add(loop_now(w->ctx->loop), j->limits.wall_ms * NSEC_PER_MSEC + KILL_GRACE);
+        return r ? r : loop_timer_set(j->deadline, j->until);
 }
 
 static uint64_t at_most(uint64_t asked, uint64_t most) {

@@ -37,6 +37,7 @@ struct job {
         size_t n_watched;
         struct cgroup *group; /* NULL: none could be made, or not yet */
         struct loop_source *io, *deadline, *grouping;
+        nsec_t until; /* when it is killed */
         uint64_t pid; /* of the executor, as its zygote sees it */
         struct packets in;
         struct buffer parts[2]; /* the job and its statement, on their way to the executor */

@@ -195,6 +195,12 @@ static void on_report(struct seen *s, const Worker__Report *m) {
                 s->answer.rows = m->committed->rows;
                 s->answer.bytes = m->committed->bytes;
                 break;
+        case WORKER__REPORT__BODY_ANALYSIS:
+                s->is_analysed = true;
+                s->n_analyses++;
+                s->has_plan = m->analysis->has_plan;
+                (void) snprintf(s->engine, sizeof(s->engine), "%s", m->analysis->engine);
+                break;
         case WORKER__REPORT__BODY_FAILED:
                 s->is_failed = true;
                 s->outcome = m->failed->problem->code;
@@ -274,6 +280,8 @@ void submit(struct coordinator *c, struct seen *s, const struct wanted *want) {
         job.form = want->form ? want->form : ANSWER_SET;
         job.comparison = (char *) "class";
         job.stream = want->stream;
+        job.mode = want->analyse ? WORKER__JOB__MODE__ANALYSE : WORKER__JOB__MODE__RUN;
+        job.with_plan = want->analyse;
         if (want->path) {
                 source.name = (char *) "main";
                 source.format = (char *) "sqlite";

@@ -30,6 +30,8 @@ struct seen {
         struct channel *channel;
         struct frame_reader frames;
         bool is_accepted, is_ended, is_finished, is_started, is_committed, is_failed, has_end;
+        bool is_analysed, has_plan;
+        unsigned n_analyses;
         uint32_t end_code, outcome, error;
         char detail[128], engine[96]; /* engine: of the commit */
         struct answer answer;
@@ -47,7 +49,7 @@ struct wanted {
         const char *sql, *path, *engine; /* engine NULL: the first that was enlisted */
         uint64_t length, wall_ms, memory;
         uint32_t form;
-        bool stream;
+        bool stream, analyse; /* analyse: that alone, and with a plan */
 };
 
 /* Schema of every job: one column of type ANY. */
