@@ -233,3 +233,54 @@ char *text_escape(struct bytes v, char *ret, size_t ret_size) {
         ret[at] = 0;
         return ret;
 }
+
+/* ---- Pieces of a statement ---- */
+
+static bool is_word(uint8_t c) {
+        return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') ||
+               ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* Behind the quote that ends what begins at `at`, doubled ones being part of it. */
+static size_t end_of_quoted(struct bytes v, size_t at) {
+        uint8_t quote = v.data[at];
+        size_t i = at + 1;
+
+        while (i < v.len && (v.data[i] != quote || (i + 1 < v.len && v.data[i + 1] == quote)))
+                i += v.data[i] == quote ? 2 : 1;
+        return i < v.len ? i + 1 : v.len;
+}
+
+static bool is_quote(uint8_t c) {
+        return c == '\'' || c == '"';
+}
+
+/* Behind the bracket that closes the one at `at`. */
+static size_t end_of_brackets(struct bytes v, size_t at) {
+        size_t i = at, depth = 0;
+
+        do {
+                uint8_t c = v.data[i];
+
+                depth = c == '(' ? depth + 1 : c == ')' ? depth - 1 : depth;
+                i = is_quote(c) ? end_of_quoted(v, i) : i + 1;
+        } while (i < v.len && depth > 0);
+        return i;
+}
+
+char *text_expression(struct bytes statement, size_t at, char *ret, size_t ret_size) {
+        struct bytes v = statement;
+        size_t end = at < v.len ? at : v.len;
+
+        if (at < v.len && is_quote(v.data[at]))
+                end = end_of_quoted(v, at);
+        else if (at < v.len && is_word(v.data[at]))
+                while (end < v.len && is_word(v.data[end]))
+                        end++;
+        else if (at < v.len && v.data[at] != '(')
+                while (end < v.len && !strchr(" \t\r\n", v.data[end]))
+                        end++;
+        if (end < v.len && v.data[end] == '(')
+                end = end_of_brackets(v, end);
+        return text_escape(BYTES(v.data + at, end > at ? end - at : 0), ret, ret_size);
+}

@@ -32,6 +32,11 @@ const char *text_format_size(uint64_t v, char ret[32]);
  * ret_size includes the final 0; returns ret. */
 char *text_escape(struct bytes v, char *ret, size_t ret_size);
 
+/* The expression of a statement that begins at this byte, as far as text alone tells: a name, with
+ * its arguments in brackets where it has any; a quoted piece; else up to the next blank. Escaped
+ * and cut short as above. */
+char *text_expression(struct bytes statement, size_t at, char *ret, size_t ret_size);
+
 /* Length of the valid UTF-8 prefix of v (RFC 3629: no surrogates, no overlongs). */
 size_t utf8_valid_prefix(struct bytes v);
 bool utf8_is_valid(struct bytes v);

@@ -532,6 +532,7 @@ int private_explain(struct quorate *q, const struct quorate_question *question,
         Types__Problem problem = TYPES__PROBLEM__INIT;
         struct buffer b = {};
         const Worker__Analysis *a;
+        char expression[80];
         int r = prepare(p, question);
 
         a = analysis_of(p);
@@ -540,6 +541,10 @@ int private_explain(struct quorate *q, const struct quorate_question *question,
                 list = xnew_n(Coordinator__Reason *, a->n_findings + 1);
                 fill_explanation(a, &m, reasons, list);
         }
+        if (r == QUORATE_OK && a && a->not_portable_at >= 0)
+                m.not_portable_expression =
+                        text_expression(BYTES_STR(question->sql), (size_t) a->not_portable_at,
+                                        expression, sizeof(expression));
         problem.code = p->outcome;
         problem.position = p->position;
         problem.detail = p->detail;

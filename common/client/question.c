@@ -186,6 +186,8 @@ int quorate_explain(struct quorate *q, const struct quorate_question *question,
                 .n_findings = m->n_reasons,
                 .message = "",
                 .estimate = client_estimate(m->estimate),
+                .not_portable_expression = m->not_portable_expression,
+                .exit_code = m->error ? outcome_exit_code(m->error) : 0,
         };
         if (m->problem && m->problem->code) {
                 q->explanation.message =

@@ -218,10 +218,11 @@ struct quorate_explanation {
         unsigned usable, unusable; /* independent candidates that run one of them, and others */
         const struct quorate_finding *findings;
         size_t n_findings;
-        int exit_code;
+        int exit_code;        /* as a query would end: also of what has no route */
         char *const *imports; /* inputs of which SQLite hosts make a SQLite file first, once */
         size_t n_imports;
         struct quorate_cost estimate;
+        const char *not_portable_expression; /* at that place, cut short; or empty */
 };
 /* Class, reasons, rewrite and route; nothing runs. Valid until the next call on q. */
 QUORATE_API int quorate_explain(struct quorate *q, const struct quorate_question *question,

@@ -92,7 +92,8 @@ struct job {
         enum comparison comparison;
         enum data_class data_class;
         struct plan plan;
-        struct refused refused; /* not EXACT: what decides that */
+        struct refused refused;      /* not EXACT: what decides that */
+        struct refused not_portable; /* what engines differ in; no `why`: nothing, or not known */
         struct handle run, journal, receipt;
         unsigned n_analyses;
         struct describing *describing; /* or NULL */

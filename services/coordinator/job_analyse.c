@@ -265,6 +265,8 @@ static struct refbuf *explain_reply(const struct job *j, const Worker__Analysis 
         reply.portable = j->is_portable;
         reply.not_portable = a->not_portable;
         reply.not_portable_at = a->not_portable_at;
+        reply.not_portable_expression = (char *) j->not_portable.expression;
+        reply.error = j->plan.error;
         buffer_init(&b, 8u << 20);
         wire_pack(&b, &reply.base);
         return refbuf_new(buffer_bytes(&b));
@@ -278,10 +280,25 @@ static void finish_explain(struct job *j, struct refbuf *reply) {
         j->is_dead = true;
 }
 
+static void take_portable(struct job *j, const Worker__Analysis *a) {
+        struct refused *n = &j->not_portable;
+
+        *n = (struct refused){ .position = -1 };
+        if (a->portable)
+                return;
+        text_escape(BYTES_STR(a->not_portable), n->why, sizeof(n->why));
+        if (a->not_portable_at < 0)
+                return;
+        n->position = a->not_portable_at;
+        text_expression(BYTES_STR(j->request->sql), (size_t) n->position, n->expression,
+                        sizeof(n->expression));
+}
+
 /* What keeps it from being verified, should that be the end of it. */
 static void take_finding(struct job *j, const Worker__Analysis *a) {
         const Worker__Finding *f = a->n_findings ? a->findings[0] : NULL;
 
+        take_portable(j, a);
         if (!f)
                 return;
         j->refused = (struct refused){ .position = f->position };
@@ -304,17 +321,23 @@ static void fail_not_verifiable(struct job *j, nsec_t now) {
         job_fail(j, OUTCOME_NOT_VERIFIABLE, detail, now);
 }
 
-/* Hosts would refuse it one by one, and seem to be too few. */
+/* Hosts would refuse it one by one, and seem to be too few: who differ in what, where, why, and
+ * what to ask instead. */
 static void fail_incomparable(struct job *j, nsec_t now) {
         bool is_exact = job_is_exact(j); /* then it is engines that differ, not builds */
-        char detail[DETAIL_MAX];
+        const struct refused *r = is_exact ? &j->not_portable : &j->refused;
+        char detail[JOB_DETAIL_MAX], place[32] = "";
 
-        (void) snprintf(detail, sizeof(detail),
-                        "what=comparison %s: %s differ in `%.30s`; give --comparison %s",
-                        comparison_name(j->comparison), is_exact ? "engines" : "builds",
-                        *j->refused.expression ? j->refused.expression : "the query",
-                        is_exact ? "engine" : "class");
-        j->position = j->refused.position;
+        if (r->position >= 0 && *r->why)
+                (void) snprintf(place, sizeof(place), " at byte %d", r->position);
+        (void) snprintf(
+                detail, sizeof(detail), "what=comparison %s: %s may differ in `%s`%s%s%s; %s",
+                comparison_name(j->comparison), is_exact ? "engines" : "builds",
+                *r->expression ? r->expression : "the query", place, *r->why ? ": " : "", r->why,
+                j->request->engine_diverse ? "leave --engine-diverse out"
+                : is_exact                 ? "give --comparison engine"
+                                           : "give --comparison class");
+        j->position = r->position;
         job_fail(j, OUTCOME_USAGE, detail, now);
 }
 
@@ -324,6 +347,8 @@ void job_on_analysis(struct job *j, const Worker__Analysis *a, nsec_t now) {
                 return;
         take_finding(j, a);
         job_plan(j);
+        if (j->is_explain && !job_has_class(j, now))
+                return;
         if (j->is_explain)
                 finish_explain(j, explain_reply(j, a));
         else if (job_wants_more(j))

@@ -87,6 +87,34 @@ static const char *take_rule(struct job *j, const Coordinator__SubmitRequest *re
                        : "what=max-replicas: from the replicas on to 32";
 }
 
+static bool names_one_engine(const Coordinator__SubmitRequest *r) {
+        for (size_t i = 1; i < r->n_engines; i++)
+                if (!engine_is_same(r->engines[0], r->engines[i]))
+                        return false;
+        return r->n_engines > 0;
+}
+
+/* Two engines agree, or one is asked: what says both says neither. */
+static const char *check_engines(const struct job *j, const Coordinator__SubmitRequest *r) {
+        bool is_local = prefer_of(r->prefer) == PREFER_LOCAL;
+        bool is_set = SET_OF(j)->engine_diverse && !r->comparison[0];
+
+        if (r->engine_diverse && is_local)
+                return "what=--engine-diverse has hosts of two engines agree, --prefer local asks "
+                       "nobody: give one of them";
+        if (r->engine_diverse && names_one_engine(r))
+                return "what=--engine-diverse has two engines agree, and --engine names one: give "
+                       "one of the two options, or --engine for each of the engines";
+        if (is_set && !is_local && names_one_engine(r))
+                return "what=[query] engine-diverse is set here, and --engine names one engine: "
+                       "leave it out, or give --comparison engine";
+        if (!r->engine_diverse && !is_set && r->n_engines > 0 && !names_one_engine(r) &&
+            strcmp(r->comparison, "portable") != 0)
+                return "what=--engine names two engines, of which one would answer: give one, or "
+                       "--engine-diverse, too, to have them agree";
+        return NULL;
+}
+
 static const char *check_inputs(const Coordinator__SubmitRequest *request) {
         if (request->n_inputs > DESCRIPTOR_DATASETS_MAX)
                 return "what=inputs: too many";
@@ -165,6 +193,8 @@ const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *re
                 wrong = check_inputs(request);
         if (!wrong && SET_OF(j)->remote_only && prefer_of(request->prefer) == PREFER_LOCAL)
                 wrong = "what=[query] remote-only is set on this node: leave --prefer local out";
+        if (!wrong)
+                wrong = check_engines(j, request);
         if (!wrong)
                 wrong = take_rule(j, request);
         if (!wrong && !copy_request(j, request))

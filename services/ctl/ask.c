@@ -108,6 +108,10 @@ static int check_options(const struct command_context *ctx, const struct ask_opt
                 return complain(ctx, EXIT_USAGE,
                                 "--host names others, --prefer local asks nobody; give one of "
                                 "them");
+        if (o->engine_diverse && o->prefer && strcmp(o->prefer, "local") == 0)
+                return complain(ctx, EXIT_USAGE,
+                                "--engine-diverse has hosts of two engines agree, --prefer local "
+                                "asks nobody; give one of them");
         if (o->cache && o->no_cache)
                 return complain(ctx, EXIT_USAGE,
                                 "--cache takes what was verified before, --no-cache asks anew; "

@@ -18,7 +18,7 @@ static const struct option options[] = {
         ASK_OPTION(OPTION_CHOICE, 0, "comparison", comparison, "class|engine|portable",
                    "which answers may be compared"),
         ASK_OPTION(OPTION_LIST, 0, "engine", engines, "NAME",
-                   "sqlite, duckdb, or one class; may repeat"),
+                   "sqlite, duckdb, or one class; again: or that build"),
         ASK_OPTION(OPTION_FLAG, 0, "engine-diverse", engine_diverse, NULL,
                    "equal answers of two engines"),
         ASK_OPTION(OPTION_CHOICE, 0, "class", data_class, "public|internal|sensitive",
@@ -40,6 +40,7 @@ static void show_json(const struct quorate_explanation *e) {
         json_member_string(stdout, "not_portable", e->not_portable, &first);
         json_key(stdout, "not_portable_at", &first);
         printf("%d", e->portable ? -1 : e->not_portable_at);
+        json_member_string(stdout, "not_portable_expression", e->not_portable_expression, &first);
         json_member_string(stdout, "engine", e->engine, &first);
         people_json_texts("engines", e->engines, e->n_engines, &first);
         json_member_u64(stdout, "usable", e->usable, &first);
@@ -88,14 +89,18 @@ static void show_findings(const struct quorate_explanation *e) {
 
 /* Of what can be compared at all: whether engines can be, too. */
 static void show_portable(const struct quorate_explanation *e) {
-        char place[32] = "";
+        bool is_asked = strcmp(e->comparison, "portable") == 0;
+        char place[128] = "";
 
         if (e->portable)
-                put("portable", "yes: SQLite and DuckDB answer it alike; try --engine-diverse");
-        if (e->portable || !*e->not_portable || strcmp(e->comparison, "engine") != 0)
+                put("portable", is_asked ? "yes: SQLite and DuckDB answer it alike"
+                                         : "yes: SQLite and DuckDB answer it alike; try "
+                                           "--engine-diverse");
+        if (e->portable || !*e->not_portable || strcmp(e->comparison, "class") == 0)
                 return;
         if (e->not_portable_at >= 0)
-                snprintf(place, sizeof(place), "at byte %d, ", e->not_portable_at);
+                snprintf(place, sizeof(place), "at byte %d, %s: ", e->not_portable_at,
+                         e->not_portable_expression);
         printf("%-11s no: %s%s\n", "portable", place, e->not_portable);
 }
 

@@ -73,6 +73,8 @@ static void help_exit_codes(FILE *f) {
               "  4  CONTESTED or SPLIT: hosts disagree; there is no answer to believe\n"
               "  5  any other error: no node, too few hosts, a limit, an error in the SQL;\n"
               "     doctor: something to mend\n\n"
+              "`explain` ends with 0 where the query has a route, and where it has none as\n"
+              "`query` would: 2 or 5.\n\n"
               "With --json the last line on stdout has the code as \"exit\". A shell that reads\n"
               "from a file or pipe ends with the code of the last statement that failed.\n"
               "example: quorate query -q 'SELECT 42' || echo \"exit $?\"\n",

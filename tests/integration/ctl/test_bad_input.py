@@ -387,9 +387,13 @@ def test_node(tap):
         tap.check(code == 5 and re.search("NOT_VERIFIABLE: `group_concat` at byte 13 .*joins rows", err) and len(err.splitlines()) == 1,
                   "what cannot be verified is named, with its place", code, err)
         code, out, err = grid.ctl(1, "explain", "--prefer", "remote", joined)
-        tap.check(code == 0 and re.search("^route +none$", out, re.M) and "--verify fast" in out, "explain: no route, and what else to do", out, err)
-        explained = grid.ctl_json(1, "explain", "--prefer", "remote", joined)[0]
-        tap.equal((explained["class"], explained["route"]), ("REFUSED", ""), "the same for programs")
+        tap.check(code == 5 and re.search("^route +none$", out, re.M) and "--verify fast" in out, "explain: no route, and what else to do", out, err)
+        explained = json.loads(grid.ctl(1, "explain", "--json", "--prefer", "remote", joined)[1])
+        tap.equal((explained["class"], explained["route"], explained["exit"]), ("REFUSED", "", 5), "the same for programs")
+        for wrong in (["--prefer", "local", "--engine-diverse"], ["--engine", "sqlite", "--engine", "duckdb"], ["--engine-diverse", "--engine", "sqlite"]):
+            for command in ("query", "explain"):
+                code, _, err = grid.ctl(1, command, *wrong, "SELECT 1")
+                tap.check(code == 2 and "give one" in err and len(err.splitlines()) == 1, f"{command} {' '.join(wrong)}: exit 2, one line", code, err)
         code, _, err = grid.ctl(1, "query", "--host", "12D3nonsense", "SELECT 1")
         tap.check(code == 2 and "not a peer id" in err, "a host that is no peer id: usage", err)
         second = subprocess.run(grid._command(), capture_output=True, text=True, timeout=20, env=grid.env)
@@ -414,9 +418,9 @@ def test_node(tap):
                 ("expired deadline", ["--timeout", "500ms", ENDLESS], 5, "TIMEOUT"),
                 ("fast, and three hosts", ["--verify", "fast", "-k", "3", "SELECT 1"], 2, "USAGE: verify fast asks one host"),
                 ("compared among engines, which differ in it", ["--comparison", "portable", "--prefer", "remote", "SELECT typeof(1)"], 2,
-                 "USAGE: comparison portable: engines differ in .*; give --comparison engine"),
+                 "USAGE: comparison portable: engines may differ in `typeof\\(1\\)` at byte 7: .*; give --comparison engine"),
                 ("compared among builds, though they differ in it", ["--comparison", "engine", "--prefer", "remote", "SELECT 1.5"], 2,
-                 "USAGE: comparison engine: builds differ in `1.5`; give --comparison class")):
+                 "USAGE: comparison engine: builds may differ in `1.5` at byte 7: .*; give --comparison class")):
             got, _, err = grid.ctl(1, "query", *arguments)
             tap.check(got == code and re.search(wanted, err) and len(err.splitlines()) == 1,
                       f"through the node, {name}: exit {code}, one line", f"exit {got}", err)

@@ -222,7 +222,41 @@ static void test_utf8_against_model(void **state) {
         assert_int_equal(utf8_valid_prefix(BYTES_LIT("abcdefgh\xc3")), 8);
 }
 
-TEST_MAIN(cmocka_unit_test(test_hex), cmocka_unit_test(test_durations),
-          cmocka_unit_test(test_sizes), cmocka_unit_test(test_format_round_trip),
-          cmocka_unit_test(test_u64), cmocka_unit_test(test_escape),
-          cmocka_unit_test(test_escape_anything), cmocka_unit_test(test_utf8_against_model))
+static const struct {
+        const char *in;
+        size_t at;
+        const char *want;
+} expressions[] = {
+        { "SELECT avg(x) FROM t", 7, "avg(x)" },
+        { "SELECT f(g(x), ')') + 1", 7, "f(g(x), ')')" },
+        { "SELECT f('it''s )')", 7, "f('it''s )')" },
+        { "SELECT f(x", 7, "f(x" },
+        { "SELECT f('x", 7, "f('x" },
+        { "SELECT \"a \"\"b\"(1) ", 7, "\"a \"\"b\"(1)" },
+        { "SELECT 'a b'", 7, "'a b'" },
+        { "SELECT x FROM t", 7, "x" },
+        { "SELECT 1.5 * 2", 7, "1" },
+        { "x / 2", 2, "/" },
+        { "x || f(1)", 2, "||" },
+        { "(SELECT 1) AS b", 0, "(SELECT 1)" },
+        { "SELECT", 6, "" },
+        { "SELECT", 600, "" },
+        { "", 0, "" },
+        { "SELECT longer_than_there_is_room_for(1)", 7, "longer_than_there_is_room_f…" },
+        { "SELECT f(\x1b)", 7, "f(\\x1b)" },
+};
+
+static void test_expression(void **state) {
+        FOREACH_CASE (c, expressions) {
+                char ret[31];
+
+                assert_ptr_equal(text_expression(BYTES_STR(c->in), c->at, ret, sizeof(ret)), ret);
+                assert_string_equal(ret, c->want);
+        }
+}
+
+TEST_MAIN(cmocka_unit_test(test_expression), cmocka_unit_test(test_hex),
+          cmocka_unit_test(test_durations), cmocka_unit_test(test_sizes),
+          cmocka_unit_test(test_format_round_trip), cmocka_unit_test(test_u64),
+          cmocka_unit_test(test_escape), cmocka_unit_test(test_escape_anything),
+          cmocka_unit_test(test_utf8_against_model))

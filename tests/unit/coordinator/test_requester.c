@@ -552,6 +552,63 @@ static void test_reason_beside_a_run(void **state) {
 
 /* ---- What a client may ask ---- */
 
+/* The refusal, or NULL. */
+static const char *submit(struct drive *d, const Coordinator__SubmitRequest *r, char ret[256]) {
+        static const struct entropy entropy;
+        struct action a = {};
+        bool is_refused = false;
+
+        coordinator_submit(d->c, 100, r, &entropy, d->now);
+        while (coordinator_output(d->c, &a)) {
+                if (a.type == ACTION_REPLY) {
+                        is_refused = true;
+                        assert_int_equal(a.n, OUTCOME_USAGE);
+                        (void) snprintf(ret, 256, "%s", a.event.text);
+                }
+                action_done(&a);
+        }
+        return is_refused ? ret : NULL;
+}
+
+static const struct {
+        const char *name;
+        const char *engines[2];
+        const char *prefer, *comparison, *what; /* what: in the refusal; NULL: taken */
+        bool is_diverse;
+} asked_engines[] = {
+        { "none", { 0 }, "auto", "", NULL, false },
+        { "one", { "sqlite" }, "local", "", NULL, false },
+        { "two builds of one", { "sqlite/1", "sqlite/2" }, "auto", "", NULL, false },
+        { "two", { "sqlite", "duckdb" }, "auto", "", "--engine names two engines", false },
+        { "two, compared", { "sqlite", "duckdb" }, "auto", "portable", NULL, false },
+        { "two that agree", { "sqlite", "duckdb" }, "auto", "", NULL, true },
+        { "one that agrees", { "sqlite" }, "auto", "", "--engine names one", true },
+        { "builds that agree", { "sqlite/1", "sqlite/2" }, "auto", "", "names one", true },
+        { "here", { 0 }, "local", "", "--prefer local asks nobody", true },
+};
+
+static void test_asked_engines(void **state) {
+        FOREACH_CASE (c, asked_engines) {
+                struct drive *d = drive_new(drive_verify);
+                Coordinator__SubmitRequest r = COORDINATOR__SUBMIT_REQUEST__INIT;
+                const char *said;
+                char text[256];
+
+                r.sql = (char *) "SELECT 1";
+                r.prefer = (char *) c->prefer;
+                r.comparison = (char *) c->comparison;
+                r.engine_diverse = c->is_diverse;
+                r.engines = (char **) c->engines;
+                while (r.n_engines < 2 && c->engines[r.n_engines])
+                        r.n_engines++;
+                said = submit(d, &r, text);
+                assert_int_equal(said != NULL, c->what != NULL);
+                if (c->what)
+                        assert_non_null(strstr(said, c->what));
+                drive_free(d);
+        }
+}
+
 static const struct {
         const char *verify, *what; /* what: in the refusal; NULL: taken */
         uint32_t replicas, quorum, max_replicas;
@@ -574,9 +631,8 @@ static void test_asked(void **state) {
 
         FOREACH_CASE (c, asked) {
                 Coordinator__SubmitRequest r = COORDINATOR__SUBMIT_REQUEST__INIT;
-                static const struct entropy entropy;
-                struct action a = {};
-                bool is_refused = false;
+                const char *said;
+                char text[256];
 
                 r.sql = (char *) "SELECT 1";
                 r.prefer = (char *) "remote";
@@ -585,17 +641,10 @@ static void test_asked(void **state) {
                 r.quorum = c->quorum;
                 r.max_replicas = c->max_replicas;
                 r.timeout_ms = c->timeout_ms;
-                coordinator_submit(d->c, 100, &r, &entropy, d->now);
-                while (coordinator_output(d->c, &a)) {
-                        if (a.type == ACTION_REPLY) {
-                                is_refused = true;
-                                assert_non_null(c->what);
-                                assert_int_equal(a.n, OUTCOME_USAGE);
-                                assert_non_null(strstr(a.event.text, c->what));
-                        }
-                        action_done(&a);
-                }
-                assert_int_equal(is_refused, c->what != NULL);
+                said = submit(d, &r, text);
+                assert_int_equal(said != NULL, c->what != NULL);
+                if (c->what)
+                        assert_non_null(strstr(said, c->what));
         }
         drive_free(d);
 }
@@ -643,4 +692,4 @@ TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_claims),
           cmocka_unit_test(test_rubbish_when_called_again), cmocka_unit_test(test_common_reason),
           cmocka_unit_test(test_reason_of_those_that_answered),
           cmocka_unit_test(test_reason_beside_a_bid), cmocka_unit_test(test_reason_beside_a_run),
-          cmocka_unit_test(test_asked))
+          cmocka_unit_test(test_asked), cmocka_unit_test(test_asked_engines))

@@ -34,7 +34,9 @@ static void analyse(struct world *w, uint64_t run, char *engine) {
         failed.problem = (Types__Problem *) w->failure;
         analysis.class_name = (char *) "EXACT";
         analysis.engine = engine;
-        analysis.portable = w->comparison != NULL;
+        analysis.portable = (w->comparison || w->is_diverse) && !w->not_portable;
+        analysis.not_portable = (char *) (w->not_portable ? w->not_portable : "");
+        analysis.not_portable_at = w->not_portable ? 7 : -1;
         analysis.schema = world_binary(w->schema->encoded);
         r.body_case = w->failure ? WORKER__REPORT__BODY_FAILED : WORKER__REPORT__BODY_ANALYSIS;
         if (w->failure)
@@ -78,11 +80,23 @@ static void on_find(struct world *w, const struct action *a) {
         w->n_finds++;
 }
 
+static void on_explained(struct world *w, const struct action *a) {
+        unpacked_done(&w->explained_memory);
+        assert_int_equal(wire_unpack(&coordinator__explain_reply__descriptor, refbuf_bytes(a->data),
+                                     NULL, &w->explained_memory),
+                         UNPACK_OK);
+        w->explained = w->explained_memory.message;
+}
+
 static void on_reply(struct world *w, const struct action *a) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         const Coordinator__SubmitReply *reply;
 
         assert_non_null(a->data);
+        if (w->is_explaining) {
+                on_explained(w, a);
+                return;
+        }
         assert_int_equal(wire_unpack(&coordinator__submit_reply__descriptor, refbuf_bytes(a->data),
                                      NULL, &u),
                          UNPACK_OK);
@@ -249,6 +263,7 @@ void world_end(struct world *w) {
         w->c = coordinator_free(w->c);
         w->journal = journal_file_free(w->journal);
         unpacked_done(&w->draw_memory);
+        unpacked_done(&w->explained_memory);
         schema_free(w->schema);
         free(w);
 }
@@ -284,17 +299,33 @@ void world_restart(struct world *w) {
         world_pump(w);
 }
 
+static void fill_request(struct world *w, const char *prefer, Coordinator__SubmitRequest *ret) {
+        coordinator__submit_request__init(ret);
+        ret->sql = (char *) "SELECT n FROM nothing";
+        ret->prefer = (char *) prefer;
+        ret->engines = (char **) &w->of_engine;
+        if (w->comparison)
+                ret->comparison = (char *) w->comparison;
+        ret->engine_diverse = w->is_diverse;
+        ret->n_engines = w->of_engine != NULL;
+}
+
 void world_submit(struct world *w, const char *prefer) {
         static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
-        Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+        Coordinator__SubmitRequest request;
 
-        request.sql = (char *) "SELECT n FROM nothing";
-        request.prefer = (char *) prefer;
-        request.engines = (char **) &w->of_engine;
-        if (w->comparison)
-                request.comparison = (char *) w->comparison;
-        request.n_engines = w->of_engine != NULL;
+        fill_request(w, prefer, &request);
+        w->is_explaining = false;
         coordinator_submit(w->c, 1, &request, &entropy, w->now);
+        world_pump(w);
+}
+
+void world_explain(struct world *w, const char *prefer) {
+        Coordinator__SubmitRequest request;
+
+        fill_request(w, prefer, &request);
+        w->is_explaining = true;
+        coordinator_explain(w->c, 1, &request, w->now);
         world_pump(w);
 }
 

@@ -43,9 +43,13 @@ struct world {
         bool is_away;           /* its client never comes for the result */
         bool is_mute;           /* its worker does not answer what it is to analyse */
         unsigned seed;
-        struct journal_file *journal;  /* NULL: nothing is kept */
-        uint8_t job[HASH_SIZE];        /* the name its client was told */
-        uint64_t input;                /* the dataset that was looked for last */
+        struct journal_file *journal; /* NULL: nothing is kept */
+        uint8_t job[HASH_SIZE];       /* the name its client was told */
+        uint64_t input;               /* the dataset that was looked for last */
+        const char *not_portable;     /* why, at byte 7, with `comparison`; NULL: it is portable */
+        Coordinator__ExplainReply *explained; /* the latest, of world_explain() */
+        struct unpacked explained_memory;
+        bool is_explaining, is_diverse;
         const Types__Problem *failure; /* what the worker says of each statement; NULL: EXACT */
         Gossip__DrawRequest *draw;     /* the latest */
         struct unpacked draw_memory;
@@ -68,6 +72,7 @@ void world_engines(struct world *w, const char *const *engines, size_t n); /* of
 void world_attach(struct world *w);
 void world_answer(struct world *w); /* what it is to analyse, after is_mute */
 void world_submit(struct world *w, const char *prefer);
+void world_explain(struct world *w, const char *prefer);
 /* The worker's own run fails, or a host's after its dispatch. */
 void world_run_fails(struct world *w, unsigned code, const char *detail);
 void world_runs_out(struct world *w, const struct peer_id *host); /* of memory */
