@@ -162,7 +162,8 @@ int cached_check(struct bytes file, const struct cached_question *q, const struc
                 return CACHED_E_DAMAGED;
         if (r->state != STATE_VERIFIED || r->mode != q->rule.mode || r->quorum != q->rule.quorum ||
             r->replicas != q->rule.replicas || r->agreement < q->rule.quorum ||
-            !voters_fit(q, ret) || !asks_the_same(q, key, &r->receipt))
+            r->receipt.n_hosts > q->rule.max_replicas || !voters_fit(q, ret) ||
+            !asks_the_same(q, key, &r->receipt))
                 return CACHED_E_OTHER;
         return CACHED_OK;
 }

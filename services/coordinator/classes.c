@@ -13,17 +13,6 @@ struct known {
 
 /* ---- Independent candidates ---- */
 
-/* A number for the voter it would be; its address is what it says, until we have dialled it. */
-static uint64_t group_of(const struct candidate *c, bool independence) {
-        struct stream_remote remote = { .peer = c->peer };
-        struct voter v;
-
-        if (c->n_addresses > 0)
-                remote.address = c->addresses[0];
-        voter_of(c, &remote, independence, &v);
-        return candidate_claim(BYTES_STR(v.group));
-}
-
 typedef bool (*runs_fn)(const struct candidate *c, const void *what);
 
 static unsigned count_groups(const struct classes_question *q, runs_fn runs, const void *what) {
@@ -36,7 +25,7 @@ static unsigned count_groups(const struct classes_question *q, runs_fn runs, con
 
                 if (!runs(q->candidates[i], what))
                         continue;
-                group = group_of(q->candidates[i], q->independence);
+                group = voter_claimed(q->candidates[i], q->independence);
                 while (k < n && groups[k] != group)
                         k++;
                 groups[k] = group;
@@ -124,7 +113,7 @@ static struct claims claims_of(const struct classes_question *q) {
                 if (engine_is_class(q->wanted[i]))
                         claim(q, &c, q->wanted[i], 0);
         for (size_t i = 0; i < q->n_candidates; i++) {
-                uint64_t group = group_of(q->candidates[i], q->independence);
+                uint64_t group = voter_claimed(q->candidates[i], q->independence);
 
                 for (size_t k = 0; k < q->candidates[i]->claims.n_engines; k++)
                         claim(q, &c, q->candidates[i]->claims.engines[k], group);

@@ -114,6 +114,38 @@ static bool is_distrusted(const struct job *j, const struct cached_answer *a) {
         return false;
 }
 
+/* Its voter, as it is known today: by the rule of today and where the host is said to be now; of
+ * others, and of those that do not say where they are, as the receipt has it. */
+static uint64_t voter_now(const struct job *j, const struct receipt_host *h,
+                          const struct verdict_statement *v) {
+        const struct requester *rq = RQ_OF(j);
+        const struct peer_id peer = peer_id_from_ed25519(&h->key);
+        const struct candidate *c = candidate_find(rq->candidates, rq->n_candidates, &peer);
+
+        return c && c->n_addresses > 0 ? voter_claimed(c, SET_OF(j)->independence)
+                                       : candidate_claim(v->voter_group);
+}
+
+/* No receipt says whether voters were counted by subnet, so they are counted again. */
+static bool is_independent(const struct job *j, const struct cached_answer *a) {
+        uint64_t voters[RECEIPT_VOTERS_MAX];
+        unsigned n = 0;
+
+        for (size_t i = 0; i < a->report.receipt.n_hosts; i++) {
+                const struct receipt_host *h = &a->report.receipt.hosts[i];
+                struct verdict_statement v;
+                unsigned k = 0;
+
+                if (!h->counted || !receipt_verdict(&a->report, i, &v))
+                        continue;
+                voters[n] = voter_now(j, h, &v);
+                while (voters[k] != voters[n])
+                        k++;
+                n += k == n;
+        }
+        return n >= j->rule.quorum;
+}
+
 static bool is_expired(const struct job *j, const struct cached_answer *a, int64_t wall) {
         int64_t age = wall - a->time_us;
 
@@ -139,7 +171,7 @@ static bool is_good(struct job *j, struct cached_served *s, nsec_t now) {
                 drop(j, &counters_of(j)->damaged);
                 return false;
         }
-        if (is_distrusted(j, &s->answer)) {
+        if (is_distrusted(j, &s->answer) || !is_independent(j, &s->answer)) {
                 drop(j, &counters_of(j)->distrusted);
                 return false;
         }

@@ -63,3 +63,13 @@ void voter_of(const struct candidate *c, const struct stream_remote *remote, boo
         }
         name_group(ret, "peer", true, peer_id_text(&c->peer, text));
 }
+
+uint64_t voter_claimed(const struct candidate *c, bool independence) {
+        struct stream_remote remote = { .peer = c->peer };
+        struct voter v;
+
+        if (c->n_addresses > 0)
+                remote.address = c->addresses[0];
+        voter_of(c, &remote, independence, &v);
+        return candidate_claim(BYTES_STR(v.group));
+}

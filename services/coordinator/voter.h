@@ -23,3 +23,5 @@ struct voter {
 
 void voter_of(const struct candidate *c, const struct stream_remote *remote, bool independence,
               struct voter *ret);
+/* A number for the voter it would be: its address is what it says, until we have dialled it. */
+uint64_t voter_claimed(const struct candidate *c, bool independence);

@@ -350,10 +350,8 @@ static int show_row(struct showing *s) {
 
 /* Into a pipe only what a reader must know: that nobody else checked it. */
 static bool says_end(const struct showing *s, const struct quorate_end *e) {
-        bool checked = strcmp(e->state, "VERIFIED") == 0 || strcmp(e->state, "CACHED") == 0;
-
         return s->o->meta || e->exit_code != EXIT_OK ||
-               (!s->o->quiet && (!checked || isatty(STDERR_FILENO)));
+               (!s->o->quiet && (!ask_end_is_verified(e) || isatty(STDERR_FILENO)));
 }
 
 static int show_end(struct showing *s) {

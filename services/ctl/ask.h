@@ -81,6 +81,9 @@ int ask_show(const struct command_context *ctx, const struct ask_options *o, str
 int ask_once(const struct command_context *ctx, const struct ask_options *o, struct quorate *q,
              const char *sql);
 /* The end as one line of JSON members, without braces. */
+/* A quorum of independent hosts gave this answer, and all its rows were hashed again here: now,
+ * or for one that is CACHED then, of which receipt and rows were verified once more. */
+bool ask_end_is_verified(const struct quorate_end *e);
 void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool *first);
 /* One line and a table of hosts for people. */
 void ask_end_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e,

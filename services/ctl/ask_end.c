@@ -28,9 +28,13 @@ static void host_json(FILE *f, const struct quorate_host *h) {
         fputc('}', f);
 }
 
+bool ask_end_is_verified(const struct quorate_end *e) {
+        return strcmp(e->state, "VERIFIED") == 0 || strcmp(e->state, "CACHED") == 0;
+}
+
 void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool *first) {
         json_member_string(f, "state", e->state, first);
-        json_member_bool(f, "verified", strcmp(e->state, "VERIFIED") == 0, first);
+        json_member_bool(f, "verified", ask_end_is_verified(e), first);
         json_member_u64(f, "agreement", e->agreement, first);
         json_member_u64(f, "quorum", e->quorum, first);
         json_member_u64(f, "replicas", e->replicas, first);

@@ -432,8 +432,14 @@ static void make_truth(struct drive *d) {
 static void tell_candidates(struct drive *d) {
         CLEANUP(freep) struct candidate *list = xnew_n(struct candidate, DRIVE_HOSTS);
 
-        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++) {
+                const uint8_t ip[4] = { 8, 8, 8, (uint8_t) i };
+                struct endpoint e = endpoint_ip4(ip, 4001);
+
                 list[i].peer = d->peers[i];
+                list[i].addresses[0] = multiaddr_from_endpoint(&e);
+                list[i].n_addresses = d->kept.is_one_subnet;
+        }
         coordinator_candidates(d->c, list, DRIVE_HOSTS, d->now);
 }
 

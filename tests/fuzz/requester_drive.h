@@ -20,6 +20,7 @@ struct drive_kept {
         bool sees_job;                           /* the statement asks for time or seed */
         struct bytes file;                       /* kept under whatever key it asks for */
         unsigned liar, denied;                   /* hosts, from 1: proved a liar before; denied */
+        bool is_one_subnet;                      /* that hosts say they are in */
         int64_t later_us;                        /* the wall clock is ahead */
 };
 

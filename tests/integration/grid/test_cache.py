@@ -47,6 +47,7 @@ def asked_again(tap):
         tap.equal((first.state, again.state, again.code), ("VERIFIED", "CACHED", 0), "the second is CACHED, exit 0")
         tap.equal(again.rows, first.rows, "with the same rows")
         j = again.json
+        tap.check(j["verified"] is True and first.json["verified"] is True, "verified is true of both: a quorum, and rows that were hashed", j)
         tap.equal((j["agreement"], j["quorum"], j["replicas"]), tuple(first.json[k] for k in ("agreement", "quorum", "replicas")),
                   "the quorum it had")
         tap.equal(j["confidence"], first.json["confidence"], "and no more confidence than then")

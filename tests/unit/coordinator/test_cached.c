@@ -258,6 +258,7 @@ static void test_not_given(void **state) {
         } cases[] = {
                 { "a proved liar signed it", { .cache = "on", .liar = 2 } },
                 { "a denied host signed it", { .cache = "on", .denied = 3 } },
+                { "its hosts are one voter", { .cache = "on", .is_one_subnet = true } },
                 { "it is too old", { .cache = "on", .later_us = 25 * 3600 * INT64_C(1000000) } },
                 { "it is of the future", { .cache = "on", .later_us = -3600 * INT64_C(1000000) } },
                 { "another class of data", { .cache = "on", .data_class = "internal" } },
@@ -398,6 +399,7 @@ static void test_other_question(void **state) {
         OTHER(q.rule.replicas = 4);
         OTHER(q.rule.quorum = 3);
         OTHER(q.rule.engines = 2);
+        OTHER(q.rule.max_replicas = 2); /* three have voted */
         OTHER((q.hosts = &stranger, q.n_hosts = 1));
         q = plain;
         q.descriptor = descriptor;
