@@ -72,10 +72,12 @@ static int write_down(struct engine_session *s, struct json_object *statement, c
                       struct engine_problem *p) {
         CLEANUP(tree_donep)
         struct json_object *whole = tree_make("{\"error\":false,\"statements\":[]}");
+        struct json_object *written = tree_copy(statement);
         CLEANUP(buffer_donep) struct buffer sql = {};
         int r;
 
-        (void) json_object_array_add(tree_get(whole, "statements"), json_object_get(statement));
+        rewrite_counts(written);
+        (void) json_object_array_add(tree_get(whole, "statements"), written);
         r = ask_text(s, "SELECT json_deserialize_sql($1::JSON)", BYTES_STR(tree_write(whole)), &sql,
                      p);
         if (r)
@@ -248,7 +250,7 @@ static int write_rewrite(struct look *l, char **ret, struct engine_problem *p) {
 /* What is dispatched is what counts; what the user wrote is where the reasons point. */
 static void take_over(struct engine_analysis *ret, struct engine_analysis *rewritten, char *text) {
         ret->rewrite = text;
-        /* DuckDB writes count(*) as what no other engine reads. */
+        /* DuckDB writes much of it as no other engine reads it. */
         ret->not_portable = "rewritten; give the whole order yourself, with NULLS FIRST or LAST";
         ret->not_portable_at = -1;
         ret->is_ordered = rewritten->is_ordered;

@@ -90,8 +90,10 @@ bool duckdb_is_plain_interval(const struct json_object *call);
 void judge_order(struct judge *j, struct json_object *plan);
 
 /* ---- duckdb_rewrite.c ---- */
-/* Appends the ordinals of all n_columns to the outermost ORDER BY. */
+/* Appends to the outermost ORDER BY the ordinals of those columns that it has not by theirs. */
 void rewrite_order(struct json_object *statement, size_t n_columns);
+/* DuckDB reads count(*) as count_star(), and would write it so; it reads back as the same. */
+void rewrite_counts(struct json_object *statement);
 /* Puts literals of the job's time in place of the calls that `plan` says are of it. False:
  * one of them cannot be replaced. */
 bool rewrite_now(struct json_object *statement, struct json_object *plan, int64_t time_us);

@@ -24,12 +24,54 @@ static struct json_object *new_ordinal(size_t i) {
         return tree_make(json);
 }
 
+static bool is_ordinal(const struct json_object *order, size_t i) {
+        const struct json_object *e = tree_get(order, "expression"), *v = tree_get(e, "value");
+
+        return tree_is(e, "type", "VALUE_CONSTANT") && !tree_flag(v, "is_null") &&
+               tree_is(tree_get(v, "type"), "id", "INTEGER") && tree_number(v, "value", 0) == i;
+}
+
 void rewrite_order(struct json_object *statement, size_t n_columns) {
         struct json_object *order = judge_modifier(tree_get(statement, "node"), "ORDER_MODIFIER");
         struct json_object *list = tree_get(order, "orders");
+        size_t n = tree_length(list);
 
-        for (size_t i = 1; json_object_is_type(list, json_type_array) && i <= n_columns; i++)
-                (void) json_object_array_add(list, new_ordinal(i));
+        for (size_t i = 1; json_object_is_type(list, json_type_array) && i <= n_columns; i++) {
+                size_t k = 0;
+
+                while (k < n && !is_ordinal(tree_at(list, k), i))
+                        k++;
+                if (k == n)
+                        (void) json_object_array_add(list, new_ordinal(i));
+        }
+}
+
+/* ---- count(*) ---- */
+
+/* Of a window it is a count() of nothing. */
+static bool is_count(const struct json_object *node) {
+        return tree_length(tree_list(node, "children")) == 0 &&
+               (tree_is(node, "function_name", "count_star") ||
+                (tree_is(node, "function_name", "count") && tree_is(node, "class", "WINDOW")));
+}
+
+static bool on_count(void *userdata, struct json_object *node) {
+        struct json_object *children;
+
+        (void) userdata;
+        if (!is_count(node))
+                return true;
+        children = json_object_new_array();
+        (void) json_object_array_add(children,
+                                     tree_make("{\"class\":\"STAR\",\"type\":\"STAR\",\"exclude_"
+                                               "list\":[],\"replace_list\":[]}"));
+        (void) json_object_object_add(node, "function_name", json_object_new_string("count"));
+        (void) json_object_object_add(node, "children", children);
+        return true;
+}
+
+void rewrite_counts(struct json_object *statement) {
+        tree_walk(statement, on_count, NULL);
 }
 
 /* ---- the job's time ---- */

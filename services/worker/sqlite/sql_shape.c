@@ -156,9 +156,10 @@ static uint64_t ordinal_of(const struct sql_tokens *t, struct sql_range term, bo
         return binary && !is_binary ? 0 : n;
 }
 
-bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
-                        bool binary) {
-        CLEANUP(freep) bool *there = xnew_n(bool, n_columns + 1);
+/* [n]: the ORDER BY has column n by its ordinal; the caller's. */
+static bool *list_ordinals(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
+                           bool binary) {
+        bool *there = xnew_n(bool, n_columns + 1);
 
         for (size_t i = 0; i < s->order.n; i++) {
                 struct sql_range term = s->order.items[i];
@@ -167,6 +168,13 @@ bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, s
                 if (n <= n_columns)
                         there[n] = true;
         }
+        return there;
+}
+
+bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
+                        bool binary) {
+        CLEANUP(freep) bool *there = list_ordinals(t, s, n_columns, binary);
+
         for (size_t i = 1; i <= n_columns; i++) {
                 if (!there[i])
                         return false;
@@ -175,8 +183,9 @@ bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, s
 }
 
 char *sql_with_total_order(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
-                           const char *suffix) {
+                           bool binary, const char *suffix) {
         const struct sql_token *last = &t->tokens[s->order.items[s->order.n - 1].to - 1];
+        CLEANUP(freep) bool *there = list_ordinals(t, s, n_columns, binary);
         size_t at = last->start + last->len;
         CLEANUP(buffer_donep) struct buffer b = {};
 
@@ -184,8 +193,10 @@ char *sql_with_total_order(const struct sql_tokens *t, const struct sql_shape *s
         buffer_put(&b, t->sql.data, at);
         for (size_t i = 1; i <= n_columns; i++) {
                 char term[48];
+                int n = snprintf(term, sizeof(term), ", %zu%s", i, suffix);
 
-                buffer_put(&b, term, (size_t) snprintf(term, sizeof(term), ", %zu%s", i, suffix));
+                if (!there[i])
+                        buffer_put(&b, term, (size_t) n);
         }
         buffer_put(&b, t->sql.data + at, t->sql.len - at);
         buffer_put_u8(&b, 0);

@@ -45,10 +45,10 @@ struct sql_range sql_without_alias(const struct sql_tokens *t, struct sql_range 
  * each must say COLLATE BINARY. */
 bool sql_order_is_total(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
                         bool binary);
-/* The statement with ordinals of all columns appended to its ORDER BY, `suffix` behind each;
- * malloc'd. */
+/* The statement with the ordinals that are missing for that appended to its ORDER BY, `suffix`
+ * behind each; malloc'd. */
 char *sql_with_total_order(const struct sql_tokens *t, const struct sql_shape *s, size_t n_columns,
-                           const char *suffix);
+                           bool binary, const char *suffix);
 
 /* Inner LIMITs, bare columns and subqueries of which one row is taken. `fn` is called with the
  * token and a reason. */

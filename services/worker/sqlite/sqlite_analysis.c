@@ -376,7 +376,7 @@ static void check_order(struct analyser *a, bool no_rewrite) {
 
         a->out->is_ordered = sql_order_is_total(&a->tokens, s, n, a->collates);
         if (s->order.n > 0 && !a->out->is_ordered && !no_rewrite) {
-                a->out->rewrite = sql_with_total_order(&a->tokens, s, n,
+                a->out->rewrite = sql_with_total_order(&a->tokens, s, n, a->collates,
                                                        a->collates            ? " COLLATE BINARY"
                                                        : a->out->not_portable ? ""
                                                                               : " NULLS FIRST");

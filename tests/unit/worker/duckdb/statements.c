@@ -100,6 +100,18 @@ const struct decision duckdb_decisions[] = {
           "SELECT a, c FROM t ORDER BY a DESC NULLS FIRST, 1 ASC NULLS LAST, 2 ASC NULLS LAST "
           "LIMIT 3" },
         { "SELECT a, c FROM t ORDER BY c, 1 LIMIT 3", ENGINE_ORDERED, NULL },
+        { "SELECT a, c, b FROM t ORDER BY 3 DESC, 1", ENGINE_ORDERED, NULL, NULL,
+          "SELECT a, c, b FROM t ORDER BY 3 DESC, 1, 2 ASC NULLS LAST" },
+        { "SELECT a, count(*) FROM t GROUP BY a HAVING count(*) > 1 ORDER BY count(*)",
+          ENGINE_ORDERED, NULL, NULL,
+          "SELECT a, count(*) FROM t GROUP BY a HAVING (count(*) > 1) ORDER BY count(*), 1 ASC "
+          "NULLS LAST, 2 ASC NULLS LAST" },
+        { "SELECT a, count(*) FILTER (WHERE b > 1) AS n, (SELECT count(*) FROM u) AS m FROM t "
+          "GROUP BY a ORDER BY 2",
+          ENGINE_ORDERED, NULL },
+        { "SELECT a, count(*) OVER (PARTITION BY a) AS n FROM t ORDER BY 2", ENGINE_ORDERED, NULL,
+          NULL,
+          "SELECT a, count(*) OVER (PARTITION BY a) AS n FROM t ORDER BY 2, 1 ASC NULLS LAST" },
         { "SELECT a, c FROM t ORDER BY ALL LIMIT 5 OFFSET 2", ENGINE_ORDERED, NULL },
         { "SELECT a AS x, sum(d) AS s FROM t GROUP BY a ORDER BY s DESC LIMIT 10", ENGINE_ORDERED,
           NULL },
