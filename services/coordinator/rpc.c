@@ -163,9 +163,9 @@ static void admin_resume(Coordinator__Admin_Service *service, const Types__Empty
 
 /* Unpacked summaries; everything lives until the list is done. */
 struct job_list {
-        struct unpacked unpacked[LIST_MAX];
-        Coordinator__JobSummary *items[LIST_MAX], served[LIST_MAX];
-        size_t n, max;
+        struct unpacked unpacked[2 * LIST_MAX];
+        Coordinator__JobSummary *items[2 * LIST_MAX], served[2 * LIST_MAX];
+        size_t n, max; /* max: of what is taken next */
 };
 
 static size_t shown_sql(struct bytes sql) {
@@ -230,7 +230,7 @@ static uint64_t count_more(struct shell *s, const struct job_list *l, bool serve
                     journal_file_count(s->journal, JOURNAL_ENDED);
                 buffer_done(&running);
         }
-        return n > l->n ? n - l->n : 0;
+        return n > l->max ? n - l->max : 0;
 }
 
 /* What this host signed for others, from its own records. */
@@ -259,6 +259,35 @@ static int add_served(void *userdata, enum journal_kind kind, struct bytes data)
         return 0;
 }
 
+/* By when they began, the last one first; of equal ones as they came. */
+static void sort_jobs(struct job_list *l) {
+        for (size_t i = 1; i < l->n; i++) {
+                Coordinator__JobSummary *job = l->items[i];
+                size_t k = i;
+
+                for (; k > 0 && l->items[k - 1]->started_us < job->started_us; k--)
+                        l->items[k] = l->items[k - 1];
+                l->items[k] = job;
+        }
+}
+
+/* Those that run are never left out for one that has ended. */
+static void fill_own(struct shell *s, struct job_list *l) {
+        add_running(s, l);
+        (void) journal_file_latest(s->journal, JOURNAL_ENDED, l->max - l->n, add_job, l);
+        sort_jobs(l);
+}
+
+static void fill_served(struct shell *s, struct job_list *l) {
+        size_t max = l->max;
+
+        (void) journal_file_latest(s->journal, JOURNAL_HOST, max, add_served, l);
+        l->max = l->n + max;
+        (void) journal_file_latest(s->journal, JOURNAL_RECHECK, max, add_served, l);
+        sort_jobs(l);
+        l->max = max;
+}
+
 static void admin_job_list(Coordinator__Admin_Service *service,
                            const Coordinator__JobListRequest *in,
                            Coordinator__JobListReply_Closure closure, void *closure_data) {
@@ -268,15 +297,9 @@ static void admin_job_list(Coordinator__Admin_Service *service,
         struct job_list *l = xnew(struct job_list);
 
         l->max = list_limit(in->limit);
-        if (!in->served)
-                add_running(s, l);
-        (void) journal_file_latest(s->journal, in->served ? JOURNAL_HOST : JOURNAL_ENDED,
-                                   l->max - l->n, in->served ? add_served : add_job, l);
-        if (in->served)
-                (void) journal_file_latest(s->journal, JOURNAL_RECHECK, l->max - l->n, add_served,
-                                           l);
+        (in->served ? fill_served : fill_own)(s, l);
         out.jobs = l->items;
-        out.n_jobs = l->n;
+        out.n_jobs = l->n < l->max ? l->n : l->max;
         out.more = count_more(s, l, in->served);
         call_reply(call, &out);
         job_list_done(l);

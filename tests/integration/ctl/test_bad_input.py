@@ -456,9 +456,13 @@ def check_job_cancel(tap, grid):
         _, out, _ = grid.ctl(1, "job", "list", "--json")
         jobs = [j["job"] for j in map(json.loads, out.splitlines()) if j["state"] == "running"]
         time.sleep(0.1)
+    grid.ctl(1, "query", "--quiet", "SELECT 'later'")
     code, _, err = grid.ctl(1, "job", "cancel", *jobs)
     tap.check(code == 0, "job cancel stops a running job", jobs, err)
     tap.check(endless.wait().code == 5, "whoever waits for it is told")
+    began = [(j["started_us"], j["sql"]) for j in grid.jobs(1)]
+    tap.check(began == sorted(began, key=lambda j: -j[0]) and began[0][1] == "SELECT 'later'",
+              "job list has the last one that began first, whichever ended last", began[:3])
     code, _, err = grid.ctl(1, "job", "cancel", *jobs)
     tap.check(code == 5 and "no such job is running" in err, "a second cancel says so", err)
 
