@@ -336,21 +336,28 @@ static void seal(struct refbuf *file) {
         memcpy(receipt + n - HASH_SIZE, sum.bytes, HASH_SIZE);
 }
 
-/* Any byte of the file, and any length but its own: it is not given. */
-static void test_every_byte(void **state) {
-        CLEANUP(refbuf_unrefp) struct refbuf *file = keep_one();
-        CLEANUP(freep) struct cached_answer *answer = xnew(struct cached_answer);
+/* The question that keep_one() answers, but for its descriptor: a view of the receipt's. */
+static struct cached_question question_of(struct refbuf *file, struct cached_answer *answer) {
         struct cached_question q = { .rule = { MODE_QUORUM, 3, 2, 7, 1 },
                                      .independence = true,
                                      .class_name = "EXACT",
                                      .engine = "sim/1/model" };
-        CLEANUP(freep) uint8_t *descriptor = NULL;
+        const struct hash_value no_key = {};
+
+        assert_int_equal(cached_check(refbuf_bytes(file), &q, &no_key, answer), CACHED_E_OTHER);
+        q.descriptor = answer->report.receipt.descriptor;
+        return q;
+}
+
+/* Any byte of the file, and any length but its own: it is not given. */
+static void test_every_byte(void **state) {
+        CLEANUP(refbuf_unrefp) struct refbuf *file = keep_one();
+        CLEANUP(freep) struct cached_answer *answer = xnew(struct cached_answer);
+        struct cached_question q = question_of(file, answer);
+        CLEANUP(freep) uint8_t *descriptor = xmemdup(q.descriptor.data, q.descriptor.len);
         struct hash_value key;
 
-        assert_int_equal(cached_check(refbuf_bytes(file), &q, &key, answer), CACHED_E_OTHER);
-        descriptor = xmemdup(answer->report.receipt.descriptor.data,
-                             answer->report.receipt.descriptor.len);
-        q.descriptor = BYTES(descriptor, answer->report.receipt.descriptor.len);
+        q.descriptor.data = descriptor; /* the file's own is changed below */
         assert_true(cached_key(&q, &key));
         assert_int_equal(cached_check(refbuf_bytes(file), &q, &key, answer), CACHED_OK);
         assert_int_equal(answer->n_rows, ROWS);
@@ -375,21 +382,14 @@ static void test_every_byte(void **state) {
 static void test_other_question(void **state) {
         CLEANUP(refbuf_unrefp) struct refbuf *file = keep_one();
         CLEANUP(freep) struct cached_answer *answer = xnew(struct cached_answer);
-        const struct cached_question plain = { .rule = { MODE_QUORUM, 3, 2, 7, 1 },
-                                               .independence = true,
-                                               .class_name = "EXACT",
-                                               .engine = "sim/1/model" };
+        const struct cached_question plain = question_of(file, answer);
         const struct bytes stranger = BYTES_LIT("somebody else");
-        struct bytes descriptor;
-        struct cached_question q = plain;
+        struct cached_question q;
         struct hash_value key;
 
-        (void) cached_check(refbuf_bytes(file), &q, &key, answer);
-        descriptor = answer->report.receipt.descriptor;
 #define OTHER(change)                                                                \
         do {                                                                         \
                 q = plain;                                                           \
-                q.descriptor = descriptor;                                           \
                 change;                                                              \
                 assert_true(cached_key(&q, &key));                                   \
                 assert_int_equal(cached_check(refbuf_bytes(file), &q, &key, answer), \
@@ -402,7 +402,6 @@ static void test_other_question(void **state) {
         OTHER(q.rule.max_replicas = 2); /* three have voted */
         OTHER((q.hosts = &stranger, q.n_hosts = 1));
         q = plain;
-        q.descriptor = descriptor;
         assert_true(cached_key(&q, &key));
         assert_int_equal(cached_check(refbuf_bytes(file), &q, &key, answer), CACHED_OK);
         key.bytes[0] ^= 1;
