@@ -557,37 +557,6 @@ static void test_two_engines(void **state) {
         coordinator_free(c);
 }
 
-/* EXPLAIN computes constants, as the analysis did: what takes it long is told without a plan. */
-static void test_plan(void **state) {
-        static const struct {
-                const char *sql, *engine;
-                bool has_plan;
-        } cases[] = {
-                { "SELECT 42", "sqlite", true },
-                { "SELECT 42", "duckdb", true },
-                { "SELECT levenshtein(repeat('a', 30000), repeat('b', 30000))", "duckdb", false },
-        };
-        const char *engine = duckdb_engine_name();
-        struct coordinator *c;
-
-        if (!engine)
-                skip();
-        c = coordinator_with(strchr(engine, ':') + 1);
-        FOREACH_CASE (t, cases) {
-                struct wanted want = { .sql = t->sql, .engine = t->engine, .analyse = true };
-                struct seen s;
-
-                submit(c, &s, &want);
-                assert_true(wait_for(c, &s.is_analysed));
-                assert_int_equal(s.has_plan, t->has_plan);
-                assert_true(wait_for(c, &s.is_finished));
-                assert_int_equal(s.n_analyses, 1);
-                assert_false(s.is_failed);
-                finish(c, &s);
-        }
-        coordinator_free(c);
-}
-
 static int start(void **state) {
         return !(shared = coordinator_new());
 }
@@ -606,8 +575,7 @@ int main(void) {
                 cmocka_unit_test(test_large_changed), cmocka_unit_test(test_large_replaced),
                 cmocka_unit_test(test_no_files),      cmocka_unit_test(test_no_groups),
                 cmocka_unit_test(test_engines),       cmocka_unit_test(test_engine_fails),
-                cmocka_unit_test(test_two_engines),   cmocka_unit_test(test_next_zygote_is_slow),
-                cmocka_unit_test(test_plan),
+                cmocka_unit_test(test_two_engines),   cmocka_unit_test(test_next_zygote_is_slow)
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

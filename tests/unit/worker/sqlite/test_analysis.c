@@ -138,8 +138,6 @@ static const struct decision cases[] = {
         { "SELECT a, name FROM s ORDER BY a DESC LIMIT 3; -- end", ENGINE_ORDERED, NULL, NULL,
           "SELECT a, name FROM s ORDER BY a DESC, 1, 2 LIMIT 3; -- end" },
         { "SELECT a, name FROM s ORDER BY a, 2 DESC, 1", ENGINE_ORDERED, NULL },
-        { "SELECT a, name FROM s ORDER BY 1", ENGINE_ORDERED, NULL, NULL,
-          "SELECT a, name FROM s ORDER BY 1, 2" },
         { "SELECT a, name, b FROM s ORDER BY 3 DESC, b, 1 NULLS LAST LIMIT 9", ENGINE_ORDERED, NULL,
           NULL, "SELECT a, name, b FROM s ORDER BY 3 DESC, b, 1 NULLS LAST, 2 LIMIT 9" },
         { "SELECT t FROM n ORDER BY 1", ENGINE_ORDERED, NULL, NULL,
