@@ -178,7 +178,8 @@ static int run(const struct command_context *ctx) {
 const struct command command_explain = {
         .name = "explain",
         .usage = "explain [OPTIONS] SQL",
-        .summary = "Say how a query can be checked, why, and where it would run",
+        .summary =
+                "Say how a query can be checked, why, and where it would run; exit 0 if anywhere",
         .example = "quorate explain 'SELECT name FROM t ORDER BY 1 LIMIT 5' --data t.db",
         .options = options,
         .options_size = sizeof(struct ask_options),
