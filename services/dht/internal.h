@@ -79,6 +79,7 @@ struct dht {
         nsec_t tick_at, self_at, self_pause, sample_at, save_at, maintain_at, growth_at,
                 growth_pause;
         unsigned n_samples;       /* drawn so far, or since the network was seen to grow */
+        unsigned n_learnt;        /* of these, that told of a size */
         bool is_renewing;         /* the first ones are drawn once more */
         double size_then;         /* what our neighbourhood told of when they were drawn */
         uint64_t self_neighbours; /* fingerprint of the k closest */

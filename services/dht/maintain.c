@@ -238,7 +238,7 @@ static void look_for_growth(struct dht *d) {
         d->growth_at = soon(d, d->growth_pause);
         d->self_at = d->now;
         d->sample_at = d->now;
-        d->n_samples = 0;
+        d->n_samples = d->n_learnt = 0;
         d->is_renewing = true;
         dht_count(d, COUNT_GROWTHS);
 }
@@ -257,14 +257,22 @@ static void learn_size(struct dht *d, struct operation *o, struct candidate *con
 
         if (n == 0 || (n < k && !is_all) || o->kind == OPERATION_FILL)
                 return;
-        if (o->kind == OPERATION_SELF)
+        if (o->kind == OPERATION_SELF) {
                 estimate_own(&d->estimate, set[n - 1]->distance, (unsigned) n, is_all);
-        else
-                estimate_add(&d->estimate, set[n - 1]->distance, (unsigned) n, is_all);
-        if (o->kind != OPERATION_SAMPLE || d->n_samples != FIRST_SAMPLES)
                 return;
-        d->size_then = d->estimate.own.size;
-        if (d->is_renewing)
+        }
+        estimate_add(&d->estimate, set[n - 1]->distance, (unsigned) n, is_all);
+        d->n_learnt++;
+}
+
+/* The first ones are looked at. A renewal of which one told nothing changes nothing, and the next
+ * look for growth begins another. */
+static void end_first_samples(struct dht *d) {
+        bool is_whole = d->n_learnt >= FIRST_SAMPLES;
+
+        if (is_whole || !d->is_renewing)
+                d->size_then = d->estimate.own.size;
+        if (is_whole && d->is_renewing)
                 (void) estimate_renew(&d->estimate, FIRST_SAMPLES);
         d->is_renewing = false;
 }
@@ -276,6 +284,8 @@ void maintain_looked(struct dht *d, struct operation *o, nsec_t now) {
         bool is_same;
 
         learn_size(d, o, set, n);
+        if (o->kind == OPERATION_SAMPLE && d->n_samples == FIRST_SAMPLES)
+                end_first_samples(d);
         if (o->kind != OPERATION_SELF) {
                 b->n_futile = b->n_entries > o->max ? 0 : b->n_futile + 1;
                 b->fill_at = soon(d, futile_pauses[b->n_futile < 3 ? b->n_futile : 3]);

@@ -169,6 +169,51 @@ static void a_neighbourhood_of_friends_is_looked_at_again(void **state) {
         }
 }
 
+/* A point where nobody answers tells nothing, and ends a renewal all the same: a later one, drawn
+ * for itself, is none of it. */
+static void a_renewal_ends_whatever_its_points_tell(void **state) {
+        static const struct {
+                bool tells[3];
+                size_t n_samples; /* of the 5 old ones and the new */
+                double size_then;
+        } cases[] = { { { true, true, true }, 3, 100 },
+                      { { true, true, false }, 5 + 2, 1 },
+                      { { false, true, true }, 5 + 2, 1 },
+                      { { false, false, false }, 5, 1 } };
+        struct peer other = peer_number(5, true);
+
+        FOREACH_CASE (c, cases) {
+                struct dht *d = node_new(NULL);
+
+                for (unsigned i = 0; i < 5; i++)
+                        estimate_add(&d->estimate, 0.019, 20, false);
+                d->estimate.own.size = 100;
+                d->size_then = 1;
+                d->is_renewing = true;
+                for (unsigned i = 0; i < 3; i++) {
+                        struct operation *o = operation_new(d, OPERATION_SAMPLE, &d->self_key,
+                                                            2 * SECOND);
+                        struct lookup_ask ask;
+
+                        d->n_samples = i + 1;
+                        if (c->tells[i]) {
+                                lookup_seed(o->lookup, &other.remote.contact);
+                                assert_true(lookup_next(o->lookup, &ask));
+                                lookup_answered(o->lookup, &other.remote.contact.key, LOOKUP_MAIN,
+                                                NULL, 0);
+                        }
+                        assert_true(d->is_renewing);
+                        maintain_looked(d, o, 2 * SECOND);
+                        operation_free(d, o);
+                }
+                assert_false(d->is_renewing);
+                assert_int_equal(estimate_samples(&d->estimate), c->n_samples);
+                assert_true(d->size_then == c->size_then);
+                dht_free(d);
+        }
+        peer_done(&other);
+}
+
 static void decide_itself(struct dht_config *c) {
         c->mode = DHT_MODE_AUTO;
 }
@@ -203,4 +248,5 @@ TEST_MAIN(cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
           cmocka_unit_test(who_is_connected_is_found_without_a_lookup),
           cmocka_unit_test(a_neighbourhood_of_friends_is_looked_at_again),
+          cmocka_unit_test(a_renewal_ends_whatever_its_points_tell),
           cmocka_unit_test(serves_once_two_subnets_reached_it))
