@@ -123,15 +123,6 @@ static bool find_item(struct shell *s, const struct hash_value *root, struct sto
         return l.is_found || dataset_work_on(s, root);
 }
 
-static void reply_info(struct shell *s, struct call *call, const struct hash_value *root) {
-        Coordinator__DatasetInfo out;
-        struct store_item item;
-
-        (void) find_item(s, root, &item);
-        fill_info(s, call, &item, &out);
-        call_reply(call, &out);
-}
-
 /* ---- The list ---- */
 
 struct listed {
@@ -224,12 +215,32 @@ DATASET_RPC(show, Coordinator__DatasetRef, Coordinator__DatasetShowReply) {
         call_reply(call, &out);
 }
 
+/* The name may have been another one's, who asked is to know. */
+static void pin_and_reply(struct shell *s, struct call *call, const struct hash_value *root,
+                          const char *label) {
+        Coordinator__DatasetInfo out;
+        char why[DATASET_WHY_SIZE];
+        struct hash_value before;
+        struct store_item item;
+        bool had =
+                label && store_find_label(s->store, label, &before) && !hash_equal(&before, root);
+        int r = dataset_pin(s, root, label, why);
+
+        if (r) {
+                call_fail(call, r, "%s", why);
+                return;
+        }
+        (void) find_item(s, root, &item);
+        fill_info(s, call, &item, &out);
+        if (had)
+                out.moved_from = copy_bytes(call, hash_bytes(&before));
+        call_reply(call, &out);
+}
+
 DATASET_RPC(pin, Coordinator__DatasetPinRequest, Coordinator__DatasetInfo) {
         struct shell *s = shell_of(service);
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
-        char why[DATASET_WHY_SIZE];
         struct hash_value root;
-        int r;
 
         if (!take_ref(s, call, in->dataset, &root))
                 return;
@@ -244,11 +255,7 @@ DATASET_RPC(pin, Coordinator__DatasetPinRequest, Coordinator__DatasetInfo) {
                           "and is not 64 hex digits");
                 return;
         }
-        r = dataset_pin(s, &root, in->rename ? in->label : NULL, why);
-        if (r)
-                call_fail(call, r, "%s", why);
-        else
-                reply_info(s, call, &root);
+        pin_and_reply(s, call, &root, in->rename ? in->label : NULL);
 }
 
 /* `unpin` and `rm` say what the dataset was, for it may be no more. */

@@ -52,7 +52,7 @@ const char *ask_data_path(const char *arg, char ret_name[DATA_NAME_SIZE]) {
         size_t n = equals ? (size_t) (equals - arg) : 0;
 
         ret_name[0] = 0;
-        if (n == 0 || n >= DATA_NAME_SIZE ||
+        if (n == 0 || n >= DATA_NAME_SIZE || strchr("0123456789", *arg) ||
             strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != n)
                 return arg;
         memcpy(ret_name, arg, n);
@@ -82,13 +82,35 @@ static int resolve_data(const struct command_context *ctx, const struct ask_opti
         return EXIT_OK;
 }
 
-static int check_data(const struct command_context *ctx, const struct quorate_question *q) {
+/* A file that is not there may have been meant as something else. */
+static int complain_file(const struct command_context *ctx, const char *arg, const char *path) {
+        const char *equals = strchr(path, '=');
+        bool is_plain = errno == ENOENT && !strchr(path, '/');
+
+        if (errno == ENOENT && path == arg && equals && !memchr(path, '/', equals - path))
+                return complain(ctx, EXIT_USAGE,
+                                "--data %s: `%.*s` is not a file nor a name in SQL: letters, "
+                                "digits and _, no digit first, at most %d; say "
+                                "for example --data t=%s",
+                                arg, (int) (equals - path), path, DATA_NAME_SIZE - 1, equals + 1);
+        if (is_plain && strchr(path, '@'))
+                return dataset_complain_peer(ctx, "--data", path);
+        if (is_plain && !strchr(path, '.'))
+                return complain(ctx, EXIT_USAGE,
+                                "--data %s: no such file; a dataset that is called so here is "
+                                "%s@me, as `quorate dataset list` shows it",
+                                path, path);
+        return complain(ctx, EXIT_USAGE,
+                        "--data %s: %s; give a SQLite, CSV, NDJSON or Parquet "
+                        "file you may read",
+                        path, strerror(errno));
+}
+
+static int check_data(const struct command_context *ctx, const struct ask_options *o,
+                      const struct quorate_question *q) {
         for (size_t i = 0; i < q->n_inputs; i++) {
                 if (q->inputs[i].path && access(q->inputs[i].path, R_OK) < 0)
-                        return complain(ctx, EXIT_USAGE,
-                                        "--data %s: %s; give a SQLite, CSV, NDJSON or Parquet "
-                                        "file you may read",
-                                        q->inputs[i].path, strerror(errno));
+                        return complain_file(ctx, o->data.items[i], q->inputs[i].path);
         }
         return EXIT_OK;
 }
@@ -166,7 +188,7 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
                          : o->no_cache ? "off"
                                        : NULL,
         };
-        return check_data(ctx, ret);
+        return check_data(ctx, o, ret);
 }
 
 static void show_waiting(void *userdata, uint64_t waited_ms) {

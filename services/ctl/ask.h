@@ -20,9 +20,9 @@ struct ask_options {
 #define ASK_OPTION(kind_, letter_, name_, member_, value_, help_) \
         { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, help_ }
 /* Rows for a command's table; the struct must begin with struct ask_options. */
+#define ASK_DATA_HELP "file, dataset ROOT, NAME@me, NAME@PEER; may repeat"
 #define ASK_OPTION_ROWS                                                                            \
-        ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE",                                  \
-                   "file, dataset root or NAME@PEER; may repeat"),                                 \
+        ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE", ASK_DATA_HELP),                  \
                 ASK_OPTION(OPTION_CHOICE, 'f', "format", format,                                   \
                            "table|csv|json|ndjson|markdown|line", "[table; csv into a pipe]"),     \
                 ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL,                                   \
@@ -61,7 +61,8 @@ struct ask_options {
                            "keep the rows for `receipt verify --rows`"),                           \
                 ASK_OPTION(OPTION_FLAG, 'q', "quiet", quiet, NULL, NULL)
 
-/* The file of "[NAME=]FILE"; *ret_name is empty where it has none. */
+/* The file of "[NAME=]FILE"; *ret_name is empty where it has none. What stands before the = is a
+ * name only where an input may be called so. */
 const char *ask_data_path(const char *arg, char ret_name[DATA_NAME_SIZE]);
 /* Fills a question; `inputs` has room for ASK_DATA_MAX. 0, or an exit code after complaining. */
 int ask_question(const struct command_context *ctx, const struct ask_options *o, const char *sql,

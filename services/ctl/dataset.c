@@ -26,7 +26,8 @@ static const struct option dataset_table[] = {
         OPTION(OPTION_FLAG, 0, "internal", is_internal, NULL,
                "publish: for who is told its root alone [this]"),
         OPTION(OPTION_STRING, 0, "name", name, "NAME", "publish, pin: what it is called"),
-        OPTION(OPTION_FLAG, 0, "pin", pin, NULL, "fetch: keep it, whatever the cache needs"),
+        OPTION(OPTION_FLAG, 0, "pin", pin, NULL,
+               "fetch: pin it; if it is public, the DHT is told"),
         OPTION(OPTION_LIST, 0, "from", from, "PEER", "fetch: from these alone; may repeat"),
         OPTION(OPTION_COUNT, 'n', "limit", limit, "N", "list: at most so many [50]"),
         OPTION(OPTION_TIMEOUT, 't', "timeout", timeout, "TIME", "for a look-up in the DHT [30s]"),
@@ -146,6 +147,8 @@ static int done(const struct command_context *ctx, const Coordinator__DatasetInf
                 dataset_json(d, "\n");
         else
                 printf("%s %s\n", what, hex);
+        if (!ctx->common.json)
+                dataset_moved_text(d);
         return EXIT_OK;
 }
 
@@ -240,9 +243,10 @@ const struct command command_dataset = {
         .usage = "dataset publish FILE | list | show ROOT | pin ROOT | unpin ROOT |\n"
                  "       fetch ROOT | verify [ROOT] | rm ROOT | name NAME ROOT",
         .summary =
-                "Data by content: publish, fetch and keep it. ROOT is 64 hex digits, a name that\n"
-                "it has here, or NAME@PEER as that peer says. Fetching goes on without\n"
-                "you. An `import` was made here of another one, for SQLite; rm takes it along",
+                "Data by content: publish, fetch and keep it. ROOT is 64 hex digits, NAME@me or\n"
+                "NAME for what it is called here, or NAME@PEER as that peer says; so too in\n"
+                "`query -d`, where NAME alone is a file. Fetching goes on without you.\n"
+                "An `import` was made here of another one, for SQLite; rm takes it along",
         .example = "quorate dataset publish --public --name sales sales.db",
         .options = dataset_table,
         .options_size = sizeof(struct dataset_options),

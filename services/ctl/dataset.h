@@ -27,7 +27,9 @@ bool dataset_is_reference(const char *text);
  * EXIT_OK, or an exit code after complaining for `what`. */
 int dataset_resolve(const struct command_context *ctx, const char *what, const char *text,
                     nsec_t timeout, uint8_t ret[HASH_SIZE]);
-/* The same for what takes something away: a root or a name of this node alone. What a peer calls
+/* NAME@PEER with a PEER that is none: EXIT_USAGE, after complaining. */
+int dataset_complain_peer(const struct command_context *ctx, const char *what, const char *text);
+/* As dataset_resolve(), for what takes something away: a root or a name of this node alone. What a peer calls
  * a dataset it may change at any moment, to one that it wants gone. */
 int dataset_resolve_here(const struct command_context *ctx, const char *what, const char *text,
                          uint8_t ret[HASH_SIZE]);
@@ -51,6 +53,8 @@ void dataset_derived_text(const Coordinator__DatasetInfo *d);
 void dataset_columns_json(struct bytes schema, bool *first);
 extern const struct table_column dataset_columns[];
 void dataset_cells(struct table *t, const Coordinator__DatasetInfo *d);
+/* "sales moved from ROOT to ROOT", where its name was another one's until now. */
+void dataset_moved_text(const Coordinator__DatasetInfo *d);
 /* "1.5 MiB", whole bytes below 1 KiB. */
 #define DATASET_SIZE_TEXT 24
 const char *dataset_size(uint64_t bytes, char ret[DATASET_SIZE_TEXT]);

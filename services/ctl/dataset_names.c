@@ -89,6 +89,14 @@ static int resolve_pointer(const struct command_context *ctx, const char *text, 
         return EXIT_OK;
 }
 
+int dataset_complain_peer(const struct command_context *ctx, const char *what, const char *text) {
+        return complain(
+                ctx, EXIT_USAGE,
+                "%s: %s: `%s` is no peer id; say NAME@PEER with an id as `quorate peers -v` "
+                "shows it, or NAME@me for a dataset of this node",
+                what, text, strrchr(text, '@') + 1);
+}
+
 int dataset_resolve(const struct command_context *ctx, const char *what, const char *text,
                     nsec_t timeout, uint8_t ret[HASH_SIZE]) {
         char label[LABEL_MAX + 1];
@@ -99,8 +107,9 @@ int dataset_resolve(const struct command_context *ctx, const char *what, const c
         if (!*text || strlen(text) > 2 * LABEL_MAX)
                 return complain(ctx, EXIT_USAGE,
                                 "%s: give a root of 64 hex digits, a name, or NAME@PEER", what);
-        if (!split(text, label, &peer))
-                return resolve_here(ctx, text, ret);
+        if (!split(text, label, &peer)) /* names here have no @ */
+                return strchr(text, '@') ? dataset_complain_peer(ctx, what, text)
+                                         : resolve_here(ctx, text, ret);
         return strcmp(peer, "me") == 0 ? resolve_here(ctx, label, ret)
                                        : resolve_pointer(ctx, text, label, peer, timeout, ret);
 }

@@ -8,6 +8,7 @@
 #include "common/client/quorate.h"
 #include "services/ctl/ask.h"
 #include "services/ctl/dataset.h"
+#include "services/ctl/json.h"
 #include "services/ctl/progress.h"
 
 static struct quorate *interruptible;
@@ -76,6 +77,7 @@ static void say_published(const struct command_context *ctx, const Coordinator__
         printf("%s\n%s, %s, %s\n", hex, d->format, dataset_size(d->length, size),
                d->is_public ? "public: others find it in the DHT"
                             : "internal: who is told its root may fetch it");
+        dataset_moved_text(d);
         if (*d->name)
                 printf("ask it with --data t=%s@me\n",
                        text_escape(BYTES_STR(d->name), name, sizeof(name)));
@@ -145,12 +147,32 @@ static int check_public(const struct command_context *ctx, uint8_t root[HASH_SIZ
                 "alone");
 }
 
+static void say_named(const struct command_context *ctx, const Coordinator__DatasetInfo *d,
+                      uint32_t stored) {
+        bool first = true;
+
+        if (!ctx->common.json) {
+                printf("others find it as NAME@PEER with this node's id; stored by %u peers, again "
+                       "until `quorate dataset rm`; pinned, and called so here too\n",
+                       stored);
+                dataset_moved_text(d);
+                return;
+        }
+        fputc('{', stdout);
+        json_member_bool(stdout, "ok", true, &first);
+        json_member_u64(stdout, "stored", stored, &first);
+        if (d->moved_from.len > 0) {
+                json_key(stdout, "moved_from", &first);
+                json_hex(stdout, d->moved_from.data, d->moved_from.len);
+        }
+        fputs("}\n", stdout);
+}
+
 /* What others call it is what it is called here, so that `rm` knows what to withdraw; and it had
  * better stay where they are sent. */
 static int rename_here(const struct command_context *ctx, uint8_t root[HASH_SIZE],
-                       const char *label, const char *before) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        int code = pin(ctx, root, label, &u);
+                       const char *label, const char *before, struct unpacked *ret) {
+        int code = pin(ctx, root, label, ret);
 
         if (code || !*before || strcmp(before, label) == 0)
                 return code;
@@ -160,7 +182,7 @@ static int rename_here(const struct command_context *ctx, uint8_t root[HASH_SIZE
 int dataset_name(const struct command_context *ctx) {
         const struct dataset_options *o = ctx->options;
         const char *label = ctx->operands.items[1];
-        CLEANUP(unpacked_donep) struct unpacked shown = {};
+        CLEANUP(unpacked_donep) struct unpacked shown = {}, pinned = {};
         uint8_t root[HASH_SIZE];
         uint32_t stored;
         char why[256];
@@ -177,14 +199,9 @@ int dataset_name(const struct command_context *ctx) {
         if (dataset_point(ctx, label, root, o->timeout, &stored, why))
                 return complain(ctx, EXIT_OTHER, "dataset name: %s", why);
         code = rename_here(ctx, root, label,
-                           ((const Coordinator__DatasetShowReply *) shown.message)->info->name);
-        if (code)
-                return code;
-        if (ctx->common.json)
-                printf("{\"ok\":true,\"stored\":%u}\n", stored);
-        else
-                printf("others find it as NAME@PEER with this node's id; stored by %u peers, again "
-                       "until `quorate dataset rm`; pinned, and called so here too\n",
-                       stored);
-        return EXIT_OK;
+                           ((const Coordinator__DatasetShowReply *) shown.message)->info->name,
+                           &pinned);
+        if (pinned.message) /* whatever became of the name before */
+                say_named(ctx, pinned.message, stored);
+        return code;
 }

@@ -44,6 +44,10 @@ void dataset_json(const Coordinator__DatasetInfo *d, const char *end) {
         json_member_bool(stdout, "announced", d->announced, &first);
         json_member_u64(stdout, "users", d->users, &first);
         json_member_u64(stdout, "pinned_us", (uint64_t) d->pinned_us, &first);
+        if (d->moved_from.len > 0) {
+                json_key(stdout, "moved_from", &first);
+                json_hex(stdout, d->moved_from.data, d->moved_from.len);
+        }
         if (d->derived_from.len > 0) {
                 json_key(stdout, "derived_from", &first);
                 json_hex(stdout, d->derived_from.data, d->derived_from.len);
@@ -51,6 +55,17 @@ void dataset_json(const Coordinator__DatasetInfo *d, const char *end) {
                 json_member_bool(stdout, "derived_here", d->derived_here, &first);
         }
         printf("}%s", end);
+}
+
+void dataset_moved_text(const Coordinator__DatasetInfo *d) {
+        char from[2 * HASH_SIZE + 1], to[2 * HASH_SIZE + 1], name[300];
+
+        if (d->moved_from.len != HASH_SIZE || d->root.len != HASH_SIZE)
+                return;
+        hex_encode(people_bytes(d->moved_from), from);
+        hex_encode(people_bytes(d->root), to);
+        printf("%s moved from %s to %s\n", text_escape(BYTES_STR(d->name), name, sizeof(name)),
+               from, to);
 }
 
 const struct table_column dataset_columns[] = {

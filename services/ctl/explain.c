@@ -9,8 +9,7 @@
 #include "services/ctl/people.h"
 
 static const struct option options[] = {
-        ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE",
-                   "a SQLite, Parquet, CSV or NDJSON file; may repeat"),
+        ASK_OPTION(OPTION_LIST, 'd', "data", data, "[NAME=]FILE", ASK_DATA_HELP),
         ASK_OPTION(OPTION_CHOICE, 0, "prefer", prefer, "auto|local|remote",
                    "where it may run [auto]"),
         ASK_OPTION(OPTION_CHOICE, 0, "verify", verify, "quorum|unanimous|fast",

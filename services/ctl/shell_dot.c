@@ -33,16 +33,18 @@ static const char *item_of(const char *item, char name[DATA_NAME_SIZE]) {
 static void dot_open(struct shell *s, const char *argument) {
         struct option_list *list = &s->ask.data;
         char name[DATA_NAME_SIZE], other[DATA_NAME_SIZE];
+        const char *path;
 
         if (!*argument) {
                 for (size_t i = 0; i < list->n_items; i++)
                         puts(list->items[i]);
                 return;
         }
-        if (access(item_of(argument, name), R_OK) < 0) {
+        path = item_of(argument, name);
+        if (!dataset_is_reference(path) && access(path, R_OK) < 0) {
                 s->code = complain(s->ctx, EXIT_USAGE,
-                                   ".open %s: no such file, or not yours to "
-                                   "read",
+                                   ".open %s: no such file, or not yours to read, nor a dataset as "
+                                   "NAME@me",
                                    argument);
                 return;
         }

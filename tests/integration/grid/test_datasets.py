@@ -175,12 +175,27 @@ def check_missing(tap, grid):
         tap.check(listed(grid, node)[root]["state"] in ("partial", "fetching"), f"node {node}: and no longer uses it")
 
 
+def check_moved_name(tap, grid, root):
+    """A name that goes to another dataset is said to, and back."""
+    path = make_db(grid.dir / "own2.db", 0, rows=7)
+    code, out, err = grid.ctl(2, "dataset", "publish", str(path), "--name", "own")
+    second = out.splitlines()[0] if out else ""
+    tap.check(code == 0 and f"own moved from {root} to {second}" in out, "publish: a name that moves is said to", code, out, err)
+    code, d, err = dataset(grid, 2, "publish", str(path), "--name", "own")
+    tap.check(code == 0 and "moved_from" not in d, "publish: not one that stays", code, d, err)
+    code, d, err = dataset(grid, 2, "pin", root, "--name", "own")
+    tap.check(code == 0 and d.get("moved_from") == second, "pin: which root had it before, in JSON", code, d, err)
+    code, d, err = dataset(grid, 2, "rm", second)
+    tap.check(code == 0 and d["name"] == "", "the one before has no name", code, d, err)
+
+
 def check_internal(tap, grid):
     """Nobody is told of it; who is told its root may have it from who has it."""
     path = make_db(grid.dir / "own.db", MIB)
     code, d, err = dataset(grid, 2, "publish", str(path), "--name", "own")
     root = d["root"]
     tap.check(code == 0 and d["class"] == "internal" and d["pinned"] and not d["announced"], "internal: pinned, not announced", d, err)
+    check_moved_name(tap, grid, root)
     code, _, err = dataset(grid, 3, "fetch", root)
     tap.check(code == 5 and "DATA_UNAVAILABLE" in err, "internal: not found", code, err)
     code, _, err = dataset(grid, 2, "name", "own", root)

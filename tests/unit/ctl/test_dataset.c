@@ -245,6 +245,83 @@ static void test_name_is_withdrawn(void **state) {
         assert_has(scripted_err(*state), "no network");
 }
 
+/* Whoever gives a name that was another one's is told which. */
+static void test_name_moves_aloud(void **state) {
+        static const char before[] =
+                "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+        Coordinator__DatasetShowReply show = COORDINATOR__DATASET_SHOW_REPLY__INIT;
+        Coordinator__DatasetInfo d = info("here", ""), pinned = info("here", "sales");
+        Dht__PutReply stored = DHT__PUT_REPLY__INIT;
+        uint8_t other[HASH_SIZE];
+
+        assert_true(hex_decode(before, other, HASH_SIZE));
+        scripted_serve(*state, RECORDS, &dht__records__descriptor);
+        d.is_public = true;
+        show.info = &d;
+        scripted_reply(*state, ADMIN, "DatasetShow", &show);
+        scripted_reply(*state, RECORDS, "Put", &stored);
+        scripted_reply(*state, ADMIN, "DatasetPin", &pinned);
+        assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT), 0);
+        assert_lacks(scripted_out(*state), "moved");
+        assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT, "--json"), 0);
+        assert_lacks(scripted_out(*state), "moved");
+        pinned.moved_from = (ProtobufCBinaryData){ HASH_SIZE, other };
+        scripted_reply(*state, ADMIN, "DatasetPin", &pinned);
+        assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT), 0);
+        assert_has(scripted_out(*state), "sales moved from ffeeddcc");
+        assert_has(scripted_out(*state), " to " ROOT "\n");
+        assert_int_equal(RUN(*state, "dataset", "pin", "--name", "sales", ROOT), 0);
+        assert_has(scripted_out(*state), "sales moved from ffeeddcc");
+        assert_int_equal(RUN(*state, "dataset", "name", "sales", ROOT, "--json"), 0);
+        assert_has(scripted_out(*state), "\"ok\":true,\"stored\":0,\"moved_from\":\"ffeeddcc");
+        assert_int_equal(RUN(*state, "dataset", "pin", "--name", "sales", ROOT, "--json"), 0);
+        assert_has(scripted_out(*state), "\"moved_from\":\"ffeeddcc");
+}
+
+/* What was meant as a dataset, or as a name, is not just a file that is missing. */
+static void test_not_a_file(void **state) {
+        static const struct {
+                const char *words[6], *error;
+                int code;
+        } rows[] = {
+                { { "query", "-d", "my table=t.csv", "SELECT 1" },
+                  "`my table` is not a file nor",
+                  2 },
+                { { "query", "-d", "my table=t.csv", "SELECT 1" }, "--data t=t.csv", 2 },
+                { { "query", "-d", "1a=t.csv", "SELECT 1" }, "no digit first", 2 },
+                { { "explain", "-d", "=t.csv", "SELECT 1" }, "letters, digits and _", 2 },
+                { { "query", "-d", "a=/none/t.csv", "SELECT 1" }, "may read", 2 },
+                { { "query", "-d", "./a b=t.csv", "SELECT 1" }, "may read", 2 },
+                { { "query", "-d", "sales", "SELECT 1" }, "is sales@me", 2 },
+                { { "query", "-d", "t=sales@nobody", "SELECT 1" }, "`nobody` is no peer id", 2 },
+                { { "query", "-d", "sales@nobody", "SELECT 1" }, "NAME@me", 2 },
+                { { "dataset", "fetch", "sales@nobody" },
+                  "dataset fetch: sales@nobody: `nobody`",
+                  2 },
+                { { "dataset", "show", "sales@nobody" }, "`quorate peers -v`", 2 },
+        };
+
+        FOREACH_CASE (c, rows) {
+                assert_int_equal(scripted_run(*state, NULL, c->words), c->code);
+                assert_has(scripted_err(*state), c->error);
+        }
+        assert_int_equal(scripted_calls(*state, ADMIN, "DatasetShow"), 0);
+}
+
+/* All that take a dataset take and tell the same. */
+static void test_help_names_alike(void **state) {
+        static const char *const verbs[] = { "query", "shell", "explain", "dataset" };
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                assert_int_equal(RUN(*state, verbs[i], "--help"), 0);
+                assert_has(scripted_out(*state), "ROOT");
+                assert_has(scripted_out(*state), "NAME@me");
+                assert_has(scripted_out(*state), "NAME@PEER");
+        }
+        assert_has(scripted_out(*state), "`query -d`");
+        assert_has(scripted_out(*state), "fetch: pin it; if it is public, the DHT is told");
+}
+
 /* The shell does not look for a file where a dataset was named. */
 static void test_shell(void **state) {
         static const char *const words[] = { "shell", "-d", "t=" ROOT, NULL };
@@ -252,6 +329,11 @@ static void test_shell(void **state) {
         (void) scripted_run(*state, ".tables\n", words);
         assert_has(scripted_out(*state), "t: a dataset of the node");
         assert_lacks(scripted_err(*state), "unable to open");
+        assert_int_equal(scripted_run(*state, ".open sales@me\n.open\n.open t=sales@nobody\n",
+                                      (const char *const[]){ "shell", NULL }),
+                         2);
+        assert_has(scripted_out(*state), "sales@me\n");
+        assert_has(scripted_err(*state), "t=sales@nobody: no such file");
 }
 
 static void put_work(struct scripted *s, Coordinator__DatasetProgressReply *p, const char *what) {
@@ -309,4 +391,5 @@ static void test_verify(void **state) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 TEST_MAIN(CASE(test_list), CASE(test_usage), CASE(test_names_here), CASE(test_pointers),
           CASE(test_takes_away_by_root_alone), CASE(test_names_to_give),
-          CASE(test_name_is_withdrawn), CASE(test_shell), CASE(test_fetch), CASE(test_verify))
+          CASE(test_name_is_withdrawn), CASE(test_name_moves_aloud), CASE(test_not_a_file),
+          CASE(test_help_names_alike), CASE(test_shell), CASE(test_fetch), CASE(test_verify))

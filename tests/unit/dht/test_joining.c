@@ -191,8 +191,8 @@ static void a_renewal_ends_whatever_its_points_tell(void **state) {
                 d->size_then = 1;
                 d->is_renewing = true;
                 for (unsigned i = 0; i < 3; i++) {
-                        struct operation *o = operation_new(d, OPERATION_SAMPLE, &d->self_key,
-                                                            2 * SECOND);
+                        struct operation *o =
+                                operation_new(d, OPERATION_SAMPLE, &d->self_key, 2 * SECOND);
                         struct lookup_ask ask;
 
                         d->n_samples = i + 1;
