@@ -19,7 +19,7 @@ static int sync_folder(const char *path) {
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int write_fresh(const char *path, struct bytes content) {
+static int write_fresh(const char *path, struct bytes content, mode_t mode) {
         CLEANUP(fd_closep) int fd = -1;
         ssize_t n;
 
@@ -29,12 +29,16 @@ static int write_fresh(const char *path, struct bytes content) {
         n = write(fd, content.data, content.len);
         if (n != (ssize_t) content.len)
                 return n < 0 ? -errno : -ENOSPC;
-        return fsync(fd) < 0 ? -errno : 0;
+        return fchmod(fd, mode) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 int durable_write(const char *path, struct bytes content) {
+        return durable_write_mode(path, content, 0600);
+}
+
+int durable_write_mode(const char *path, struct bytes content, mode_t mode) {
         CLEANUP(freep) char *fresh = xasprintf("%s.new", path);
-        int r = write_fresh(fresh, content);
+        int r = write_fresh(fresh, content, mode);
 
         return r ? r : durable_rename(fresh, path);
 }

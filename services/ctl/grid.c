@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/memory.h"
 #include "common/daemon/account.h"
+#include "services/ctl/durable.h"
 
 /* The nodes of a local grid need no proof of work: they are all ours. */
 #define GRID_DIFFICULTY 0
@@ -52,7 +54,7 @@ static int place(const struct node *base, size_t i, struct node *ret) {
 
 /* Each knows the first alone, who knows nobody: the rest is discovery. A network of its
  * own, so that it meets no other grid on this machine or its LAN; without proof of work. */
-static void write_config(FILE *f, const struct neighbour *all, size_t n, size_t self) {
+static void write_config(FILE *f, const struct neighbour *all, size_t self) {
         char name[9] = "";
 
         for (size_t i = 0; i < sizeof(name) - 1; i++) /* base58, but names are lower case */
@@ -71,15 +73,41 @@ static void write_config(FILE *f, const struct neighbour *all, size_t n, size_t 
         fputs("[host]\ndata-class = sensitive\n", f);
 }
 
-static int create_config(const struct node *node, const struct neighbour *all, size_t n,
-                         size_t self, char error[256]) {
-        FILE *f = fopen(node->config, "we");
+/* Of a run that did not get to its end, or one that a person has edited since. */
+static bool has_config(const struct node *node) {
+        struct stat st;
+
+        return stat(node->config, &st) == 0 && st.st_size > 0;
+}
+
+/* 0: it says none as write_config() does. */
+static unsigned port_of(const struct node *node) {
+        FILE *f = fopen(node->config, "re");
+        char line[512];
+        unsigned port = 0;
+
+        while (f && port == 0 && fgets(line, sizeof(line), f))
+                if (sscanf(line, " listen = /ip4/127.0.0.1/udp/%u", &port) != 1)
+                        port = 0;
+        if (f)
+                fclose(f);
+        return port;
+}
+
+static int create_config(const struct node *node, const struct neighbour *all, size_t self,
+                         char error[256]) {
+        CLEANUP(freep) char *text = NULL;
+        size_t size = 0;
+        FILE *f = has_config(node) ? NULL : open_memstream(&text, &size);
+        int r;
 
         if (!f)
+                return GRID_OK;
+        write_config(f, all, self);
+        if (fclose(f) != 0)
                 return refuse(error, node->config, strerror(errno));
-        write_config(f, all, n, self);
-        (void) fchmod(fileno(f), 0644); /* services may have uids of their own */
-        return fclose(f) == 0 ? GRID_OK : refuse(error, node->config, strerror(errno));
+        r = durable_write_mode(node->config, BYTES(text, size), 0644); /* services have uids */
+        return r ? refuse(error, node->config, strerror(-r)) : GRID_OK;
 }
 
 /* <state>/nodes is written when all the rest is there: how many nodes, 0 for none yet. */
@@ -99,14 +127,13 @@ static int read_count(const struct node *base, size_t *ret) {
 }
 
 static int write_count(const struct node *base, size_t n, char error[256]) {
-        char path[PATH_MAX + 16];
-        FILE *f;
+        char path[PATH_MAX + 16], text[32];
+        int r;
 
         snprintf(path, sizeof(path), "%s/nodes", base->state);
-        f = fopen(path, "we");
-        if (!f || fprintf(f, "%zu\n", n) < 0 || fclose(f) != 0)
-                return refuse(error, path, strerror(errno));
-        return GRID_OK;
+        snprintf(text, sizeof(text), "%zu\n", n);
+        r = durable_write_mode(path, BYTES_STR(text), 0644);
+        return r ? refuse(error, path, strerror(-r)) : GRID_OK;
 }
 
 static int create_all(const struct node *base, struct grid *grid, char error[256]) {
@@ -116,13 +143,20 @@ static int create_all(const struct node *base, struct grid *grid, char error[256
         for (size_t i = 0; i < n; i++) {
                 if (node_ensure_key(&grid->nodes[i], GRID_DIFFICULTY, all[i].peer, error))
                         return GRID_E_REFUSED;
-                all[i].port = free_port();
-                if (!all[i].peer[0] || !all[i].port)
+                if (has_config(&grid->nodes[i]))
+                        all[i].port = port_of(&grid->nodes[i]);
+                else
+                        all[i].port = free_port();
+                if (i == 0 && !all[i].port && has_config(&grid->nodes[i]))
+                        return refuse(error, grid->nodes[i].config,
+                                      "say `listen = /ip4/127.0.0.1/udp/PORT/quic-v1`: the other "
+                                      "nodes are to find it");
+                if (!all[i].peer[0] || (!all[i].port && !has_config(&grid->nodes[i])))
                         return refuse(error, grid->nodes[i].state,
                                       "no known key or no port; use another --state");
         }
         for (size_t i = 0; i < n; i++)
-                if (create_config(&grid->nodes[i], all, n, i, error))
+                if (create_config(&grid->nodes[i], all, i, error))
                         return GRID_E_REFUSED;
         return write_count(base, n, error);
 }

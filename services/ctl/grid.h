@@ -2,7 +2,7 @@
 
 /* Where the nodes of `quorate run --nodes N` live and how they find each other:
  * state/node-1 … state/node-N, each with a key, a port on 127.0.0.1 and a
- * quorate.conf that names all the others. Written once; what is there stays. */
+ * quorate.conf that names the first. Written once, whole; what is there stays. */
 
 #include "services/ctl/node.h"
 

@@ -1,0 +1,145 @@
+/* What `quorate run --nodes` writes once: whole or not at all, and never over a person's edits. */
+
+#include "services/ctl/grid.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+#include "services/ctl/command.h"
+#include "tests/support/test.h"
+
+#define NODES  3
+#define PEER   "12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7"
+#define EDITED "[transport]\nlisten = /ip4/127.0.0.1/udp/4711/quic-v1\n# mine\n"
+
+struct place {
+        char state[64], runtime[64];
+        char error[256];
+};
+
+static void in(const struct place *p, const char *name, char ret[256]) {
+        assert_in_range(snprintf(ret, 256, "%s/%s", p->state, name), 1, 255);
+}
+
+static void write_file(const struct place *p, const char *name, const char *text) {
+        char path[256];
+        FILE *f;
+
+        in(p, name, path);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        fputs(text, f);
+        assert_int_equal(fclose(f), 0);
+}
+
+static void read_text(const struct place *p, const char *name, char ret[1024]) {
+        char path[256];
+        FILE *f;
+
+        in(p, name, path);
+        f = fopen(path, "re");
+        assert_non_null(f);
+        ret[fread(ret, 1, 1023, f)] = 0;
+        fclose(f);
+}
+
+/* With keys already: nobody has to make them. */
+static int setup(void **state) {
+        static struct place p;
+        char name[64], path[256];
+
+        (void) strcpy(p.state, "/tmp/quorate-grid-XXXXXX");
+        assert_non_null(mkdtemp(p.state));
+        snprintf(p.runtime, sizeof(p.runtime), "%s/run", p.state);
+        for (unsigned i = 1; i <= NODES; i++) {
+                snprintf(name, sizeof(name), "node-%u/keyring", i);
+                in(&p, name, path);
+                assert_int_equal(node_mkdir(path), 0);
+                snprintf(name, sizeof(name), "node-%u/keyring/seed", i);
+                write_file(&p, name, "x");
+                in(&p, name, path);
+                assert_int_equal(chmod(path, 0600), 0);
+                snprintf(name, sizeof(name), "node-%u/peer", i);
+                write_file(&p, name, "peer " PEER "\n");
+        }
+        *state = &p;
+        return 0;
+}
+
+static int teardown(void **state) {
+        const struct place *p = *state;
+        char command[128];
+
+        snprintf(command, sizeof(command), "rm -rf %s", p->state);
+        return system(command);
+}
+
+static int plan(struct place *p, size_t n) {
+        const struct common_options o = { .runtime = p->runtime, .state = p->state };
+        static struct grid grid;
+
+        return grid_plan(&o, n, &grid, p->error);
+}
+
+static void written_once(void **state) {
+        struct place *p = *state;
+        char first[1024], text[1024];
+        struct stat st;
+        char path[256];
+
+        assert_int_equal(plan(p, NODES), GRID_OK);
+        read_text(p, "nodes", text);
+        assert_string_equal(text, "3\n");
+        in(p, "node-2/quorate.conf", path);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0644);
+        read_text(p, "node-2/quorate.conf", first);
+        assert_int_equal(plan(p, NODES), GRID_OK);
+        read_text(p, "node-2/quorate.conf", text);
+        assert_string_equal(text, first);
+        assert_int_equal(plan(p, NODES - 1), GRID_E_REFUSED);
+        assert_non_null(strstr(p->error, "holds a grid of 3 nodes"));
+        in(p, "nodes.new", path);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
+/* A kill left `nodes` empty, or away: what is there stays, what is not there joins it. */
+static void edits_outlive_a_lost_count(void **state) {
+        struct place *p = *state;
+        char text[1024];
+
+        write_file(p, "nodes", "");
+        write_file(p, "node-1/quorate.conf", EDITED);
+        write_file(p, "node-3/quorate.conf", ""); /* nobody's edit: it was being written */
+        assert_int_equal(plan(p, NODES), GRID_OK);
+        read_text(p, "node-1/quorate.conf", text);
+        assert_string_equal(text, EDITED);
+        for (unsigned i = 2; i <= NODES; i++) {
+                char name[64];
+
+                snprintf(name, sizeof(name), "node-%u/quorate.conf", i);
+                read_text(p, name, text);
+                assert_non_null(
+                        strstr(text, "bootstrap = /ip4/127.0.0.1/udp/4711/quic-v1/p2p/" PEER));
+        }
+        read_text(p, "nodes", text);
+        assert_string_equal(text, "3\n");
+}
+
+/* Where the first listens is not guessed. */
+static void first_without_a_port(void **state) {
+        struct place *p = *state;
+        char path[256];
+
+        write_file(p, "node-1/quorate.conf", "[gossip]\nname = mine\n");
+        assert_int_equal(plan(p, NODES), GRID_E_REFUSED);
+        assert_non_null(strstr(p->error, "node-1/quorate.conf"));
+        assert_non_null(strstr(p->error, "listen = "));
+        in(p, "node-2/quorate.conf", path);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+TEST_MAIN(CASE(written_once), CASE(edits_outlive_a_lost_count), CASE(first_without_a_port))
