@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Adds up meson's test logs: seconds of tests per suite (they run side by side), what failed, why something was skipped.
+"""Adds up meson's test logs: seconds of tests per suite (they run side by side), what failed and what it said first, why something was skipped.
 usage: summary.py LOG.json ...   the last line is "N passed, N failed, N skipped" """
 import json
 import os
@@ -8,6 +8,7 @@ import sys
 
 PASSED = {"OK", "EXPECTEDFAIL"}
 SKIPPED = {"SKIP"}
+SAID_TAP, SAID_LAST, SAID_LENGTH = 3, 2, 200
 
 
 def rows(path):
@@ -31,6 +32,17 @@ def reason(row):
 def skipped_inside(row):
     """Single tests that a C program skipped (cmocka: "not ok 3 # SKIP name")."""
     return re.findall(r"^not ok \d+ # SKIP (\S+)", row.get("stdout") or "", re.MULTILINE)
+
+
+def said(row):
+    """Of a failed test: up to three of its first failing TAP lines, each with what is noted below it; without any its last two lines."""
+    lines = [line.rstrip() for line in (row.get("stdout") or "").splitlines() + (row.get("stderr") or "").splitlines() if line.strip()]
+    failing = [i for i, line in enumerate(lines) if re.match(r"\s*not ok\b(?!.*# (SKIP|TODO))", line, re.IGNORECASE)]
+    shown = []
+    for i in failing[:SAID_TAP]:
+        shown.append(lines[i])
+        shown += [line for line in lines[i + 1:i + 2] if line.lstrip().startswith("#")]
+    return [line.strip()[:SAID_LENGTH] for line in shown or lines[-SAID_LAST:]]
 
 
 def suite_of(row):
@@ -59,7 +71,7 @@ def main(paths):
                 skips.append(f"{name}: {row['name']}: {reason(row)}")
             else:
                 counts["failed"] += 1
-                failures.append(f"{name}: {row['name']}: {row['result']}")
+                failures.append("\n           ".join([f"{name}: {row['name']}: {row['result']}", *said(row)]))
     for name, (n, seconds) in sums.items():
         print(f"  {name:28} {n:4} tests {seconds:8.1f} s")
     for text in skips:
