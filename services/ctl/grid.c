@@ -3,9 +3,13 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <libgen.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -161,9 +165,34 @@ static int create_all(const struct node *base, struct grid *grid, char error[256
         return write_count(base, n, error);
 }
 
+static bool is_used(const struct node *node) {
+        char path[PATH_MAX + 16];
+        CLEANUP(fd_closep) int fd = -1;
+
+        snprintf(path, sizeof(path), "%s/lock", node->state);
+        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+        (void) remove(path);
+        return 0;
+}
+
+void grid_forget(const struct grid *grid) {
+        char path[PATH_MAX];
+
+        for (size_t i = 0; i < grid->n_nodes; i++)
+                if (!grid->is_new || is_used(&grid->nodes[i]))
+                        return;
+        snprintf(path, sizeof(path), "%s", grid->nodes[0].state);
+        (void) nftw(dirname(path), remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
 static int plan_many(const struct node *base, struct grid *ret, char error[256]) {
         size_t before;
 
+        ret->is_new = access(base->state, F_OK) < 0;
         if (node_mkdir(base->state))
                 return refuse(error, base->state, "cannot be made; give --state DIR");
         if (read_count(base, &before))
@@ -171,8 +200,12 @@ static int plan_many(const struct node *base, struct grid *ret, char error[256])
         for (size_t i = 0; i < ret->n_nodes; i++)
                 if (place(base, i, &ret->nodes[i]))
                         return refuse(error, base->state, "path too long; give --state DIR");
-        if (before == 0) /* new, or the first run did not get to its end */
-                return create_all(base, ret, error);
+        if (before == 0) { /* new, or the first run did not get to its end */
+                if (create_all(base, ret, error) == GRID_OK)
+                        return GRID_OK;
+                grid_forget(ret);
+                return GRID_E_REFUSED;
+        }
         if (before == ret->n_nodes)
                 return GRID_OK;
         snprintf(error, 256, "%.150s holds a grid of %zu nodes; use that number or another --state",
@@ -187,6 +220,7 @@ int grid_plan(const struct common_options *options, size_t n_nodes, struct grid 
         if (node_find(options, &base))
                 return refuse(error, "--state", "no usable directory; give --state and --runtime");
         ret->n_nodes = n_nodes;
+        ret->is_new = false;
         if (n_nodes > 1)
                 return plan_many(&base, ret, error);
         ret->nodes[0] = base;

@@ -11,6 +11,7 @@
 struct grid {
         struct node nodes[GRID_NODES_MAX];
         size_t n_nodes;
+        bool is_new; /* of several nodes: the folder of them all was not there before */
 };
 
 enum grid_result {
@@ -21,3 +22,5 @@ enum grid_result {
 /* With one node: the node's own directories, and nothing is written. */
 int grid_plan(const struct common_options *options, size_t n_nodes, struct grid *ret,
               char error[256]);
+/* Refused before it served: what is new goes again, unless another run has it by now. */
+void grid_forget(const struct grid *grid);

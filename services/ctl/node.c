@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -181,11 +183,15 @@ static int key_error(char error[256], const char *path, const char *what) {
 static int run_mint(const char *binary, const char *seed, unsigned difficulty, int notes) {
         char bits[16];
         int status = 0;
-        pid_t child;
+        pid_t self = getpid(), child;
 
         snprintf(bits, sizeof(bits), "%u", difficulty);
         child = fork();
         if (child == 0) {
+                /* It ends with us: else the next run would meet the file it is still making. */
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (getppid() != self)
+                        _exit(127);
                 (void) dup2(notes, STDOUT_FILENO);
                 (void) execl(binary, binary, "--new", seed, "--difficulty", bits, (char *) NULL);
                 _exit(127);

@@ -44,7 +44,7 @@ struct running {
         struct loop *loop;
         struct supervisor *supervisor;
         const struct grid *grid;
-        bool interrupted, had_terminal, has_new_keys;
+        bool interrupted, had_terminal, has_new_keys, has_served;
 };
 
 /* A terminal that was closed says SIGHUP too, and then nobody is left to press Ctrl-C. */
@@ -96,7 +96,10 @@ static void print_ready(const struct running *r) {
 }
 
 static void on_ready(void *userdata) {
-        print_ready(userdata);
+        struct running *r = userdata;
+
+        r->has_served = true;
+        print_ready(r);
 }
 
 static void on_ended(void *userdata, int code) {
@@ -249,6 +252,8 @@ static int run(const struct command_context *ctx) {
                                                                    .userdata = &r });
         code = supervise(&r);
         supervisor_free(r.supervisor);
+        if (code == EXIT_USAGE && !r.has_served)
+                grid_forget(&grid);
         return code;
 }
 

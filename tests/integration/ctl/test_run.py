@@ -251,6 +251,22 @@ def planned(tap):
     tap.check(alone.returncode == 2 and "--nodes" in alone.stderr and not grid.dir.exists(), "of one node there is nothing to plan", alone)
 
 
+def refused_grid(tap):
+    """A grid that cannot have its sockets leaves no keys either; a folder that was there stays."""
+    grid = Run()
+    grid.start = lambda: None
+    with grid:
+        state = grid.dir / "many"
+        (grid.dir / "file").write_text("")
+        for exists in (False, True):
+            if exists:
+                state.mkdir(mode=0o700)
+            done = subprocess.run([g.QUORATE, "run", "--nodes", "2", "--state", state, "--runtime", grid.dir / "file/r"], capture_output=True,
+                                  text=True, timeout=30, env=grid.env, check=False)
+            tap.check(done.returncode == 2 and "give --runtime DIR" in done.stderr and state.exists() == (state / "node-1/keyring/seed").exists() == exists,
+                      f"refused, with a folder that was {'there: it stays' if exists else 'not there: nothing is left'}", done, list(grid.dir.rglob("*")))
+
+
 def first_start(tap):
     """The revocation that was made with the key is mentioned once, with its file."""
     grid = Run()
@@ -459,5 +475,5 @@ def on_terminal(command, env):
 
 
 if __name__ == "__main__":
-    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, planned, first_start, nobody_reads, descriptors, never_ready, terminal, people]
+    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, planned, refused_grid, first_start, nobody_reads, descriptors, never_ready, terminal, people]
     sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))

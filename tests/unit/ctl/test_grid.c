@@ -2,10 +2,17 @@
 
 #include "services/ctl/grid.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "services/ctl/command.h"
 #include "tests/support/test.h"
@@ -141,5 +148,82 @@ static void first_without_a_port(void **state) {
         assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Only what this run made, and nobody runs by now. */
+static void what_was_refused_goes(void **state) {
+        static const char *const there[] = { "nodes", "node-1", "node-2/quorate.conf" };
+        struct place *p = *state;
+        static struct grid grid;
+        const struct common_options o = { .runtime = p->runtime, .state = p->state };
+        char path[256];
+        int fd;
+
+        assert_int_equal(grid_plan(&o, NODES, &grid, p->error), GRID_OK);
+        assert_false(grid.is_new); /* its folder was there */
+        grid_forget(&grid);
+        for (size_t i = 0; i < ELEMENTSOF(there); i++) {
+                in(p, there[i], path);
+                assert_int_equal(access(path, F_OK), 0);
+        }
+        grid.is_new = true;
+        in(p, "node-2/lock", path);
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        grid_forget(&grid);
+        assert_int_equal(access(path, F_OK), 0);
+        close(fd);
+        grid_forget(&grid);
+        assert_int_equal(access(p->state, F_OK), -1);
+}
+
+static pid_t pid_in(const struct place *p, const char *name) {
+        char path[256];
+        int pid = 0;
+        FILE *f;
+
+        in(p, name, path);
+        f = fopen(path, "re");
+        if (f && fscanf(f, "%d\n", &pid) != 1)
+                pid = 0;
+        if (f)
+                fclose(f);
+        return pid;
+}
+
+/* Else it would go on beside the next run, which makes a file of the same name. */
+static void who_makes_a_key_ends_with_us(void **state) {
+        const struct timespec pause = { .tv_nsec = 10000000 };
+        struct place *p = *state;
+        char path[256];
+        pid_t child, maker = 0, ended = 0;
+
+        write_file(p, "quorate-keyring", "#!/bin/sh\necho $$ >\"${2%/*}/maker\"\nexec sleep 60\n");
+        in(p, "quorate-keyring", path);
+        assert_int_equal(chmod(path, 0700), 0);
+        in(p, "node-1/keyring/seed", path);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* orphans become ours */
+        child = fork();
+        if (child == 0) {
+                (void) setenv("QUORATE_LIBEXEC", p->state, true);
+                _exit(plan(p, NODES));
+        }
+        for (unsigned i = 0; i < 1000 && !maker; i++) {
+                (void) nanosleep(&pause, NULL);
+                maker = pid_in(p, "node-1/keyring/maker");
+        }
+        assert_true(child > 0 && maker > 0);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        for (unsigned i = 0; i < 200 && !ended; i++) {
+                ended = waitpid(maker, NULL, WNOHANG);
+                (void) nanosleep(&pause, NULL);
+        }
+        if (!ended)
+                (void) kill(maker, SIGKILL);
+        assert_int_equal(ended, maker);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-TEST_MAIN(CASE(written_once), CASE(edits_outlive_a_lost_count), CASE(first_without_a_port))
+TEST_MAIN(CASE(written_once), CASE(edits_outlive_a_lost_count), CASE(first_without_a_port),
+          CASE(what_was_refused_goes), CASE(who_makes_a_key_ends_with_us))
