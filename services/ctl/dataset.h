@@ -29,8 +29,8 @@ int dataset_resolve(const struct command_context *ctx, const char *what, const c
                     nsec_t timeout, uint8_t ret[HASH_SIZE]);
 /* NAME@PEER with a PEER that is none: EXIT_USAGE, after complaining. */
 int dataset_complain_peer(const struct command_context *ctx, const char *what, const char *text);
-/* As dataset_resolve(), for what takes something away: a root or a name of this node alone. What a peer calls
- * a dataset it may change at any moment, to one that it wants gone. */
+/* As dataset_resolve(), for what takes something away: a root or a name of this node alone. What a
+ * peer calls a dataset it may change at any moment, to one that it wants gone. */
 int dataset_resolve_here(const struct command_context *ctx, const char *what, const char *text,
                          uint8_t ret[HASH_SIZE]);
 /* One to give: not taken for a root, nor for NAME@PEER. EXIT_OK, or EXIT_USAGE after complaining.

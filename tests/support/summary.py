@@ -37,7 +37,7 @@ def skipped_inside(row):
 def said(row):
     """Of a failed test: up to three of its first failing TAP lines, each with what is noted below it; without any its last two lines."""
     lines = [line.rstrip() for line in (row.get("stdout") or "").splitlines() + (row.get("stderr") or "").splitlines() if line.strip()]
-    failing = [i for i, line in enumerate(lines) if re.match(r"\s*not ok\b(?!.*# (SKIP|TODO))", line, re.IGNORECASE)]
+    failing = [i for i, line in enumerate(lines) if re.match(r"\s*not ok\b(?!.*# SKIP)", line, re.IGNORECASE)]
     shown = []
     for i in failing[:SAID_TAP]:
         shown.append(lines[i])
