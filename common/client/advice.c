@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
 #include "common/client/internal.h"
+#include "common/wire/peerid.h"
 
 #define READS_ONLY \
         "a statement here only reads; give one SELECT, and change data where it comes from"
@@ -27,7 +28,8 @@ static const struct advice {
         { OUTCOME_SQL_ERROR, "code=SUBQUERY_ROWS",
           "SUBQUERY_ROWS: a subquery gave more than one row; add LIMIT 1 with ORDER BY" },
         { OUTCOME_SQL_ERROR, "code=ENCODING",
-          "ENCODING: a value has no exact form (infinity, invalid UTF-8); cast or filter it" },
+          "ENCODING: a value has no exact form (infinity, invalid UTF-8, what its column cannot "
+          "hold); cast or filter it, or correct the data" },
         { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT",
           "RESULT_LIMIT: the result is larger than allowed; raise --max-rows, --max-bytes or "
           "--max-memory, or ask for less" },
@@ -157,9 +159,27 @@ static void write_outcome(const Types__Problem *p, char *ret, size_t size) {
         outcome_detail_text(p->code, BYTES_STR(detail), ret, size);
 }
 
+#define ID_SHOWN     8
+#define SPEAKER_SIZE 40
+
+/* Free text of a host is its own word, and no part of what was agreed. */
+static const char *speaker(const Types__Problem *p, char ret[SPEAKER_SIZE]) {
+        char text[PEER_ID_TEXT_SIZE];
+        struct peer_id id;
+
+        ret[0] = 0;
+        if (peer_id_parse(BYTES(p->peer.data, p->peer.len), &id)) {
+                size_t n = strlen(peer_id_text(&id, text));
+
+                (void) snprintf(ret, SPEAKER_SIZE,
+                                "host …%s says: ", text + (n > ID_SHOWN ? n - ID_SHOWN : 0));
+        }
+        return ret;
+}
+
 const char *client_problem_text(const Types__Problem *p, char *ret, size_t size) {
         const struct advice *a = advice_for(p);
-        char text[512];
+        char text[512], who[SPEAKER_SIZE];
         size_t n;
 
         if (a)
@@ -169,7 +189,7 @@ const char *client_problem_text(const Types__Problem *p, char *ret, size_t size)
         text_escape(BYTES_STR(p->text), text, sizeof(text));
         n = strlen(ret);
         if (*text)
-                (void) snprintf(ret + n, size - n, " (%s)", text);
+                (void) snprintf(ret + n, size - n, " (%s%s)", speaker(p, who), text);
         return ret;
 }
 

@@ -58,6 +58,8 @@ static void take_commit(struct private_job *p, const Worker__Committed *c) {
                                      .bytes = c->bytes };
         memcpy(p->answer.hash.bytes, c->answer.data, HASH_SIZE);
         memcpy(p->answer.sequence_root.bytes, c->sequence_root.data, HASH_SIZE);
+        if (c->form == ANSWER_ERROR)
+                (void) snprintf(p->text, sizeof(p->text), "%s", c->text);
 }
 
 /* The report is the executor's: keep a copy by packing it once more. */

@@ -338,6 +338,7 @@ static void set_state(struct job *j) {
         j->position = (int32_t) j->accepted.position;
         (void) snprintf(j->detail, sizeof(j->detail), "code=%s position=%u",
                         sql_error_name(j->accepted.error), j->accepted.position);
+        job_take_words(j);
 }
 
 static void sign_verdicts(struct job *j, nsec_t now) {

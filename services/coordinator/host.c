@@ -209,6 +209,7 @@ void host_job_stop(struct host_job *j) {
         host_unhear(j);
         buffer_done(&j->descriptor_bytes);
         buffer_done(&j->sql);
+        free(TAKE(j->words));
         budget_give(&j->peer->memory, j->charged + j->rows_charged);
         budget_give(&j->host->spool, j->spooled);
         j->charged = j->rows_charged = j->spooled = 0;

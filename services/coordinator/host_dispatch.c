@@ -222,6 +222,7 @@ static void take_over(struct host_job *j, struct host_job *old, nsec_t now) {
         j->record->busy = j;
         j->salt = old->salt;
         j->answer = old->answer;
+        j->words = TAKE(old->words);
         j->metering = old->metering;
         memcpy(j->engine, old->engine, sizeof(j->engine));
         j->run = old->run;

@@ -104,6 +104,7 @@ struct host_job {
         } heard;                                    /* the verdict on its way to disk */
         char engine[DESCRIPTOR_TEXT_MAX + 1];       /* that ran it */
         struct answer answer;
+        char *words; /* of an error that is the answer: the executor's words; NULL: none */
         struct worker_metering {
                 uint64_t cpu_us, wall_us, peak_memory, rows, bytes;
         } metering;

@@ -10,6 +10,7 @@
 #include "proto/journal.pb-c.h"
 
 #define RECORD_MAX (8u << 10)
+#define WORDS_MAX  320 /* of an executor, escaped */
 
 /* A batch is at most 16 MiB of one row; a worker is not trusted with more. */
 static const struct unpack_limits report_limits = {
@@ -75,6 +76,8 @@ static void fill_commit(const struct host_job *j, Grid__Commit *out, Types__Mete
         metering->bytes = j->metering.bytes;
         out->claimed = metering;
         out->engine = (char *) j->engine;
+        if (j->words)
+                out->text = j->words;
 }
 
 /* Packed as it goes to the requester, so that a repeated dispatch gets the same bytes. */
@@ -203,6 +206,14 @@ static bool read_answer(const Worker__Committed *in, struct answer *a) {
         return true;
 }
 
+static char *read_text(const Worker__Committed *in) {
+        char text[WORDS_MAX];
+
+        if (in->form != ANSWER_ERROR || !in->text[0])
+                return NULL;
+        return xstrdup(text_escape(BYTES_STR(in->text), text, sizeof(text)));
+}
+
 static void read_metering(const Types__Metering *in, struct worker_metering *ret) {
         if (in)
                 *ret = (struct worker_metering){ in->cpu_us, in->wall_us, in->peak_memory, in->rows,
@@ -225,6 +236,7 @@ static void on_committed(struct host_job *j, const Worker__Report *report, nsec_
         }
         j->spooled = j->answer.bytes;
         read_metering(in->metering, &j->metering);
+        j->words = read_text(in);
         snprintf(j->engine, sizeof(j->engine), "%s", j->offer.engine);
         host_executor_done(j);
         faults_answer(&j->host->faults, j->descriptor.schema, &j->answer);

@@ -135,7 +135,7 @@ struct job {
         /* The end. */
         enum result_state state; /* 0: problem says why */
         enum outcome_error problem;
-        char detail[JOB_DETAIL_MAX], host_text[DETAIL_MAX];
+        char detail[JOB_DETAIL_MAX], host_text[JOB_TEXT_MAX];
         struct peer_id problem_peer;
         int32_t position;
         bool has_receipt, needs_receipt, is_settled;

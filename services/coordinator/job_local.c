@@ -1,6 +1,7 @@
 /* Our own worker: analysis, and execution of what stays here. */
 
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "common/wire/unpack.h"
 #include "services/coordinator/governor.h"
 #include "services/coordinator/requester_core.h"
@@ -138,6 +139,8 @@ static void on_committed(struct job *j, const Worker__Report *report, nsec_t now
         governor_give(RQ_OF(j)->core->governor, GOVERNOR_OWN, j->slot_memory);
         j->has_slot = false;
         j->is_accepted = true;
+        if (j->accepted.form == ANSWER_ERROR)
+                text_escape(BYTES_STR(report->committed->text), j->host_text, sizeof(j->host_text));
         j->stage = JOB_ROWS;
         rows_begin(j, now);
 }

@@ -18,6 +18,7 @@ static const struct reason {
         { OUTCOME_DATA_UNAVAILABLE, NULL },
         { OUTCOME_NOT_VERIFIABLE, "expression" },
         { OUTCOME_STALE, "why" },
+        { OUTCOME_SQL_ERROR, "code" }, /* where no host may commit to it */
 };
 
 static const struct reason *reason_of(enum outcome_error code) {
@@ -33,7 +34,7 @@ static bool take_word(const char *detail, const char *argument, char ret[WORD_MA
 
         if (strncmp(detail, argument, name) != 0 || detail[name] != '=')
                 return false;
-        n = strspn(detail + name + 1, "abcdefghijklmnopqrstuvwxyz_-");
+        n = strspn(detail + name + 1, "abcdefghijklmnopqrstuvwxyz_-ABCDEFGHIJKLMNOPQRSTUVWXYZ");
         if (n == 0 || n >= WORD_MAX || detail[name + 1 + n] != 0)
                 return false;
         memcpy(ret, detail + name + 1, n);
@@ -73,6 +74,16 @@ static bool find_common(const struct job *j, struct common *ret) {
         return ret->reason;
 }
 
+/* Of those that agreed on it, or, with no answer, of those that refused for it. */
+void job_take_words(struct job *j) {
+        FOREACH_REPLICA (r, j)
+                if (r->said && r->said[0] && (r->agrees || !j->is_accepted)) {
+                        j->problem_peer = r->prospect->candidate.peer;
+                        (void) snprintf(j->host_text, sizeof(j->host_text), "%s", r->said);
+                        return;
+                }
+}
+
 /* Those that were not asked at all. */
 static const char *left_out(const struct job *j, char ret[64]) {
         ret[0] = 0;
@@ -107,5 +118,7 @@ void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
         else
                 (void) snprintf(detail, sizeof(detail), "%s asked=%u have=%u need=%u", root,
                                 c.hosts, have, need);
+        if (c.reason->code == OUTCOME_SQL_ERROR)
+                job_take_words(j);
         job_fail(j, c.reason->code, detail, now);
 }

@@ -70,6 +70,7 @@ void replica_free(struct replica *r) {
         buffer_done(&r->verdict.bytes);
         buffer_done(&r->second.bytes);
         list_remove(&r->in_job);
+        free(r->said);
         free(r);
 }
 

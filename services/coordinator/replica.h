@@ -15,6 +15,7 @@
 #define ENGINE_MAX     (STATEMENT_TEXT_MAX + 1)
 #define DETAIL_MAX     128
 #define JOB_DETAIL_MAX 512 /* names everybody who was asked for a dataset */
+#define JOB_TEXT_MAX   320 /* of an executor, escaped */
 #define ATTEMPTS_MAX   3   /* of one host in one job */
 
 enum replica_stage {
@@ -98,6 +99,7 @@ struct replica {
         enum verdict judged;        /* 0: not yet */
         enum outcome_error problem; /* why it is over */
         char detail[DETAIL_MAX];    /* ours, or the host's, escaped */
+        char *said;                 /* its words on an SQL error, escaped, unsigned; or NULL */
 };
 
 bool replica_is_live(const struct replica *r);    /* run 0 or 1, dispatched, no commit yet */
@@ -107,6 +109,7 @@ struct replica *replica_open(struct job *j, struct prospect *p, uint32_t run, ns
 void replica_free(struct replica *r);
 void replica_dispatch(struct replica *r, nsec_t now); /* a bid was chosen */
 /* Says Cancel where there is somebody to say it to. The stream stays readable. */
+void replica_says(struct replica *r, const char *text); /* of an SQL error */
 void replica_cancel(struct replica *r, nsec_t now);
 void replica_hold(struct replica *r);
 void replica_release(struct replica *r);

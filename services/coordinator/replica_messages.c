@@ -186,6 +186,13 @@ static void on_bid(struct replica *r, const Grid__JobMessage *m, nsec_t now) {
                 replica_dispatch(r, now);
 }
 
+void replica_says(struct replica *r, const char *text) {
+        char escaped[JOB_TEXT_MAX];
+
+        free(r->said);
+        r->said = xstrdup(text_escape(BYTES_STR(text), escaped, sizeof(escaped)));
+}
+
 /* Of a refusal after dispatch, by its code; none of them is a fault. */
 static enum verdict verdict_of_failure(unsigned code) {
         switch (code) {
@@ -215,6 +222,8 @@ static void on_refusal(struct replica *r, const Grid__JobMessage *m, nsec_t now)
         r->prospect->not_before = nsec_add(now, f->retry_ms * NSEC_PER_MSEC);
         r->prospect->is_out = r->prospect->is_out || f->retry_ms == 0;
         r->has_said = true;
+        if (code == OUTCOME_SQL_ERROR)
+                replica_says(r, f->problem->text);
         r->ran_out = replica_is_live(r) && r->run == 0 && code == OUTCOME_LIMIT &&
                      strcmp(detail, "which=memory") == 0;
         r->is_for_now = f->retry_ms > 0;

@@ -104,6 +104,8 @@ unsigned job_group(struct job *j, const char *group);
 /* reason.c */
 /* The end of a job without hosts enough: why, if all that answered say the same. */
 void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now);
+/* What a host said of an SQL error becomes what the job is told, with its name. */
+void job_take_words(struct job *j);
 
 /* finish.c */
 /* Its host's second run for the verdict; NULL: none was asked for. */

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/daemon/log.h"
+#include "services/coordinator/imports.h"
 #include "services/coordinator/kept.h"
 #include "services/coordinator/shell_dataset.h"
 #include "services/coordinator/shell_discovery.h"
@@ -247,6 +248,7 @@ int shell_start(struct service_context *ctx, void **ret) {
         list_init(&s->workers);
         list_init(&s->uploads);
         list_init(&s->imports);
+        s->import_faults = xnew(struct import_faults);
         for (size_t i = 0; i < ELEMENTSOF(starts); i++) {
                 int r = starts[i](s);
 
@@ -302,6 +304,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         free(s->denied);
         free(s->cache_path);
         free(s->receipts_path);
+        free(s->import_faults);
         free(s);
         return NULL;
 }
@@ -329,6 +332,7 @@ static const struct metric counters[] = {
         COUNTER(look_ups, "times dht was asked for hosts near a random key"),
         COUNTER(imports, "datasets imported for SQLite"),
         COUNTER(imports_unkept, "imports that found no room, and were not kept"),
+        COUNTER(imports_known, "runs told what an import of their data had failed for before"),
         COUNTER(offers_told, "times gossip was told what this node offers"),
         COUNTER(announcements, "times dht was told of a dataset, or that it is gone"),
         COUNTER(data_searches, "times dht was asked who has a dataset"),

@@ -7,11 +7,10 @@
  * shell_streams.c  /quorate/job/1 over transport/streams
  * shell_discovery.c, shell_offer.c, shell_deny.c  shell_discovery.h
  * shell_workers.c  coordinator/jobs: workers, runs
- * shell_import.c   what a run reads is made ready: files as SQLite reads them
+ * shell_import.c   what a run reads is made ready; shell_waiting.c
  * shell_client.c   coordinator/query: result channels
- * shell_upload.c   coordinator/query: uploads into the dataset store
- * shell_describe.c a worker looks at what was uploaded
- * shell_dataset*.c  shell_dataset.h: what people do with datasets, provider records
+ * shell_upload.c   coordinator/query: uploads into the dataset store; shell_describe.c looks at
+ * them shell_dataset*.c  shell_dataset.h: what people do with datasets, provider records
  * shell_keyring.c  signatures
  * shell_files.c    journal, receipts, spools
  * rpc.c            one function per rpc */
@@ -35,8 +34,8 @@ struct shell;
 struct shell_counters {
         uint64_t actions, streams_opened, streams_inbound, runs, clients, submits, uploads,
                 signatures, sign_failures, journal_commits, journal_failures, receipts, events,
-                draws, look_ups, imports, imports_unkept, offers_told, announcements, data_searches,
-                data_searches_refused;
+                draws, look_ups, imports, imports_unkept, imports_known, offers_told, announcements,
+                data_searches, data_searches_refused;
 };
 struct shell_gauges {
         uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, cache_datasets,
@@ -102,7 +101,8 @@ struct shell {
         struct channel_acceptor query_acceptor;
         struct map *clients, *calls, *runs;
         struct list workers, uploads, imports;
-        uint64_t next_number; /* calls and clients */
+        struct import_faults *import_faults; /* imports.h */
+        uint64_t next_number;                /* calls, clients, imports */
 
         struct seqpacket *keyring[_KEYRING_N];
         struct rpc_client *keyring_rpc[_KEYRING_N];

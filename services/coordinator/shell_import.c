@@ -17,130 +17,31 @@
 #include "services/coordinator/lane.h"
 #include "services/coordinator/shell_actions.h"
 #include "services/coordinator/shell_dataset.h"
+#include "services/coordinator/shell_waiting.h"
 #include "services/coordinator/shell_workers.h"
 
-#define MEMORY     (UINT64_C(64) << 20) /* a row, a page of each level, and what stands around them */
-#define WALL_MS    UINT64_C(3600000)
 #define RETRY      (20 * NSEC_PER_MSEC)
 #define SLOT_WAIT  (60 * NSEC_PER_SEC)
-#define INPUTS_MAX DESCRIPTOR_DATASETS_MAX
 #define CODEC_NONE 0
 /* A few packed bytes can stand for any number of rows. */
 #define GROWS_BY   32
 #define GROWS_FREE (UINT64_C(16) << 20)
 
-/* A run whose job cannot be handed to a worker yet. */
-struct waiting {
-        struct list link; /* in an import */
-        struct shell *shell;
-        uint64_t id;
-        struct unpacked message;
-        Worker__Job *job;
-        struct hash_value made[INPUTS_MAX]; /* pinned */
-        enum { AS_IT_IS, IMPORTED, UNKNOWN } how[INPUTS_MAX];
-};
-
 struct import {
         struct list in_shell;
         struct shell *shell;
+        uint64_t number;
         struct hash_value source;
         struct list waiting; /* never empty */
         struct loop_source *retry;
         struct channel *channel;
         struct frame_reader frames;
         struct upload *upload;
-        bool is_needed; /* SQLite does not read that format by itself */
+        bool is_needed;          /* SQLite does not read that format by itself */
+        struct import_room room; /* it was begun with */
+        char class[ENGINE_TEXT_SIZE];
         nsec_t began;
 };
-
-/* ---- What a run needs ---- */
-
-static bool is_imported(const Worker__Job *job, const Worker__Source *in) {
-        return job->mode == WORKER__JOB__MODE__RUN && engine_imports(job->engine, in->format) &&
-               in->path[0] && in->root.len == HASH_SIZE;
-}
-
-static struct hash_value root_of(const Worker__Source *in) {
-        struct hash_value root;
-
-        memcpy(root.bytes, in->root.data, HASH_SIZE);
-        return root;
-}
-
-static bool use(struct waiting *w, size_t i, const struct hash_value *made) {
-        if (store_pin(w->shell->store, made) != STORE_OK)
-                return false;
-        w->made[i] = *made;
-        w->how[i] = IMPORTED;
-        return true;
-}
-
-/* The first input that still has to be imported; its number, or n_inputs. */
-static size_t look_up(struct waiting *w) {
-        for (size_t i = 0; i < w->job->n_inputs; i++) {
-                struct hash_value source, made;
-
-                if (w->how[i] != UNKNOWN)
-                        continue;
-                source = root_of(w->job->inputs[i]);
-                if (!store_import_of(w->shell->store, &source, &made) || !use(w, i, &made))
-                        return i;
-        }
-        return w->job->n_inputs;
-}
-
-static void waiting_free(struct waiting *w) {
-        for (size_t i = 0; i < INPUTS_MAX; i++)
-                if (w->how[i] == IMPORTED)
-                        store_unpin(w->shell->store, &w->made[i]);
-        list_remove(&w->link);
-        unpacked_done(&w->message);
-        free(w);
-}
-
-/* The job as the worker gets it; its run takes over the pins. */
-static void hand_over(struct waiting *w) {
-        char names[INPUTS_MAX][STORE_NAME_SIZE];
-        struct hash_value pins[INPUTS_MAX];
-        CLEANUP(refbuf_unrefp) struct refbuf *packed = NULL;
-        size_t n = 0;
-
-        for (size_t i = 0; i < w->job->n_inputs; i++) {
-                Worker__Source *in = w->job->inputs[i];
-
-                if (w->how[i] != IMPORTED)
-                        continue;
-                in->imported = true;
-                in->path = (char *) store_name(&w->made[i], names[i]);
-                (void) store_length(w->shell->store, &w->made[i], &in->length);
-                in->root = (ProtobufCBinaryData){ HASH_SIZE, w->made[i].bytes };
-                pins[n++] = w->made[i];
-        }
-        packed = refbuf_alloc(worker__job__get_packed_size(w->job));
-        worker__job__pack(w->job, packed->data);
-        shell_run_open(w->shell, w->id, refbuf_bytes(packed), w->job->engine, pins, n);
-        memset(w->how, 0, sizeof(w->how));
-        waiting_free(w);
-}
-
-static void tell(struct waiting *w, Worker__Report *m) {
-        struct refbuf *packed = refbuf_alloc(worker__report__get_packed_size(m));
-
-        worker__report__pack(m, packed->data);
-        coordinator_report(w->shell->core, w->id, refbuf_bytes(packed), shell_now(w->shell));
-        refbuf_unref(packed);
-}
-
-static void fail(struct waiting *w, Types__Problem *problem) {
-        Worker__Report m = WORKER__REPORT__INIT;
-        Worker__Failed failed = WORKER__FAILED__INIT;
-
-        failed.problem = problem;
-        m.body_case = WORKER__REPORT__BODY_FAILED;
-        m.failed = &failed;
-        tell(w, &m);
-        waiting_free(w);
-}
 
 /* ---- The end of an import ---- */
 
@@ -154,58 +55,120 @@ static void import_free(struct import *i) {
         free(i);
 }
 
-enum end { END_MADE, END_DIRECT, END_FAILED, END_LOST };
-
 static void go_on(struct waiting *w);
 
-/* Which of its inputs was waited for. */
-static void settle(struct waiting *w, const struct hash_value *source,
-                   const struct hash_value *made) {
-        for (size_t k = 0; k < w->job->n_inputs; k++) {
-                struct hash_value root;
+/* Nobody waits for it any more; those who did are in `ret`. */
+static void import_end(struct import *i, struct list *ret) {
+        struct list *l;
 
-                if (w->how[k] != UNKNOWN)
-                        continue;
-                root = root_of(w->job->inputs[k]);
-                if (hash_equal(&root, source) && (!made || !use(w, k, made)))
-                        w->how[k] = AS_IT_IS;
+        list_init(ret);
+        while ((l = list_first(&i->waiting))) {
+                list_remove(l);
+                list_push_back(ret, l);
+        }
+        import_free(i);
+}
+
+static struct waiting *take_waiting(struct list *waiting) {
+        struct list *l = list_first(waiting);
+
+        if (!l)
+                return NULL;
+        list_remove(l);
+        list_init(l);
+        return LIST_ENTRY(l, struct waiting, link);
+}
+
+static void import_made(struct import *i, const struct hash_value *made) {
+        struct hash_value source = i->source;
+        struct list waiting;
+        struct waiting *w;
+
+        import_end(i, &waiting);
+        while ((w = take_waiting(&waiting))) {
+                waiting_made(w, &source, made);
+                go_on(w);
         }
 }
 
-/* END_MADE: `made` is there; END_DIRECT: there is no room for it, jobs read the file themselves;
- * END_FAILED: `problem`. */
-static void import_end(struct import *i, enum end how, const struct hash_value *made,
-                       Types__Problem *problem) {
-        struct shell *s = i->shell;
+/* There is no room for it: jobs read the file themselves. */
+static void import_direct(struct import *i) {
         struct hash_value source = i->source;
         struct list waiting;
-        struct list *l;
+        struct waiting *w;
 
-        list_init(&waiting);
-        while ((l = list_first(&i->waiting))) {
-                list_remove(l);
-                list_push_back(&waiting, l);
+        import_end(i, &waiting);
+        while ((w = take_waiting(&waiting))) {
+                waiting_as_it_is(w, &source);
+                go_on(w);
         }
-        import_free(i);
-        while ((l = list_first(&waiting))) {
-                struct waiting *w = LIST_ENTRY(l, struct waiting, link);
+}
+
+static void import_lost(struct import *i) {
+        struct shell *s = i->shell;
+        struct list waiting;
+        struct waiting *w;
+
+        import_end(i, &waiting);
+        while ((w = take_waiting(&waiting))) {
                 uint64_t id = w->id;
 
-                list_remove(l);
-                list_init(l);
-                if (how == END_MADE || how == END_DIRECT) {
-                        settle(w, &source, how == END_MADE ? made : NULL);
+                waiting_free(w);
+                coordinator_run_lost(s->core, id, shell_now(s));
+        }
+}
+
+/* What one run is told; it goes on where the failure is an answer to it, or none. */
+static void fail_one(struct waiting *w, const struct hash_value *source, Types__Problem *problem) {
+        if (problem->code != OUTCOME_SQL_ERROR) {
+                waiting_fail(w, problem);
+                return;
+        }
+        waiting_faulty(w, source, problem->text);
+        go_on(w);
+}
+
+static void import_failed(struct import *i, Types__Problem *problem) {
+        struct hash_value source = i->source;
+        struct list waiting;
+        struct waiting *w;
+
+        import_end(i, &waiting);
+        while ((w = take_waiting(&waiting)))
+                fail_one(w, &source, problem);
+}
+
+/* It took all that it was given. Who may take more tries again. */
+static void import_ran_out(struct import *i, Types__Problem *problem) {
+        struct import_room room = i->room;
+        struct list waiting;
+        struct waiting *w;
+
+        import_end(i, &waiting);
+        while ((w = take_waiting(&waiting))) {
+                struct import_room own = waiting_room(w);
+
+                if (import_room_is_more(&own, &room))
                         go_on(w);
-                } else if (how == END_FAILED) {
-                        fail(w, problem);
-                } else {
-                        waiting_free(w);
-                        coordinator_run_lost(s->core, id, shell_now(s));
-                }
+                else
+                        waiting_fail(w, problem);
         }
 }
 
 /* ---- What was made, into the store ---- */
+
+/* For the next run of the same data. */
+static void remember(const struct import *i, const Types__Problem *p) {
+        struct shell *s = i->shell;
+        CLEANUP(freep) struct import_fault *f = xnew(struct import_fault);
+
+        f->source = i->source;
+        f->code = p->code;
+        (void) snprintf(f->class, sizeof(f->class), "%s", i->class);
+        (void) snprintf(f->detail, sizeof(f->detail), "%s", p->detail);
+        (void) snprintf(f->text, sizeof(f->text), "%s", p->text);
+        import_faults_add(s->import_faults, f, shell_now(s));
+}
 
 /* Without room for it a job reads the file into its own memory, as it would without a store. */
 static void no_room(struct import *i, const char *detail, const char *why) {
@@ -218,7 +181,10 @@ static void no_room(struct import *i, const char *detail, const char *why) {
         log_notice("an import is not kept: %s%s", why,
                    i->is_needed ? "" : "; its jobs read the file into their memory");
         i->shell->counters.imports_unkept++;
-        import_end(i, i->is_needed ? END_FAILED : END_DIRECT, NULL, &p);
+        if (i->is_needed)
+                import_failed(i, &p);
+        else
+                import_direct(i);
 }
 
 static void store_failed(struct import *i, int r) {
@@ -227,7 +193,7 @@ static void store_failed(struct import *i, int r) {
         else if (r == STORE_E_DISK)
                 no_room(i, "which=disk", "the disk is full");
         else
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
 }
 
 static void describe(struct import *i, const struct manifest *source) {
@@ -239,6 +205,15 @@ static void describe(struct import *i, const struct manifest *source) {
         upload_describe(i->upload, buffer_bytes(&options), BYTES_NONE);
         upload_salt(i->upload, source->salt);
 }
+
+static const Types__Problem too_large = {
+        .base = PROTOBUF_C_MESSAGE_INIT(&types__problem__descriptor),
+        .code = OUTCOME_LIMIT,
+        .detail = (char *) "which=import",
+        .text = (char *) "as a SQLite file it is too large for what it is made of, or for [host] "
+                         "input-size; ask hosts with DuckDB",
+        .position = -1,
+};
 
 static bool is_too_large(const struct import *i, const struct manifest *source, uint64_t bytes) {
         uint64_t most = i->shell->config->input_size;
@@ -255,13 +230,12 @@ static void on_committed(struct import *i, const Worker__Report *r) {
         int result;
 
         if (i->upload || !dataset_facts(s, &i->source, &manifest, &source)) {
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
                 return;
         }
         if (is_too_large(i, &source, r->committed->bytes)) {
-                no_room(i, "which=import",
-                        "as a SQLite file it is too large for what it is made of, or for [host] "
-                        "input-size; ask hosts with DuckDB");
+                remember(i, &too_large);
+                no_room(i, too_large.detail, too_large.text);
                 return;
         }
         result = upload_begin(s->store, BYTES_LIT(IMPORT_FORMAT), r->committed->bytes, no_secret,
@@ -276,7 +250,7 @@ static void on_committed(struct import *i, const Worker__Report *r) {
         wire_pack(&fetch, &all.base);
         frame_put(&framed, buffer_bytes(&fetch));
         if (channel_send(i->channel, buffer_bytes(&framed)) != CHANNEL_OK)
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
 }
 
 static void on_batch(struct import *i, const Worker__Report *r) {
@@ -304,20 +278,25 @@ static void on_fetched(struct import *i, const Worker__Report *r) {
         s->gauges.cache_bytes = store_used(s->store);
         log_info("imported a dataset in %" PRIu64 " ms",
                  (uint64_t) (nsec_sub(shell_now(s), i->began) / NSEC_PER_MSEC));
-        import_end(i, END_MADE, &made, NULL);
+        import_made(i, &made);
         store_unpin(s->store,
                     &made); /* upload_finish() pinned it; those who use it have their own */
 }
 
 static void on_failed(struct import *i, const Worker__Report *r) {
         Types__Problem *p = r->failed->problem;
+        enum import_failure failure = p ? import_failure_of(p->code, p->detail) : IMPORT_BY_CHANCE;
 
+        if (failure == IMPORT_BY_DATA)
+                remember(i, p);
         if (!p)
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
+        else if (failure == IMPORT_BY_ROOM)
+                import_ran_out(i, p);
         else if (p->code == OUTCOME_LIMIT)
                 no_room(i, p->detail, p->text);
         else
-                import_end(i, END_FAILED, NULL, p);
+                import_failed(i, p);
 }
 
 /* So that nobody takes the host for silent; rows and bytes would be those of the import. */
@@ -329,7 +308,7 @@ static void on_progress(struct import *i, const Worker__Report *r) {
         m.body_case = WORKER__REPORT__BODY_PROGRESS;
         m.progress = &p;
         LIST_FOREACH_SAFE (l, &i->waiting)
-                tell(LIST_ENTRY(l, struct waiting, link), &m);
+                waiting_tell(LIST_ENTRY(l, struct waiting, link), &m);
 }
 
 /* ---- The executor's words ---- */
@@ -346,9 +325,10 @@ static const struct {
         { WORKER__REPORT__BODY_FAILED, false, on_failed },
 };
 
-static bool is_there(const struct shell *s, const struct import *import) {
+/* Not by its address: the next one may be there. */
+static bool is_there(const struct shell *s, uint64_t number) {
         LIST_FOREACH (l, &s->imports)
-                if (LIST_ENTRY(l, struct import, in_shell) == import)
+                if (LIST_ENTRY(l, struct import, in_shell)->number == number)
                         return true;
         return false;
 }
@@ -359,7 +339,7 @@ static void take_frame(struct import *i, struct bytes frame) {
         const Worker__Report *r;
 
         if (wire_unpack(&worker__report__descriptor, frame, &limits, &u)) {
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
                 return;
         }
         r = u.message;
@@ -368,29 +348,30 @@ static void take_frame(struct import *i, struct bytes frame) {
                         reports[k].fn(i, r);
                         return;
                 }
-        import_end(i, END_LOST, NULL, NULL);
+        import_lost(i);
 }
 
 static void on_data(struct channel *c, void *userdata, struct bytes data) {
         struct import *i = userdata;
         struct shell *s = i->shell;
+        uint64_t number = i->number;
         struct bytes frame;
         int r;
 
         channel_consumed(c, 1);
         while ((r = frame_reader_next(&i->frames, &data, &frame)) == FRAME_OK) {
                 take_frame(i, frame);
-                if (!is_there(s, i))
+                if (!is_there(s, number))
                         break;
         }
         if (r != FRAME_OK && r != FRAME_E_MORE)
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
         shell_turn(s);
 }
 
 static void again(struct import *i) {
         if (loop_timer_set(i->retry, nsec_add(shell_now(i->shell), RETRY)) < 0)
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
 }
 
 /* The runs that wait have their slots; the worker may be about to give one back. */
@@ -404,7 +385,7 @@ static void on_end(struct channel *c, void *userdata, uint32_t code, const char 
                 return;
         }
         log_info("import ended by its worker: code %u \"%s\"", code, text);
-        import_end(i, END_LOST, NULL, NULL);
+        import_lost(i);
         shell_turn(s);
 }
 
@@ -418,18 +399,24 @@ static Worker__Source *source_of(const struct waiting *w, const struct hash_valu
 
                 if (w->how[i] != UNKNOWN)
                         continue;
-                r = root_of(w->job->inputs[i]);
+                r = waiting_root(w->job->inputs[i]);
                 if (hash_equal(&r, root))
                         return w->job->inputs[i];
         }
         return NULL;
 }
 
-/* Another engine needs what the job may have, which was set aside for it. */
-static uint64_t memory_of(const struct waiting *w) {
-        uint64_t memory = w->job->limits ? w->job->limits->memory : 0;
+/* The widest of those that wait. */
+static struct import_room room_of(const struct import *i) {
+        const struct waiting *first = LIST_ENTRY(list_first(&i->waiting), struct waiting, link);
+        struct import_room room = waiting_room(first);
 
-        return memory > MEMORY ? memory : MEMORY;
+        LIST_FOREACH (l, &i->waiting) {
+                struct import_room own = waiting_room(LIST_ENTRY(l, struct waiting, link));
+
+                import_room_widen(&room, &own);
+        }
+        return room;
 }
 
 static int on_try(void *userdata) {
@@ -444,13 +431,16 @@ static int on_try(void *userdata) {
                 source ? shell_worker_for(s, engine_importer(source->format), &class) : NULL;
 
         if (source && !worker) { /* the executor says what is missing, or reads it itself */
-                import_end(i, END_DIRECT, NULL, NULL);
+                import_direct(i);
                 shell_turn(s);
                 return 0;
         }
         if (source) {
-                limits.memory = memory_of(w);
-                limits.wall_ms = limits.cpu_ms = WALL_MS;
+                i->room = room_of(i);
+                (void) snprintf(i->class, sizeof(i->class), "%s", class);
+                limits.memory = i->room.memory;
+                limits.cpu_ms = i->room.cpu_ms;
+                limits.wall_ms = i->room.wall_ms;
                 job.mode = WORKER__JOB__MODE__IMPORT;
                 job.engine = (char *) class;
                 job.inputs = &source;
@@ -459,7 +449,7 @@ static int on_try(void *userdata) {
                 i->channel = channel_open_message(worker, "job", &job, &handler, i);
         }
         if (!i->channel) {
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
                 shell_turn(s);
         }
         return 0;
@@ -475,6 +465,38 @@ static struct import *import_of(struct shell *s, const struct hash_value *source
         return NULL;
 }
 
+static bool is_needed(const struct waiting *w, const Worker__Source *in) {
+        return !engine_reads(w->job->engine, in->format);
+}
+
+/* An import of it has failed before, and would again. True: that is what `w` was told. */
+static bool is_known_to_fail(struct waiting *w, const struct hash_value *source) {
+        struct shell *s = w->shell;
+        const Worker__Source *in = source_of(w, source);
+        const struct import_fault *found = NULL;
+        const char *class = "";
+        CLEANUP(freep) struct import_fault *f = NULL;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        if (shell_worker_for(s, engine_importer(in->format), &class))
+                found = import_faults_find(s->import_faults, source, class, shell_now(s));
+        if (!found)
+                return false;
+        f = xmemdup(found, sizeof(*found)); /* going on may forget it */
+        s->counters.imports_known++;
+        p.code = f->code;
+        p.detail = f->detail;
+        p.text = f->text;
+        p.position = -1;
+        if (p.code == OUTCOME_LIMIT && !is_needed(w, in)) {
+                waiting_as_it_is(w, source);
+                go_on(w);
+        } else {
+                fail_one(w, source, &p);
+        }
+        return true;
+}
+
 static void join(struct waiting *w, const struct hash_value *source) {
         struct shell *s = w->shell;
         struct import *i = import_of(s, source);
@@ -483,47 +505,65 @@ static void join(struct waiting *w, const struct hash_value *source) {
                 list_push_back(&i->waiting, &w->link);
                 return;
         }
+        if (is_known_to_fail(w, source))
+                return;
         i = xnew(struct import);
         i->shell = s;
+        i->number = ++s->next_number;
         i->source = *source;
-        i->is_needed = !engine_reads(w->job->engine, source_of(w, source)->format);
+        i->is_needed = is_needed(w, source_of(w, source));
         i->began = shell_now(s);
         list_init(&i->waiting);
         frame_reader_init(&i->frames, LANE_BATCH_MAX);
         list_push_back(&s->imports, &i->in_shell);
         list_push_back(&i->waiting, &w->link);
         if (loop_add_timer(s->loop, on_try, i, &i->retry) || loop_timer_set(i->retry, i->began) < 0)
-                import_end(i, END_LOST, NULL, NULL);
+                import_lost(i);
 }
 
 static void go_on(struct waiting *w) {
-        size_t i = look_up(w);
+        size_t i = waiting_look_up(w);
         struct hash_value source;
 
         if (i == w->job->n_inputs) {
-                hand_over(w);
+                waiting_hand_over(w);
                 return;
         }
-        source = root_of(w->job->inputs[i]);
+        source = waiting_root(w->job->inputs[i]);
         join(w, &source);
 }
 
 void shell_do_work(struct shell *s, struct action *a) {
-        struct waiting *w = xnew(struct waiting);
+        struct waiting *w = waiting_new(s, a->id, refbuf_bytes(a->data));
 
-        w->shell = s;
-        w->id = a->id;
-        list_init(&w->link);
-        if (wire_unpack(&worker__job__descriptor, refbuf_bytes(a->data), NULL, &w->message) ||
-            ((const Worker__Job *) w->message.message)->n_inputs > INPUTS_MAX) {
-                waiting_free(w);
+        if (w)
+                go_on(w);
+        else
                 coordinator_run_lost(s->core, a->id, shell_now(s));
+}
+
+/* What it was given was that of a run that has left; the slots of the others do not cover it. */
+static void begin_again(struct import *i) {
+        log_info("an import begins again, with less: who gave more waits no longer");
+        if (i->channel)
+                channel_reset(i->channel, 0, "again");
+        i->channel = NULL;
+        i->upload = upload_free(i->upload);
+        frame_reader_done(&i->frames);
+        frame_reader_init(&i->frames, LANE_BATCH_MAX);
+        again(i);
+}
+
+static void left(struct import *i) {
+        struct import_room rest;
+
+        if (list_is_empty(&i->waiting)) {
+                import_free(i);
                 return;
         }
-        w->job = w->message.message;
-        for (size_t i = 0; i < w->job->n_inputs; i++)
-                w->how[i] = is_imported(w->job, w->job->inputs[i]) ? UNKNOWN : AS_IT_IS;
-        go_on(w);
+        rest = room_of(i);
+        if (i->channel && import_room_is_more(&i->room, &rest))
+                begin_again(i);
 }
 
 bool shell_import_cancel(struct shell *s, uint64_t run) {
@@ -536,8 +576,7 @@ bool shell_import_cancel(struct shell *s, uint64_t run) {
                         if (w->id != run)
                                 continue;
                         waiting_free(w);
-                        if (list_is_empty(&i->waiting))
-                                import_free(i);
+                        left(i);
                         return true;
                 }
         }

@@ -154,6 +154,8 @@ static void keep_commit(struct replica *r, const Grid__Commit *c, const struct a
         r->answer = *answer;
         r->committed = now;
         r->stage = REPLICA_COMMITTED;
+        if (answer->form == ANSWER_ERROR)
+                replica_says(r, c->text);
         if (c->claimed) {
                 r->claimed.cpu_us = c->claimed->cpu_us;
                 r->claimed.wall_us = c->claimed->wall_us;

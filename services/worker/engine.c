@@ -70,6 +70,19 @@ int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, u
         return result;
 }
 
+int engine_problem_data(struct engine_problem *p, const char *text) {
+        (void) engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_ENCODING, -1, text);
+        (void) snprintf(p->detail, sizeof(p->detail), "code=%s", sql_error_name(SQL_ENCODING));
+        return ENGINE_E_SQL;
+}
+
+void engine_problem_name(struct engine_problem *p, const char *name) {
+        char text[sizeof(p->text) + 96];
+
+        (void) snprintf(text, sizeof(text), "dataset '%.64s': %s", name, p->text);
+        (void) text_escape(BYTES_STR(text), p->text, sizeof(p->text));
+}
+
 int engine_row_problem(int r, struct engine_problem *p) {
         switch (r) {
         case BATCH_E_SET_ROWS:

@@ -116,6 +116,11 @@ const struct engine *engine_by_name(const char *name, const char **ret_library);
 /* Fills in *p; text may be NULL and is escaped. Returns `result`. */
 int engine_problem_set(struct engine_problem *p, int result, uint32_t outcome, uint32_t sql_error,
                        int32_t position, const char *text);
+/* A value of an input that this engine cannot take as it was published, on no host: as an error of
+ * the statement (SQL_ENCODING). `text` names the place. Returns ENGINE_E_SQL. */
+int engine_problem_data(struct engine_problem *p, const char *text);
+/* Which input it is: "dataset 'name': " before the text. */
+void engine_problem_name(struct engine_problem *p, const char *name);
 /* answer_end_row() refused a row: by the job's own limits (the same on every host), because a SET
  * grew too large to be compared, or for want of memory here. `r` is what it said. */
 int engine_row_problem(int r, struct engine_problem *p);

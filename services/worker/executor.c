@@ -271,6 +271,7 @@ static int report_committed(struct run *r, const struct answer *a) {
         out.engine = class_name;
         out.error = a->error;
         out.position = (int32_t) a->position;
+        out.text = a->form == ANSWER_ERROR ? r->problem.text : out.text;
         m.body_case = WORKER__REPORT__BODY_COMMITTED;
         m.committed = &out;
         return report(r, &m);
@@ -294,6 +295,28 @@ static int commit_error(struct run *r) {
         if (!is_answer(r) || !answer_of_error(r->problem.sql_error, position, &digest, &a))
                 return report_failed(r);
         return report_committed(r, &a);
+}
+
+/* What is wrong with the rows of an input is so on every host. */
+static int not_opened(struct run *r, int result) {
+        if (r->job->mode == WORKER__JOB__MODE__RUN && result == ENGINE_E_SQL &&
+            r->problem.sql_error == SQL_ENCODING)
+                return commit_error(r);
+        return report_failed(r);
+}
+
+/* Its import has found it. */
+static bool has_faulty_input(struct run *r) {
+        for (size_t i = 0; i < r->job->n_inputs; i++) {
+                const Worker__Source *in = r->job->inputs[i];
+
+                if (!in->fault[0] || r->job->mode != WORKER__JOB__MODE__RUN)
+                        continue;
+                (void) engine_problem_data(&r->problem, in->fault);
+                engine_problem_name(&r->problem, in->name);
+                return true;
+        }
+        return false;
 }
 
 static int spool_bytes(struct run *r, struct bytes batch) {
@@ -566,8 +589,12 @@ int executor_run(struct executor_task *t) {
         result = take_job(r);
         if (result < 0)
                 return result;
-        if (!needs_no_engine(r) && t->engine->open(&r->engine_job, &r->session, &r->problem))
-                return report_failed(r);
+        if (has_faulty_input(r))
+                return commit_error(r);
+        if (!needs_no_engine(r))
+                result = t->engine->open(&r->engine_job, &r->session, &r->problem);
+        if (result)
+                return not_opened(r, result);
         result = receive(r, &worker__job_text__descriptor, &r->text_message);
         if (result < 0)
                 return result;

@@ -12,7 +12,8 @@
 /* The rows of one input from the first to the last, once. */
 struct import_rows {
         const struct schema *schema; /* columns of IMPORT's types alone (image_type()) */
-        /* One value for each column. ENGINE_OK, ENGINE_END, ENGINE_E_PROBLEM. */
+        /* One value for each column. ENGINE_OK, ENGINE_END, ENGINE_E_PROBLEM; ENGINE_E_SQL: the
+         * value of a row that cannot be kept (engine_problem_data()). */
         int (*next)(struct import_rows *r, const struct table_value **ret,
                     struct engine_problem *p);
         struct import_rows *(*free)(struct import_rows *r);
@@ -37,6 +38,6 @@ struct import_result {
 typedef int (*import_open_fn)(void *userdata, struct import_rows **ret, struct engine_problem *p);
 /* Takes one batch; ENGINE_OK, or ENGINE_E_PROBLEM with its problem filled in. */
 typedef int (*import_batch_fn)(void *userdata, struct bytes batch, struct engine_problem *p);
-/* ENGINE_OK and *ret, or ENGINE_E_PROBLEM. */
+/* ENGINE_OK and *ret, or what `rows_of`, its rows or `take` answered. */
 int import_write(import_open_fn rows_of, import_batch_fn take, void *userdata,
                  struct import_result *ret, struct engine_problem *p);

@@ -129,18 +129,37 @@ static const char *take_cell(struct cell_rows *r, size_t i, const struct cell *c
 
 /* ---- rows ---- */
 
-static int refuse(const struct cell_rows *r, size_t i, const char *what, struct engine_problem *p) {
-        const struct schema_type *t = r->schema->columns[i];
-        char text[256];
+#define REMEDY "ask DuckDB (--engine duckdb), or publish it without"
 
-        (void) snprintf(text, sizeof(text),
-                        "row %" PRIu64 ", column %zu '%.*s': %s; ask DuckDB (--engine duckdb), or "
-                        "publish it without",
-                        r->row, i + 1, (int) (t->name.len < 40 ? t->name.len : 40),
-                        (const char *) t->name.data, what);
-        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_REFUSED, 0, -1, text);
-        (void) snprintf(p->detail, sizeof(p->detail), "rule=import input=%s", r->input->name);
-        return ENGINE_E_PROBLEM;
+/* Where texts do not say what stands there. */
+static void show_value(const struct cell *c, struct table_fault *ret) {
+        char number[48];
+
+        *ret = (struct table_fault){};
+        if (c->type == CELL_TEXT)
+                table_fault_value(ret, c->bytes);
+        if (c->type != CELL_DATE && c->type != CELL_TIMESTAMP)
+                return;
+        (void) snprintf(number, sizeof(number), "%" PRId64 " %s from 1970", c->integer,
+                        c->type == CELL_DATE ? "days" : "us");
+        table_fault_value(ret, BYTES_STR(number));
+}
+
+/* The same on every host: the cells are canonical. */
+static int refuse(const struct cell_rows *r, size_t i, const struct cell *c, const char *what,
+                  struct engine_problem *p) {
+        struct table_fault fault;
+
+        show_value(c, &fault);
+        fault.row = r->row;
+        fault.offset = TABLE_NO_OFFSET;
+        fault.column = (unsigned) i + 1;
+        fault.what = what;
+        fault.remedy = REMEDY;
+        table_fault_name(&fault, r->schema->columns[i]->name);
+        (void) engine_problem_data(p, "");
+        (void) table_fault_text(&fault, p->text, sizeof(p->text));
+        return ENGINE_E_SQL;
 }
 
 static int take_row(struct cell_rows *r, struct engine_problem *p) {
@@ -159,15 +178,28 @@ static int take_row(struct cell_rows *r, struct engine_problem *p) {
                 if (!fault && bytes > TABLE_ROW_MAX)
                         fault = "a row of more than 1 MiB";
                 if (fault)
-                        return refuse(r, i, fault, p);
+                        return refuse(r, i, &c, fault, p);
         }
         return ENGINE_OK;
 }
 
 /* A value that no result may have is no value of a table either. */
+static int refuse_cell(const struct cell_rows *r, struct engine_problem *p) {
+        char text[sizeof(p->text)], place[64] = "";
+        size_t column;
+
+        if (sscanf(p->detail, "column=%zu ", &column) == 1 && column < r->schema->n_columns)
+                (void) snprintf(place, sizeof(place), ", column %zu", column + 1);
+        (void) snprintf(text, sizeof(text), "row %" PRIu64 "%s: %.120s; " REMEDY,
+                        r->builder.rows + 1, place, p->text);
+        return engine_problem_data(p, text);
+}
+
 static int as_problem(const struct cell_rows *r, int result, struct engine_problem *p) {
         if (result != ENGINE_E_SQL)
                 return result;
+        if (p->sql_error == SQL_ENCODING)
+                return refuse_cell(r, p);
         p->outcome = OUTCOME_REFUSED;
         (void) snprintf(p->detail, sizeof(p->detail), "rule=import input=%s", r->input->name);
         return ENGINE_E_PROBLEM;

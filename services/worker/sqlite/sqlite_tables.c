@@ -35,6 +35,15 @@ static int refuse(struct engine_problem *p, const struct engine_input *in, const
         return r;
 }
 
+static int bad_table(const struct engine_input *in, int result, const struct table_fault *fault,
+                     struct engine_problem *p) {
+        int r = tables_problem(in, result, fault, p);
+
+        if (r == ENGINE_E_SQL)
+                engine_problem_name(p, in->name);
+        return r;
+}
+
 /* As SQLite says it: no memory is a limit, the rest is about the input. */
 static int sqlite_says(struct engine_session *s, int rc, const struct engine_input *in,
                        struct engine_problem *p) {
@@ -148,7 +157,7 @@ static int fill(struct engine_session *s, const struct engine_input *in, struct 
                 rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
         (void) sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, length);
         (void) sqlite3_limit(s->db, SQLITE_LIMIT_VARIABLE_NUMBER, variables);
-        return rc == SQLITE_OK ? tables_problem(in, r, fault, p) : sqlite_says(s, rc, in, p);
+        return rc == SQLITE_OK ? bad_table(in, r, fault, p) : sqlite_says(s, rc, in, p);
 }
 
 static int refuse_name(const struct engine_input *in, struct engine_problem *p) {
@@ -202,7 +211,7 @@ int sqlite_table_fill(struct engine_session *s, const struct engine_input *in,
                 return create_empty(s, in, p);
         r = table_rows_open(in, watch, &fault, &rows);
         if (r)
-                return tables_problem(in, r, &fault, p);
+                return bad_table(in, r, &fault, p);
         rc = create(s, in, table_rows_schema(rows));
         if (rc != SQLITE_OK)
                 return sqlite_says(s, rc, in, p);

@@ -257,24 +257,33 @@ int describe_table(enum table_format format, struct bytes data, struct table_wat
                               fault);
 }
 
-int tables_problem(const struct engine_input *in, int result, const struct table_fault *fault,
-                   struct engine_problem *p) {
-        char text[256];
-
-        if (result == TABLE_OK)
-                return ENGINE_OK;
-        if (result == TABLE_E_OVER) {
-                (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0, -1,
-                                          "reading the input took too long");
-                (void) snprintf(p->detail, sizeof(p->detail), "stage=input");
-                return ENGINE_E_PROBLEM;
-        }
+static int refuse(const struct engine_input *in, const struct table_fault *fault,
+                  struct engine_problem *p) {
         (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_REFUSED, 0, -1, "");
         (void) snprintf(p->detail, sizeof(p->detail), "rule=%s input=%s", in->format, in->name);
         /* Its foreign part is escaped there. */
-        (void) snprintf(p->text, sizeof(p->text), "%s",
-                        table_fault_text(fault, text, sizeof(text)));
+        (void) table_fault_text(fault, p->text, sizeof(p->text));
         return ENGINE_E_PROBLEM;
+}
+
+static int over(struct engine_problem *p) {
+        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_TIMEOUT, 0, -1,
+                                  "reading the input took too long");
+        (void) snprintf(p->detail, sizeof(p->detail), "stage=input");
+        return ENGINE_E_PROBLEM;
+}
+
+int tables_problem(const struct engine_input *in, int result, const struct table_fault *fault,
+                   struct engine_problem *p) {
+        if (result == TABLE_OK)
+                return ENGINE_OK;
+        if (result == TABLE_E_OVER)
+                return over(p);
+        if (fault->row == 0)
+                return refuse(in, fault, p);
+        (void) engine_problem_data(p, "");
+        (void) table_fault_text(fault, p->text, sizeof(p->text));
+        return ENGINE_E_SQL;
 }
 
 int tables_describe(const struct engine_job *job, struct buffer *options, struct buffer *schema,
@@ -282,10 +291,10 @@ int tables_describe(const struct engine_job *job, struct buffer *options, struct
         const struct engine_input *in = &job->inputs[0];
         const struct table_watch watch = { job->is_over, job->userdata, 0 };
         struct table_fault fault;
+        int r = describe_table(table_format_of(in->format), BYTES(in->data, in->length), watch,
+                               options, schema, &fault);
 
-        return tables_problem(in,
-                              describe_table(table_format_of(in->format),
-                                             BYTES(in->data, in->length), watch, options, schema,
-                                             &fault),
-                              &fault, p);
+        if (r == TABLE_OK)
+                return ENGINE_OK;
+        return r == TABLE_E_OVER ? over(p) : refuse(in, &fault, p);
 }

@@ -19,6 +19,7 @@ int describe_table(enum table_format format, struct bytes data, struct table_wat
  * ENGINE_E_PROBLEM. */
 int tables_describe(const struct engine_job *job, struct buffer *options, struct buffer *schema,
                     struct engine_problem *p);
-/* What a result of this folder is as a problem of a job: ENGINE_OK for TABLE_OK. */
+/* What a result of reading a described file is as a problem of a job: ENGINE_OK for TABLE_OK. A row
+ * that is not what was published is so on every host: ENGINE_E_SQL, ENCODING. */
 int tables_problem(const struct engine_input *in, int result, const struct table_fault *fault,
                    struct engine_problem *p);

@@ -71,6 +71,7 @@ static int bad_csv_value(struct table_rows *r, size_t i) {
                                "a value that is not of its column's published type",
                                "publish the file again");
         table_fault_name(r->fault, r->schema->columns[i]->name);
+        table_fault_value(r->fault, r->csv.fields[i].text);
         return TABLE_E_BAD;
 }
 
@@ -124,10 +125,13 @@ static int take_member(struct table_rows *r, const struct ndjson_member *m) {
         i = (size_t) (column - r->columns.list);
         if (m->kind == NDJSON_NULL)
                 return TABLE_OK;
-        if (!kind_fits(m->kind, r->schema->columns[i]->type) || !take_value(r, i, m->text))
-                return ndjson_bad_member(&r->ndjson, m,
+        if (!kind_fits(m->kind, r->schema->columns[i]->type) || !take_value(r, i, m->text)) {
+                (void) ndjson_bad_member(&r->ndjson, m,
                                          "a value that is not of its column's published type",
                                          "publish the file again");
+                table_fault_value(r->fault, m->text);
+                return TABLE_E_BAD;
+        }
         return TABLE_OK;
 }
 

@@ -32,12 +32,14 @@ enum table_result {
         TABLE_E_OVER, /* is_over() said so */
 };
 
-/* Where a file is wrong, and what to do. Texts are static; `name` is foreign. */
+#define TABLE_NO_OFFSET UINT64_MAX
+/* Where a file is wrong, and what to do. Texts are static; `name` and `value` are foreign. */
 struct table_fault {
         uint64_t row;    /* from 1, the header counted; 0: of the whole file */
         unsigned column; /* from 1; 0: the whole row */
-        uint64_t offset; /* bytes into the file */
+        uint64_t offset; /* bytes into the file, or TABLE_NO_OFFSET */
         char name[64];   /* of the column, cut short; may be empty */
+        char value[64];  /* what stands there, likewise */
         const char *what, *remedy;
 };
 
@@ -45,7 +47,8 @@ struct table_fault {
 int table_fault_set(struct table_fault *f, uint64_t row, unsigned column, uint64_t offset,
                     const char *what, const char *remedy);
 void table_fault_name(struct table_fault *f, struct bytes name);
-/* "row 7, column 3 'price', byte 812: what; remedy", escaped; returns ret. */
+void table_fault_value(struct table_fault *f, struct bytes value);
+/* "row 7, column 3 'price', byte 812: 'value': what; remedy", escaped; returns ret. */
 char *table_fault_text(const struct table_fault *f, char *ret, size_t ret_size);
 
 /* Asked every few thousand rows; true: stop. fn may be NULL. */

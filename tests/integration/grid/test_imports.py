@@ -204,6 +204,60 @@ def check_parquet(tap, grid, files):
     tap.equal(imports(grid), before, "nor counts one")
 
 
+# DuckDB's COPY (SELECT i AS id, CASE WHEN i = 3 THEN 'nan'::DOUBLE ELSE i + 0.5 END AS fare FROM range(1, 6) t(i)) TO …
+HAS_NAN = (
+    "UEFSMRUAFVwVUCwVChUAFQYVBgAALhwCAAAACgEBAAkBAQ4BAQADAQVIAAAABAAAAAAAAAAFAAAAAAAAABUAFVwVTCwVChUAFQYVBgAALhgCAAAACgEABQEE"
+    "+D8FBwgABEAJCAT4fwkIJBJAAAAAAAAAFkAVAhk8NQAYDWR1Y2tkYl9zY2hlbWEVBAAVBCUCGAJpZCUkABUKJQIYBGZhcmUAFgoZHBksJgAcFQQZFQAZGAJp"
+    "ZBUCFgoWfhZyJgg8GAgFAAAAAAAAABgIAQAAAAAAAAAWACgIBQAAAAAAAAAYCAEAAAAAAAAAEREAAAAmABwVChkVABkYBGZhcmUVAhYKFn4WbiZ6PDYAAAAA"
+    "FvwBFgomCBbgAQAoKER1Y2tEQiB2ZXJzaW9uIHYxLjUuNiAoYnVpbGQgMDY5Y2M5ZjliNSkZLBwAABwAAADYAAAAUEFSMQ=="
+)
+
+
+def known(grid, node):
+    return grid.metrics(node)["quorate_coordinator_imports_known"]
+
+
+def check_data_fault(tap, grid, files):
+    """A value that SQLite cannot keep: an answer of all hosts, with its place, and found once."""
+    if not any(e.startswith("duckdb/") for e in grid.status(1)["engines"]):
+        tap.skip("a value that SQLite cannot keep", "no DuckDB library here: deploy/setup --with-duckdb")
+        return
+    (files / "nan.parquet").write_bytes(base64.b64decode(HAS_NAN))
+    root = publish(grid, files / "nan.parquet")
+    three = ("--engine", "sqlite", "--quorum", "3", "--replicas", "3", "--data", f"fares={root}")
+    place = "dataset 'fares': row 3, column 2 'fare': NaN, which SQLite takes for NULL"
+    for again in (0, 1):
+        a = grid.ask(f"SELECT count(*) + {again} FROM fares", *three)
+        tap.check(a.code == 5 and a.error == "SQL_ERROR" and "ENCODING" in str(a) and place in str(a) and "says: " in str(a),
+                  "a value that SQLite cannot keep is an error of the data, with dataset, row, column and value", a)
+        tap.check(len([h for h in a.hosts if h["verdict"] == "correct"]) == 3, "on which three hosts agree", a)
+        tap.equal({n: known(grid, n) for n in (2, 3, 4)}, {n: again for n in (2, 3, 4)},
+                  "found again by nobody" if again else "found by each")
+    a = grid.ask("SELECT count(*) FROM other", "--engine", "sqlite", "--prefer", "local", "--data", f"other={root}")
+    tap.check(a.error == "SQL_ERROR" and place.replace("fares", "other") in str(a) and "says" not in str(a), "on the asking node, under another name", a)
+    a = grid.ask("SELECT count(*), sum(id) FROM fares", "--engine", "duckdb", "--quorum", "3", "--replicas", "3", "--data", f"fares={root}")
+    tap.check(a.state == "VERIFIED" and [int(v) for v in a.rows[0]] == [5, 15], "DuckDB, which is named there, answers", a)
+
+
+def check_limits(tap, grid, files):
+    """An import takes what the run that waits for it may take, and no more."""
+    def ask(source, *options):
+        return grid.ask("SELECT count(*) FROM t", "--engine", "sqlite", "--prefer", "local", "--data", f"t={source}", *options)
+
+    root = publish(grid, files / "large.csv")
+    before = imports(grid, [1])[1]
+    a = ask(root, "--max-cpu", "1ms")
+    tap.check(a.error == "LIMIT" and "--max-cpu" in str(a) and imports(grid, [1])[1] == before, "an import above the job's own processor time ends", a)
+    a = ask(root)
+    tap.check(a.state == "LOCAL" and a.rows == [(250000,)] and imports(grid, [1])[1] == before + 1, "with more it is made: a limit is no fault of the data", a)
+    (files / "wide.csv").write_text("id,text\n" + "".join(f"{i},{'x' * 1000000}\n" for i in range(8)))
+    a = ask(publish(grid, files / "wide.csv"), "--max-memory", "1M")
+    tap.check(a.state == "LOCAL" and a.rows == [(8,)] and imports(grid, [1])[1] == before + 2, "rows of 1 MB are imported with the smallest memory a job may have", a)
+    if (files / "lineitem.parquet").exists():
+        a = ask(publish(grid, files / "lineitem.parquet"), "--max-memory", "4M")
+        tap.check(a.error == "LIMIT" and "--max-memory" in str(a) and imports(grid, [1])[1] == before + 2, "one of DuckDB gets no more than the job has", a)
+
+
 def grid_library():
     places = ("/usr/local/lib/quorate", "/usr/lib/quorate", os.path.expanduser("~/.local/lib/quorate"))
     return os.environ.get("QUORATE_DUCKDB") or next((f"{p}/libduckdb.so" for p in places if os.path.exists(f"{p}/libduckdb.so")), "")
@@ -255,6 +309,8 @@ def main(tap):
             check_remove(tap, grid, root, made)
             check_join(tap, grid, files, root)
             check_parquet(tap, grid, files)
+            check_data_fault(tap, grid, files)
+            check_limits(tap, grid, files)
             check_wrong(tap, grid, files, root, made)
             check_kill(tap, grid, files)
             tap.equal(grid.stop(), 0, "the grid stops in order")

@@ -323,10 +323,10 @@ static void test_bad(void **state) {
         (void) state;
         describe_as(&t, "t", "csv", BYTES_LIT("x,y\n5,1\n6,2\n"));
         t.in.data = (const uint8_t *) "x,y\n5,1\n6,z\n"; /* a manifest that lies */
-        assert_int_equal(make_image(&t.in, NULL, &image, &p), ENGINE_E_PROBLEM);
-        assert_int_equal(p.outcome, OUTCOME_REFUSED);
-        assert_non_null(strstr(p.detail, "rule=csv input=t"));
-        assert_non_null(strstr(p.text, "row 3, column 2 'y', byte 10: "));
+        assert_int_equal(make_image(&t.in, NULL, &image, &p), ENGINE_E_SQL);
+        assert_int_equal(p.sql_error, SQL_ENCODING);
+        assert_string_equal(p.detail, "code=ENCODING");
+        assert_non_null(strstr(p.text, "row 3, column 2 'y', byte 10: 'z': "));
         assert_non_null(strstr(p.text, "; publish the file again"));
 
         buffer_init(&large, FILE_MAX);

@@ -120,18 +120,23 @@ static void test_classes(void **state) {
         fixture_done(&f);
 }
 
-static void expect_refused(struct fixture *f, uint32_t outcome, const char *detail,
-                           const char *text) {
+static void expect_not_opened(struct fixture *f, int result, uint32_t outcome, const char *detail,
+                              const char *text) {
         struct engine_problem p = {};
 
         f->job.memory = f->job.memory ? f->job.memory : 64 << 20;
         assert_int_equal(engine_sqlite.preload(NULL), 0);
-        assert_int_equal(engine_sqlite.open(&f->job, &f->session, &p), ENGINE_E_PROBLEM);
+        assert_int_equal(engine_sqlite.open(&f->job, &f->session, &p), result);
         print_message("# %s: %s\n", p.detail, p.text);
         assert_int_equal(p.outcome, outcome);
         assert_non_null(strstr(p.detail, detail));
         assert_non_null(strstr(p.text, text));
         f->session = NULL;
+}
+
+static void expect_refused(struct fixture *f, uint32_t outcome, const char *detail,
+                           const char *text) {
+        expect_not_opened(f, ENGINE_E_PROBLEM, outcome, detail, text);
 }
 
 static void test_names(void **state) {
@@ -256,7 +261,8 @@ static void test_unkept(void **state) {
 
         add_table(&f, &a, "t", "csv", BYTES_LIT("x\n5\n"), true);
         f.job.inputs[0].data = (const uint8_t *) "x\ny\n";
-        expect_refused(&f, OUTCOME_REFUSED, "rule=csv input=t", "row 2, column 1 'x', byte 2: ");
+        expect_not_opened(&f, ENGINE_E_SQL, OUTCOME_SQL_ERROR, "code=ENCODING",
+                          "dataset 't': row 2, column 1 'x', byte 2: 'y': a value");
         f.job.inputs[0].schema = BYTES_NONE;
         expect_refused(&f, OUTCOME_REFUSED, "rule=csv input=t", "no schema");
         fixture_done(&f);

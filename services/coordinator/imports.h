@@ -1,0 +1,51 @@
+#pragma once
+
+/* What is decided of typed imports (shell_import.h): what one may take, whose failure it was, and
+ * what is remembered of those that the data are to blame for, so that the next run of the same
+ * data fails at once and with the same words. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/nsec.h"
+#include "common/crypto/hash.h"
+#include "services/coordinator/engines.h"
+
+/* An import takes what one of the runs that wait for it may: its processor time, its time, and the
+ * memory that was set aside with its slot. 0: as much as the worker gives. */
+struct import_room {
+        uint64_t memory, cpu_ms, wall_ms;
+};
+void import_room_widen(struct import_room *room, const struct import_room *other);
+/* Some of it is more than there. */
+bool import_room_is_more(const struct import_room *room, const struct import_room *than);
+
+enum import_failure {
+        IMPORT_BY_CHANCE, /* this time, this node */
+        IMPORT_BY_ROOM,   /* who may take more may try again */
+        IMPORT_BY_DATA,   /* whoever tries again fails alike */
+};
+/* `code` and `detail` as the executor or the worker says them. */
+enum import_failure import_failure_of(uint32_t code, const char *detail);
+
+#define IMPORT_FAULTS_MAX 64
+#define IMPORT_FAULT_KEPT (600 * NSEC_PER_SEC)
+
+struct import_fault {
+        struct hash_value source;
+        char class[ENGINE_TEXT_SIZE]; /* of whose executor found it */
+        uint32_t code;
+        char detail[128], text[256];
+        nsec_t until;
+};
+struct import_faults {
+        struct import_fault of[IMPORT_FAULTS_MAX];
+        size_t n;
+};
+/* The oldest makes room. Texts are cut to what fits. */
+void import_faults_add(struct import_faults *f, const struct import_fault *fault, nsec_t now);
+/* NULL: nothing is known, or no more. Valid until the next call. */
+const struct import_fault *import_faults_find(struct import_faults *f,
+                                              const struct hash_value *source, const char *class,
+                                              nsec_t now);

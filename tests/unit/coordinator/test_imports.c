@@ -1,0 +1,134 @@
+/* What an import may take, whose failure it was, and what is remembered of it. */
+
+#include "services/coordinator/imports.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/canonical/outcome.h"
+#include "tests/support/test.h"
+
+/* ---- room ---- */
+
+static const struct {
+        const char *name;
+        struct import_room room, other, both;
+        bool is_more; /* other than room */
+} rooms[] = {
+        { "equal", { 1, 2, 3 }, { 1, 2, 3 }, { 1, 2, 3 }, false },
+        { "less", { 10, 20, 30 }, { 1, 2, 3 }, { 10, 20, 30 }, false },
+        { "more memory", { 10, 20, 30 }, { 11, 2, 3 }, { 11, 20, 30 }, true },
+        { "more processor", { 10, 20, 30 }, { 1, 21, 3 }, { 10, 21, 30 }, true },
+        { "more time", { 10, 20, 30 }, { 1, 2, 31 }, { 10, 20, 31 }, true },
+        { "all of it", { 10, 20, 30 }, { 0, 2, 3 }, { 0, 20, 30 }, true },
+        { "nothing is more than all", { 0, 0, 0 }, { 9, 9, 9 }, { 0, 0, 0 }, false },
+        { "not even all", { 0, 0, 0 }, { 0, 0, 0 }, { 0, 0, 0 }, false },
+};
+
+static void test_room(void **state) {
+        (void) state;
+        FOREACH_CASE (c, rooms) {
+                struct import_room both = c->room;
+
+                import_room_widen(&both, &c->other);
+                assert_memory_equal(&both, &c->both, sizeof(both));
+                assert_int_equal(import_room_is_more(&c->other, &c->room), c->is_more);
+        }
+}
+
+/* ---- failures ---- */
+
+static const struct {
+        uint32_t code;
+        const char *detail;
+        enum import_failure want;
+} failures[] = {
+        { OUTCOME_SQL_ERROR, "code=ENCODING", IMPORT_BY_DATA },
+        { OUTCOME_REFUSED, "rule=import input=t", IMPORT_BY_DATA },
+        { OUTCOME_REFUSED, "rule=input input=t", IMPORT_BY_DATA },
+        { OUTCOME_REFUSED, "rule=engine", IMPORT_BY_CHANCE },
+        { OUTCOME_LIMIT, "which=import", IMPORT_BY_DATA },
+        { OUTCOME_LIMIT, "which=memory", IMPORT_BY_ROOM },
+        { OUTCOME_LIMIT, "which=cpu", IMPORT_BY_ROOM },
+        { OUTCOME_TIMEOUT, "stage=input", IMPORT_BY_ROOM },
+        { OUTCOME_LIMIT, "which=spool", IMPORT_BY_CHANCE },
+        { OUTCOME_LIMIT, "which=disk", IMPORT_BY_CHANCE },
+        { OUTCOME_DATA_UNAVAILABLE, "root=00", IMPORT_BY_CHANCE },
+        { OUTCOME_INTERNAL, "what=executor", IMPORT_BY_CHANCE },
+};
+
+static void test_failures(void **state) {
+        (void) state;
+        FOREACH_CASE (c, failures)
+                assert_int_equal(import_failure_of(c->code, c->detail), c->want);
+}
+
+/* ---- memory ---- */
+
+static struct import_fault fault(unsigned source, const char *class, const char *text) {
+        struct import_fault f = { .code = OUTCOME_SQL_ERROR, .detail = "code=ENCODING" };
+
+        f.source.bytes[0] = (uint8_t) source;
+        (void) snprintf(f.class, sizeof(f.class), "%s", class);
+        (void) snprintf(f.text, sizeof(f.text), "%s", text);
+        return f;
+}
+
+static const struct import_fault *find(struct import_faults *f, unsigned source, const char *class,
+                                       nsec_t now) {
+        const struct import_fault key = fault(source, class, "");
+
+        return import_faults_find(f, &key.source, class, now);
+}
+
+static void add(struct import_faults *f, unsigned source, const char *class, const char *text,
+                nsec_t now) {
+        const struct import_fault x = fault(source, class, text);
+
+        import_faults_add(f, &x, now);
+}
+
+/* The same words, for that dataset and that engine class alone, and for a while. */
+static void test_remembered(void **state) {
+        struct import_faults f = {};
+
+        (void) state;
+        assert_null(find(&f, 1, "a", 5));
+        add(&f, 1, "a", "row 3", 5);
+        assert_string_equal(find(&f, 1, "a", 5)->text, "row 3");
+        assert_int_equal(find(&f, 1, "a", 5)->code, OUTCOME_SQL_ERROR);
+        assert_null(find(&f, 2, "a", 5));
+        assert_null(find(&f, 1, "b", 5));
+        assert_non_null(find(&f, 1, "a", 5 + IMPORT_FAULT_KEPT - 1));
+        assert_null(find(&f, 1, "a", 5 + IMPORT_FAULT_KEPT));
+        assert_int_equal(f.n, 0);
+}
+
+static void test_said_again(void **state) {
+        struct import_faults f = {};
+
+        (void) state;
+        add(&f, 1, "a", "row 3", 5);
+        add(&f, 2, "a", "row 9", 6);
+        add(&f, 1, "a", "row 4", 7);
+        assert_int_equal(f.n, 2);
+        assert_string_equal(find(&f, 1, "a", 7)->text, "row 4");
+        assert_null(find(&f, 2, "a", 6 + IMPORT_FAULT_KEPT));
+        assert_non_null(find(&f, 1, "a", 6 + IMPORT_FAULT_KEPT));
+}
+
+/* Many bad datasets take no more memory than a few: the oldest is forgotten. */
+static void test_bounded(void **state) {
+        struct import_faults f = {};
+
+        (void) state;
+        for (unsigned i = 0; i < IMPORT_FAULTS_MAX + 3; i++)
+                add(&f, i, "a", "", i);
+        assert_int_equal(f.n, IMPORT_FAULTS_MAX);
+        for (unsigned i = 0; i < IMPORT_FAULTS_MAX + 3; i++)
+                assert_int_equal(find(&f, i, "a", 100) != NULL, i >= 3);
+}
+
+TEST_MAIN(cmocka_unit_test(test_room), cmocka_unit_test(test_failures),
+          cmocka_unit_test(test_remembered), cmocka_unit_test(test_said_again),
+          cmocka_unit_test(test_bounded))
