@@ -30,6 +30,8 @@ struct descriptor_dataset {
         struct hash_value root;
 };
 
+/* Of memory, for who asks: with less an engine cannot even begin. */
+#define LIMIT_MEMORY_MIN (UINT64_C(1) << 20)
 struct descriptor_limits {
         uint64_t rows, bytes, memory, cpu_ms, wall_ms; /* 0: the host's default */
 };

@@ -2,6 +2,7 @@
  * one reason alone: an option of the command that asked, or a change of the statement. */
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
@@ -116,6 +117,15 @@ static const struct advice {
           "makes each row different, or ask for less" },
 };
 
+static const char *format_ms(uint64_t v, char ret[32]) {
+        return text_format_duration(v * NSEC_PER_MSEC, ret);
+}
+
+static const char *format_count(uint64_t v, char ret[32]) {
+        (void) snprintf(ret, 32, "%llu", (unsigned long long) v);
+        return ret;
+}
+
 /* Whether the detail begins with this fact: its end, or the next name=value, follows. */
 static bool says(const char *detail, const char *fact) {
         size_t n = strlen(fact), next;
@@ -144,6 +154,38 @@ static void write_advice(const struct advice *a, int32_t position, char *ret, si
                 (void) snprintf(place, sizeof(place), " at byte %d", position);
         (void) snprintf(ret, size, "%s: %.*s%s%s", outcome_name(a->code), before, a->text, place,
                         mark ? mark + 2 : "");
+}
+
+/* What can be asked for less of, in the units of `most`. */
+static const struct {
+        const char *which, *option;
+        const char *(*format)(uint64_t v, char ret[32]);
+} lowered[] = {
+        { "which=memory most=", "--max-memory", text_format_size },
+        { "which=cpu most=", "--max-cpu", format_ms },
+        { "which=wall most=", "--timeout", format_ms },
+        { "which=rows most=", "--max-rows", format_count },
+        { "which=bytes most=", "--max-bytes", text_format_size },
+};
+
+/* More was asked for than hosts give: nothing was used up. */
+static bool write_lower(const Types__Problem *p, char *ret, size_t size) {
+        char most[32];
+
+        for (size_t i = 0; p->code == OUTCOME_LIMIT && i < ELEMENTSOF(lowered); i++) {
+                size_t n = strlen(lowered[i].which);
+                uint64_t v = 0;
+
+                if (strncmp(p->detail, lowered[i].which, n) != 0)
+                        continue;
+                v = strtoull(p->detail + n, NULL, 10);
+                (void) snprintf(ret, size,
+                                "%s: %s is more than a job is given here; lower it to %s or less",
+                                outcome_name(p->code), lowered[i].option,
+                                lowered[i].format(v, most));
+                return true;
+        }
+        return false;
 }
 
 static void write_outcome(const Types__Problem *p, char *ret, size_t size) {
@@ -182,9 +224,9 @@ const char *client_problem_text(const Types__Problem *p, char *ret, size_t size)
         char text[512], who[SPEAKER_SIZE];
         size_t n;
 
-        if (a)
+        if (a && !write_lower(p, ret, size))
                 write_advice(a, p->position, ret, size);
-        else
+        else if (!a)
                 write_outcome(p, ret, size);
         text_escape(BYTES_STR(p->text), text, sizeof(text));
         n = strlen(ret);

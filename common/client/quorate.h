@@ -93,6 +93,7 @@ struct quorate_question {
         const char *comparison; /* NULL: the widest the query allows */
         const char *network, *data_class;
         unsigned replicas, quorum, max_replicas; /* 0: the node's configuration */
+        /* 0: the node's; max_memory of less than 1 MiB is USAGE */
         uint64_t timeout_ms, max_rows, max_bytes, max_memory, max_cpu_ms;
         bool no_rewrite;
         const char *const *hosts; /* peer ids in text form: only these */

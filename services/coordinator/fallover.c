@@ -10,6 +10,8 @@
 static bool is_engines_own(const char *detail) {
         static const char *const limits[] = { "which=memory", "which=cpu", "which=wall" };
 
+        if (strstr(detail, " most=")) /* was asked for, and not given: no engine is */
+                return false;
         for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
                 size_t len = strlen(limits[i]);
 

@@ -30,6 +30,7 @@ struct admission {
         const Grid__Offer *offer;
         nsec_t now;
         struct host_problem problem;
+        char detail[64]; /* where it is no literal */
 };
 
 static bool refuse(struct admission *a, enum outcome_error code, const char *detail) {
@@ -117,6 +118,13 @@ static bool engine_is_here(struct admission *a) {
         return true;
 }
 
+/* Nothing was reached: more was asked than is given, and this is how much that is. */
+static bool refuse_above(struct admission *a, const char *which, uint64_t most) {
+        (void) snprintf(a->detail, sizeof(a->detail), "%s most=%llu", which,
+                        (unsigned long long) most);
+        return refuse(a, OUTCOME_LIMIT, a->detail);
+}
+
 static bool limits_fit(struct admission *a) {
         const struct host_settings *s = settings_of(a);
         const Types__Limits *l = a->offer->limits;
@@ -134,7 +142,7 @@ static bool limits_fit(struct admission *a) {
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 if (rows[i].asked > rows[i].most)
-                        return refuse(a, OUTCOME_LIMIT, rows[i].detail);
+                        return refuse_above(a, rows[i].detail, rows[i].most);
         if (l)
                 a->job->offer.limits = (struct descriptor_limits){
                         .rows = l->rows,
@@ -246,7 +254,7 @@ static bool capacity_is_left(struct admission *a) {
         case GOVERNOR_E_PAUSED:
                 return refuse(a, OUTCOME_REFUSED, "rule=paused");
         case GOVERNOR_E_TOO_BIG:
-                return refuse(a, OUTCOME_LIMIT, "which=memory");
+                return refuse_above(a, "which=memory", j->host->core->governor->memory);
         default:
                 return refuse_for_now(a, "rule=slots");
         }

@@ -237,7 +237,8 @@ static bool take_actual(struct job *j) {
 static bool take_shortage(struct job *j, struct estimate_values *ret) {
         uint64_t got = j->plan.is_local ? j->slot_memory : 0;
 
-        if (j->problem != OUTCOME_LIMIT || strncmp(j->detail, "which=memory", 12) != 0)
+        if (j->problem != OUTCOME_LIMIT || strncmp(j->detail, "which=memory", 12) != 0 ||
+            strstr(j->detail, " most="))
                 return false;
         FOREACH_REPLICA (r, j)
                 if (r->ran_out && r->bid.memory > got)

@@ -49,13 +49,16 @@ void job_run_fill(struct job *j, Worker__Job *ret, Worker__Source *sources,
 
 bool job_run_start(struct job *j, const Worker__Job *job, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer b = {};
+        char detail[64];
 
         j->slot_memory = job->limits->memory ? job->limits->memory : DEFAULT_MEMORY;
         switch (governor_take(RQ_OF(j)->core->governor, GOVERNOR_OWN, j->slot_memory)) {
         case GOVERNOR_OK:
                 break;
         case GOVERNOR_E_TOO_BIG:
-                job_fail(j, OUTCOME_LIMIT, "which=memory", now);
+                (void) snprintf(detail, sizeof(detail), "which=memory most=%llu",
+                                (unsigned long long) RQ_OF(j)->core->governor->memory);
+                job_fail(j, OUTCOME_LIMIT, detail, now);
                 return false;
         default:
                 (void) job_due(j, nsec_add(now, SLOT_RETRY), now);

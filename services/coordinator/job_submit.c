@@ -149,6 +149,13 @@ static const char *check_text(const Coordinator__SubmitRequest *request) {
         return request->timeout_ms > TIMEOUT_MAX_MS ? "what=timeout: at most 24h" : NULL;
 }
 
+static const char *check_limits(const Coordinator__SubmitRequest *request) {
+        const Types__Limits *l = request->limits;
+
+        return l && l->memory && l->memory < LIMIT_MEMORY_MIN ? "what=max-memory: from 1M on"
+                                                              : NULL;
+}
+
 static bool copy_request(struct job *j, const Coordinator__SubmitRequest *request) {
         CLEANUP(buffer_donep) struct buffer b = {};
 
@@ -191,6 +198,8 @@ const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *re
 
         if (!wrong)
                 wrong = check_inputs(request);
+        if (!wrong)
+                wrong = check_limits(request);
         if (!wrong && SET_OF(j)->remote_only && prefer_of(request->prefer) == PREFER_LOCAL)
                 wrong = "what=[query] remote-only is set on this node: leave --prefer local out";
         if (!wrong)

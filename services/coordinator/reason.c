@@ -28,14 +28,28 @@ static const struct reason *reason_of(enum outcome_error code) {
         return NULL;
 }
 
-/* "which=memory" of `detail`; false: another argument, or not one word. */
-static bool take_word(const char *detail, const char *argument, char ret[WORD_MAX]) {
+/* " most=1024", and no more: what could be had where too much was asked for. 0: not that. */
+static uint64_t take_most(const char *rest) {
+        static const char name[] = " most=";
+        uint64_t most = 0;
+
+        if (strncmp(rest, name, sizeof(name) - 1) == 0)
+                (void) text_parse_u64(rest + sizeof(name) - 1, 1, UINT64_MAX, &most);
+        return most;
+}
+
+/* "which=memory" of `detail`, perhaps with its `most`; false: another argument, or not one word. */
+static bool take_word(const char *detail, const char *argument, char ret[WORD_MAX],
+                      uint64_t *ret_most) {
         size_t name = strlen(argument), n;
 
         if (strncmp(detail, argument, name) != 0 || detail[name] != '=')
                 return false;
         n = strspn(detail + name + 1, "abcdefghijklmnopqrstuvwxyz_-ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-        if (n == 0 || n >= WORD_MAX || detail[name + 1 + n] != 0)
+        if (n == 0 || n >= WORD_MAX)
+                return false;
+        *ret_most = take_most(detail + name + 1 + n);
+        if (detail[name + 1 + n] != 0 && !*ret_most)
                 return false;
         memcpy(ret, detail + name + 1, n);
         ret[n] = 0;
@@ -45,6 +59,7 @@ static bool take_word(const char *detail, const char *argument, char ret[WORD_MA
 struct common {
         const struct reason *reason;
         char word[WORD_MAX];
+        uint64_t most[JOB_REPLICAS_MAX]; /* of each host; 0: it gave as much and that was used up */
         unsigned hosts;
 };
 
@@ -52,17 +67,18 @@ struct common {
 static bool take_host(const struct replica *r, struct common *c) {
         const struct reason *reason = reason_of(r->problem);
         char word[WORD_MAX] = "";
+        uint64_t most = 0;
 
         if (!r->has_said) /* nor of the job, whoever was let go before it got it */
                 return !r->dispatched && !r->has_commit;
         if (!reason || r->is_for_now || (c->reason && reason != c->reason) ||
-            (reason->argument && !take_word(r->detail, reason->argument, word)))
+            (reason->argument && !take_word(r->detail, reason->argument, word, &most)))
                 return false;
         if (c->reason && strcmp(word, c->word) != 0)
                 return false;
         c->reason = reason;
         memcpy(c->word, word, sizeof(word));
-        c->hosts++;
+        c->most[c->hosts++] = most;
         return true;
 }
 
@@ -84,6 +100,23 @@ void job_take_words(struct job *j) {
                 }
 }
 
+static int compare_down(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+
+        return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* What as many as are needed give, where all gave less than was asked for; "": not all did. */
+static const char *say_most(struct common *c, unsigned need, char ret[32]) {
+        unsigned at = need > 0 && need <= c->hosts ? need - 1 : c->hosts - 1;
+
+        qsort(c->most, c->hosts, sizeof(c->most[0]), compare_down);
+        ret[0] = 0;
+        if (c->most[c->hosts - 1] > 0)
+                (void) snprintf(ret, 32, " most=%llu", (unsigned long long) c->most[at]);
+        return ret;
+}
+
 /* Those that were not asked at all. */
 static const char *left_out(const struct job *j, char ret[64]) {
         ret[0] = 0;
@@ -94,7 +127,7 @@ static const char *left_out(const struct job *j, char ret[64]) {
 }
 
 void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
-        char text[64];
+        char text[64], most[32];
         char detail[DETAIL_MAX], root[8 + 2 * HASH_SIZE] = "";
         struct common c;
 
@@ -113,8 +146,8 @@ void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
         if (j->n_inputs == 1)
                 hex_encode(hash_bytes(&j->inputs[0].root), strcpy(root, "root=") + 5);
         if (c.reason->argument)
-                (void) snprintf(detail, sizeof(detail), "%s=%s have=%u need=%u", c.reason->argument,
-                                c.word, have, need);
+                (void) snprintf(detail, sizeof(detail), "%s=%s%s have=%u need=%u",
+                                c.reason->argument, c.word, say_most(&c, need, most), have, need);
         else
                 (void) snprintf(detail, sizeof(detail), "%s asked=%u have=%u need=%u", root,
                                 c.hosts, have, need);

@@ -5,6 +5,7 @@
 #include "common/base/memory.h"
 #include "common/base/similar.h"
 #include "common/base/text.h"
+#include "common/canonical/descriptor.h"
 
 struct parse {
         const struct options_target *targets;
@@ -77,6 +78,8 @@ static bool store(const struct option *o, void *values, const char *v) {
                 return text_parse_duration(v, to) && *(const nsec_t *) to >= NSEC_PER_MSEC;
         case OPTION_ROOM:
                 return text_parse_size(v, to) && *(const uint64_t *) to > 0;
+        case OPTION_MEMORY:
+                return text_parse_size(v, to) && *(const uint64_t *) to >= LIMIT_MEMORY_MIN;
         case OPTION_DEPTH:
                 return store_depth(v, to);
         case OPTION_LIST:
@@ -103,6 +106,7 @@ static const char *expected(const struct option *o) {
                 [OPTION_COUNT] = "a whole number from 1 on",
                 [OPTION_TIMEOUT] = "a time with its unit, such as 250ms, 8s or 5min, from 1ms on",
                 [OPTION_ROOM] = "a size with its unit, such as 64M or 1G, above 0",
+                [OPTION_MEMORY] = "a size with its unit, such as 64M or 1G, from 1M on",
                 [OPTION_DEPTH] = "a whole number, or -1 for no limit",
                 [OPTION_LIST] = "at most 64 of them",
         };

@@ -197,6 +197,13 @@ static void note_end(struct drive *d, const Coordinator__ResultEnd *end) {
                 memcpy(d->cached_job.bytes, end->cached_job.data, HASH_SIZE);
 }
 
+static void note_words(struct drive *d, const Types__Problem *p) {
+        if (!p)
+                return;
+        (void) snprintf(d->text, sizeof(d->text), "%s", p->text);
+        buffer_put(&d->speaker, p->peer.data, p->peer.len);
+}
+
 static void do_client(struct drive *d, const struct action *a) {
         struct reader r = reader_of(refbuf_bytes(a->data));
 
@@ -217,6 +224,7 @@ static void do_client(struct drive *d, const struct action *a) {
                 d->problem = f->end->problem ? f->end->problem->code : 0;
                 (void) snprintf(d->detail, sizeof(d->detail), "%s",
                                 f->end->problem ? f->end->problem->detail : "");
+                note_words(d, f->end->problem);
                 d->rows = f->end->rows;
                 if (f->end->answer.len == HASH_SIZE)
                         memcpy(d->answer.bytes, f->end->answer.data, HASH_SIZE);
@@ -371,6 +379,8 @@ bool drive_commit_to(struct drive *d, unsigned host, const struct answer *a, uin
         claimed.cpu_us = d->claims[host].cpu_us;
         claimed.peak_memory = d->claims[host].memory;
         c.claimed = &claimed;
+        if (d->words)
+                c.text = (char *) d->words;
         buffer_init(ret, 1u << 16);
         wire_pack(ret, &c.base);
         return true;
@@ -478,6 +488,7 @@ static struct drive *begin(core_verify_fn verify, bool is_described,
                 d->peers[i] = kept ? real_peer_of(i) : peer_of(i);
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 buffer_init(&d->sent[i], 1u << 20);
+        buffer_init(&d->speaker, 256);
         buffer_init(&d->descriptor, 1u << 20);
         buffer_init(&d->batch, 1u << 20);
         make_truth(d);
@@ -516,6 +527,7 @@ void drive_free(struct drive *d) {
                 buffer_done(&d->sent[i]);
         for (size_t i = 0; i < d->n_held; i++)
                 action_done(&d->held[i]);
+        buffer_done(&d->speaker);
         buffer_done(&d->descriptor);
         buffer_done(&d->batch);
         d->c = coordinator_free(d->c);

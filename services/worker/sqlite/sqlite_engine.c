@@ -81,6 +81,9 @@ static int sqlite_open(const struct engine_job *job, struct engine_session **ret
         sqlite_vfs_bind(s);
         sqlite3_randomness(0, NULL); /* drawn anew from this job's seed */
         r = sqlite_inputs_open(s, p);
+        /* However it is said: an input that did not fit is not at fault. */
+        if (r && p->outcome == OUTCOME_REFUSED && s->db && sqlite3_errcode(s->db) == SQLITE_NOMEM)
+                r = sqlite_problem_memory(p);
         if (r) {
                 sqlite_close(s);
                 return r;

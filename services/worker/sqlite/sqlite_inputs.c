@@ -316,6 +316,16 @@ static int check_names(const struct engine_session *s, struct engine_problem *p)
         return ENGINE_OK;
 }
 
+static int not_ready(struct engine_session *s, int rc, struct engine_problem *p) {
+        const char *text = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
+
+        if ((rc & 0xff) == SQLITE_NOMEM)
+                return sqlite_problem_memory(p);
+        (void) engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_REFUSED, 0, -1, text);
+        (void) snprintf(p->detail, sizeof(p->detail), "rule=input");
+        return ENGINE_E_PROBLEM;
+}
+
 int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
         static const char settings[] =
                 "PRAGMA cell_size_check=1; PRAGMA temp_store=MEMORY;"
@@ -339,8 +349,7 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
         if (rc == SQLITE_OK)
                 rc = run_own(s, settings);
         if (rc != SQLITE_OK)
-                return engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_REFUSED, 0, -1,
-                                          s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
+                return not_ready(s, rc, p);
         for (size_t i = 0; i < s->job->n_inputs; i++) {
                 r = attach(s, i, p);
                 if (r == ENGINE_OK)
@@ -356,9 +365,7 @@ int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p) {
                 rc = load_strict(s);
         if (rc == SQLITE_OK)
                 rc = run_own(s, "PRAGMA query_only=1");
-        return rc == SQLITE_OK ? ENGINE_OK
-                               : engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_REFUSED, 0, -1,
-                                                    sqlite3_errmsg(s->db));
+        return rc == SQLITE_OK ? ENGINE_OK : not_ready(s, rc, p);
 }
 
 /* u8 version, varint count, then each CREATE text with its length, in the order

@@ -64,7 +64,7 @@ static int refuse(struct engine_problem *p, const char *rule, int32_t position, 
         return r;
 }
 
-static int out_of_memory(struct engine_problem *p) {
+int sqlite_problem_memory(struct engine_problem *p) {
         int r = engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1, "out of memory");
 
         (void) snprintf(p->detail, sizeof(p->detail), "which=memory");
@@ -97,7 +97,7 @@ int sqlite_problem_prepare(struct engine_session *s, int rc, struct bytes sql,
         if (s->denied.is_denied)
                 return denied(s, sql, p);
         if ((rc & 0xff) == SQLITE_NOMEM)
-                return out_of_memory(p);
+                return sqlite_problem_memory(p);
         if ((rc & 0xff) == SQLITE_INTERRUPT)
                 return timed_out(p, "prepare");
         if ((rc & 0xff) == SQLITE_TOOBIG)
@@ -127,7 +127,7 @@ int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *
                 return denied(s, BYTES_NONE, p);
         switch (rc & 0xff) {
         case SQLITE_NOMEM:
-                return out_of_memory(p);
+                return sqlite_problem_memory(p);
         case SQLITE_INTERRUPT:
                 return timed_out(p, "run");
         case SQLITE_TOOBIG:

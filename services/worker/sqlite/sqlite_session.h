@@ -97,6 +97,7 @@ int sqlite_prepare_one(struct engine_session *s, struct bytes sql, sqlite3_stmt 
 int sqlite_problem_prepare(struct engine_session *s, int rc, struct bytes sql,
                            struct engine_problem *p);
 int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *p);
+int sqlite_problem_memory(struct engine_problem *p);
 
 /* ---- sqlite_analysis.c ---- */
 int sqlite_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,

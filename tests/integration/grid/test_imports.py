@@ -253,6 +253,8 @@ def check_limits(tap, grid, files):
     (files / "wide.csv").write_text("id,text\n" + "".join(f"{i},{'x' * 1000000}\n" for i in range(8)))
     a = ask(publish(grid, files / "wide.csv"), "--max-memory", "1M")
     tap.check(a.state == "LOCAL" and a.rows == [(8,)] and imports(grid, [1])[1] == before + 2, "rows of 1 MB are imported with the smallest memory a job may have", a)
+    a = grid.ask("SELECT 1", "--prefer", "remote", "--max-memory", "100G")
+    tap.check(a.error == "LIMIT" and "--max-memory is more than a job is given here; lower it to 512M or less" in str(a), "more than hosts give: how much that is", a)
     if (files / "lineitem.parquet").exists():
         a = ask(publish(grid, files / "lineitem.parquet"), "--max-memory", "4M")
         tap.check(a.error == "LIMIT" and "--max-memory" in str(a) and imports(grid, [1])[1] == before + 2, "one of DuckDB gets no more than the job has", a)

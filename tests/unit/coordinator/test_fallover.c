@@ -24,6 +24,8 @@ static const struct {
         { "time", NULL, OUTCOME_LIMIT, "which=wall", true },
         { "too many rows are too many for both", NULL, OUTCOME_LIMIT, "which=rows", false },
         { "a word that only begins so", NULL, OUTCOME_LIMIT, "which=memory_of", false },
+        { "more than this node gives any engine", NULL, OUTCOME_LIMIT, "which=memory most=1024",
+          false },
         { "not a limit", NULL, OUTCOME_DATA_UNAVAILABLE, "which=memory", false },
         { "the engine was asked for", "sim", OUTCOME_LIMIT, "which=memory", false },
         { "the class was asked for", WORLD_ENGINE, OUTCOME_LIMIT, "which=memory", false },

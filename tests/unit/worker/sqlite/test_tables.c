@@ -292,6 +292,8 @@ static void test_limits(void **state) {
         fill(&b, 200000);
         add_table(&f, &a, "t", "csv", buffer_bytes(&b), true);
         expect_refused(&f, OUTCOME_LIMIT, "which=memory", "does not fit");
+        f.job.memory = 1024; /* not even an empty database */
+        expect_refused(&f, OUTCOME_LIMIT, "which=memory", "out of memory");
         f.job.memory = 64 << 20;
         f.job.is_over = always;
         expect_refused(&f, OUTCOME_TIMEOUT, "stage=input", "");

@@ -1,0 +1,221 @@
+/* Why too few took part, in a word that all of them say; and the words of those that agree. */
+
+#include "common/canonical/outcome.h"
+#include "proto/grid.pb-c.h"
+#include "tests/fuzz/requester_drive.h"
+#include "tests/support/test.h"
+
+#define ROWS 20
+
+/* All three have been given a job of so many rows. */
+static struct drive *begin(unsigned rows) {
+        struct drive *d = drive_new(drive_verify);
+
+        drive_rows(d, rows);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                drive_bid(d, i);
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        assert_true(d->descriptor.len > 0);
+        return d;
+}
+
+static void commit_to(struct drive *d, unsigned host, const struct answer *a, const char *words) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        d->words = words;
+        assert_true(drive_commit_to(d, host, a, 0, &b));
+        drive_message(d, host, DRIVE_COMMIT, buffer_bytes(&b));
+}
+
+static void commit(struct drive *d, unsigned host) {
+        commit_to(d, host, &d->truth, NULL);
+}
+
+static void refuse(struct drive *d, unsigned host, unsigned code, const char *detail) {
+        Grid__Refusal m = GRID__REFUSAL__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        p.code = code;
+        p.detail = (char *) detail;
+        m.problem = &p;
+        drive_packed(d, host, DRIVE_REFUSAL, &m.base);
+}
+
+static const struct {
+        const char *name;
+        unsigned codes[DRIVE_HOSTS];
+        const char *details[DRIVE_HOSTS];
+        unsigned problem;
+        const char *detail;
+} refusals[] = {
+        { "one reason",
+          { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
+          { "which=memory", "which=memory", "which=memory" },
+          OUTCOME_LIMIT,
+          "which=memory have=0 need=2" },
+        { "more than any gives: what two of them do",
+          { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
+          { "which=memory most=2048", "which=memory most=1", "which=memory most=1024" },
+          OUTCOME_LIMIT,
+          "which=memory most=1024 have=0 need=2" },
+        { "one gave it, and it was too little",
+          { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
+          { "which=memory most=2048", "which=memory", "which=memory most=1024" },
+          OUTCOME_LIMIT,
+          "which=memory have=0 need=2" },
+        { "what is no number",
+          { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
+          { "which=memory most=all", "which=memory most=all", "which=memory most=all" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
+        { "one rule",
+          { OUTCOME_REFUSED, OUTCOME_REFUSED, OUTCOME_REFUSED },
+          { "rule=engine", "rule=engine", "rule=engine" },
+          OUTCOME_REFUSED,
+          "rule=engine have=0 need=2" },
+        { "too many rows to compare",
+          { OUTCOME_NOT_VERIFIABLE, OUTCOME_NOT_VERIFIABLE, OUTCOME_NOT_VERIFIABLE },
+          { "expression=unordered_rows", "expression=unordered_rows", "expression=unordered_rows" },
+          OUTCOME_NOT_VERIFIABLE,
+          "expression=unordered_rows have=0 need=2" },
+        { "two limits",
+          { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
+          { "which=memory", "which=cpu", "which=memory" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
+        { "two reasons",
+          { OUTCOME_LIMIT, OUTCOME_REFUSED, OUTCOME_LIMIT },
+          { "which=memory", "rule=engine", "which=memory" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
+        { "a sentence of theirs is not ours",
+          { OUTCOME_REFUSED, OUTCOME_REFUSED, OUTCOME_REFUSED },
+          { "rule=send us money", "rule=send us money", "rule=send us money" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
+};
+
+static void test_common_reason(void **state) {
+        FOREACH_CASE (c, refusals) {
+                struct drive *d = drive_new(drive_verify);
+
+                for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                        refuse(d, i, c->codes[i], c->details[i]);
+                drive_wait(d, 10 * NSEC_PER_SEC);
+                assert_int_equal(d->problem, c->problem);
+                assert_string_equal(d->detail, c->detail);
+                drive_free(d);
+        }
+}
+
+/* One that says nothing has not answered: the reason of the others stands. */
+static void test_reason_of_those_that_answered(void **state) {
+        struct drive *d = drive_new(drive_verify);
+
+        refuse(d, 0, OUTCOME_LIMIT, "which=cpu");
+        refuse(d, 1, OUTCOME_LIMIT, "which=cpu");
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_LIMIT);
+        drive_free(d);
+}
+
+/* Fails a run: the body of a refusal in the place of a failure. */
+static void fail_run_saying(struct drive *d, unsigned host, unsigned code, const char *detail,
+                            const char *words) {
+        Grid__Refusal m = GRID__REFUSAL__INIT;
+        Types__Problem p = TYPES__PROBLEM__INIT;
+
+        p.code = code;
+        p.detail = (char *) detail;
+        p.text = (char *) words;
+        m.problem = &p;
+        drive_packed(d, host, DRIVE_FAILURE, &m.base);
+}
+
+static void fail_run(struct drive *d, unsigned host, unsigned code, const char *detail) {
+        fail_run_saying(d, host, code, detail, "");
+}
+
+/* The only one left to bid is let go before it gets the job: it said nothing of it, and does
+ * not hide what the others say. */
+static void test_reason_beside_a_bid(void **state) {
+        struct drive *d = drive_new(drive_verify);
+
+        refuse(d, 0, OUTCOME_LIMIT, "which=cpu");
+        refuse(d, 1, OUTCOME_LIMIT, "which=cpu");
+        drive_bid(d, 2);
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_LIMIT);
+        assert_string_equal(d->detail, "which=cpu have=1 need=2");
+        drive_free(d);
+}
+
+/* A host that ran it and fell silent, or committed, is no such host. */
+static void test_reason_beside_a_run(void **state) {
+        for (unsigned commits = 0; commits < 2; commits++) {
+                struct drive *d = begin(ROWS);
+
+                fail_run(d, 0, OUTCOME_LIMIT, "which=cpu");
+                fail_run(d, 1, OUTCOME_LIMIT, "which=cpu");
+                if (commits)
+                        commit(d, 2);
+                else
+                        drive_closed(d, 2);
+                for (unsigned i = 0; i < 60 && !d->has_end; i++) {
+                        drive_wait(d, NSEC_PER_SEC);
+                        drive_bid(d, 2); /* heard where it is asked once more */
+                }
+                assert_int_equal(d->problem, OUTCOME_TOO_FEW_HOSTS);
+                drive_free(d);
+        }
+}
+
+/* ---- What hosts say of an error that is their answer ---- */
+
+static struct answer error_answer(const struct drive *d) {
+        struct answer a;
+
+        assert_true(answer_of_error(SQL_ENCODING, 0, &d->schema->digest, &a));
+        return a;
+}
+
+static bool is_one_of(const struct drive *d, unsigned a, unsigned b) {
+        return bytes_equal(buffer_bytes(&d->speaker), peer_id_bytes(&d->peers[a])) ||
+               bytes_equal(buffer_bytes(&d->speaker), peer_id_bytes(&d->peers[b]));
+}
+
+/* The code is agreed; which row it was is told as the word of one that agreed, by name. */
+static void test_words_agreed(void **state) {
+        struct drive *d = begin(ROWS);
+        const struct answer a = error_answer(d);
+
+        (void) state;
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit_to(d, i, &a, "row 3\n");
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
+        assert_string_equal(d->detail, "code=ENCODING position=0");
+        assert_string_equal(d->text, "row 3\\x0a");
+        assert_true(is_one_of(d, 0, 1) || is_one_of(d, 1, 2));
+        drive_free(d);
+}
+
+/* Among engines no host may commit to it: then it is the reason. */
+static void test_words_of_a_refusal(void **state) {
+        struct drive *d = begin(ROWS);
+
+        (void) state;
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                fail_run_saying(d, i, OUTCOME_SQL_ERROR, "code=ENCODING", "row 3");
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
+        assert_string_equal(d->detail, "code=ENCODING have=0 need=2");
+        assert_string_equal(d->text, "row 3");
+        assert_true(d->speaker.len > 0);
+        drive_free(d);
+}
+
+TEST_MAIN(cmocka_unit_test(test_common_reason),
+          cmocka_unit_test(test_reason_of_those_that_answered),
+          cmocka_unit_test(test_reason_beside_a_bid), cmocka_unit_test(test_reason_beside_a_run),
+          cmocka_unit_test(test_words_agreed), cmocka_unit_test(test_words_of_a_refusal))
