@@ -14,6 +14,13 @@
 #define READS_ONLY \
         "a statement here only reads; give one SELECT, and change data where it comes from"
 
+#define SETTING "is a setting of the engine; leave it out and give one SELECT"
+#define EXTENDS "adds to the engine, which must be the same everywhere; leave it out"
+#define FILES                                                                                   \
+        "opens no file here; give files with --data NAME=FILE, and keep rows with --save-rows " \
+        "FILE"
+#define PREPARED "is of no use: each query is one statement; give the SELECT itself"
+
 /* By code and first argument. %s: " at byte N" of the statement, where it is known. */
 static const struct advice {
         enum outcome_error code;
@@ -50,26 +57,44 @@ static const struct advice {
           "a table%s is the engine's own and not to be read; leave it out" },
         { OUTCOME_REFUSED, "rule=EXPLAIN",
           "EXPLAIN%s is the engine's own; give the statement alone to `quorate explain`" },
-        { OUTCOME_REFUSED, "rule=PRAGMA",
-          "PRAGMA%s is a setting of the engine; leave it out and give one SELECT" },
+        { OUTCOME_REFUSED, "rule=PRAGMA", "PRAGMA%s " SETTING },
         { OUTCOME_REFUSED, "rule=ATTACH",
           "ATTACH%s opens no file here; give the file with --data NAME=FILE" },
         { OUTCOME_REFUSED, "rule=ALTER", "ALTER%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=ANALYZE", "ANALYZE%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=BEGIN", "BEGIN%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=CALL",
+          "CALL%s runs a procedure of the engine, which may change it; leave it out and give one "
+          "SELECT" },
+        { OUTCOME_REFUSED, "rule=CHECKPOINT", "CHECKPOINT%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=COMMENT", "COMMENT%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=COMMIT", "COMMIT%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=COPY", "COPY%s " FILES },
         { OUTCOME_REFUSED, "rule=CREATE", "CREATE%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=DELETE", "DELETE%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=DETACH", "DETACH%s is of no use: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=DROP", "DROP%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=END", "END%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=EXECUTE", "EXECUTE%s " PREPARED },
+        { OUTCOME_REFUSED, "rule=EXPORT", "EXPORT%s " FILES },
+        { OUTCOME_REFUSED, "rule=IMPORT", "IMPORT%s " FILES },
         { OUTCOME_REFUSED, "rule=INSERT", "INSERT%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=INSTALL", "INSTALL%s " EXTENDS },
+        { OUTCOME_REFUSED, "rule=LOAD", "LOAD%s " EXTENDS },
+        { OUTCOME_REFUSED, "rule=MERGE", "MERGE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=PREPARE", "PREPARE%s " PREPARED },
         { OUTCOME_REFUSED, "rule=REINDEX", "REINDEX%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=RELEASE", "RELEASE%s is of no use: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=REPLACE", "REPLACE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=RESET", "RESET%s " SETTING },
         { OUTCOME_REFUSED, "rule=ROLLBACK", "ROLLBACK%s is of no use: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=SAVEPOINT", "SAVEPOINT%s is of no use: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=SELECT", "the statement%s is no SELECT: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=SET", "SET%s " SETTING },
+        { OUTCOME_REFUSED, "rule=TRUNCATE", "TRUNCATE%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=UPDATE", "UPDATE%s writes: " READS_ONLY },
+        { OUTCOME_REFUSED, "rule=USE",
+          "USE%s is of no use: each dataset is named in the statement; give one SELECT" },
         { OUTCOME_REFUSED, "rule=VACUUM", "VACUUM%s writes: " READS_ONLY },
         { OUTCOME_REFUSED, "rule=engine",
           "the hosts that were asked do not run an engine class that may answer this; "

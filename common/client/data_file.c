@@ -43,8 +43,8 @@ static const char *format_of(int fd, const char *path, const char **ret_why) {
         uint8_t head[16] = {};
         ssize_t n = pread(fd, head, sizeof(head), 0);
 
-        *ret_why = "not a SQLite database; give the file of one, or a table whose name ends in "
-                   ".csv, .tsv, .ndjson or .jsonl";
+        *ret_why = "not a SQLite database; give the file of one, a Parquet file, or a table whose "
+                   "name ends in .csv, .tsv, .ndjson or .jsonl";
         if (n == sizeof(head) && memcmp(head, "SQLite format 3", sizeof(head)) == 0)
                 return "sqlite";
         if (n >= 4 && memcmp(head, "PAR1", 4) == 0)

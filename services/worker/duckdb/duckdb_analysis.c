@@ -13,6 +13,7 @@
 #include "services/worker/duckdb/duckdb_portable.h"
 #include "services/worker/duckdb/duckdb_session.h"
 #include "services/worker/duckdb/duckdb_weight.h"
+#include "services/worker/other_statements.h"
 #include "services/worker/portable_text.h"
 
 /* Its tree and its plan take a few hundred bytes for each word. */
@@ -104,6 +105,14 @@ static int refuse_heavy(const struct look *l, struct engine_problem *p) {
         return rule ? duckdb_refuse(p, rule, -1, remedy) : ENGINE_OK;
 }
 
+/* DuckDB says of all of them only that they cannot be serialized. */
+static int refuse_other(struct bytes sql, const char *said, struct engine_problem *p) {
+        int32_t position = 0;
+        const char *word = other_statement(sql, &position);
+
+        return word ? duckdb_refuse(p, word, position, "") : duckdb_refuse(p, "SELECT", 0, said);
+}
+
 /* Exactly one SELECT, and nothing in it that must not even be bound. */
 static int read_statement(struct look *l, struct bytes sql, struct engine_problem *p) {
         duckdb_prepared_statement q = NULL;
@@ -119,7 +128,7 @@ static int read_statement(struct look *l, struct bytes sql, struct engine_proble
                 r = tree_is(l->tree, "error_type", "parser") ? duckdb_prepare_one(l->s, sql, &q, p)
                                                              : ENGINE_OK;
                 duckdb.destroy_prepare(&q);
-                return r ? r : duckdb_refuse(p, "SELECT", 0, tree_text(l->tree, "error_message"));
+                return r ? r : refuse_other(sql, tree_text(l->tree, "error_message"), p);
         }
         list = tree_list(l->tree, "statements");
         if (tree_length(list) != 1)

@@ -5,6 +5,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "services/worker/other_statements.h"
 #include "services/worker/sqlite/function_rules.h"
 #include "services/worker/sqlite/sqlite_session.h"
 
@@ -144,26 +145,6 @@ int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *
                                                   run_errors[i].code, 0, text);
         }
         return engine_problem_set(p, ENGINE_E_PROBLEM, OUTCOME_INTERNAL, 0, -1, text);
-}
-
-/* Statements that do more than read. None of them is run, whatever is wrong with it besides. */
-static const char *const other_statements[] = {
-        "ALTER",   "ANALYZE", "ATTACH",   "BEGIN",     "COMMIT", "CREATE", "DELETE",
-        "DETACH",  "DROP",    "END",      "EXPLAIN",   "INSERT", "PRAGMA", "REINDEX",
-        "RELEASE", "REPLACE", "ROLLBACK", "SAVEPOINT", "UPDATE", "VACUUM",
-};
-
-/* The first word, when it begins such a statement; NULL: it does not. */
-static const char *other_statement(struct bytes sql, int32_t *ret_position) {
-        CLEANUP(sql_tokens_donep) struct sql_tokens t = {};
-
-        if (sql_tokens_read(sql, &t) != SQL_TOKENS_OK || t.n == 0)
-                return NULL;
-        *ret_position = (int32_t) t.tokens[0].start;
-        for (size_t i = 0; i < ELEMENTSOF(other_statements); i++)
-                if (sql_token_is(&t, 0, other_statements[i]))
-                        return other_statements[i];
-        return NULL;
 }
 
 /* SQLite's own word on it comes second: it names a table that is not there, or one of its own. */
