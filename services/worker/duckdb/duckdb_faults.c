@@ -7,6 +7,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "services/worker/duckdb/duckdb_files.h"
 #include "services/worker/duckdb/duckdb_session.h"
 
 #define FIELD_SIZE 256
@@ -111,6 +112,7 @@ static struct fault fault_of(const char *error) {
         if (!f.type[0]) /* not JSON after all */
                 (void) snprintf(f.message, sizeof(f.message), "%s", error ? error : "");
         make_line(f.message);
+        duckdb_files_name(f.message, sizeof(f.message));
         return f;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/memory.h"
 #include "common/crypto/hash.h"
 
 /* No descriptor of the kernel's is as high: see RLIMIT_NOFILE in confine.c. */
@@ -39,6 +40,37 @@ bool duckdb_files_are_sealed(void) {
 const char *duckdb_files_path(size_t input, char ret[DUCKDB_PATH_SIZE]) {
         (void) snprintf(ret, DUCKDB_PATH_SIZE, "/q/%zu", input);
         return ret;
+}
+
+/* Length of the path of an input at `at`, and which; 0: none. */
+static size_t path_at(const char *at, const struct engine_input **ret) {
+        char path[DUCKDB_PATH_SIZE];
+
+        for (size_t i = files.job->n_inputs; i > 0; i--) {
+                size_t n = strlen(duckdb_files_path(i - 1, path));
+
+                *ret = &files.job->inputs[i - 1];
+                if (strncmp(at, path, n) == 0 && (at[n] < '0' || at[n] > '9'))
+                        return n;
+        }
+        return 0;
+}
+
+void duckdb_files_name(char *text, size_t size) {
+        CLEANUP(freep) char *from = xstrdup(text);
+        size_t to = 0, n;
+
+        for (const char *at = from; files.job && *at && to + 1 < size; at += n) {
+                const struct engine_input *in = NULL;
+                size_t path = path_at(at, &in), len = path ? strlen(in->name) : 1;
+
+                n = path ? path : 1;
+                if (len > size - 1 - to)
+                        len = size - 1 - to;
+                memcpy(text + to, path ? in->name : at, len);
+                to += len;
+                text[to] = 0;
+        }
 }
 
 static const struct engine_input *input_of(const char *path) {

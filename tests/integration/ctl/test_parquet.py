@@ -61,7 +61,8 @@ def main(tap):
             tap.check(done.returncode == code and words in done.stdout + done.stderr, f"configured without a node: {words}", done)
         (folder / "bad.parquet").write_bytes(b"PAR1" + b"x" * 100 + b"PAR1")
         a = ask("SELECT 1", "--data", str(folder / "bad.parquet"))
-        tap.check(a.code == 2 and "bad.parquet: DuckDB: " in a.err + a.out, "a Parquet file that is none", a)
+        tap.check(a.code == 2 and "bad.parquet: DuckDB: " in a.err + a.out and "'bad'" in a.err + a.out and "/q/" not in a.err + a.out,
+                  "a Parquet file that is none: named as who gave it knows it", a)
         a = ask("SELECT * FROM read_csv('/etc/passwd')", *region)
         tap.check(a.code == 5 and "REFUSED" in a.err + a.out, "other files are refused", a)
         left = sorted(p.name for p in folder.iterdir() if p.name.startswith(("quorate-", "tmp")))

@@ -1,5 +1,6 @@
 /* DuckDB's errors in the closed table, with the place; what is no SELECT; who stops it. */
 
+#include "services/worker/duckdb/duckdb_files.h"
 #include "tests/unit/worker/duckdb/support.h"
 
 static const struct {
@@ -163,5 +164,37 @@ static void test_interrupt(void **state) {
         }
 }
 
-DUCKDB_TEST_MAIN(cmocka_unit_test(test_closed_table), cmocka_unit_test(test_refusals),
-                 cmocka_unit_test(test_locks), cmocka_unit_test(test_interrupt))
+/* What an input is called inside the sandbox is nobody's name for it. */
+static void test_paths(void **state) {
+        static const struct {
+                const char *said, *told;
+        } cases[] = {
+                { "Footer length error in file '/q/0'", "Footer length error in file 'trips'" },
+                { "/q/1/q/0", "ztrips" },
+                { "'/q/11' and '/q/7'", "'/q/11' and '/q/7'" },
+                { "no path", "no path" },
+                { "", "" },
+        };
+        struct engine_job job = { .n_inputs = 2 };
+        char text[48];
+
+        (void) state;
+        strcpy(job.inputs[0].name, "trips");
+        strcpy(job.inputs[1].name, "z");
+        duckdb_files_seal(&job);
+        FOREACH_CASE (c, cases) {
+                (void) snprintf(text, sizeof(text), "%s", c->said);
+                duckdb_files_name(text, sizeof(text));
+                assert_string_equal(text, c->told);
+        }
+        strcpy(text, "/q/0 /q/0");
+        duckdb_files_name(text, 9); /* cut to what fits */
+        assert_string_equal(text, "trips tr");
+        duckdb_files_seal(NULL);
+        duckdb_files_name(text, sizeof(text));
+        assert_string_equal(text, "trips tr");
+}
+
+DUCKDB_TEST_MAIN(cmocka_unit_test(test_paths), cmocka_unit_test(test_closed_table),
+                 cmocka_unit_test(test_refusals), cmocka_unit_test(test_locks),
+                 cmocka_unit_test(test_interrupt))
