@@ -104,8 +104,9 @@ enum event_level { EVENT_DEBUG = 0, EVENT_INFO, EVENT_WARNING };
  * ("bid_late"); `text` is ours too. Foreign text never stands in an event. */
 struct event {
         enum event_level level;
-        const char *name, *text;
-        struct peer_id peer; /* or none */
+        const char *name, *text, *more; /* more: a word in brackets behind the text, or NULL */
+        struct peer_id peer;            /* or none */
+        struct hash_value kept;         /* of the file of a kept answer, or zeros */
         uint64_t value;
 };
 

@@ -149,21 +149,31 @@ static bool asks_the_same(const struct cached_question *q, const struct hash_val
         return cached_key(&then, &its) && hash_equal(&its, key);
 }
 
+static int damaged(struct cached_answer *ret, const char *fault) {
+        ret->fault = fault;
+        return CACHED_E_DAMAGED;
+}
+
 int cached_check(struct bytes file, const struct cached_question *q, const struct hash_value *key,
                  struct cached_answer *ret) {
         const struct receipt_report *r = &ret->report;
 
         *ret = (struct cached_answer){};
         if (!split(file, ret))
-                return CACHED_E_DAMAGED;
+                return damaged(ret, "it is cut short, or no kept answer at all");
         receipt_verify(ret->receipt, ret->rows, &ret->report);
-        if (!r->valid || !r->answer || r->checks[RECEIPT_ROWS].status != CHECK_PASSED ||
-            !count_rows(ret))
-                return CACHED_E_DAMAGED;
+        if (!r->valid || !r->answer || r->checks[RECEIPT_ROWS].status != CHECK_PASSED) {
+                ret->check = receipt_check_name(receipt_first_failure(r));
+                return damaged(ret, "its receipt does not verify");
+        }
+        if (!count_rows(ret))
+                return damaged(ret, "its rows cannot be read");
         if (r->state != STATE_VERIFIED || r->mode != q->rule.mode || r->quorum != q->rule.quorum ||
             r->replicas != q->rule.replicas || r->agreement < q->rule.quorum ||
             r->receipt.n_hosts > q->rule.max_replicas || !voters_fit(q, ret) ||
-            !asks_the_same(q, key, &r->receipt))
+            !asks_the_same(q, key, &r->receipt)) {
+                ret->fault = "it answers another question, or was checked by another rule";
                 return CACHED_E_OTHER;
+        }
         return CACHED_OK;
 }

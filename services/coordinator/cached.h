@@ -43,8 +43,10 @@ struct cached_answer {
         unsigned engines;                  /* among the hosts that count: 1, or 2 for more */
         bool has_strangers;
         int64_t time_us; /* wall clock of the first signed verdict that counts; 0: none */
+        /* Not CACHED_OK: what is wrong, and of which check of the receipt, or NULL. Static. */
+        const char *fault, *check;
 };
 
-/* Returns enum cached_result; *ret is valid with CACHED_OK alone. */
+/* Returns enum cached_result; *ret is valid with CACHED_OK alone, but for its fault. */
 int cached_check(struct bytes file, const struct cached_question *q, const struct hash_value *key,
                  struct cached_answer *ret);

@@ -159,6 +159,16 @@ static void drop(struct job *j, uint64_t *counter) {
         a->hash = j->cached.key;
 }
 
+static void say_damaged(struct job *j, const struct cached_answer *a) {
+        const struct event e = { .level = EVENT_WARNING,
+                                 .name = "kept_answer_damaged",
+                                 .text = a->fault ? a->fault : "no question has its key",
+                                 .more = a->check,
+                                 .kept = j->cached.key };
+
+        actions_event(ACTIONS(j), &e);
+}
+
 /* Whether what was kept may be given; if not, it goes. */
 static bool is_good(struct job *j, struct cached_served *s, nsec_t now) {
         int64_t wall = core_wall_us(RQ_OF(j)->core, now);
@@ -167,7 +177,7 @@ static bool is_good(struct job *j, struct cached_served *s, nsec_t now) {
 
         if (!fill_key(j, hosts, &q) ||
             cached_check(refbuf_bytes(s->file), &q, &j->cached.key, &s->answer) != CACHED_OK) {
-                job_event(j, EVENT_WARNING, "kept_answer_damaged", NULL);
+                say_damaged(j, &s->answer);
                 drop(j, &counters_of(j)->damaged);
                 return false;
         }

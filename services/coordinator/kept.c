@@ -16,8 +16,7 @@
 #include "common/base/text.h"
 #include "common/daemon/io.h"
 
-#define SUFFIX    ".answer"
-#define NAME_SIZE (2 * HASH_SIZE + sizeof(SUFFIX))
+#define SUFFIX KEPT_SUFFIX
 
 struct entry {
         struct list recent;
@@ -33,7 +32,7 @@ struct kept {
         struct kept_figures figures;
 };
 
-static const char *name_of(const struct hash_value *key, char ret[NAME_SIZE]) {
+const char *kept_name(const struct hash_value *key, char ret[KEPT_NAME_SIZE]) {
         hex_encode(hash_bytes(key), ret);
         memcpy(ret + 2 * HASH_SIZE, SUFFIX, sizeof(SUFFIX));
         return ret;
@@ -63,9 +62,9 @@ static void forget(struct kept *a, struct entry *e) {
 }
 
 static void take_away(struct kept *a, struct entry *e) {
-        char name[NAME_SIZE];
+        char name[KEPT_NAME_SIZE];
 
-        (void) unlinkat(a->dir, name_of(&e->key, name), 0);
+        (void) unlinkat(a->dir, kept_name(&e->key, name), 0);
         forget(a, e);
 }
 
@@ -104,7 +103,7 @@ static int by_use(const void *a, const void *b) {
 static bool read_name(const char *name, struct hash_value *ret) {
         char hex[2 * HASH_SIZE + 1];
 
-        if (strlen(name) != NAME_SIZE - 1 || strcmp(name + 2 * HASH_SIZE, SUFFIX) != 0)
+        if (strlen(name) != KEPT_NAME_SIZE - 1 || strcmp(name + 2 * HASH_SIZE, SUFFIX) != 0)
                 return false;
         memcpy(hex, name, 2 * HASH_SIZE);
         hex[2 * HASH_SIZE] = 0;
@@ -193,9 +192,9 @@ bool kept_has(const struct kept *a, const struct hash_value *key) {
 /* The whole file, which has the length that is known of it; or NULL. */
 static struct refbuf *read_file(struct kept *a, const struct entry *e) {
         CLEANUP(refbuf_unrefp) struct refbuf *b = NULL;
-        char name[NAME_SIZE];
+        char name[KEPT_NAME_SIZE];
         CLEANUP(fd_closep)
-        int fd = openat(a->dir, name_of(&e->key, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        int fd = openat(a->dir, kept_name(&e->key, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t) st.st_size != e->size)
@@ -226,11 +225,11 @@ struct refbuf *kept_find(struct kept *a, const struct hash_value *key) {
 }
 
 static int write_file(struct kept *a, const struct hash_value *key, struct bytes file) {
-        char name[NAME_SIZE], temporary[NAME_SIZE + 4];
+        char name[KEPT_NAME_SIZE], temporary[KEPT_NAME_SIZE + 4];
         CLEANUP(fd_closep) int fd = -1;
         int r;
 
-        (void) snprintf(temporary, sizeof(temporary), "%s.tmp", name_of(key, name));
+        (void) snprintf(temporary, sizeof(temporary), "%s.tmp", kept_name(key, name));
         (void) unlinkat(a->dir, temporary, 0);
         fd = openat(a->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)

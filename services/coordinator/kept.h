@@ -24,6 +24,11 @@ struct kept_figures {
 
 struct kept;
 
+#define KEPT_SUFFIX    ".answer"
+#define KEPT_NAME_SIZE (2 * HASH_SIZE + sizeof(KEPT_SUFFIX))
+/* What the file of this key is called. Returns ret. */
+const char *kept_name(const struct hash_value *key, char ret[KEPT_NAME_SIZE]);
+
 /* Reads what is there, oldest use first, and makes it fit the limits. The folder is made when it
  * is not there. Returns 0 or a fault. */
 int kept_open(const char *folder, const struct kept_limits *limits, struct kept **ret);

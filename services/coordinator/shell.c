@@ -41,12 +41,14 @@ static void do_event(struct shell *s, struct action *a) {
         static const int levels[] = {
                 [EVENT_DEBUG] = LOG_DEBUG, [EVENT_INFO] = LOG_INFO, [EVENT_WARNING] = LOG_WARNING
         };
-        char peer[PEER_ID_TEXT_SIZE];
-        struct log_fields fields = { .peer = peer_id_text(&a->event.peer, peer) };
+        char peer[PEER_ID_TEXT_SIZE], kept[128];
+        const struct event *e = &a->event;
+        struct log_fields fields = { .peer = peer_id_text(&e->peer, peer) };
 
         s->counters.events++;
-        log_with(levels[a->event.level], &fields, "%s %s%s%s", a->event.name,
-                 a->event.text ? a->event.text : "", peer[0] ? " peer " : "", peer);
+        log_with(levels[e->level], &fields, "%s %s%s%s%s%s%s%s", e->name, e->text ? e->text : "",
+                 e->more ? " (" : "", e->more ? e->more : "", e->more ? ")" : "",
+                 peer[0] ? " peer " : "", peer, shell_kept_name(&e->kept, kept, sizeof(kept)));
 }
 
 static void do_nothing(struct shell *s, struct action *a) {

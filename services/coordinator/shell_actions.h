@@ -33,4 +33,5 @@ void shell_do_client_finish(struct shell *s, struct action *a);
 
 /* shell_kept.c: opens the folder (0 or a fault, logged), lets go of it. */
 int shell_kept_start(struct shell *s);
+const char *shell_kept_name(const struct hash_value *key, char *ret, size_t size);
 void shell_kept_stop(struct shell *s);

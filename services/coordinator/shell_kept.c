@@ -27,6 +27,17 @@ void shell_do_answer_drop(struct shell *s, struct action *a) {
                 kept_drop(s->kept, &a->hash);
 }
 
+/* ": answers/…", below the state directory; "": of none. */
+const char *shell_kept_name(const struct hash_value *key, char *ret, size_t size) {
+        static const struct hash_value none;
+        char name[KEPT_NAME_SIZE];
+
+        ret[0] = 0;
+        if (!hash_equal(key, &none))
+                (void) snprintf(ret, size, ": answers/%s, which is removed", kept_name(key, name));
+        return ret;
+}
+
 int shell_kept_start(struct shell *s) {
         const struct kept_limits limits = { .bytes = s->config->answers_size,
                                             .entry = s->config->answers_entry,

@@ -156,6 +156,10 @@ def damaged(tap):
         before = figures()
         a = grid.ask(sql, "--cache")
         tap.equal((a.state, a.rows, figures()["damaged"] - before["damaged"]), ("VERIFIED", [(77,)], 1), f"byte {place} changed: asked anew")
+    said = [line for line in grid.tail(1 << 20).splitlines() if "kept_answer_damaged" in line]
+    tap.check(len(said) == 6 and all(re.search(r"receipt does not verify \(\w+\)|cut short", s) and
+                                     re.search(r": answers/[0-9a-f]{64}\.answer, which is removed", s) for s in said),
+              "the log says which file, and what is wrong with it", said)
     files()[0].write_bytes(files()[0].read_bytes()[:-5])
     a = grid.ask(sql, "--cache")
     tap.equal((a.state, a.rows), ("VERIFIED", [(77,)]), "cut short: asked anew")

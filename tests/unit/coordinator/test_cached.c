@@ -373,9 +373,19 @@ static void test_every_byte(void **state) {
                 if (is_sealed)
                         seal(file);
         }
-        for (size_t n = 0; n < file->len; n++)
+        for (size_t n = 0; n < file->len; n++) {
                 assert_int_not_equal(cached_check(BYTES(file->data, n), &q, &key, answer),
                                      CACHED_OK);
+                assert_non_null(answer->fault); /* what the log says */
+        }
+        (void) cached_check(BYTES(file->data, 5), &q, &key, answer);
+        assert_string_equal(answer->fault, "it is cut short, or no kept answer at all");
+        assert_null(answer->check);
+        file->data[60] ^= 1;
+        (void) cached_check(refbuf_bytes(file), &q, &key, answer);
+        assert_string_equal(answer->fault, "its receipt does not verify");
+        assert_string_equal(answer->check, "checksum");
+        file->data[60] ^= 1;
 }
 
 /* A good receipt under the key of another question, or checked by other rules. */
@@ -406,6 +416,7 @@ static void test_other_question(void **state) {
         assert_int_equal(cached_check(refbuf_bytes(file), &q, &key, answer), CACHED_OK);
         key.bytes[0] ^= 1;
         assert_int_equal(cached_check(refbuf_bytes(file), &q, &key, answer), CACHED_E_OTHER);
+        assert_non_null(strstr(answer->fault, "another question"));
 }
 
 TEST_MAIN(cmocka_unit_test(test_key_misses), cmocka_unit_test(test_key_hits),
