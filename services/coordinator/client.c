@@ -149,7 +149,7 @@ static const char *host_stage(const struct replica *r) {
         if (r->stage == REPLICA_OVER && r->is_cancelled)
                 return "cancelled";
         if (r->stage == REPLICA_DISPATCHED && r->progress.stage[0])
-                return "fetching";
+                return strcmp(r->progress.stage, "importing") == 0 ? "importing" : "fetching";
         return names[r->stage];
 }
 
@@ -173,6 +173,16 @@ static size_t list_hosts(const struct job *j, Coordinator__HostProgress *hosts,
         return n;
 }
 
+/* Before the first row: how large what is made of an input is by now, where it is the largest. */
+static uint64_t imported(const struct job *j) {
+        uint64_t most = j->imported;
+
+        FOREACH_REPLICA (r, j)
+                if (strcmp(host_stage(r), "importing") == 0 && r->progress.bytes > most)
+                        most = r->progress.bytes;
+        return most;
+}
+
 /* Only when the client has read all before it: progress never queues up. */
 void client_progress(struct job *j, nsec_t now) {
         Coordinator__JobProgress p = COORDINATOR__JOB_PROGRESS__INIT;
@@ -188,7 +198,7 @@ void client_progress(struct job *j, nsec_t now) {
         p.n_hosts = list_hosts(j, hosts, list);
         p.hosts = list;
         p.rows = j->rows.has_checker ? j->rows.checker.rows : 0;
-        p.bytes = j->rows.has_checker ? j->rows.checker.bytes : 0;
+        p.bytes = j->rows.has_checker ? j->rows.checker.bytes : imported(j);
         p.elapsed_us = nsec_sub(now, j->began) / NSEC_PER_USEC;
         p.note = (char *) (j->is_contested ? "escalating: answers differ" : "");
         frame.body_case = COORDINATOR__RESULT_FRAME__BODY_PROGRESS;

@@ -51,6 +51,43 @@ bool fallover_begin(struct job *j, enum outcome_error problem, const char *detai
         return true;
 }
 
+/* An engine of ours that does not read these inputs, and can have them imported; "": none. */
+static struct bytes importing_engine(const struct job *j) {
+        const struct core *core = RQ_OF(j)->core;
+
+        for (size_t i = 0; i < core->n_engines; i++) {
+                const char *engine = core->engines[i];
+                bool imports = false, can = !engine_is_same(engine, j->engine);
+
+                for (size_t k = 0; k < j->n_inputs && can; k++) {
+                        bool reads = engine_reads(engine, j->inputs[k].format);
+
+                        can = reads || engine_imports(engine, j->inputs[k].format);
+                        imports = imports || !reads;
+                }
+                if (can && imports)
+                        return engine_name(engine);
+        }
+        return BYTES_NONE;
+}
+
+void fallover_advise(struct job *j) {
+        bool is_short = j->problem == OUTCOME_LIMIT &&
+                        strncmp(j->detail, "which=memory", 12) == 0 && is_engines_own(j->detail);
+        /* Others had another reason, as not to have that engine. */
+        bool some_were = j->problem == OUTCOME_TOO_FEW_HOSTS && roomier_is_wanted(j);
+        struct bytes other = BYTES_NONE;
+
+        if ((is_short || some_were) && !j->fell_over.is_so && j->engine && !j->host_text[0])
+                other = importing_engine(j);
+        if (other.len > 0)
+                (void) snprintf(j->host_text, sizeof(j->host_text),
+                                "%sor ask with --engine %.*s: hosts import the data first, which "
+                                "takes longer, and answer from disk",
+                                some_were ? "hosts were short of memory: raise --max-memory, " : "",
+                                (int) other.len, (const char *) other.data);
+}
+
 /* Should the other engine not even begin, the limit of the first one is what is told. */
 enum outcome_error fallover_problem(const struct job *j, enum outcome_error problem,
                                     const char **detail) {

@@ -23,6 +23,9 @@ struct fell_over {
 /* Instead of the end by this problem, the other engine is asked. */
 bool fallover_begin(struct job *j, enum outcome_error problem, const char *detail, nsec_t now);
 void fallover_step(struct job *j, nsec_t now);
+/* Nobody fell over, for the other engine would have to import what it is asked of, which may take
+ * long: who asks is told of that way. */
+void fallover_advise(struct job *j);
 /* What is told: `problem`, or that of the engine asked first (then *detail too). */
 enum outcome_error fallover_problem(const struct job *j, enum outcome_error problem,
                                     const char **detail);

@@ -182,7 +182,7 @@ static void on_progress(struct host_job *j, const Worker__Report *report, nsec_t
 
         if (j->state != HOST_RUNNING || lane_queued(&j->lane) > 0)
                 return;
-        out.stage = (char *) "running";
+        out.stage = (char *) (in->imports ? "importing" : "running");
         out.rows = in->rows;
         out.bytes = in->bytes;
         out.cpu_us = in->cpu_us;

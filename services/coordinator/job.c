@@ -81,6 +81,7 @@ void job_fail(struct job *j, enum outcome_error problem, const char *detail, nse
         problem = fallover_problem(j, problem, &detail);
         j->problem = problem;
         (void) snprintf(j->detail, sizeof(j->detail), "%s", detail);
+        fallover_advise(j);
         job_close(j, now);
 }
 
@@ -110,6 +111,8 @@ static const struct {
 };
 
 const char *job_stage_name(const struct job *j) {
+        if (j->stage == JOB_LOCAL && j->is_importing)
+                return "importing";
         if (j->stage == JOB_GRID && j->round.is_active && !j->first_dispatch)
                 return "offering";
         if (j->stage == JOB_GRID && j->reached)

@@ -136,6 +136,8 @@ struct job {
         enum result_state state; /* 0: problem says why */
         enum outcome_error problem;
         char detail[JOB_DETAIL_MAX], host_text[JOB_TEXT_MAX];
+        bool is_importing; /* our own worker, an input */
+        uint64_t imported; /* bytes that it made of it by now */
         struct peer_id problem_peer;
         int32_t position;
         bool has_receipt, needs_receipt, is_settled;

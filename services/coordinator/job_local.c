@@ -65,6 +65,8 @@ bool job_run_start(struct job *j, const Worker__Job *job, nsec_t now) {
                 return false;
         }
         j->has_slot = true;
+        j->is_importing = false;
+        j->imported = 0;
         buffer_init(&b, 16u << 20);
         wire_pack(&b, &job->base);
         actions_add_data(ACTIONS(j), ACTION_WORK, handle_open(RQ_OF(j), &j->run, HANDLE_RUN),
@@ -154,7 +156,16 @@ static void on_analysis(struct job *j, const Worker__Report *report, nsec_t now)
 static void on_failed(struct job *j, const Worker__Report *report, nsec_t now) {
         job_on_failed(j, report->failed, now);
 }
-static void on_nothing(struct job *j, const Worker__Report *report, nsec_t now) {
+static void on_progress(struct job *j, const Worker__Report *report, nsec_t now) {
+        const Worker__Progress *p = report->progress;
+
+        j->is_importing = p->imports;
+        j->imported = p->imports ? p->bytes : 0;
+}
+
+static void on_started(struct job *j, const Worker__Report *report, nsec_t now) {
+        j->is_importing = false;
+        j->imported = 0;
 }
 
 static void on_digests(struct job *j, const Worker__Report *report, nsec_t now) {
@@ -180,8 +191,8 @@ static void on_fetch_end(struct job *j, const Worker__Report *report, nsec_t now
 
 static void (*const report_handlers[])(struct job *, const Worker__Report *, nsec_t) = {
         [WORKER__REPORT__BODY_ANALYSIS] = on_analysis,
-        [WORKER__REPORT__BODY_STARTED] = on_nothing,
-        [WORKER__REPORT__BODY_PROGRESS] = on_nothing,
+        [WORKER__REPORT__BODY_STARTED] = on_started,
+        [WORKER__REPORT__BODY_PROGRESS] = on_progress,
         [WORKER__REPORT__BODY_COMMITTED] = on_committed,
         [WORKER__REPORT__BODY_FAILED] = on_failed,
         [WORKER__REPORT__BODY_DIGESTS] = on_digests,

@@ -299,12 +299,14 @@ static void on_failed(struct import *i, const Worker__Report *r) {
                 import_failed(i, p);
 }
 
-/* So that nobody takes the host for silent; rows and bytes would be those of the import. */
+/* So that nobody takes the host for silent. */
 static void on_progress(struct import *i, const Worker__Report *r) {
         Worker__Report m = WORKER__REPORT__INIT;
         Worker__Progress p = WORKER__PROGRESS__INIT;
 
         p.cpu_us = r->progress->cpu_us;
+        p.bytes = r->progress->bytes;
+        p.imports = true;
         m.body_case = WORKER__REPORT__BODY_PROGRESS;
         m.progress = &p;
         LIST_FOREACH_SAFE (l, &i->waiting)

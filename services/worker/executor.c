@@ -104,6 +104,7 @@ static void report_progress(struct run *r) {
         p.rows = r->builder.rows;
         p.bytes = r->builder.bytes;
         p.batches = r->builder.batches;
+        p.imports = r->job->mode == WORKER__JOB__MODE__IMPORT;
         p.cpu_us = now_of(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_USEC;
         p.memory = r->session ? r->task->engine->memory(r->session) : 0;
         m.body_case = WORKER__REPORT__BODY_PROGRESS;

@@ -7,6 +7,8 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -256,8 +258,34 @@ def check_limits(tap, grid, files):
     a = grid.ask("SELECT 1", "--prefer", "remote", "--max-memory", "100G")
     tap.check(a.error == "LIMIT" and "--max-memory is more than a job is given here; lower it to 512M or less" in str(a), "more than hosts give: how much that is", a)
     if (files / "lineitem.parquet").exists():
+        for where in ("local", "remote"):
+            a = grid.ask(PARQUET, "--prefer", where, "--max-memory", "1M", "--data", f"l={publish(grid, files / 'lineitem.parquet')}")
+            # A host without DuckDB has another reason, and then they are too few.
+            tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "raise --max-memory" in a.json["error"] + a.json["message"] and
+                      "or ask with --engine sqlite: hosts import the data first" in str(a),
+                      f"DuckDB is short of memory, {where}: it is said that SQLite may do with less", a)
         a = ask(publish(grid, files / "lineitem.parquet"), "--max-memory", "4M")
         tap.check(a.error == "LIMIT" and "--max-memory" in str(a) and imports(grid, [1])[1] == before + 2, "one of DuckDB gets no more than the job has", a)
+
+
+def check_progress(tap, grid, files):
+    """Long work is seen by who waits for it at a terminal, here and on hosts."""
+    with open(files / "slow.csv", "w") as f:
+        f.write("id,text\n")
+        f.writelines(f"{i},{i * 7907 % 1000003:0100d}y\n" for i in range(600000))
+    root = publish(grid, files / "slow.csv")
+    for where, wanted in (("local", rb"\r\x1b\[Kimporting  0 rows  [0-9.]+ MiB"), ("remote", rb"\([^)]*\d importing[^)]*\)  0 rows  [0-9.]+ MiB")):
+        terminal, theirs = pty.openpty()
+        query = subprocess.Popen([g.QUORATE, "query", *grid.place(1), "--engine", "sqlite", "--prefer", where, "--data", f"t={root}",
+                                  "SELECT count(*) FROM t"], stdout=subprocess.PIPE, stderr=theirs, stdin=subprocess.DEVNULL, env=grid.env)
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # the other side is closed
+            while part := os.read(terminal, 4096):
+                said += part
+        out, _ = query.communicate(timeout=60)
+        os.close(terminal)
+        tap.check(b"600000" in out and re.search(wanted, said), f"an import is seen at a terminal, {where}", out, said[-2000:])
 
 
 def grid_library():
@@ -315,6 +343,7 @@ def main(tap):
             check_limits(tap, grid, files)
             check_wrong(tap, grid, files, root, made)
             check_kill(tap, grid, files)
+            check_progress(tap, grid, files)
             tap.equal(grid.stop(), 0, "the grid stops in order")
     finally:
         shutil.rmtree(files)

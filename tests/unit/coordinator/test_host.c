@@ -69,6 +69,36 @@ static void test_whole_life(void **state) {
         bench_done(b);
 }
 
+/* What is done before the run begins is told by its name. */
+static void test_importing(void **state) {
+        Worker__Progress progress = WORKER__PROGRESS__INIT;
+        Worker__Report report = WORKER__REPORT__INIT;
+        struct bench *b = fresh();
+        const Grid__JobMessage *m;
+        struct bench_job j;
+        uint64_t stream;
+
+        (void) state;
+        bench_job_init(b, &j, 0, 1);
+        stream = bench_begin(b, &j);
+        report.body_case = WORKER__REPORT__BODY_PROGRESS;
+        report.progress = &progress;
+        progress.imports = true;
+        progress.bytes = 4096;
+        bench_report(b, b->work.items[0].id, &report);
+        m = bench_expect(b, stream, BODY(PROGRESS));
+        assert_non_null(m);
+        assert_string_equal(m->progress->stage, "importing");
+        assert_int_equal(m->progress->bytes, 4096);
+        bench_started(b, b->work.items[0].id);
+        progress.imports = false;
+        bench_report(b, b->work.items[0].id, &report);
+        m = bench_expect(b, stream, BODY(PROGRESS));
+        assert_non_null(m);
+        assert_string_equal(m->progress->stage, "running");
+        bench_done(b);
+}
+
 /* Of an error that it commits to it says more than it signs. */
 static void test_error_words(void **state) {
         const struct hash_value digest = hash_of("test.schema", BYTES_NONE);
@@ -543,9 +573,10 @@ static void test_disk_full(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_whole_life), cmocka_unit_test(test_error_words),
-          cmocka_unit_test(test_mismatch), cmocka_unit_test(test_descriptor_of_another_requester),
-          cmocka_unit_test(test_ticket), cmocka_unit_test(test_bids_are_bounded),
-          cmocka_unit_test(test_rate), cmocka_unit_test(test_pause_and_drain),
+          cmocka_unit_test(test_importing), cmocka_unit_test(test_mismatch),
+          cmocka_unit_test(test_descriptor_of_another_requester), cmocka_unit_test(test_ticket),
+          cmocka_unit_test(test_bids_are_bounded), cmocka_unit_test(test_rate),
+          cmocka_unit_test(test_pause_and_drain),
           cmocka_unit_test(test_queue_goes_on_while_draining), cmocka_unit_test(test_stale),
           cmocka_unit_test(test_repeated_dispatch), cmocka_unit_test(test_spool_is_dropped),
           cmocka_unit_test(test_cancel_kills), cmocka_unit_test(test_queue_for_a_slot),
