@@ -334,6 +334,7 @@ static const struct metric counters[] = {
         COUNTER(look_ups, "times dht was asked for hosts near a random key"),
         COUNTER(imports, "datasets imported for SQLite"),
         COUNTER(imports_unkept, "imports that found no room, and were not kept"),
+        COUNTER(imports_again, "imports begun again, as the run that gave them most was gone"),
         COUNTER(imports_known, "runs told what an import of their data had failed for before"),
         COUNTER(offers_told, "times gossip was told what this node offers"),
         COUNTER(announcements, "times dht was told of a dataset, or that it is gone"),

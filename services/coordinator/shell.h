@@ -34,8 +34,8 @@ struct shell;
 struct shell_counters {
         uint64_t actions, streams_opened, streams_inbound, runs, clients, submits, uploads,
                 signatures, sign_failures, journal_commits, journal_failures, receipts, events,
-                draws, look_ups, imports, imports_unkept, imports_known, offers_told, announcements,
-                data_searches, data_searches_refused;
+                draws, look_ups, imports, imports_unkept, imports_known, imports_again, offers_told,
+                announcements, data_searches, data_searches_refused;
 };
 struct shell_gauges {
         uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, cache_datasets,

@@ -546,7 +546,7 @@ void shell_do_work(struct shell *s, struct action *a) {
 
 /* What it was given was that of a run that has left; the slots of the others do not cover it. */
 static void begin_again(struct import *i) {
-        log_info("an import begins again, with less: who gave more waits no longer");
+        i->shell->counters.imports_again++;
         if (i->channel)
                 channel_reset(i->channel, 0, "again");
         i->channel = NULL;

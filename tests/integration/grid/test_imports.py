@@ -286,6 +286,23 @@ def check_progress(tap, grid, files):
         out, _ = query.communicate(timeout=60)
         os.close(terminal)
         tap.check(b"600000" in out and re.search(wanted, said), f"an import is seen at a terminal, {where}", out, said[-2000:])
+    return root
+
+
+def check_left(tap, grid, root):
+    """Two wait for one import; who had more memory set aside goes: it begins again with what the other has."""
+    grid.ctl(1, "dataset", "rm", *derived(grid, 1, root))
+    ask = [("SELECT count(*) FROM t", "--engine", "sqlite", "--prefer", "local", "--data", f"t={root}", "--max-memory", memory) for memory in ("96M", "64M")]
+    before, again = imports(grid, [1])[1], grid.metrics(1)["quorate_coordinator_imports_again"]
+    larger = grid.begin(*ask[0])
+    running = g.wait_until("it runs", lambda: [j for j in grid.jobs(1) or [] if j["state"] == "running"], every=0.01)
+    smaller = grid.begin(*ask[1])
+    g.wait_until("both run", lambda: len([j for j in grid.jobs(1) or [] if j["state"] == "running"]) == 2, every=0.01)
+    grid.ctl(1, "job", "cancel", running[0]["job"])
+    a, b = larger.wait(), smaller.wait()
+    tap.check(a.error == "CANCELLED" and b.state == "LOCAL" and b.rows == [(600000,)] and imports(grid, [1])[1] == before + 1,
+              "one that waits with less is answered all the same", a, b)
+    tap.equal(grid.metrics(1)["quorate_coordinator_imports_again"] - again, 1, "by an import that takes no more than its slot covers")
 
 
 def grid_library():
@@ -343,7 +360,7 @@ def main(tap):
             check_limits(tap, grid, files)
             check_wrong(tap, grid, files, root, made)
             check_kill(tap, grid, files)
-            check_progress(tap, grid, files)
+            check_left(tap, grid, check_progress(tap, grid, files))
             tap.equal(grid.stop(), 0, "the grid stops in order")
     finally:
         shutil.rmtree(files)
