@@ -48,7 +48,7 @@ struct ask_options {
                 ASK_OPTION(OPTION_ROOM, 0, "max-bytes", max_bytes, "SIZE",                         \
                            "of the result, 64M [hosts' limit]; --max-rows N"),                     \
                 ASK_OPTION(OPTION_COUNT, 0, "max-rows", max_rows, "N", NULL),                      \
-                ASK_OPTION(OPTION_MEMORY, 0, "max-memory", max_memory, "SIZE",                       \
+                ASK_OPTION(OPTION_MEMORY, 0, "max-memory", max_memory, "SIZE",                     \
                            "of each host's run: 64M, 1G [hosts' limit]"),                          \
                 ASK_OPTION(OPTION_TIMEOUT, 0, "max-cpu", cpu, "TIME",                              \
                            "of each host's run [hosts' limit]"),                                   \

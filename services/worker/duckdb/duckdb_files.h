@@ -22,7 +22,8 @@ void duckdb_files_seal(const struct engine_job *job);
 bool duckdb_files_are_sealed(void);
 /* "/q/3": what input 3 is called. Returns ret. */
 const char *duckdb_files_path(size_t input, char ret[DUCKDB_PATH_SIZE]);
-/* Sealed: "/q/3" in what DuckDB says becomes the input's name, for that is what people know it by. */
+/* Sealed: "/q/3" in what DuckDB says becomes the input's name, for that is what people know it by.
+ */
 void duckdb_files_name(char *text, size_t size);
 
 /* What each answers is what the call of that name answers, errno included. */
