@@ -16,8 +16,8 @@
 #include "common/daemon/io.h"
 #include "common/wire/unpack.h"
 #include "proto/worker.pb-c.h"
+#include "services/worker/analysis_said.h"
 #include "services/worker/import.h"
-#include "services/worker/shape.h"
 #include "services/worker/tables/describe.h"
 #include "services/worker/tables/import_schema.h"
 
@@ -153,36 +153,13 @@ static const char *not_portable(const struct run *r, const struct engine_analysi
 }
 
 static int report_analysis(struct run *r, const struct engine_analysis *a) {
-        const char *why_not = not_portable(r, a);
-        struct hash_value shape = statement_shape(BYTES_STR(a->rewrite));
         Worker__Report m = WORKER__REPORT__INIT;
-        Worker__Analysis out = WORKER__ANALYSIS__INIT;
-        Worker__Finding findings[ENGINE_FINDINGS_MAX], *pointers[ENGINE_FINDINGS_MAX];
-        char class_name[ENGINE_CLASS_SIZE];
+        struct analysis_said said;
         int sent;
 
-        for (size_t i = 0; i < a->n_findings; i++) {
-                findings[i] = (Worker__Finding) WORKER__FINDING__INIT;
-                findings[i].expression = (char *) a->findings[i].expression;
-                findings[i].position = a->findings[i].position;
-                findings[i].why = (char *) a->findings[i].why;
-                pointers[i] = &findings[i];
-        }
-        r->task->engine->class_name(class_name);
-        out.class_name = (char *) engine_class_name(a->class);
-        out.findings = pointers;
-        out.n_findings = a->n_findings;
-        out.rewrite = a->rewrite;
-        out.schema = (ProtobufCBinaryData){ a->schema.len, a->schema.data };
-        out.ordered = a->is_ordered;
-        out.portable = !why_not;
-        out.not_portable = (char *) (why_not ? why_not : "");
-        out.not_portable_at = a->not_portable ? a->not_portable_at : -1;
-        out.repeatable = !a->sees_job;
-        out.engine = class_name;
-        out.shape = (ProtobufCBinaryData){ HASH_SIZE, shape.bytes };
+        analysis_say(r->task->engine, a, not_portable(r, a), &said);
         m.body_case = WORKER__REPORT__BODY_ANALYSIS;
-        m.analysis = &out;
+        m.analysis = &said.message;
         sent = report(r, &m);
         return sent || !r->job->with_plan ? sent : report_promise(r, a->rewrite, &m);
 }
