@@ -70,7 +70,7 @@ static const struct word errors[_OUTCOME_MAX] = {
         ERROR(TIMEOUT, 5, "not done in time, in stage {stage}; try again or raise --timeout"),
         ERROR(CANCELLED, 5, "cancelled; nothing more is running"),
         ERROR(RESTARTED, 5,
-              "the coordinator restarted during job {job}; see `quorate job list` or "
+              "the coordinator restarted during this job[ ({job})]; see `quorate job list` or "
               "ask again"),
         ERROR(USAGE, 2, "{what}; see --help"),
         ERROR(INTERNAL, 5, "[{what}; ]please report it with the log around this line"),

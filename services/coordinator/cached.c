@@ -149,6 +149,21 @@ static bool asks_the_same(const struct cached_question *q, const struct hash_val
         return cached_key(&then, &its) && hash_equal(&its, key);
 }
 
+/* A host that was asked twice, for its hardware, has two entries. */
+static unsigned count_hosts(const struct receipt *receipt) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < receipt->n_hosts; i++) {
+                size_t k = 0;
+
+                while (memcmp(&receipt->hosts[k].key, &receipt->hosts[i].key,
+                              sizeof(receipt->hosts[i].key)) != 0)
+                        k++;
+                n += k == i;
+        }
+        return n;
+}
+
 static int damaged(struct cached_answer *ret, const char *fault) {
         ret->fault = fault;
         return CACHED_E_DAMAGED;
@@ -170,7 +185,7 @@ int cached_check(struct bytes file, const struct cached_question *q, const struc
                 return damaged(ret, "its rows cannot be read");
         if (r->state != STATE_VERIFIED || r->mode != q->rule.mode || r->quorum != q->rule.quorum ||
             r->replicas != q->rule.replicas || r->agreement < q->rule.quorum ||
-            r->receipt.n_hosts > q->rule.max_replicas || !voters_fit(q, ret) ||
+            count_hosts(&r->receipt) > q->rule.max_replicas || !voters_fit(q, ret) ||
             !asks_the_same(q, key, &r->receipt)) {
                 ret->fault = "it answers another question, or was checked by another rule";
                 return CACHED_E_OTHER;

@@ -87,7 +87,7 @@ void client_attach(struct job *j, uint64_t id, uint64_t from_batch, nsec_t now) 
         j->client.is_lost = is_lost;
         j->rows.reading = 0;
         if (is_lost)
-                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
+                job_fail(j, OUTCOME_RESTARTED, "", now);
 }
 
 void client_credit(struct job *j, uint32_t units) {
@@ -210,7 +210,7 @@ static void end_restarted(struct job_end *end) {
         end->end.state = (char *) "";
         types__problem__init(&end->problem);
         end->problem.code = OUTCOME_RESTARTED;
-        end->problem.detail = (char *) "job=this";
+        end->problem.detail = (char *) "";
         end->problem.position = -1;
         end->end.problem = &end->problem;
 }

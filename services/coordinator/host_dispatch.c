@@ -359,6 +359,14 @@ static uint64_t least(uint64_t asked, uint64_t most) {
         return asked && asked < most ? asked : most;
 }
 
+/* What every host of the job has alike: above these the answer is an error that is signed. What is
+ * this host's own limit alone is none. */
+static void fill_agreed(const struct host_job *j, Types__Limits *l) {
+        types__limits__init(l);
+        l->rows = j->descriptor.limits.rows;
+        l->bytes = j->descriptor.limits.bytes;
+}
+
 static void fill_limits(const struct host_job *j, Types__Limits *l) {
         const struct host_settings *s = &j->host->core->settings.host;
         const struct descriptor_limits *d = &j->descriptor.limits;
@@ -415,10 +423,11 @@ static void send_job(struct host_job *j) {
         CLEANUP(freep) char *sql = strndup((const char *) j->sql.data, j->sql.len);
         const struct descriptor *d = &j->descriptor;
         Worker__Job job = WORKER__JOB__INIT;
-        Types__Limits limits;
+        Types__Limits limits, agreed;
         struct refbuf *packed;
 
         fill_limits(j, &limits);
+        fill_agreed(j, &agreed);
         fill_sources(j, sources, list);
         job.mode = WORKER__JOB__MODE__RUN;
         job.engine = (char *) j->offer.engine;
@@ -428,6 +437,7 @@ static void send_job(struct host_job *j) {
         job.n_inputs = j->n_inputs;
         job.inputs = list;
         job.limits = &limits;
+        job.agreed = &agreed;
         job.time_us = d->time_us;
         job.seed = (ProtobufCBinaryData){ DESCRIPTOR_SEED_SIZE, (uint8_t *) d->seed };
         job.no_rewrite = true; /* what was dispatched is what is run */

@@ -114,8 +114,15 @@ static bool is_distrusted(const struct job *j, const struct cached_answer *a) {
         return false;
 }
 
-/* Its voter, as it is known today: by the rule of today and where the host is said to be now; of
- * others, and of those that do not say where they are, as the receipt has it. */
+typedef uint64_t (*voter_fn)(const struct job *j, const struct receipt_host *h,
+                             const struct verdict_statement *v);
+
+static uint64_t voter_then(const struct job *j, const struct receipt_host *h,
+                           const struct verdict_statement *v) {
+        return candidate_claim(v->voter_group);
+}
+
+/* By the rule of today and where the host says that it is; of those that do not say, as then. */
 static uint64_t voter_now(const struct job *j, const struct receipt_host *h,
                           const struct verdict_statement *v) {
         const struct requester *rq = RQ_OF(j);
@@ -123,11 +130,10 @@ static uint64_t voter_now(const struct job *j, const struct receipt_host *h,
         const struct candidate *c = candidate_find(rq->candidates, rq->n_candidates, &peer);
 
         return c && c->n_addresses > 0 ? voter_claimed(c, SET_OF(j)->independence)
-                                       : candidate_claim(v->voter_group);
+                                       : voter_then(j, h, v);
 }
 
-/* No receipt says whether voters were counted by subnet, so they are counted again. */
-static bool is_independent(const struct job *j, const struct cached_answer *a) {
+static unsigned count_voters(const struct job *j, const struct cached_answer *a, voter_fn voter) {
         uint64_t voters[RECEIPT_VOTERS_MAX];
         unsigned n = 0;
 
@@ -138,12 +144,19 @@ static bool is_independent(const struct job *j, const struct cached_answer *a) {
 
                 if (!h->counted || !receipt_verdict(&a->report, i, &v))
                         continue;
-                voters[n] = voter_now(j, h, &v);
+                voters[n] = voter(j, h, &v);
                 while (voters[k] != voters[n])
                         k++;
                 n += k == n;
         }
-        return n >= j->rule.quorum;
+        return n;
+}
+
+/* No receipt says whether voters were counted by subnet, so they are counted again. What hosts
+ * claim today makes fewer of those that were measured then, never more. */
+static bool is_independent(const struct job *j, const struct cached_answer *a) {
+        return count_voters(j, a, voter_then) >= j->rule.quorum &&
+               count_voters(j, a, voter_now) >= j->rule.quorum;
 }
 
 static bool is_expired(const struct job *j, const struct cached_answer *a, int64_t wall) {
@@ -181,8 +194,12 @@ static bool is_good(struct job *j, struct cached_served *s, nsec_t now) {
                 drop(j, &counters_of(j)->damaged);
                 return false;
         }
-        if (is_distrusted(j, &s->answer) || !is_independent(j, &s->answer)) {
+        if (is_distrusted(j, &s->answer)) {
                 drop(j, &counters_of(j)->distrusted);
+                return false;
+        }
+        if (!is_independent(j, &s->answer)) { /* it stays: a claim alone takes nothing away */
+                counters_of(j)->distrusted++;
                 return false;
         }
         if (is_expired(j, &s->answer, wall)) {

@@ -251,7 +251,7 @@ void job_restored_step(struct job *j, nsec_t now) {
         j->plan.error = OUTCOME_OK;
         if (j->plan.is_local || age > RESUME_AGE || j->deadline <= now) {
                 j->plan.is_local = true;
-                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
+                job_fail(j, OUTCOME_RESTARTED, "", now);
                 return;
         }
         job_event(j, EVENT_INFO, "job_resumed", NULL);

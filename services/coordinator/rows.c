@@ -150,7 +150,7 @@ static bool same_sequence(const struct answer *a, const struct answer *b) {
  * them; rows from before a restart of ours cannot be taken back. */
 static void rows_changed(struct job *j, nsec_t now) {
         if (j->is_restored)
-                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
+                job_fail(j, OUTCOME_RESTARTED, "", now);
         else
                 client_restart(j);
 }
@@ -337,7 +337,7 @@ static void step_grid(struct job *j, nsec_t now) {
         if (!rows->source && !is_paused)
                 find_source(j, now);
         if (rows->is_lost && j->is_restored)
-                job_fail(j, OUTCOME_RESTARTED, "job=this", now);
+                job_fail(j, OUTCOME_RESTARTED, "", now);
         else if (rows->is_lost)
                 job_fail(j, OUTCOME_TIMEOUT, "stage=rows", now);
 }

@@ -102,13 +102,15 @@ static int create_config(const struct node *node, const struct neighbour *all, s
                          char error[256]) {
         CLEANUP(freep) char *text = NULL;
         size_t size = 0;
-        FILE *f = has_config(node) ? NULL : open_memstream(&text, &size);
+        FILE *f;
         int r;
 
-        if (!f)
+        if (has_config(node))
                 return GRID_OK;
-        write_config(f, all, self);
-        if (fclose(f) != 0)
+        f = open_memstream(&text, &size);
+        if (f)
+                write_config(f, all, self);
+        if (!f || fclose(f) != 0)
                 return refuse(error, node->config, strerror(errno));
         r = durable_write_mode(node->config, BYTES(text, size), 0644); /* services have uids */
         return r ? refuse(error, node->config, strerror(-r)) : GRID_OK;

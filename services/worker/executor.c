@@ -18,6 +18,7 @@
 #include "proto/worker.pb-c.h"
 #include "services/worker/analysis_said.h"
 #include "services/worker/import.h"
+#include "services/worker/own_limit.h"
 #include "services/worker/tables/describe.h"
 #include "services/worker/tables/import_schema.h"
 
@@ -255,6 +256,21 @@ static int report_committed(struct run *r, const struct answer *a) {
         return report(r, &m);
 }
 
+/* Of this host, not of the job: others may give more rows. */
+static bool is_own_limit(struct run *r) {
+        const char *which = r->problem.sql_error == SQL_RESULT_LIMIT
+                                    ? own_limit(r->job->limits, r->job->agreed, r->builder.rows,
+                                                r->builder.bytes)
+                                    : NULL;
+
+        if (!which)
+                return false;
+        (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1,
+                                  "the result is above what this host gives");
+        (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "which=%s", which);
+        return true;
+}
+
 /* An error every build of the engine gives alike is an answer like any other. */
 static bool is_answer(const struct run *r) {
         if (strcmp(r->job->comparison, "portable") == 0)
@@ -270,7 +286,8 @@ static int commit_error(struct run *r) {
                                     : 0;
         struct answer a = {};
 
-        if (!is_answer(r) || !answer_of_error(r->problem.sql_error, position, &digest, &a))
+        if (is_own_limit(r) || !is_answer(r) ||
+            !answer_of_error(r->problem.sql_error, position, &digest, &a))
                 return report_failed(r);
         return report_committed(r, &a);
 }

@@ -153,13 +153,17 @@ class Grid:
         self.process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=self.events,
                                         stderr=self.log, env=self.env, start_new_session=True, cwd="/")
 
-    def _configure(self):
-        """Ours are added to what `run --plan` writes."""
-        if not self.config:
-            return
+    def _plan(self):
+        """Keys, ports and configurations; nothing is started."""
         done = subprocess.run([*self._command(), "--plan"], capture_output=True, text=True, env=self.env, cwd="/", timeout=60)
         if done.returncode:
             raise Timeout("quorate run --plan: " + done.stdout + done.stderr)
+
+    def _configure(self):
+        """Ours are added to what was planned."""
+        if not self.config:
+            return
+        self._plan()
         for node, text in self.config.items():
             for i in [node] if node else range(1, self.n + 1):
                 with open(self.state / f"node-{i}" / "quorate.conf", "a") as f:

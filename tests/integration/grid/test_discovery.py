@@ -26,11 +26,9 @@ class Apart(g.Grid):
         self.runs = {}
 
     def _configure(self):
-        self._spawn()  # `run --nodes` plans ports, keys and configurations
-        g.wait_until("the plan", self._is_planned, 30)
-        super().stop()
+        self._plan()
         for folder in (self.state, self.runtime):
-            folder.mkdir(exist_ok=True)  # the supervisor was stopped before it made both, or took one away
+            folder.mkdir(exist_ok=True)
             folder.chmod(0o755)  # of a grid; each node is alone here, and opens only what is its own
         for node in range(1, N + 1):
             self.config_file(node).parent.mkdir()

@@ -19,7 +19,7 @@ ROUNDS = 5 if g.LONG else 1
 HOSTS = range(2, 6)
 STAGES = ("upload", "offering", "running", "rows", "after")
 # What was promised or kept for a requester that died is let go soon, so that the end can be looked at.
-CONFIG = {0: "unread = 15s\nheld = 20s\n[query]\nsilence = 2s\n"}  # `run` ends its own text with [host]
+CONFIG = {0: "unread = 15s\nheld = 20s\n[query]\nsilence = 4s\n"}  # `run` ends its own text with [host]
 WORK = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) SELECT count(*) FROM c) > 0"
 QUERIES = (f"SELECT id, x, pad FROM item WHERE {WORK} ORDER BY x, id", f"SELECT id, x, pad FROM item WHERE {WORK}")
 
