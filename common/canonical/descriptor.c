@@ -54,6 +54,20 @@ unsigned data_class_of(struct bytes name) {
         return find_name(data_classes, ELEMENTSOF(data_classes), name);
 }
 
+static bool is_digit(uint8_t c) {
+        return c >= '0' && c <= '9';
+}
+
+bool dataset_is_named(struct bytes name) {
+        for (size_t i = 0; i < name.len; i++) {
+                uint8_t c = name.data[i], lower = c | 0x20;
+
+                if ((lower < 'a' || lower > 'z') && c != '_' && !is_digit(c))
+                        return false;
+        }
+        return name.len > 0 && !is_digit(name.data[0]);
+}
+
 static bool is_text(struct bytes v) {
         return v.len <= DESCRIPTOR_TEXT_MAX && utf8_is_valid(v);
 }

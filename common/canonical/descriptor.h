@@ -72,6 +72,10 @@ struct hash_value query_hash(struct bytes sql);
 struct hash_value job_id(struct bytes descriptor);
 struct hash_value job_salt(struct bytes descriptor);
 
+/* Letters, digits and _, no digit first: a name that needs no quotes anywhere. Engines have no
+ * other for an input; a descriptor may, as its receipt is to be read for ever. */
+bool dataset_is_named(struct bytes name);
+
 /* Names as in protos and configuration; NULL and 0 for what is not in the table. */
 const char *comparison_name(unsigned comparison);
 unsigned comparison_of(struct bytes name);

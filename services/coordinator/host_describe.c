@@ -49,9 +49,16 @@ static bool is_public(struct asked *a) {
 
 static bool inputs_have_schemas(struct asked *a) {
         for (size_t i = 0; i < a->in->n_tables; i++)
-                if (a->in->tables[i]->schema.len == 0 || a->in->tables[i]->name[0] == 0)
+                if (a->in->tables[i]->schema.len == 0)
                         return false;
         return a->in->n_tables <= INPUTS_MAX;
+}
+
+static bool inputs_are_named(struct asked *a) {
+        for (size_t i = 0; i < a->in->n_tables; i++)
+                if (!dataset_is_named(BYTES_STR(a->in->tables[i]->name)))
+                        return false;
+        return true;
 }
 
 static bool reads_all(const Grid__Describe *in, const char *engine) {
@@ -101,11 +108,12 @@ static const struct {
         bool (*holds)(struct asked *a);
         const char *detail;
 } rules[] = {
-        { is_welcome, "rule=denied" },     { rate_holds, "rule=rate" },
-        { is_taking_jobs, "rule=paused" }, { network_is_ours, "rule=network" },
-        { is_public, "rule=data_class" },  { inputs_have_schemas, "rule=schema" },
-        { engine_is_here, "rule=engine" }, { few_are_under_way, "rule=slots" },
-        { is_in_share, "rule=share" },     { slot_is_free, "rule=slots" },
+        { is_welcome, "rule=denied" },          { rate_holds, "rule=rate" },
+        { is_taking_jobs, "rule=paused" },      { network_is_ours, "rule=network" },
+        { is_public, "rule=data_class" },       { inputs_are_named, "rule=input name" },
+        { inputs_have_schemas, "rule=schema" }, { engine_is_here, "rule=engine" },
+        { few_are_under_way, "rule=slots" },    { is_in_share, "rule=share" },
+        { slot_is_free, "rule=slots" },
 };
 
 static void send_job(struct host_job *j, const struct asked *a) {

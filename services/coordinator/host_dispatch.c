@@ -184,6 +184,26 @@ static bool is_too_old(struct host_job *j, nsec_t now) {
         return true;
 }
 
+/* Executors would refuse it, after its data were fetched and imported. */
+static bool is_named(struct host_job *j) {
+        const struct descriptor *d = &j->descriptor;
+        const struct host_problem p = {
+                .code = OUTCOME_REFUSED,
+                .detail = "rule=input name",
+                .text = BYTES_LIT("the name of a dataset has letters, digits and _ only, and no "
+                                  "digit first"),
+                .position = -1,
+        };
+
+        for (size_t i = 0; i < d->n_datasets; i++) {
+                if (dataset_is_named(d->datasets[i].name))
+                        continue;
+                host_refuse(j, &p);
+                return false;
+        }
+        return true;
+}
+
 /* ---- Keeping what came ---- */
 
 static bool keep(struct host_job *j, const Grid__Dispatch *in) {
@@ -519,7 +539,7 @@ void host_on_dispatch(struct host_job *j, const Grid__JobMessage *m, nsec_t now)
                 host_executor_done(j);
                 return;
         }
-        if (is_too_old(j, now) || !open_record(j))
+        if (is_too_old(j, now) || !is_named(j) || !open_record(j))
                 return;
         j->state = HOST_FETCHING;
         j->said = now;

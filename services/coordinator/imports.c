@@ -1,8 +1,10 @@
 #include "services/coordinator/imports.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "common/canonical/outcome.h"
 
 /* ---- Room ---- */
@@ -34,20 +36,51 @@ static const struct {
         enum import_failure failure;
 } failures[] = {
         { OUTCOME_SQL_ERROR, "code=ENCODING", IMPORT_BY_DATA },
-        { OUTCOME_REFUSED, "rule=engine", IMPORT_BY_CHANCE }, /* it was there a moment ago */
-        { OUTCOME_REFUSED, "rule=", IMPORT_BY_DATA },
         { OUTCOME_LIMIT, "which=import", IMPORT_BY_DATA },
         { OUTCOME_LIMIT, "which=memory", IMPORT_BY_ROOM },
         { OUTCOME_LIMIT, "which=cpu", IMPORT_BY_ROOM },
         { OUTCOME_TIMEOUT, "", IMPORT_BY_ROOM },
 };
 
+#define RULE  "rule="
+#define INPUT " input="
+
+/* What engines and the tables' readers call what is wrong with a file. */
+static const char *const data_rules[] = { "import", "csv",         "ndjson",
+                                          "schema", "schema size", "input" };
+
+/* Of a rule without an input it is not known that it is about the file. */
+static bool is_rule_of_data(const char *detail) {
+        const char *rule = detail + strlen(RULE), *end = strstr(detail, INPUT);
+
+        if (strncmp(detail, RULE, strlen(RULE)) != 0 || !end)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(data_rules); i++)
+                if (bytes_equal(BYTES_STR(data_rules[i]), BYTES(rule, (size_t) (end - rule))))
+                        return true;
+        return false;
+}
+
 enum import_failure import_failure_of(uint32_t code, const char *detail) {
+        if (code == OUTCOME_REFUSED && is_rule_of_data(detail))
+                return IMPORT_BY_DATA;
         for (size_t i = 0; i < ELEMENTSOF(failures); i++)
                 if (failures[i].code == code &&
                     strncmp(detail, failures[i].detail, strlen(failures[i].detail)) == 0)
                         return failures[i].failure;
         return IMPORT_BY_CHANCE;
+}
+
+void import_detail_for(const char *detail, const char *name, char *ret, size_t ret_size) {
+        const char *own = strstr(detail, INPUT IMPORT_NAME);
+        char text[512];
+
+        if (own && own[strlen(INPUT IMPORT_NAME)] == 0)
+                (void) snprintf(text, sizeof(text), "%.*s" INPUT "%s", (int) (own - detail), detail,
+                                name);
+        else
+                (void) snprintf(text, sizeof(text), "%s", detail);
+        (void) text_escape(BYTES_STR(text), ret, ret_size);
 }
 
 /* ---- What is remembered ---- */

@@ -26,8 +26,15 @@ enum import_failure {
         IMPORT_BY_ROOM,   /* who may take more may try again */
         IMPORT_BY_DATA,   /* whoever tries again fails alike */
 };
-/* `code` and `detail` as the executor or the worker says them. */
+/* `code` and `detail` as the executor or the worker says them. What is of the data is a list: a
+ * rule that is none of it costs whoever asks next a second try, and no more. */
 enum import_failure import_failure_of(uint32_t code, const char *detail);
+
+/* What every import calls its input: what it says names nobody's dataset, so that all who wait for
+ * it, and those that ask later, may be told. */
+#define IMPORT_NAME "data"
+/* The same of one of them, whose name for it that is; escaped, cut to what fits. */
+void import_detail_for(const char *detail, const char *name, char *ret, size_t ret_size);
 
 #define IMPORT_FAULTS_MAX 64
 #define IMPORT_FAULT_KEPT (600 * NSEC_PER_SEC)

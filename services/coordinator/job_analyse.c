@@ -412,7 +412,7 @@ static bool tries_another_engine(struct job *j, const Types__Problem *p) {
         if (j->stage != JOB_ANALYSING || !p || p->code != OUTCOME_SQL_ERROR)
                 return false;
         if (!j->engines_tried) {
-                (void) snprintf(j->unread, sizeof(j->unread), "%s", p->detail);
+                text_escape(BYTES_STR(p->detail), j->unread, sizeof(j->unread));
                 text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
                 j->position = p->position;
         }
@@ -423,10 +423,12 @@ static bool tries_another_engine(struct job *j, const Types__Problem *p) {
         return true;
 }
 
-/* An error of the statement, or of the executor. Own executor: its text is ours. */
+/* An error of the statement, or of the executor. Own executor: its text is ours, what it quotes
+ * there and in the detail is anybody's. */
 void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
         const Types__Problem *p = f->problem;
         bool is_ours = !p || p->code == OUTCOME_INTERNAL || !outcome_is_error(p->code);
+        char detail[DETAIL_MAX] = "";
 
         job_run_end(j, ACTION_WORK_CANCEL);
         if (j->stage >= JOB_CLOSING || (is_ours && job_analyses_again(j)) ||
@@ -437,10 +439,12 @@ void job_on_failed(struct job *j, const Worker__Failed *f, nsec_t now) {
                 return;
         }
         j->position = p ? p->position : -1;
-        if (p)
+        if (p) {
+                text_escape(BYTES_STR(p->detail), detail, sizeof(detail));
                 text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
+        }
         job_fail(j, p && outcome_is_error(p->code) ? p->code : OUTCOME_INTERNAL,
-                 p && p->detail[0] ? p->detail : "what=executor", now);
+                 *detail ? detail : "what=executor", now);
 }
 
 /* ---- The answer to Submit ---- */

@@ -121,7 +121,7 @@ static void import_lost(struct import *i) {
 /* What one run is told; it goes on where the failure is an answer to it, or none. */
 static void fail_one(struct waiting *w, const struct hash_value *source, Types__Problem *problem) {
         if (problem->code != OUTCOME_SQL_ERROR) {
-                waiting_fail(w, problem);
+                waiting_fail_import(w, source, problem);
                 return;
         }
         waiting_faulty(w, source, problem->text);
@@ -395,19 +395,6 @@ static const struct channel_handler handler = { .on_data = on_data, .on_end = on
 
 /* ---- The start ---- */
 
-static Worker__Source *source_of(const struct waiting *w, const struct hash_value *root) {
-        for (size_t i = 0; i < w->job->n_inputs; i++) {
-                struct hash_value r;
-
-                if (w->how[i] != UNKNOWN)
-                        continue;
-                r = waiting_root(w->job->inputs[i]);
-                if (hash_equal(&r, root))
-                        return w->job->inputs[i];
-        }
-        return NULL;
-}
-
 /* The widest of those that wait. */
 static struct import_room room_of(const struct import *i) {
         const struct waiting *first = LIST_ENTRY(list_first(&i->waiting), struct waiting, link);
@@ -421,13 +408,32 @@ static struct import_room room_of(const struct import *i) {
         return room;
 }
 
+/* Under a name of its own: whoever comes first is neither to spoil it for the others, nor to be
+ * named to them. */
+static struct channel *open_channel(struct import *i, struct link *worker,
+                                    const Worker__Source *source) {
+        Worker__Source input = *source, *inputs = &input;
+        Worker__Job job = WORKER__JOB__INIT;
+        Types__Limits limits = TYPES__LIMITS__INIT;
+
+        i->room = room_of(i);
+        limits.memory = i->room.memory;
+        limits.cpu_ms = i->room.cpu_ms;
+        limits.wall_ms = i->room.wall_ms;
+        input.name = (char *) IMPORT_NAME;
+        job.mode = WORKER__JOB__MODE__IMPORT;
+        job.engine = i->class;
+        job.inputs = &inputs;
+        job.n_inputs = 1;
+        job.limits = &limits;
+        return channel_open_message(worker, "job", &job, &handler, i);
+}
+
 static int on_try(void *userdata) {
         struct import *i = userdata;
         struct shell *s = i->shell;
         struct waiting *w = LIST_ENTRY(list_first(&i->waiting), struct waiting, link);
-        Worker__Source *source = source_of(w, &i->source);
-        Worker__Job job = WORKER__JOB__INIT;
-        Types__Limits limits = TYPES__LIMITS__INIT;
+        const Worker__Source *source = waiting_source(w, &i->source);
         const char *class = "";
         struct link *worker =
                 source ? shell_worker_for(s, engine_importer(source->format), &class) : NULL;
@@ -438,17 +444,8 @@ static int on_try(void *userdata) {
                 return 0;
         }
         if (source) {
-                i->room = room_of(i);
                 (void) snprintf(i->class, sizeof(i->class), "%s", class);
-                limits.memory = i->room.memory;
-                limits.cpu_ms = i->room.cpu_ms;
-                limits.wall_ms = i->room.wall_ms;
-                job.mode = WORKER__JOB__MODE__IMPORT;
-                job.engine = (char *) class;
-                job.inputs = &source;
-                job.n_inputs = 1;
-                job.limits = &limits;
-                i->channel = channel_open_message(worker, "job", &job, &handler, i);
+                i->channel = open_channel(i, worker, source);
         }
         if (!i->channel) {
                 import_lost(i);
@@ -474,7 +471,7 @@ static bool is_needed(const struct waiting *w, const Worker__Source *in) {
 /* An import of it has failed before, and would again. True: that is what `w` was told. */
 static bool is_known_to_fail(struct waiting *w, const struct hash_value *source) {
         struct shell *s = w->shell;
-        const Worker__Source *in = source_of(w, source);
+        const Worker__Source *in = waiting_source(w, source);
         const struct import_fault *found = NULL;
         const char *class = "";
         CLEANUP(freep) struct import_fault *f = NULL;
@@ -513,7 +510,7 @@ static void join(struct waiting *w, const struct hash_value *source) {
         i->shell = s;
         i->number = ++s->next_number;
         i->source = *source;
-        i->is_needed = is_needed(w, source_of(w, source));
+        i->is_needed = is_needed(w, waiting_source(w, source));
         i->began = shell_now(s);
         list_init(&i->waiting);
         frame_reader_init(&i->frames, LANE_BATCH_MAX);

@@ -68,6 +68,13 @@ static bool is_of(const struct waiting *w, size_t i, const struct hash_value *so
         return hash_equal(&root, source);
 }
 
+const Worker__Source *waiting_source(const struct waiting *w, const struct hash_value *source) {
+        for (size_t i = 0; i < w->job->n_inputs; i++)
+                if (is_of(w, i, source))
+                        return w->job->inputs[i];
+        return NULL;
+}
+
 void waiting_made(struct waiting *w, const struct hash_value *source,
                   const struct hash_value *made) {
         for (size_t i = 0; i < w->job->n_inputs; i++)
@@ -163,13 +170,26 @@ void waiting_tell(struct waiting *w, Worker__Report *m) {
         refbuf_unref(packed);
 }
 
-void waiting_fail(struct waiting *w, Types__Problem *problem) {
+void waiting_fail(struct waiting *w, const Types__Problem *problem) {
         Worker__Report m = WORKER__REPORT__INIT;
         Worker__Failed failed = WORKER__FAILED__INIT;
 
-        failed.problem = problem;
+        failed.problem = (Types__Problem *) problem;
         m.body_case = WORKER__REPORT__BODY_FAILED;
         m.failed = &failed;
         waiting_tell(w, &m);
         waiting_free(w);
+}
+
+void waiting_fail_import(struct waiting *w, const struct hash_value *source,
+                         const Types__Problem *problem) {
+        const Worker__Source *in = waiting_source(w, source);
+        char detail[sizeof(((struct import_fault *) NULL)->detail)];
+        Types__Problem own = *problem;
+
+        if (in) {
+                import_detail_for(problem->detail, in->name, detail, sizeof(detail));
+                own.detail = detail;
+        }
+        waiting_fail(w, &own);
 }

@@ -29,6 +29,8 @@ void waiting_free(struct waiting *w);
 
 struct hash_value waiting_root(const Worker__Source *in);
 struct import_room waiting_room(const struct waiting *w);
+/* Its input that is that dataset, and still has to be imported. NULL: none. */
+const Worker__Source *waiting_source(const struct waiting *w, const struct hash_value *source);
 /* The first input that still has to be imported; its number, or n_inputs. */
 size_t waiting_look_up(struct waiting *w);
 /* What became of one of its inputs: settled for all that are that dataset. */
@@ -39,5 +41,8 @@ void waiting_faulty(struct waiting *w, const struct hash_value *source, const ch
 
 /* Both forget it. The job as the worker gets it; its run takes over the pins. */
 void waiting_hand_over(struct waiting *w);
-void waiting_fail(struct waiting *w, Types__Problem *problem);
+void waiting_fail(struct waiting *w, const Types__Problem *problem);
+/* As the import of that dataset says it, under the name that this run has for it. */
+void waiting_fail_import(struct waiting *w, const struct hash_value *source,
+                         const Types__Problem *problem);
 void waiting_tell(struct waiting *w, Worker__Report *m); /* and it waits on */

@@ -5,9 +5,8 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/canonical/descriptor.h"
 #include "common/canonical/outcome.h"
-
-#define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 static const struct engine *const engines[] = { &engine_sqlite, &engine_duckdb };
 
@@ -105,7 +104,5 @@ int engine_row_problem(int r, struct engine_problem *p) {
 }
 
 bool engine_input_is_named(const struct engine_input *in) {
-        const char *name = in->name;
-
-        return name[strspn(name, NAME_BYTES)] == 0 && name[0] && !strchr("0123456789", name[0]);
+        return dataset_is_named(BYTES_STR(in->name));
 }

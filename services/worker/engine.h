@@ -125,5 +125,5 @@ void engine_problem_name(struct engine_problem *p, const char *name);
  * grew too large to be compared, or for want of memory here. `r` is what it said. */
 int engine_row_problem(int r, struct engine_problem *p);
 
-/* Letters, digits and _, no digit first: a name that needs no quotes anywhere. */
+/* As dataset_is_named() says. */
 bool engine_input_is_named(const struct engine_input *in);

@@ -235,10 +235,29 @@ def check_data_fault(tap, grid, files):
         tap.check(len([h for h in a.hosts if h["verdict"] == "correct"]) == 3, "on which three hosts agree", a)
         tap.equal({n: known(grid, n) for n in (2, 3, 4)}, {n: again for n in (2, 3, 4)},
                   "found again by nobody" if again else "found by each")
+    a = grid.ask("SELECT count(*) FROM theirs", "--engine", "sqlite", "--quorum", "3", "--replicas", "3", "--data", f"theirs={root}")
+    tap.check(a.error == "SQL_ERROR" and place.replace("fares", "theirs") in str(a) and "fares" not in str(a), "who has another name for it reads that", a)
     a = grid.ask("SELECT count(*) FROM other", "--engine", "sqlite", "--prefer", "local", "--data", f"other={root}")
     tap.check(a.error == "SQL_ERROR" and place.replace("fares", "other") in str(a) and "says" not in str(a), "on the asking node, under another name", a)
     a = grid.ask("SELECT count(*), sum(id) FROM fares", "--engine", "duckdb", "--quorum", "3", "--replicas", "3", "--data", f"fares={root}")
     tap.check(a.state == "VERIFIED" and [int(v) for v in a.rows[0]] == [5, 15], "DuckDB, which is named there, answers", a)
+
+
+def check_spoilt(tap, grid, files):
+    """What is wrong with a file is remembered for all that ask, under the name that each of them has for it."""
+    if not any(e.startswith("duckdb/") for e in grid.status(1)["engines"]):
+        tap.skip("a file that DuckDB cannot read", "no DuckDB library here: deploy/setup --with-duckdb")
+        return
+    spoilt = bytearray(base64.b64decode(HAS_NAN))
+    spoilt[4:30] = b"\xff" * 26  # its first page; the columns stand at its end
+    (files / "spoilt.parquet").write_bytes(spoilt)
+    root = publish(grid, files / "spoilt.parquet")
+    before = known(grid, 1)
+    for again, name in enumerate(("first", "second", "data_of_mine")):
+        a = grid.ask(f"SELECT sum(id), sum(fare) FROM {name}", "--engine", "sqlite", "--prefer", "local", "--data", f"{name}={root}")
+        tap.check(a.error == "REFUSED" and f"input={name}" in str(a) and "input=data " not in str(a) and ("first" in str(a)) == (again == 0),
+                  f"a file that cannot be read, asked as {name}", a)
+        tap.equal(known(grid, 1), before + again, "found again by nobody" if again else "found")
 
 
 def check_limits(tap, grid, files):
@@ -357,6 +376,7 @@ def main(tap):
             check_join(tap, grid, files, root)
             check_parquet(tap, grid, files)
             check_data_fault(tap, grid, files)
+            check_spoilt(tap, grid, files)
             check_limits(tap, grid, files)
             check_wrong(tap, grid, files, root, made)
             check_kill(tap, grid, files)

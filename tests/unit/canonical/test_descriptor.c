@@ -110,5 +110,33 @@ static void test_fields(void **state) {
         buffer_done(&b);
 }
 
+static const struct {
+        const char *name;
+        bool is_named;
+} names[] = {
+        { "trips", true },
+        { "T_9", true },
+        { "_", true },
+        { "zA0", true },
+        { "", false },
+        { "9t", false },
+        { "a b", false },
+        { "a-b", false },
+        { "a\"", false },
+        { "a\n", false },
+        { "caf\xc3\xa9", false },
+        { "a@", false },
+        { "a[", false },
+        { "a`", false },
+        { "a{", false },
+};
+
+static void test_names(void **state) {
+        FOREACH_CASE (c, names)
+                assert_int_equal(dataset_is_named(BYTES_STR(c->name)), c->is_named);
+        assert_false(dataset_is_named(BYTES_LIT("a\0b")));
+}
+
 TEST_MAIN(cmocka_unit_test(test_vector), cmocka_unit_test(test_mutations),
-          cmocka_unit_test(test_lengths), cmocka_unit_test(test_fields))
+          cmocka_unit_test(test_lengths), cmocka_unit_test(test_fields),
+          cmocka_unit_test(test_names))

@@ -289,7 +289,7 @@ void bench_job_init(struct bench *b, struct bench_job *j, unsigned peer, unsigne
         *j = (struct bench_job){ .sql = "SELECT 42", .peer = peer };
         if (b->with_data) {
                 d.n_datasets = 1;
-                d.datasets[0].name = BYTES_LIT("t");
+                d.datasets[0].name = BYTES_STR(b->data ? b->data : "t");
         }
         d.query = query_hash(BYTES_STR(j->sql));
         buffer_init(&schema, 256);

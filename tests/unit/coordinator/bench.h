@@ -55,6 +55,7 @@ struct bench {
                 uint32_t retry_ms;
         } refusal;        /* of the last bench_begin(); code 0: none */
         bool with_data;   /* jobs made from now on have one dataset */
+        const char *data; /* which they name so; NULL: t */
         bool is_missing;  /* inputs are not here */
         uint64_t batches; /* of results; 0: one */
         struct {

@@ -75,6 +75,30 @@ static void test_unread(void **state) {
         world_end(w);
 }
 
+/* What the executor's words quote is anybody's: people, the journal and JSON get it escaped. */
+static void test_words(void **state) {
+        static const struct {
+                const char *detail, *want;
+        } words[] = {
+                { "rule=input name input=a\nb", "rule=input name input=a\\x0ab" },
+                { "rule=x input=\xe2\x80\xae"
+                  "y",
+                  "rule=x input=\\xe2\\x80\\xaey" },
+                { "", "what=executor" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(words); i++) {
+                struct world *w = begin();
+
+                world_submit(w, "local");
+                world_run_fails(w, OUTCOME_REFUSED, words[i].detail);
+                assert_true(w->has_ended);
+                assert_string_equal(w->detail, words[i].want);
+                world_end(w);
+        }
+}
+
 static void test_cancelled(void **state) {
         struct world *w = begin();
 
@@ -211,7 +235,7 @@ static void test_restart_after(void **state) {
         world_end(w);
 }
 
-TEST_MAIN(cmocka_unit_test(test_when), cmocka_unit_test(test_unread),
+TEST_MAIN(cmocka_unit_test(test_when), cmocka_unit_test(test_unread), cmocka_unit_test(test_words),
           cmocka_unit_test(test_cancelled), cmocka_unit_test(test_hosts),
           cmocka_unit_test(test_restart_between), cmocka_unit_test(test_end_between),
           cmocka_unit_test(test_restart_after))

@@ -153,6 +153,9 @@ static void other_engine(struct asking *a) {
         a->message.engines = engines;
         a->message.n_engines = 1;
 }
+static void odd_name(struct asking *a) {
+        a->table.name = (char *) "a b";
+}
 static void no_schema(struct asking *a) {
         a->table.schema.len = 0;
 }
@@ -161,10 +164,9 @@ static const struct {
         void (*change)(struct asking *a);
         const char *detail;
 } refusals[] = {
-        { private_data, "rule=data_class" },
-        { other_network, "rule=network" },
-        { other_engine, "rule=engine" },
-        { no_schema, "rule=schema" },
+        { private_data, "rule=data_class" }, { other_network, "rule=network" },
+        { other_engine, "rule=engine" },     { no_schema, "rule=schema" },
+        { odd_name, "rule=input name" },
 };
 
 static void test_refuses(void **state) {

@@ -254,7 +254,36 @@ static void test_denied_while_it_runs(void **state) {
         bench_done(b);
 }
 
+/* No engine has such a name: nothing is fetched, written or run for it. */
+static void test_dataset_name(void **state) {
+        static const char *const odd[] = { "a b", "1t", "t\n", "x\xe2\x80\xaey", "a\";--" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(odd); i++) {
+                struct bench *b = fresh();
+                const Grid__JobMessage *m;
+                struct bench_job j;
+                uint64_t stream;
+
+                b->with_data = b->is_manual = true;
+                b->data = odd[i];
+                bench_job_init(b, &j, 0, 1);
+                stream = bench_begin(b, &j);
+                m = bench_expect(b, stream, BODY(FAILURE));
+                assert_non_null(m);
+                assert_int_equal(m->failure->problem->code, OUTCOME_REFUSED);
+                assert_string_equal(m->failure->problem->detail, "rule=input name");
+                assert_string_equal(m->failure->problem->text,
+                                    "the name of a dataset has letters, digits and _ only, and no "
+                                    "digit first");
+                assert_int_equal(b->input.n + b->journal.n + b->work.n, 0);
+                assert_int_equal(b->governor.promised, 0);
+                bench_done(b);
+        }
+}
+
 TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_memory_expected),
           cmocka_unit_test(test_while_looking), cmocka_unit_test(test_fetching_is_not_silent),
           cmocka_unit_test(test_missing_data), cmocka_unit_test(test_stale_edges),
-          cmocka_unit_test(test_ticket_is_used_once), cmocka_unit_test(test_denied_while_it_runs))
+          cmocka_unit_test(test_ticket_is_used_once), cmocka_unit_test(test_denied_while_it_runs),
+          cmocka_unit_test(test_dataset_name))

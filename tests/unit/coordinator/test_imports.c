@@ -46,7 +46,19 @@ static const struct {
         { OUTCOME_SQL_ERROR, "code=ENCODING", IMPORT_BY_DATA },
         { OUTCOME_REFUSED, "rule=import input=t", IMPORT_BY_DATA },
         { OUTCOME_REFUSED, "rule=input input=t", IMPORT_BY_DATA },
+        { OUTCOME_REFUSED, "rule=csv input=t", IMPORT_BY_DATA },
+        { OUTCOME_REFUSED, "rule=ndjson input=t", IMPORT_BY_DATA },
+        { OUTCOME_REFUSED, "rule=schema input=t", IMPORT_BY_DATA },
+        { OUTCOME_REFUSED, "rule=schema size input=t", IMPORT_BY_DATA },
+        /* Of who asks, of this node, or of nobody knows what. */
+        { OUTCOME_REFUSED, "rule=input name input=a b", IMPORT_BY_CHANCE },
+        { OUTCOME_REFUSED, "rule=format input=t", IMPORT_BY_CHANCE },
         { OUTCOME_REFUSED, "rule=engine", IMPORT_BY_CHANCE },
+        { OUTCOME_REFUSED, "rule=input", IMPORT_BY_CHANCE },
+        { OUTCOME_REFUSED, "rule=", IMPORT_BY_CHANCE },
+        { OUTCOME_REFUSED, "rule= input=t", IMPORT_BY_CHANCE },
+        { OUTCOME_REFUSED, "import input=t", IMPORT_BY_CHANCE },
+        { OUTCOME_REFUSED, "", IMPORT_BY_CHANCE },
         { OUTCOME_LIMIT, "which=import", IMPORT_BY_DATA },
         { OUTCOME_LIMIT, "which=memory", IMPORT_BY_ROOM },
         { OUTCOME_LIMIT, "which=cpu", IMPORT_BY_ROOM },
@@ -61,6 +73,33 @@ static void test_failures(void **state) {
         (void) state;
         FOREACH_CASE (c, failures)
                 assert_int_equal(import_failure_of(c->code, c->detail), c->want);
+}
+
+/* Each is told of its own dataset, and of nobody else's. */
+static const struct {
+        const char *detail, *name, *want;
+} details[] = {
+        { "rule=import input=" IMPORT_NAME, "fares", "rule=import input=fares" },
+        { "rule=schema size input=" IMPORT_NAME, "t", "rule=schema size input=t" },
+        { "rule=import input=" IMPORT_NAME, "a\nb", "rule=import input=a\\x0ab" },
+        { "which=import", "t", "which=import" },
+        { "code=ENCODING", "t", "code=ENCODING" },
+        { "rule=x input=" IMPORT_NAME "base", "t", "rule=x input=" IMPORT_NAME "base" },
+        { "", "t", "" },
+};
+
+static void test_details(void **state) {
+        char ret[128], name[256];
+
+        FOREACH_CASE (c, details) {
+                import_detail_for(c->detail, c->name, ret, sizeof(ret));
+                assert_string_equal(ret, c->want);
+        }
+        memset(name, 'n', sizeof(name) - 1);
+        name[sizeof(name) - 1] = 0;
+        import_detail_for("rule=import input=" IMPORT_NAME, name, ret, sizeof(ret));
+        assert_memory_equal(ret, "rule=import input=nnn", 21);
+        assert_true(strlen(ret) < sizeof(ret));
 }
 
 /* ---- memory ---- */
@@ -130,5 +169,5 @@ static void test_bounded(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_room), cmocka_unit_test(test_failures),
-          cmocka_unit_test(test_remembered), cmocka_unit_test(test_said_again),
-          cmocka_unit_test(test_bounded))
+          cmocka_unit_test(test_details), cmocka_unit_test(test_remembered),
+          cmocka_unit_test(test_said_again), cmocka_unit_test(test_bounded))
