@@ -19,6 +19,16 @@ void import_room_widen(struct import_room *room, const struct import_room *other
         room->wall_ms = larger(room->wall_ms, other->wall_ms);
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b) {
+        return a == 0 ? b : b == 0 || a < b ? a : b;
+}
+
+void import_room_narrow(struct import_room *room, const struct import_room *other) {
+        room->memory = smaller(room->memory, other->memory);
+        room->cpu_ms = smaller(room->cpu_ms, other->cpu_ms);
+        room->wall_ms = smaller(room->wall_ms, other->wall_ms);
+}
+
 static bool is_more(uint64_t a, uint64_t than) {
         return than != 0 && (a == 0 || a > than);
 }
@@ -26,6 +36,11 @@ static bool is_more(uint64_t a, uint64_t than) {
 bool import_room_is_more(const struct import_room *room, const struct import_room *than) {
         return is_more(room->memory, than->memory) || is_more(room->cpu_ms, than->cpu_ms) ||
                is_more(room->wall_ms, than->wall_ms);
+}
+
+bool import_begins_again(const struct import_course *course) {
+        return !course->was_again && !course->is_fetched &&
+               import_room_is_more(&course->has, &course->rest);
 }
 
 /* ---- Failures ---- */

@@ -18,8 +18,22 @@ struct import_room {
         uint64_t memory, cpu_ms, wall_ms;
 };
 void import_room_widen(struct import_room *room, const struct import_room *other);
+/* What each of them may. */
+void import_room_narrow(struct import_room *room, const struct import_room *other);
 /* Some of it is more than there. */
 bool import_room_is_more(const struct import_room *room, const struct import_room *than);
+
+/* Where an import is when one that waited for it leaves. */
+struct import_course {
+        struct import_room has;  /* it was begun with */
+        struct import_room rest; /* the most that one of those left may take */
+        bool was_again;          /* it, or another that one of those left has waited for */
+        bool is_fetched;         /* it is made, and read out */
+};
+/* Its room was that of who has left, and the others' slots do not cover it: it begins again, with
+ * what each of them may take. Once only, for any that waits: else whoever joins and leaves, as
+ * often as it likes, keeps the others from their data. */
+bool import_begins_again(const struct import_course *course);
 
 enum import_failure {
         IMPORT_BY_CHANCE, /* this time, this node */

@@ -39,6 +39,7 @@ struct import {
         struct upload *upload;
         bool is_needed;          /* SQLite does not read that format by itself */
         struct import_room room; /* it was begun with */
+        bool is_again;           /* with that of the narrowest */
         char class[ENGINE_TEXT_SIZE];
         nsec_t began;
 };
@@ -395,19 +396,6 @@ static const struct channel_handler handler = { .on_data = on_data, .on_end = on
 
 /* ---- The start ---- */
 
-/* The widest of those that wait. */
-static struct import_room room_of(const struct import *i) {
-        const struct waiting *first = LIST_ENTRY(list_first(&i->waiting), struct waiting, link);
-        struct import_room room = waiting_room(first);
-
-        LIST_FOREACH (l, &i->waiting) {
-                struct import_room own = waiting_room(LIST_ENTRY(l, struct waiting, link));
-
-                import_room_widen(&room, &own);
-        }
-        return room;
-}
-
 /* Under a name of its own: whoever comes first is neither to spoil it for the others, nor to be
  * named to them. */
 static struct channel *open_channel(struct import *i, struct link *worker,
@@ -416,7 +404,7 @@ static struct channel *open_channel(struct import *i, struct link *worker,
         Worker__Job job = WORKER__JOB__INIT;
         Types__Limits limits = TYPES__LIMITS__INIT;
 
-        i->room = room_of(i);
+        i->room = waiting_rooms(&i->waiting, i->is_again);
         limits.memory = i->room.memory;
         limits.cpu_ms = i->room.cpu_ms;
         limits.wall_ms = i->room.wall_ms;
@@ -541,27 +529,35 @@ void shell_do_work(struct shell *s, struct action *a) {
                 coordinator_run_lost(s->core, a->id, shell_now(s));
 }
 
-/* What it was given was that of a run that has left; the slots of the others do not cover it. */
 static void begin_again(struct import *i) {
         i->shell->counters.imports_again++;
+        i->is_again = true;
+        i->began = shell_now(i->shell); /* the executor of before may need a while to go */
+        LIST_FOREACH (l, &i->waiting)
+                LIST_ENTRY(l, struct waiting, link)->was_again = true;
         if (i->channel)
                 channel_reset(i->channel, 0, "again");
         i->channel = NULL;
-        i->upload = upload_free(i->upload);
         frame_reader_done(&i->frames);
         frame_reader_init(&i->frames, LANE_BATCH_MAX);
         again(i);
 }
 
 static void left(struct import *i) {
-        struct import_room rest;
+        struct import_course course = {
+                .has = i->room,
+                .was_again = i->is_again,
+                .is_fetched = i->upload,
+        };
 
         if (list_is_empty(&i->waiting)) {
                 import_free(i);
                 return;
         }
-        rest = room_of(i);
-        if (i->channel && import_room_is_more(&i->room, &rest))
+        course.rest = waiting_rooms(&i->waiting, false);
+        LIST_FOREACH (l, &i->waiting)
+                course.was_again |= LIST_ENTRY(l, struct waiting, link)->was_again;
+        if (i->channel && import_begins_again(&course))
                 begin_again(i);
 }
 

@@ -38,6 +38,20 @@ struct import_room waiting_room(const struct waiting *w) {
         return (struct import_room){ l->memory ? l->memory : MEMORY, l->cpu_ms, l->wall_ms };
 }
 
+struct import_room waiting_rooms(const struct list *waiting, bool is_narrow) {
+        void (*fit)(struct import_room * room, const struct import_room *other) =
+                is_narrow ? import_room_narrow : import_room_widen;
+        struct import_room room =
+                waiting_room(LIST_ENTRY(list_first(waiting), struct waiting, link));
+
+        LIST_FOREACH (l, waiting) {
+                struct import_room own = waiting_room(LIST_ENTRY(l, struct waiting, link));
+
+                fit(&room, &own);
+        }
+        return room;
+}
+
 /* With a row that cannot be kept there is nothing more to find out: its answer is that error. */
 static bool is_faulty(const struct waiting *w) {
         for (size_t i = 0; i < w->job->n_inputs; i++)
@@ -77,6 +91,7 @@ const Worker__Source *waiting_source(const struct waiting *w, const struct hash_
 
 void waiting_made(struct waiting *w, const struct hash_value *source,
                   const struct hash_value *made) {
+        w->was_again = false; /* of this dataset's import it was */
         for (size_t i = 0; i < w->job->n_inputs; i++)
                 if (is_of(w, i, source) && !use(w, i, made))
                         w->how[i] = AS_IT_IS;

@@ -18,6 +18,7 @@ struct waiting {
         uint64_t id;
         struct unpacked message;
         Worker__Job *job;
+        bool was_again;                     /* what it waits for began again once */
         struct hash_value made[INPUTS_MAX]; /* pinned */
         char *faults[INPUTS_MAX];           /* what a row of it is refused for */
         enum { AS_IT_IS, IMPORTED, FAULTY, UNKNOWN } how[INPUTS_MAX];
@@ -29,6 +30,8 @@ void waiting_free(struct waiting *w);
 
 struct hash_value waiting_root(const Worker__Source *in);
 struct import_room waiting_room(const struct waiting *w);
+/* The widest of those in a list that is not empty, or the narrowest. */
+struct import_room waiting_rooms(const struct list *waiting, bool is_narrow);
 /* Its input that is that dataset, and still has to be imported. NULL: none. */
 const Worker__Source *waiting_source(const struct waiting *w, const struct hash_value *source);
 /* The first input that still has to be imported; its number, or n_inputs. */

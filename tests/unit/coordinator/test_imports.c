@@ -12,28 +12,72 @@
 
 static const struct {
         const char *name;
-        struct import_room room, other, both;
+        struct import_room room, other, both, each;
         bool is_more; /* other than room */
 } rooms[] = {
-        { "equal", { 1, 2, 3 }, { 1, 2, 3 }, { 1, 2, 3 }, false },
-        { "less", { 10, 20, 30 }, { 1, 2, 3 }, { 10, 20, 30 }, false },
-        { "more memory", { 10, 20, 30 }, { 11, 2, 3 }, { 11, 20, 30 }, true },
-        { "more processor", { 10, 20, 30 }, { 1, 21, 3 }, { 10, 21, 30 }, true },
-        { "more time", { 10, 20, 30 }, { 1, 2, 31 }, { 10, 20, 31 }, true },
-        { "all of it", { 10, 20, 30 }, { 0, 2, 3 }, { 0, 20, 30 }, true },
-        { "nothing is more than all", { 0, 0, 0 }, { 9, 9, 9 }, { 0, 0, 0 }, false },
-        { "not even all", { 0, 0, 0 }, { 0, 0, 0 }, { 0, 0, 0 }, false },
+        { "equal", { 1, 2, 3 }, { 1, 2, 3 }, { 1, 2, 3 }, { 1, 2, 3 }, false },
+        { "less", { 10, 20, 30 }, { 1, 2, 3 }, { 10, 20, 30 }, { 1, 2, 3 }, false },
+        { "more memory", { 10, 20, 30 }, { 11, 2, 3 }, { 11, 20, 30 }, { 10, 2, 3 }, true },
+        { "more processor", { 10, 20, 30 }, { 1, 21, 3 }, { 10, 21, 30 }, { 1, 20, 3 }, true },
+        { "more time", { 10, 20, 30 }, { 1, 2, 31 }, { 10, 20, 31 }, { 1, 2, 30 }, true },
+        { "all of it", { 10, 20, 30 }, { 0, 2, 3 }, { 0, 20, 30 }, { 10, 2, 3 }, true },
+        { "nothing is more than all", { 0, 0, 0 }, { 9, 9, 9 }, { 0, 0, 0 }, { 9, 9, 9 }, false },
+        { "not even all", { 0, 0, 0 }, { 0, 0, 0 }, { 0, 0, 0 }, { 0, 0, 0 }, false },
 };
 
 static void test_room(void **state) {
         (void) state;
         FOREACH_CASE (c, rooms) {
-                struct import_room both = c->room;
+                struct import_room both = c->room, each = c->room;
 
                 import_room_widen(&both, &c->other);
                 assert_memory_equal(&both, &c->both, sizeof(both));
+                import_room_narrow(&each, &c->other);
+                assert_memory_equal(&each, &c->each, sizeof(each));
                 assert_int_equal(import_room_is_more(&c->other, &c->room), c->is_more);
         }
+}
+
+/* ---- who leaves ---- */
+
+static const struct {
+        const char *name;
+        struct import_course course;
+        bool again;
+} courses[] = {
+        { "as much is left", { { 9, 0, 0 }, { 9, 0, 0 }, false, false }, false },
+        { "more is left", { { 9, 0, 0 }, { 0, 0, 0 }, false, false }, false },
+        { "less memory is left", { { 9, 0, 0 }, { 8, 0, 0 }, false, false }, true },
+        { "less processor time", { { 9, 5, 0 }, { 9, 4, 0 }, false, false }, true },
+        { "less time", { { 9, 0, 0 }, { 9, 0, 7 }, false, false }, true },
+        { "a second time", { { 9, 0, 0 }, { 8, 0, 0 }, true, false }, false },
+        { "it is being fetched", { { 9, 0, 0 }, { 8, 0, 0 }, false, true }, false },
+};
+
+static void test_courses(void **state) {
+        (void) state;
+        FOREACH_CASE (c, courses)
+                assert_int_equal(import_begins_again(&c->course), c->again);
+}
+
+/* Runs that may take less and less, and leave one after the other, the widest first; on the way
+ * others join that may take less still. */
+static void test_chain(void **state) {
+        struct import_course course = { .has = { 64, 0, 0 } };
+        unsigned again = 0;
+
+        (void) state;
+        for (uint64_t left = 63; left > 0; left--) {
+                course.rest = (struct import_room){ left, 0, 0 };
+                if (!import_begins_again(&course))
+                        continue;
+                again++;
+                course.was_again = true;
+                course.has = course.rest;
+                import_room_narrow(&course.has, &(struct import_room){ 32, 0, 0 });
+        }
+        assert_int_equal(again, 1);
+        assert_int_equal(course.has.memory, 32);
 }
 
 /* ---- failures ---- */
@@ -168,6 +212,7 @@ static void test_bounded(void **state) {
                 assert_int_equal(find(&f, i, "a", 100) != NULL, i >= 3);
 }
 
-TEST_MAIN(cmocka_unit_test(test_room), cmocka_unit_test(test_failures),
-          cmocka_unit_test(test_details), cmocka_unit_test(test_remembered),
-          cmocka_unit_test(test_said_again), cmocka_unit_test(test_bounded))
+TEST_MAIN(cmocka_unit_test(test_room), cmocka_unit_test(test_courses), cmocka_unit_test(test_chain),
+          cmocka_unit_test(test_failures), cmocka_unit_test(test_details),
+          cmocka_unit_test(test_remembered), cmocka_unit_test(test_said_again),
+          cmocka_unit_test(test_bounded))
