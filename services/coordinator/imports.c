@@ -1,6 +1,5 @@
 #include "services/coordinator/imports.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/memory.h"
@@ -57,8 +56,9 @@ static const struct {
         { OUTCOME_TIMEOUT, "", IMPORT_BY_ROOM },
 };
 
-#define RULE  "rule="
-#define INPUT " input="
+#define RULE      "rule="
+#define INPUT     " input="
+#define WORDS_MAX 8192 /* a message of 256 bytes, each name put into it 255 */
 
 /* What engines and the tables' readers call what is wrong with a file. */
 static const char *const data_rules[] = { "import", "csv",         "ndjson",
@@ -86,16 +86,18 @@ enum import_failure import_failure_of(uint32_t code, const char *detail) {
         return IMPORT_BY_CHANCE;
 }
 
-void import_detail_for(const char *detail, const char *name, char *ret, size_t ret_size) {
-        const char *own = strstr(detail, INPUT IMPORT_NAME);
-        char text[512];
+void import_words_for(const char *words, const char *name, char *ret, size_t ret_size) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        const char *own;
 
-        if (own && own[strlen(INPUT IMPORT_NAME)] == 0)
-                (void) snprintf(text, sizeof(text), "%.*s" INPUT "%s", (int) (own - detail), detail,
-                                name);
-        else
-                (void) snprintf(text, sizeof(text), "%s", detail);
-        (void) text_escape(BYTES_STR(text), ret, ret_size);
+        buffer_init(&b, WORDS_MAX);
+        while ((own = strstr(words, IMPORT_NAME))) {
+                buffer_put(&b, words, (size_t) (own - words));
+                buffer_put(&b, name, strlen(name));
+                words = own + strlen(IMPORT_NAME);
+        }
+        buffer_put(&b, words, strlen(words));
+        (void) text_escape(buffer_bytes(&b), ret, ret_size);
 }
 
 /* ---- What is remembered ---- */

@@ -45,10 +45,10 @@ enum import_failure {
 enum import_failure import_failure_of(uint32_t code, const char *detail);
 
 /* What every import calls its input: what it says names nobody's dataset, so that all who wait for
- * it, and those that ask later, may be told. */
-#define IMPORT_NAME "data"
-/* The same of one of them, whose name for it that is; escaped, cut to what fits. */
-void import_detail_for(const char *detail, const char *name, char *ret, size_t ret_size);
+ * it, and those that ask later, may be told. A word that no message has by chance. */
+#define IMPORT_NAME "imported_dataset"
+/* The same for one of them, who calls it `name`; escaped, cut to what fits. */
+void import_words_for(const char *words, const char *name, char *ret, size_t ret_size);
 
 #define IMPORT_FAULTS_MAX 64
 #define IMPORT_FAULT_KEPT (600 * NSEC_PER_SEC)

@@ -142,6 +142,7 @@ static void import_failed(struct import *i, Types__Problem *problem) {
 /* It took all that it was given. Who may take more tries again. */
 static void import_ran_out(struct import *i, Types__Problem *problem) {
         struct import_room room = i->room;
+        struct hash_value source = i->source;
         struct list waiting;
         struct waiting *w;
 
@@ -152,7 +153,7 @@ static void import_ran_out(struct import *i, Types__Problem *problem) {
                 if (import_room_is_more(&own, &room))
                         go_on(w);
                 else
-                        waiting_fail(w, problem);
+                        waiting_fail_import(w, &source, problem);
         }
 }
 

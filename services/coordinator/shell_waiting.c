@@ -200,11 +200,15 @@ void waiting_fail_import(struct waiting *w, const struct hash_value *source,
                          const Types__Problem *problem) {
         const Worker__Source *in = waiting_source(w, source);
         char detail[sizeof(((struct import_fault *) NULL)->detail)];
+        char text[sizeof(((struct import_fault *) NULL)->text)];
         Types__Problem own = *problem;
 
         if (in) {
-                import_detail_for(problem->detail, in->name, detail, sizeof(detail));
+                import_words_for(problem->detail, in->name, detail, sizeof(detail));
+                import_words_for(problem->text, in->name, text, sizeof(text));
                 own.detail = detail;
+                own.text = text;
+                own.position = -1; /* of no statement of this run's */
         }
         waiting_fail(w, &own);
 }

@@ -121,27 +121,29 @@ static void test_failures(void **state) {
 
 /* Each is told of its own dataset, and of nobody else's. */
 static const struct {
-        const char *detail, *name, *want;
-} details[] = {
+        const char *words, *name, *want;
+} told[] = {
         { "rule=import input=" IMPORT_NAME, "fares", "rule=import input=fares" },
         { "rule=schema size input=" IMPORT_NAME, "t", "rule=schema size input=t" },
         { "rule=import input=" IMPORT_NAME, "a\nb", "rule=import input=a\\x0ab" },
         { "which=import", "t", "which=import" },
         { "code=ENCODING", "t", "code=ENCODING" },
-        { "rule=x input=" IMPORT_NAME "base", "t", "rule=x input=" IMPORT_NAME "base" },
+        { "Failed to read file \"" IMPORT_NAME "\" (" IMPORT_NAME "): \xff", "ab",
+          "Failed to read file \"ab\" (ab): \\xff" },
+        { "no data", "t", "no data" },
         { "", "t", "" },
 };
 
-static void test_details(void **state) {
+static void test_told(void **state) {
         char ret[128], name[256];
 
-        FOREACH_CASE (c, details) {
-                import_detail_for(c->detail, c->name, ret, sizeof(ret));
+        FOREACH_CASE (c, told) {
+                import_words_for(c->words, c->name, ret, sizeof(ret));
                 assert_string_equal(ret, c->want);
         }
         memset(name, 'n', sizeof(name) - 1);
         name[sizeof(name) - 1] = 0;
-        import_detail_for("rule=import input=" IMPORT_NAME, name, ret, sizeof(ret));
+        import_words_for("rule=import input=" IMPORT_NAME, name, ret, sizeof(ret));
         assert_memory_equal(ret, "rule=import input=nnn", 21);
         assert_true(strlen(ret) < sizeof(ret));
 }
@@ -213,6 +215,6 @@ static void test_bounded(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_room), cmocka_unit_test(test_courses), cmocka_unit_test(test_chain),
-          cmocka_unit_test(test_failures), cmocka_unit_test(test_details),
+          cmocka_unit_test(test_failures), cmocka_unit_test(test_told),
           cmocka_unit_test(test_remembered), cmocka_unit_test(test_said_again),
           cmocka_unit_test(test_bounded))
