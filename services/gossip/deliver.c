@@ -51,6 +51,7 @@ static struct pending *pending_make(struct pubsub *p, struct topic *t, const str
         if (map_count(p->pending) >= PENDING_MAX ||
             p->pending_bytes + raw.len > PENDING_BYTES_MAX) {
                 count(p, COUNT_PENDING_DROPS);
+                (void) lazy_kept(p, id, NULL);
                 return NULL;
         }
         x = xnew(struct pending);
@@ -135,7 +136,7 @@ static void first_copy(struct pubsub *p, struct pending *x, const struct pubsub_
         x->data_len = m->data.len;
         x->is_direct = peer_id_equal(&x->from, &m->author);
         (void) cache_see(p->cache, &x->id, now);
-        if (lazy_kept(p, &x->id))
+        if (lazy_kept(p, &x->id, &x->from))
                 count(p, COUNT_IWANT_DELIVERED);
         hand_over(p, x, m);
 }
@@ -166,7 +167,7 @@ void deliver_message(struct pubsub *p, struct router_peer *peer, struct bytes ra
         else if (peer_id_equal(&m.author, &p->self))
                 count(p, COUNT_IGNORED); /* of an earlier life */
         else if (!may_verify(p, peer, &m, now))
-                return;
+                (void) lazy_kept(p, &id, NULL);
         else if (!is_signed(p, &m, raw))
                 refuse(p, t, peer);
         else

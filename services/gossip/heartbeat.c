@@ -35,7 +35,9 @@ static bool is_at_rest(const struct router_peer *peer) {
 static bool is_forgotten(struct pubsub *p, struct router_peer *peer, nsec_t now) {
         if (peer->is_up || peer->is_denied)
                 return false;
-        return (peer->n_memberships == 0 && router_score(p, peer, now) >= 0) ||
+        /* What it promised is still to be judged should it be back by then. */
+        return (peer->n_promises == 0 && peer->n_memberships == 0 &&
+                router_score(p, peer, now) >= 0) ||
                now >= nsec_add(peer->down_since, p->score.retain);
 }
 

@@ -5,9 +5,13 @@
 /* Gossip about messages, for those outside the mesh: IHAVE tells, IWANT asks,
  * IDONTWANT (v1.2) spares the mesh what is here already. */
 
-#define IHAVE_IDS_SENT 512
-#define IWANT_IDS_SENT 512 /* in one IWANT */
-#define PROMISES_EACH  3   /* peers asked for one message */
+#define IHAVE_IDS_SENT    512
+#define IWANT_IDS_SENT    512 /* in one IWANT */
+#define PROMISES_EACH     3   /* peers asked for one message */
+#define PROMISES_MESH     256 /* of one peer in a mesh with us, … */
+#define PROMISES_STRANGER 64  /* … of anybody else */
+#define PROMISES_SURE     16  /* nobody is refused those, however many others promise */
+#define BROKEN_PER_POINT  16  /* of P7: who breaks a stranger's whole share is graylisted */
 
 static bool id_of(const ProtobufCBinaryData *in, struct message_id *ret) {
         if (in->len != PUBSUB_ID_SIZE)
@@ -21,19 +25,58 @@ static bool id_of(const ProtobufCBinaryData *in, struct message_id *ret) {
 void promise_free(struct pubsub *p, struct promise *x) {
         (void) map_remove(p->promised, message_id_bytes(&x->id));
         list_remove(&x->link);
+        list_remove(&x->of_peer);
+        x->peer->n_promises--;
         free(x);
 }
 
-bool lazy_kept(struct pubsub *p, const struct message_id *id) {
+void promises_forget(struct pubsub *p, struct router_peer *peer) {
+        while (!list_is_empty(&peer->promises))
+                promise_free(p, LIST_ENTRY(list_first(&peer->promises), struct promise, of_peer));
+}
+
+bool lazy_kept(struct pubsub *p, const struct message_id *id, const struct peer_id *from) {
         struct promise *x = map_get(p->promised, message_id_bytes(id));
 
         if (!x)
                 return false;
+        if (from && x->peer->n_kept < PROMISES_STRANGER && peer_id_equal(&x->peer->info.peer, from))
+                x->peer->n_kept++;
         promise_free(p, x);
         return true;
 }
 
-static bool promise_make(struct pubsub *p, const struct message_id *id, const struct peer_id *peer,
+static unsigned share_of(const struct router_peer *peer) {
+        LIST_FOREACH (it, &peer->memberships)
+                if (PEER_MEMBERSHIP(it)->in_mesh)
+                        return PROMISES_MESH;
+        return PROMISES_STRANGER;
+}
+
+/* Nobody keeps us from asking others: each has a share, and of a full table who promised most
+ * gives way to who promised hardly anything. */
+static bool has_room(struct pubsub *p, const struct router_peer *peer) {
+        struct router_peer *most = NULL;
+
+        if (peer->n_promises >= share_of(peer))
+                return false;
+        if (map_count(p->promised) < PROMISES_MAX)
+                return true;
+        if (peer->n_promises >= PROMISES_SURE)
+                return false;
+        LIST_FOREACH (it, &p->peer_order) {
+                struct router_peer *other = LIST_ENTRY(it, struct router_peer, link);
+
+                if (!most || other->n_promises > most->n_promises)
+                        most = other;
+        }
+        if (!most || most->n_promises <= peer->n_promises + 1)
+                return false;
+        promise_free(p, LIST_ENTRY(list_first(&most->promises), struct promise, of_peer));
+        return true;
+}
+
+static bool promise_make(struct pubsub *p, const struct message_id *id, struct router_peer *peer,
                          nsec_t now) {
         struct promise *x = map_get(p->promised, message_id_bytes(id));
 
@@ -41,41 +84,52 @@ static bool promise_make(struct pubsub *p, const struct message_id *id, const st
                 /* Somebody who promises everything and sends nothing must not keep us from asking
                  * others who have it, too. */
                 if (now < nsec_add(x->asked, p->config.heartbeat) || x->times >= PROMISES_EACH ||
-                    peer_id_equal(&x->peer, peer))
+                    x->peer == peer)
                         return false;
                 x->asked = now;
                 x->times++;
                 return true;
         }
-        if (map_count(p->promised) >= PROMISES_MAX)
+        if (!has_room(p, peer))
                 return false;
         x = xnew(struct promise);
         x->id = *id;
-        x->peer = *peer;
+        x->peer = peer;
         x->asked = now;
         x->times = 1;
         x->until = nsec_add(now, PROMISE_TIME);
         list_push_back(&p->promises, &x->link);
+        list_push_front(&peer->promises, &x->of_peer);
+        peer->n_promises++;
         (void) map_set(p->promised, message_id_bytes(id), x);
         return true;
 }
 
-/* Those who had it but did not send it: P7, one point for each heartbeat at most, or an
- * honest peer behind a bad link would fall for one lost packet train. */
+/* Those who had it but did not send it: P7, by the number. Who kept as many before is forgiven all
+ * but a little, or an honest peer behind a bad link would fall for one lost packet train. */
+static void charge_broken(struct pubsub *p, struct router_peer *peer) {
+        unsigned n = peer->n_broken_now, forgiven = n < peer->n_kept ? n : peer->n_kept;
+        double points = (double) (n - forgiven) / BROKEN_PER_POINT;
+
+        peer->n_kept -= forgiven;
+        peer->n_broken_now = 0;
+        if (n > 0 && peer->is_up)
+                router_misbehaved(p, peer, points < 0.25 ? 0.25 : points > 4 ? 4 : points);
+}
+
 static void break_promises(struct pubsub *p, nsec_t now) {
         while (!list_is_empty(&p->promises)) {
                 struct promise *x = LIST_ENTRY(list_first(&p->promises), struct promise, link);
-                struct router_peer *peer = router_peer(p, &x->peer);
 
                 if (now < x->until)
-                        return;
+                        break;
                 count(p, COUNT_BROKEN_PROMISES);
-                if (peer && peer->is_up && !peer->broke_promise) {
-                        peer->broke_promise = true;
-                        router_misbehaved(p, peer, 0.25);
-                }
+                x->peer->n_broken_now++;
+                router_stir(p, x->peer);
                 promise_free(p, x);
         }
+        LIST_FOREACH (it, &p->restless)
+                charge_broken(p, LIST_ENTRY(it, struct router_peer, restless));
 }
 
 /* ---- IHAVE ---- */
@@ -120,7 +174,7 @@ void lazy_on_ihave(struct pubsub *p, struct router_peer *peer, const Gossipsub__
         ids = xnew_n(struct message_id, ihave->n_message_ids);
         for (size_t i = 0; i < ihave->n_message_ids; i++)
                 if (id_of(&ihave->message_ids[i], &ids[n]) && wants(p, &ids[n]) &&
-                    promise_make(p, &ids[n], &peer->info.peer, now))
+                    promise_make(p, &ids[n], peer, now))
                         n++;
         ask(p, peer, ids, n);
 }
@@ -237,7 +291,6 @@ void lazy_beat(struct pubsub *p, nsec_t now) {
                 struct router_peer *peer = LIST_ENTRY(it, struct router_peer, restless);
 
                 peer->ihaves = peer->ihave_ids = peer->iwant_ids = peer->n_unwanted_now = 0;
-                peer->broke_promise = false;
                 forget_unwanted(p, peer);
         }
         break_promises(p, now);

@@ -229,6 +229,7 @@ static struct router_peer *peer_make(struct pubsub *p, const struct peer_id *id)
         list_init(&peer->restless);
         list_init(&peer->remembered);
         list_init(&peer->memberships);
+        list_init(&peer->promises);
         rpc_writer_init(&peer->out);
         rpc_writer_init(&peer->gossip);
         rate_init(&peer->messages, SIGNATURES_PEAK, SIGNATURES_RATE);
@@ -334,6 +335,7 @@ void router_peer_free(struct pubsub *p, struct router_peer *peer, nsec_t now) {
                 m->score = (struct topic_score){};
                 router_membership_release(p, m, now);
         }
+        promises_forget(p, peer);
         list_remove(&peer->link);
         list_remove(&peer->restless);
         (void) map_remove(p->peers, peer_id_bytes(&peer->info.peer));

@@ -65,7 +65,7 @@ struct router_peer {
         struct list remembered; /* when it is down and not denied: who left first goes first */
         struct pubsub_peer_info info;
         struct refbuf *record; /* its signed peer record, or NULL */
-        bool is_up, is_denied, broke_promise;
+        bool is_up, is_denied;
         bool is_stuck; /* lost a piece of control: only a new stream heals that */
         nsec_t down_since;
         struct list memberships;
@@ -79,6 +79,8 @@ struct router_peer {
         unsigned ihaves, ihave_ids, iwant_ids, n_unwanted_now;
         struct unwanted *unwanted;
         size_t n_unwanted;
+        struct list promises; /* newest first */
+        unsigned n_promises, n_broken_now, n_kept;
 };
 
 /* A message between its arrival and its verdict, and then until all of the mesh has it. */
@@ -107,9 +109,9 @@ struct signing {
 
 /* Somebody said IHAVE, we said IWANT. */
 struct promise {
-        struct list link;
+        struct list link, of_peer;
         struct message_id id;
-        struct peer_id peer;
+        struct router_peer *peer;
         nsec_t until, asked;
         unsigned times;
 };

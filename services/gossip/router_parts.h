@@ -80,10 +80,12 @@ bool lazy_is_unwanted(const struct router_peer *peer, const struct message_id *i
 void lazy_idontwant(struct pubsub *p, struct topic *t, const struct message_id *id,
                     const struct peer_id *from);
 void lazy_gossip(struct pubsub *p, struct topic *t, nsec_t now);
-/* It came: whoever promised it, by whatever way. True: it had been asked for. */
-bool lazy_kept(struct pubsub *p, const struct message_id *id);
+/* It came: whoever promised it, by whatever way. True: it had been asked for.
+ * from: who brought it; NULL: we had no time or room for it, and nobody is to blame. */
+bool lazy_kept(struct pubsub *p, const struct message_id *id, const struct peer_id *from);
 void lazy_beat(struct pubsub *p, nsec_t now);
 void promise_free(struct pubsub *p, struct promise *x);
+void promises_forget(struct pubsub *p, struct router_peer *peer);
 
 /* ---- heartbeat.c ---- */
 
