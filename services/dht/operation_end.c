@@ -35,18 +35,50 @@ void operation_done(struct dht *d, struct operation *o, enum dht_code code, nsec
 
 /* ---- While it goes on ---- */
 
-static void count_value(struct operation *o, struct candidate *c, struct bytes value,
+/* Where a new value goes; when there are too many the worst of those it beats gives way, or old
+ * ones, replayed by the nearest, would hide the newest. FOUND_VALUES_MAX: nowhere. */
+static size_t place_of(struct dht *d, const struct operation *o, struct bytes value) {
+        struct bytes name = refbuf_bytes(o->name);
+        size_t worst = FOUND_VALUES_MAX;
+
+        if (o->n_values < FOUND_VALUES_MAX)
+                return o->n_values;
+        for (size_t i = 0; i < o->n_values; i++) {
+                struct bytes held = refbuf_bytes(o->values[i].value);
+
+                if (d->rules->select(d->rules_userdata, name, held, value) > 0 &&
+                    (worst == FOUND_VALUES_MAX ||
+                     d->rules->select(d->rules_userdata, name, refbuf_bytes(o->values[worst].value),
+                                      held) < 0))
+                        worst = i;
+        }
+        return worst;
+}
+
+/* Who gave it is one of those that have something older from now on. */
+static void forget_value(struct operation *o, size_t i) {
+        refbuf_unref(o->values[i].value);
+        for (size_t j = 0; j < o->lookup->n_candidates; j++)
+                if (o->lookup->candidates[j]->mark == i + 1)
+                        o->lookup->candidates[j]->mark = 0;
+}
+
+static void count_value(struct dht *d, struct operation *o, struct candidate *c, struct bytes value,
                         const struct stored_record *record) {
         size_t i = 0;
 
         while (i < o->n_values && !bytes_equal(refbuf_bytes(o->values[i].value), value))
                 i++;
-        if (i == FOUND_VALUES_MAX)
-                return;
         if (i == o->n_values) {
+                i = place_of(d, o, value);
+                if (i == FOUND_VALUES_MAX)
+                        return;
+                if (i < o->n_values)
+                        forget_value(o, i);
+                else
+                        o->n_values++;
                 o->values[i] = (struct found_value){ .value = refbuf_new(value),
                                                      .sequence = record->sequence };
-                o->n_values++;
         }
         if (!c)
                 return;
@@ -66,7 +98,7 @@ static void heard_value(struct dht *d, struct operation *o, struct candidate *c,
                 dht_count(d, COUNT_ANSWERS_INVALID);
                 return;
         }
-        count_value(o, c, answer->value, &record);
+        count_value(d, o, c, answer->value, &record);
 }
 
 static void heard_provider(struct dht *d, struct operation *o, const struct contact *p) {
@@ -217,7 +249,7 @@ static void add_own_value(struct dht *d, struct operation *o, nsec_t now) {
         if (serve_best(&s, refbuf_bytes(o->name), &value, &us) &&
             !d->rules->validate(d->rules_userdata, refbuf_bytes(o->name), refbuf_bytes(value),
                                 dht_wall_us(d, now), &record))
-                count_value(o, NULL, refbuf_bytes(value), &record);
+                count_value(d, o, NULL, refbuf_bytes(value), &record);
 }
 
 static void found_get(struct dht *d, struct operation *o, nsec_t now) {

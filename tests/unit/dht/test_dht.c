@@ -184,6 +184,51 @@ static void stale_replicas_do_not_win(void **state) {
         dhts_free(net);
 }
 
+static void keep(struct dhts *net, size_t i, const char *name, uint64_t sequence) {
+        struct store st = dhts_store(&net->nodes[i]);
+        uint8_t value[8];
+        struct stored_record r = { .name = BYTES_STR(name),
+                                   .value = BYTES_OF(value),
+                                   .key = key_of(BYTES_STR(name)),
+                                   .sequence = sequence,
+                                   .received_us = DHTS_WALL_US,
+                                   .expires_us = DHTS_WALL_US + INT64_C(47) * 3600 * 1000000 };
+
+        store_be64(value, sequence);
+        assert_int_equal(st.ops->put(st.self, &r), STORE_OK);
+}
+
+/* The nearest replay as many old versions as a lookup holds. */
+static void many_old_versions_do_not_hide_the_newest(void **state) {
+        struct dhts_config config;
+        struct dhts *net;
+
+        dhts_config_default(&config);
+        config.n = 100;
+        net = dhts_new(&config);
+        dhts_start_all(net, SECOND);
+        dhts_run(net, 3 * MINUTE);
+        for (unsigned t = 0; t < 10; t++) {
+                CLEANUP(freep) char *name = xasprintf("/t/n%u", t);
+                struct key key = key_of(BYTES_STR(name));
+                struct dhts_outcome o;
+                unsigned n = 0;
+
+                for (size_t i = 0; i < 100; i++)
+                        if (is_among_nearest(net, i, &key, 16))
+                                keep(net, i, name, 1 + n++ % FOUND_VALUES_MAX);
+                        else if (is_among_nearest(net, i, &key, 40))
+                                keep(net, i, name, 100);
+                o = dhts_get(net, 1 + t * 9, name);
+                assert_int_equal(o.code, DHT_OK);
+                assert_int_equal(load_be64(o.value->data), 100);
+                dhts_outcome_done(&o);
+                dhts_run(net, 10 * SECOND);
+                assert_true(holders(net, name, 100) >= 38); /* repaired, all but a few */
+        }
+        dhts_free(net);
+}
+
 static void begin_peer(struct dht *d, uint64_t call, void *userdata, nsec_t now) {
         dht_find_peer(d, call, userdata, now);
 }
@@ -340,6 +385,7 @@ static void alone_is_an_answer(void **state) {
 TEST_MAIN(cmocka_unit_test(same_seed_same_actions), cmocka_unit_test(finds_the_closest),
           cmocka_unit_test(values_are_kept_and_the_newest_wins),
           cmocka_unit_test(stale_replicas_do_not_win),
+          cmocka_unit_test(many_old_versions_do_not_hide_the_newest),
           cmocka_unit_test(clients_stay_out_but_can_ask), cmocka_unit_test(providers_are_found),
           cmocka_unit_test(a_restart_needs_nobody_to_begin_with),
           cmocka_unit_test(comes_back_when_others_do), cmocka_unit_test(alone_is_an_answer))
