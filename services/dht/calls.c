@@ -326,6 +326,10 @@ void dht_sign_failed(struct dht *d, uint64_t id, nsec_t now) {
         on_signed(d, id, BYTES_NONE, BYTES_NONE, now);
 }
 
+bool dht_denies(const struct dht *d, const struct stored_record *r) {
+        return serve_denies(d->denied, r);
+}
+
 bool dht_is_server(const struct dht *d) {
         return d->is_server;
 }

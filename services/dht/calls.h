@@ -42,6 +42,8 @@ struct dht_around {
 void dht_around(const struct dht *d, const struct key *point, struct dht_around *ret);
 /* How many of them are closer to the key than `who`. */
 size_t dht_rank_around(const struct dht_around *a, const struct key *key, const struct key *who);
+/* Whether who answers for the record is denied: it is neither kept nor shown. */
+bool dht_denies(const struct dht *d, const struct stored_record *r);
 /* As dht_verifier() says, else Ed25519. */
 bool dht_verify(const struct dht *d, const struct sign_public *key, struct bytes message,
                 struct bytes signature);

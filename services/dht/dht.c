@@ -272,8 +272,11 @@ static unsigned count_servers(const struct dht *d) {
         void *value;
         unsigned n = 0;
 
-        while (map_next(d->neighbours, &cursor, NULL, &value))
-                n += ((const struct neighbour *) value)->is_server;
+        while (map_next(d->neighbours, &cursor, NULL, &value)) {
+                const struct neighbour *p = value;
+
+                n += p->is_server && !peer_is_denied(d, &p->contact.key);
+        }
         return n;
 }
 

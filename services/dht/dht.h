@@ -82,8 +82,12 @@ void dht_bootstrap(struct dht *d, const struct contact *c, enum bootstrap_source
                    nsec_t now);
 /* The network changed or came back: forget back-offs, look again. */
 void dht_network_changed(struct dht *d, nsec_t now);
-/* Effective at once: out of tables, lookups, providers and answers. */
+#define DHT_DENIED_MAX 4096 /* as many as gossip keeps */
+/* Effective at once: out of tables, lookups, providers and answers; what it published is neither
+ * shown nor taken. What is held of it already comes to light again when that is lifted. */
 void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now);
+/* These and nobody else. */
+void dht_deny_list(struct dht *d, const struct peer_id *peers, size_t n, nsec_t now);
 
 /* ---- Streams ---- */
 

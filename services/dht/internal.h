@@ -19,8 +19,7 @@
 #include "services/dht/serve.h"
 #include "services/dht/table.h"
 
-#define NEIGHBOURS_MAX 512  /* peers with a connection, as transport tells */
-#define DENIED_MAX     4096 /* as many as gossip keeps */
+#define NEIGHBOURS_MAX 512 /* peers with a connection, as transport tells */
 #define OWN_ADDRESSES  16
 #define ASKS_MAX       1024 /* under way; beyond it only lookups ask */
 

@@ -54,7 +54,7 @@ static bool take_value(struct pending *p, struct bytes value, size_t n, nsec_t n
 
         if (rules_validate(k->rules, name, value, dht_wall_us(k->dht, now), &r))
                 return false;
-        if (r.kind == RECORD_MAILBOX && is_read(p, &r))
+        if (dht_denies(k->dht, &r) || (r.kind == RECORD_MAILBOX && is_read(p, &r)))
                 return true;
         held = map_get(p->values, BYTES_OF(r.slot));
         if (held && bytes_equal(refbuf_bytes(held->value), value))
@@ -90,7 +90,8 @@ static void show_all(struct pending *p, const struct errand_sum *sum, nsec_t now
                 const struct found *f = at;
 
                 if (!rules_validate(p->keeper->rules, refbuf_bytes(p->name), refbuf_bytes(f->value),
-                                    dht_wall_us(p->keeper->dht, now), &r))
+                                    dht_wall_us(p->keeper->dht, now), &r) &&
+                    !dht_denies(p->keeper->dht, &r))
                         p->call.found(p->call.userdata, &r,
                                       f->n_copies < sum->n_answered ? f->n_copies
                                                                     : sum->n_answered);

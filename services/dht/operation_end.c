@@ -15,6 +15,8 @@ static void end_call(struct dht *d, struct operation *o, enum dht_code code) {
         struct candidate *nearest;
 
         a->n = code;
+        if (code == DHT_E_REFUSED)
+                a->event.text = "its publisher is on the deny list";
         a->copies = o->n_copies;
         a->asked = o->n_stores > 0 ? (unsigned) o->n_stores : o->lookup->n_answered;
         if (lookup_result(o->lookup, &nearest, 1) == 1)
@@ -252,6 +254,16 @@ static void add_own_value(struct dht *d, struct operation *o, nsec_t now) {
                 count_value(d, o, NULL, refbuf_bytes(value), &record);
 }
 
+/* What kad carries under one name is of one publisher. */
+static bool is_denied(struct dht *d, const struct operation *o, size_t i, nsec_t now) {
+        struct stored_record record = {};
+
+        return !d->rules->validate(d->rules_userdata, refbuf_bytes(o->name),
+                                   refbuf_bytes(o->values[i].value), dht_wall_us(d, now),
+                                   &record) &&
+               dht_denies(d, &record);
+}
+
 static void found_get(struct dht *d, struct operation *o, nsec_t now) {
         struct dht_result *r;
         size_t best;
@@ -263,6 +275,10 @@ static void found_get(struct dht *d, struct operation *o, nsec_t now) {
                 return;
         }
         best = best_value(d, o);
+        if (is_denied(d, o, best, now)) {
+                operation_done(d, o, DHT_E_REFUSED, now);
+                return;
+        }
         r = result_new(d, o);
         r->name = refbuf_ref(o->name);
         r->value = refbuf_ref(o->values[best].value);

@@ -17,7 +17,7 @@ void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now
                 (void) map_remove(d->denied, key_bytes(&key));
                 return;
         }
-        if (map_count(d->denied) < DENIED_MAX)
+        if (map_count(d->denied) < DHT_DENIED_MAX)
                 (void) map_set(d->denied, key_bytes(&key), &mark);
         table_remove(&d->table, &key);
         peerstore_remove(&d->peerstore, &key);
@@ -27,6 +27,27 @@ void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now
                 lookup_remove(o->lookup, &key);
                 operation_settle(d, o, now);
         }
+}
+
+/* Who stays denied is not let in for a moment: a lookup that goes on might meet it. */
+void dht_deny_list(struct dht *d, const struct peer_id *peers, size_t n, nsec_t now) {
+        struct map *before = d->denied;
+
+        d->denied = map_new(rng_u64(&d->rng));
+        for (size_t i = 0; i < n; i++) {
+                struct key key = key_of_peer(&peers[i]);
+                void *mark = map_get(before, key_bytes(&key));
+
+                if (mark)
+                        (void) map_set(d->denied, key_bytes(&key), mark);
+        }
+        for (size_t i = 0; i < n; i++) {
+                struct key key = key_of_peer(&peers[i]);
+
+                if (!map_get(before, key_bytes(&key)))
+                        dht_deny(d, &peers[i], true, now);
+        }
+        map_free(before);
 }
 
 /* ---- Rates of those who ask ---- */

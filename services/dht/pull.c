@@ -256,7 +256,8 @@ static bool keep(struct pull *p, const Record__Store *in, nsec_t now) {
         struct record_serve serve = { .rules = p->rules,
                                       .quota = p->quota,
                                       .store = dht_store(p->dht),
-                                      .now_us = dht_wall_us(p->dht, now) };
+                                      .now_us = dht_wall_us(p->dht, now),
+                                      .dht = p->dht };
         struct stored_record r;
         bool is_new;
 

@@ -3,8 +3,13 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "services/dht/calls.h"
 #include "services/dht/mailbox.h"
 #include "services/dht/region.h"
+
+static bool is_denied(const struct record_serve *s, const struct stored_record *r) {
+        return s->dht && dht_denies(s->dht, r);
+}
 
 /* ---- keeping ---- */
 
@@ -24,9 +29,12 @@ static bool compare_held(void *userdata, const struct stored_record *r) {
 
 int record_keep(const struct record_serve *s, struct stored_record *r, bool *ret_is_new) {
         struct held h = { .offered = r };
-        int e = s->store->ops->one(s->store->self, &r->key, r->slot, compare_held, &h);
+        int e;
 
         *ret_is_new = false;
+        if (is_denied(s, r))
+                return RECORD__RESULT__RESULT_REFUSED;
+        e = s->store->ops->one(s->store->self, &r->key, r->slot, compare_held, &h);
         if (e == STORE_E_FAILED)
                 return RECORD__RESULT__RESULT_FAILED;
         if (h.is_read)
@@ -74,7 +82,7 @@ struct page {
 static bool fill_page(void *userdata, const struct stored_record *r) {
         struct page *p = userdata;
 
-        if (r->kind != p->kind || r->expires_us <= p->serve->now_us ||
+        if (r->kind != p->kind || r->expires_us <= p->serve->now_us || is_denied(p->serve, r) ||
             (p->after.len && memcmp(r->slot, p->after.data, 32) <= 0))
                 return true;
         p->has_more = p->n == p->max || (p->n > 0 && p->bytes + r->value.len > RECORD_PAGE_BYTES);

@@ -15,7 +15,7 @@ struct record_serve {
         struct quota *quota;
         const struct store *store;
         int64_t now_us;        /* wall clock */
-        const struct dht *dht; /* who else is closest to a key; NULL: nobody is known */
+        const struct dht *dht; /* who else is closest to a key, who is denied; NULL: nobody */
         double radius;         /* as quota_region(); 0: nothing is said of regions */
 };
 

@@ -103,6 +103,7 @@ static void asker_init(struct asker *a, const struct record_serve *s,
 
 static bool is_for(const struct asker *a, const struct stored_record *r, struct region_entry *ret) {
         return r->expires_us > a->serve->now_us && region_entry_of(r, ret) &&
+               !(a->serve->dht && dht_denies(a->serve->dht, r)) &&
                key_distance(a->key, &r->key) <= a->radius &&
                dht_rank_around(&a->around, &r->key, a->key) < REGION_K;
 }

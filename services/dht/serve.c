@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/canonical/record.h"
+
 #define FAR_FACTOR    3 /* so many times k known peers closer: not ours to keep */
 #define RFC3339_SIZE  32
 #define MULTIHASH_MAX 128
@@ -53,6 +55,11 @@ static int ping(const struct serve *s, const struct dht_remote *from, const stru
 
 /* ---- Values ---- */
 
+bool serve_denies(const struct map *denied, const struct stored_record *r) {
+        return denied && r->kind != RECORD_ROTATION && r->kind != RECORD_REVOCATION &&
+               map_get(denied, BYTES_OF(r->publisher));
+}
+
 struct best {
         const struct serve *serve;
         struct bytes name;
@@ -63,7 +70,8 @@ struct best {
 static bool on_value(void *userdata, const struct stored_record *r) {
         struct best *b = userdata;
 
-        if (!bytes_equal(r->name, b->name) || r->expires_us <= b->serve->wall_us)
+        if (!bytes_equal(r->name, b->name) || r->expires_us <= b->serve->wall_us ||
+            serve_denies(b->serve->denied, r))
                 return true;
         if (b->value && b->serve->rules->select(b->serve->userdata, b->name, refbuf_bytes(b->value),
                                                 r->value) <= 0)
@@ -178,6 +186,10 @@ static int put_value(const struct serve *s, const struct dht_remote *from,
         if (*ret_reason)
                 return SERVE_E_REFUSED;
         record.key = key;
+        if (serve_denies(s->denied, &record)) {
+                *ret_reason = "its publisher is on the deny list";
+                return SERVE_E_REFUSED;
+        }
         r = keep(s, from, &record, ret_reason);
         if (r)
                 return r;

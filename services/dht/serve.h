@@ -21,7 +21,7 @@ struct serve {
         void *userdata;
         const struct peer_id *self;
         struct key self_key;
-        const struct map *denied;    /* by key; named to nobody */
+        const struct map *denied;    /* by key; they and what they wrote are shown to nobody */
         const struct contact *exact; /* the very peer asked for, when it is connected; or NULL */
         unsigned k;
         int64_t wall_us, provider_life_us;
@@ -43,6 +43,9 @@ int serve_message(const struct serve *s, const struct dht_remote *from,
 /* Units it costs. */
 unsigned serve_cost(struct bytes message);
 
+/* Whether who answers for it is denied. Rotations and revocations are never denied: who revokes its
+ * key is denied for that, and whoever brings word of it is welcome. */
+bool serve_denies(const struct map *denied, const struct stored_record *r);
 /* The best valid value under a name that this node holds; returns whether there is one.
  * ret is released with refbuf_unref(), *ret_us is when it came. */
 bool serve_best(const struct serve *s, struct bytes name, struct refbuf **ret, int64_t *ret_us);

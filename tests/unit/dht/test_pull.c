@@ -150,6 +150,38 @@ static void who_gives_rubbish_is_left(void **state) {
         world_done(&w);
 }
 
+/* Whoever hands it on; and that one is honest: he is not left for it. */
+static void what_a_denied_peer_published_is_not_kept(void **state) {
+        static const uint8_t root[32] = { 7 };
+        struct world w = world_new();
+        struct person bad = person_no(4);
+        struct record_statement s =
+                statement_by(&bad, RECORD_NAME, BYTES_LIT("sales"), BYTES_OF(root));
+        CLEANUP(buffer_donep) struct buffer name = {}, value = {};
+        Record__Store store = RECORD__STORE__INIT, *stores[] = { &store, &store, &store, &store };
+        Record__Reply r = RECORD__REPLY__INIT;
+        uint8_t held[4 * RECORD_ENTRY] = {};
+
+        buffer_init(&name, RECORD_NAME_MAX);
+        buffer_init(&value, RECORD_BYTES_MAX);
+        store.name = record_binary(name_for(&name, RECORD_NAME, &bad.peer, BYTES_LIT("sales")));
+        store.value = record_binary(sign_record(&value, &bad, &s));
+        for (uint64_t i = 0; i < 4; i++)
+                store_be64(held + i * RECORD_ENTRY, i + 1);
+        dht_deny(w.dht, &bad.peer, true, w.now);
+        pull_maintain(w.pull, w.now);
+        r.held = record_binary(BYTES_OF(held));
+        assert_true(reply(&w, &r));
+        r = (Record__Reply) RECORD__REPLY__INIT;
+        r.stores = stores;
+        r.n_stores = ELEMENTSOF(stores);
+        assert_true(reply(&w, &r));
+        assert_int_equal(pull_stats(w.pull)->fetched, 4);
+        assert_int_equal(pull_stats(w.pull)->kept, 0);
+        assert_int_equal(pull_stats(w.pull)->failed, 0);
+        world_done(&w);
+}
+
 /* Nobody has anything: three are asked, then one in ten minutes. */
 static void rounds_become_rare(void **state) {
         struct world w = world_new();
@@ -354,6 +386,7 @@ static void announced_addresses_are_not_charged(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(questions_are_bounded), cmocka_unit_test(who_gives_rubbish_is_left),
+          cmocka_unit_test(what_a_denied_peer_published_is_not_kept),
           cmocka_unit_test(who_repeats_himself_is_left), cmocka_unit_test(rounds_become_rare),
           cmocka_unit_test(a_full_mailbox_is_passed),
           cmocka_unit_test(announced_addresses_are_not_charged))
