@@ -258,6 +258,27 @@ static void lookup_status(Dht__Lookup_Service *service, const Types__Empty *in,
         call_reply(call, &reply);
 }
 
+static void lookup_deny(Dht__Lookup_Service *service, const Dht__DenyRequest *in,
+                        Types__Empty_Closure closure, void *closure_data) {
+        struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
+        CLEANUP(freep) struct peer_id *peers = NULL;
+        const Types__Empty reply = TYPES__EMPTY__INIT;
+        struct shell *s = shell_of(service);
+        bool is_good = in->n_peers <= DHT_DENIED_MAX;
+
+        peers = xnew_n(struct peer_id, is_good ? in->n_peers + 1 : 1);
+        for (size_t i = 0; is_good && i < in->n_peers; i++)
+                is_good = peer_id_parse(BYTES(in->peers[i].data, in->peers[i].len), &peers[i]);
+        if (!is_good) {
+                call_fail(call, DHT_E_BAD_KEY, "at most %d peers, all of them peer ids",
+                          DHT_DENIED_MAX);
+                return;
+        }
+        dht_deny_list(s->core, peers, in->n_peers, shell_now(s));
+        shell_turn(s);
+        call_reply(call, &reply);
+}
+
 const Dht__Lookup_Service dht_lookup_service = DHT__LOOKUP__INIT(lookup_);
 
 /* ---- Life ---- */

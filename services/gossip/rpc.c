@@ -368,13 +368,18 @@ static struct shell *shell_of_reputation(void *service) {
         return ((struct reputation_service *) service)->shell;
 }
 
-/* Answered once transport has it on its disk: then no restart lets that peer in, even if all of
- * this node is killed now. Where transport is not there, it is told when it comes. */
+static bool is_denying(const struct shell *s) {
+        return streams_is_denying(s->streams) && s->n_dht_denials == 0;
+}
+
+/* Answered once transport has it on its disk, so that no restart lets that peer in, even if all of
+ * this node is killed now; and dht shows nothing of it. Who of the two is not there is told when it
+ * comes. */
 static void reply_denied(struct shell *s, struct call *call) {
         const Types__Empty reply = TYPES__EMPTY__INIT;
 
         shell_turn(s); /* on our disk first */
-        if (streams_is_denying(s->streams))
+        if (is_denying(s))
                 call_reply(call, &reply);
         else
                 (void) map_set_u64(s->denying, ++s->next_call, call);
@@ -387,6 +392,8 @@ void shell_denied(struct shell *s) {
         size_t cursor = 0;
         void *value;
 
+        if (!is_denying(s))
+                return;
         s->denying = map_new(1);
         while (map_next(denying, &cursor, &key, &value))
                 call_reply(value, &reply);

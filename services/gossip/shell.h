@@ -61,6 +61,8 @@ struct shell {
         struct rpc_client *keyring_rpc;
         struct bus_client *dht_bus;
         struct rpc_client *dht_rpc;
+        bool is_dht_up;
+        unsigned n_dht_denials; /* that dht has not confirmed */
         nsec_t next_size;
 
         struct bus_server *candidates_bus, *reputation_bus;
@@ -69,7 +71,7 @@ struct shell {
         struct reputation_service reputation;
         struct list followers;
         struct map *calls;   /* draws and crawls under way */
-        struct map *denying; /* blocks that transport has not confirmed */
+        struct map *denying; /* blocks that transport or dht has not confirmed */
         uint64_t next_call;
 
         struct state_file *state;
@@ -105,6 +107,7 @@ int shell_keyring_start(struct shell *s); /* waits for keyring: who we are */
 int shell_dht_start(struct shell *s);
 void shell_nodes_stop(struct shell *s);
 void shell_ask_size(struct shell *s);
+void shell_tell_dht(struct shell *s); /* who is blocked */
 void shell_do_lookup(struct shell *s, struct gossip_action *a);
 void shell_do_hint(struct shell *s, struct gossip_action *a);
 void shell_do_sign_message(struct shell *s, struct gossip_action *a);
@@ -117,4 +120,4 @@ void shell_do_drawn(struct shell *s, struct gossip_action *a);
 void shell_do_crawled(struct shell *s, struct gossip_action *a);
 /* Tells coordinators that follow. */
 void shell_tell_blocked(struct shell *s, const struct peer_id *peer, bool blocked);
-void shell_denied(struct shell *s); /* transport has confirmed what was blocked until now */
+void shell_denied(struct shell *s); /* transport or dht has confirmed what was blocked until now */

@@ -140,6 +140,50 @@ void shell_ask_size(struct shell *s) {
         rpc_call(s->dht_rpc, "Status", &nothing, LOOKUP_TIMEOUT, on_size, s);
 }
 
+static void on_denied(void *userdata, const struct rpc_result *result) {
+        struct shell *s = userdata;
+
+        s->n_dht_denials--;
+        if (result->code == RPC_E_CANCELLED)
+                return;
+        if (result->code != RPC_OK && result->code != RPC_E_GONE)
+                log_warning("dht still shows who is blocked, and what they published: %s; "
+                            "it is told again when it starts",
+                            result->text);
+        shell_denied(s);
+}
+
+/* All of them: dht keeps no list of its own over a restart, and need not know what it missed. */
+void shell_tell_dht(struct shell *s) {
+        CLEANUP(freep) struct gossip_blocked *list = NULL;
+        CLEANUP(freep) ProtobufCBinaryData *peers = NULL;
+        Dht__DenyRequest request = DHT__DENY_REQUEST__INIT;
+        size_t n;
+
+        if (!s->is_dht_up)
+                return;
+        list = xnew_n(struct gossip_blocked, DENIED_MAX);
+        peers = xnew_n(ProtobufCBinaryData, DENIED_MAX);
+        n = gossip_blocklist(s->core, list, DENIED_MAX);
+        for (size_t i = 0; i < n; i++)
+                peers[i] = (ProtobufCBinaryData){ list[i].peer.len, list[i].peer.bytes };
+        request.peers = peers;
+        request.n_peers = n;
+        s->n_dht_denials++;
+        rpc_call(s->dht_rpc, "Deny", &request, LOOKUP_TIMEOUT, on_denied, s);
+}
+
+static void on_dht_up(void *userdata) {
+        struct shell *s = userdata;
+
+        s->is_dht_up = true;
+        shell_tell_dht(s);
+}
+
+static void on_dht_down(void *userdata) {
+        ((struct shell *) userdata)->is_dht_up = false;
+}
+
 /* dht has been shown a revocation. It is looked at here again: dht could be anybody's by now. */
 static void on_revoked(void *userdata, const void *message) {
         const Dht__RevokedEvent *in = message;
@@ -158,6 +202,7 @@ int shell_dht_start(struct shell *s) {
                 return log_fault(r, "cannot connect to dht below %s", s->ctx->runtime);
         s->dht_rpc = rpc_client_new(bus_client_link(s->dht_bus), &dht__lookup__descriptor);
         rpc_client_on_event(s->dht_rpc, "Revoked", &dht__revoked_event__descriptor, on_revoked, s);
+        rpc_client_watch(s->dht_rpc, on_dht_up, on_dht_down, s);
         return 0;
 }
 

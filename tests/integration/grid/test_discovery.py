@@ -141,6 +141,48 @@ def check_deny(tap, grid, node, other):
               f"{name}: asked again")
 
 
+def seen_in_dht(grid, node, peer):
+    """What of the peer the node's DHT shows."""
+    def said(*words):
+        return grid.ctl(node, *words, "-t", "5s")
+    find, record = said("find", peer), said("record", "get", f"/profile/{peer}")
+    topic, letters = said("topic", "find", "fish", "--json")[1], said("mailbox", "read")[1]
+    stats = grid.ctl_json(node, "dht", "stats")
+    return {"found": find[0] == 0, "address": "/udp/" in find[1], "record": record[0] == 0, "topic": peer in topic,
+            "letter": "a word" in letters, "peers": stats and stats[0]["peers"]}
+
+
+def check_deny_in_dht(tap, grid, node, other):
+    """Nor is anything of it shown, from the moment that `block` has ended; also by another dht."""
+    peer, name = grid.peer(other), f"node {node} denies node {other} in its DHT"
+    letter = grid.dir / "letter"
+    letter.write_text("a word")
+    tap.equal(grid.ctl(other, "topic", "announce", "fish")[0], 0, f"{name}: a topic of it")
+    tap.equal(grid.ctl(other, "mailbox", "send", grid.peer(node), "--file", str(letter))[0], 0, f"{name}: a letter of it")
+    shown = {"found": True, "address": True, "record": True, "topic": True, "letter": True}
+    hidden = dict.fromkeys(shown, False)
+    before = g.wait_until("all is shown", lambda: (x := seen_in_dht(grid, node, peer)) | shown == x and x["peers"] == N - 2 and x, 40, 0.5)
+    tap.check(before, f"{name}: shown until then", before)
+    code, _, err = grid.ctl(node, "block", peer)
+    after = seen_in_dht(grid, node, peer)
+    tap.check(code == 0 and after == hidden | {"peers": N - 3}, f"{name}: nothing is shown", after, err)
+    code, _, err = grid.ctl(node, "find", peer)
+    tap.check(code == 5 and "deny list" in err and "blocklist" in err, f"{name}: said, with what to do", code, err)
+    tap.equal(grid.ctl(other, "mailbox", "send", grid.peer(node), "--file", str(letter))[0], 0, f"{name}: another letter")
+    after = seen_in_dht(grid, node, peer)
+    tap.check(not after["letter"], f"{name}: nor a letter that was sent since", after)
+    pid = grid.pid(node, "dht")
+    grid.kill(node, "dht")
+    g.wait_until("another dht", lambda: grid.pid(node, "dht") not in (0, pid), 10)
+    g.wait_until("it is told", lambda: "deny list" in grid.ctl(node, "find", "-t", "5s", peer)[2], 10)
+    after = seen_in_dht(grid, node, peer)
+    tap.check(after | hidden == after, f"{name}: so does another dht", after)
+    tap.equal(grid.ctl(node, "unblock", peer)[0], 0, f"{name}: lifted")
+    again = g.wait_until("it is shown again", lambda: (x := seen_in_dht(grid, node, peer)) | shown == x and x["peers"] == N - 2 and x, 60, 0.5)
+    tap.check(again, f"{name}: shown again", again)
+    grid.ctl(node, "mailbox", "forget", "--all")
+
+
 def check_deny_over_a_start(tap, grid, node, other):
     """No window after a start: transport refuses who is denied before gossip, stopped here, has said a word."""
     peer, name = grid.peer(other), f"node {node} denies node {other}"
@@ -169,6 +211,7 @@ def test_discovery(tap):
         check_gossip(tap, grid)
         check_why(tap, grid)
         check_deny(tap, grid, 2, 5)
+        check_deny_in_dht(tap, grid, 2, 5)
         check_deny_over_a_start(tap, grid, 2, 5)
         grid.end(FIRST)
         living = range(2, N)
