@@ -110,7 +110,7 @@ static int run_blocklist(const struct command_context *ctx) {
 const struct command command_block = {
         .name = "block",
         .usage = "block PEER [--reason TEXT] [--for TIME]",
-        .summary = "Have nothing more to do with a peer: no connection, no jobs, no records",
+        .summary = "Have nothing more to do with a peer: nothing it runs, says or publishes",
         .example = "quorate block --for 7d --reason 'wrong answers' 12D3KooW…",
         .options = block_table,
         .options_size = sizeof(struct block_options),

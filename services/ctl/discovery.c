@@ -7,7 +7,7 @@
 /* By enum dht_code, proto/dht.proto. */
 static const char *const dht_remedies[] = {
         [1] = "look again when more peers are known (`quorate peers`)",
-        [3] = "see `quorate record --help`",
+        [3] = "see `quorate record --help`, `quorate blocklist`",
         [4] = "give more with --timeout",
         [6] = "see `quorate record --help`",
         [7] = "look with `quorate doctor`",

@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/canonical/record.h"
 #include "proto/keyring.pb-c.h"
+#include "services/ctl/discovery.h"
 #include "services/ctl/input_file.h"
 #include "services/ctl/json.h"
 #include "services/ctl/people.h"
@@ -186,22 +187,53 @@ static void letter_text(const Dht__Record *r, const Keyring__OpenMailboxReply *o
         putchar('\n');
 }
 
-static void show_letter(const struct command_context *ctx, const Dht__Record *r) {
+/* NULL, after a warning, when gossip does not say it. */
+static const Gossip__BlocklistReply *ask_blocklist(const struct command_context *ctx,
+                                                   struct unpacked *ret) {
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        char why[256] = "cannot connect";
+
+        if (ctl_try(ctx, &discovery_reputation, "Blocklist", &empty, ret, why))
+                fprintf(stderr,
+                        "quorate: warning: who is blocked is not known (gossip: %s): "
+                        "letters of all are shown\n",
+                        why);
+        return ret->message;
+}
+
+static bool is_blocked(const Gossip__BlocklistReply *list, ProtobufCBinaryData peer) {
+        for (size_t i = 0; list && i < list->n_peers; i++)
+                if (bytes_equal(people_bytes(list->peers[i]->peer), people_bytes(peer)))
+                        return true;
+        return false;
+}
+
+/* Who sent it is sealed with the text: here is the first place where that can be judged. False:
+ * somebody who is blocked, and nothing of it is shown. */
+static bool show_letter(const struct command_context *ctx, const Dht__Record *r,
+                        const Gossip__BlocklistReply *blocked) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         Keyring__OpenMailboxRequest request = KEYRING__OPEN_MAILBOX_REQUEST__INIT;
+        const Keyring__OpenMailboxReply *opened;
         char why[256] = "cannot connect";
 
         request.box = r->payload;
         (void) ctl_try(ctx, &keyring, "OpenMailbox", &request, &u, why);
+        opened = u.message;
+        if (opened && is_blocked(blocked, opened->sender))
+                return false;
         if (ctx->common.json)
-                letter_json(r, u.message, why);
+                letter_json(r, opened, why);
         else
-                letter_text(r, u.message, why);
+                letter_text(r, opened, why);
+        return true;
 }
 
 static int mailbox_read(const struct command_context *ctx) {
-        CLEANUP(unpacked_donep) struct unpacked u = {};
+        CLEANUP(unpacked_donep) struct unpacked u = {}, list = {};
+        const Gossip__BlocklistReply *blocked = NULL;
         const Dht__GetReply *reply;
+        size_t n_blocked = 0;
         int code;
 
         if (ctx->operands.n_items > 1)
@@ -210,10 +242,16 @@ static int mailbox_read(const struct command_context *ctx) {
         if (code)
                 return code;
         reply = u.message;
+        if (reply->n_records > 0)
+                blocked = ask_blocklist(ctx, &list);
         for (size_t i = 0; i < reply->n_records; i++)
-                show_letter(ctx, reply->records[i]);
+                n_blocked += !show_letter(ctx, reply->records[i], blocked);
         if (ctx->common.json)
                 return EXIT_OK;
+        if (n_blocked > 0)
+                printf("%zu of peers that are blocked not shown; `quorate mailbox forget --all` "
+                       "drops them too\n",
+                       n_blocked);
         if (reply->n_records == 0)
                 printf("no letters; %u peers were asked\n", reply->asked);
         else
@@ -307,7 +345,7 @@ static int run(const struct command_context *ctx) {
 const struct command command_mailbox = {
         .name = "mailbox",
         .usage = "mailbox send PEER | read | forget LETTER…",
-        .summary = "Write to a peer that may be away, read what others wrote; end to end sealed",
+        .summary = "Write to a peer that may be away; read what others wrote, but nobody blocked",
         .example = "quorate mailbox send 12D3KooW… --file letter.txt",
         .options = mailbox_table,
         .options_size = sizeof(struct mailbox_options),

@@ -188,8 +188,9 @@ static void test_record_put(void **state) {
         r = scripted_request(s, RECORD, "Put");
         assert_bytes_equal(people_bytes(r->payload), BYTES_STR("from stdin"));
         assert_int_equal(r->ttl_ms, 3600000);
-        assert_string_equal(scripted_err(s),
-                            "quorate: payload too long; see `quorate record --help`\n");
+        assert_string_equal(
+                scripted_err(s),
+                "quorate: payload too long; see `quorate record --help`, `quorate blocklist`\n");
 }
 
 /* All pages, each after the last name of the one before. */
@@ -283,7 +284,6 @@ static void serve_keyring(struct scripted *s) {
         scripted_serve(s, "keyring/admin", &keyring__admin__descriptor);
         scripted_reply(s, "keyring/admin", "SealMailbox", &sealed);
         scripted_reply(s, "keyring/admin", "OpenMailbox", &opened);
-        scripted_fail(s, "keyring/admin", "OpenMailbox", 3, "not for this node");
 }
 
 /* The recipient's whole signed profile goes to keyring, its box to dht; dht never sees the text. */
@@ -326,6 +326,7 @@ static void test_mailbox_read(void **state) {
         letters[0] = record_of("mailbox", "\x01\x02\xfe", BYTES_STR("box one"));
         letters[1] = record_of("mailbox", "\x03\x04\xfe", BYTES_STR("box two"));
         serve_keyring(s);
+        scripted_fail(s, "keyring/admin", "OpenMailbox", 3, "not for this node");
         scripted_serve(s, RECORD, &dht__records__descriptor);
         script_records(s, "Mailbox", letters, 2);
         scripted_reply(s, RECORD, "Forget", &empty);
@@ -345,6 +346,35 @@ static void test_mailbox_read(void **state) {
         assert_int_equal(RUN(s, "mailbox", "forget", "--all"), 0);
         forget = scripted_request(s, RECORD, "Forget");
         assert_bytes_equal(people_bytes(forget->names[0]), BYTES_LIT("\x01\x02\xfe"));
+}
+
+/* Whose letter it is, is known once it is open. */
+static void test_mailbox_of_blocked(void **state) {
+        Dht__Record letter = record_of("mailbox", "\x01\x02\xfe", BYTES_STR("box one"));
+        Gossip__BlocklistReply reply = GOSSIP__BLOCKLIST_REPLY__INIT;
+        Gossip__Blocked blocked = GOSSIP__BLOCKED__INIT, *list[] = { &blocked };
+        struct scripted *s = *state;
+
+        serve_keyring(s);
+        scripted_serve(s, RECORD, &dht__records__descriptor);
+        script_records(s, "Mailbox", &letter, 1);
+        assert_int_equal(RUN(s, "mailbox", "read"), 0);
+        assert_has(scripted_out(s), "from     " ONE);
+        assert_has(scripted_err(s), "who is blocked is not known");
+
+        blocked.peer = people_data(peer_id_bytes(&one));
+        reply.peers = list;
+        reply.n_peers = 1;
+        scripted_serve(s, "gossip/reputation", &gossip__reputation__descriptor);
+        scripted_reply(s, "gossip/reputation", "Blocklist", &reply);
+        assert_int_equal(RUN(s, "mailbox", "read"), 0);
+        assert_string_equal(scripted_out(s),
+                            "1 of peers that are blocked not shown; `quorate mailbox forget "
+                            "--all` drops them too\n"
+                            "`quorate mailbox forget LETTER…` (or --all) lets the network drop "
+                            "them\n");
+        assert_int_equal(RUN(s, "mailbox", "read", "--json"), 0);
+        assert_string_equal(scripted_out(s), "");
 }
 
 /* As many at a time as dht takes. */
@@ -503,6 +533,7 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_find, setup, teardown),
           cmocka_unit_test_setup_teardown(test_topic, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_send, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_read, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_mailbox_of_blocked, setup, teardown),
           cmocka_unit_test_setup_teardown(test_mailbox_forget_many, setup, teardown),
           cmocka_unit_test_setup_teardown(test_dht_stats, setup, teardown),
           cmocka_unit_test_setup_teardown(test_dht_knows_no_size, setup, teardown),
