@@ -71,21 +71,17 @@ static void take_out(struct lookup *l, size_t i) {
 static size_t farthest_in(const struct lookup *l, enum candidate_state state) {
         size_t i = l->n_candidates;
 
-        while (i > 0 && (l->candidates[i - 1]->state != state || l->candidates[i - 1]->is_removed))
+        while (i > 0 && l->candidates[i - 1]->state != state)
                 i--;
         return i; /* its place + 1; 0: none */
 }
 
-/* Those not believed give way first, then those that failed, then the farthest that was not asked
- * yet. */
+/* Those not believed give way first, then the farthest that was not asked yet. */
 static bool make_room(struct lookup *l, const struct key *key) {
-        size_t i;
+        size_t i = farthest_in(l, CANDIDATE_DROPPED);
 
         if (l->n_candidates < LOOKUP_CANDIDATES_MAX)
                 return true;
-        i = farthest_in(l, CANDIDATE_DROPPED);
-        if (i == 0)
-                i = farthest_in(l, CANDIDATE_FAILED);
         if (i == 0) {
                 i = farthest_in(l, CANDIDATE_NEW);
                 if (i == 0 || key_compare(&l->target, key, &l->candidates[i - 1]->contact.key) > 0)
@@ -116,17 +112,7 @@ static void add(struct lookup *l, const struct contact *contact, struct candidat
         l->n_candidates++;
 }
 
-/* Who is known to find its way without this teller may be strict with it. */
-static unsigned patience(const struct lookup *l) {
-        return l->n_answered >= l->config.k / 2 ? 1 : LOOKUP_DOUBTED;
-}
-
-static bool is_unbelieved(const struct lookup *l, const struct candidate *teller) {
-        return teller->n_unreal >= patience(l) && teller->n_unreal > 2 * teller->n_real;
-}
-
-/* Told again: somebody answers for it always, or two that lie together would be asked about what
- * neither is charged for. Who told first does, while believed. */
+/* Told again, by somebody else: no longer one teller's word alone. */
 static void hear(struct lookup *l, const struct contact *contact, struct candidate *teller) {
         struct candidate *c = lookup_find(l, &contact->key);
 
@@ -135,16 +121,14 @@ static void hear(struct lookup *l, const struct contact *contact, struct candida
                 return;
         }
         c->seen_by |= (uint8_t) (1u << teller->path);
-        if (!c->teller || c->teller == teller || is_unbelieved(l, teller) ||
-            c->state == CANDIDATE_ASKED) /* the first one is still judged by it */
+        if (!c->teller || c->teller == teller)
                 return;
-        if (c->state == CANDIDATE_DROPPED) {
-                c->teller = teller;
-                c->second = NULL;
-                c->state = CANDIDATE_NEW;
-        } else if (!c->second || is_unbelieved(l, c->second)) {
-                c->second = teller;
+        if (c->state == CANDIDATE_ASKED) { /* the first one is still judged by it */
+                return;
         }
+        c->teller = NULL;
+        if (c->state == CANDIDATE_DROPPED)
+                c->state = CANDIDATE_NEW;
 }
 
 void lookup_seed(struct lookup *l, const struct contact *c) {
@@ -163,23 +147,17 @@ void lookup_begin_at(struct lookup *l, const struct contact *c) {
 
 /* ---- Tellers ---- */
 
-static bool is_full(const struct lookup *l, const struct candidate *teller) {
-        return teller->n_real == 0 && teller->n_doubted >= patience(l);
+/* Who is known to find its way without this teller may be strict with it. */
+static unsigned patience(const struct lookup *l) {
+        return l->n_answered >= l->config.k / 2 ? 1 : LOOKUP_DOUBTED;
 }
 
-static bool is_held_back(const struct lookup *l, const struct candidate *c) {
-        return c->teller && is_full(l, c->teller) &&
-               (!c->second || is_full(l, c->second) || is_unbelieved(l, c->second));
+static bool is_unbelieved(const struct lookup *l, const struct candidate *teller) {
+        return teller->n_unreal >= patience(l) && teller->n_unreal > 2 * teller->n_real;
 }
 
-static void disbelieve(struct lookup *l, struct candidate *c) {
-        if (c->second && !is_unbelieved(l, c->second)) {
-                c->teller = c->second;
-                c->second = NULL;
-                return;
-        }
-        c->state = CANDIDATE_DROPPED;
-        l->n_dropped++;
+static bool is_held_back(const struct lookup *l, const struct candidate *teller) {
+        return teller && teller->n_real == 0 && teller->n_doubted >= patience(l);
 }
 
 static void judge(struct lookup *l, struct candidate *c, bool is_real) {
@@ -194,8 +172,11 @@ static void judge(struct lookup *l, struct candidate *c, bool is_real) {
         if (!is_unbelieved(l, teller))
                 return;
         for (size_t i = 0; i < l->n_candidates; i++)
-                if (l->candidates[i]->teller == teller && l->candidates[i]->state == CANDIDATE_NEW)
-                        disbelieve(l, l->candidates[i]);
+                if (l->candidates[i]->teller == teller &&
+                    l->candidates[i]->state == CANDIDATE_NEW) {
+                        l->candidates[i]->state = CANDIDATE_DROPPED;
+                        l->n_dropped++;
+                }
 }
 
 /* ---- Whom to ask ---- */
@@ -248,7 +229,7 @@ static struct candidate *next_of(const struct lookup *l, unsigned path, bool *re
                 if (c->state == CANDIDATE_ANSWERED)
                         continue;
                 *ret_waits = true;
-                if (c->state == CANDIDATE_NEW && !is_held_back(l, c))
+                if (c->state == CANDIDATE_NEW && !is_held_back(l, c->teller))
                         return c;
         }
         return NULL;
@@ -259,8 +240,6 @@ static unsigned share_of(const struct lookup *l, unsigned path) {
 }
 
 static void ask(struct lookup *l, struct candidate *c, unsigned path, struct lookup_ask *ret) {
-        if (c->teller && is_full(l, c->teller)) /* then the second one is not */
-                c->teller = c->second;
         if (c->teller)
                 c->teller->n_doubted++;
         c->state = CANDIDATE_ASKED;
@@ -345,8 +324,8 @@ static struct candidate *next_beyond(const struct lookup *l) {
         for (size_t i = 0; i < l->n_candidates; i++) {
                 struct candidate *c = l->candidates[i];
 
-                if (c->state == CANDIDATE_NEW && (sparse || is_owed(c)) && !is_held_back(l, c) &&
-                    (!best || turn_of(c) < turn_of(best)))
+                if (c->state == CANDIDATE_NEW && (sparse || is_owed(c)) &&
+                    !is_held_back(l, c->teller) && (!best || turn_of(c) < turn_of(best)))
                         best = c;
         }
         return best;
@@ -458,7 +437,7 @@ bool lookup_next(struct lookup *l, struct lookup_ask *ret) {
         last = is_idle(l) ? last_resort(l) : NULL;
         if (last) {
                 last->state = CANDIDATE_NEW;
-                last->teller = last->second = NULL;
+                last->teller = NULL;
                 l->n_revived++;
                 return next_main(l, ret);
         }
@@ -542,8 +521,6 @@ void lookup_remove(struct lookup *l, const struct key *who) {
                 lookup_failed(l, who, LOOKUP_MAIN);
         else if (c)
                 c->state = CANDIDATE_FAILED;
-        if (c)
-                c->is_removed = true;
 }
 
 bool lookup_is_over(const struct lookup *l) {

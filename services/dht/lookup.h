@@ -41,16 +41,14 @@ enum candidate_state {
 struct candidate {
         struct contact contact;
         double distance;
-        struct candidate *
-                teller, /* who told of it and answers for it; NULL: the table. Stays: it answered */
-                *second; /* told of it, too: answers for it when the teller is not believed */
+        struct candidate
+                *teller; /* who told of it; NULL: several, or the table. Stays: it answered */
         struct candidate *root; /* the seed that led here first; NULL: it is one itself */
         unsigned n_real, n_unreal, n_doubted; /* of what it told: answered, failed, in flight */
         uint8_t state, path, seen_by, hops, edges; /* seen_by: a bit per path; edges: asked for */
         uint8_t n_wide;    /* of a seed: requests beyond the windows that it led to */
         bool is_beginning; /* asked however far it is */
         bool is_wide;      /* asked beyond the windows */
-        bool is_removed;   /* denied: stays, not to be asked when it is told again */
         uint8_t mark;      /* the owner's */
 };
 
