@@ -428,6 +428,17 @@ void drive_rows(struct drive *d, unsigned n) {
         answer_done(&builder);
 }
 
+struct drive *drive_dispatched(unsigned rows) {
+        struct drive *d = drive_new(drive_verify);
+
+        drive_rows(d, rows);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                drive_bid(d, i);
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        check(d->descriptor.len > 0);
+        return d;
+}
+
 static void make_truth(struct drive *d) {
         CLEANUP(buffer_donep) struct buffer b = {};
 

@@ -102,6 +102,8 @@ bool drive_commit_to(struct drive *d, unsigned host, const struct answer *a, uin
                      struct buffer *ret);
 /* From now on the truth has n rows, in one batch. */
 void drive_rows(struct drive *d, unsigned n);
+/* A new one whose truth has so many; all its hosts have been given the job. */
+struct drive *drive_dispatched(unsigned rows);
 void drive_sign(struct drive *d); /* what was held */
 /* The fields of grid.JobMessage that hosts use. */
 enum {

@@ -7,18 +7,6 @@
 
 #define ROWS 20
 
-/* All three have been given a job of so many rows. */
-static struct drive *begin(unsigned rows) {
-        struct drive *d = drive_new(drive_verify);
-
-        drive_rows(d, rows);
-        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
-                drive_bid(d, i);
-        drive_wait(d, 100 * NSEC_PER_MSEC);
-        assert_true(d->descriptor.len > 0);
-        return d;
-}
-
 static void commit_to(struct drive *d, unsigned host, const struct answer *a, const char *words) {
         CLEANUP(buffer_donep) struct buffer b = {};
 
@@ -153,7 +141,7 @@ static void test_reason_beside_a_bid(void **state) {
 /* A host that ran it and fell silent, or committed, is no such host. */
 static void test_reason_beside_a_run(void **state) {
         for (unsigned commits = 0; commits < 2; commits++) {
-                struct drive *d = begin(ROWS);
+                struct drive *d = drive_dispatched(ROWS);
 
                 fail_run(d, 0, OUTCOME_LIMIT, "which=cpu");
                 fail_run(d, 1, OUTCOME_LIMIT, "which=cpu");
@@ -186,7 +174,7 @@ static bool is_one_of(const struct drive *d, unsigned a, unsigned b) {
 
 /* The code is agreed; which row it was is told as the word of one that agreed, by name. */
 static void test_words_agreed(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
         const struct answer a = error_answer(d);
 
         (void) state;
@@ -202,7 +190,7 @@ static void test_words_agreed(void **state) {
 
 /* Among engines no host may commit to it: then it is the reason. */
 static void test_words_of_a_refusal(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
 
         (void) state;
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)

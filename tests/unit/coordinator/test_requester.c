@@ -16,17 +16,6 @@ static ProtobufCBinaryData binary(struct bytes v) {
         return (ProtobufCBinaryData){ v.len, (uint8_t *) v.data };
 }
 
-static struct drive *begin(unsigned rows) {
-        struct drive *d = drive_new(drive_verify);
-
-        drive_rows(d, rows);
-        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
-                drive_bid(d, i);
-        drive_wait(d, 100 * NSEC_PER_MSEC);
-        assert_true(d->descriptor.len > 0);
-        return d;
-}
-
 static void commit_to(struct drive *d, unsigned host, const struct answer *a) {
         CLEANUP(buffer_donep) struct buffer b = {};
 
@@ -134,7 +123,7 @@ static void serve_as(struct drive *d, unsigned host, enum twist how) {
 }
 
 static void test_plain(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
 
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 commit(d, i);
@@ -190,7 +179,7 @@ static void test_claims(void **state) {
 
 /* Garbage while the verdict about it is being signed: the job still ends. */
 static void test_garbage_while_closing(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
 
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 commit(d, i);
@@ -209,7 +198,7 @@ static void test_garbage_while_closing(void **state) {
  * before the answer is out. */
 static void test_contradiction_with_last_rows(void **state) {
         CLEANUP(buffer_donep) struct buffer out = {}, second = {};
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
         struct answer other = other_answer(d);
         unsigned source;
 
@@ -231,7 +220,7 @@ static void test_contradiction_with_last_rows(void **state) {
 
 /* A commit with the right answer and plain values that no receipt would take is none. */
 static void test_values_a_receipt_refuses(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
         struct answer odd[DRIVE_HOSTS] = { d->truth, d->truth, d->truth };
 
         odd[0].error = 1;
@@ -249,7 +238,7 @@ static void test_values_a_receipt_refuses(void **state) {
 /* The right answer with a false number of rows: the client hears the number that was
  * counted, whoever spoke first, and the liar is malformed. */
 static void test_false_number(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
         struct answer more = d->truth;
 
         more.bytes++;
@@ -280,7 +269,7 @@ static void commit_fat(struct drive *d, unsigned host, uint64_t bytes) {
 /* Who sends a frame that is not what it says is left, and another one is asked. */
 static void test_packed_rows(void **state) {
         for (enum twist how = RIGHT; how < _TWISTS; how++) {
-                struct drive *d = begin(MANY_ROWS);
+                struct drive *d = drive_dispatched(MANY_ROWS);
                 unsigned source;
 
                 for (unsigned i = 0; i < DRIVE_HOSTS; i++)
@@ -298,7 +287,7 @@ static void test_packed_rows(void **state) {
 
 static void test_fat_rows(void **state) {
         for (unsigned fat = 0; fat < DRIVE_HOSTS; fat++) {
-                struct drive *d = begin(ROWS);
+                struct drive *d = drive_dispatched(ROWS);
 
                 for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                         commit_fat(d, i, i == fat ? UINT64_C(1) << 60 : 0);
@@ -309,7 +298,7 @@ static void test_fat_rows(void **state) {
 }
 
 static void test_more_than_the_spool(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
 
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 commit_fat(d, i, UINT64_C(1) << 60);
@@ -325,7 +314,7 @@ static void test_more_than_the_spool(void **state) {
 static void test_stale_rows(void **state) {
         for (unsigned order = 0; order < 4; order++) {
                 CLEANUP(buffer_donep) struct buffer out = {};
-                struct drive *d = begin(ROWS);
+                struct drive *d = drive_dispatched(ROWS);
                 unsigned source;
 
                 for (unsigned i = 0; i < DRIVE_HOSTS; i++)
@@ -351,7 +340,7 @@ static void test_stale_rows(void **state) {
 /* Who says nothing that was asked for is not heard, however much it sends. */
 static void test_stale_for_ever(void **state) {
         CLEANUP(buffer_donep) struct buffer out = {};
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
         unsigned source;
 
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
@@ -373,7 +362,7 @@ static void test_stale_for_ever(void **state) {
 
 /* Both that agree have wrong rows; the third was let go when they did, and is asked anew. */
 static void test_rows_of_who_was_let_go(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
 
         commit(d, 0);
         commit(d, 1);
@@ -402,7 +391,7 @@ static void test_rows_of_who_was_let_go(void **state) {
 /* All streams are lost; called again, a host sends rubbish where its commit should
  * stand: its first vote is gone, and with it the quorum of two. */
 static void test_rubbish_when_called_again(void **state) {
-        struct drive *d = begin(ROWS);
+        struct drive *d = drive_dispatched(ROWS);
         unsigned called = DRIVE_HOSTS;
 
         commit(d, 0);

@@ -4,6 +4,7 @@
 
 #include "common/base/text.h"
 #include "common/canonical/record.h"
+#include "services/dht/dht.h"
 #include "services/dht/record.h"
 #include "services/dht/rules.h"
 #include "tests/support/test.h"
@@ -41,6 +42,19 @@ static inline struct record_statement statement_by(const struct person *p, enum 
                                           .created_us = NOW,
                                           .ttl_s = record_rule_of(kind)->ttl_s,
                                           .payload = payload };
+}
+
+/* That person as transport tells of it, in a subnet of its own. contact_done() its contact. */
+static inline struct dht_remote remote_of(uint32_t number) {
+        struct person p = person_no(number);
+        const uint8_t addr[4] = { 11, 0, (uint8_t) number, 1 };
+        struct dht_remote r = { .endpoint = endpoint_ip4(addr, 4001),
+                                .is_server = true,
+                                .pow_bits = 16 };
+        struct multiaddr at = multiaddr_from_endpoint(&r.endpoint);
+
+        contact_init(&r.contact, &p.peer, &at, 1);
+        return r;
 }
 
 /* Statement and signature into b, which is cleared. */

@@ -29,18 +29,6 @@ struct bench {
         bool is_done;
 };
 
-static struct dht_remote remote_of(uint32_t number) {
-        struct person p = person_no(number);
-        const uint8_t addr[4] = { 11, 0, (uint8_t) number, 1 };
-        struct dht_remote r = { .endpoint = endpoint_ip4(addr, 4001),
-                                .is_server = true,
-                                .pow_bits = 16 };
-        struct multiaddr at = multiaddr_from_endpoint(&r.endpoint);
-
-        contact_init(&r.contact, &p.peer, &at, 1);
-        return r;
-}
-
 static void deny(struct bench *b, bool denied) {
         dht_deny(b->dht, &b->bad.peer, denied, b->now);
 }
@@ -415,16 +403,8 @@ static void a_list_takes_the_place_of_another(void **state) {
         assert_false(is_refused(b, &second[0]) || is_refused(b, &second[1]));
 }
 
-int main(void) {
-        const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(values_are_neither_taken_nor_served, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(topics_neither, setup, teardown),
-                cmocka_unit_test_setup_teardown(its_revocation_goes_on, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_value_is_not_given, setup, teardown),
-                cmocka_unit_test_setup_teardown(topics_are_found_without_it, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_list_takes_the_place_of_another, setup, teardown),
-        };
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(TEST(values_are_neither_taken_nor_served), TEST(topics_neither),
+          TEST(its_revocation_goes_on), TEST(a_value_is_not_given),
+          TEST(topics_are_found_without_it), TEST(a_list_takes_the_place_of_another))

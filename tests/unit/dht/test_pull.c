@@ -19,18 +19,6 @@ struct world {
         nsec_t now;
 };
 
-static struct dht_remote remote_of(uint32_t number) {
-        struct person p = person_no(number);
-        const uint8_t addr[4] = { 11, 0, (uint8_t) number, 1 };
-        struct dht_remote r = { .endpoint = endpoint_ip4(addr, 4001),
-                                .is_server = true,
-                                .pow_bits = 16 };
-        struct multiaddr at = multiaddr_from_endpoint(&r.endpoint);
-
-        contact_init(&r.contact, &p.peer, &at, 1);
-        return r;
-}
-
 /* The latest question on that protocol; 0: there is none. */
 static uint64_t question(struct world *w, enum dht_protocol protocol) {
         struct dht_action a;
