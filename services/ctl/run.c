@@ -209,12 +209,15 @@ static bool has_key(const struct command_context *ctx, uint64_t nodes) {
         return access(path, F_OK) == 0;
 }
 
-static int print_plan(const struct command_context *ctx, const struct grid *grid) {
-        if (ctx->common.json)
-                printf("{\"event\":\"planned\",\"nodes\":%zu}\n", grid->n_nodes);
-        else
-                printf("%zu nodes planned; edit %s and the others, then start without --plan\n",
-                       grid->n_nodes, grid->nodes[0].config);
+/* The keys are made by now, and the start will not mention them: they are new no more. */
+static int print_plan(const struct running *r) {
+        if (r->ctx->common.json) {
+                printf("{\"event\":\"planned\",\"nodes\":%zu}\n", r->grid->n_nodes);
+                return EXIT_OK;
+        }
+        printf("%zu nodes planned; edit %s and the others, then start without --plan\n",
+               r->grid->n_nodes, r->grid->nodes[0].config);
+        print_revocations(r);
         return EXIT_OK;
 }
 
@@ -236,12 +239,12 @@ static int run(const struct command_context *ctx) {
         r.has_new_keys = !has_key(ctx, o->nodes);
         if (grid_plan(&ctx->common, o->nodes, &grid, error))
                 return complain(ctx, EXIT_USAGE, "%s", error);
+        r.grid = &grid;
         if (o->plan)
-                return print_plan(ctx, &grid);
+                return print_plan(&r);
         if (loop_new(&loop))
                 return complain(ctx, EXIT_OTHER, "no event loop: %s", strerror(errno));
         r.loop = loop;
-        r.grid = &grid;
         r.supervisor =
                 supervisor_new(loop, &(struct supervisor_options){ .workers = (unsigned) o->workers,
                                                                    .isolate = !o->no_isolation,

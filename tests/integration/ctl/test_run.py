@@ -247,6 +247,10 @@ def planned(tap):
         tap.equal([(d.returncode, d.stdout) for d in told], [(0, '{"event":"planned","nodes":2}\n')] * 2, "--plan says what it did, twice")
         tap.equal(config.read_text().count("# mine"), 2, "and writes over nothing")
         tap.check(not grid.runtime.exists() and not gone(grid), "nothing was started", list(grid.dir.iterdir()))
+        for i, is_new in enumerate((True, False)):
+            done = subprocess.run([g.QUORATE, "run", "--plan", "--nodes", "2", "--state", grid.dir / "other"], capture_output=True,
+                                  text=True, timeout=30, env=grid.env)
+            tap.check(("`quorate key revoke" in done.stdout) == is_new, f"the keys' revocations, once: {i + 1}", done)
     alone = subprocess.run([g.QUORATE, "run", "--plan", "--state", grid.dir], capture_output=True, text=True, timeout=30, env=grid.env)
     tap.check(alone.returncode == 2 and "--nodes" in alone.stderr and not grid.dir.exists(), "of one node there is nothing to plan", alone)
 
