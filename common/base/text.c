@@ -270,8 +270,11 @@ static size_t end_of_brackets(struct bytes v, size_t at) {
 
 char *text_expression(struct bytes statement, size_t at, char *ret, size_t ret_size) {
         struct bytes v = statement;
-        size_t end = at < v.len ? at : v.len;
+        size_t end;
 
+        if (at > v.len)
+                at = v.len;
+        end = at;
         if (at < v.len && is_quote(v.data[at]))
                 end = end_of_quoted(v, at);
         else if (at < v.len && is_word(v.data[at]))

@@ -192,13 +192,19 @@ void grid_forget(const struct grid *grid) {
 }
 
 static int plan_many(const struct node *base, struct grid *ret, char error[256]) {
+        CLEANUP(fd_closep)
+        int planning = -1; /* one at a time, or one would undo what the other makes */
         size_t before;
 
         ret->is_new = access(base->state, F_OK) < 0;
         if (node_mkdir(base->state))
                 return refuse(error, base->state, "cannot be made; give --state DIR");
+        planning = open(base->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (planning < 0 || flock(planning, LOCK_EX) < 0) /* moments: it makes keys without work */
+                return refuse(error, base->state, strerror(errno));
         if (read_count(base, &before))
                 return refuse(error, base->state, strerror(errno));
+        ret->is_new = ret->is_new && before == 0; /* else another run made it meanwhile */
         for (size_t i = 0; i < ret->n_nodes; i++)
                 if (place(base, i, &ret->nodes[i]))
                         return refuse(error, base->state, "path too long; give --state DIR");

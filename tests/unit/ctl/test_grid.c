@@ -149,6 +149,31 @@ static void first_without_a_port(void **state) {
 }
 
 /* Only what this run made, and nobody runs by now. */
+/* Two at once: one plans, the other waits and finds what it planned. */
+static void one_plans_at_a_time(void **state) {
+        struct place *p = *state;
+        int fd = open(p->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status;
+        char count[1024];
+        pid_t child;
+
+        assert_true(fd >= 0);
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+                close(fd); /* the lock is its parent's */
+                _exit(plan(p, NODES) == GRID_OK ? 0 : 1);
+        }
+        (void) usleep(200000);
+        assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+        write_file(p, "nodes", "2\n"); /* as if the first had planned another number */
+        close(fd);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        read_text(p, "nodes", count);
+        assert_string_equal(count, "2\n");
+}
+
 static void what_was_refused_goes(void **state) {
         static const char *const there[] = { "nodes", "node-1", "node-2/quorate.conf" };
         struct place *p = *state;
@@ -226,4 +251,5 @@ static void who_makes_a_key_ends_with_us(void **state) {
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 TEST_MAIN(CASE(written_once), CASE(edits_outlive_a_lost_count), CASE(first_without_a_port),
-          CASE(what_was_refused_goes), CASE(who_makes_a_key_ends_with_us))
+          CASE(one_plans_at_a_time), CASE(what_was_refused_goes),
+          CASE(who_makes_a_key_ends_with_us))
