@@ -92,8 +92,9 @@ def check_receipt(tap, grid, answer, rows):
     tap.note((done.stdout + done.stderr).strip())
     shown = subprocess.run([g.QUORATE, "receipt", "show", receipt], capture_output=True, text=True, timeout=20).stdout
     tap.check("\\x0a" not in shown and "\n  FROM package AS p" in shown, "shown to people with the lines of its statement", shown)
-    tap.check(all(shown.count(h["peer"]) == 1 for h in answer.hosts) and shown.count("voter itself: peer (measured)") == 3,
-              "and each host's name once", shown)
+    # Who was let go before it answered is in no receipt: two may be enough.
+    tap.check(all(shown.count(h["peer"]) == 1 for h in answer.hosts if h["counted"]) and
+              shown.count("\nhost ") == shown.count("voter itself: peer (measured)") >= 2, "and each host's name once", shown)
     flipped = bytearray(kept.read_bytes())
     flipped[-1] ^= 1
     kept.write_bytes(flipped)
