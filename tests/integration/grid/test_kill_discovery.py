@@ -21,7 +21,7 @@ KILLS = 10 if g.LONG else 2  # of each, at least
 KILLED, ASKERS, FAR = 2, (1, 2), 4
 REJOIN = 3.0
 CALM = 5.5  # between two kills: each service is healthy for 10 s before its next, so that its restart is a first one
-PACE = 0.25  # s from store to store: keyring signs 4 records a second, and others take 16 units of one peer
+PACE = 0.45  # s from store to store: others take 16 units a second of one peer, a store and its look-up are 5, and a restarted dht looks too
 LABELS = 60  # a publisher may have 64 topics
 
 
@@ -97,24 +97,26 @@ def random_peer(rng):
 
 
 def store(grid, number, rng):
-    """One store, announcement or block: (what is to be there later, its version); None: not acknowledged."""
+    """One store, announcement or block: ((what is to be there later, its version), why it was not acknowledged)."""
     label, peer = number % LABELS, random_peer(rng)
     name, command = {
         0: (f"/topic/topic-{label}", ["topic", "announce", f"topic-{label}"]),
         1: (peer, ["block", peer, "--reason", f"reason {number}"]),
     }.get(number % 4, (f"/name/{grid.peer(KILLED)}/name-{label}", ["record", "put", "name", f"name-{label}", "--hex", f"{number:064x}"]))
-    return (name, number) if grid.ctl(KILLED, *command, timeout=60)[0] == 0 else None
+    code, _, err = grid.ctl(KILLED, *command, timeout=60)
+    return (name, number), f"{' '.join(command[:2])}: {err.strip()}" if code else ""
 
 
 def store_all(grid, killer):
-    """At least STORES, and for as long as there are not enough kills."""
-    rng, number, acknowledged = random.Random(SEED), 0, []
+    """At least STORES, and for as long as there are not enough kills: what was acknowledged, and why the others were not."""
+    rng, number, acknowledged, refused = random.Random(SEED), 0, [], []
     while number < STORES or not killer.has_enough():
-        done = store(grid, number, rng)
-        acknowledged += [done] if done else []
+        what, why = store(grid, number, rng)
+        acknowledged += [] if why else [what]
+        refused += [why] if why else []
         number += 1
         time.sleep(PACE)
-    return number, acknowledged
+    return acknowledged, refused
 
 
 def missing(grid, acknowledged):
@@ -148,14 +150,14 @@ def main(tap):
         askers, killer = [Asker(grid, node) for node in ASKERS], Killer(grid)
         for thread in (*askers, killer):
             thread.start()
-        asked, all_acknowledged = store_all(grid, killer)
+        all_acknowledged, refused = store_all(grid, killer)
         acknowledged = dict(all_acknowledged)  # of each name the latest
         killer.stop()
-        tap.note(f"{len(all_acknowledged)} of {asked} acknowledged; back after, in s: " +
+        tap.note(f"{len(all_acknowledged)} acknowledged, {len(refused)} not; back after, in s: " +
                  "; ".join(f"{s} {' '.join(f'{t:.2f}' for t in took)}" for s, took in killer.took.items()))
         tap.check(not killer.error and all(t < REJOIN for took in killer.took.values() for t in took),
                   f"both rejoin within {REJOIN:g} s", killer.error, grid.status(KILLED))
-        tap.check(len(all_acknowledged) >= asked * 0.9, "most are acknowledged", grid.tail())
+        tap.check(len(all_acknowledged) >= len(refused) * 9, "most are acknowledged", *refused)
         check_answers(tap, [a for asker in askers for a in asker.stop()])
         tap.equal(missing(grid, acknowledged), [], "what was acknowledged is there")
         tap.equal(older_elsewhere(grid, acknowledged), [], "and found by another node, that version or a later one")
