@@ -65,6 +65,7 @@ struct dht *dht_new(const struct dht_config *config, const struct peer_id *self,
                     const struct store *store, uint64_t seed) {
         struct table_config table = { config->k, config->without_subnet_caps, config->without_age };
         struct dht *d = xnew(struct dht);
+        uint8_t bytes[8];
 
         d->config = *config;
         d->self = *self;
@@ -72,6 +73,8 @@ struct dht *dht_new(const struct dht_config *config, const struct peer_id *self,
         if (store)
                 d->store = *store;
         rng_init(&d->rng, seed);
+        store_be64(bytes, seed);
+        d->secret = hash_of("quorate.rank.2", BYTES_OF(bytes));
         table_init(&d->table, &table, &d->self_key);
         seen_init(&d->seen, rng_u64(&d->rng));
         health_init(&d->health);
@@ -184,6 +187,7 @@ void serve_for(const struct dht *d, struct serve *ret, nsec_t now) {
                                .denied = d->denied,
                                .self = &d->self,
                                .self_key = d->self_key,
+                               .secret = &d->secret,
                                .k = d->config.k,
                                .wall_us = dht_wall_us(d, now),
                                .provider_life_us = (int64_t) (d->config.ttl_max / NSEC_PER_USEC) };

@@ -50,6 +50,7 @@ struct dht {
         dht_verify_fn verify;
         void *verify_userdata;
         struct rng rng;
+        struct hash_value secret; /* whom of many providers to tell of */
         int64_t wall_offset_us;
 
         struct table table;

@@ -100,6 +100,24 @@ static bool gather(void *userdata, const struct stored_record *r) {
         return true;
 }
 
+/* A place that is free, or made so: *ret_victim is who goes for it, n for nobody. */
+static const char *find_place(struct quota *q, const struct slots_limits *limits,
+                              const struct slot_member *list, size_t n,
+                              const struct slot_member *newcomer, size_t *ret_victim) {
+        *ret_victim = n;
+        switch (slots_admit(limits, list, n, newcomer, ret_victim)) {
+        case SLOTS_ROOM:
+                return NULL;
+        case SLOTS_REPLACE:
+                q->stats.evicted++;
+                return NULL;
+        case SLOTS_E_SUBNET:
+                return refuse(&q->stats.refused_subnet, "its subnet has enough places there");
+        default:
+                return refuse(&q->stats.refused_key, "all places there are taken");
+        }
+}
+
 static const struct slots_limits topic_limits = { .total = SLOTS_MAX,
                                                   .per_subnet = TOPIC_PER_SUBNET,
                                                   .per_wide = PER_WIDE };
@@ -114,24 +132,17 @@ static const char *admit_place(struct quota *q, const struct store *store,
                 in->kind == RECORD_MAILBOX ? &mailbox_limits : &topic_limits;
         struct members m = { .quota = q, .newcomer = in };
         struct slot_member newcomer = member_of(q, in);
+        const char *wrong;
         size_t victim;
 
         if (store->ops->each(store->self, &in->key, gather, &m) == STORE_E_FAILED)
                 return "the store failed";
         if (in->kind == RECORD_MAILBOX && m.of_publisher >= MAILBOX_PER_SENDER)
                 return refuse(&q->stats.refused_publisher, "that sender has enough letters there");
-        switch (slots_admit(limits, m.list, m.n, &newcomer, &victim)) {
-        case SLOTS_ROOM:
-                return NULL;
-        case SLOTS_REPLACE:
-                q->stats.evicted++;
+        wrong = find_place(q, limits, m.list, m.n, &newcomer, &victim);
+        if (!wrong && victim < m.n)
                 (void) store->ops->remove(store->self, &in->key, m.list[victim].slot);
-                return NULL;
-        case SLOTS_E_SUBNET:
-                return refuse(&q->stats.refused_subnet, "its subnet has enough places there");
-        default:
-                return refuse(&q->stats.refused_key, "all places there are taken");
-        }
+        return wrong;
 }
 
 /* ---- the whole ---- */
@@ -273,34 +284,58 @@ const char *quota_admit(struct quota *q, const struct store *store,
         return wrong ? wrong : make_room(q, store, in);
 }
 
-struct provider_count {
+/* ---- providers ---- */
+
+struct provider_places {
+        const struct quota *quota;
         const struct stored_provider *in;
-        size_t n;
-        bool is_there;
+        bool is_there, is_settled; /* it has a place; one of the subnet that it is seen at now */
+        size_t n;                  /* of others */
+        struct slot_member list[SLOTS_MAX];
+        struct peer_id peers[SLOTS_MAX];
 };
 
-static bool count_provider(void *userdata, const struct stored_provider *p) {
-        struct provider_count *c = userdata;
+static struct slot_member provider_member(const struct quota *q, const struct stored_provider *p) {
+        return (struct slot_member){ .subnet = p->subnet,
+                                     .rank = rank_of(q, &p->key, p->contact.key.bytes) };
+}
 
-        c->n++;
-        c->is_there |= peer_id_equal(&p->contact.peer, &c->in->contact.peer);
+static bool gather_provider(void *userdata, const struct stored_provider *p) {
+        struct provider_places *all = userdata;
+
+        if (peer_id_equal(&p->contact.peer, &all->in->contact.peer)) {
+                all->is_there = true;
+                all->is_settled = subnet_equal(&p->subnet, &all->in->subnet);
+        } else if (p->class == STORE_FOREIGN && all->n < SLOTS_MAX) {
+                all->peers[all->n] = p->contact.peer;
+                all->list[all->n++] = provider_member(all->quota, p);
+        }
         return true;
 }
 
 const char *quota_admit_provider(struct quota *q, const struct store *store,
                                  const struct stored_provider *in) {
-        struct provider_count c = { .in = in };
+        const struct slots_limits limits = { .total = q->config.providers_per_key,
+                                             .per_subnet = TOPIC_PER_SUBNET,
+                                             .per_wide = PER_WIDE };
+        struct provider_places all = { .quota = q, .in = in };
+        struct slot_member newcomer = provider_member(q, in);
+        const char *wrong;
+        size_t victim;
 
-        if (store->ops->providers(store->self, &in->key, count_provider, &c) == STORE_E_FAILED)
+        if (store->ops->providers(store->self, &in->key, gather_provider, &all) == STORE_E_FAILED)
                 return "the store failed";
-        if (c.is_there || in->class == STORE_OWN)
+        if (all.is_settled || in->class == STORE_OWN)
                 return NULL;
         if (is_far(q, &in->key))
                 return refuse(&q->stats.refused_region, "its key is far from this node");
-        if (c.n >= q->config.providers_per_key)
-                return refuse(&q->stats.refused_key, "that key has enough providers here");
-        if (store->ops->count_provider(store->self, &in->contact.peer) >=
-            q->config.keys_per_provider)
+        if (!all.is_there && store->ops->count_provider(store->self, &in->contact.peer) >=
+                                     q->config.keys_per_provider)
                 return refuse(&q->stats.refused_publisher, "that provider has enough keys here");
-        return NULL;
+        if (subnet_is_over(q, store, &in->subnet))
+                return refuse(&q->stats.refused_subnet, "its subnet has enough records here");
+        wrong = find_place(q, &limits, all.list, all.n, &newcomer, &victim);
+        if (!wrong && victim < all.n)
+                (void) store->ops->provider_remove(store->self, &in->key, &all.peers[victim]);
+        return wrong;
 }

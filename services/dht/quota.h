@@ -12,9 +12,9 @@
 
 struct quota_config {
         uint64_t records_max, bytes_max; /* as the store has them; room is made below */
-        uint32_t per_subnet;             /* records of one /24 or /48: 1,024 */
+        uint32_t per_subnet;             /* records and providers of one /24 or /48: 1,024 */
         uint32_t per_wide;               /* of one v6 /32: 8,192 */
-        uint32_t providers_per_key;      /* 128 */
+        uint32_t providers_per_key;      /* 128, SLOTS_MAX at most */
         uint32_t keys_per_provider;      /* 4,096 */
         double region_slack;             /* the radius is an estimate: so many times it counts, 4 */
 };

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/base/memory.h"
 #include "common/canonical/record.h"
+#include "services/dht/slots.h"
 
 #define FAR_FACTOR    3 /* so many times k known peers closer: not ours to keep */
 #define RFC3339_SIZE  32
@@ -201,44 +203,66 @@ static int put_value(const struct serve *s, const struct dht_remote *from,
 
 struct providers {
         const struct serve *serve;
+        const struct key *asker;
         struct bytes name;
-        struct contact list[KAD_PEERS_MAX];
+        struct contact list[SLOTS_MAX + 1]; /* others, and this node */
+        struct slot_member members[SLOTS_MAX + 1];
         size_t n;
 };
+
+/* New for each asker and question: nobody can choose ids that are always told. */
+static uint64_t rank_of(const struct providers *all, const struct key *who) {
+        uint8_t input[2 * KEY_SIZE + 8];
+        struct hash_value h;
+
+        memcpy(input, all->asker->bytes, KEY_SIZE);
+        memcpy(input + KEY_SIZE, who->bytes, KEY_SIZE);
+        store_be64(input + 2 * KEY_SIZE, (uint64_t) all->serve->wall_us);
+        h = hash_keyed(hash_bytes(all->serve->secret), BYTES_OF(input));
+        return load_be64(h.bytes);
+}
 
 static bool on_provider(void *userdata, const struct stored_provider *p) {
         struct providers *all = userdata;
 
-        if (bytes_equal(p->name, all->name) && p->expires_us > all->serve->wall_us &&
-            !map_get(all->serve->denied, key_bytes(&p->contact.key)))
-                all->list[all->n++] = contact_ref(&p->contact);
-        return all->n < KAD_PEERS_MAX;
+        if (!bytes_equal(p->name, all->name) || p->expires_us <= all->serve->wall_us ||
+            map_get(all->serve->denied, key_bytes(&p->contact.key)))
+                return true;
+        all->members[all->n] =
+                (struct slot_member){ .subnet = p->subnet, .rank = rank_of(all, &p->contact.key) };
+        all->list[all->n++] = contact_ref(&p->contact);
+        return all->n < ELEMENTSOF(all->list);
 }
 
 static int get_providers(const struct serve *s, const struct dht_remote *from,
                          const struct kad_message *in, struct refbuf **ret,
                          const char **ret_reason) {
-        struct providers all = { .serve = s, .name = in->key };
+        struct providers all = { .serve = s, .asker = &from->contact.key, .name = in->key };
         struct kad_parts parts = { .type = KAD_GET_PROVIDERS, .key = in->key };
+        struct contact told[KAD_PEERS_MAX]; /* views */
         struct key target = key_of(in->key);
+        size_t chosen[KAD_PEERS_MAX];
         int r;
 
         (void) ret_reason;
         if (s->store->ops)
                 (void) s->store->ops->providers(s->store->self, &target, on_provider, &all);
-        parts.providers = all.list;
-        parts.n_providers = all.n;
+        parts.providers = told;
+        parts.n_providers = slots_choose(all.members, all.n, chosen, KAD_PEERS_MAX);
+        for (size_t i = 0; i < parts.n_providers; i++)
+                told[i] = all.list[chosen[i]];
         r = answer_with(s, from, &parts, &target, ret);
         for (size_t i = 0; i < all.n; i++)
                 contact_done(&all.list[i]);
         return r;
 }
 
-static int keep_provider(const struct serve *s, const struct contact *who, struct bytes name,
-                         const char **ret_reason) {
+static int keep_provider(const struct serve *s, const struct dht_remote *from,
+                         const struct contact *who, struct bytes name, const char **ret_reason) {
         struct stored_provider p = { .key = key_of(name),
                                      .name = name,
                                      .contact = *who,
+                                     .subnet = subnet_counted(&from->endpoint),
                                      .received_us = s->wall_us,
                                      .expires_us = s->wall_us + s->provider_life_us,
                                      .class = STORE_FOREIGN };
@@ -268,7 +292,7 @@ static int add_provider(const struct serve *s, const struct dht_remote *from,
         for (size_t i = 0; i < in->n_providers; i++)
                 if (peer_id_equal(&in->providers[i].peer, &from->contact.peer) &&
                     in->providers[i].addresses)
-                        return keep_provider(s, &in->providers[i], in->key, ret_reason);
+                        return keep_provider(s, from, &in->providers[i], in->key, ret_reason);
         return SERVE_NOTHING;
 }
 

@@ -5,6 +5,7 @@
  * record table. Pure; the caller rations requests before it reads them. */
 
 #include "common/base/map.h"
+#include "common/crypto/hash.h"
 #include "services/dht/dht.h"
 #include "services/dht/message.h"
 #include "services/dht/table.h"
@@ -23,6 +24,7 @@ struct serve {
         struct key self_key;
         const struct map *denied;    /* by key; they and what they wrote are shown to nobody */
         const struct contact *exact; /* the very peer asked for, when it is connected; or NULL */
+        const struct hash_value *secret; /* decides who is told when not all can be */
         unsigned k;
         int64_t wall_us, provider_life_us;
 };

@@ -49,6 +49,38 @@ static size_t weakest(const struct slot_member *all, size_t n, size_t *ret_group
         return worst;
 }
 
+/* When it is the turn of `who`: behind how many of its group, and then by a rank of that group,
+ * which is drawn as evenly for many members as for one: the least of their ranks would not be. */
+static uint64_t turn_of(const struct slot_member *members, size_t n, size_t who) {
+        const struct slot_member *m = &members[who];
+        uint64_t turn = 0, rank = m->rank;
+
+        for (size_t i = 0; i < n; i++) {
+                if (i == who || !(same_subnet(&members[i], m) || same_wide(&members[i], m)))
+                        continue;
+                turn += members[i].rank < m->rank;
+                rank ^= members[i].rank;
+        }
+        return turn << 56 | rank >> 8;
+}
+
+size_t slots_choose(const struct slot_member *members, size_t n, size_t *ret, size_t max) {
+        uint64_t turns[SLOTS_MAX + 1];
+
+        check(n <= SLOTS_MAX + 1);
+        for (size_t i = 0; i < n; i++)
+                turns[i] = turn_of(members, n, i);
+        for (size_t i = 0; i < n; i++) {
+                size_t place = 0;
+
+                for (size_t j = 0; j < n; j++)
+                        place += turns[j] < turns[i] || (turns[j] == turns[i] && j < i);
+                if (place < max)
+                        ret[place] = i;
+        }
+        return n < max ? n : max;
+}
+
 int slots_admit(const struct slots_limits *limits, const struct slot_member *members, size_t n,
                 const struct slot_member *newcomer, size_t *ret_victim) {
         struct slot_member all[SLOTS_MAX + 1];

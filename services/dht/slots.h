@@ -33,6 +33,11 @@ enum slots_result {
         SLOTS_E_FULL,   /* all taken, by others who deserve it as much */
 };
 
+/* Who is told when not all can be: the first `max` of a fair order, as numbers of members. One
+ * of each /24 and v6 /32 comes first, then the second of each; ranks decide which one, and among
+ * subnets. n is at most SLOTS_MAX + 1: a place for ourselves. Returns how many. */
+size_t slots_choose(const struct slot_member *members, size_t n, size_t *ret, size_t max);
+
 /* `members` do not include the newcomer. Returns enum slots_result. */
 int slots_admit(const struct slots_limits *limits, const struct slot_member *members, size_t n,
                 const struct slot_member *newcomer, size_t *ret_victim);

@@ -45,6 +45,7 @@ struct stored_provider {
         struct key key;
         struct bytes name; /* multihash */
         struct contact contact;
+        struct subnet subnet; /* of who stored it here: that provider; zero for our own */
         int64_t received_us, expires_us;
         enum store_class class;
 };
@@ -77,6 +78,7 @@ struct store_ops {
         int (*own_providers)(struct record_store *s, store_provider_fn fn, void *userdata);
         uint64_t (*count_key)(struct record_store *s, const struct key *key);
         uint64_t (*count_publisher)(struct record_store *s, const uint8_t publisher[32]);
+        /* Records and providers seen there. */
         uint64_t (*count_subnet)(struct record_store *s, const struct subnet *subnet);
 
         int (*provider_put)(struct record_store *s, const struct stored_provider *p);

@@ -53,18 +53,22 @@ static void count(struct map *m, struct bytes id, int by) {
                 (void) map_set(m, id, (void *) (uintptr_t) n);
 }
 
-static void count_record(struct record_store *s, const struct stored_record *r, int by) {
-        struct subnet wide = store_subnet_wide(&r->subnet);
+static void count_in_subnet(struct record_store *s, const struct subnet *subnet, int by) {
+        struct subnet wide = store_subnet_wide(subnet);
 
+        if (subnet->family)
+                count(s->subnets, BYTES(subnet, sizeof(*subnet)), by);
+        if (subnet->family && !subnet_equal(&wide, subnet))
+                count(s->subnets, BYTES(&wide, sizeof(wide)), by);
+}
+
+static void count_record(struct record_store *s, const struct stored_record *r, int by) {
         s->counts.records += (uint64_t) (int64_t) by;
         s->counts.bytes += (r->name.len + r->value.len) * (uint64_t) (int64_t) by;
         count(s->keys, key_bytes(&r->key), by);
         if (store_has_publisher(r))
                 count(s->publishers, BYTES_OF(r->publisher), by);
-        if (r->subnet.family)
-                count(s->subnets, BYTES(&r->subnet, sizeof(r->subnet)), by);
-        if (r->subnet.family && memcmp(&wide, &r->subnet, sizeof(wide)) != 0)
-                count(s->subnets, BYTES(&wide, sizeof(wide)), by);
+        count_in_subnet(s, &r->subnet, by);
 }
 
 /* ---- records ---- */
@@ -217,6 +221,7 @@ static uint64_t memory_count_subnet(struct record_store *s, const struct subnet 
 static void drop_provider(struct record_store *s, struct item *item) {
         s->counts.providers--;
         count(s->peers, peer_id_bytes(&item->provider.contact.peer), -1);
+        count_in_subnet(s, &item->provider.subnet, -1);
         order_remove(&s->providers, &item->node);
         heap_remove(&s->provider_expiry, &item->expiry);
         list_remove(&item->own);
@@ -248,6 +253,7 @@ static int memory_provider_put(struct record_store *s, const struct stored_provi
         else
                 heap_set(&s->provider_expiry, &item->expiry, (nsec_t) p->expires_us);
         count(s->peers, peer_id_bytes(&p->contact.peer), 1);
+        count_in_subnet(s, &p->subnet, 1);
         s->counts.providers++;
         return STORE_OK;
 }

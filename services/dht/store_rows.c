@@ -7,6 +7,7 @@
 
 #define COLUMNS \
         "key, slot, kind, class, name, value, sequence, publisher, subnet, received, expires"
+#define PROVIDER_COLUMNS "key, id, peer, name, addresses, class, received, expires, subnet"
 
 const char *const store_rows_statements[_STATEMENT_N] = {
         [BEGIN] = "BEGIN IMMEDIATE",
@@ -26,17 +27,15 @@ const char *const store_rows_statements[_STATEMENT_N] = {
         [COUNT_UP] = "INSERT INTO counter(scope, id, n) VALUES(?1, ?2, ?3)"
                      " ON CONFLICT(scope, id) DO UPDATE SET n = n + ?3",
         [COUNT_DROP] = "DELETE FROM counter WHERE scope = ?1 AND id = ?2 AND n = 0",
-        [PROVIDER_PUT] = "INSERT INTO provider(key, id, peer, name, addresses, class, received,"
-                         " expires) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(key, id) DO"
-                         " UPDATE SET name = ?4, addresses = ?5, class = max(class, ?6),"
-                         " received = ?7, expires = ?8",
-        [PROVIDER_HEAD] = "SELECT class FROM provider WHERE key = ?1 AND id = ?2",
-        [PROVIDERS] = "SELECT id, peer, name, addresses, class, received, expires, key"
-                      " FROM provider WHERE key = ?1 ORDER BY id",
+        [PROVIDER_PUT] = "INSERT INTO provider(" PROVIDER_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6,"
+                         " ?7, ?8, ?9) ON CONFLICT(key, id) DO UPDATE SET name = ?4,"
+                         " addresses = ?5, class = max(class, ?6), received = ?7, expires = ?8,"
+                         " subnet = ?9",
+        [PROVIDER_HEAD] = "SELECT subnet FROM provider WHERE key = ?1 AND id = ?2",
+        [PROVIDERS] = "SELECT " PROVIDER_COLUMNS " FROM provider WHERE key = ?1 ORDER BY id",
         [PROVIDER_REMOVE] = "DELETE FROM provider WHERE key = ?1 AND id = ?2",
         [OWN] = "SELECT " COLUMNS " FROM record WHERE class = 1 ORDER BY key, slot",
-        [OWN_PROVIDERS] = "SELECT id, peer, name, addresses, class, received, expires, key"
-                          " FROM provider WHERE class = 1",
+        [OWN_PROVIDERS] = "SELECT " PROVIDER_COLUMNS " FROM provider WHERE class = 1",
         [EXPIRED_RECORD] = "SELECT key, slot FROM record WHERE class = 0 AND expires <= ?1"
                            " ORDER BY expires LIMIT 1",
         [EXPIRED_PROVIDER] = "SELECT key, id, peer FROM provider WHERE class = 0 AND"
@@ -141,9 +140,16 @@ struct head {
         int64_t bytes;
 };
 
+static int count_in_subnet(struct record_store *s, const struct subnet *subnet, int64_t by) {
+        struct subnet wide = store_subnet_wide(subnet);
+        int e = subnet->family ? count(s, BY_SUBNET, BYTES(subnet, sizeof(*subnet)), by) : STORE_OK;
+
+        if (!e && subnet->family && !subnet_equal(&wide, subnet))
+                e = count(s, BY_SUBNET, BYTES(&wide, sizeof(wide)), by);
+        return e;
+}
+
 static int count_record(struct record_store *s, const struct head *h, int64_t by) {
-        const struct stored_record r = { .subnet = h->subnet };
-        struct subnet wide = store_subnet_wide(&r.subnet);
         static const uint8_t nobody[32];
         int e = count(s, TOTAL, TOTAL_RECORDS, by);
 
@@ -153,11 +159,7 @@ static int count_record(struct record_store *s, const struct head *h, int64_t by
                 e = count(s, BY_KEY, key_bytes(&h->key), by);
         if (!e && memcmp(h->publisher, nobody, sizeof(nobody)) != 0)
                 e = count(s, BY_PUBLISHER, BYTES_OF(h->publisher), by);
-        if (!e && h->subnet.family)
-                e = count(s, BY_SUBNET, BYTES(&h->subnet, sizeof(h->subnet)), by);
-        if (!e && h->subnet.family && memcmp(&wide, &h->subnet, sizeof(wide)) != 0)
-                e = count(s, BY_SUBNET, BYTES(&wide, sizeof(wide)), by);
-        return e;
+        return e ? e : count_in_subnet(s, &h->subnet, by);
 }
 
 static uint64_t sqlite_count_key(struct record_store *s, const struct key *key) {
@@ -344,16 +346,29 @@ static int sqlite_walk(struct record_store *s, const struct key *after, size_t m
 
 /* ---- providers ---- */
 
-/* 1: there, own; 0: there; -1: not there. */
-static int provider_class(struct record_store *s, const struct key *key, const struct key *id) {
+/* Where it was seen. STORE_OK, STORE_E_NONE or STORE_E_FAILED. */
+static int provider_head(struct record_store *s, const struct key *key, const uint8_t id[32],
+                         struct subnet *ret) {
         sqlite3_stmt *st = s->statement[PROVIDER_HEAD];
-        int class = -1;
+        bool good;
+        int r;
 
-        bind_id(st, key, id->bytes);
-        if (sqlite3_step(st) == SQLITE_ROW)
-                class = sqlite3_column_int(st, 0);
+        bind_id(st, key, id);
+        r = sqlite3_step(st);
+        good = r == SQLITE_ROW ? column_copy(st, 0, ret, sizeof(*ret)) : r == SQLITE_DONE;
         rest(st);
-        return class;
+        if (!good)
+                return failed(s);
+        return r == SQLITE_ROW ? STORE_OK : STORE_E_NONE;
+}
+
+static int count_provider(struct record_store *s, const struct peer_id *peer,
+                          const struct subnet *subnet, int64_t by) {
+        int e = count(s, TOTAL, TOTAL_PROVIDERS, by);
+
+        if (!e)
+                e = count(s, BY_PROVIDER, peer_id_bytes(peer), by);
+        return e ? e : count_in_subnet(s, subnet, by);
 }
 
 static int write_provider(struct record_store *s, const struct stored_provider *p) {
@@ -366,36 +381,38 @@ static int write_provider(struct record_store *s, const struct stored_provider *
         sqlite3_bind_int(st, 6, p->class);
         sqlite3_bind_int64(st, 7, p->received_us);
         sqlite3_bind_int64(st, 8, p->expires_us);
+        bind_bytes(st, 9, BYTES(&p->subnet, sizeof(p->subnet)));
         return run(s, PROVIDER_PUT);
 }
 
 static int sqlite_provider_put(struct record_store *s, const struct stored_provider *p) {
-        bool is_new = provider_class(s, &p->key, &p->contact.key) < 0;
-        int e;
+        struct subnet old;
+        int e = provider_head(s, &p->key, p->contact.key.bytes, &old), is_new = e == STORE_E_NONE;
 
+        if (e == STORE_E_FAILED)
+                return e;
         if (is_new && p->class != STORE_OWN &&
             get_count(s, TOTAL, TOTAL_PROVIDERS) >= s->limits.providers)
                 return STORE_E_FULL;
         e = begin(s);
+        if (!e && !is_new)
+                e = count_provider(s, &p->contact.peer, &old, -1);
         if (!e)
                 e = write_provider(s, p);
-        if (!e && is_new)
-                e = count(s, TOTAL, TOTAL_PROVIDERS, 1);
-        if (!e && is_new)
-                e = count(s, BY_PROVIDER, peer_id_bytes(&p->contact.peer), 1);
-        return e;
+        return e ? e : count_provider(s, &p->contact.peer, &p->subnet, 1);
 }
 
 static bool read_provider(sqlite3_stmt *st, struct stored_provider *ret) {
-        struct bytes addresses = column(st, 3);
+        struct bytes addresses = column(st, 4);
 
-        ret->name = column(st, 2);
-        ret->class = (enum store_class) sqlite3_column_int(st, 4);
-        ret->received_us = sqlite3_column_int64(st, 5);
-        ret->expires_us = sqlite3_column_int64(st, 6);
-        if (!column_copy(st, 0, ret->contact.key.bytes, KEY_SIZE) ||
-            !column_copy(st, 7, ret->key.bytes, KEY_SIZE) ||
-            !peer_id_parse(column(st, 1), &ret->contact.peer))
+        ret->name = column(st, 3);
+        ret->class = (enum store_class) sqlite3_column_int(st, 5);
+        ret->received_us = sqlite3_column_int64(st, 6);
+        ret->expires_us = sqlite3_column_int64(st, 7);
+        if (!column_copy(st, 0, ret->key.bytes, KEY_SIZE) ||
+            !column_copy(st, 1, ret->contact.key.bytes, KEY_SIZE) ||
+            !column_copy(st, 8, &ret->subnet, sizeof(ret->subnet)) ||
+            !peer_id_parse(column(st, 2), &ret->contact.peer))
                 return false;
         ret->contact.addresses = addresses.len ? refbuf_new(addresses) : NULL;
         return true;
@@ -457,23 +474,22 @@ static int next_due(struct record_store *s, enum statement_index which, int64_t 
 
 static int remove_provider(struct record_store *s, const struct key *key, const uint8_t id[32],
                            const struct peer_id *peer) {
-        int e = begin(s);
+        struct subnet subnet;
+        int e = provider_head(s, key, id, &subnet);
 
+        if (!e)
+                e = begin(s);
         if (e)
                 return e;
         bind_id(s->statement[PROVIDER_REMOVE], key, id);
         e = run(s, PROVIDER_REMOVE);
-        if (!e)
-                e = count(s, TOTAL, TOTAL_PROVIDERS, -1);
-        return e ? e : count(s, BY_PROVIDER, peer_id_bytes(peer), -1);
+        return e ? e : count_provider(s, peer, &subnet, -1);
 }
 
 static int sqlite_provider_remove(struct record_store *s, const struct key *key,
                                   const struct peer_id *peer) {
         struct key id = key_of_peer(peer);
 
-        if (provider_class(s, key, &id) < 0)
-                return STORE_E_NONE;
         return remove_provider(s, key, id.bytes, peer);
 }
 

@@ -23,6 +23,8 @@ static const char *const migrations[] = {
         "CREATE TABLE counter(scope INTEGER NOT NULL, id BLOB NOT NULL, n INTEGER NOT NULL,"
         " PRIMARY KEY(scope, id)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE state(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+        /* Where a provider was seen. Of those held before it is not known: they count as exempt. */
+        "ALTER TABLE provider ADD COLUMN subnet BLOB NOT NULL DEFAULT x'00000000000000';",
 };
 
 static int exec(struct record_store *s, const char *sql) {

@@ -152,7 +152,10 @@ static uint64_t count_publisher(struct record_store *s, const uint8_t publisher[
 }
 
 static uint64_t count_subnet(struct record_store *s, const struct subnet *subnet) {
-        return shelf_count_subnet(&disk_of(s)->shelf, subnet);
+        const struct disk *d = disk_of(s);
+
+        return shelf_count_subnet(&d->shelf, subnet) +
+               d->inner.ops->count_subnet(d->inner.self, subnet);
 }
 
 static int providers(struct record_store *s, const struct key *key, store_provider_fn fn,

@@ -298,23 +298,50 @@ static void full_means_near(void **state) {
         assert_true(sum / 199 < 0.03); /* the nearest 199 of 4,000: 0.025 on average */
 }
 
-static void providers_have_quotas(void **state) {
+/* The same by what many identities of one subnet say they provide, each but a little. */
+static void one_subnet_provides_too_much(void **state) {
         struct bench *b = *state;
-        struct stored_provider p = { .name = BYTES_LIT("hash"), .expires_us = NOW };
+        struct stored_provider p = { .name = BYTES_LIT("hash"),
+                                     .subnet = stored(0, RECORD_NAME, 0, 9).subnet,
+                                     .expires_us = NOW };
+        struct stored_record r = stored(0, RECORD_ENDPOINT, 1, 9);
         const char *wrong = NULL;
-        size_t n = 0;
+        uint32_t n = 0;
 
-        for (; !wrong && n < 1000; n++) {
+        for (; !wrong && n < 2000; n++) {
                 struct sign_public k = { .bytes = { (uint8_t) n, (uint8_t) (n >> 8) } };
                 struct peer_id peer = peer_id_from_ed25519(&k);
 
                 contact_init(&p.contact, &peer, NULL, 0);
+                p.key = stored(n / 4, RECORD_NAME, 0, 0).key;
                 wrong = quota_admit_provider(b->quota, &b->store, &p);
                 if (!wrong)
                         assert_int_equal(b->store.ops->provider_put(b->store.self, &p), STORE_OK);
         }
-        assert_int_equal(n, 129);
-        assert_string_equal(wrong, "that key has enough providers here");
+        assert_int_equal(n, 1025);
+        assert_string_equal(wrong, "its subnet has enough records here");
+        assert_string_equal(admit(b, &r), wrong);
+        p.subnet = stored(0, RECORD_NAME, 0, 10).subnet;
+        assert_null(quota_admit_provider(b->quota, &b->store, &p));
+}
+
+static void a_provider_has_a_share(void **state) {
+        struct bench *b = *state;
+        struct sign_public k = { .bytes = { 1 } };
+        struct peer_id peer = peer_id_from_ed25519(&k);
+        struct stored_provider p = { .name = BYTES_LIT("hash"), .expires_us = NOW };
+        const char *wrong = NULL;
+        uint32_t n = 0;
+
+        contact_init(&p.contact, &peer, NULL, 0);
+        for (; !wrong && n < 5000; n++) {
+                p.key = stored(n, RECORD_NAME, 0, 0).key;
+                wrong = quota_admit_provider(b->quota, &b->store, &p);
+                if (!wrong)
+                        assert_int_equal(b->store.ops->provider_put(b->store.self, &p), STORE_OK);
+        }
+        assert_int_equal(n, 4097);
+        assert_string_equal(wrong, "that provider has enough keys here");
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -322,4 +349,4 @@ static void providers_have_quotas(void **state) {
 TEST_MAIN(TEST(vectors_are_valid), TEST(who_may_write_what), TEST(times), TEST(ttl_of_136_years),
           TEST(the_better_of_two), TEST(verdicts_are_remembered), TEST(a_publisher_has_a_share),
           TEST(one_host_floods), TEST(far_keys_are_not_ours), TEST(full_means_near),
-          TEST(providers_have_quotas))
+          TEST(one_subnet_provides_too_much), TEST(a_provider_has_a_share))

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -123,6 +124,7 @@ static bool note_provider(void *userdata, const struct stored_provider *p) {
         buffer_put_bytes(b, key_bytes(&p->contact.key));
         note_bytes(b, p->contact.addresses ? refbuf_bytes(p->contact.addresses) : BYTES_NONE);
         buffer_put_u8(b, p->class);
+        buffer_put(b, &p->subnet, sizeof(p->subnet));
         buffer_put_u64(b, (uint64_t) p->expires_us);
         return true;
 }
@@ -179,6 +181,7 @@ static void do_provider_put(const struct store *s, struct rng *rng, struct buffe
         struct stored_provider p = { .key = key_no(rng_below(rng, KEYS)),
                                      .name = BYTES("multihash", rng_below(rng, 10)),
                                      .class = rng_chance(rng, 0.1),
+                                     .subnet = subnet_no(rng_below(rng, SUBNETS)),
                                      .received_us = 5,
                                      .expires_us = (int64_t) (1000 + rng_below(rng, UINT32_MAX)) };
         struct peer_id peer = peer_no(rng_below(rng, PEERS));
@@ -458,12 +461,51 @@ static void a_hundred_thousand_records(void **state) {
         store_sqlite_close(&s);
 }
 
+static bool note_subnet(void *userdata, const struct stored_provider *p) {
+        *(struct subnet *) userdata = p->subnet;
+        return true;
+}
+
+/* A file from before providers had a subnet: those in it count in none. */
+static void an_older_file_is_read(void **state) {
+        struct stored_provider p = { .key = key_no(1),
+                                     .name = BYTES_LIT("multihash"),
+                                     .subnet = subnet_no(1),
+                                     .expires_us = 1000 };
+        struct subnet seen = p.subnet, none = {};
+        struct peer_id peer = peer_no(1);
+        struct store s = open_it(&store_limits_default);
+        sqlite3 *db;
+
+        contact_init(&p.contact, &peer, NULL, 0);
+        p.subnet = none;
+        assert_int_equal(s.ops->provider_put(s.self, &p), STORE_OK);
+        assert_int_equal(store_sqlite_commit(&s), STORE_OK);
+        store_sqlite_close(&s);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db,
+                                      "ALTER TABLE provider DROP COLUMN subnet;"
+                                      "PRAGMA user_version = 1",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        sqlite3_close(db);
+        s = open_it(&store_limits_default);
+        assert_int_equal(s.ops->providers(s.self, &p.key, note_subnet, &seen), STORE_OK);
+        assert_memory_equal(&seen, &none, sizeof(none));
+        p.subnet = subnet_no(1);
+        assert_int_equal(s.ops->provider_put(s.self, &p), STORE_OK);
+        assert_int_equal(s.ops->count_subnet(s.self, &p.subnet), 1);
+        assert_int_equal(s.ops->count_provider(s.self, &peer), 1);
+        store_sqlite_close(&s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(both_stores_agree, setup, teardown),
                 cmocka_unit_test_setup_teardown(kill_loses_nothing_acknowledged, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_not_committed_is_undone, setup, teardown),
                 cmocka_unit_test_setup_teardown(one_writer_and_no_strangers, setup, teardown),
+                cmocka_unit_test_setup_teardown(an_older_file_is_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_hundred_thousand_records, setup, teardown),
         };
 

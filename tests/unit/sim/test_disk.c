@@ -129,6 +129,7 @@ static unsigned count_providers(struct stored_provider *p) {
 static void providers(void **state) {
         struct stored_provider p = { .key = key_of(BYTES_LIT("data")),
                                      .name = BYTES_LIT("data"),
+                                     .subnet = { ENDPOINT_IP4, { 1, 2, 3 } },
                                      .expires_us = INT64_MAX };
         struct sign_public key = { { 1 } };
         struct peer_id peer = peer_id_from_ed25519(&key);
@@ -143,6 +144,7 @@ static void providers(void **state) {
         assert_int_equal(count_providers(&p), 0);
         disk_crash(&disk);
         assert_int_equal(count_providers(&p), 1);
+        assert_int_equal(store.ops->count_subnet(store.self, &p.subnet), 1);
         contact_done(&p.contact);
 }
 
