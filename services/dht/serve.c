@@ -134,6 +134,7 @@ static bool is_far(const struct serve *s, const struct key *key) {
 struct rival {
         const struct serve *serve;
         const struct stored_record *offered;
+        struct subnet subnet; /* who brings it is charged; of what is held already, who did */
         bool is_outdated;
 };
 
@@ -145,12 +146,16 @@ static bool on_rival(void *userdata, const struct stored_record *held) {
                 return true;
         r->is_outdated = r->serve->rules->select(r->serve->userdata, held->name, held->value,
                                                  r->offered->value) < 0;
+        if (bytes_equal(held->value, r->offered->value))
+                r->subnet = held->subnet;
         return !r->is_outdated;
 }
 
 static int keep(const struct serve *s, const struct dht_remote *from, struct stored_record *record,
                 const char **ret_reason) {
-        struct rival rival = { .serve = s, .offered = record };
+        struct rival rival = { .serve = s,
+                               .offered = record,
+                               .subnet = subnet_counted(&from->endpoint) };
 
         (void) s->store->ops->each(s->store->self, &record->key, on_rival, &rival);
         if (rival.is_outdated) {
@@ -158,7 +163,7 @@ static int keep(const struct serve *s, const struct dht_remote *from, struct sto
                 return SERVE_E_REFUSED;
         }
         record->class = STORE_FOREIGN;
-        record->subnet = subnet_counted(&from->endpoint);
+        record->subnet = rival.subnet;
         record->received_us = s->wall_us;
         *ret_reason = s->rules->admit(s->userdata, s->store, record);
         if (*ret_reason)

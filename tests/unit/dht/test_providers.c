@@ -1,4 +1,5 @@
-/* Who provides something: one node, told by others over kad, asked by others. */
+/* Who provides something, and who is charged for a record: one node, told by others over kad,
+ * asked by others. */
 #include "services/dht/keeper.h"
 #include "services/dht/message.h"
 #include "services/dht/store_memory.h"
@@ -256,8 +257,50 @@ static void far_keys_are_refused(void **state) {
         assert_in_range(n_near, 10, 60);
 }
 
+/* PUT_VALUE of a name's record with this sequence, by somebody seen in `net`. */
+static void put_name(struct bench *b, uint64_t sequence, uint16_t net, uint64_t ret_n[3]) {
+        static const uint8_t root[32] = { 7 };
+        CLEANUP(buffer_donep) struct buffer name = {}, value = {};
+        struct dht_remote from = remote_in(50 + net, net);
+        struct person publisher = person_no(4);
+        struct record_statement s =
+                statement_by(&publisher, RECORD_NAME, BYTES_LIT("sales"), BYTES_OF(root));
+        struct kad_parts parts = { .type = KAD_PUT_VALUE, .has_record = true };
+        struct refbuf *answer;
+
+        buffer_init(&name, RECORD_NAME_MAX);
+        buffer_init(&value, RECORD_BYTES_MAX);
+        s.sequence = sequence;
+        parts.key = name_for(&name, RECORD_NAME, &publisher.peer, BYTES_LIT("sales"));
+        parts.record_key = parts.key;
+        parts.value = sign_record(&value, &publisher, &s);
+        answer = request(b, &from, &parts);
+        assert_non_null(answer);
+        refbuf_unref(answer);
+        contact_done(&from.contact);
+        for (uint16_t i = 0; i < 3; i++) {
+                struct dht_remote at = remote_in(0, (uint16_t) (1 + i));
+                struct subnet subnet = subnet_counted(&at.endpoint);
+
+                ret_n[i] = b->store.ops->count_subnet(b->store.self, &subnet);
+                contact_done(&at.contact);
+        }
+}
+
+/* Who sends again what is held neither takes it over nor takes it off somebody. */
+static void a_copy_moves_no_charge(void **state) {
+        uint64_t n[3];
+
+        put_name(*state, 1, 1, n);
+        assert_true(n[0] == 1 && n[1] == 0);
+        put_name(*state, 1, 2, n);
+        assert_true(n[0] == 1 && n[1] == 0);
+        put_name(*state, 2, 3, n); /* a new value: of who brings it */
+        assert_true(n[0] == 0 && n[1] == 0 && n[2] == 1);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 TEST_MAIN(TEST(one_subnet_hides_nobody), TEST(everybody_has_his_turn),
           TEST(subnets_share_the_places), TEST(a_place_is_charged_where_its_owner_is),
-          TEST(far_keys_are_refused))
+          TEST(far_keys_are_refused), TEST(a_copy_moves_no_charge))
