@@ -222,7 +222,8 @@ void dht_find_providers(struct dht *d, uint64_t call, struct bytes multihash, un
 
         if (!o)
                 return;
-        o->max = max > 0 && max < 256 ? max : 256;
+        o->max = max > 0 && max < FOUND_PROVIDERS_MAX ? max : FOUND_PROVIDERS_MAX;
+        o->told = xnew_n(struct told_provider, FOUND_PROVIDERS_MAX);
         o->providers = map_new(rng_u64(&d->rng));
         o->request = request_of(KAD_GET_PROVIDERS, multihash);
         operation_add_providers(d, o);

@@ -71,6 +71,9 @@ void operation_free(struct dht *d, struct operation *o) {
         refbuf_unref(o->value);
         for (size_t i = 0; i < o->n_values; i++)
                 refbuf_unref(o->values[i].value);
+        for (size_t i = 0; i < o->n_told; i++)
+                contact_done(&o->told[i].contact);
+        free(o->told);
         map_free(o->providers);
         d->n_operations--;
         d->n_calls -= o->call != 0;

@@ -53,6 +53,13 @@ struct found_value {
         unsigned copies;
 };
 
+#define FOUND_PROVIDERS_MAX 256
+
+struct told_provider {
+        struct contact contact;
+        uint8_t turn; /* how many whoever told of it named before it; the least */
+};
+
 /* A lookup and what comes after it. */
 struct operation {
         struct list link;
@@ -67,7 +74,9 @@ struct operation {
                 bucket; /* n_stores: copies given out */
         struct found_value values[FOUND_VALUES_MAX];
         size_t n_values;
-        struct map *providers; /* seen already */
+        struct told_provider *told; /* for the end, FOUND_PROVIDERS_MAX at most */
+        size_t n_told;
+        struct map *providers; /* by key: their numbers + 1 */
         dht_located_fn located;
         dht_stored_fn stored;
         void *userdata;

@@ -103,45 +103,61 @@ static void heard_value(struct dht *d, struct operation *o, struct candidate *c,
         count_value(d, o, c, answer->value, &record);
 }
 
-static void heard_provider(struct dht *d, struct operation *o, const struct contact *p) {
-        static char mark;
+/* Where a new one goes; when there are too many the last one named gives way. FOUND_PROVIDERS_MAX:
+ * nowhere. */
+static size_t place_of_provider(struct operation *o, uint8_t turn) {
+        size_t last = 0;
 
-        if (o->n_results >= o->max || peer_is_denied(d, &p->key) ||
-            map_get(o->providers, key_bytes(&p->key)))
-                return;
-        (void) map_set(o->providers, key_bytes(&p->key), &mark);
-        result_new(d, o)->contact = contact_ref(p);
+        if (o->n_told < FOUND_PROVIDERS_MAX)
+                return o->n_told++;
+        for (size_t i = 1; i < o->n_told; i++)
+                if (o->told[i].turn > o->told[last].turn)
+                        last = i;
+        if (o->told[last].turn <= turn)
+                return FOUND_PROVIDERS_MAX;
+        (void) map_remove(o->providers, key_bytes(&o->told[last].contact.key));
+        contact_done(&o->told[last].contact);
+        return last;
 }
 
-struct own_providers {
-        struct dht *dht;
-        struct operation *operation;
-};
+static void heard_providers(struct dht *d, struct operation *o, const struct contact *list,
+                            size_t n) {
+        for (uint8_t turn = 0; turn < n; turn++) {
+                struct bytes id = key_bytes(&list[turn].key);
+                size_t at = (uintptr_t) map_get(o->providers, id);
 
-static bool on_own_provider(void *userdata, const struct stored_provider *p) {
-        struct own_providers *own = userdata;
-
-        if (bytes_equal(p->name, refbuf_bytes(own->operation->name)) &&
-            p->expires_us > dht_wall_us(own->dht, own->dht->now))
-                heard_provider(own->dht, own->operation, &p->contact);
-        return true;
+                if (at > 0 && o->told[at - 1].turn > turn)
+                        o->told[at - 1].turn = turn;
+                if (at > 0 || peer_is_denied(d, &list[turn].key))
+                        continue;
+                at = place_of_provider(o, turn);
+                if (at == FOUND_PROVIDERS_MAX)
+                        continue;
+                o->told[at] = (struct told_provider){ contact_ref(&list[turn]), turn };
+                (void) map_set(o->providers, id, (void *) (at + 1));
+        }
 }
 
 void operation_add_providers(struct dht *d, struct operation *o) {
-        struct own_providers own = { d, o };
+        struct contact known[KAD_PEERS_MAX];
+        struct serve s;
+        size_t n;
 
-        if (d->store.ops)
-                (void) d->store.ops->providers(d->store.self, &o->lookup->target, on_own_provider,
-                                               &own);
+        serve_for(d, &s, d->now);
+        n = serve_providers(&s, &d->self_key, refbuf_bytes(o->name), known);
+        heard_providers(d, o, known, n);
+        for (size_t i = 0; i < n; i++)
+                contact_done(&known[i]);
 }
 
 void operation_heard(struct dht *d, struct operation *o, struct candidate *c,
                      const struct kad_message *answer, nsec_t now) {
         if (o->kind == OPERATION_GET)
                 heard_value(d, o, c, answer, now);
-        else if (o->kind == OPERATION_PROVIDERS)
-                for (size_t i = 0; i < answer->n_providers; i++)
-                        heard_provider(d, o, &answer->providers[i]);
+        else if (o->kind == OPERATION_PROVIDERS && !c->mark) /* once each, at an edge or not */
+                heard_providers(d, o, answer->providers, answer->n_providers);
+        if (o->kind == OPERATION_PROVIDERS)
+                c->mark = 1;
         if (o->kind == OPERATION_PEER && key_equal(&c->contact.key, &o->lookup->target)) {
                 result_new(d, o)->contact = contact_ref(&c->contact);
                 operation_done(d, o, DHT_OK, now);
@@ -206,7 +222,12 @@ static void found_provide(struct dht *d, struct operation *o, nsec_t now) {
         store_everywhere(d, o, kad_message_new(&parts), false);
 }
 
+/* The first of each teller, then the second of each: who names many crowds out nobody. */
 static void found_providers(struct dht *d, struct operation *o, nsec_t now) {
+        for (uint8_t turn = 0; turn < KAD_PEERS_MAX; turn++)
+                for (size_t i = 0; i < o->n_told && o->n_results < o->max; i++)
+                        if (o->told[i].turn == turn && !peer_is_denied(d, &o->told[i].contact.key))
+                                result_new(d, o)->contact = contact_ref(&o->told[i].contact);
         operation_done(d, o,
                        o->n_results > 0 ? DHT_OK
                        : o->has_nobody  ? DHT_E_NO_PEERS

@@ -239,26 +239,36 @@ static bool on_provider(void *userdata, const struct stored_provider *p) {
         return all->n < ELEMENTSOF(all->list);
 }
 
+size_t serve_providers(const struct serve *s, const struct key *asker, struct bytes name,
+                       struct contact ret[KAD_PEERS_MAX]) {
+        struct providers all = { .serve = s, .asker = asker, .name = name };
+        struct key target = key_of(name);
+        size_t chosen[KAD_PEERS_MAX], n;
+
+        if (s->store->ops)
+                (void) s->store->ops->providers(s->store->self, &target, on_provider, &all);
+        n = slots_choose(all.members, all.n, chosen, KAD_PEERS_MAX);
+        for (size_t i = 0; i < n; i++)
+                ret[i] = contact_ref(&all.list[chosen[i]]);
+        for (size_t i = 0; i < all.n; i++)
+                contact_done(&all.list[i]);
+        return n;
+}
+
 static int get_providers(const struct serve *s, const struct dht_remote *from,
                          const struct kad_message *in, struct refbuf **ret,
                          const char **ret_reason) {
-        struct providers all = { .serve = s, .asker = &from->contact.key, .name = in->key };
         struct kad_parts parts = { .type = KAD_GET_PROVIDERS, .key = in->key };
-        struct contact told[KAD_PEERS_MAX]; /* views */
+        struct contact told[KAD_PEERS_MAX];
         struct key target = key_of(in->key);
-        size_t chosen[KAD_PEERS_MAX];
         int r;
 
         (void) ret_reason;
-        if (s->store->ops)
-                (void) s->store->ops->providers(s->store->self, &target, on_provider, &all);
         parts.providers = told;
-        parts.n_providers = slots_choose(all.members, all.n, chosen, KAD_PEERS_MAX);
-        for (size_t i = 0; i < parts.n_providers; i++)
-                told[i] = all.list[chosen[i]];
+        parts.n_providers = serve_providers(s, &from->contact.key, in->key, told);
         r = answer_with(s, from, &parts, &target, ret);
-        for (size_t i = 0; i < all.n; i++)
-                contact_done(&all.list[i]);
+        for (size_t i = 0; i < parts.n_providers; i++)
+                contact_done(&told[i]);
         return r;
 }
 

@@ -45,6 +45,10 @@ int serve_message(const struct serve *s, const struct dht_remote *from,
 /* Units it costs. */
 unsigned serve_cost(struct bytes message);
 
+/* Whom this node knows to provide something, KAD_PEERS_MAX at most, as it tells that asker; each
+ * for contact_done(). Returns how many. */
+size_t serve_providers(const struct serve *s, const struct key *asker, struct bytes name,
+                       struct contact ret[KAD_PEERS_MAX]);
 /* Whether who answers for it is denied. Rotations and revocations are never denied: who revokes its
  * key is denied for that, and whoever brings word of it is welcome. */
 bool serve_denies(const struct map *denied, const struct stored_record *r);

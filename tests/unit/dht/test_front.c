@@ -335,6 +335,62 @@ static void calls_are_bounded(void **state) {
         dht_free(d);
 }
 
+static void answer_providers(struct dht *d, const struct dht_action *ask, const struct peer *by,
+                             const struct contact *list, size_t n) {
+        struct kad_parts parts = { .type = KAD_GET_PROVIDERS, .providers = list, .n_providers = n };
+        struct refbuf *message = kad_message_new(&parts);
+
+        dht_answered(d, ask->id, &by->remote, refbuf_bytes(message), 2 * SECOND);
+        refbuf_unref(message);
+}
+
+static void who_names_many_providers_crowds_out_nobody(void **state) {
+        struct peer holders[9], real[4], unreal[KAD_PEERS_MAX];
+        struct contact honest[4], lies[KAD_PEERS_MAX];
+        struct dht *d = node_new(NULL);
+        struct dht_action asks[9] = {}, a;
+        unsigned n_asks = 0, n_results = 0, n_real = 0;
+
+        for (unsigned i = 0; i < 9; i++)
+                holders[i] = peer_number(1 + i, true);
+        for (unsigned i = 0; i < 4; i++)
+                real[i] = peer_number(500 + i, true), honest[i] = real[i].remote.contact;
+        for (unsigned i = 0; i < KAD_PEERS_MAX; i++)
+                unreal[i] = peer_number(600 + i, true), lies[i] = unreal[i].remote.contact;
+        fill_table(d, 1, 9);
+        (void) drain(d, DHT_ASK, NULL);
+        dht_find_providers(d, 7, BYTES_LIT("\x12\x20multihash-of-thirty-two-bytes..!"), 16,
+                           2 * SECOND);
+        while (dht_output(d, &a)) {
+                assert_int_equal(a.type, DHT_ASK);
+                assert_true(n_asks < 9);
+                asks[n_asks++] = a;
+        }
+        assert_int_equal(n_asks, 9);
+        for (unsigned i = 0; i < n_asks; i++) /* three are liars, and faster than others */
+                for (unsigned j = 0; j < 9; j++)
+                        if (key_equal(&asks[i].contact.key, &holders[j].remote.contact.key))
+                                answer_providers(d, &asks[i], &holders[j], i < 3 ? lies : honest,
+                                                 i < 3 ? KAD_PEERS_MAX : 4);
+        while (dht_output(d, &a)) {
+                for (unsigned i = 0; i < 4 && a.type == DHT_RESULT; i++)
+                        n_real += key_equal(&a.result->contact.key, &honest[i].key);
+                n_results += a.type == DHT_RESULT;
+                dht_action_done(&a);
+        }
+        assert_int_equal(n_results, 16);
+        assert_int_equal(n_real, 4);
+        for (unsigned i = 0; i < n_asks; i++)
+                dht_action_done(&asks[i]);
+        for (unsigned i = 0; i < 9; i++)
+                peer_done(&holders[i]);
+        for (unsigned i = 0; i < 4; i++)
+                peer_done(&real[i]);
+        for (unsigned i = 0; i < KAD_PEERS_MAX; i++)
+                peer_done(&unreal[i]);
+        dht_free(d);
+}
+
 /* Everybody silent at once: our own network. Nobody is thrown out for it. */
 static void an_outage_costs_nobody_its_place(void **state) {
         struct dht *d = node_new(NULL);
@@ -391,5 +447,6 @@ TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(a_refusal_is_not_a_failure),
           cmocka_unit_test(a_lookup_for_a_record_names_it),
           cmocka_unit_test(exemptions_are_those_of_the_design), cmocka_unit_test(calls_are_bounded),
+          cmocka_unit_test(who_names_many_providers_crowds_out_nobody),
           cmocka_unit_test(an_outage_costs_nobody_its_place),
           cmocka_unit_test(a_full_table_fits_100_kib))
