@@ -86,7 +86,7 @@ void dht_network_changed(struct dht *d, nsec_t now);
 /* Effective at once: out of tables, lookups, providers and answers; what it published is neither
  * shown nor taken. What is held of it already comes to light again when that is lifted. */
 void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now);
-/* These and nobody else. */
+/* These and nobody else; kept over a restart. */
 void dht_deny_list(struct dht *d, const struct peer_id *peers, size_t n, nsec_t now);
 
 /* ---- Streams ---- */

@@ -100,6 +100,7 @@ void peer_answered(struct dht *d, const struct dht_remote *from, const struct co
                    nsec_t rtt, nsec_t now);
 void peer_failed(struct dht *d, const struct contact *c, nsec_t now);
 void peer_refused(struct dht *d, const struct contact *c, nsec_t now); /* there, but of no use */
+void peers_load_denied(struct dht *d);
 bool peer_is_denied(const struct dht *d, const struct key *key);
 bool peer_is_usable(const struct dht *d, const struct contact *c, nsec_t now); /* of hearsay */
 void peer_verify(struct dht *d, const struct contact *c, nsec_t now); /* it may come in: ask it */

@@ -86,6 +86,7 @@ static void load(struct dht *d) {
 }
 
 void maintain_start(struct dht *d, nsec_t now) {
+        peers_load_denied(d);
         load(d);
         d->is_started = true;
         d->tick_at = now;

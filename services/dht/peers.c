@@ -4,12 +4,15 @@
 
 /* ---- Denied ---- */
 
+#define STATE_DENIED "denied" /* their keys, one behind the other */
+
+static char mark;
+
 bool peer_is_denied(const struct dht *d, const struct key *key) {
         return map_get(d->denied, key_bytes(key)) != NULL;
 }
 
 void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now) {
-        static char mark;
         struct key key = key_of_peer(peer);
 
         d->now = now;
@@ -29,25 +32,55 @@ void dht_deny(struct dht *d, const struct peer_id *peer, bool denied, nsec_t now
         }
 }
 
+static void save_denied(struct dht *d) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct bytes key;
+        size_t cursor = 0;
+
+        if (!d->store.ops)
+                return;
+        buffer_init(&b, DHT_DENIED_MAX * KEY_SIZE);
+        while (map_next(d->denied, &cursor, &key, NULL))
+                buffer_put_bytes(&b, key);
+        (void) d->store.ops->state_put(d->store.self, STATE_DENIED, buffer_bytes(&b));
+}
+
+/* As they were when this node stopped, until gossip tells the list. */
+void peers_load_denied(struct dht *d) {
+        CLEANUP(refbuf_unrefp) struct refbuf *state = NULL;
+
+        if (!d->store.ops || d->store.ops->state_get(d->store.self, STATE_DENIED, &state))
+                return;
+        for (size_t at = 0; at + KEY_SIZE <= state->len; at += KEY_SIZE)
+                if (map_count(d->denied) < DHT_DENIED_MAX)
+                        (void) map_set(d->denied, BYTES(refbuf_bytes(state).data + at, KEY_SIZE),
+                                       &mark);
+}
+
 /* Who stays denied is not let in for a moment: a lookup that goes on might meet it. */
 void dht_deny_list(struct dht *d, const struct peer_id *peers, size_t n, nsec_t now) {
         struct map *before = d->denied;
+        bool is_changed;
 
         d->denied = map_new(rng_u64(&d->rng));
         for (size_t i = 0; i < n; i++) {
                 struct key key = key_of_peer(&peers[i]);
-                void *mark = map_get(before, key_bytes(&key));
 
-                if (mark)
-                        (void) map_set(d->denied, key_bytes(&key), mark);
+                if (map_get(before, key_bytes(&key)))
+                        (void) map_set(d->denied, key_bytes(&key), &mark);
         }
+        is_changed = map_count(d->denied) < map_count(before);
         for (size_t i = 0; i < n; i++) {
                 struct key key = key_of_peer(&peers[i]);
 
-                if (!map_get(before, key_bytes(&key)))
-                        dht_deny(d, &peers[i], true, now);
+                if (map_get(before, key_bytes(&key)))
+                        continue;
+                dht_deny(d, &peers[i], true, now);
+                is_changed = true;
         }
         map_free(before);
+        if (is_changed)
+                save_denied(d);
 }
 
 /* ---- Rates of those who ask ---- */

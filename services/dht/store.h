@@ -92,7 +92,7 @@ struct store_ops {
         size_t (*expire)(struct record_store *s, int64_t now_us, size_t max);
         void (*counts)(struct record_store *s, struct store_counts *ret);
 
-        /* Small named values: the peer store, bootstrap cache, sequence numbers. */
+        /* Small named values: the peer store, who is denied, sequence numbers. */
         int (*state_put)(struct record_store *s, const char *name, struct bytes value);
         int (*state_get)(struct record_store *s, const char *name, struct refbuf **ret);
 };

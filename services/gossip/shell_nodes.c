@@ -153,7 +153,7 @@ static void on_denied(void *userdata, const struct rpc_result *result) {
         shell_denied(s);
 }
 
-/* All of them: dht keeps no list of its own over a restart, and need not know what it missed. */
+/* All of them: dht goes by its last list until then, and need not know what it missed. */
 void shell_tell_dht(struct shell *s) {
         CLEANUP(freep) struct gossip_blocked *list = NULL;
         CLEANUP(freep) ProtobufCBinaryData *peers = NULL;

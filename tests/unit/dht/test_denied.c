@@ -95,16 +95,12 @@ static void play(struct bench *b) {
         }
 }
 
-static int setup(void **state) {
-        struct bench *b = xnew(struct bench);
+/* On what is stored already. */
+static void start(struct bench *b) {
         struct dht_remote self = remote_of(1);
         struct keeper_config keeper;
         struct dht_config config;
 
-        b->bad = person_no(4);
-        b->good = person_no(5);
-        b->now = NSEC_PER_SEC;
-        b->store = store_memory_new(&store_limits_default, 1);
         dht_config_default(&config);
         config.mode = DHT_MODE_SERVER;
         keeper_config_default(&keeper);
@@ -112,19 +108,29 @@ static int setup(void **state) {
         b->keeper = keeper_new(&keeper, b->dht, &self.contact.peer, 8);
         keeper_region(b->keeper, 1);
         dht_clock(b->dht, b->now, NOW);
+        dht_start(b->dht, b->now);
+        dht_expire(b->dht, b->now);
+        contact_done(&self.contact);
+}
+
+static int setup(void **state) {
+        struct bench *b = xnew(struct bench);
+
+        b->bad = person_no(4);
+        b->good = person_no(5);
+        b->now = NSEC_PER_SEC;
+        b->store = store_memory_new(&store_limits_default, 1);
         buffer_init(&b->name, RECORD_NAME_MAX);
         buffer_init(&b->value, RECORD_BYTES_MAX);
         buffer_init(&b->message, KAD_MESSAGE_MAX);
         for (size_t i = 0; i < ELEMENTSOF(b->shown); i++)
                 buffer_init(&b->shown[i], RECORD_BYTES_MAX);
-        dht_start(b->dht, b->now);
-        dht_expire(b->dht, b->now);
+        start(b);
         for (uint32_t i = 0; i < ELEMENTSOF(b->neighbours); i++) {
                 b->neighbours[i] = remote_of(2 + i);
                 dht_peer_identified(b->dht, &b->neighbours[i], b->now);
         }
         play(b);
-        contact_done(&self.contact);
         *state = b;
         return 0;
 }
@@ -403,8 +409,27 @@ static void a_list_takes_the_place_of_another(void **state) {
         assert_false(is_refused(b, &second[0]) || is_refused(b, &second[1]));
 }
 
+/* Nobody who is denied is shown between a start and gossip's list. */
+static void it_is_kept_over_a_restart(void **state) {
+        struct bench *b = *state;
+
+        dht_deny_list(b->dht, (struct peer_id[]){ b->bad.peer, b->good.peer }, 2, b->now);
+        dht_deny_list(b->dht, &b->bad.peer, 1, b->now);
+        dht_free(b->dht);
+        keeper_free(b->keeper);
+        start(b);
+        assert_true(is_refused(b, &b->bad.peer));
+        assert_false(is_refused(b, &b->good.peer));
+        dht_deny_list(b->dht, NULL, 0, b->now);
+        dht_free(b->dht);
+        keeper_free(b->keeper);
+        start(b);
+        assert_false(is_refused(b, &b->bad.peer));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 TEST_MAIN(TEST(values_are_neither_taken_nor_served), TEST(topics_neither),
           TEST(its_revocation_goes_on), TEST(a_value_is_not_given),
-          TEST(topics_are_found_without_it), TEST(a_list_takes_the_place_of_another))
+          TEST(topics_are_found_without_it), TEST(a_list_takes_the_place_of_another),
+          TEST(it_is_kept_over_a_restart))
