@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "services/dht/teller.h"
 
 struct lookup *lookup_new(const struct lookup_config *config, const struct key *target,
                           const struct key *self) {
@@ -91,13 +92,13 @@ static bool make_room(struct lookup *l, const struct key *key) {
         return true;
 }
 
-static void add(struct lookup *l, const struct contact *contact, struct candidate *teller,
-                unsigned path) {
+static struct candidate *add(struct lookup *l, const struct contact *contact,
+                             struct candidate *teller, unsigned path) {
         struct candidate *c;
         size_t at;
 
         if (key_equal(&contact->key, &l->self) || !make_room(l, &contact->key))
-                return;
+                return NULL;
         at = position(l, &contact->key);
         c = xnew(struct candidate);
         c->contact = contact_ref(contact);
@@ -110,6 +111,7 @@ static void add(struct lookup *l, const struct contact *contact, struct candidat
                 (l->n_candidates - at) * sizeof(*l->candidates));
         l->candidates[at] = c;
         l->n_candidates++;
+        return c;
 }
 
 /* Told again, by somebody else: no longer one teller's word alone. */
@@ -117,9 +119,12 @@ static void hear(struct lookup *l, const struct contact *contact, struct candida
         struct candidate *c = lookup_find(l, &contact->key);
 
         if (!c) {
-                add(l, contact, teller, teller->path);
+                c = add(l, contact, teller, teller->path);
+                if (c)
+                        teller_note(c, teller);
                 return;
         }
+        teller_note(c, teller);
         c->seen_by |= (uint8_t) (1u << teller->path);
         if (!c->teller || c->teller == teller)
                 return;
@@ -133,7 +138,7 @@ static void hear(struct lookup *l, const struct contact *contact, struct candida
 
 void lookup_seed(struct lookup *l, const struct contact *c) {
         if (!lookup_find(l, &c->key))
-                add(l, c, NULL, l->n_seeds++ % l->config.paths);
+                (void) add(l, c, NULL, l->n_seeds++ % l->config.paths);
 }
 
 void lookup_begin_at(struct lookup *l, const struct contact *c) {
@@ -145,40 +150,6 @@ void lookup_begin_at(struct lookup *l, const struct contact *c) {
                 known->is_beginning = true;
 }
 
-/* ---- Tellers ---- */
-
-/* Who is known to find its way without this teller may be strict with it. */
-static unsigned patience(const struct lookup *l) {
-        return l->n_answered >= l->config.k / 2 ? 1 : LOOKUP_DOUBTED;
-}
-
-static bool is_unbelieved(const struct lookup *l, const struct candidate *teller) {
-        return teller->n_unreal >= patience(l) && teller->n_unreal > 2 * teller->n_real;
-}
-
-static bool is_held_back(const struct lookup *l, const struct candidate *teller) {
-        return teller && teller->n_real == 0 && teller->n_doubted >= patience(l);
-}
-
-static void judge(struct lookup *l, struct candidate *c, bool is_real) {
-        struct candidate *teller = c->teller;
-
-        if (!teller)
-                return;
-        if (teller->n_doubted > 0)
-                teller->n_doubted--;
-        teller->n_real += is_real;
-        teller->n_unreal += !is_real;
-        if (!is_unbelieved(l, teller))
-                return;
-        for (size_t i = 0; i < l->n_candidates; i++)
-                if (l->candidates[i]->teller == teller &&
-                    l->candidates[i]->state == CANDIDATE_NEW) {
-                        l->candidates[i]->state = CANDIDATE_DROPPED;
-                        l->n_dropped++;
-                }
-}
-
 /* ---- Whom to ask ---- */
 
 /* What one path still has to hear of. */
@@ -187,8 +158,9 @@ struct window {
         size_t rank;
 };
 
-static bool is_out(const struct candidate *c) {
-        return c->state == CANDIDATE_FAILED || c->state == CANDIDATE_DROPPED;
+static bool is_out(const struct lookup *l, const struct candidate *c) {
+        return c->state == CANDIDATE_FAILED || c->state == CANDIDATE_DROPPED ||
+               teller_is_conspired(l, c);
 }
 
 /* Past LOOKUP_REGION_MAX the nearest and the farthest within the radius are taken:
@@ -210,7 +182,7 @@ static struct window window_of(const struct lookup *l, unsigned path) {
 
                 if (l->config.radius <= 0 || c->distance >= l->config.radius)
                         break;
-                w.n_region += (c->seen_by & 1u << path) && !is_out(c);
+                w.n_region += (c->seen_by & 1u << path) && !is_out(l, c);
         }
         return w;
 }
@@ -223,13 +195,13 @@ static struct candidate *next_of(const struct lookup *l, unsigned path, bool *re
         for (size_t i = 0; i < l->n_candidates; i++) {
                 struct candidate *c = l->candidates[i];
 
-                if (!(c->seen_by & 1u << path) || is_out(c) ||
+                if (!(c->seen_by & 1u << path) || is_out(l, c) ||
                     (!in_window(l, &w) && !c->is_beginning))
                         continue;
                 if (c->state == CANDIDATE_ANSWERED)
                         continue;
                 *ret_waits = true;
-                if (c->state == CANDIDATE_NEW && !is_held_back(l, c->teller))
+                if (c->state == CANDIDATE_NEW && !teller_is_held_back(l, c->teller))
                         return c;
         }
         return NULL;
@@ -270,7 +242,8 @@ static struct candidate *last_resort(const struct lookup *l) {
         if (l->n_answered >= l->config.k || l->n_revived >= l->config.k)
                 return NULL;
         for (size_t i = 0; i < l->n_candidates; i++)
-                if (l->candidates[i]->state == CANDIDATE_DROPPED)
+                if (l->candidates[i]->state == CANDIDATE_DROPPED ||
+                    teller_is_conspired(l, l->candidates[i]))
                         return l->candidates[i];
         return NULL;
 }
@@ -325,7 +298,8 @@ static struct candidate *next_beyond(const struct lookup *l) {
                 struct candidate *c = l->candidates[i];
 
                 if (c->state == CANDIDATE_NEW && (sparse || is_owed(c)) &&
-                    !is_held_back(l, c->teller) && (!best || turn_of(c) < turn_of(best)))
+                    !teller_is_conspired(l, c) && !teller_is_held_back(l, c->teller) &&
+                    (!best || turn_of(c) < turn_of(best)))
                         best = c;
         }
         return best;
@@ -438,6 +412,7 @@ bool lookup_next(struct lookup *l, struct lookup_ask *ret) {
         if (last) {
                 last->state = CANDIDATE_NEW;
                 last->teller = NULL;
+                last->is_revived = true;
                 l->n_revived++;
                 return next_main(l, ret);
         }
@@ -483,8 +458,10 @@ struct candidate *lookup_answered(struct lookup *l, const struct key *who, int e
                 return NULL;
         if (edge == LOOKUP_MAIN) {
                 c->state = CANDIDATE_ANSWERED;
+                c->number = (uint8_t) l->n_tellers;
+                l->tellers[l->n_tellers++] = c;
                 l->n_answered++;
-                judge(l, c, true);
+                teller_judge(l, c, true);
         }
         for (size_t i = 0; i < n_told && i < l->config.k; i++)
                 hear(l, &told[i], c);
@@ -500,7 +477,7 @@ void lookup_failed(struct lookup *l, const struct key *who, int edge) {
                 return;
         c->state = CANDIDATE_FAILED;
         l->n_failed++;
-        judge(l, c, false);
+        teller_judge(l, c, false);
 }
 
 void lookup_skip(struct lookup *l, const struct key *who, int edge) {
@@ -509,6 +486,7 @@ void lookup_skip(struct lookup *l, const struct key *who, int edge) {
         if (!c || edge != LOOKUP_MAIN)
                 return;
         c->state = CANDIDATE_FAILED;
+        c->is_excused = true;
         l->n_asked--;
         if (teller)
                 teller->n_doubted -= teller->n_doubted > 0;
@@ -521,6 +499,8 @@ void lookup_remove(struct lookup *l, const struct key *who) {
                 lookup_failed(l, who, LOOKUP_MAIN);
         else if (c)
                 c->state = CANDIDATE_FAILED;
+        if (c)
+                c->is_excused = true;
 }
 
 bool lookup_is_over(const struct lookup *l) {

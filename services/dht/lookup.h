@@ -5,8 +5,8 @@
  * its own responders told it. A path ends when the k closest it heard of have
  * answered, the lookup when all paths have.
  *
- * Somebody whose contacts do not answer is believed no further: cost is bounded by
- * 2 requests per liar. With a radius, everything that answers within it is looked
+ * Somebody whose contacts do not answer is believed no further, nor are several who tell
+ * the same lies (teller.h). With a radius, everything that answers within it is looked
  * for as well: when the k closest stand closer together than honest ids would, the
  * neighbourhood is asked at its edges, where ids planted around the key are not. When
  * they stand farther apart than honest ids would, somebody names friends only: those
@@ -21,7 +21,7 @@
 #define LOOKUP_PATHS_MAX      8
 #define LOOKUP_CANDIDATES_MAX 192
 #define LOOKUP_REGION_MAX     64
-#define LOOKUP_DOUBTED        2 /* requests in flight to contacts of one unproven teller */
+#define LOOKUP_DOUBTED        2 /* requests to contacts of one unproven teller */
 #define LOOKUP_EDGES          8 /* keys at the edges of the neighbourhood … */
 #define LOOKUP_EDGE_ASKS      3 /* … and how many are asked for each, at a time */
 #define LOOKUP_EDGE_ASKS_MAX  48
@@ -43,12 +43,17 @@ struct candidate {
         double distance;
         struct candidate
                 *teller; /* who told of it; NULL: several, or the table. Stays: it answered */
+        uint64_t told_by[LOOKUP_CANDIDATES_MAX / 64]; /* a bit for each teller, by its number */
         struct candidate *root; /* the seed that led here first; NULL: it is one itself */
-        unsigned n_real, n_unreal, n_doubted; /* of what it told: answered, failed, in flight */
+        unsigned n_real, n_unreal, n_doubted; /* told by it alone: answered, failed, in flight */
+        unsigned all_real, all_unreal;        /* told by it, whoever else did */
+        uint8_t number;                       /* in `tellers`, once it answered */
         uint8_t state, path, seen_by, hops, edges; /* seen_by: a bit per path; edges: asked for */
         uint8_t n_wide;    /* of a seed: requests beyond the windows that it led to */
         bool is_beginning; /* asked however far it is */
         bool is_wide;      /* asked beyond the windows */
+        bool is_revived;   /* asked for want of others */
+        bool is_excused;   /* that it failed says nothing of who told of it */
         uint8_t mark;      /* the owner's */
 };
 
@@ -62,7 +67,8 @@ struct lookup {
         struct lookup_config config;
         struct key target, self;
         struct candidate *candidates[LOOKUP_CANDIDATES_MAX]; /* by distance */
-        size_t n_candidates;
+        struct candidate *tellers[LOOKUP_CANDIDATES_MAX];    /* who answered */
+        size_t n_candidates, n_tellers;
         unsigned in_flight[LOOKUP_PATHS_MAX], edges_in_flight, n_edge_asks, n_seeds;
         unsigned wide_in_flight, n_wide;
         struct key edges[LOOKUP_EDGES];

@@ -13,10 +13,12 @@
 struct world {
         struct rng rng;
         struct contact nodes[NODES];
-        bool is_liar[NODES], is_dead[NODES], is_sybil[NODES], has_poor_table, begins;
+        bool is_liar[NODES], is_dead[NODES], is_sybil[NODES], has_poor_table, begins, tells_dead;
         size_t n, beginning; /* the place to begin that is honest knows few of each bucket */
         struct map *by_key;  /* -> its number + 1 */
         unsigned asked[NODES], n_unreal;
+        unsigned n_lies, colluders; /* so many liars name the same unreal ids; 0: each its own */
+        unsigned n_named;           /* real ones besides */
 };
 
 static void add_node(struct world *w, struct key key) {
@@ -84,11 +86,32 @@ static bool knows(const struct world *w, size_t who, size_t other, unsigned coun
         return bucket < KEY_BITS && count[bucket]++ < (who > 0 && who == w->beginning ? 3 : K);
 }
 
+/* The same unreal ids as others, far enough from the target that all are heard of. */
+static size_t collude(struct world *w, const struct key *target, struct contact *ret) {
+        static struct ranked ranked[NODES];
+        unsigned base = w->n_lies++ / w->colluders * K;
+        size_t n = 0;
+
+        if (w->n_named > 0)
+                (void) rank(w, target, ranked, NULL);
+        for (; n < w->n_named; n++)
+                ret[n] = w->nodes[ranked[n].node];
+        for (; n < K; n++) {
+                struct key random = key_of(BYTES_OF(((unsigned[]){ base + (unsigned) n })));
+
+                ret[n] = (struct contact){ .key = key_in_bucket(target, 7, random.bytes) };
+                ret[n].peer.len = 1;
+        }
+        return n;
+}
+
 static size_t answer(struct world *w, size_t who, const struct key *target, struct contact *ret) {
         static struct ranked ranked[NODES];
         unsigned count[KEY_BITS] = {};
         size_t n = 0, first = who * 131 % w->n;
 
+        if (w->is_liar[who] && w->colluders > 0)
+                return collude(w, target, ret);
         if (w->is_liar[who]) { /* unreal ids close to the target */
                 for (; n < K; n++, w->n_unreal++) {
                         uint8_t random[KEY_SIZE];
@@ -103,7 +126,7 @@ static size_t answer(struct world *w, size_t who, const struct key *target, stru
         for (size_t i = 0; i < w->n && !w->is_sybil[who]; i++) {
                 size_t other = (first + i) % w->n;
 
-                if (!w->is_dead[other] && knows(w, who, other, count))
+                if ((!w->is_dead[other] || w->tells_dead) && knows(w, who, other, count))
                         ranked[n++] = (struct ranked){ other, &w->nodes[other].key, target };
         }
         qsort(ranked, n, sizeof(*ranked), by_distance);
@@ -260,6 +283,40 @@ static void liars_cost_at_most_twice_as_much(void **state) {
         world_free(w);
 }
 
+/* The same when each unreal id is told by several of them. Who names real ones besides can do more:
+ * honest nodes, too, tell of some who left. */
+static void colluding_liars_cost_little_more(void **state) {
+        static const struct {
+                unsigned colluders, n_named, asked;
+        } cases[] = { { 1, 0, 56 }, { 2, 0, 68 },  { 3, 0, 62 }, { 5, 0, 54 },
+                      { 9, 0, 50 }, { 20, 0, 60 }, { 2, 7, 135 } };
+        const unsigned rounds = 40;
+
+        FOREACH_CASE (c, cases) {
+                struct world *w = world_new(5, 1000);
+                double asked = 0, found = 0, lies = 0;
+
+                for (size_t i = 1; i < w->n; i++)
+                        w->is_liar[i] = i % 2;
+                w->colluders = c->colluders;
+                w->n_named = c->n_named;
+                for (unsigned i = 0; i < rounds; i++) {
+                        struct key target = random_key(&w->rng);
+                        struct outcome o;
+
+                        w->n_lies = 0;
+                        o = run(w, &target, K / 1000.0, 3, is_honest);
+                        lies += w->n_lies, asked += o.asked, found += o.found;
+                }
+                print_message("# %.1f liars, %u alike, %u real: %.1f asked, %.1f found\n",
+                              lies / rounds, c->colluders, c->n_named, asked / rounds,
+                              found / rounds);
+                assert_true(asked / rounds <= c->asked);
+                assert_true(found / rounds >= 9); /* liars answer as well */
+                world_free(w);
+        }
+}
+
 static void the_dead_are_passed_over(void **state) {
         struct world *w = world_new(6, 1000);
         unsigned good = 0;
@@ -313,6 +370,48 @@ static void planted_ids_do_not_hide_the_honest(void **state) {
                         c->n, without / 10, with / 10, least);
                 assert_true(without / 10 < 3);
                 assert_true(with / 10 >= 14 && least >= 8);
+        }
+}
+
+/* Nor do many who left, nor ids that answer others but not us: honest nodes tell of them together,
+ * and must not be taken for liars who do. */
+static void nor_do_those_who_do_not_answer(void **state) {
+        static const struct {
+                size_t nodes, n;
+                unsigned prefix, left; /* of 100 */
+                bool is_silent;
+                double found;
+        } cases[] = { { 1000, 0, 0, 33, false, 18.8 },  { 1000, 20, 16, 33, false, 12.9 },
+                      { 100, 20, 5, 33, false, 12.4 },  { 100, 20, 5, 50, false, 9.5 },
+                      { 1000, 60, 16, 20, true, 18.1 }, { 100, 60, 5, 20, true, 15.7 } };
+        const unsigned rounds = 60;
+
+        FOREACH_CASE (c, cases) {
+                double found = 0, asked = 0;
+
+                for (unsigned round = 0; round < rounds; round++) {
+                        struct world *w = world_new(round + 9, c->nodes);
+                        struct key target = random_key(&w->rng);
+                        uint8_t random[KEY_SIZE];
+                        struct outcome o;
+
+                        w->tells_dead = true;
+                        for (size_t i = 1; i < w->n; i++)
+                                w->is_dead[i] = rng_below(&w->rng, 100) < c->left;
+                        for (size_t i = 0; i < c->n; i++) {
+                                rng_bytes(&w->rng, random, KEY_SIZE);
+                                w->is_sybil[w->n] = true;
+                                w->is_dead[w->n] = c->is_silent;
+                                add_node(w, key_in_bucket(&target, c->prefix, random));
+                        }
+                        o = run(w, &target, K / (double) c->nodes, 3, is_honest);
+                        found += o.found, asked += o.asked;
+                        world_free(w);
+                }
+                print_message("# of %zu, %u of 100 left, %zu planted%s: %.2f found, %.1f asked\n",
+                              c->nodes, c->left, c->n, c->is_silent ? " and silent" : "",
+                              found / rounds, asked / rounds);
+                assert_true(found / rounds >= c->found);
         }
 }
 
@@ -425,8 +524,10 @@ static void one_teller_contributes_little(void **state) {
 TEST_MAIN(cmocka_unit_test(finds_the_closest_in_few_hops),
           cmocka_unit_test(is_exact_when_everybody_is_near),
           cmocka_unit_test(liars_cost_at_most_twice_as_much),
+          cmocka_unit_test(colluding_liars_cost_little_more),
           cmocka_unit_test(the_dead_are_passed_over),
           cmocka_unit_test(planted_ids_do_not_hide_the_honest),
+          cmocka_unit_test(nor_do_those_who_do_not_answer),
           cmocka_unit_test(friends_do_not_crowd_out_the_honest),
           cmocka_unit_test(honest_sets_are_not_widened),
           cmocka_unit_test(each_place_to_begin_is_asked),
