@@ -159,7 +159,8 @@ static bool keeper_failed(const struct gathering *g, const struct keeper_result 
                 [KEEPER_E_BUSY] = { DHT_E_BUSY, "too much is under way; try again" },
                 [KEEPER_E_INVALID] = { DHT_E_REFUSED, "against the record table" },
                 [KEEPER_E_KEYRING] = { DHT_E_KEYRING, "keyring did not sign; see its log" },
-                [KEEPER_E_NOBODY] = { DHT_E_NO_PEERS, "no node answered; try again in a few seconds, then see `quorate status`" },
+                [KEEPER_E_NOBODY] = { DHT_E_NO_PEERS, "no node answered; try again in a few "
+                                                      "seconds, then see `quorate status`" },
         };
 
         if (r->code == KEEPER_OK)
