@@ -338,6 +338,10 @@ void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *
         *ret_served = c->governor.busy[GOVERNOR_SERVED];
 }
 
+size_t coordinator_records(const struct coordinator *c) {
+        return host_records_count(c->role[ROLE_HOST]);
+}
+
 const struct host_counters *coordinator_host(const struct coordinator *c) {
         return host_counters(c->role[ROLE_HOST]);
 }

@@ -144,5 +144,6 @@ void coordinator_resume(struct coordinator *c, nsec_t now);
 int coordinator_slot_take(struct coordinator *c, uint64_t memory);
 void coordinator_slot_give(struct coordinator *c, uint64_t memory);
 void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served);
+size_t coordinator_records(const struct coordinator *c); /* jobs, as a host, not forgotten */
 /* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */
 size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t max);

@@ -508,6 +508,12 @@ const struct host_counters *host_counters(const void *role) {
         return &h->counters;
 }
 
+size_t host_records_count(const void *role) {
+        const struct host *h = role;
+
+        return records_count(h->records);
+}
+
 const struct role host_role = {
         .new = host_new,
         .free = host_free,

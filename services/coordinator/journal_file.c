@@ -25,6 +25,7 @@ enum statement_index {
         ROLLBACK,
         ALL,
         LATEST,
+        LATEST_JOBS,
         FIND,
         REPLACE,
         FORGET,
@@ -48,6 +49,9 @@ static const char *const statements[_STATEMENT_N] = {
                    " AND time_us <= (SELECT max(time_us) FROM record WHERE kind = ?2)"
                    " AND job <> zeroblob(32) ORDER BY time_us LIMIT ?3)",
         [LATEST] = "SELECT kind, data FROM record WHERE kind = ?1 ORDER BY id DESC LIMIT ?2",
+        [LATEST_JOBS] = "SELECT kind, data FROM record AS r WHERE kind = ?1 AND NOT EXISTS"
+                        " (SELECT 1 FROM record WHERE job = r.job AND kind = ?1 AND id > r.id)"
+                        " AND job <> zeroblob(32) ORDER BY id DESC LIMIT ?2",
 };
 
 /* Number i brings a file of version i to version i + 1. Never edit one that was released. */
@@ -266,11 +270,23 @@ int journal_file_find(struct journal_file *j, enum journal_kind kind, const stru
         return walk(j->statement[FIND], fn, userdata);
 }
 
+static int latest(struct journal_file *j, enum statement_index which, enum journal_kind kind,
+                  size_t max, journal_file_fn fn, void *userdata) {
+        sqlite3_stmt *s = j->statement[which];
+
+        sqlite3_bind_int(s, 1, kind);
+        sqlite3_bind_int64(s, 2, max < INT32_MAX ? (int64_t) max : INT32_MAX);
+        return walk(s, fn, userdata);
+}
+
 int journal_file_latest(struct journal_file *j, enum journal_kind kind, size_t max,
                         journal_file_fn fn, void *userdata) {
-        sqlite3_bind_int(j->statement[LATEST], 1, kind);
-        sqlite3_bind_int64(j->statement[LATEST], 2, max < INT32_MAX ? (int64_t) max : INT32_MAX);
-        return walk(j->statement[LATEST], fn, userdata);
+        return latest(j, LATEST, kind, max, fn, userdata);
+}
+
+int journal_file_latest_jobs(struct journal_file *j, enum journal_kind kind, size_t max,
+                             journal_file_fn fn, void *userdata) {
+        return latest(j, LATEST_JOBS, kind, max, fn, userdata);
 }
 
 static int failed(struct journal_file *j) {

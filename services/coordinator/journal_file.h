@@ -59,3 +59,6 @@ int journal_file_find(struct journal_file *j, enum journal_kind kind, const stru
 /* The latest records of one kind, newest first. */
 int journal_file_latest(struct journal_file *j, enum journal_kind kind, size_t max,
                         journal_file_fn fn, void *userdata);
+/* The same of the latest jobs: of each the newest record, and of no job none. */
+int journal_file_latest_jobs(struct journal_file *j, enum journal_kind kind, size_t max,
+                             journal_file_fn fn, void *userdata);

@@ -222,8 +222,7 @@ static uint64_t count_more(struct shell *s, const struct job_list *l, bool serve
         if (l->n < l->max)
                 return 0;
         if (served) {
-                n = journal_file_count(s->journal, JOURNAL_HOST) +
-                    journal_file_count(s->journal, JOURNAL_RECHECK);
+                n = coordinator_records(s->core); /* the journal has some of them twice */
         } else {
                 buffer_init(&running, 4u << 20);
                 n = coordinator_jobs(s->core, &running, SIZE_MAX) +
@@ -233,9 +232,10 @@ static uint64_t count_more(struct shell *s, const struct job_list *l, bool serve
         return n > l->max ? n - l->max : 0;
 }
 
-/* What this host signed for others, from its own records. */
+/* What this host signed for others, from its own records: of each job the run, and the run that
+ * checked it once more. */
 static int add_served(void *userdata, enum journal_kind kind, struct bytes data) {
-        static char committed[] = "committed", open[] = "not signed";
+        static char committed[] = "committed", again[] = "re-checked", open[] = "not signed";
         struct job_list *l = userdata;
         struct unpacked *u = &l->unpacked[l->n];
         const Journal__HostRecord *in;
@@ -255,7 +255,7 @@ static int add_served(void *userdata, enum journal_kind kind, struct bytes data)
         out->requester = in->requester;
         out->started_us = in->job_time_us ? in->job_time_us : in->time_us;
         out->served = true;
-        out->state = in->commit.len ? committed : open;
+        out->state = !in->commit.len ? open : in->run > 0 ? again : committed;
         return 0;
 }
 
@@ -281,9 +281,9 @@ static void fill_own(struct shell *s, struct job_list *l) {
 static void fill_served(struct shell *s, struct job_list *l) {
         size_t max = l->max;
 
-        (void) journal_file_latest(s->journal, JOURNAL_HOST, max, add_served, l);
+        (void) journal_file_latest_jobs(s->journal, JOURNAL_HOST, max, add_served, l);
         l->max = l->n + max;
-        (void) journal_file_latest(s->journal, JOURNAL_RECHECK, max, add_served, l);
+        (void) journal_file_latest_jobs(s->journal, JOURNAL_RECHECK, max, add_served, l);
         sort_jobs(l);
         l->max = max;
 }

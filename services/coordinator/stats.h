@@ -2,6 +2,7 @@
 
 /* What the roles did and refused since they started, for metrics. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct host_counters {
@@ -18,6 +19,7 @@ struct host_counters {
 
 /* Lives as long as the coordinator. `role`: what host_role.new() returned. */
 const struct host_counters *host_counters(const void *role);
+size_t host_records_count(const void *role); /* runs it remembers */
 
 /* estimates.h */
 struct estimates_counters {

@@ -39,6 +39,18 @@ def asks_one(tap):
             tap.check(all(e.startswith(name + "/") for e in a.json["engines"]), "none of another engine", a)
 
 
+def lists_what_it_served(tap):
+    """Each job once, though the host's journal has it twice: before it is signed and with the commit."""
+    a = grid.ask(SQL, "-k", str(grid.n - 1), "--verify", "unanimous")
+    for node in range(2, grid.n + 1):
+        jobs = grid.ctl_json(node, "job", "list", "--served", "--limit", "200")
+        if not tap.check(jobs and all(j["state"] for j in jobs), f"node {node} lists what it did for others", jobs):
+            continue
+        ids = [j["job"] for j in jobs]
+        tap.equal(len(ids), len(set(ids)), "each job once")
+        tap.check({j["state"] for j in jobs if j["job"] == a.job} <= {"committed"}, "as it stands now", jobs)
+
+
 def two_agree(tap):
     """One question all engines answer alike, with equal answers of a SQLite and a DuckDB host."""
     if not has_duckdb(tap):
@@ -138,5 +150,5 @@ def runs_nothing(tap):
 
 with g.Grid(5, config={2: "\n[query]\nremote-only = yes\n", 3: "\n[worker]\nduckdb = none\n"}) as grid:
     tap = Tap()
-    code = tap.run([asks_one, two_agree, own_sql, refuses, explains, spares_memory, explains_elsewhere, only_there, runs_nothing])
+    code = tap.run([asks_one, lists_what_it_served, two_agree, own_sql, refuses, explains, spares_memory, explains_elsewhere, only_there, runs_nothing])
 sys.exit(code)

@@ -252,6 +252,26 @@ static void test_find(void **state) {
         journal_file_free(j);
 }
 
+/* A host's record is written before its job is signed, and once more with the commit. */
+static void test_latest_jobs(void **state) {
+        static const struct hash_value none = {};
+        struct journal_file *j = open_it();
+        struct seen s = {};
+
+        assert_int_equal(journal_file_add(j, JOURNAL_HOST, &none, BYTES_STR("birth"), WALL), 0);
+        add(j, JOURNAL_HOST, 1, "a", WALL);
+        add(j, JOURNAL_HOST, 2, "b", WALL);
+        add(j, JOURNAL_RECHECK, 1, "r", WALL);
+        add(j, JOURNAL_HOST, 1, "a-signed", WALL);
+        add(j, JOURNAL_HOST, 3, "c", WALL);
+        assert_int_equal(journal_file_latest_jobs(j, JOURNAL_HOST, 2, note, &s), 0);
+        assert_string_equal(s.text, "1c 1a-signed ");
+        s = (struct seen){};
+        assert_int_equal(journal_file_latest_jobs(j, JOURNAL_HOST, 9, note, &s), 0);
+        assert_string_equal(s.text, "1c 1a-signed 1b ");
+        journal_file_free(j);
+}
+
 #define ZEROS_32 "0000000000000000000000000000000000000000000000000000000000000000"
 #define RECORD_HEAD                    \
         "0a26" ZEROS_32 "000000000000" \
@@ -444,7 +464,8 @@ static void test_disk_full(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 TEST_MAIN(TEST(test_order_and_commit), TEST(test_durable), TEST(test_checkpoint), TEST(test_prune),
-          TEST(test_horizon), TEST(test_find), TEST(test_migration_of_host_records),
-          TEST(test_withdrawn), TEST(test_heard_are_kept_a_month), TEST(test_migration),
-          TEST(test_ended), TEST(test_not_a_journal), TEST(test_damaged), TEST(test_locked),
-          TEST(test_newer), TEST(test_disk_full))
+          TEST(test_horizon), TEST(test_find), TEST(test_latest_jobs),
+          TEST(test_migration_of_host_records), TEST(test_withdrawn),
+          TEST(test_heard_are_kept_a_month), TEST(test_migration), TEST(test_ended),
+          TEST(test_not_a_journal), TEST(test_damaged), TEST(test_locked), TEST(test_newer),
+          TEST(test_disk_full))
