@@ -67,13 +67,18 @@ unsigned classes_count(const struct classes_question *q, char *const *engines, s
 
 /* ---- What is known, and of that what fits ---- */
 
+/* What another engine has to import counts for read only where this one was asked for by name. */
+static bool takes(const struct classes_question *q, const char *class, const char *format) {
+        return engine_reads(class, format) || (q->n_wanted > 0 && engine_imports(class, format));
+}
+
 static bool fits(const struct classes_question *q, const char *class) {
         if (!engine_is_wanted(class, q->wanted, q->n_wanted) || strlen(class) >= ENGINE_TEXT_SIZE)
                 return false;
         if (q->comparison != COMPARISON_PORTABLE)
                 return engine_is_same(class, q->own);
         for (size_t i = 0; i < q->n_formats; i++)
-                if (!engine_reads(class, q->formats[i]))
+                if (!takes(q, class, q->formats[i]))
                         return false;
         return true;
 }

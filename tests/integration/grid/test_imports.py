@@ -183,6 +183,8 @@ def check_parquet(tap, grid, files):
               and all(e.startswith("sqlite/") for e in a.json["engines"]), "a Parquet dataset, agreed by SQLite hosts", a, want)
     tap.equal({n: c - before[n] for n, c in imports(grid).items()}, {1: 0, 2: 1, 3: 1, 4: 1, 5: 0}, "each of the three imported it, once")
     tap.check(grid.peer(5) not in str(a.json["hosts"]), "who cannot import it was not asked", a)
+    a = grid.ask(PARQUET, "--engine", "sqlite", "--comparison", "portable", *three)
+    tap.check(a.code == 2 and "a Parquet file" in str(a) and "no host" not in str(a), "engines may differ about it: that is said of --comparison portable", a)
     money = "SELECT sum(l_quantity), max(l_extendedprice) FROM l"
     a, want = grid.ask(money, "--engine", "sqlite", *three), grid.ask(money, "--engine", "duckdb", *three)
     tap.check(a.state == "VERIFIED" and a.json["class"] == "FLOAT" and [float(v) for v in a.rows[0]] == [float(v) for v in want.rows[0]],

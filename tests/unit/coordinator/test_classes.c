@@ -159,6 +159,7 @@ static void test_every_build(void **state) {
 
 static void test_portable(void **state) {
         static const char *const formats[] = { "parquet" };
+        char *by_name[] = { (char *) "sqlite" };
         struct world w;
 
         setup(&w, COMPARISON_PORTABLE, "duckdb/1/x");
@@ -169,6 +170,12 @@ static void test_portable(void **state) {
         w.question.formats = formats;
         w.question.n_formats = 1;
         assert_chosen(&w, "duckdb/1/x", 1, 1);
+        /* By name: whether engines may differ is then the analysis' to say, not that nobody has it.
+         */
+        w.question.own = "sqlite/1/x";
+        w.question.wanted = by_name;
+        w.question.n_wanted = 1;
+        assert_chosen(&w, "sqlite/1/x", 2, 0);
 }
 
 static void test_asked_for(void **state) {
