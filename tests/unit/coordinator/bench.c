@@ -527,3 +527,21 @@ void bench_committed(struct bench *b, uint64_t run, unsigned value) {
         report.committed = &committed;
         bench_report(b, run, &report);
 }
+
+void bench_committed_error(struct bench *b, uint64_t run, const char *words) {
+        const struct hash_value digest = hash_of("test.schema", BYTES_NONE);
+        Worker__Committed committed = WORKER__COMMITTED__INIT;
+        Worker__Report report = WORKER__REPORT__INIT;
+        struct answer a;
+
+        assert_true(answer_of_error(SQL_ENCODING, 0, &digest, &a));
+        committed.form = ANSWER_ERROR;
+        committed.answer = (ProtobufCBinaryData){ HASH_SIZE, a.hash.bytes };
+        committed.sequence_root = (ProtobufCBinaryData){ HASH_SIZE, a.sequence_root.bytes };
+        committed.error = SQL_ENCODING;
+        committed.engine = (char *) BENCH_ENGINE;
+        committed.text = (char *) words;
+        report.body_case = WORKER__REPORT__BODY_COMMITTED;
+        report.committed = &committed;
+        bench_report(b, run, &report);
+}

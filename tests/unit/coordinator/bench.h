@@ -115,6 +115,8 @@ void bench_report(struct bench *b, uint64_t run, const Worker__Report *report);
 void bench_started(struct bench *b, uint64_t run);
 /* value: what the answer is derived from. One batch. */
 void bench_committed(struct bench *b, uint64_t run, unsigned value);
+/* An error as the answer, with the executor's words. */
+void bench_committed_error(struct bench *b, uint64_t run, const char *words);
 void bench_answer_journal(struct bench *b, size_t i, bool ok);
 void bench_answer_recall(struct bench *b, size_t i);
 void bench_answer_sign(struct bench *b, size_t i, bool ok);

@@ -99,35 +99,46 @@ static void test_importing(void **state) {
         bench_done(b);
 }
 
+static void assert_error_words(struct bench *b, uint64_t stream) {
+        const Grid__JobMessage *m = bench_expect(b, stream, BODY(COMMIT));
+
+        assert_non_null(m);
+        assert_int_equal(m->commit->form, ANSWER_ERROR);
+        assert_string_equal(m->commit->text, "dataset 't': row 3\\x0a");
+}
+
 /* Of an error that it commits to it says more than it signs. */
 static void test_error_words(void **state) {
-        const struct hash_value digest = hash_of("test.schema", BYTES_NONE);
-        Worker__Committed committed = WORKER__COMMITTED__INIT;
-        Worker__Report report = WORKER__REPORT__INIT;
         struct bench *b = fresh();
-        const Grid__JobMessage *m;
         struct bench_job j;
-        struct answer a;
         uint64_t stream;
 
         (void) state;
         bench_job_init(b, &j, 0, 1);
         stream = bench_begin(b, &j);
-        assert_true(answer_of_error(SQL_ENCODING, 0, &digest, &a));
-        committed.form = ANSWER_ERROR;
-        committed.answer = (ProtobufCBinaryData){ HASH_SIZE, a.hash.bytes };
-        committed.sequence_root = (ProtobufCBinaryData){ HASH_SIZE, a.sequence_root.bytes };
-        committed.error = SQL_ENCODING;
-        committed.engine = (char *) BENCH_ENGINE;
-        committed.text = (char *) "dataset 't': row 3\n";
-        report.body_case = WORKER__REPORT__BODY_COMMITTED;
-        report.committed = &committed;
         bench_started(b, b->work.items[0].id);
-        bench_report(b, b->work.items[0].id, &report);
-        m = bench_expect(b, stream, BODY(COMMIT));
-        assert_non_null(m);
-        assert_int_equal(m->commit->form, ANSWER_ERROR);
-        assert_string_equal(m->commit->text, "dataset 't': row 3\\x0a");
+        bench_committed_error(b, b->work.items[0].id, "dataset 't': row 3\n");
+        assert_error_words(b, stream);
+        bench_done(b);
+}
+
+/* Also where its requester comes again, on another stream, before keyring has signed. */
+static void test_error_words_go_on(void **state) {
+        struct bench *b = fresh();
+        struct bench_job j;
+        uint64_t stream;
+
+        (void) state;
+        bench_job_init(b, &j, 0, 1);
+        (void) bench_begin(b, &j);
+        b->is_manual = true;
+        bench_committed_error(b, b->work.items[0].id, "dataset 't': row 3\n");
+        assert_int_equal(b->sign.n, 1);
+        stream = bench_begin(b, &j);
+        bench_answer_sign(b, 0, true);
+        b->is_manual = false;
+        bench_pump(b);
+        assert_error_words(b, stream);
         bench_done(b);
 }
 
@@ -573,10 +584,10 @@ static void test_disk_full(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_whole_life), cmocka_unit_test(test_error_words),
-          cmocka_unit_test(test_importing), cmocka_unit_test(test_mismatch),
-          cmocka_unit_test(test_descriptor_of_another_requester), cmocka_unit_test(test_ticket),
-          cmocka_unit_test(test_bids_are_bounded), cmocka_unit_test(test_rate),
-          cmocka_unit_test(test_pause_and_drain),
+          cmocka_unit_test(test_error_words_go_on), cmocka_unit_test(test_importing),
+          cmocka_unit_test(test_mismatch), cmocka_unit_test(test_descriptor_of_another_requester),
+          cmocka_unit_test(test_ticket), cmocka_unit_test(test_bids_are_bounded),
+          cmocka_unit_test(test_rate), cmocka_unit_test(test_pause_and_drain),
           cmocka_unit_test(test_queue_goes_on_while_draining), cmocka_unit_test(test_stale),
           cmocka_unit_test(test_repeated_dispatch), cmocka_unit_test(test_spool_is_dropped),
           cmocka_unit_test(test_cancel_kills), cmocka_unit_test(test_queue_for_a_slot),
