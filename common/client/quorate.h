@@ -201,6 +201,9 @@ struct quorate_end {
         uint64_t cached_age_us;
         struct quorate_cost estimate, actual; /* actual.source: "ran", or "" */
         const char *fell_over; /* why the engine that was asked first was not enough, or "" */
+        /* An error of the statement by hosts: VERIFIED, or UNVERIFIED: the word of one. Else LOCAL,
+         * or "". */
+        const char *error_state;
 };
 QUORATE_API const struct quorate_end *quorate_end(const struct quorate_result *r);
 

@@ -150,6 +150,7 @@ void result_take_end(struct quorate_result *r, struct result_frame *f) {
                 .diverse = e->diverse,
                 .cached_age_us = e->cached_age_us,
                 .fell_over = e->fell_over,
+                .error_state = e->error_state,
                 .exit_code = state ? result_state_exit_code(state) : 5,
         };
         r->end.estimate = client_estimate(e->estimate);

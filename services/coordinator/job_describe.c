@@ -353,11 +353,13 @@ static const struct describer *speaker_of(const struct describing *g,
         return NULL;
 }
 
-static void accept_problem(struct job *j, const Types__Problem *p, nsec_t now) {
+static void accept_problem(struct job *j, const Types__Problem *p, const struct peer_id *speaker,
+                           nsec_t now) {
         char detail[DETAIL_MAX];
 
         text_escape(BYTES_STR(p->detail), detail, sizeof(detail));
         text_escape(BYTES_STR(p->text), j->host_text, sizeof(j->host_text));
+        j->problem_peer = *speaker;
         j->position = p->position;
         job_fail(j, p->code, detail, now);
 }
@@ -424,6 +426,7 @@ static void accept(struct job *j, const struct describer *d, nsec_t now) {
         CLEANUP(freep) Worker__Finding *findings = NULL;
         CLEANUP(freep) Worker__Finding **list = NULL;
         Worker__Analysis a = WORKER__ANALYSIS__INIT;
+        const struct peer_id speaker = d->candidate.peer;
         const Grid__Description *m;
 
         check(!wire_unpack(&grid__description__descriptor, buffer_bytes(&d->said),
@@ -431,7 +434,7 @@ static void accept(struct job *j, const struct describer *d, nsec_t now) {
         m = u.message;
         describe_done(j);
         if (m->problem) {
-                accept_problem(j, m->problem, now);
+                accept_problem(j, m->problem, &speaker, now);
                 return;
         }
         if (loses_order(j, m, now))

@@ -158,6 +158,16 @@ static void fill_cost(const struct job *j, struct job_end *ret) {
         ret->end.actual = &ret->actual;
 }
 
+/* An error of the statement is an answer, too: of so many that agreed, or one host's word. */
+static const char *error_state(const struct job *j) {
+        if (j->problem != OUTCOME_SQL_ERROR)
+                return "";
+        if (j->state)
+                return result_state_name(j->state);
+        return j->problem_peer.len > 0 && job_need(j) == 1 ? result_state_name(STATE_UNVERIFIED)
+                                                           : "";
+}
+
 void job_end_fill(const struct job *j, struct job_end *ret) {
         Coordinator__ResultEnd *e = &ret->end;
 
@@ -166,6 +176,7 @@ void job_end_fill(const struct job *j, struct job_end *ret) {
         if (j->problem) {
                 fill_problem(j, &ret->problem);
                 e->problem = &ret->problem;
+                e->error_state = (char *) error_state(j);
         } else {
                 e->state = (char *) result_state_name(j->state);
         }

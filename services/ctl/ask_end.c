@@ -72,6 +72,7 @@ void ask_end_json(FILE *f, const struct quorate_end *e, const uint8_t *job, bool
                 json_hex(f, e->cached_job, sizeof(e->cached_job));
         }
         json_member_string(f, "error", e->error, first);
+        json_member_string(f, "error_state", e->error_state, first);
         json_member_string(f, "message", e->message, first);
         json_key(f, "position", first);
         fprintf(f, "%d", e->position);
@@ -135,12 +136,24 @@ static void cached_text(FILE *f, const struct quorate_end *e) {
                 e->quorum);
 }
 
+/* Who reads of an error takes it for what is so: not when one host alone has said it. */
+static void error_state_text(const struct command_context *ctx, FILE *f,
+                             const struct quorate_end *e) {
+        const char *state = e->error_state;
+
+        if (strcmp(state, "UNVERIFIED") != 0)
+                return;
+        fprintf(f, "; %s%s%s: the word of one host, which no other one checked",
+                colour_begin(ctx, f, state), state, colour_end(ctx, f, state));
+}
+
 void ask_end_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e,
                   bool with_hosts) {
         const char *word = *e->state ? e->state : "error";
 
         fprintf(f, "%s%s%s", colour_begin(ctx, f, word), *e->state ? e->state : e->message,
                 colour_end(ctx, f, word));
+        error_state_text(ctx, f, e);
         if (strcmp(e->state, "VERIFIED") == 0)
                 agreement_text(f, e);
         if (strcmp(e->state, "CACHED") == 0)

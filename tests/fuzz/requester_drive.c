@@ -185,6 +185,7 @@ static void do_reply(struct drive *d, const struct action *a) {
 
 static void note_end(struct drive *d, const Coordinator__ResultEnd *end) {
         (void) snprintf(d->state, sizeof(d->state), "%s", end->state);
+        (void) snprintf(d->error_state, sizeof(d->error_state), "%s", end->error_state);
         d->age_us = end->cached_age_us;
         if (end->actual)
                 d->told = (struct drive_cost){ end->actual->cpu_us, end->actual->peak_memory };

@@ -34,7 +34,7 @@ struct drive {
         struct buffer sent[DRIVE_HOSTS];
         bool is_verified, has_end;
         unsigned problem; /* at the end, with its detail */
-        char detail[256], text[512];
+        char detail[256], text[512], error_state[16];
         struct buffer speaker;    /* who said the text */
         const char *words;        /* of commits; NULL: none */
         struct hash_value answer; /* that the client was told */

@@ -140,6 +140,23 @@ def only_there(tap):
     tap.check(a.code == 2 and "duckdb" in str(a), "--prefer local: it cannot, exit 2", a)
 
 
+def one_hosts_error(tap):
+    """`fast` takes one host's word: of an error, too, and says that it is no more."""
+    overflow = "SELECT abs(-9223372036854775807 - 1)"
+    a = grid.ask(overflow, "--verify", "fast", "--engine", "sqlite")
+    tap.equal((a.code, a.error, a.state, a.json.get("error_state"), a.json.get("verified")),
+              (5, "SQL_ERROR", "", "UNVERIFIED", False), "an error by one host: JSON says what it is worth")
+    code, _, err = grid.ctl(1, "query", "--prefer", "remote", "--verify", "fast", "--engine", "sqlite", overflow)
+    tap.check(code == 5 and "UNVERIFIED: the word of one host" in err, "and so does the text", code, err)
+    a = grid.ask(overflow, "--engine", "sqlite")
+    tap.equal((a.code, a.json.get("error_state")), (5, "VERIFIED"), "a quorum's error is verified")
+    code, _, err = grid.ctl(1, "query", "--prefer", "remote", "--engine", "sqlite", overflow)
+    tap.check(code == 5 and "UNVERIFIED" not in err, "and not marked", code, err)
+    if has_duckdb(tap):
+        a = g.Query(grid, 3, "SELECT FROM nothing WHERE", ["--engine", "duckdb", "--prefer", "remote", "--verify", "fast"]).wait()
+        tap.equal((a.error, a.json.get("error_state")), ("SQL_ERROR", "UNVERIFIED"), "also where one host alone has read the SQL")
+
+
 def runs_nothing(tap):
     """Node 2 has remote-only: a query of its own goes to others, or nowhere."""
     a = g.Query(grid, 2, SQL, []).wait()
@@ -150,5 +167,5 @@ def runs_nothing(tap):
 
 with g.Grid(5, config={2: "\n[query]\nremote-only = yes\n", 3: "\n[worker]\nduckdb = none\n"}) as grid:
     tap = Tap()
-    code = tap.run([asks_one, lists_what_it_served, two_agree, own_sql, refuses, explains, spares_memory, explains_elsewhere, only_there, runs_nothing])
+    code = tap.run([asks_one, lists_what_it_served, two_agree, own_sql, refuses, explains, spares_memory, explains_elsewhere, only_there, one_hosts_error, runs_nothing])
 sys.exit(code)

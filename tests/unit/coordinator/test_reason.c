@@ -184,7 +184,44 @@ static void test_words_agreed(void **state) {
         assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
         assert_string_equal(d->detail, "code=ENCODING position=0");
         assert_string_equal(d->text, "row 3\\x0a");
+        assert_string_equal(d->error_state, "VERIFIED");
         assert_true(is_one_of(d, 0, 1) || is_one_of(d, 1, 2));
+        drive_free(d);
+}
+
+/* Who says something else, or commits to nothing, does not speak for those that agree. */
+static void test_words_of_another(void **state) {
+        struct drive *d = drive_dispatched(ROWS);
+        const struct answer a = error_answer(d);
+
+        (void) state;
+        fail_run_saying(d, 0, OUTCOME_SQL_ERROR, "code=ENCODING", "row 9");
+        commit_to(d, 1, &a, "row 3");
+        commit_to(d, 2, &a, "row 3");
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_string_equal(d->detail, "code=ENCODING position=0");
+        assert_string_equal(d->text, "row 3");
+        assert_true(is_one_of(d, 1, 2));
+        drive_free(d);
+}
+
+/* `fast`: one host's error is its word alone, and told as that. */
+static void test_error_of_one(void **state) {
+        const struct drive_kept fast = { .verify = "fast", .cache = "off" };
+        struct drive *d = drive_new_kept(&fast);
+        const struct answer a = error_answer(d);
+
+        (void) state;
+        drive_rows(d, ROWS);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                drive_bid(d, i);
+        drive_wait(d, NSEC_PER_SEC);
+        for (unsigned i = 0; i < DRIVE_HOSTS && !d->has_end; i++)
+                commit_to(d, i, &a, NULL); /* one of them was given it */
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
+        assert_string_equal(d->state, "");
+        assert_string_equal(d->error_state, "UNVERIFIED");
         drive_free(d);
 }
 
@@ -199,6 +236,7 @@ static void test_words_of_a_refusal(void **state) {
         assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
         assert_string_equal(d->detail, "code=ENCODING have=0 need=2");
         assert_string_equal(d->text, "row 3");
+        assert_string_equal(d->error_state, "");
         assert_true(d->speaker.len > 0);
         drive_free(d);
 }
@@ -206,4 +244,5 @@ static void test_words_of_a_refusal(void **state) {
 TEST_MAIN(cmocka_unit_test(test_common_reason),
           cmocka_unit_test(test_reason_of_those_that_answered),
           cmocka_unit_test(test_reason_beside_a_bid), cmocka_unit_test(test_reason_beside_a_run),
-          cmocka_unit_test(test_words_agreed), cmocka_unit_test(test_words_of_a_refusal))
+          cmocka_unit_test(test_words_agreed), cmocka_unit_test(test_words_of_another),
+          cmocka_unit_test(test_error_of_one), cmocka_unit_test(test_words_of_a_refusal))
