@@ -172,22 +172,47 @@ bool utf8_is_valid(struct bytes v) {
         return utf8_valid_prefix(v) == v.len;
 }
 
-/* C0, DEL and C1 controls; U+2028..202E and U+2066..2069 reorder or break lines. */
-static bool is_unprintable(const uint8_t *p, size_t n) {
-        if (n == 1)
-                return p[0] < 0x20 || p[0] == 0x7f;
-        if (n == 2)
-                return p[0] == 0xc2 && p[1] < 0xa0;
-        if (n == 3 && p[0] == 0xe2)
-                return (p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
-                       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+/* Controls, and what has no shape of its own: text that holds it looks like other text, or stands
+ * in another order than it is read. In order. */
+static const struct {
+        uint32_t first, last;
+} hidden[] = {
+        { 0x00, 0x1f },       { 0x7f, 0x9f },       /* C0, DEL and C1 */
+        { 0xad, 0xad },       { 0x34f, 0x34f },     /* soft hyphen, grapheme joiner */
+        { 0x61c, 0x61c },                           /* Arabic letter mark: bidi */
+        { 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },   /* fillers and vowels without a glyph */
+        { 0x180b, 0x180f },                         /* Mongolian selectors and separator */
+        { 0x200b, 0x200f },                         /* zero width, marks of direction */
+        { 0x2028, 0x202e },                         /* line separators, bidi */
+        { 0x2060, 0x206f },                         /* word joiner, operators, isolates */
+        { 0x3164, 0x3164 },   { 0xfeff, 0xfeff },   /* Hangul filler, byte order mark */
+        { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },   /* half-width filler, annotations */
+        { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, /* of shorthand, of music */
+        { 0xe0000, 0xe0fff },                       /* tags, selectors */
+};
+
+bool text_is_hidden(uint32_t c) {
+        for (size_t i = 0; i < ELEMENTSOF(hidden) && c >= hidden[i].first; i++)
+                if (c <= hidden[i].last)
+                        return true;
         return false;
 }
 
-static size_t escape_one(struct bytes v, char out[20], size_t *ret_out) {
-        size_t n = utf8_sequence(v), used = n ? n : 1;
+size_t utf8_next(struct bytes v, uint32_t *ret) {
+        static const uint8_t head[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+        size_t n = utf8_sequence(v);
 
-        if (n > 0 && !is_unprintable(v.data, n)) {
+        *ret = n ? v.data[0] & head[n] : 0;
+        for (size_t i = 1; i < n; i++)
+                *ret = *ret << 6 | (v.data[i] & 0x3f);
+        return n;
+}
+
+static size_t escape_one(struct bytes v, char out[20], size_t *ret_out) {
+        uint32_t c;
+        size_t n = utf8_next(v, &c), used = n ? n : 1;
+
+        if (n > 0 && !text_is_hidden(c)) {
                 memcpy(out, v.data, n);
                 *ret_out = n;
                 return used;

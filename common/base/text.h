@@ -27,8 +27,8 @@ bool text_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 const char *text_format_duration(nsec_t v, char ret[32]);
 const char *text_format_size(uint64_t v, char ret[32]);
 
-/* Copies at most len bytes of a foreign string, replacing controls, invalid
- * UTF-8 and bidi overrides with \xNN; ends with "…" when it did not fit.
+/* Copies at most len bytes of a foreign string, replacing invalid UTF-8 and what is
+ * hidden (below) with \xNN; ends with "…" when it did not fit.
  * ret_size includes the final 0; returns ret. */
 char *text_escape(struct bytes v, char *ret, size_t ret_size);
 
@@ -40,3 +40,7 @@ char *text_expression(struct bytes statement, size_t at, char *ret, size_t ret_s
 /* Length of the valid UTF-8 prefix of v (RFC 3629: no surrogates, no overlongs). */
 size_t utf8_valid_prefix(struct bytes v);
 bool utf8_is_valid(struct bytes v);
+/* The code point that v, not empty, begins with; its length, 0: it begins with none. */
+size_t utf8_next(struct bytes v, uint32_t *ret);
+/* Controls, zero-width and bidi characters and others that people cannot see. */
+bool text_is_hidden(uint32_t c);

@@ -4,28 +4,34 @@
 
 #include "common/base/text.h"
 
-static void put_char(FILE *f, uint8_t c) {
-        if (c == '"' || c == '\\')
-                fprintf(f, "\\%c", c);
-        else if (c == '\n')
-                fputs("\\n", f);
-        else if (c < 0x20 || c == 0x7f)
-                fprintf(f, "\\u%04x", c);
-        else
-                fputc(c, f);
+static void put_escaped(FILE *f, uint32_t c) {
+        if (c > 0xffff) {
+                fprintf(f, "\\u%04x", 0xd800 + ((c - 0x10000) >> 10));
+                c = 0xdc00 + ((c - 0x10000) & 0x3ff);
+        }
+        fprintf(f, "\\u%04x", c);
 }
 
+/* What people cannot see is written by its number: to parsers it is the same. */
 void json_text(FILE *f, struct bytes v) {
         fputc('"', f);
         while (v.len > 0) {
-                size_t n = utf8_valid_prefix(v);
+                uint32_t c;
+                size_t n = utf8_next(v, &c);
 
-                for (size_t i = 0; i < n; i++)
-                        put_char(f, v.data[i]);
-                if (n < v.len) {
+                if (n == 0)
                         fputs("\\ufffd", f);
-                        n++;
-                }
+                else if (c == '"' || c == '\\')
+                        fprintf(f, "\\%c", (char) c);
+                else if (c == '\n')
+                        fputs("\\n", f);
+                else if (text_is_hidden(c))
+                        put_escaped(f, c);
+                else if (n == 1)
+                        fputc((int) c, f);
+                else
+                        fwrite(v.data, 1, n, f);
+                n += n == 0;
                 v = BYTES(v.data + n, v.len - n);
         }
         fputc('"', f);

@@ -128,7 +128,13 @@ static const struct {
         { "\xc2\x85", 100, "\\xc2\\x85" }, /* C1 */
         { "a\xe2\x80\xae"
           "b",
-          100, "a\\xe2\\x80\\xaeb" },               /* bidi override */
+          100, "a\\xe2\\x80\\xaeb" }, /* bidi override */
+        { "pay\u200b\u200f\ufeffpal", 100,
+          "pay\\xe2\\x80\\x8b\\xe2\\x80\\x8f\\xef\\xbb\\xbfpal" }, /* zero width */
+        { "a\u00ad\u061c\u2060\U000e0041", 100,
+          "a\\xc2\\xad\\xd8\\x9c\\xe2\\x81\\xa0\\xf3\\xa0\\x81\\x81" },
+        { "né ру̀ 日本 한 عربي ❤️ €", 100,
+          "né ру̀ 日本 한 عربي ❤️ €" },
         { "\xed\xa0\x80", 100, "\\xed\\xa0\\x80" }, /* surrogate */
         { "\xf0\x9d\x84\x9e", 100, "\xf0\x9d\x84\x9e" },
         { "a\\b", 100, "a\\b" },
@@ -142,6 +148,20 @@ static void test_escape(void **state) {
                 assert_string_equal(text_escape(BYTES_STR(c->in), out, c->size), c->want);
                 assert_true(c->size == sizeof(out) || out[c->size] == '#');
         }
+}
+
+/* Each range has its ends, and what stands beside it is seen. */
+static void test_hidden(void **state) {
+        static const uint32_t ends[][2] = {
+                { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+                { 0xfeff, 0xfeff }, { 0x7f, 0x9f },     { 0xe0000, 0xe0fff },
+        };
+
+        FOREACH_CASE (c, ends) {
+                assert_true(text_is_hidden((*c)[0]) && text_is_hidden((*c)[1]));
+                assert_false(text_is_hidden((*c)[0] - 1) || text_is_hidden((*c)[1] + 1));
+        }
+        assert_true(text_is_hidden(0) && text_is_hidden(0x1f) && !text_is_hidden(0x20));
 }
 
 /* For any bytes and any room: no control, valid UTF-8, never past the room;
@@ -258,5 +278,5 @@ static void test_expression(void **state) {
 TEST_MAIN(cmocka_unit_test(test_expression), cmocka_unit_test(test_hex),
           cmocka_unit_test(test_durations), cmocka_unit_test(test_sizes),
           cmocka_unit_test(test_format_round_trip), cmocka_unit_test(test_u64),
-          cmocka_unit_test(test_escape), cmocka_unit_test(test_escape_anything),
-          cmocka_unit_test(test_utf8_against_model))
+          cmocka_unit_test(test_escape), cmocka_unit_test(test_hidden),
+          cmocka_unit_test(test_escape_anything), cmocka_unit_test(test_utf8_against_model))
