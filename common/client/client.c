@@ -218,6 +218,7 @@ void quorate_close(struct quorate *q) {
         if (!q)
                 return;
         unpacked_done(&q->explained);
+        unpacked_done(&q->uploaded);
         free(q->findings);
         rpc_client_free(q->rpc);
         bus_client_free(q->bus);

@@ -15,6 +15,8 @@
 
 #define CLIENT_FRAME_MAX (17u << 20) /* one batch with one row of 16 MiB */
 
+#define CLIENT_NOTES_MAX 16
+
 struct quorate {
         struct loop *loop;
         struct bus_client *bus;
@@ -30,6 +32,9 @@ struct quorate {
         char *executor;                     /* without a node: the program that answers instead */
         struct executor_zygote *zygotes[2]; /* of SQLite, of DuckDB; NULL: not yet */
         uint64_t n_private;                 /* jobs of it */
+        struct unpacked uploaded;           /* UploadDone of the last upload */
+        struct quorate_column_note notes[CLIENT_NOTES_MAX]; /* of that */
+        size_t n_notes;
 };
 
 /* Remembers one line for quorate_error(); returns code. */

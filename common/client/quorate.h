@@ -83,6 +83,17 @@ typedef void (*quorate_upload_fn)(void *userdata, uint64_t done, uint64_t all);
  * with quorate_open_private(). */
 QUORATE_API int quorate_upload(struct quorate *q, const struct quorate_input *input,
                                quorate_upload_fn fn, void *userdata, uint8_t ret_root[32]);
+/* Of the latest upload: columns that are TEXT though most of their values are of another kind;
+ * perhaps the others are wrong. At most 16; valid until the next one. Texts are foreign. */
+struct quorate_column_note {
+        unsigned column; /* from 1 */
+        const char *name, *most /* numbers, dates, timestamps */;
+        uint64_t values, others; /* that are not NULL; of these not of that kind */
+        uint64_t row;            /* of the first of those, the header counted */
+        const char *value;       /* what stands there, cut short */
+};
+QUORATE_API const struct quorate_column_note *quorate_upload_notes(const struct quorate *q,
+                                                                   size_t *ret_n);
 
 struct quorate_question {
         const char *sql;

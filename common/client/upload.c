@@ -230,19 +230,45 @@ static void take_problem(struct uploading *u, const Types__Problem *p) {
         }
 }
 
+static void take_notes(struct quorate *q, const Coordinator__UploadDone *d) {
+        for (size_t i = 0; i < d->n_notes && q->n_notes < CLIENT_NOTES_MAX; i++) {
+                const Types__ColumnNote *n = d->notes[i];
+
+                q->notes[q->n_notes++] = (struct quorate_column_note){ .column = n->column,
+                                                                       .name = n->name,
+                                                                       .most = n->most,
+                                                                       .values = n->values,
+                                                                       .others = n->others,
+                                                                       .row = n->row,
+                                                                       .value = n->value };
+        }
+}
+
+const struct quorate_column_note *quorate_upload_notes(const struct quorate *q, size_t *ret_n) {
+        *ret_n = q->n_notes;
+        return q->notes;
+}
+
+static void forget_notes(struct quorate *q) {
+        unpacked_done(&q->uploaded);
+        q->n_notes = 0;
+}
+
 static void take_answer(struct uploading *u, struct bytes frame) {
-        CLEANUP(unpacked_donep) struct unpacked m = {};
+        struct unpacked *m = &u->q->uploaded; /* its notes stay */
         const Coordinator__UploadDone *d;
 
-        if (wire_unpack(&coordinator__upload_done__descriptor, frame, NULL, &m)) {
+        forget_notes(u->q);
+        if (wire_unpack(&coordinator__upload_done__descriptor, frame, NULL, m)) {
                 upload_fail(u, "malformed answer");
                 return;
         }
-        d = m.message;
+        d = m->message;
         if (d->problem && d->problem->code) {
                 take_problem(u, d->problem);
         } else if (d->root.len == HASH_SIZE) {
                 memcpy(u->root, d->root.data, HASH_SIZE);
+                take_notes(u->q, d);
                 u->ok = u->done = true;
         }
 }
@@ -306,6 +332,7 @@ int client_upload(struct quorate *q, const struct quorate_input *input, quorate_
         struct data_file f;
         int r = data_file_open(q, input->path, &f);
 
+        forget_notes(q);
         if (r)
                 return r;
         u.fd = f.fd;

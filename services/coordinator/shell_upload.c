@@ -10,6 +10,8 @@
 #include "common/wire/unpack.h"
 
 #define UPLOADS_MAX 16
+#define NOTES_MAX   16 /* names of columns are at most 255 bytes */
+#define ANSWER_MAX  (16u << 10)
 
 /* What an executor has to say of a file before its manifest is written. Of SQLite files
  * nothing: their first analysis opens them. */
@@ -48,7 +50,8 @@ static void uploading_free(struct uploading *u) {
         free(u);
 }
 
-static void answer(struct uploading *u, const Types__Problem *problem) {
+static void answer(struct uploading *u, const Types__Problem *problem,
+                   const Worker__Described *described) {
         Coordinator__UploadDone done = COORDINATOR__UPLOAD_DONE__INIT;
         struct buffer packed, framed;
 
@@ -57,8 +60,12 @@ static void answer(struct uploading *u, const Types__Problem *problem) {
                 done.problem = (Types__Problem *) problem;
         else
                 done.root = (ProtobufCBinaryData){ HASH_SIZE, u->root.bytes };
-        buffer_init(&packed, 4096);
-        buffer_init(&framed, 4096);
+        if (described && !problem) {
+                done.notes = described->notes;
+                done.n_notes = described->n_notes < NOTES_MAX ? described->n_notes : NOTES_MAX;
+        }
+        buffer_init(&packed, ANSWER_MAX);
+        buffer_init(&framed, ANSWER_MAX);
         wire_pack(&packed, &done.base);
         frame_put(&framed, buffer_bytes(&packed));
         if (channel_send(u->channel, buffer_bytes(&framed)) == CHANNEL_OK)
@@ -94,7 +101,7 @@ static void refuse(struct uploading *u, int result) {
                         p.text = (char *) rows[i].text;
                 }
         u->upload = upload_free(u->upload);
-        answer(u, &p);
+        answer(u, &p, NULL);
 }
 
 static void on_data(struct channel *c, void *userdata, struct bytes data) {
@@ -109,7 +116,7 @@ static void on_data(struct channel *c, void *userdata, struct bytes data) {
                 refuse(u, r);
 }
 
-static void finish(struct uploading *u) {
+static void finish(struct uploading *u, const Worker__Described *described) {
         int r = upload_finish(u->upload, &u->root);
 
         if (r) {
@@ -124,7 +131,7 @@ static void finish(struct uploading *u) {
                 shell_turn(u->shell);
         }
         u->shell->gauges.cache_bytes = store_used(u->shell->store);
-        answer(u, NULL);
+        answer(u, NULL, described);
 }
 
 static void on_described(void *userdata, const Worker__Described *described,
@@ -137,11 +144,11 @@ static void on_described(void *userdata, const Worker__Described *described,
                                 BYTES(described->schema.data, described->schema.len));
         u->description = description_free(u->description);
         if (described) {
-                finish(u);
+                finish(u, described);
                 return;
         }
         u->upload = upload_free(u->upload);
-        answer(u, problem);
+        answer(u, problem, NULL);
 }
 
 static void on_finish(struct channel *c, void *userdata) {
@@ -152,7 +159,7 @@ static void on_finish(struct channel *c, void *userdata) {
         if (!u->upload || u->description)
                 return;
         if (!u->format->is_described) {
-                finish(u);
+                finish(u, NULL);
                 return;
         }
         r = upload_complete(u->upload);

@@ -46,6 +46,7 @@ int dataset_unpoint(const struct command_context *ctx, const char *label, const 
 /* ---- dataset_view.c ---- */
 
 void dataset_json(const Coordinator__DatasetInfo *d, const char *end);
+void dataset_json_open(const Coordinator__DatasetInfo *d); /* without its last brace */
 /* Names and types of a table's columns, from its manifest; nothing where there are none. */
 void dataset_columns_text(struct bytes schema);
 /* Of which dataset it was made, and how; nothing of one that was made of none. */

@@ -65,14 +65,53 @@ static int pin(const struct command_context *ctx, uint8_t root[HASH_SIZE], const
         return ctl_call(ctx, &dataset_admin, "DatasetPin", &request, ret);
 }
 
+/* It is published as it is: no option makes a column what its values are not. */
+static void notes_text(const struct quorate_column_note *notes, size_t n) {
+        char name[300], value[200];
+
+        for (size_t i = 0; i < n; i++)
+                fprintf(stderr,
+                        "quorate: column %u '%s' is TEXT: row %" PRIu64 " has '%s', while %" PRIu64
+                        " of %" PRIu64 " values are %s; correct the file and publish it again, or "
+                        "CAST in the query\n",
+                        notes[i].column, text_escape(BYTES_STR(notes[i].name), name, sizeof(name)),
+                        notes[i].row, text_escape(BYTES_STR(notes[i].value), value, sizeof(value)),
+                        notes[i].values - notes[i].others, notes[i].values, notes[i].most);
+}
+
+static void notes_json(const struct quorate_column_note *notes, size_t n) {
+        bool first = false;
+
+        json_key(stdout, "notes", &first);
+        for (size_t i = 0; i < n; i++) {
+                bool inner = true;
+
+                fputs(i ? ",{" : "[{", stdout);
+                json_member_u64(stdout, "column", notes[i].column, &inner);
+                json_member_string(stdout, "name", notes[i].name, &inner);
+                json_member_string(stdout, "type", "TEXT", &inner);
+                json_member_string(stdout, "most", notes[i].most, &inner);
+                json_member_u64(stdout, "values", notes[i].values, &inner);
+                json_member_u64(stdout, "others", notes[i].others, &inner);
+                json_member_u64(stdout, "row", notes[i].row, &inner);
+                json_member_string(stdout, "value", notes[i].value, &inner);
+                fputc('}', stdout);
+        }
+        fputs(n > 0 ? "]}\n" : "[]}\n", stdout);
+}
+
 static void say_published(const struct command_context *ctx, const Coordinator__DatasetInfo *d,
-                          const uint8_t *root) {
+                          const uint8_t *root, const struct quorate *q) {
+        size_t n_notes;
+        const struct quorate_column_note *notes = quorate_upload_notes(q, &n_notes);
         char hex[2 * HASH_SIZE + 1], size[DATASET_SIZE_TEXT], name[300];
 
         if (ctx->common.json) {
-                dataset_json(d, "\n");
+                dataset_json_open(d);
+                notes_json(notes, n_notes);
                 return;
         }
+        notes_text(notes, n_notes);
         hex_encode(BYTES(root, HASH_SIZE), hex);
         printf("%s\n%s, %s, %s\n", hex, d->format, dataset_size(d->length, size),
                d->is_public ? "public: others find it in the DHT"
@@ -118,10 +157,11 @@ int dataset_publish(const struct command_context *ctx) {
         code = upload(ctx, q, ctx->operands.items[1], root);
         if (code == EXIT_OK)
                 code = pin(ctx, root, o->name, &u);
+        if (code == EXIT_OK)
+                say_published(ctx, u.message, root, q);
         quorate_close(q);
         if (code)
                 return code;
-        say_published(ctx, u.message, root);
         return o->is_public && o->name ? point(ctx, o->name, root) : EXIT_OK;
 }
 

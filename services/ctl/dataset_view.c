@@ -30,6 +30,11 @@ static const char *class_of(const Coordinator__DatasetInfo *d) {
 }
 
 void dataset_json(const Coordinator__DatasetInfo *d, const char *end) {
+        dataset_json_open(d);
+        printf("}%s", end);
+}
+
+void dataset_json_open(const Coordinator__DatasetInfo *d) {
         bool first = true;
 
         fputc('{', stdout);
@@ -54,7 +59,6 @@ void dataset_json(const Coordinator__DatasetInfo *d, const char *end) {
                 json_member_string(stdout, "derived_by", d->derived_by, &first);
                 json_member_bool(stdout, "derived_here", d->derived_here, &first);
         }
-        printf("}%s", end);
 }
 
 void dataset_moved_text(const Coordinator__DatasetInfo *d) {

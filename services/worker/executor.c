@@ -18,6 +18,7 @@
 #include "proto/worker.pb-c.h"
 #include "services/worker/analysis_said.h"
 #include "services/worker/import.h"
+#include "services/worker/oddities.h"
 #include "services/worker/own_limit.h"
 #include "services/worker/tables/describe.h"
 #include "services/worker/tables/import_schema.h"
@@ -192,39 +193,36 @@ static bool needs_no_engine(const struct run *r) {
                r->engine_job.n_inputs == 1 && r->engine_job.inputs[0].data && is_table(r);
 }
 
-/* Of a text file its lines: what stands in quotes over several counts for more. */
 static uint64_t count_rows(struct run *r) {
         const struct engine_input *in = &r->engine_job.inputs[0];
-        const uint8_t *at = in->data, *end = in->data + in->length;
-        uint64_t n = 0;
 
-        if (!needs_no_engine(r))
-                return r->task->engine->count ? r->task->engine->count(r->session) : 0;
-        while (at && at < end && (at = memchr(at, '\n', (size_t) (end - at)))) {
-                at++;
-                n++;
-        }
-        return n;
+        if (needs_no_engine(r))
+                return tables_count_lines(BYTES(in->data, in->length));
+        return r->task->engine->count ? r->task->engine->count(r->session) : 0;
 }
 
 static int describe(struct run *r) {
         Worker__Report m = WORKER__REPORT__INIT;
         Worker__Described out = WORKER__DESCRIBED__INIT;
         CLEANUP(buffer_donep) struct buffer schema = {}, options = {};
+        CLEANUP(freep) struct describe_odd *odd = xnew(struct describe_odd);
+        struct oddities said;
         char class_name[ENGINE_CLASS_SIZE];
 
         if (r->engine_job.n_inputs != 1 || !r->engine_job.inputs[0].data)
                 return fail(r, OUTCOME_USAGE, "", "one file is described at a time");
         buffer_init(&schema, 2 << 20);
         buffer_init(&options, 256);
-        if (needs_no_engine(r) ? tables_describe(&r->engine_job, &options, &schema, &r->problem)
-                               : r->task->engine->describe(r->session, &schema, &r->problem))
+        if (needs_no_engine(r)
+                    ? tables_describe(&r->engine_job, &options, &schema, odd, &r->problem)
+                    : r->task->engine->describe(r->session, &schema, &r->problem))
                 return report_failed(r);
         r->task->engine->class_name(class_name);
         out.schema = (ProtobufCBinaryData){ schema.len, schema.data };
         out.options = (ProtobufCBinaryData){ options.len, options.data };
         out.engine = class_name;
         out.rows = count_rows(r);
+        oddities_say(odd, &said, &out);
         m.body_case = WORKER__REPORT__BODY_DESCRIBED;
         m.described = &out;
         return report(r, &m);

@@ -57,7 +57,7 @@ static int add_fields(struct csv_reader *r, struct infer_column *facts) {
                 if (form.kind == FORM_TEXT && !utf8_is_valid(field->text))
                         return bad_field(r, i, "bytes that are not UTF-8",
                                          "export the file as UTF-8");
-                infer_add(&facts[i], &form);
+                infer_add(&facts[i], &form, r->row, field->text);
         }
         return TABLE_OK;
 }
@@ -110,7 +110,7 @@ static int settle_first(struct columns *c, const struct first_row *first,
                         return table_fault_set(fault, 1, (unsigned) i + 1, 0,
                                                "bytes that are not UTF-8",
                                                "export the file as UTF-8");
-                infer_add(&facts[i], &first->forms[i]);
+                infer_add(&facts[i], &first->forms[i], 1, first->texts[i]);
         }
         for (size_t i = 0; i < c->n && result == TABLE_OK; i++)
                 c->list[i].facts = facts[i];
@@ -188,7 +188,7 @@ static int add_member(struct ndjson_reader *r, struct columns *c, const struct n
         /* A number in quotes is a string. */
         if (m->kind == NDJSON_STRING && form.kind < FORM_DATE)
                 form = (struct form){ .kind = FORM_TEXT };
-        infer_add(&column->facts, &form);
+        infer_add(&column->facts, &form, r->row, m->text);
         return TABLE_OK;
 }
 
@@ -241,8 +241,31 @@ static int describe_ndjson(struct bytes data, struct table_watch *watch, struct 
 
 /* ---- both ---- */
 
+static void note_oddities(const struct columns *c, unsigned decimal_max, struct describe_odd *ret) {
+        for (size_t i = 0; i < c->n && ret->n < DESCRIBE_ODD_MAX; i++) {
+                const struct infer_column *facts = &c->list[i].facts;
+                struct describe_oddity *o = &ret->list[ret->n];
+                size_t n = c->list[i].name.len;
+                enum infer_class class;
+
+                if (infer_type_of(facts, decimal_max).type != CELL_TEXT ||
+                    !infer_is_odd(facts, &class))
+                        continue;
+                *o = (struct describe_oddity){ .column = (unsigned) i + 1,
+                                               .class = class,
+                                               .n = facts->n,
+                                               .others = facts->n - facts->of_class[class],
+                                               .first = facts->odd[class] };
+                memcpy(o->name, c->list[i].name.data, n);
+                ret->n++;
+        }
+}
+
 int describe_table(enum table_format format, struct bytes data, struct table_watch watch,
-                   struct buffer *options, struct buffer *schema, struct table_fault *fault) {
+                   struct buffer *options, struct buffer *schema, struct describe_odd *odd,
+                   struct table_fault *fault) {
+        const unsigned decimal_max =
+                format == TABLE_FORMAT_CSV ? DESCRIBE_DECIMAL_CSV : DESCRIBE_DECIMAL_JSON;
         CLEANUP(columns_donep) struct columns c = {};
         bool is_csv = format == TABLE_FORMAT_CSV;
         int result;
@@ -253,8 +276,9 @@ int describe_table(enum table_format format, struct bytes data, struct table_wat
                         : describe_ndjson(data, &watch, &c, fault);
         if (result)
                 return result;
-        return columns_encode(&c, is_csv ? DESCRIBE_DECIMAL_CSV : DESCRIBE_DECIMAL_JSON, schema,
-                              fault);
+        if (odd)
+                note_oddities(&c, decimal_max, odd);
+        return columns_encode(&c, decimal_max, schema, fault);
 }
 
 static int refuse(const struct engine_input *in, const struct table_fault *fault,
@@ -287,14 +311,25 @@ int tables_problem(const struct engine_input *in, int result, const struct table
 }
 
 int tables_describe(const struct engine_job *job, struct buffer *options, struct buffer *schema,
-                    struct engine_problem *p) {
+                    struct describe_odd *odd, struct engine_problem *p) {
         const struct engine_input *in = &job->inputs[0];
         const struct table_watch watch = { job->is_over, job->userdata, 0 };
         struct table_fault fault;
         int r = describe_table(table_format_of(in->format), BYTES(in->data, in->length), watch,
-                               options, schema, &fault);
+                               options, schema, odd, &fault);
 
         if (r == TABLE_OK)
                 return ENGINE_OK;
         return r == TABLE_E_OVER ? over(p) : refuse(in, &fault, p);
+}
+
+uint64_t tables_count_lines(struct bytes data) {
+        const uint8_t *at = data.data, *end = data.data + data.len;
+        uint64_t n = 0;
+
+        while (at && at < end && (at = memchr(at, '\n', (size_t) (end - at)))) {
+                at++;
+                n++;
+        }
+        return n;
 }

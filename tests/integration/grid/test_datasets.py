@@ -82,6 +82,19 @@ def check_publish(tap, grid):
     return root
 
 
+def check_odd_values(tap, grid):
+    """One wrong value makes a column TEXT: whoever publishes it hears which, and where; it is published all the same."""
+    (grid.dir / "odd.csv").write_text("id,day\n1,2026-01-01\n2,2026-01-02\noops,2026-01-03\n4,n/a\n")
+    code, out, err = grid.ctl(1, "dataset", "publish", str(grid.dir / "odd.csv"))
+    tap.check(code == 0 and len(err.splitlines()) == 2 and "column 1 'id' is TEXT: row 4 has 'oops', while 3 of 4 values are numbers" in err
+              and "column 2 'day' is TEXT: row 5 has 'n/a', while 3 of 4 values are dates" in err and len(out.split()[0]) == 64, "said to people", code, out, err)
+    _, d, _ = dataset(grid, 1, "publish", str(grid.dir / "odd.csv"))
+    tap.equal([(n["column"], n["name"], n["row"], n["value"], n["others"], n["values"], n["most"]) for n in d["notes"]],
+              [(1, "id", 4, "oops", 1, 4, "numbers"), (2, "day", 5, "n/a", 1, 4, "dates")], "and in JSON")
+    (grid.dir / "even.csv").write_text("id,word\n1,a\n2,7\n3,b\n")
+    tap.equal(dataset(grid, 1, "publish", str(grid.dir / "even.csv"))[1]["notes"], [], "words are words")
+
+
 def check_find(tap, grid, root):
     """Found by nobody but the DHT."""
     code, d, err = g.wait_until("a provider in the DHT", lambda: (x := dataset(grid, 3, "fetch", root))[0] == 0 and x, 30, 0.5)
@@ -428,6 +441,7 @@ def test_datasets(tap):
         root = check_publish(tap, grid)
         check_find(tap, grid, root)
         check_queries(tap, grid, root)
+        check_odd_values(tap, grid)
         check_table(tap, grid)
         check_hosts_search(tap, grid)
         check_missing(tap, grid)

@@ -99,7 +99,7 @@ static void judge(const char *format, struct bytes file) {
         in->data = file.data;
         in->length = file.len;
         if (describe_table(table_format_of(format), file, (struct table_watch){}, &options, &schema,
-                           &fault)) {
+                           NULL, &fault)) {
                 printf("fault\n");
         } else {
                 in->options = buffer_bytes(&options);

@@ -30,7 +30,7 @@ static void describe_as(struct table *t, const char *name, const char *format, s
         buffer_init(&t->options, 256);
         buffer_init(&t->schema, 1u << 20);
         publish.inputs[0] = t->in;
-        if (tables_describe(&publish, &t->options, &t->schema, &p))
+        if (tables_describe(&publish, &t->options, &t->schema, NULL, &p))
                 fail_msg("%s", p.text);
         t->in.options = buffer_bytes(&t->options);
         t->in.schema = buffer_bytes(&t->schema);

@@ -35,7 +35,7 @@ static void add_table(struct fixture *f, struct described *d, const char *name, 
         in->data = data.data;
         in->length = data.len;
         publish.inputs[0] = *in;
-        assert_int_equal(tables_describe(&publish, &d->options, &d->schema, &p), ENGINE_OK);
+        assert_int_equal(tables_describe(&publish, &d->options, &d->schema, NULL, &p), ENGINE_OK);
         in->options = buffer_bytes(&d->options);
         in->schema = buffer_bytes(&d->schema);
         if (!with_rows)

@@ -87,7 +87,7 @@ static int describe(enum table_format format, struct file file, struct buffer *o
         buffer_init(options, 256);
         buffer_init(schema, 1u << 20);
         return describe_table(format, BYTES(file.text, file.len), (struct table_watch){}, options,
-                              schema, fault);
+                              schema, NULL, fault);
 }
 
 static void expect_fault(enum table_format format, struct file file, uint64_t row, unsigned column,
@@ -304,9 +304,9 @@ static void test_bounds(void **state) {
                 buffer_put_bytes(&b, BYTES_LIT("1,2\n"));
         buffer_init(&options, 64);
         buffer_init(&schema, 1024);
-        assert_int_equal(
-                describe_table(TABLE_FORMAT_CSV, buffer_bytes(&b), watch, &options, &schema, &f),
-                TABLE_E_OVER);
+        assert_int_equal(describe_table(TABLE_FORMAT_CSV, buffer_bytes(&b), watch, &options,
+                                        &schema, NULL, &f),
+                         TABLE_E_OVER);
 
         buffer_clear(&b);
         buffer_put_bytes(&b, BYTES_LIT("a,b\n\""));
@@ -375,7 +375,59 @@ static void test_forms(void **state) {
                 assert_int_equal(form_of(BYTES_STR(c->text)).kind, c->kind);
 }
 
-TEST_MAIN(cmocka_unit_test(test_bad_csv), cmocka_unit_test(test_bad_json),
-          cmocka_unit_test(test_described), cmocka_unit_test(test_options),
-          cmocka_unit_test(test_unkept), cmocka_unit_test(test_null_text),
-          cmocka_unit_test(test_bounds), cmocka_unit_test(test_forms))
+/* ---- columns that are TEXT by a few values ---- */
+
+static const struct {
+        enum table_format format;
+        struct file file;
+        unsigned column; /* 0: nothing is odd */
+        uint64_t row, n, others;
+        enum infer_class class;
+        const char *name, *value;
+} odd_files[] = {
+        { TABLE_FORMAT_CSV, FILE_OF("a,b\n1,x\n2,y\noops,z\n"), 1, 4, 3, 1, INFER_NUMBERS, "a",
+          "oops" },
+        { TABLE_FORMAT_CSV, FILE_OF("a,b\nn/a,x\n1,y\n2.5,z\n"), 1, 2, 3, 1, INFER_NUMBERS, "a",
+          "n/a" }, /* the first one too */
+        { TABLE_FORMAT_CSV, FILE_OF("d\n2026-01-01\n\n2026-01-02\n01.03.2026\n7\n2026-01-05\n"), 1,
+          5, 5, 2, INFER_DATES, "d", "01.03.2026" },
+        { TABLE_FORMAT_CSV, FILE_OF("1,2\n3,x\n4,5\n6,7\n"), 2, 2, 4, 1, INFER_NUMBERS, "column2",
+          "x" }, /* no row of names */
+        { TABLE_FORMAT_CSV, FILE_OF("id\n7\nA8\nB9\n1\n"), 0, 0, 0, 0, 0, NULL, NULL },
+        { TABLE_FORMAT_CSV, FILE_OF("a\n1\n2.5\n\n"), 0, 0, 0, 0, 0, NULL, NULL },
+        { TABLE_FORMAT_NDJSON,
+          FILE_OF("{\"t\":\"2026-01-01 10:00:00\"}\n{\"t\":\"2026-01-01 "
+                  "10:00:01\"}\n{\"t\":\"now\"}\n"),
+          1, 3, 3, 1, INFER_TIMESTAMPS, "t", "now" },
+};
+
+static void test_odd_values(void **state) {
+        FOREACH_CASE (c, odd_files) {
+                CLEANUP(buffer_donep) struct buffer options = {}, schema = {};
+                struct describe_odd odd = {};
+                struct table_fault fault;
+
+                buffer_init(&options, 256);
+                buffer_init(&schema, 1024);
+                assert_int_equal(describe_table(c->format, BYTES(c->file.text, c->file.len),
+                                                (struct table_watch){}, &options, &schema, &odd,
+                                                &fault),
+                                 TABLE_OK);
+                assert_int_equal(odd.n, c->column > 0);
+                if (odd.n == 0)
+                        continue;
+                assert_int_equal(odd.list[0].column, c->column);
+                assert_int_equal(odd.list[0].class, c->class);
+                assert_int_equal(odd.list[0].n, c->n);
+                assert_int_equal(odd.list[0].others, c->others);
+                assert_int_equal(odd.list[0].first.row, c->row);
+                assert_string_equal(odd.list[0].first.text, c->value);
+                assert_string_equal(odd.list[0].name, c->name);
+        }
+}
+
+TEST_MAIN(cmocka_unit_test(test_odd_values), cmocka_unit_test(test_bad_csv),
+          cmocka_unit_test(test_bad_json), cmocka_unit_test(test_described),
+          cmocka_unit_test(test_options), cmocka_unit_test(test_unkept),
+          cmocka_unit_test(test_null_text), cmocka_unit_test(test_bounds),
+          cmocka_unit_test(test_forms))
