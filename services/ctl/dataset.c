@@ -6,6 +6,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "services/ctl/dataset_shared.h"
 #include "services/ctl/json.h"
 #include "services/ctl/people.h"
 
@@ -36,10 +37,18 @@ static const struct option dataset_table[] = {
 static const struct dataset_options dataset_defaults = { .limit = 50,
                                                          .timeout = 30 * NSEC_PER_SEC };
 
+static void dataset_shared_json(const Coordinator__DatasetInfo *d, const struct shared_names *names,
+                                const char *end) {
+        dataset_json_open(d);
+        shared_names_json(names, d);
+        fputs(end, stdout);
+}
+
 static int dataset_list(const struct command_context *ctx) {
         const struct dataset_options *o = ctx->options;
         CLEANUP(unpacked_donep) struct unpacked u = {};
         CLEANUP(table_donep) struct table t = {};
+        CLEANUP(shared_names_freep) struct shared_names *names = NULL;
         Coordinator__DatasetListRequest request = COORDINATOR__DATASET_LIST_REQUEST__INIT;
         char used[DATASET_SIZE_TEXT], quota[DATASET_SIZE_TEXT];
         const Coordinator__DatasetListReply *reply;
@@ -52,13 +61,16 @@ static int dataset_list(const struct command_context *ctx) {
         if (code)
                 return code;
         reply = u.message;
+        names = shared_names_read(ctx);
         table_init(&t, dataset_columns);
         for (size_t i = 0; i < reply->n_datasets; i++)
                 if (ctx->common.json)
-                        dataset_json(reply->datasets[i], "\n");
+                        dataset_shared_json(reply->datasets[i], names, "}\n");
                 else
                         dataset_cells(&t, reply->datasets[i]);
         table_show(ctx, &t);
+        for (size_t i = 0; i < reply->n_datasets && !ctx->common.json; i++)
+                shared_names_text(names, reply->datasets[i]);
         if (!ctx->common.json)
                 printf("%s%s of %s used\n",
                        reply->n_datasets
@@ -103,11 +115,11 @@ static void show_text(const Coordinator__DatasetShowReply *d) {
         printf("in use     by %u jobs and clients\n", i->users);
 }
 
-static void show_json(const Coordinator__DatasetShowReply *d) {
+static void show_json(const Coordinator__DatasetShowReply *d, const struct shared_names *names) {
         bool first = false;
 
         printf("{\"dataset\":");
-        dataset_json(d->info, "");
+        dataset_shared_json(d->info, names, "}");
         json_member_u64(stdout, "chunks", d->chunks, &first);
         json_key(stdout, "chunk_root", &first);
         json_hex(stdout, d->chunk_root.data, d->chunk_root.len);
@@ -121,6 +133,8 @@ static void show_json(const Coordinator__DatasetShowReply *d) {
 
 static int dataset_show(const struct command_context *ctx) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
+        CLEANUP(shared_names_freep) struct shared_names *names = NULL;
+        const Coordinator__DatasetShowReply *reply;
         Coordinator__DatasetRef ref;
         uint8_t root[HASH_SIZE];
         int code = take_ref(ctx, root, &ref);
@@ -129,10 +143,14 @@ static int dataset_show(const struct command_context *ctx) {
                 code = ctl_call(ctx, &dataset_admin, "DatasetShow", &ref, &u);
         if (code)
                 return code;
-        if (ctx->common.json)
-                show_json(u.message);
-        else
-                show_text(u.message);
+        reply = u.message;
+        names = shared_names_read(ctx);
+        if (ctx->common.json) {
+                show_json(reply, names);
+                return EXIT_OK;
+        }
+        show_text(reply);
+        shared_names_text(names, reply->info);
         return EXIT_OK;
 }
 
@@ -154,6 +172,7 @@ static int done(const struct command_context *ctx, const Coordinator__DatasetInf
 static int dataset_pin(const struct command_context *ctx) {
         const struct dataset_options *o = ctx->options;
         CLEANUP(unpacked_donep) struct unpacked u = {};
+        CLEANUP(shared_names_freep) struct shared_names *names = NULL;
         Coordinator__DatasetPinRequest request = COORDINATOR__DATASET_PIN_REQUEST__INIT;
         Coordinator__DatasetRef ref;
         uint8_t root[HASH_SIZE];
@@ -166,7 +185,12 @@ static int dataset_pin(const struct command_context *ctx) {
         request.label = (char *) (o->name ? o->name : "");
         if (code == EXIT_OK)
                 code = ctl_call(ctx, &dataset_admin, "DatasetPin", &request, &u);
-        return code ? code : done(ctx, u.message, "pinned");
+        if (code)
+                return code;
+        (void) done(ctx, u.message, "pinned");
+        names = o->name && !ctx->common.json ? shared_names_read(ctx) : NULL;
+        shared_names_text(names, u.message);
+        return EXIT_OK;
 }
 
 /* Where others knew it by a name of ours that name goes too: it would lead nowhere. */

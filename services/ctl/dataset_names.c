@@ -53,6 +53,34 @@ static int resolve_here(const struct command_context *ctx, const char *label,
         return EXIT_OK;
 }
 
+/* NAME@PEER with our own id: what it is called here, though no other peer has kept the record. */
+static bool is_own(const struct command_context *ctx, const char *peer) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        char own[PEER_ID_TEXT_SIZE], why[256];
+
+        return ctl_try(ctx, &dataset_admin, "Status", &empty, &u, why) == 0 &&
+               strcmp(people_peer(((const Coordinator__AdminStatus *) u.message)->peer, own),
+                      peer) == 0;
+}
+
+static bool is_known_here(const struct command_context *ctx, const char *label,
+                          uint8_t ret[HASH_SIZE]) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Coordinator__DatasetRef ref = COORDINATOR__DATASET_REF__INIT;
+        const Coordinator__DatasetShowReply *reply;
+        char why[256];
+
+        ref.name = (char *) label;
+        if (ctl_try(ctx, &dataset_admin, "DatasetShow", &ref, &u, why))
+                return false;
+        reply = u.message;
+        if (!reply->info || reply->info->root.len != HASH_SIZE)
+                return false;
+        memcpy(ret, reply->info->root.data, HASH_SIZE);
+        return true;
+}
+
 static void record_name(const char *label, const char *peer, char ret[512]) {
         (void) snprintf(ret, 512, "/name/%s/%s", peer, label);
 }
@@ -110,8 +138,11 @@ int dataset_resolve(const struct command_context *ctx, const char *what, const c
         if (!split(text, label, &peer)) /* names here have no @ */
                 return strchr(text, '@') ? dataset_complain_peer(ctx, what, text)
                                          : resolve_here(ctx, text, ret);
-        return strcmp(peer, "me") == 0 ? resolve_here(ctx, label, ret)
-                                       : resolve_pointer(ctx, text, label, peer, timeout, ret);
+        if (strcmp(peer, "me") == 0)
+                return resolve_here(ctx, label, ret);
+        if (is_own(ctx, peer) && is_known_here(ctx, label, ret))
+                return EXIT_OK;
+        return resolve_pointer(ctx, text, label, peer, timeout, ret);
 }
 
 int dataset_resolve_here(const struct command_context *ctx, const char *what, const char *text,
@@ -119,12 +150,14 @@ int dataset_resolve_here(const struct command_context *ctx, const char *what, co
         char label[LABEL_MAX + 1];
         const char *peer;
 
-        if (!is_root(text, ret) && split(text, label, &peer) && strcmp(peer, "me") != 0)
-                return complain(ctx, EXIT_USAGE,
-                                "%s: give the root or the name here, as `quorate dataset list` "
-                                "shows them; what a peer calls NAME may be another dataset by now",
-                                what);
-        return dataset_resolve(ctx, what, text, 0, ret);
+        if (is_root(text, ret) || !split(text, label, &peer) || strcmp(peer, "me") == 0)
+                return dataset_resolve(ctx, what, text, 0, ret);
+        if (is_own(ctx, peer))
+                return resolve_here(ctx, label, ret);
+        return complain(ctx, EXIT_USAGE,
+                        "%s: give the root or the name here, as `quorate dataset list` "
+                        "shows them; what a peer calls NAME may be another dataset by now",
+                        what);
 }
 
 int dataset_check_label(const struct command_context *ctx, const char *what, const char *label) {

@@ -7,7 +7,7 @@
 #include "common/base/text.h"
 #include "common/client/quorate.h"
 #include "services/ctl/ask.h"
-#include "services/ctl/dataset.h"
+#include "services/ctl/dataset_shared.h"
 #include "services/ctl/json.h"
 #include "services/ctl/progress.h"
 
@@ -97,11 +97,12 @@ static void notes_json(const struct quorate_column_note *notes, size_t n) {
                 json_member_string(stdout, "value", notes[i].value, &inner);
                 fputc('}', stdout);
         }
-        fputs(n > 0 ? "]}\n" : "[]}\n", stdout);
+        fputs(n > 0 ? "]" : "[]", stdout);
 }
 
 static void say_published(const struct command_context *ctx, const Coordinator__DatasetInfo *d,
                           const uint8_t *root, const struct quorate *q) {
+        CLEANUP(shared_names_freep) struct shared_names *names = shared_names_read(ctx);
         size_t n_notes;
         const struct quorate_column_note *notes = quorate_upload_notes(q, &n_notes);
         char hex[2 * HASH_SIZE + 1], size[DATASET_SIZE_TEXT], name[300];
@@ -109,6 +110,8 @@ static void say_published(const struct command_context *ctx, const Coordinator__
         if (ctx->common.json) {
                 dataset_json_open(d);
                 notes_json(notes, n_notes);
+                shared_names_json(names, d);
+                puts("}");
                 return;
         }
         notes_text(notes, n_notes);
@@ -122,15 +125,20 @@ static void say_published(const struct command_context *ctx, const Coordinator__
                        text_escape(BYTES_STR(d->name), name, sizeof(name)));
         else
                 printf("ask it with --data t=ROOT\n");
+        shared_names_text(names, d);
 }
 
 /* Its data are published whatever becomes of the name. */
-static int point(const struct command_context *ctx, const char *label, const uint8_t *root) {
+static int say_all(const struct command_context *ctx, const Coordinator__DatasetInfo *d,
+                   const uint8_t *root, const struct quorate *q) {
         const struct dataset_options *o = ctx->options;
+        bool is_to_point = o->is_public && o->name;
         uint32_t stored;
         char why[256];
+        int r = is_to_point ? dataset_point(ctx, o->name, root, o->timeout, &stored, why) : 0;
 
-        if (dataset_point(ctx, label, root, o->timeout, &stored, why) == 0)
+        say_published(ctx, d, root, q);
+        if (r == 0)
                 return EXIT_OK;
         return complain(
                 ctx, EXIT_OTHER,
@@ -158,11 +166,9 @@ int dataset_publish(const struct command_context *ctx) {
         if (code == EXIT_OK)
                 code = pin(ctx, root, o->name, &u);
         if (code == EXIT_OK)
-                say_published(ctx, u.message, root, q);
+                code = say_all(ctx, u.message, root, q);
         quorate_close(q);
-        if (code)
-                return code;
-        return o->is_public && o->name ? point(ctx, o->name, root) : EXIT_OK;
+        return code;
 }
 
 /* A name in the DHT tells its root to everybody, and a root entitles to the content.
@@ -223,6 +229,7 @@ int dataset_name(const struct command_context *ctx) {
         const struct dataset_options *o = ctx->options;
         const char *label = ctx->operands.items[1];
         CLEANUP(unpacked_donep) struct unpacked shown = {}, pinned = {};
+        CLEANUP(shared_names_freep) struct shared_names *names = NULL;
         uint8_t root[HASH_SIZE];
         uint32_t stored;
         char why[256];
@@ -241,7 +248,10 @@ int dataset_name(const struct command_context *ctx) {
         code = rename_here(ctx, root, label,
                            ((const Coordinator__DatasetShowReply *) shown.message)->info->name,
                            &pinned);
-        if (pinned.message) /* whatever became of the name before */
+        if (pinned.message) { /* whatever became of the name before */
                 say_named(ctx, pinned.message, stored);
+                names = ctx->common.json ? NULL : shared_names_read(ctx);
+                shared_names_text(names, pinned.message);
+        }
         return code;
 }

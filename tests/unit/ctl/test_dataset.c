@@ -278,6 +278,100 @@ static void test_name_moves_aloud(void **state) {
         assert_has(scripted_out(*state), "\"moved_from\":\"ffeeddcc");
 }
 
+#define OTHER "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
+
+/* What others find by a name is not always what is called so here. */
+static void test_names_part(void **state) {
+        static const struct {
+                const char *name, *label, *root; /* here; what the DHT is told; NULL: nothing */
+                uint64_t age_h;
+                const char *said, *json; /* NULL: nothing */
+        } rows[] = {
+                { "sales", "sales", ROOT, 1, NULL, "\"shared\":[{\"name\":\"sales\"" },
+                { "sales", "sales", OTHER, 1, "sales: others find " OTHER " by this name",
+                  "\"shared\":[],\"shared_elsewhere\":\"" OTHER "\"" },
+                { "sales", "old", ROOT, 1, "old: others find " ROOT " by this name, too",
+                  "\"shared\":[{\"name\":\"old\"" },
+                { "sales", NULL, NULL, 0, "sales: others do not know this name", "\"shared\":[]" },
+                { "sales", "sales", ROOT, 30, "others were told this name 30h ago and not again",
+                  "\"age_ms\":108000000" },
+                { "", "other", OTHER, 1, NULL, "\"shared\":[]" },
+        };
+        Coordinator__DatasetListReply reply = COORDINATOR__DATASET_LIST_REPLY__INIT;
+        Coordinator__DatasetShowReply show = COORDINATOR__DATASET_SHOW_REPLY__INIT;
+        Coordinator__DatasetInfo d, *list = &d;
+
+        scripted_serve(*state, RECORDS, &dht__records__descriptor);
+        FOREACH_CASE (c, rows) {
+                Dht__ListReply told = DHT__LIST_REPLY__INIT;
+                Dht__Record record = DHT__RECORD__INIT, *records = &record;
+                uint8_t to[HASH_SIZE];
+                char path[128] = "";
+
+                d = info("here", c->name);
+                d.pinned = d.announced = d.is_public = true;
+                reply.n_datasets = 1;
+                reply.datasets = &list;
+                show.info = &d;
+                record.kind = (char *) "name";
+                record.own = true;
+                record.age_ms = c->age_h * 3600000;
+                record.expires_ms = (48 - c->age_h) * 3600000;
+                told.n_records = c->label != NULL;
+                told.records = &records;
+                if (c->label) {
+                        assert_true(hex_decode(c->root, to, HASH_SIZE));
+                        record.payload = (ProtobufCBinaryData){ HASH_SIZE, to };
+                        (void) snprintf(path, sizeof(path), "/name/" PEER "/%s", c->label);
+                }
+                record.name = people_data(BYTES_STR(path));
+                scripted_reply(*state, ADMIN, "DatasetList", &reply);
+                scripted_reply(*state, ADMIN, "DatasetShow", &show);
+                scripted_reply(*state, RECORDS, "List", &told);
+                assert_int_equal(RUN(*state, "dataset", "list"), 0);
+                if (c->said)
+                        assert_has(scripted_out(*state), c->said);
+                else
+                        assert_lacks(scripted_out(*state), "others");
+                assert_int_equal(RUN(*state, "dataset", "show", ROOT), 0);
+                if (c->said)
+                        assert_has(scripted_out(*state), c->said);
+                else
+                        assert_lacks(scripted_out(*state), "others");
+                assert_int_equal(RUN(*state, "dataset", "list", "--json"), 0);
+                assert_has(scripted_out(*state), c->json);
+        }
+        scripted_fail(*state, RECORDS, "List", 3, "no network");
+        assert_int_equal(RUN(*state, "dataset", "list", "--json"), 0);
+        assert_has(scripted_out(*state), "\"shared\":null");
+}
+
+/* NAME@PEER with this node's own id is what it is called here, whether or not the DHT has it. */
+static void test_own_id(void **state) {
+        Coordinator__DatasetShowReply show = COORDINATOR__DATASET_SHOW_REPLY__INIT;
+        Coordinator__AdminStatus status = COORDINATOR__ADMIN_STATUS__INIT;
+        Coordinator__DatasetInfo d = info("here", "sales");
+        Dht__GetReply none = DHT__GET_REPLY__INIT;
+
+        scripted_serve(*state, RECORDS, &dht__records__descriptor);
+        show.info = &d;
+        status.peer = people_data(peer_id_bytes(&peer));
+        scripted_reply(*state, ADMIN, "Status", &status);
+        scripted_reply(*state, ADMIN, "DatasetShow", &show);
+        scripted_reply(*state, ADMIN, "DatasetUnpin", &d);
+        scripted_reply(*state, ADMIN, "DatasetPin", &d);
+        scripted_reply(*state, RECORDS, "Get", &none);
+        assert_int_equal(RUN(*state, "dataset", "unpin", "sales@" PEER), 0);
+        assert_int_equal(scripted_calls(*state, ADMIN, "DatasetUnpin"), 1);
+        assert_int_equal(RUN(*state, "dataset", "pin", "sales@" PEER), 0);
+        assert_int_equal(scripted_calls(*state, RECORDS, "Get"), 0);
+        scripted_fail(*state, ADMIN, "DatasetShow", 1, "no dataset is called that here");
+        assert_int_equal(RUN(*state, "dataset", "unpin", "other@" PEER), 5);
+        assert_has(scripted_err(*state), "no dataset is called that here");
+        assert_int_equal(RUN(*state, "dataset", "pin", "other@" PEER), 5);
+        assert_int_equal(scripted_calls(*state, RECORDS, "Get"), 1); /* perhaps a record alone */
+}
+
 /* What was meant as a dataset, or as a name, is not just a file that is missing. */
 static void test_not_a_file(void **state) {
         static const struct {
@@ -391,5 +485,6 @@ static void test_verify(void **state) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 TEST_MAIN(CASE(test_list), CASE(test_usage), CASE(test_names_here), CASE(test_pointers),
           CASE(test_takes_away_by_root_alone), CASE(test_names_to_give),
-          CASE(test_name_is_withdrawn), CASE(test_name_moves_aloud), CASE(test_not_a_file),
-          CASE(test_help_names_alike), CASE(test_shell), CASE(test_fetch), CASE(test_verify))
+          CASE(test_name_is_withdrawn), CASE(test_name_moves_aloud), CASE(test_names_part),
+          CASE(test_own_id), CASE(test_not_a_file), CASE(test_help_names_alike), CASE(test_shell),
+          CASE(test_fetch), CASE(test_verify))
