@@ -4,6 +4,7 @@
  * both, always to the careful side: a statement called EXACT by mistake would make honest
  * hosts differ, one called FLOAT by mistake only needs hosts of one build. */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/memory.h"
@@ -91,9 +92,14 @@ static int write_down(struct engine_session *s, struct json_object *statement, c
 /* ---- one look ---- */
 
 static int refuse_forbidden(const struct judge *j, struct engine_problem *p) {
-        char rule[96];
+        char rule[96], text[128];
 
         (void) text_escape(BYTES_STR(j->forbidden), rule, sizeof(rule));
+        if (j->is_unknown) {
+                (void) snprintf(text, sizeof(text), "no such table: %s", rule);
+                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_UNKNOWN_NAME,
+                                          j->forbidden_at > 0 ? j->forbidden_at : 0, text);
+        }
         return duckdb_refuse(p, rule, j->forbidden_at, j->forbidden_why);
 }
 

@@ -31,6 +31,7 @@ struct judge {
         const char *forbidden; /* the name of what must not run at all, or NULL */
         const char *forbidden_why;
         int32_t forbidden_at;
+        bool is_unknown; /* it is a table that is not there: an error of the statement */
 };
 void judge_done(struct judge *j);
 static inline void judge_donep(struct judge *j) {

@@ -138,13 +138,27 @@ static bool is_cte(const struct judge *j, const char *name) {
         return false;
 }
 
-/* Other names could be files, or the engine's own tables. */
+/* Neither a file's nor one of the engine's own: mistyped, most likely. */
+static bool is_plain(const char *name) {
+        static const char *const own[] = { "duckdb_", "sqlite_", "pg_", "pragma_" };
+
+        for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                if (!strncasecmp(name, own[i], strlen(own[i])))
+                        return false;
+        return !strpbrk(name, "./\\:*?[");
+}
+
+/* Other names could be files, or the engine's own tables: DuckDB is not asked whether they are. */
 static void judge_table(struct judge *j, struct json_object *node) {
         const char *name = tree_text(node, "table_name"), *schema = tree_text(node, "schema_name");
+        bool is_main =
+                !*tree_text(node, "catalog_name") && (!*schema || strcasecmp(schema, "main") == 0);
 
-        if (*tree_text(node, "catalog_name") || (*schema && strcasecmp(schema, "main") != 0) ||
-            (!is_input(j, name) && (*schema || !is_cte(j, name) || strpbrk(name, "./"))))
-                judge_forbid(j, name, tree_position(node), "not one of the tables of this query");
+        if (is_main && (is_input(j, name) || (!*schema && is_cte(j, name) && !strpbrk(name, "./"))))
+                return;
+        if (is_main && is_plain(name) && !j->forbidden)
+                j->is_unknown = true;
+        judge_forbid(j, name, tree_position(node), "not one of the tables of this query");
 }
 
 static void judge_table_function(struct judge *j, struct json_object *node) {

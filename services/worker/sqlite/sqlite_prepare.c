@@ -5,6 +5,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/outcome.h"
+#include "services/worker/duckdb/duckdb_rules.h"
 #include "services/worker/other_statements.h"
 #include "services/worker/sqlite/function_rules.h"
 #include "services/worker/sqlite/sqlite_session.h"
@@ -89,11 +90,33 @@ static int denied(struct engine_session *s, struct bytes sql, struct engine_prob
         return refuse(p, rule, offset_of_word(sql, name), text);
 }
 
+/* What another engine has is said to be there: else it seems that no host can compute it. */
+static const char *name_other_engine(const char *text, char *ret, size_t ret_size) {
+        static const char said[] = "no such function: ";
+        struct duckdb_rule rule;
+
+        if (strncmp(text, said, sizeof(said) - 1) != 0 ||
+            !duckdb_rule_of(text + sizeof(said) - 1, &rule) || rule.effect >= DUCKDB_FORBIDDEN)
+                return text;
+        (void) snprintf(ret, ret_size, "%s; DuckDB has it: --engine duckdb", text);
+        return ret;
+}
+
+/* "incomplete input" is wrong where the statement ends. */
+static int end_of(struct bytes sql) {
+        size_t n = sql.len;
+
+        while (n > 0 && strchr(" \t\r\n", sql.data[n - 1]))
+                n--;
+        return (int) n;
+}
+
 int sqlite_problem_prepare(struct engine_session *s, int rc, struct bytes sql,
                            struct engine_problem *p) {
         const char *text = sqlite3_errmsg(s->db);
         enum sql_error code = SQL_PARSE;
         int offset = sqlite3_error_offset(s->db);
+        char more[256];
 
         if (s->denied.is_denied)
                 return denied(s, sql, p);
@@ -111,6 +134,8 @@ int sqlite_problem_prepare(struct engine_session *s, int rc, struct bytes sql,
                         break;
                 }
         }
+        if (strcmp(text, "incomplete input") == 0)
+                offset = end_of(sql);
         /* "no such function" and the like carry no offset: find the name. */
         if (offset < 0) {
                 const char *colon = strrchr(text, ' ');
@@ -118,7 +143,7 @@ int sqlite_problem_prepare(struct engine_session *s, int rc, struct bytes sql,
                 offset = colon ? offset_of_word(sql, colon + 1) : -1;
         }
         return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, code, offset < 0 ? 0 : offset,
-                                  text);
+                                  name_other_engine(text, more, sizeof(more)));
 }
 
 int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *p) {

@@ -157,6 +157,9 @@ static void test_errors(void **state) {
                 { "SELEC 1", SQL_PARSE, 0 },
                 { "SELECT a, FROM", SQL_PARSE, 14 },
                 { "SELECT nothere FROM t", SQL_UNKNOWN_NAME, 7 },
+                { "SELECT a FROM nothere", SQL_UNKNOWN_NAME, 14 },
+                { "SELECT 'Zo\xc3\xab', a FROM t, main.nothere AS x", SQL_UNKNOWN_NAME, 25 },
+                { "WITH c AS (SELECT 1) SELECT * FROM cc", SQL_UNKNOWN_NAME, 35 },
                 { "SELECT sum(a, b, c) FROM t", SQL_TYPE, 7 },
         };
 
