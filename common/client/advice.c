@@ -39,8 +39,8 @@ static const struct advice {
           "ENCODING: a value has no exact form (infinity, invalid UTF-8, what its column cannot "
           "hold); cast or filter it, or correct the data" },
         { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT",
-          "RESULT_LIMIT: the result is larger than allowed; raise --max-rows, --max-bytes or "
-          "--max-memory, or ask for less" },
+          "RESULT_LIMIT: the result is larger than allowed; ask for less, or raise the option that "
+          "it is above" },
         /* What the worker calls these rules: services/worker/sqlite/sqlite_prepare.c. */
         { OUTCOME_REFUSED, "rule=no statement",
           "there is no statement, only blanks or a comment; give one SELECT" },

@@ -96,7 +96,7 @@ int engine_row_problem(int r, struct engine_problem *p) {
                 return ENGINE_E_PROBLEM;
         case BATCH_E_ROW:
                 return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
-                                          "a row above 16 MiB");
+                                          "a row above 16 MiB, which no option raises");
         default:
                 return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
                                           "the result is above the job's limits");

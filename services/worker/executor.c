@@ -256,12 +256,15 @@ static int report_committed(struct run *r, const struct answer *a) {
 
 /* Of this host, not of the job: others may give more rows. */
 static bool is_own_limit(struct run *r) {
-        const char *which = r->problem.sql_error == SQL_RESULT_LIMIT
-                                    ? own_limit(r->job->limits, r->job->agreed, r->builder.rows,
-                                                r->builder.bytes)
-                                    : NULL;
+        const Types__Limits *limits = r->job->limits, *agreed = r->job->agreed;
+        uint64_t rows = r->builder.rows, bytes = r->builder.bytes;
+        const char *which, *said;
 
-        if (!which)
+        if (r->problem.sql_error != SQL_RESULT_LIMIT)
+                return false;
+        if ((said = job_limit(limits, agreed, rows, bytes)))
+                (void) snprintf(r->problem.text, sizeof(r->problem.text), "%s", said);
+        if (!(which = own_limit(limits, agreed, rows, bytes)))
                 return false;
         (void) engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_LIMIT, 0, -1,
                                   "the result is above what this host gives");

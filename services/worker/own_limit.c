@@ -20,3 +20,14 @@ const char *own_limit(const Types__Limits *limits, const Types__Limits *agreed, 
                 return "bytes";
         return NULL;
 }
+
+const char *job_limit(const Types__Limits *limits, const Types__Limits *agreed, uint64_t rows,
+                      uint64_t bytes) {
+        const Types__Limits *job = agreed ? agreed : limits;
+
+        if (!job)
+                return NULL;
+        if (is_above(rows, job->rows))
+                return "it has more rows than --max-rows allows";
+        return is_above(bytes, job->bytes) ? "it has more bytes than --max-bytes allows" : NULL;
+}

@@ -11,3 +11,6 @@
  * neither is. A limit of 0 is none. Without `agreed` the limits are the job's. */
 const char *own_limit(const Types__Limits *limits, const Types__Limits *agreed, uint64_t rows,
                       uint64_t bytes);
+/* Of a result above the job's own limits: which one that is, for people; NULL: neither. */
+const char *job_limit(const Types__Limits *limits, const Types__Limits *agreed, uint64_t rows,
+                      uint64_t bytes);

@@ -47,4 +47,18 @@ static void test_alone(void **state) {
         assert_null(own_limit(NULL, &own, 11, 0));
 }
 
-TEST_MAIN(cmocka_unit_test(test_cases), cmocka_unit_test(test_alone))
+/* Which option it is that was hit, and no other one. */
+static void test_said(void **state) {
+        Types__Limits own = TYPES__LIMITS__INIT, agreed = TYPES__LIMITS__INIT;
+
+        own.rows = own.bytes = 10;
+        agreed.rows = agreed.bytes = 100;
+        assert_non_null(strstr(job_limit(&own, &agreed, 101, 50), "--max-rows"));
+        assert_null(strstr(job_limit(&own, &agreed, 101, 50), "--max-bytes"));
+        assert_non_null(strstr(job_limit(&own, &agreed, 50, 101), "--max-bytes"));
+        assert_null(job_limit(&own, &agreed, 50, 50)); /* above what this host gives alone */
+        assert_non_null(strstr(job_limit(&own, NULL, 11, 5), "--max-rows"));
+        assert_null(job_limit(NULL, NULL, 11, 11));
+}
+
+TEST_MAIN(cmocka_unit_test(test_said), cmocka_unit_test(test_cases), cmocka_unit_test(test_alone))
