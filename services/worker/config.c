@@ -3,7 +3,7 @@
 const struct config_key worker_config_keys[] = {
         CONFIG_INT(worker_config, slots, "slots", "2", 1, 64, "jobs that run at a time"),
         CONFIG_SIZE(worker_config, memory, "memory", "256M", 16 << 20, 1ull << 40,
-                    "engine memory of one job, and the most a job may ask for"),
+                    "engine memory of one job; one that asks for more may have that of all slots"),
         CONFIG_DURATION(worker_config, cpu, "cpu", "60s", NSEC_PER_SEC, 86400 * NSEC_PER_SEC,
                         "processor time of one job"),
         CONFIG_DURATION(worker_config, wall, "wall", "300s", NSEC_PER_SEC, 86400 * NSEC_PER_SEC,

@@ -428,6 +428,11 @@ static uint64_t at_most(uint64_t asked, uint64_t most) {
         return asked && asked < most ? asked : most;
 }
 
+/* The coordinator counts what all jobs may have: one may get as much as all slots. */
+static uint64_t memory_of(const struct worker_config *c, uint64_t asked) {
+        return at_most(asked ? asked : c->memory, worker_memory(c));
+}
+
 static void fill_limits(struct job *j) {
         const struct worker_config *c = worker_config_of(j->worker);
         const Types__Limits *asked = j->job->limits;
@@ -435,7 +440,7 @@ static void fill_limits(struct job *j) {
         j->limits = (Types__Limits) TYPES__LIMITS__INIT;
         if (asked)
                 j->limits = *asked;
-        j->limits.memory = at_most(j->limits.memory, c->memory);
+        j->limits.memory = memory_of(c, j->limits.memory);
         j->limits.cpu_ms = at_most(j->limits.cpu_ms, c->cpu / NSEC_PER_MSEC);
         j->limits.wall_ms = at_most(j->limits.wall_ms, c->wall / NSEC_PER_MSEC);
         j->job->limits = &j->limits;

@@ -135,7 +135,7 @@ void worker_enlist(struct worker *w) {
         hello.engines = engines.items;
         hello.n_engines = engines.n;
         hello.slots = (uint32_t) config->slots;
-        hello.memory = config->slots * config->memory;
+        hello.memory = worker_memory(config);
         hello.missing_layers = missing.items;
         hello.n_missing_layers = missing.n;
         hello.problems = problems.items;

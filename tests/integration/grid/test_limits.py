@@ -37,11 +37,28 @@ def of_the_job(tap, grid):
     tap.check(a.code == 5 and a.error == "SQL_ERROR" and len(counted) >= 2, "above what the job allows: they agree on the error", a)
 
 
+# Sorts 300 MB: more than a slot's memory, less than that of both.
+LARGE = ("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300) "
+         "SELECT count(*) FROM (SELECT n || hex(zeroblob(500000)) AS x FROM c ORDER BY x LIMIT 300)")
+
+
+def memory(tap, grid):
+    """What a job is told that it may have it gets."""
+    for where in ("local", "remote"):
+        a = grid.ask(LARGE, "--engine", "sqlite", "--prefer", where, "--verify", "fast")
+        tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "memory" in str(a), f"{where}: not within the memory of a slot", a)
+        a = grid.ask(LARGE, "--engine", "sqlite", "--prefer", where, "--verify", "fast", "--max-memory", "500M")
+        tap.equal(a.rows, [(300,)], f"{where}: within what it asked for")
+    a = grid.ask(LARGE, "--engine", "sqlite", "--max-memory", "513M")
+    tap.check(a.error == "LIMIT" and "lower it to 512M or less" in str(a), "more than all slots have is not taken", a)
+
+
 def all_of_it(tap):
     with g.Grid(5, SMALL) as grid:
         beside_others(tap, grid)
         alone(tap, grid)
         of_the_job(tap, grid)
+        memory(tap, grid)
 
 
 sys.exit(Tap().run([all_of_it]))
