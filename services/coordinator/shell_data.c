@@ -99,18 +99,18 @@ static void getting_free(struct getting *g) {
         free(g);
 }
 
-/* "…Xb7dQ2Wz silent, …4kQ2m9Tz does not have it" */
+/* "…Xb7dQ2Wz stalled (no bytes in 10 s), …4kQ2m9Tz does not have it" */
 static void say_who(const struct fetch_report *reports, size_t n, char *ret, size_t size) {
         size_t at = 0;
 
         *ret = 0;
         for (size_t i = 0; i < n && at < size; i++) {
-                char text[PEER_ID_TEXT_SIZE];
+                char text[PEER_ID_TEXT_SIZE], why[FETCH_TEXT_SIZE];
                 size_t len = strlen(peer_id_text(&reports[i].peer, text));
 
                 at += (size_t) snprintf(ret + at, size - at, "%s…%s %s", i ? ", " : "",
                                         text + (len > 8 ? len - 8 : 0),
-                                        fetch_fault_name(reports[i].fault));
+                                        fetch_report_text(&reports[i], why));
         }
 }
 

@@ -1,6 +1,7 @@
 #include "services/coordinator/data/fetch.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "common/base/error.h"
 #include "common/wire/packed.h"
@@ -8,6 +9,8 @@
 #include "proto/grid.pb-c.h"
 #include "services/coordinator/data/provider.h"
 #include "services/coordinator/data/serve.h"
+
+#define STALL NSEC_PER_SEC /* quiet so long is no slip of the link */
 
 enum chunk_state {
         CHUNK_WANTED = 0,
@@ -53,10 +56,20 @@ static const char *const fault_names[] = {
         [FETCH_FAULT_PACKED] = "sent a chunk that does not unpack to what it is",
         [FETCH_FAULT_SLOW] = "slow with the leaf list",
         [FETCH_FAULT_NOTHING] = "gave nothing before the others were done",
+        [FETCH_FAULT_STALLED] = "stalled",
 };
 
 const char *fetch_fault_name(enum fetch_fault fault) {
         return fault < ELEMENTSOF(fault_names) ? fault_names[fault] : "unknown";
+}
+
+const char *fetch_report_text(const struct fetch_report *r, char ret[FETCH_TEXT_SIZE]) {
+        if (r->quiet == 0)
+                (void) snprintf(ret, FETCH_TEXT_SIZE, "%s", fetch_fault_name(r->fault));
+        else
+                (void) snprintf(ret, FETCH_TEXT_SIZE, "stalled (no bytes in %.0f s)",
+                                (double) r->quiet / NSEC_PER_SEC);
+        return ret;
 }
 
 struct fetch *fetch_new(const struct hash_value *root, const struct fetch_config *config,
@@ -112,8 +125,10 @@ static void release_owed(struct fetch *f, struct provider *p) {
 static void drop(struct fetch *f, struct provider *p, enum fetch_fault why) {
         if (p->state >= PROVIDER_DROPPING)
                 return;
-        p->state = why == FETCH_FAULT_CLOSED || why == FETCH_FAULT_UNREACHABLE ? PROVIDER_GONE
-                                                                               : PROVIDER_DROPPING;
+        p->state = why == FETCH_FAULT_CLOSED || why == FETCH_FAULT_UNREACHABLE ||
+                                   why == FETCH_FAULT_STALLED
+                           ? PROVIDER_GONE
+                           : PROVIDER_DROPPING;
         p->report.fault = why;
         release_owed(f, p);
         if (f->leaf_source == p) {
@@ -494,8 +509,21 @@ void fetch_alive(struct fetch *f, unsigned provider, nsec_t now) {
         advance(f, now);
 }
 
+/* How long it has said nothing of what it owes. */
+static nsec_t quiet_for(const struct fetch *f, const struct provider *p, nsec_t now) {
+        return p->deadline == NSEC_NEVER ? 0
+                                         : nsec_sub(now, nsec_sub(p->deadline, f->config.silence));
+}
+
+/* A node whose coordinator hangs has its streams closed for it: that is not what went wrong. */
 void fetch_closed(struct fetch *f, unsigned provider, enum fetch_fault why, nsec_t now) {
-        drop(f, provider_of(f, provider), why);
+        struct provider *p = provider_of(f, provider);
+        nsec_t quiet = quiet_for(f, p, now);
+        bool is_stalled = why == FETCH_FAULT_CLOSED && quiet >= STALL && p->state == PROVIDER_READY;
+
+        if (is_stalled)
+                p->report.quiet = quiet;
+        drop(f, p, is_stalled ? FETCH_FAULT_STALLED : why);
         advance(f, now);
 }
 
@@ -544,6 +572,7 @@ void fetch_expire(struct fetch *f, nsec_t now) {
 
         for (unsigned i = 0; i < f->n_providers; i++)
                 if (f->providers[i].deadline <= now) {
+                        f->providers[i].report.quiet = quiet_for(f, &f->providers[i], now);
                         drop(f, &f->providers[i], FETCH_FAULT_SILENT);
                         late = true;
                 }

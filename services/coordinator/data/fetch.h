@@ -42,6 +42,7 @@ enum fetch_fault {
         FETCH_FAULT_PACKED,  /* sent a frame that declares or yields another length, or is broken */
         FETCH_FAULT_SLOW,    /* dripped leaves while another one was there to give them */
         FETCH_FAULT_NOTHING, /* was asked, and had given nothing when others had given all */
+        FETCH_FAULT_STALLED, /* said nothing for a second or more, and then its stream ended */
 };
 const char *fetch_fault_name(enum fetch_fault fault);
 
@@ -50,7 +51,11 @@ struct fetch_report {
         enum fetch_fault fault;
         uint64_t chunks; /* good ones */
         uint64_t bytes;
+        nsec_t quiet; /* SILENT, STALLED: how long nothing came that it owed */
 };
+#define FETCH_TEXT_SIZE 64
+/* The fault with its time: "stalled (no bytes in 10 s)". Returns ret. */
+const char *fetch_report_text(const struct fetch_report *r, char ret[FETCH_TEXT_SIZE]);
 
 enum fetch_action_kind {
         FETCH_NONE = 0,
