@@ -183,7 +183,7 @@ bool fallover_restore(struct job *j, const Journal__FellOver *m) {
         (void) snprintf(f->engine, sizeof(f->engine), "%s", m->engine);
         (void) snprintf(f->detail, sizeof(f->detail), "%s", m->detail);
         (void) snprintf(f->text, sizeof(f->text), "%s", m->text);
-        j->is_restored = false; /* nothing of the new one is anywhere */
+        j->is_restored = j->is_hopeless = false; /* nothing of the new one is anywhere */
         return true;
 }
 

@@ -129,7 +129,7 @@ struct job {
         struct rows rows;
         struct job_cached cached;
         struct client client;
-        bool is_restored, has_before, was_read;
+        bool is_restored, is_hopeless, has_before, was_read;
         struct answer before; /* restored: the sequence the client may have rows of */
 
         /* The end. */

@@ -41,6 +41,7 @@ void journal_submitted(struct job *j) {
         s.class_name = j->class_name ? j->class_name : (char *) "";
         s.engine = j->engine ? j->engine : (char *) "";
         s.is_local = j->plan.is_local || cached_is_served(j); /* no host knows of it */
+        s.runs_here = j->plan.is_local && !cached_is_served(j);
         s.time_us = wall;
         s.deadline_us = wall + (int64_t) (nsec_sub(j->deadline, j->began) / NSEC_PER_USEC);
         if (is_new) { /* of one turn, so both are there after a crash, or neither */
@@ -162,13 +163,14 @@ static bool restore_submitted(struct requester *rq, const void *message, nsec_t 
         j->plan.reason = "resumed";
         j->plan.sentence = "the coordinator was restarted";
         buffer_put(&j->descriptor, s->descriptor.data, s->descriptor.len);
+        j->is_hopeless = s->is_local && !s->runs_here;
         if (job_take_request(j, u.message))
-                j->plan.is_local = true; /* cannot go on: it is ended below */
+                j->is_hopeless = true; /* it is ended below */
         else
                 job_remember_nonce(j);
         j->deadline = deadline_of(rq, s->deadline_us, now);
         if (s->descriptor.len == 0 || !take_descriptor(j))
-                j->plan.is_local = true;
+                j->is_hopeless = true;
         fallover_restore_new(j, s);
         return true;
 }
@@ -238,24 +240,32 @@ int journal_restore(struct requester *rq, enum journal_kind kind, struct bytes r
         return 0;
 }
 
-/* Goes on where other hosts still have it: those that committed repeat their
- * commit, the others run it. What ran here, or is too old, is ended. */
-void job_restored_step(struct job *j, nsec_t now) {
+/* What is no longer possible: too old, kept answers, a request that cannot be read, or a run here
+ * where the configuration has none any more. */
+static bool is_hopeless(const struct job *j, nsec_t now) {
         int64_t age = core_wall_us(RQ_OF(j)->core, now) - j->time_us;
 
+        return j->is_hopeless || age > RESUME_AGE || j->deadline <= now ||
+               (j->plan.is_local && SET_OF(j)->remote_only);
+}
+
+/* Goes on where other hosts still have it: those that committed repeat their
+ * commit, the others run it. What ran here runs again, with the same time and seed. */
+void job_restored_step(struct job *j, nsec_t now) {
         if (!RQ_OF(j)->is_started) /* a client was quicker than the candidates */
                 return;
-        if (!j->plan.is_local && RQ_OF(j)->n_candidates < j->rule.replicas &&
+        if (!j->plan.is_local && !j->is_hopeless && RQ_OF(j)->n_candidates < j->rule.replicas &&
             !job_due(j, nsec_add(j->began, CANDIDATES_WAIT), now))
                 return;
         j->plan.error = OUTCOME_OK;
-        if (j->plan.is_local || age > RESUME_AGE || j->deadline <= now) {
+        if (is_hopeless(j, now)) {
                 j->plan.is_local = true;
                 job_fail(j, OUTCOME_RESTARTED, "", now);
                 return;
         }
         job_event(j, EVENT_INFO, "job_resumed", NULL);
-        if (fallover_is_between(j)) { /* no host has it: it is asked as it would have been */
+        /* No host has it: it is asked as it would have been, or runs once its inputs are there. */
+        if (fallover_is_between(j) || j->plan.is_local) {
                 j->stage = JOB_INPUTS;
                 return;
         }

@@ -279,5 +279,6 @@ void job_inputs_step(struct job *j, nsec_t now) {
         if (job_prefer(j) == PREFER_REMOTE && RQ_OF(j)->n_candidates == 0 &&
             !job_due(j, nsec_add(RQ_OF(j)->started, CANDIDATES_WAIT), now))
                 return;
-        j->stage = JOB_ANALYSING;
+        /* One that was running here before a restart is analysed. */
+        j->stage = j->is_restored && j->plan.is_local ? JOB_LOCAL : JOB_ANALYSING;
 }

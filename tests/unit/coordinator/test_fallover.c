@@ -1,5 +1,6 @@
 /* What is too much for one engine is asked of the other. */
 
+#include "proto/journal.pb-c.h"
 #include "tests/unit/coordinator/world.h"
 
 #define OTHER_ENGINE "other/1/model"
@@ -219,7 +220,7 @@ static void test_end_between(void **state) {
 }
 
 /* Once it runs there: the client's name for it is still known, and the end names both. A run
- * of our own does not outlive us; what hosts run goes on. */
+ * of our own begins again, and falls over no more. */
 static void test_restart_after(void **state) {
         struct world *w = begin();
 
@@ -228,14 +229,73 @@ static void test_restart_after(void **state) {
         world_run_fails(w, OUTCOME_LIMIT, "which=memory");
         assert_true(w->is_local);
         world_restart(w);
+        assert_false(w->has_ended);
+        assert_true(w->is_local);
+        assert_string_equal(w->engine, OTHER_ENGINE);
+        world_run_fails(w, OUTCOME_LIMIT, "which=cpu");
         assert_true(w->has_ended);
-        assert_int_equal(w->problem, OUTCOME_RESTARTED);
+        assert_string_equal(w->detail, "which=cpu");
         assert_non_null(strstr(w->fell_over, "sim: LIMIT which=memory"));
         assert_int_equal(count_ends(w), 2);
         world_end(w);
 }
 
-TEST_MAIN(cmocka_unit_test(test_when), cmocka_unit_test(test_unread), cmocka_unit_test(test_words),
+/* What runs here does so again, as often as the coordinator goes down, until its time is over. */
+static void test_local_again(void **state) {
+        struct world *w = begin();
+
+        w->of_engine = "sim";
+        world_keep(w);
+        world_submit(w, "local");
+        for (unsigned i = 0; i < 3; i++) {
+                world_restart(w);
+                assert_false(w->has_ended);
+                assert_true(w->is_local);
+                assert_string_equal(w->engine, WORLD_ENGINE);
+        }
+        world_run_fails(w, OUTCOME_LIMIT, "which=memory");
+        assert_int_equal(w->problem, OUTCOME_LIMIT);
+        assert_int_equal(count_ends(w), 1);
+        world_end(w);
+}
+
+/* As if it had been served from what was kept: nobody runs that. */
+static int make_kept(void *userdata, enum journal_kind kind, struct bytes record) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct buffer *ret = userdata;
+        Journal__Submitted *s;
+
+        assert_int_equal(wire_unpack(&journal__submitted__descriptor, record, NULL, &u), UNPACK_OK);
+        s = u.message;
+        assert_true(s->is_local && s->runs_here);
+        s->runs_here = false;
+        wire_pack(ret, &s->base);
+        return 0;
+}
+
+static void test_kept_does_not_run(void **state) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct world *w = begin();
+        struct hash_value job;
+
+        world_keep(w);
+        world_submit(w, "local");
+        memcpy(job.bytes, w->job, HASH_SIZE);
+        buffer_init(&b, 4096);
+        assert_int_equal(journal_file_latest(w->journal, JOURNAL_SUBMITTED, 1, make_kept, &b), 0);
+        assert_int_equal(journal_file_add(w->journal, JOURNAL_ENDED, &job, BYTES_NONE, 1),
+                         JOURNAL_OK); /* takes the record along */
+        assert_int_equal(journal_file_add(w->journal, JOURNAL_SUBMITTED, &job, buffer_bytes(&b), 1),
+                         JOURNAL_OK);
+        world_restart(w);
+        assert_true(w->has_ended);
+        assert_false(w->is_local);
+        assert_int_equal(w->problem, OUTCOME_RESTARTED);
+        world_end(w);
+}
+
+TEST_MAIN(cmocka_unit_test(test_local_again), cmocka_unit_test(test_kept_does_not_run),
+          cmocka_unit_test(test_when), cmocka_unit_test(test_unread), cmocka_unit_test(test_words),
           cmocka_unit_test(test_cancelled), cmocka_unit_test(test_hosts),
           cmocka_unit_test(test_restart_between), cmocka_unit_test(test_end_between),
           cmocka_unit_test(test_restart_after))
