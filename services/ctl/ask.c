@@ -87,6 +87,11 @@ static int complain_file(const struct command_context *ctx, const char *arg, con
         const char *equals = strchr(path, '=');
         bool is_plain = errno == ENOENT && !strchr(path, '/');
 
+        if (!*path)
+                return complain(ctx, EXIT_USAGE,
+                                "--data '%s': no file is named; say --data NAME=FILE, or NAME@me "
+                                "for a dataset of this node",
+                                arg);
         if (errno == ENOENT && path == arg && equals && !memchr(path, '/', equals - path))
                 return complain(ctx, EXIT_USAGE,
                                 "--data %s: `%.*s` is not a file nor a name in SQL: letters, "

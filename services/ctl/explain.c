@@ -118,11 +118,12 @@ static void show_estimate(const struct quorate_explanation *e) {
 
         if (!*c->source)
                 return;
-        if (c->runs > 0)
-                snprintf(runs, sizeof(runs), "learned from %.1f runs (%s)", c->runs, c->source);
-        printf("%-11s %" PRIu64 " rows, %.1f KiB, %.1f ms of processor, %.1f MiB: %s\n", "estimate",
-               c->rows, (double) c->bytes / 1024, (double) c->cpu_us / 1000,
-               (double) c->memory / (1 << 20), runs);
+        if (c->runs > 0) /* older ones count less: not a whole number, but people count so */
+                snprintf(runs, sizeof(runs), "learned from %.0f run%s (%s)",
+                         c->runs < 1 ? 1 : c->runs, c->runs < 1.5 ? "" : "s", c->source);
+        printf("%-11s %" PRIu64 " row%s, %.1f KiB, %.1f ms of processor, %.1f MiB: %s\n",
+               "estimate", c->rows, c->rows == 1 ? "" : "s", (double) c->bytes / 1024,
+               (double) c->cpu_us / 1000, (double) c->memory / (1 << 20), runs);
 }
 
 static void show_text(const struct quorate_explanation *e, const char *sql) {

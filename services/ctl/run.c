@@ -232,6 +232,11 @@ static int run(const struct command_context *ctx) {
         if (o->nodes < 1 || o->nodes > GRID_NODES_MAX || o->workers < 1 || o->workers > 8)
                 return complain(ctx, EXIT_USAGE, "run: 1 to %d nodes and 1 to 8 workers each",
                                 GRID_NODES_MAX);
+        if (o->nodes > 1 && ctx->common.config)
+                return complain(ctx, EXIT_USAGE,
+                                "run: each node of a grid has a configuration of its own, "
+                                "STATE/node-N/quorate.conf; leave --config out, and edit those "
+                                "(--plan writes them without a start)");
         if (o->plan && o->nodes < 2)
                 return complain(ctx, EXIT_USAGE, "run: --plan is for a grid; give --nodes N");
         /* What a service does in the normal course is for -v; QUORATE_LOG decides otherwise. */

@@ -253,6 +253,9 @@ def planned(tap):
             tap.check(("`quorate key revoke" in done.stdout) == is_new, f"the keys' revocations, once: {i + 1}", done)
     alone = subprocess.run([g.QUORATE, "run", "--plan", "--state", grid.dir], capture_output=True, text=True, timeout=30, env=grid.env)
     tap.check(alone.returncode == 2 and "--nodes" in alone.stderr and not grid.dir.exists(), "of one node there is nothing to plan", alone)
+    told = subprocess.run([g.QUORATE, "run", "--nodes", "2", "--config", "/tmp/any.conf", "--state", grid.dir], capture_output=True, text=True,
+                          timeout=30, env=grid.env, check=False)
+    tap.check(told.returncode == 2 and "configuration of its own" in told.stderr and not grid.dir.exists(), "one --config for a grid is refused", told)
 
 
 def refused_grid(tap):

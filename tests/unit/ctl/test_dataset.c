@@ -387,6 +387,8 @@ static void test_not_a_file(void **state) {
                 { { "query", "-d", "a=/none/t.csv", "SELECT 1" }, "may read", 2 },
                 { { "query", "-d", "./a b=t.csv", "SELECT 1" }, "may read", 2 },
                 { { "query", "-d", "sales", "SELECT 1" }, "is sales@me", 2 },
+                { { "query", "-d", "t=", "SELECT 1" }, "'t=': no file is named", 2 },
+                { { "query", "-d", "", "SELECT 1" }, "no file is named", 2 },
                 { { "query", "-d", "t=sales@nobody", "SELECT 1" }, "`nobody` is no peer id", 2 },
                 { { "query", "-d", "sales@nobody", "SELECT 1" }, "NAME@me", 2 },
                 { { "dataset", "fetch", "sales@nobody" },
