@@ -76,7 +76,8 @@ static double base_us(const struct job *j) {
 static void promise(const struct job *j, struct estimate_values *ret) {
         const struct job_cost *c = &j->cost;
         const struct rate *rate = rate_of(j->engine);
-        double read = 0, imported = 0, rows = c->has_plan ? (double) c->plan_rows : ROWS_UNPLANNED;
+        double read = 0, imported = 0,
+               rows = c->has_plan || c->plan_rows > 0 ? (double) c->plan_rows : ROWS_UNPLANNED;
 
         for (size_t i = 0; i < j->n_inputs; i++)
                 *(engine_imports(j->engine, j->inputs[i].format) ? &imported : &read) +=

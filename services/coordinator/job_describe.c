@@ -8,12 +8,11 @@
 #include "common/base/text.h"
 #include "common/wire/unpack.h"
 #include "services/coordinator/requester_core.h"
+#include "services/coordinator/sql_words.h"
 
 #define DESCRIBERS_MAX 8
 #define DESCRIBE_WAIT  (10 * NSEC_PER_SEC)
 #define FRAME_MAX      (2u << 20)
-
-static const char word_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
 static const struct unpack_limits description_limits = {
         .depth = 4, .fields = 4096, .unknown = 16, .memory = 4u << 20
@@ -366,39 +365,9 @@ static void accept_problem(struct job *j, const Types__Problem *p, const struct 
 
 /* ---- An order that needs a rewrite ---- */
 
-/* Just past the quoted text, comment or word that begins here, or past one byte. */
-static size_t skip_token(const char *sql, size_t i) {
-        const char *end;
-
-        if (strchr("'\"`", sql[i]))
-                end = strchr(sql + i + 1, sql[i]);
-        else if (sql[i] == '-' && sql[i + 1] == '-')
-                end = strchr(sql + i, '\n');
-        else if (sql[i] == '/' && sql[i + 1] == '*')
-                end = (end = strstr(sql + i + 2, "*/")) ? end + 1 : NULL;
-        else
-                return i + strspn(sql + i, word_bytes) + (strspn(sql + i, word_bytes) == 0);
-        return end ? (size_t) (end - sql) + 1 : strlen(sql);
-}
-
-/* Byte of the first ORDER outside of parentheses, or -1. It only chooses between an error with a
- * remedy and rows without the order that was asked, so what it misreads in another engine's SQL
- * makes no answer wrong. */
-static int32_t outermost_order(const char *sql) {
-        int depth = 0;
-
-        for (size_t i = 0, next; sql[i]; i = next) {
-                next = skip_token(sql, i);
-                depth += (sql[i] == '(') - (sql[i] == ')');
-                if (depth == 0 && next - i == 5 && strncasecmp(sql + i, "ORDER", 5) == 0)
-                        return (int32_t) i;
-        }
-        return -1;
-}
-
 /* With an engine of our own the order would be completed; without, only its asker can. */
 static bool loses_order(struct job *j, const Grid__Description *m, nsec_t now) {
-        int32_t at = outermost_order(j->request->sql);
+        int32_t at = sql_outermost_order(j->request->sql);
         char detail[DETAIL_MAX];
 
         if (m->ordered || j->request->no_rewrite || at < 0 || strcmp(m->class_name, "REFUSED") == 0)
@@ -454,6 +423,7 @@ static void accept(struct job *j, const struct describer *d, nsec_t now) {
         a.ordered = m->ordered;
         a.portable = m->portable;
         a.engine = m->engine;
+        a.plan_rows = sql_gives_one_row(j->request->sql); /* nobody has sent a plan */
         a.findings = list;
         a.n_findings = m->n_findings;
         j->stage = JOB_ANALYSING;

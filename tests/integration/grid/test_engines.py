@@ -120,6 +120,8 @@ def spares_memory(tap):
 def explains_elsewhere(tap):
     """--remote: two hosts at least say what it is, and they say what this node would."""
     here = grid.ctl_json(1, "explain", "--prefer", "remote", "SELECT 1.5 AS n")
+    lines = grid.ctl_json(1, "explain", "--remote", "--prefer", "remote", "SELECT count(*), max(n) FROM (SELECT 1 AS n)")
+    tap.check(lines and lines[0]["estimate"]["rows"] == 1, "aggregates alone give one row, though nobody has sent a plan", lines)
     there = grid.ctl_json(1, "explain", "--prefer", "remote", "--remote", "SELECT 1.5 AS n")
     keys = ("class", "ordered", "portable", "comparison", "rewrite", "reasons")
     tap.check(here and there and all(here[0][k] == there[0][k] for k in keys), "explain --remote says the same", here, there)
