@@ -31,7 +31,8 @@ static inline void tables_check(enum table_format format, const char *name, stru
 
         buffer_init(&options, 256);
         buffer_init(&schema, 1u << 20);
-        if (describe_table(format, file, (struct table_watch){}, &options, &schema, NULL, &fault)) {
+        if (describe_table(format, file, (struct table_watch){},
+                           &(struct describe_to){ &options, &schema, NULL }, &fault)) {
                 check(fault.what && fault.remedy && fault.offset <= file.len);
                 check(utf8_is_valid(BYTES_STR(table_fault_text(&fault, text, sizeof(text)))));
                 return;

@@ -262,8 +262,7 @@ static void note_oddities(const struct columns *c, unsigned decimal_max, struct 
 }
 
 int describe_table(enum table_format format, struct bytes data, struct table_watch watch,
-                   struct buffer *options, struct buffer *schema, struct describe_odd *odd,
-                   struct table_fault *fault) {
+                   const struct describe_to *ret, struct table_fault *fault) {
         const unsigned decimal_max =
                 format == TABLE_FORMAT_CSV ? DESCRIBE_DECIMAL_CSV : DESCRIBE_DECIMAL_JSON;
         CLEANUP(columns_donep) struct columns c = {};
@@ -272,13 +271,13 @@ int describe_table(enum table_format format, struct bytes data, struct table_wat
 
         *fault = (struct table_fault){};
         columns_init(&c);
-        result = is_csv ? describe_csv(data, &watch, options, &c, fault)
+        result = is_csv ? describe_csv(data, &watch, ret->options, &c, fault)
                         : describe_ndjson(data, &watch, &c, fault);
         if (result)
                 return result;
-        if (odd)
-                note_oddities(&c, decimal_max, odd);
-        return columns_encode(&c, decimal_max, schema, fault);
+        if (ret->odd)
+                note_oddities(&c, decimal_max, ret->odd);
+        return columns_encode(&c, decimal_max, ret->schema, fault);
 }
 
 static int refuse(const struct engine_input *in, const struct table_fault *fault,
@@ -315,8 +314,9 @@ int tables_describe(const struct engine_job *job, struct buffer *options, struct
         const struct engine_input *in = &job->inputs[0];
         const struct table_watch watch = { job->is_over, job->userdata, 0 };
         struct table_fault fault;
-        int r = describe_table(table_format_of(in->format), BYTES(in->data, in->length), watch,
-                               options, schema, odd, &fault);
+        const struct describe_to to = { options, schema, odd };
+        int r = describe_table(table_format_of(in->format), BYTES(in->data, in->length), watch, &to,
+                               &fault);
 
         if (r == TABLE_OK)
                 return ENGINE_OK;

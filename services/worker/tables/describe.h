@@ -27,11 +27,15 @@ struct describe_odd {
         size_t n;
 };
 
-/* `format` is csv or ndjson. TABLE_OK and all appended, TABLE_E_BAD or TABLE_E_OVER. `odd` may be
- * NULL. */
+/* What a description is appended to; odd may be NULL. */
+struct describe_to {
+        struct buffer *options, *schema;
+        struct describe_odd *odd;
+};
+
+/* `format` is csv or ndjson. TABLE_OK and all appended, TABLE_E_BAD or TABLE_E_OVER. */
 int describe_table(enum table_format format, struct bytes data, struct table_watch watch,
-                   struct buffer *options, struct buffer *schema, struct describe_odd *odd,
-                   struct table_fault *fault);
+                   const struct describe_to *ret, struct table_fault *fault);
 /* Lines: of a text file about its rows. What stands in quotes over several counts for more. */
 uint64_t tables_count_lines(struct bytes data);
 

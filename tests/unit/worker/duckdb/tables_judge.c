@@ -98,8 +98,8 @@ static void judge(const char *format, struct bytes file) {
         (void) snprintf(in->format, sizeof(in->format), "%s", format);
         in->data = file.data;
         in->length = file.len;
-        if (describe_table(table_format_of(format), file, (struct table_watch){}, &options, &schema,
-                           NULL, &fault)) {
+        if (describe_table(table_format_of(format), file, (struct table_watch){},
+                           &(struct describe_to){ &options, &schema, NULL }, &fault)) {
                 printf("fault\n");
         } else {
                 in->options = buffer_bytes(&options);

@@ -541,8 +541,6 @@ static void test_errors(void **state) {
         } asked[] = {
                 { "SELEC 1", OUTCOME_SQL_ERROR, SQL_PARSE, 0 },
                 { "SELECT 1 FROM", OUTCOME_SQL_ERROR, SQL_PARSE, 13 },
-                { "SELECT 1 + \n", OUTCOME_SQL_ERROR, SQL_PARSE, 10 },
-                { "SELECT 'open", OUTCOME_SQL_ERROR, SQL_PARSE, 7 },
                 { "SELECT a, FROM s", OUTCOME_SQL_ERROR, SQL_PARSE, 10 },
                 { "SELECT nothere FROM s", OUTCOME_SQL_ERROR, SQL_UNKNOWN_NAME, 7 },
                 { "SELECT a FROM nothere", OUTCOME_SQL_ERROR, SQL_UNKNOWN_NAME, 14 },
@@ -564,35 +562,6 @@ static void test_errors(void **state) {
                 assert_int_equal(p.outcome, c->outcome);
                 assert_int_equal(p.sql_error, c->sql_error);
                 assert_int_equal(p.position, c->position);
-        }
-        fixture_done(&f);
-}
-
-/* A function of another engine is said to be there. */
-static void test_other_engine(void **state) {
-        static const struct {
-                const char *sql;
-                bool has_duckdb;
-        } asked[] = {
-                { "SELECT median(a) FROM s", true },
-                { "SELECT list_sum(a) FROM s", true },
-                { "SELECT nosuchthing(a) FROM s", false },
-                { "SELECT read_text('/etc/passwd')", false }, /* nor there */
-        };
-        struct fixture f = {};
-
-        fixture_input(&f, "main", creates);
-        fixture_open(&f);
-        FOREACH_CASE (c, asked) {
-                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-                struct engine_problem p = {};
-
-                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p),
-                                 ENGINE_E_SQL);
-                assert_int_equal(p.sql_error, SQL_UNKNOWN_NAME);
-                assert_int_equal(p.position, 7);
-                assert_int_equal(strstr(p.text, "; DuckDB has it: --engine duckdb") != NULL,
-                                 c->has_duckdb);
         }
         fixture_done(&f);
 }
@@ -627,4 +596,4 @@ static void test_deciding_first(void **state) {
 TEST_MAIN(cmocka_unit_test(test_classes), cmocka_unit_test(test_deciding_first),
           cmocka_unit_test(test_rewrite_is_stable), cmocka_unit_test(test_no_rewrite),
           cmocka_unit_test(test_types), cmocka_unit_test(test_differences),
-          cmocka_unit_test(test_errors), cmocka_unit_test(test_other_engine))
+          cmocka_unit_test(test_errors))

@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
         while ((n = fread(part, 1, sizeof(part), stdin)) > 0)
                 buffer_put(&file, part, n);
         if (describe_table(table_format_of(argv[1]), buffer_bytes(&file), (struct table_watch){},
-                           &options, &schema, NULL, &fault)) {
+                           &(struct describe_to){ &options, &schema, NULL }, &fault)) {
                 print_fault(&fault);
                 return 0;
         }

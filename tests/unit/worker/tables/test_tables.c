@@ -86,8 +86,8 @@ static int describe(enum table_format format, struct file file, struct buffer *o
                     struct buffer *schema, struct table_fault *fault) {
         buffer_init(options, 256);
         buffer_init(schema, 1u << 20);
-        return describe_table(format, BYTES(file.text, file.len), (struct table_watch){}, options,
-                              schema, NULL, fault);
+        return describe_table(format, BYTES(file.text, file.len), (struct table_watch){},
+                              &(struct describe_to){ options, schema, NULL }, fault);
 }
 
 static void expect_fault(enum table_format format, struct file file, uint64_t row, unsigned column,
@@ -304,8 +304,8 @@ static void test_bounds(void **state) {
                 buffer_put_bytes(&b, BYTES_LIT("1,2\n"));
         buffer_init(&options, 64);
         buffer_init(&schema, 1024);
-        assert_int_equal(describe_table(TABLE_FORMAT_CSV, buffer_bytes(&b), watch, &options,
-                                        &schema, NULL, &f),
+        assert_int_equal(describe_table(TABLE_FORMAT_CSV, buffer_bytes(&b), watch,
+                                        &(struct describe_to){ &options, &schema, NULL }, &f),
                          TABLE_E_OVER);
 
         buffer_clear(&b);
@@ -410,7 +410,8 @@ static void test_odd_values(void **state) {
                 buffer_init(&options, 256);
                 buffer_init(&schema, 1024);
                 assert_int_equal(describe_table(c->format, BYTES(c->file.text, c->file.len),
-                                                (struct table_watch){}, &options, &schema, &odd,
+                                                (struct table_watch){},
+                                                &(struct describe_to){ &options, &schema, &odd },
                                                 &fault),
                                  TABLE_OK);
                 assert_int_equal(odd.n, c->column > 0);
