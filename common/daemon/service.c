@@ -33,6 +33,7 @@ struct process {
         struct loop_source *on_term, *on_int, *on_hup, *drain_timer, *watchdog;
         nsec_t watchdog_every;
         bool is_draining;
+        int exit_code; /* of a stop in order */
 };
 
 static void print_usage(const struct service *s) {
@@ -173,34 +174,50 @@ static int on_drain_late(void *userdata) {
         struct process *p = userdata;
 
         log_warning("not drained in time, stopping");
-        loop_exit(p->context.loop, SERVICE_EXIT_OK);
+        loop_exit(p->context.loop, p->exit_code);
         return 0;
 }
 
-static int on_stop_signal(void *userdata, int signo) {
-        struct process *p = userdata;
+static int stop_in_order(struct process *p) {
         nsec_t time = p->service->drain_time ? p->service->drain_time : DRAIN_TIME;
 
-        if (p->is_draining) { /* asked twice: now */
-                loop_exit(p->context.loop, SERVICE_EXIT_OK);
-                return 0;
-        }
         p->is_draining = true;
-        notify_stopping();
-        log_debug("stopping on %s", strsignal(signo));
         if (!p->service->drain) {
-                loop_exit(p->context.loop, SERVICE_EXIT_OK);
+                loop_exit(p->context.loop, p->exit_code);
                 return 0;
         }
         p->service->drain(&p->context, p->context.state_of_service);
         return loop_timer_set(p->drain_timer, nsec_add(loop_now(p->context.loop), time));
 }
 
+static int on_stop_signal(void *userdata, int signo) {
+        struct process *p = userdata;
+        bool is_again = p->is_draining && p->exit_code == SERVICE_EXIT_OK;
+
+        p->exit_code = SERVICE_EXIT_OK; /* also when another was to take our place */
+        if (is_again) {                 /* asked twice: now */
+                loop_exit(p->context.loop, SERVICE_EXIT_OK);
+                return 0;
+        }
+        notify_stopping();
+        log_debug("stopping on %s", strsignal(signo));
+        return p->is_draining ? 0 : stop_in_order(p);
+}
+
+void service_restart(struct service_context *ctx) {
+        struct process *p = (struct process *) ctx;
+
+        if (p->is_draining)
+                return;
+        p->exit_code = SERVICE_EXIT_LATER;
+        (void) stop_in_order(p);
+}
+
 void service_drained(struct service_context *ctx) {
         struct process *p = (struct process *) ctx;
 
         if (p->is_draining)
-                loop_exit(ctx->loop, SERVICE_EXIT_OK);
+                loop_exit(ctx->loop, p->exit_code);
 }
 
 /* Set by service_refuse(), in start() and in reload(), and service_refuse_now(). */

@@ -56,6 +56,9 @@ struct service {
 
 int service_main(int argc, char **argv, const struct service *service);
 void service_drained(struct service_context *ctx);
+/* Drains and stops as on SIGTERM, but with SERVICE_EXIT_LATER, so that the supervisor starts
+ * another process in our place. The line that says why was logged. Harmless twice. */
+void service_restart(struct service_context *ctx);
 
 /* In start() and reload(), after the line that says so was logged: only a person can mend
  * this (configuration, a damaged file), so starting again would not help. The exit code

@@ -20,3 +20,13 @@ struct own_identity {
 int identity_learn(struct service_context *ctx, const char *capability,
                    const ProtobufCServiceDescriptor *service, nsec_t wait, struct own_identity *ret,
                    struct seqpacket **ret_client);
+
+/* A keyring that was restarted may hold another key (`quorate key rotate`), and a node is one:
+ * whoever learnt `self` starts again then (service_restart()), and its log says why. A connection
+ * of its own, which asks whenever another process of keyring answers. */
+struct identity_watch;
+int identity_watch_new(struct service_context *ctx, const char *capability,
+                       const ProtobufCServiceDescriptor *service, const struct peer_id *self,
+                       struct identity_watch **ret);
+struct identity_watch *identity_watch_free(struct identity_watch *w); /* always NULL */
+DEFINE_CLEANUP(struct identity_watch *, identity_watch_free);

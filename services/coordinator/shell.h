@@ -80,7 +80,6 @@ struct shell {
         struct ack *acks; /* of the transaction under way, in order */
         size_t n_acks, acks_capacity;
         bool is_record_awaited; /* of this turn: its commit waits for the disk */
-        struct map *spools;
 
         struct kept *kept;
         struct store *store;
@@ -99,13 +98,14 @@ struct shell {
         struct bus_server *query_bus, *admin_bus, *jobs_bus;
         struct rpc_server *query_rpc, *admin_rpc, *jobs_rpc;
         struct channel_acceptor query_acceptor;
-        struct map *clients, *calls, *runs;
+        struct map *clients, *calls, *runs, *spools;
         struct list workers, uploads, imports;
         struct import_faults *import_faults; /* imports.h */
         uint64_t next_number;                /* calls, clients, imports */
 
         struct seqpacket *keyring[_KEYRING_N];
         struct rpc_client *keyring_rpc[_KEYRING_N];
+        struct identity_watch *identity;
 
         struct shell_counters counters;
         struct shell_gauges gauges;

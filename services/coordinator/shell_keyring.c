@@ -8,6 +8,7 @@
 #include "common/canonical/statement.h"
 #include "common/daemon/capability.h"
 #include "common/daemon/log.h"
+#include "common/streams/identity.h"
 #include "proto/keyring.pb-c.h"
 
 #define SIGN_TIMEOUT (5 * NSEC_PER_SEC)
@@ -189,10 +190,12 @@ int shell_keyring_start(struct shell *s) {
                 s->keyring_rpc[i] =
                         rpc_client_new(seqpacket_link(s->keyring[i]), keyrings[i].service);
         }
-        return 0;
+        return identity_watch_new(s->ctx, keyrings[KEYRING_REQUESTER].capability,
+                                  keyrings[KEYRING_REQUESTER].service, &s->self, &s->identity);
 }
 
 void shell_keyring_stop(struct shell *s) {
+        s->identity = identity_watch_free(s->identity);
         for (int i = 0; i < _KEYRING_N; i++) {
                 s->keyring_rpc[i] = rpc_client_free(s->keyring_rpc[i]);
                 s->keyring[i] = seqpacket_free(s->keyring[i]);

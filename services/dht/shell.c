@@ -247,7 +247,8 @@ static int start_keyring(struct shell *s) {
         s->self = self.peer;
         memcpy(s->x25519, self.x25519, sizeof(s->x25519));
         s->keyring_rpc = rpc_client_new(seqpacket_link(s->keyring), &keyring__dht__descriptor);
-        return 0;
+        return identity_watch_new(s->ctx, "keyring/dht", &keyring__dht__descriptor, &s->self,
+                                  &s->identity);
 }
 
 /* ---- Life ---- */
@@ -391,6 +392,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         shell_serve_stop(s);
         shell_mdns_stop(s);
         shell_peers_stop(s);
+        s->identity = identity_watch_free(s->identity);
         s->keyring_rpc = rpc_client_free(s->keyring_rpc);
         s->keyring = seqpacket_free(s->keyring);
         s->core = dht_free(s->core);

@@ -86,6 +86,7 @@ struct shell {
 
         struct seqpacket *keyring;
         struct rpc_client *keyring_rpc;
+        struct identity_watch *identity;
 
         struct bus_server *lookup_bus, *records_bus;
         struct rpc_server *lookup_rpc, *records_rpc;

@@ -59,6 +59,7 @@ struct shell {
 
         struct seqpacket *keyring;
         struct rpc_client *keyring_rpc;
+        struct identity_watch *identity;
         struct bus_client *dht_bus;
         struct rpc_client *dht_rpc;
         bool is_dht_up;

@@ -73,7 +73,8 @@ int shell_keyring_start(struct shell *s) {
                 return r;
         s->self = self.peer;
         s->keyring_rpc = rpc_client_new(seqpacket_link(s->keyring), &keyring__gossip__descriptor);
-        return 0;
+        return identity_watch_new(s->ctx, "keyring/gossip", &keyring__gossip__descriptor, &s->self,
+                                  &s->identity);
 }
 
 /* ---- dht ---- */
@@ -209,6 +210,7 @@ int shell_dht_start(struct shell *s) {
 void shell_nodes_stop(struct shell *s) {
         s->dht_rpc = rpc_client_free(s->dht_rpc);
         s->dht_bus = bus_client_free(s->dht_bus);
+        s->identity = identity_watch_free(s->identity);
         s->keyring_rpc = rpc_client_free(s->keyring_rpc);
         s->keyring = seqpacket_free(s->keyring);
 }

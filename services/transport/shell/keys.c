@@ -182,6 +182,15 @@ static bool keep(const ProtobufCBinaryData *v, uint8_t *memory, size_t size, str
         return true;
 }
 
+/* A keyring that was restarted may hold another key: we end soon (identity_watch), and until then
+ * no certificate says that we are somebody else. */
+static bool is_of_us(const struct keys *k, const ProtobufCBinaryData *host_key) {
+        struct peer_id peer;
+
+        return peer_id_from_public_key(BYTES(host_key->data, host_key->len), &peer) &&
+               peer_id_equal(&peer, &k->peer);
+}
+
 static int bind_key(struct keys *k) {
         Keyring__BindTlsKeyRequest request = KEYRING__BIND_TLS_KEY_REQUEST__INIT;
         const Keyring__BindTlsKeyReply *reply;
@@ -194,6 +203,8 @@ static int bind_key(struct keys *k) {
         if (r)
                 return error_fold(r);
         reply = message;
+        if (!is_of_us(k, &reply->public_key))
+                return -EAGAIN;
         k->signer = (struct tls_signer){ .userdata = k, .type = k->type, .sign = sign };
         if (!keep(&reply->spki, k->spki, sizeof(k->spki), &k->signer.spki) ||
             !keep(&reply->public_key, k->host_key, sizeof(k->host_key), &k->signer.host_key) ||

@@ -9,6 +9,8 @@
 #include "common/crypto/random.h"
 #include "common/daemon/log.h"
 #include "common/daemon/service.h"
+#include "common/streams/identity.h"
+#include "proto/keyring.pb-c.h"
 
 #define HOUSEKEEPING_PERIOD (60 * NSEC_PER_SEC)
 
@@ -251,7 +253,11 @@ static int open_keys(struct shell *s) {
         enum tls_key_type type = s->settings->certificate ? TLS_KEY_P256 : TLS_KEY_ED25519;
         int r = keys_new(s->ctx->runtime, type, &s->keys);
 
-        return r < 0 ? r : keys_certificate(s->keys, certificate_time(), &s->certificate);
+        if (r == 0)
+                r = keys_certificate(s->keys, certificate_time(), &s->certificate);
+        return r ? r
+                 : identity_watch_new(s->ctx, "keyring/transport", &keyring__transport__descriptor,
+                                      keys_peer(s->keys), &s->identity);
 }
 
 static int add_sources(struct shell *s) {
@@ -357,6 +363,7 @@ void *shell_stop(struct service_context *ctx, void *userdata) {
         store_free(s->store);
         tls_context_free(s->certificate);
         policy_free(s->policy);
+        identity_watch_free(s->identity);
         keys_free(s->keys);
         free(s);
         return NULL;

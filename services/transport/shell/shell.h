@@ -51,6 +51,7 @@ struct shell {
         struct service_context *ctx;
         const struct transport_settings *settings;
         struct keys *keys;
+        struct identity_watch *identity;
         struct tls_context *certificate; /* the latest; sessions may use older ones */
         struct policy *policy;
         struct shell_fixed fixed;

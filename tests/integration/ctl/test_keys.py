@@ -112,6 +112,7 @@ def rotate(tap, grid):
     tap.check(code == 0 and lines(out)[0].get("rotated_to") == new, "find at another node: rotated, to whom", out, err)
     code, out, err = grid.ctl(2, "key", "rotate", "--difficulty", "0", "--json")
     tap.check(code == 0 and lines(out)[0]["new"] == new, "again before the restart: the same, not another one", out, err)
+    follow_keyring(tap, grid, old, new)
     grid.stop()
     grid.start()
     code, out, err = grid.ctl(2, "key", "show", "--json")
@@ -122,6 +123,27 @@ def rotate(tap, grid):
     code, out, err = grid.ctl(3, "find", old)
     tap.check(code == 0 and f"to {new}" in out and "both keys" in out, "find: also when the old key is gone", out, err)
     return old, new
+
+
+def follow_keyring(tap, grid, old, new):
+    """A keyring that restarts alone has the new key; nobody of this node goes on as the old one."""
+    grid.kill(2, "keyring")
+    g.wait_until("all services of node 2 were started again",
+                 lambda: all(s["restarts"] > 0 or name.startswith("worker") for name, s in grid.services(2).items()), 20)
+    grid.wait_whole(2)
+    shown = [lines(grid.ctl(2, *what, "--json")[1])[0]["peer"] for what in (["key", "show"], ["status"])]
+    tap.equal(shown, [new, new], "keyring restarted alone: the whole node is the new one")
+    for peer, is_there in ((new, True), (old, False)):
+        g.wait_until(f"node 3 is connected with {peer}: {is_there}",
+                     lambda: any(r.get("connected") for r in lines(grid.ctl(3, "peers", "--json")[1])
+                                 if r.get("peer") == peer) == is_there, 30, 0.5)
+    code, out, err = g.wait_until("dht signs", lambda: (r := grid.ctl(2, "record", "put", "name", "after", "--hex", "0" * 64, "--json"))
+                                  and r[0] == 0 and r, 20, 0.5)
+    tap.check(new in out, "dht publishes as the new one", out, err)
+    g.wait_until("gossip speaks for the new one", lambda: any(r.get("name") for r in lines(grid.ctl(1, "peers", "--json")[1])
+                                                             if r.get("peer") == new), 30, 0.5)
+    again = grid.ask("SELECT 42", node=2)
+    tap.equal(again.state, "VERIFIED", f"its queries are answered: {again}")
 
 
 def revoke(tap, grid, new):
