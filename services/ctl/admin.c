@@ -47,6 +47,34 @@ static void observed_json(const Transport__StatusReply *t, bool *first) {
         fputs(t->n_observed ? "]" : "[]", stdout);
 }
 
+/* Addresses of the configuration that name nobody: for whom they stand. */
+static void met_json(const Transport__StatusReply *t, bool *first) {
+        json_key(stdout, "first_met", first);
+        for (size_t i = 0; i < t->n_met; i++) {
+                const Transport__Met *m = t->met[i];
+                bool first_member = true;
+
+                fputs(i ? ",{" : "[{", stdout);
+                json_member_string(stdout, "address", m->address, &first_member);
+                people_json_peer("peer", m->peer, &first_member);
+                json_member_bool(stdout, "refused", m->other, &first_member);
+                fputc('}', stdout);
+        }
+        fputs(t->n_met ? "]" : "[]", stdout);
+}
+
+static void met_text(const Transport__StatusReply *t) {
+        char id[PEER_ID_TEXT_SIZE];
+
+        for (size_t i = 0; i < t->n_met; i++)
+                printf("first met    %s is %s%s\n", t->met[i]->address,
+                       people_peer(t->met[i]->peer, id),
+                       t->met[i]->other
+                               ? "; somebody else answers there now and is refused: if its "
+                                 "key was changed, write PEERID@host:port"
+                               : "");
+}
+
 static void services_text(const struct command_context *ctx, const struct services_file *f) {
         for (size_t i = 0; i < f->n_rows; i++)
                 printf("%-12s %s%-8s%s %s\n", f->rows[i].name,
@@ -107,6 +135,7 @@ static void status_json(const struct whole_status *w) {
                 json_member_u64(stdout, "connections", t->connections, &first);
                 people_json_texts("listen", t->listen, t->n_listen, &first);
                 observed_json(t, &first);
+                met_json(t, &first);
                 json_member_string(stdout, "network", t->network, &first);
                 json_member_string(stdout, "mode", t->mode, &first);
                 json_member_string(stdout, "mdns", t->mdns, &first);
@@ -139,8 +168,10 @@ static void status_text(const struct command_context *ctx, const struct whole_st
                 printf("seen at      %s (by peers of %u network%s%s)\n", t->observed[i]->address,
                        t->observed[i]->networks, t->observed[i]->networks == 1 ? "" : "s",
                        t->observed[i]->believed ? "" : ", not believed yet");
-        if (t)
+        if (t) {
+                met_text(t);
                 print_network(t);
+        }
         printf("workers      %u, %u of %u slots busy\n", s->workers, s->slots_busy, s->slots);
         printf("jobs         %u own, %u for others\n", s->jobs_own, s->jobs_served);
         printf("candidates   %u\n", s->candidates);

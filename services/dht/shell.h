@@ -69,14 +69,13 @@ struct shell {
         char refusal[128]; /* what keyring said when it last did not sign */
         nsec_t publish_at;
         struct loop_source *timer, *clock;
-        bool is_turning;
         struct monitor *monitor;
 
         struct streams *streams;
         struct exchange *exchange;
         struct bus_client *peers_bus;
         struct rpc_client *peers_rpc;
-        bool is_serving;
+        bool is_serving, is_turning;
         struct map *remotes; /* peer -> struct known_remote: what transport says of it */
 
         struct mdns *mdns;

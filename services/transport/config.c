@@ -24,7 +24,9 @@ const struct config_key transport_config_keys[] = {
              "port 0 takes a free one; none: both families, port 4001"),
         LIST(announce, "announce", "addresses to tell others instead of those of the interfaces"),
         LIST(bootstrap, "bootstrap",
-             "peers to stay connected to: peerid@host:port, host:port, or a multiaddr"),
+             "peers to stay connected to: peerid@host:port, a multiaddr, or host:port, which "
+             "stands for "
+             "whoever is there the first time"),
         LIST(allow, "allow",
              "peer ids that may connect, in either direction, of those that [network] allows; "
              "none: "

@@ -18,6 +18,7 @@
 #include "common/wire/multiaddr.h"
 #include "common/wire/peerid.h"
 #include "services/transport/dial.h"
+#include "services/transport/met.h"
 #include "services/transport/observed.h"
 #include "services/transport/peers.h"
 #include "services/transport/quic.h"
@@ -82,6 +83,9 @@ struct transport_events {
         void (*on_identified)(void *userdata, const struct peer *peer);
         /* While connected: it has one connection more or fewer, or one changed its address. */
         void (*on_moved)(void *userdata, const struct peer *peer);
+        /* An address without an id: who was there the first time (is_new), or that somebody else is
+         * there now (is_other), or no longer. */
+        void (*on_met)(void *userdata, const struct met_entry *met, bool is_new);
         /* What is believed of transport_observed() has changed. */
         void (*on_observed)(void *userdata);
 };
@@ -166,7 +170,8 @@ struct transport_opened {
 typedef void (*transport_opened_fn)(void *userdata, const struct transport_opened *o);
 
 struct transport_open {
-        struct peer_id peer;          /* none: whoever is at the addresses (connect only) */
+        struct peer_id peer;          /* none: whoever is at the addresses (connect only); of one
+                                         address: who was there the first time, transport_met() */
         const char *const *protocols; /* copied; none: connect only */
         size_t n_protocols;
         const struct multiaddr *addrs; /* beside those known */
@@ -183,6 +188,8 @@ struct transport_open {
 /* Always ends with one call of fn, unless cancelled. Returns a number for cancelling. */
 uint64_t transport_open(struct transport *t, const struct transport_open *o, nsec_t now);
 void transport_cancel(struct transport *t, uint64_t opening);
+/* For the shell to fill at start, and to show. */
+struct met *transport_met(struct transport *t);
 
 /* Keep a connection to this peer open, dialling again when it is lost; counted.
  * False when the book of peers is full. */

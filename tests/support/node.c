@@ -167,6 +167,14 @@ void test_node_restart_keyring(struct test_node *n) {
         n->keyring = start(n, "keyring", "QUORATE_KEYRING");
 }
 
+void test_node_change_key(struct test_node *n) {
+        CLEANUP(freep) char *seed = xasprintf("%s/state/keyring/seed", n->folder);
+
+        check(n->transport == 0 && unlink(seed) == 0);
+        mint(n);
+        test_node_restart_keyring(n);
+}
+
 void test_node_set_config(struct test_node *n, const char *config) {
         free(n->config);
         n->config = xstrdup(config);

@@ -30,6 +30,8 @@ struct test_node *test_node_free(struct test_node *n);
 
 /* Another keyring process with the same seed: its TLS keys are new. */
 void test_node_restart_keyring(struct test_node *n);
+/* Another seed, too: the node is somebody else. transport must be stopped, and started after it. */
+void test_node_change_key(struct test_node *n);
 /* Expects transport, stopped before, to end by itself: returns its exit code, and in `said`
  * what it wrote to standard error. */
 int test_node_try_transport(struct test_node *n, char *said, size_t size);

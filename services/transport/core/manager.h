@@ -8,6 +8,7 @@
 #include "common/base/map.h"
 #include "common/base/rate.h"
 #include "common/base/rng.h"
+#include "services/transport/met.h"
 #include "services/transport/select.h"
 #include "services/transport/transport.h"
 
@@ -82,6 +83,7 @@ struct opening {
         struct select select;
         struct timer timer;
         nsec_t began;
+        struct multiaddr *unnamed;      /* owned: the address that was dialled without an id */
         char text[TRANSPORT_TEXT_SIZE]; /* what was tried so far */
 };
 
@@ -137,6 +139,7 @@ struct transport {
         size_t n_served;
         struct pin pins[PINS_MAX];
         size_t n_pins;
+        struct met met;
 
         struct multiaddr *addrs;
         size_t n_addrs;

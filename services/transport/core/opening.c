@@ -83,8 +83,58 @@ static void opening_free(struct transport *t, struct opening *o) {
                 select_done(&o->select);
         if (o->acquaintance)
                 o->acquaintance->n_openings--;
+        free(o->unnamed);
         free(o->names);
         free(o);
+}
+
+/* ---- addresses without an id ---- */
+
+/* Whoever was there the first time is whom it stands for. */
+static void name_peer(struct transport *t, struct opening *o, struct transport_open *request) {
+        const struct met_entry *met;
+
+        if (!peer_id_is_none(&request->peer) || request->n_addrs != 1 ||
+            !met_is_kept(&request->addrs[0]))
+                return;
+        o->unnamed = xnew(struct multiaddr);
+        *o->unnamed = request->addrs[0];
+        met = met_find(&t->met, o->unnamed);
+        if (met)
+                request->peer = o->request.peer = met->peer;
+}
+
+static void explain_other(struct opening *o, const struct peer_id *first) {
+        char peer[PEER_ID_TEXT_SIZE], addr[MULTIADDR_TEXT_SIZE];
+
+        (void) snprintf(
+                o->text, sizeof(o->text),
+                "%.256s: this node first met %s there, and somebody else answers now, who is "
+                "refused; if its key was changed, ask its operator for the new peer id "
+                "(`quorate key show`) and write PEERID@host:port",
+                multiaddr_text(o->unnamed, addr), peer_id_text(first, peer));
+}
+
+static void note_who_is_there(struct transport *t, struct opening *o) {
+        bool is_new =
+                o->outcome == TRANSPORT_OK && met_learn(&t->met, o->unnamed, &o->request.peer);
+        struct met_entry *met = met_find(&t->met, o->unnamed);
+        bool was_other;
+
+        if (!met || (o->outcome != TRANSPORT_OK && o->outcome != TRANSPORT_E_WRONG_PEER))
+                return;
+        if (!peer_id_equal(&met->peer, &o->request.peer)) /* two first dials at once */
+                o->outcome = TRANSPORT_E_WRONG_PEER;
+        was_other = met->is_other;
+        met->is_other = o->outcome == TRANSPORT_E_WRONG_PEER;
+        if (met->is_other)
+                explain_other(o, &met->peer);
+        if ((is_new || met->is_other != was_other) && t->events.on_met)
+                t->events.on_met(t->userdata, met, is_new);
+}
+
+struct met *transport_met(struct transport *t) {
+        return &t->met;
 }
 
 /* Dials, or joins the dial under way. The opening waits in `a`, or unclaimed. */
@@ -100,14 +150,17 @@ static void opening_dial(struct transport *t, struct opening *o, const struct tr
                 opening_end(t, o, code, text);
 }
 
-uint64_t transport_open(struct transport *t, const struct transport_open *request, nsec_t now) {
+uint64_t transport_open(struct transport *t, const struct transport_open *asked, nsec_t now) {
+        struct transport_open named = *asked;
+        const struct transport_open *request = &named;
         struct contact *contact;
         struct opening *o;
 
         t->now = now;
-        check(request->n_protocols <= TRANSPORT_PROPOSALS_MAX);
-        check(!peer_id_is_none(&request->peer) || request->n_protocols == 0);
-        o = opening_new(t, request);
+        check(asked->n_protocols <= TRANSPORT_PROPOSALS_MAX);
+        check(!peer_id_is_none(&asked->peer) || asked->n_protocols == 0);
+        o = opening_new(t, &named);
+        name_peer(t, o, &named);
         if (map_count(t->openings) > t->config.openings_max) {
                 opening_end(t, o, TRANSPORT_E_REFUSED, "too many streams being opened here");
                 return o->number;
@@ -168,7 +221,11 @@ void opening_end(struct transport *t, struct opening *o, enum transport_code cod
 }
 
 static void report(struct transport *t, struct opening *o, struct stream *s) {
-        struct transport_opened opened = {
+        struct transport_opened opened;
+
+        if (o->unnamed)
+                note_who_is_there(t, o);
+        opened = (struct transport_opened){
                 .code = o->outcome,
                 .text = o->text,
                 .stream = s,
@@ -176,7 +233,6 @@ static void report(struct transport *t, struct opening *o, struct stream *s) {
                 .peer = o->request.peer,
                 .took = nsec_sub(t->now, o->began),
         };
-
         o->request.fn(o->request.userdata, &opened);
 }
 

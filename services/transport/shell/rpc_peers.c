@@ -248,6 +248,21 @@ static void describe_observed(struct call *call, const struct shell *s,
         }
 }
 
+static void describe_met(struct call *call, const struct shell *s, Transport__StatusReply *reply) {
+        const struct met *met = transport_met(s->transport);
+
+        reply->met = call_alloc(call, (met->n + 1) * sizeof(*reply->met));
+        for (size_t i = 0; i < met->n; i++) {
+                Transport__Met *m = call_alloc(call, sizeof(*m));
+
+                transport__met__init(m);
+                m->address = copy_address(call, &met->entries[i].addr);
+                m->peer = copy_id(call, &met->entries[i].peer);
+                m->other = met->entries[i].is_other;
+                reply->met[reply->n_met++] = m;
+        }
+}
+
 static void describe_network(struct call *call, const struct shell *s,
                              Transport__StatusReply *reply) {
         const struct network *n = &s->policy->network;
@@ -271,6 +286,7 @@ static void peers_status(Transport__Peers_Service *base, const Types__Empty *in,
         for (size_t i = 0; i < s->addresses.n; i++)
                 reply.listen[reply.n_listen++] = copy_address(call, &s->addresses.list[i]);
         describe_observed(call, s, &reply);
+        describe_met(call, s, &reply);
         describe_network(call, s, &reply);
         reply.connections = (uint32_t) s->metrics.n_connections;
         reply.inbound = (uint32_t) s->metrics.n_inbound;

@@ -75,6 +75,27 @@ static void on_observed(void *userdata) {
         s->is_observed_new = true; /* not now: it asks keyring, and we are inside the core */
 }
 
+/* Before whoever asked is told that it is connected. What cannot be written was logged, and holds
+ * until the next start. */
+static void on_met(void *userdata, const struct met_entry *met, bool is_new) {
+        char at[MULTIADDR_TEXT_SIZE], peer[PEER_ID_TEXT_SIZE];
+        struct shell *s = userdata;
+
+        (void) multiaddr_text(&met->addr, at);
+        (void) peer_id_text(&met->peer, peer);
+        if (is_new && store_met(s->store, met, shell_wall_us()) == 0)
+                log_notice("%s is %s: met for the first time, and pinned; somebody else there will "
+                           "be refused",
+                           at, peer);
+        if (met->is_other)
+                log_warning("%s was %s when it was first met; somebody else answers there now, and "
+                            "is refused: if its key was changed, ask its operator for the new peer "
+                            "id (`quorate key show`) and write PEERID@host:port",
+                            at, peer);
+        if (!is_new && !met->is_other)
+                log_notice("%s is %s again", at, peer);
+}
+
 static const struct transport_events events = {
         .random = on_random,
         .allow = on_allow,
@@ -83,6 +104,7 @@ static const struct transport_events events = {
         .on_identified = on_changed,
         .on_moved = on_changed,
         .on_observed = on_observed,
+        .on_met = on_met,
 };
 
 /* ---- a turn ---- */
@@ -283,6 +305,8 @@ static int begin(struct shell *s) {
                 r = store_load(s->store, transport_peers(s->transport));
         if (r == 0)
                 r = store_load_denied(s->store, s->denials);
+        if (r == 0)
+                r = store_load_met(s->store, transport_met(s->transport));
         if (r == 0)
                 r = add_sources(s);
         if (r == 0)

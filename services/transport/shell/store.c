@@ -25,6 +25,9 @@ static const char *const migrations[] = {
         " PRIMARY KEY (peer, address)) STRICT, WITHOUT ROWID;",
         "CREATE TABLE denied (owner TEXT NOT NULL, peer BLOB NOT NULL, PRIMARY KEY (owner, peer))"
         " STRICT, WITHOUT ROWID;",
+        "CREATE TABLE met (address BLOB NOT NULL PRIMARY KEY, peer BLOB NOT NULL, met_us INTEGER "
+        "NOT"
+        " NULL) STRICT, WITHOUT ROWID;",
 };
 
 static int fail(struct store *s, const char *doing) {
@@ -106,14 +109,16 @@ struct store *store_free(struct store *s) {
         return NULL;
 }
 
+static struct bytes column(sqlite3_stmt *q, int i) {
+        return BYTES(sqlite3_column_blob(q, i), (size_t) sqlite3_column_bytes(q, i));
+}
+
 static void load_row(struct peers *peers, sqlite3_stmt *q) {
-        struct bytes id = { sqlite3_column_blob(q, 0), (size_t) sqlite3_column_bytes(q, 0) };
-        struct bytes addr = { sqlite3_column_blob(q, 1), (size_t) sqlite3_column_bytes(q, 1) };
         struct multiaddr a;
         struct peer_id peer_id;
         struct peer *peer;
 
-        if (!peer_id_parse(id, &peer_id) || multiaddr_parse(addr, &a))
+        if (!peer_id_parse(column(q, 0), &peer_id) || multiaddr_parse(column(q, 1), &a))
                 return;
         peer = peers_get(peers, &peer_id);
         if (peer)
@@ -248,14 +253,13 @@ static void end_owner(struct loading *l) {
 
 static void load_denied(struct loading *l, sqlite3_stmt *q) {
         const char *owner = (const char *) sqlite3_column_text(q, 0);
-        struct bytes peer = { sqlite3_column_blob(q, 1), (size_t) sqlite3_column_bytes(q, 1) };
 
         if (strcmp(owner, l->owner) != 0) {
                 end_owner(l);
                 (void) snprintf(l->owner, sizeof(l->owner), "%s", owner);
         }
         if (l->n < DENY_MAX)
-                l->n += peer_id_parse(peer, &l->peers[l->n]);
+                l->n += peer_id_parse(column(q, 1), &l->peers[l->n]);
 }
 
 int store_load_denied(struct store *s, struct denials *denials) {
@@ -275,6 +279,57 @@ int store_load_denied(struct store *s, struct denials *denials) {
                 return fail(s, "read");
         end_owner(l);
         return 0;
+}
+
+/* ---- Who was met at an address that names nobody ---- */
+
+int store_met(struct store *s, const struct met_entry *met, int64_t wall) {
+        sqlite3_stmt *q = NULL;
+        int r = sqlite3_prepare_v2(s->db, "INSERT OR REPLACE INTO met VALUES (?1, ?2, ?3)", -1, &q,
+                                   NULL);
+
+        if (r == SQLITE_OK)
+                r = sqlite3_bind_blob(q, 1, met->addr.bytes, met->addr.len, SQLITE_STATIC);
+        if (r == SQLITE_OK)
+                r = sqlite3_bind_blob(q, 2, met->peer.bytes, met->peer.len, SQLITE_STATIC);
+        if (r == SQLITE_OK)
+                r = sqlite3_bind_int64(q, 3, wall);
+        if (r == SQLITE_OK)
+                r = sqlite3_step(q);
+        r = r == SQLITE_DONE ? 0 : fail(s, "write");
+        (void) sqlite3_finalize(q);
+        return r;
+}
+
+/* The oldest gave way in memory, too. */
+static int forget_met(struct store *s) {
+        CLEANUP(freep)
+        char *sql = xasprintf("DELETE FROM met WHERE address NOT IN (SELECT address FROM met ORDER "
+                              "BY met_us DESC LIMIT %d)",
+                              MET_MAX);
+
+        return run(s, sql, "write");
+}
+
+int store_load_met(struct store *s, struct met *met) {
+        sqlite3_stmt *q = NULL;
+        int r = forget_met(s);
+
+        if (r < 0)
+                return r;
+        r = sqlite3_prepare_v2(s->db, "SELECT address, peer FROM met ORDER BY met_us", -1, &q,
+                               NULL);
+        while (r == SQLITE_OK || r == SQLITE_ROW) {
+                struct multiaddr addr;
+                struct peer_id peer;
+
+                r = sqlite3_step(q);
+                if (r == SQLITE_ROW && multiaddr_parse(column(q, 0), &addr) == MULTIADDR_OK &&
+                    peer_id_parse(column(q, 1), &peer))
+                        (void) met_learn(met, &addr, &peer);
+        }
+        (void) sqlite3_finalize(q);
+        return r == SQLITE_DONE ? 0 : fail(s, "read");
 }
 
 /* ---- The reset key ---- */

@@ -1,12 +1,13 @@
 #pragma once
 
 /* What transport keeps on disk: the stateless reset key, the addresses that worked, so that a
- * restarted node finds its peers again, and whom services deny, so that it accepts none of them
- * before they have said so anew. Folder: --state. */
+ * restarted node finds its peers again, whom services deny, so that it accepts none of them before
+ * they have said so anew, and who was met where. Folder: --state. */
 
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
+#include "services/transport/met.h"
 #include "services/transport/peers.h"
 #include "services/transport/shell/deny.h"
 
@@ -33,3 +34,7 @@ int store_save(struct store *s, const struct peers *peers, int64_t wall);
 /* The list of that owner (deny.h), in place of his earlier one; durable when it returns 0. */
 int store_deny(struct store *s, const char *owner, const struct peer_id *peers, size_t n);
 int store_load_denied(struct store *s, struct denials *denials);
+
+/* met.h: durable when it returns 0. */
+int store_met(struct store *s, const struct met_entry *met, int64_t wall);
+int store_load_met(struct store *s, struct met *met);

@@ -459,6 +459,57 @@ static void test_names_are_dialled(void **state) {
         restart(&p->a, "");
 }
 
+/* ---- an address without an id ---- */
+
+static const Transport__Met *met(struct side *s, const char *address) {
+        const Types__Empty in = TYPES__EMPTY__INIT;
+        const Transport__StatusReply *r = NULL;
+
+        for (int i = 0; i < 10 && !r; i++) /* it may be starting */
+                r = peers_call(&s->peers, "Status", &in, 10 * SEC);
+        assert_non_null(r);
+        for (size_t i = 0; i < r->n_met; i++)
+                if (strcmp(r->met[i]->address, address) == 0)
+                        return r->met[i];
+        return NULL;
+}
+
+static bool is_refused(struct side *s, const char *address) {
+        return !connects(s, address, 5000) && strstr(s->peers.text, "this node first met") &&
+               strstr(s->peers.text, "write PEERID@host:port") && met(s, address)->other;
+}
+
+/* The first key that was met at host:port stands, over restarts; another one is refused until
+ * it is named. */
+static void test_first_met_stays(void **state) {
+        CLEANUP(freep) char *listens = NULL;
+        CLEANUP(freep) char *named = NULL;
+        struct pair *p = *state;
+        char id[PEER_ID_TEXT_SIZE];
+
+        assert_true(connects(&p->a, p->b.address, 5000));
+        assert_non_null(met(&p->a, p->b.address));
+        assert_false(met(&p->a, p->b.address)->other);
+        assert_memory_equal(met(&p->a, p->b.address)->peer.data, p->b.id.bytes, p->b.id.len);
+
+        listens = xasprintf("listen = %s\n" CONFIG, p->b.address);
+        test_node_set_config(p->b.node, listens);
+        test_node_stop_transport(p->b.node);
+        test_node_change_key(p->b.node);
+        test_node_start_transport(p->b.node);
+        learn(&p->b);
+        assert_true(is_refused(&p->a, p->b.address));
+        test_node_kill_transport(p->a.node); /* what was met is on disk at once */
+        test_node_start_transport(p->a.node);
+        learn(&p->a);
+        assert_non_null(met(&p->a, p->b.address));
+        assert_true(is_refused(&p->a, p->b.address));
+        assert_null(seen(&p->a, &p->b));
+
+        named = xasprintf("%s/p2p/%s", p->b.address, peer_id_text(&p->b.id, id));
+        assert_true(connects_within(&p->a, named, 10 * SEC));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_keyring_asleep),
@@ -469,6 +520,7 @@ int main(void) {
                 cmocka_unit_test(test_events_are_told),
                 cmocka_unit_test(test_own_address_is_shown),
                 cmocka_unit_test(test_names_are_dialled),
+                cmocka_unit_test(test_first_met_stays), /* last: b is somebody else then */
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -41,6 +41,12 @@ static void on_peer(void *userdata, const struct peer *peer, bool connected) {
         node->n_peers += connected ? 1 : (size_t) -1;
 }
 
+static void on_met(void *userdata, const struct met_entry *met, bool is_new) {
+        struct mesh_node *node = userdata;
+
+        node->n_met++;
+}
+
 static void on_identified(void *userdata, const struct peer *peer) {
         struct mesh_node *node = userdata;
 
@@ -68,6 +74,7 @@ static const struct transport_events events = {
         .resolve = on_resolve,
         .on_peer = on_peer,
         .on_moved = on_moved,
+        .on_met = on_met,
         .on_identified = on_identified,
 };
 

@@ -23,7 +23,7 @@ struct mesh_node {
         struct endpoint address;
         bool is_down;                 /* neither sends nor receives */
         const struct peer_id *denied; /* or NULL */
-        size_t n_peers, n_identified, n_moved;
+        size_t n_peers, n_identified, n_moved, n_met;
 };
 
 struct mesh {

@@ -1,3 +1,4 @@
+#include "common/base/memory.h"
 #include "services/transport/perf.h"
 #include "services/transport/ping.h"
 #include "tests/support/test.h"
@@ -134,6 +135,71 @@ static void test_connect_without_an_id(void **state) {
         assert_int_equal(seen.code, TRANSPORT_OK);
         assert_true(peer_id_equal(&seen.peer, mesh_peer(p.b)));
         mesh_done(&p.mesh);
+}
+
+static bool b_is_met(struct mesh *m) {
+        return m->nodes[0].n_peers == 1;
+}
+
+/* An address without an id stands for whom it was met as: another key there is refused, until the
+ * configuration names it. */
+static void test_first_met_stays(void **state) {
+        struct mesh_node *other;
+        struct met *met;
+        struct pair p;
+
+        pair_init(&p, NULL);
+        met = transport_met(p.a->transport);
+        (void) open_to(&p, NULL, NULL);
+        assert_true(mesh_run(&p.mesh, 5 * NSEC_PER_SEC, answered));
+        assert_int_equal(met->n, 1);
+        assert_true(peer_id_equal(&met->entries[0].peer, mesh_peer(p.b)));
+        assert_int_equal(p.a->n_met, 1);
+
+        other = mesh_add(&p.mesh, NULL);
+        p.b->is_down = true;
+        other->address = p.b->address;
+        (void) transport_disconnect(p.a->transport, mesh_peer(p.b));
+        (void) mesh_run(&p.mesh, 10 * NSEC_PER_SEC, NULL);
+        for (int i = 0; i < 2; i++) { /* said once, refused each time */
+                seen.n_calls = 0;
+                (void) open_to(&p, NULL, NULL);
+                assert_true(mesh_run(&p.mesh, 15 * NSEC_PER_SEC, answered));
+                assert_int_equal(seen.code, TRANSPORT_E_WRONG_PEER);
+                assert_non_null(
+                        strstr(seen.text, "/ip4/10.0.1.1/udp/4001/quic-v1: this node first met"));
+                assert_non_null(strstr(seen.text, "write PEERID@host:port"));
+                assert_int_equal(p.a->n_met, 2);
+                assert_true(met->entries[0].is_other);
+        }
+        assert_int_equal(p.a->n_peers, 0);
+
+        (void) open_to(&p, mesh_peer(other), NULL);
+        assert_true(mesh_run(&p.mesh, 5 * NSEC_PER_SEC, b_is_met));
+        assert_true(peer_id_equal(&met->entries[0].peer, mesh_peer(p.b)));
+        mesh_done(&p.mesh);
+}
+
+/* Lists are bounded, and names of lists stand for nobody. */
+static void test_met_is_bounded(void **state) {
+        CLEANUP(freep) struct met *m = xnew(struct met);
+        struct multiaddr first, at;
+        struct peer_id peer = { .len = 1 };
+        char text[64];
+
+        assert_int_equal(multiaddr_from_text(BYTES_LIT("/dnsaddr/example.org"), &at), MULTIADDR_OK);
+        assert_false(met_learn(m, &at, &peer));
+        for (int i = 0; i <= MET_MAX; i++) {
+                (void) snprintf(text, sizeof(text), "/dns4/example.org/udp/%d/quic-v1", 4000 + i);
+                assert_int_equal(multiaddr_from_text(BYTES_STR(text), &at), MULTIADDR_OK);
+                if (i == 0)
+                        first = at;
+                assert_true(met_learn(m, &at, &peer));
+                assert_false(met_learn(m, &at, &peer));
+        }
+        assert_int_equal(m->n, MET_MAX);
+        assert_null(met_find(m, &first));
+        assert_non_null(met_find(m, &at));
 }
 
 /* Defect D4: an address without an identity is no way round the deny list, in either direction: the
@@ -472,7 +538,8 @@ static void test_perf(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_open_dials_identifies_and_agrees),
-          cmocka_unit_test(test_connect_without_an_id), cmocka_unit_test(test_denied_without_an_id),
+          cmocka_unit_test(test_connect_without_an_id), cmocka_unit_test(test_first_met_stays),
+          cmocka_unit_test(test_met_is_bounded), cmocka_unit_test(test_denied_without_an_id),
           cmocka_unit_test(test_own_address_is_learnt), cmocka_unit_test(test_unknown_protocol),
           cmocka_unit_test(test_somebody_else_is_there), cmocka_unit_test(test_nobody_answers),
           cmocka_unit_test(test_back_off), cmocka_unit_test(test_no_address),
