@@ -82,6 +82,10 @@ int network_check_bootstrap(const struct network *n, const struct config_list *r
  * be NULL. Returns 0, or service_refuse()'s fault. */
 int network_load(const struct network_settings *v, const struct config_list *bootstrap,
                  struct network *ret);
+/* For check_config(): the rules of network_load(), and that secret-file lies where services see it.
+ * Who may not read it as the user he is is warned, and told about the rest. */
+int network_check(const struct network_settings *v, const struct config_list *bootstrap,
+                  const char *config_path);
 /* For those who need no secret any more. */
 void network_wipe(struct network *n);
 

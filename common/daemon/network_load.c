@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/memory.h"
 #include "common/daemon/log.h"
 #include "common/daemon/network.h"
 #include "common/daemon/service.h"
@@ -49,27 +51,68 @@ static bool read_secret(const char *path, uint8_t ret[NETWORK_SECRET_FILE_LIMIT]
         if (r < 0)
                 log_error("[network] secret-file: cannot read %s: %s; keep it in the "
                           "folder that --config names (a folder, not one file: services see "
-                          "nothing beside it), readable for this service",
+                          "nothing beside it), readable for this service: chgrp quorate, chmod 640",
                           path, strerror(-r));
         return r == 0;
 }
 
-int network_load(const struct network_settings *v, const struct config_list *bootstrap,
-                 struct network *ret) {
-        uint8_t text[NETWORK_SECRET_FILE_LIMIT];
+static int load(const struct network_settings *v, struct bytes secret,
+                const struct config_list *bootstrap, struct network *ret) {
         char error[NETWORK_ERROR_SIZE];
-        size_t n = 0;
-        int r;
+        int r = network_of(v, secret, ret, error);
 
-        if (v->secret_file[0] && !read_secret(v->secret_file, text, &n))
-                return service_refuse();
-        r = network_of(v, BYTES(text, n), ret, error);
         if (r == NETWORK_OK && bootstrap)
                 r = network_check_bootstrap(ret, bootstrap, error);
-        explicit_bzero(text, sizeof(text));
         if (r == NETWORK_OK)
                 return 0;
         network_wipe(ret);
         log_error("%s", error);
         return service_refuse();
+}
+
+int network_load(const struct network_settings *v, const struct config_list *bootstrap,
+                 struct network *ret) {
+        uint8_t text[NETWORK_SECRET_FILE_LIMIT];
+        size_t n = 0;
+        int r;
+
+        if (v->secret_file[0] && !read_secret(v->secret_file, text, &n))
+                return service_refuse();
+        r = load(v, BYTES(text, n), bootstrap, ret);
+        explicit_bzero(text, sizeof(text));
+        return r;
+}
+
+/* Services see the configuration's folder and nothing beside it. */
+static bool is_seen(const char *path, const char *config_path) {
+        CLEANUP(freep) char *file = realpath(path, NULL);
+        CLEANUP(freep) char *folder = realpath(config_path, NULL);
+        size_t n = folder ? strlen(folder) : 0;
+
+        if (!file || !folder || (strncmp(file, folder, n) == 0 && file[n] == '/'))
+                return true; /* what is not there is said by whoever reads it */
+        log_error("[network] secret-file: %s is not below %s, and services see nothing else; put "
+                  "both files into one folder and name that folder as --config",
+                  path, config_path);
+        return false;
+}
+
+int network_check(const struct network_settings *v, const struct config_list *bootstrap,
+                  const char *config_path) {
+        static const char in_its_place[] = "2b7e151628aed2a6abf7158809cf4f3c"; /* nobody uses it */
+        CLEANUP(freep) struct network *n = xnew(struct network);
+        bool is_closed;
+        int r;
+
+        if (v->secret_file[0] && !is_seen(v->secret_file, config_path))
+                return service_refuse();
+        is_closed = v->secret_file[0] && access(v->secret_file, R_OK) < 0 && errno == EACCES;
+        r = is_closed ? load(v, BYTES_STR(in_its_place), bootstrap, n)
+                      : network_load(v, bootstrap, n);
+        if (r == 0 && is_closed)
+                log_warning("[network] secret-file: %s is closed to you, so only its place was "
+                            "looked at; look again as the user whom the services run as, or root",
+                            v->secret_file);
+        network_wipe(n);
+        return r;
 }

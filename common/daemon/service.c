@@ -425,6 +425,17 @@ static void bound_heap(void) {
         (void) mallopt(M_ARENA_MAX, 2); /* ours and that of ZeroMQ's thread */
 }
 
+/* The values, whatever is wrong with them: `quorate config show` tells where they come from. */
+static int check_config(struct process *p) {
+        int r;
+
+        p->context.config_path = p->options.config ? p->options.config : default_config();
+        config_print_values(p->config, stdout);
+        r = p->service->check_config ? p->service->check_config(&p->context) : 0;
+        p->config = config_free(p->config);
+        return r ? SERVICE_EXIT_CONFIG : SERVICE_EXIT_OK;
+}
+
 int service_main(int argc, char **argv, const struct service *s) {
         struct process p = { .service = s, .context = { .name = s->name } };
         int code;
@@ -452,12 +463,9 @@ int service_main(int argc, char **argv, const struct service *s) {
         p.config = load_config(s, &p.options);
         if (!p.config)
                 return SERVICE_EXIT_CONFIG;
-        if (p.options.check_config) {
-                config_print_values(p.config, stdout);
-                p.config = config_free(p.config);
-                return SERVICE_EXIT_OK;
-        }
         p.context.config = config_values(p.config);
+        if (p.options.check_config)
+                return check_config(&p);
         block_signals();
         /* Nobody of our own uid may read our memory or trace us. */
         check(prctl(PR_SET_DUMPABLE, 0) == 0);

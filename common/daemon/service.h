@@ -40,6 +40,10 @@ struct service {
         struct sandbox sandbox;
         nsec_t drain_time; /* 0: 5 s */
 
+        /* --check-config, of a well-formed configuration: what start() would refuse of it, by the
+         * same rules, without starting. Returns 0, or service_refuse()'s fault; what is wrong is
+         * logged. NULL: there are no such rules. */
+        int (*check_config)(const struct service_context *ctx);
         /* Opens sockets, builds the core. Returns 0 or a fault; what went wrong is logged by it. */
         int (*start)(struct service_context *ctx, void **ret);
         /* SIGHUP, with a well-formed new configuration in ctx->config; the old one is freed when

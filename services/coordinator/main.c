@@ -11,6 +11,7 @@ static const struct service coordinator_daemon = {
         .keys = coordinator_config_keys,
         .config_size = sizeof(struct coordinator_config),
         .sandbox = { .flags = SANDBOX_NO_NET | SANDBOX_NO_EXEC | SANDBOX_NO_FORK },
+        .check_config = shell_check,
         .start = shell_start,
         .drain = shell_drain,
         .stop = shell_stop,

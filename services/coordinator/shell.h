@@ -78,7 +78,7 @@ struct shell {
         struct loop_source *commit;
         nsec_t prune_at;
         struct ack *acks; /* of the transaction under way, in order */
-        size_t n_acks, acks_capacity;
+        size_t n_acks, acks_capacity, n_candidates;
         bool is_record_awaited; /* of this turn: its commit waits for the disk */
 
         struct kept *kept;
@@ -92,7 +92,6 @@ struct shell {
         struct channel_acceptor streams_acceptor;
         struct map *streams;
         uint64_t next_stream;
-        size_t n_candidates;
         struct discovery *discovery;
 
         struct bus_server *query_bus, *admin_bus, *jobs_bus;
@@ -119,6 +118,7 @@ int64_t shell_wall_us(void);
 void shell_turn(struct shell *s);
 
 void shell_metrics(struct shell *s);
+int shell_check(const struct service_context *ctx);
 int shell_start(struct service_context *ctx, void **ret);
 void shell_drain(struct service_context *ctx, void *userdata);
 void *shell_stop(struct service_context *ctx, void *userdata);

@@ -8,12 +8,14 @@
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/daemon/account.h"
 #include "common/daemon/capability.h"
 #include "services/ctl/capture.h"
 #include "services/ctl/config_check.h"
 #include "services/ctl/config_reference.h"
 #include "services/ctl/json.h"
 #include "services/ctl/node.h"
+#include "services/ctl/secret_group.h"
 
 #define NO_CONFIG "/dev/null" /* reads as an empty file */
 
@@ -117,23 +119,36 @@ static void show_values(const struct command_context *ctx, const char *service,
                 fputc('\n', stdout);
 }
 
-/* One service. Returns the exit code. */
 /* What several services refuse alike is said once: `said` has the last complaint, behind the name
  * of who made it. */
-static int complain_once(const struct command_context *ctx, const struct values *v,
-                         char said[512]) {
-        char why[512];
+static bool is_news(const struct values *v, char said[512], char why[512]) {
         const char *what;
 
         (void) capture_complaint(&v->all, why);
         what = strstr(why, ": ");
         what = what ? what : why;
         if (strcmp(what, said) == 0)
-                return EXIT_USAGE;
+                return false;
         (void) strcpy(said, what);
-        return complain(ctx, EXIT_USAGE, "%s", why);
+        return true;
 }
 
+static int complain_once(const struct command_context *ctx, const struct values *v,
+                         char said[512]) {
+        char why[512];
+
+        return is_news(v, said, why) ? complain(ctx, EXIT_USAGE, "%s", why) : EXIT_USAGE;
+}
+
+/* Of what is valid: something that could not be looked at. */
+static void warn_once(const struct values *v, char said[512]) {
+        char why[512];
+
+        if (v->all.err.len > 0 && is_news(v, said, why))
+                (void) fprintf(stderr, "quorate: %s\n", why);
+}
+
+/* One service. Returns the exit code. */
 static int visit(const struct command_context *ctx, const struct node *node, const char *service,
                  bool show, char said[512]) {
         struct values v = {};
@@ -146,10 +161,23 @@ static int visit(const struct command_context *ctx, const struct node *node, con
                 code = complain(ctx, EXIT_OTHER, "%s: cannot be started", binary);
         else if (v.all.status)
                 code = complain_once(ctx, &v, said);
-        else if (show)
+        else if (!show)
+                warn_once(&v, said);
+        if (show && v.all.out.len > 0)
                 show_values(ctx, service, &v);
         values_done(&v);
         return code;
+}
+
+/* Who runs a node as root gives each service a uid, and systemd's units have one of theirs. */
+static int check_secret(const struct command_context *ctx, const struct node *node) {
+        char binary[PATH_MAX], error[256];
+        gid_t group;
+
+        if (!account_is_granted() || !node_binary("transport", binary) ||
+            secret_group_of(binary, node->config, &group, error) == SECRET_GROUP_OK)
+                return EXIT_OK;
+        return complain(ctx, EXIT_USAGE, "%s", error);
 }
 
 int config_check(const char *config, char why[512]) {
@@ -204,6 +232,8 @@ static int run(const struct command_context *ctx) {
 
                 code = code ? code : c;
         }
+        if (check && code == EXIT_OK)
+                code = check_secret(ctx, &node);
         if (check && code == EXIT_OK && !ctx->common.json)
                 printf("%s: valid for every service\n",
                        strcmp(node.config, NO_CONFIG) == 0 ? "no file: defaults" : node.config);

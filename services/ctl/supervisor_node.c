@@ -23,6 +23,7 @@
 #include "common/daemon/runtime.h"
 #include "common/daemon/sandbox.h"
 #include "services/ctl/ownership.h"
+#include "services/ctl/secret_group.h"
 #include "services/ctl/supervised.h"
 
 #define KEY_DIFFICULTY 16 /* bits of proof of work of the public network: about a second, once */
@@ -179,6 +180,21 @@ static void choose_account(struct supervised *s, unsigned number) {
                 s->spawn.cgroup = s->cgroup = xasprintf("quorate-%u", (unsigned) uid);
 }
 
+/* Who shares the network's secret reads it as a member of its group. */
+static int join_secret_group(struct supervised *s, char error[256]) {
+        struct spawn *spawn = &s->spawn;
+        gid_t group = 0;
+
+        if (spawn->uid == 0 || access(spawn->config, F_OK) < 0)
+                return SUPERVISOR_OK;
+        if (secret_group_of(s->binary, spawn->config, &group, error))
+                return SUPERVISOR_E_REFUSED;
+        check(spawn->n_groups < ACCOUNT_GROUPS_MAX);
+        if (group)
+                spawn->groups[spawn->n_groups++] = group;
+        return SUPERVISOR_OK;
+}
+
 static int add_service(struct supervised_node *n, const char *service, unsigned number,
                        bool isolate, char error[256]) {
         struct supervised *s = &n->services[n->n_services];
@@ -209,7 +225,9 @@ static int add_service(struct supervised_node *n, const char *service, unsigned 
                                    .network = strcmp(service, "transport") == 0 ||
                                               strcmp(service, "gateway") == 0 };
         choose_account(s, number);
-        r = open_notify(s, error);
+        r = join_secret_group(s, error);
+        if (r == SUPERVISOR_OK)
+                r = open_notify(s, error);
         if (r == SUPERVISOR_OK && number <= 1)
                 r = add_listeners(s, error);
         return r;

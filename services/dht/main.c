@@ -10,6 +10,7 @@ static const struct service dht_daemon = {
         .keys = dht_config_keys,
         .config_size = sizeof(struct dht_options),
         .sandbox = { .flags = SANDBOX_NO_NET | SANDBOX_NO_EXEC | SANDBOX_NO_FORK },
+        .check_config = shell_check,
         .start = shell_start,
         .stop = shell_stop,
 };

@@ -288,6 +288,23 @@ static void begin_where_told(struct shell *s) {
         }
 }
 
+static int refuse_meeting_openly(void) {
+        log_error("[dht] meet: only nodes that share a secret can meet: give [network] "
+                  "secret-file, or name them in bootstrap");
+        return service_refuse();
+}
+
+int shell_check(const struct service_context *ctx) {
+        const struct dht_options *o = ctx->config;
+        int r = network_check(&o->network, &o->bootstrap, ctx->config_path);
+
+        if (r == 0)
+                r = network_check(&o->network, &o->meet, ctx->config_path);
+        if (r == 0 && o->meet.n_items > 0 && !o->network.secret_file[0])
+                r = refuse_meeting_openly();
+        return r;
+}
+
 /* Nodes of other networks call their protocols otherwise. */
 static int start_network(struct shell *s) {
         int r;
@@ -302,9 +319,7 @@ static int start_network(struct shell *s) {
                 memcpy(s->meeting_secret, s->network->secret, sizeof(s->meeting_secret));
                 s->has_meeting_secret = true;
         } else if (s->config->meet.n_items > 0) {
-                log_error("[dht] meet: only nodes that share a secret can meet: give [network] "
-                          "secret-file, or name them in bootstrap");
-                return service_refuse();
+                return refuse_meeting_openly();
         }
         network_wipe(s->network);
         (void) network_protocol(s->network, "/kad/1.0.0", s->protocols[DHT_PROTOCOL_KAD]);

@@ -75,7 +75,7 @@ struct shell {
         struct exchange *exchange;
         struct bus_client *peers_bus;
         struct rpc_client *peers_rpc;
-        bool is_serving, is_turning;
+        bool is_serving, is_turning, has_meeting_secret;
         struct map *remotes; /* peer -> struct known_remote: what transport says of it */
 
         struct mdns *mdns;
@@ -94,7 +94,6 @@ struct shell {
         struct shell_keys *keys;
         struct shell_meeting *meeting; /* NULL: none */
         uint8_t meeting_secret[NETWORK_SECRET_SIZE];
-        bool has_meeting_secret;
         struct list gatherings; /* of dht/records, under way */
         struct map *calls;      /* struct pending_call */
         uint64_t next_call;
@@ -108,6 +107,7 @@ static inline nsec_t shell_now(const struct shell *s) {
  * wrote is on disk. */
 void shell_turn(struct shell *s);
 
+int shell_check(const struct service_context *ctx);
 int shell_start(struct service_context *ctx, void **ret);
 void *shell_stop(struct service_context *ctx, void *userdata);
 

@@ -11,6 +11,7 @@ static const struct service gossip_daemon = {
         .keys = gossip_config_keys,
         .config_size = sizeof(struct gossip_options),
         .sandbox = { .flags = SANDBOX_NO_NET | SANDBOX_NO_EXEC | SANDBOX_NO_FORK },
+        .check_config = shell_check,
         .start = shell_start,
         .stop = shell_stop,
 };

@@ -107,6 +107,12 @@ static int start_timers(struct shell *s) {
         return r;
 }
 
+int shell_check(const struct service_context *ctx) {
+        const struct gossip_options *config = ctx->config;
+
+        return network_check(&config->network, NULL, ctx->config_path);
+}
+
 /* Nodes of other networks call their protocols otherwise. */
 static int start_network(struct shell *s) {
         int r;

@@ -85,6 +85,7 @@ static inline nsec_t shell_now(const struct shell *s) {
 /* After anything that was told to the core: carries out what it wants. */
 void shell_turn(struct shell *s);
 
+int shell_check(const struct service_context *ctx);
 int shell_start(struct service_context *ctx, void **ret);
 void *shell_stop(struct service_context *ctx, void *userdata);
 

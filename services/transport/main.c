@@ -24,6 +24,7 @@ static const struct service transport_daemon = {
         .config_size = sizeof(struct transport_settings),
         .sandbox = { .flags = SANDBOX_NO_EXEC | SANDBOX_NO_FORK | SANDBOX_NO_FILES,
                      .paths = readable },
+        .check_config = shell_check,
         .start = shell_start,
         .reload = shell_reload,
         .drain = shell_drain,

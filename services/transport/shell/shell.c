@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/text.h"
@@ -332,6 +333,17 @@ static void say_where(const struct shell *s) {
         for (size_t i = 0; i < s->addresses.n; i++)
                 log_notice("listening as %s/p2p/%s", multiaddr_text(&s->addresses.list[i], text),
                            peer_id_text(keys_peer(s->keys), id));
+}
+
+int shell_check(const struct service_context *ctx) {
+        const struct transport_settings *v = ctx->config;
+        int r = network_check(&v->network, &v->bootstrap, ctx->config_path);
+        CLEANUP(policy_freep) struct policy *p = NULL;
+
+        if (r || (v->network.secret_file[0] && access(v->network.secret_file, R_OK) < 0))
+                return r;
+        p = policy_new(v);
+        return p ? 0 : service_refuse();
 }
 
 int shell_start(struct service_context *ctx, void **ret) {

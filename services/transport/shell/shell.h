@@ -73,6 +73,7 @@ struct shell {
                 is_record_due; /* keyring did not sign our addresses yet */
 };
 
+int shell_check(const struct service_context *ctx);
 int shell_start(struct service_context *ctx, void **ret);
 int shell_reload(struct service_context *ctx, void *s);
 void shell_drain(struct service_context *ctx, void *s);

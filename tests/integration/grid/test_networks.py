@@ -3,7 +3,10 @@
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
@@ -96,5 +99,97 @@ def meeting(tap):
         tap.equal(table(grid, 1), 0, "and they are in no table of the meeting point")
 
 
+GROUP = 61234  # nobody's
+
+
+class Shared(Meeting):
+    """Run by root: the secret is root's, and of a group that the services are given."""
+
+    def _configure(self):
+        super()._configure()
+        for node in range(1, self.n + 1):
+            secret = self.state / f"node-{node}" / "quorate.conf" / "secret"
+            os.chown(secret, 0, GROUP)
+            secret.chmod(0o640)
+
+
+def checks(tap, grid, what, code, *wanted, node=2):
+    done = grid.ctl(node, "config", "check")
+    tap.check(done[0] == code and all(w in done[1] + done[2] for w in wanted), f"config check: {what}", *done)
+
+
+def shared(tap):
+    if os.geteuid() != 0:
+        tap.note("not root: services have our uid")
+        return
+    with Shared(2, config={0: "\n"}, ready=False) as grid:
+        secret = grid.state / "node-2" / "quorate.conf" / "secret"
+        pids = {s: grid.pid(2, s) for s in ("transport", "dht", "gossip", "coordinator", "keyring")}
+        groups = {s: re.search(r"(?m)^Groups:\s*(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text())[1].split()
+                  for s, pid in pids.items()}
+        tap.equal({s for s in groups if str(GROUP) in groups[s]}, {"transport", "dht", "gossip", "coordinator"},
+                  "who shares the secret is of its group, nobody else")
+        checks(tap, grid, "what runs is valid", 0, "valid for every service")
+        grid.stop()
+        secret.chmod(0o600)
+        checks(tap, grid, "a secret that services cannot read", 2, "secret-file", "chgrp quorate", "chmod 640")
+        grid._spawn()
+        tap.check(grid.process.wait(30) == 2 and "chgrp quorate" in grid.tail() + (grid.dir / "events").read_text(),
+                  "run: the same, at once", grid.tail())
+
+
+def start_rules(tap):
+    """`config check` knows the rules by which services would refuse to start."""
+    peer = "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy49tpPV95XdKu1BcvMA"
+    with Alone() as p:
+        for what, text, wanted in (
+                ("private for nobody", "mode = private\nname = lab\n", "nobody is allowed in"),
+                ("private without a secret", f"mode = private\nname = lab\nallow = {peer}\n", "no secret-file"),
+                ("private by the public name", f"mode = private\nallow = {peer}\nsecret-file = DIR/secret\n", "public network"),
+                ("a secret of too few bits", "name = lab\nsecret-file = DIR/short\n", "128 are the least"),
+                ("a secret that is not there", "name = lab\nsecret-file = DIR/none\n", "No such file"),
+                ("a secret for every user", "name = lab\nsecret-file = DIR/open\n", "open to every user"),
+                ("a secret beside the folder", "name = lab\nsecret-file = DIR/../beside\n", "services see nothing else"),
+                ("a foreign bootstrap", f"mode = private\nname = lab\nallow = {peer}\nsecret-file = DIR/secret\n"
+                                        "[dht]\nbootstrap = 192.0.2.1:4001\n", "no peer of this private network"),
+                ("meeting without a secret", "name = lab\n[dht]\nmeet = 192.0.2.1:4001\n", "only nodes that share a secret")):
+            code, out, err = p.check(text)
+            tap.check(code == 2 and wanted in err, what, code, out, err)
+        good = f"mode = private\nname = lab\nallow = {peer}\nsecret-file = DIR/secret\n"
+        code, out, err = p.check(good)
+        tap.check(code == 0 and "valid for every service" in out, "a private network as it shall be", code, out, err)
+        if os.geteuid() == 0:
+            code, out, err = p.check(good, user=65534)
+            tap.check(code == 0 and "closed to you" in err, "whoever may not read the secret is told so", code, out, err)
+
+
+class Alone:
+    """A folder of configuration; no node."""
+
+    def __enter__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="qn", dir="/tmp"))
+        self.dir.chmod(0o755)
+        self.config = self.dir / "config"
+        self.config.mkdir(mode=0o755)
+        for path, content in (("config/secret", SECRET), ("config/short", SECRET[:30]), ("config/open", SECRET), ("beside", SECRET)):
+            (self.dir / path).write_text(content)
+            (self.dir / path).chmod(0o644 if path == "config/open" else 0o640)
+            if os.geteuid() == 0:
+                os.chown(self.dir / path, 0, GROUP)
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.dir)
+
+    def check(self, text, user=None):
+        (self.config / "quorate.conf").write_text("[network]\n" + text.replace("DIR", str(self.config)))
+        command = [g.QUORATE, "config", "check", "--config", str(self.config)]
+        if user is not None:
+            command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/",
+                              env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+        return done.returncode, done.stdout, done.stderr
+
+
 if __name__ == "__main__":
-    sys.exit(Tap().run([networks, meeting]))
+    sys.exit(Tap().run([networks, meeting, shared, start_rules]))
