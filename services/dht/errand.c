@@ -60,7 +60,7 @@ static void on_told(void *userdata, const struct peer_id *from, const struct byt
                 e->sum.n_answered += v->n_pages == 1;
                 e->sum.n_ok += v->n_pages == 1 && reply.in->result == RECORD__RESULT__RESULT_OK;
                 if (e->calls->heard)
-                        next = e->calls->heard(e->userdata, reply.in);
+                        next = e->calls->heard(e->userdata, &v->node, reply.in);
         }
         if (!next || v->n_pages >= ERRAND_PAGES_MAX || !ask(v, refbuf_bytes(next), now))
                 end_visit(v, now);

@@ -15,7 +15,8 @@ struct errand_calls {
         /* All may be NULL. Whether to ask that node; nodes come nearest first. */
         bool (*wants)(void *userdata, const struct contact *node);
         /* Returns what to ask that node next (the errand's to release), or NULL. */
-        struct refbuf *(*heard)(void *userdata, const Record__Reply *reply);
+        struct refbuf *(*heard)(void *userdata, const struct contact *node,
+                                const Record__Reply *reply);
         void (*done)(void *userdata, const struct errand_sum *sum, nsec_t now);
 };
 

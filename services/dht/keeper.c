@@ -118,6 +118,7 @@ static void free_pending(struct pending *p) {
         while (p->values && map_next(p->values, &cursor, &slot, &value))
                 found_free(value);
         map_free(p->values);
+        free(p->givers);
         refbuf_unref(p->name);
         refbuf_unref(p->tombstone);
         list_remove(&p->link);

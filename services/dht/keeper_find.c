@@ -37,16 +37,66 @@ struct found *found_free(struct found *f) {
         return NULL;
 }
 
-static void take_over(struct pending *p, const uint8_t slot[32], struct bytes value, size_t n) {
-        struct found *f = xnew(struct found);
+static void take_over(struct pending *p, const uint8_t slot[32], const struct found *value) {
+        struct found *f = xnew(struct found), *before;
 
-        *f = (struct found){ refbuf_new(value), n };
-        found_free(map_set(p->values, BYTES(slot, 32), f));
+        *f = *value;
+        before = map_set(p->values, BYTES(slot, 32), f);
+        if (before)
+                givers_count(p->givers, before->group, false);
+        givers_count(p->givers, f->group, true);
+        found_free(before);
 }
 
-/* Takes a value over if it is new or better; false: it is not one. `n`: copies of it, 0 for ours.
- */
-static bool take_value(struct pending *p, struct bytes value, size_t n, nsec_t now) {
+/* Of that group the one that the fewest nodes name. */
+static void give_up(struct pending *p, size_t group) {
+        struct found *fewest = NULL;
+        uint8_t slot[32];
+        size_t cursor = 0;
+        struct bytes key;
+        void *at;
+
+        while (map_next(p->values, &cursor, &key, &at)) {
+                struct found *f = at;
+
+                if (f->group != group || (fewest && f->n_copies >= fewest->n_copies))
+                        continue;
+                fewest = f;
+                memcpy(slot, key.data, sizeof(slot));
+        }
+        if (!fewest)
+                return;
+        (void) map_remove(p->values, BYTES_OF(slot));
+        givers_count(p->givers, group, false);
+        found_free(fewest);
+}
+
+static bool has_place(struct pending *p, size_t group) {
+        size_t loser;
+
+        if (map_count(p->values) < VALUES_MAX)
+                return true;
+        loser = group == GIVER_SELF ? GIVER_SELF : givers_loser(p->givers, group);
+        if (loser == GIVER_SELF)
+                return false;
+        give_up(p, loser);
+        return true;
+}
+
+/* The same value once more. */
+static void count_copy(struct pending *p, struct found *held, size_t group) {
+        if (group == GIVER_SELF)
+                return;
+        held->n_copies++;
+        if (!givers_moves(p->givers, held->group, group))
+                return;
+        givers_count(p->givers, held->group, false);
+        givers_count(p->givers, group, true);
+        held->group = group;
+}
+
+/* Takes a value over if it is new or better; false: it is not one. `group`: of who gave it. */
+static bool take_value(struct pending *p, struct bytes value, size_t group, nsec_t now) {
         struct keeper *k = p->keeper;
         struct bytes name = refbuf_bytes(p->name);
         struct stored_record r;
@@ -58,10 +108,11 @@ static bool take_value(struct pending *p, struct bytes value, size_t n, nsec_t n
                 return true;
         held = map_get(p->values, BYTES_OF(r.slot));
         if (held && bytes_equal(refbuf_bytes(held->value), value))
-                held->n_copies += n;
+                count_copy(p, held, group);
         else if (held ? rules_select(name, refbuf_bytes(held->value), value) > 0
-                      : map_count(p->values) < VALUES_MAX)
-                take_over(p, r.slot, value, n);
+                      : has_place(p, group))
+                take_over(p, r.slot,
+                          &(struct found){ refbuf_new(value), group != GIVER_SELF, group });
         return true;
 }
 
@@ -75,7 +126,7 @@ static bool take_own(void *userdata, const struct stored_record *r) {
         struct reading *reading = userdata;
 
         if (r->kind != RECORD_TOMBSTONE)
-                (void) take_value(reading->pending, r->value, 0, reading->now);
+                (void) take_value(reading->pending, r->value, GIVER_SELF, reading->now);
         return true;
 }
 
@@ -106,34 +157,40 @@ static void on_read(void *userdata, const struct errand_sum *sum, nsec_t now) {
         keeper_end(p, is_there ? KEEPER_OK : KEEPER_E_NOBODY, NULL, sum, now);
 }
 
-/* One bad value, and no more is read of that node: to check costs us. */
-static bool take_page(struct pending *p, const Record__Reply *reply) {
-        nsec_t now = p->began;
+/* One bad value, or more than a holder can have, and no more is read of that node: to check costs
+ * us. */
+static bool take_page(struct pending *p, const struct contact *node, const Record__Reply *reply) {
+        struct subnet subnet = dht_subnet_of(p->keeper->dht, &node->key);
+        size_t giver = givers_find(p->givers, &node->key, &subnet);
+        size_t group = givers_group(p->givers, giver);
 
         for (size_t i = 0; i < reply->n_values; i++)
-                if (!take_value(p, record_bytes(reply->values[i]), 1, now))
+                if (!givers_give(p->givers, giver) ||
+                    !take_value(p, record_bytes(reply->values[i]), group, p->began))
                         return false;
         return reply->next.len > 0 && reply->n_values > 0;
 }
 
-static struct refbuf *heard_find(void *userdata, const Record__Reply *reply) {
+static struct refbuf *heard_find(void *userdata, const struct contact *node,
+                                 const Record__Reply *reply) {
         CLEANUP(buffer_donep) struct buffer next = {};
         struct pending *p = userdata;
 
-        if (!take_page(p, reply))
+        if (!take_page(p, node, reply))
                 return NULL;
         buffer_init(&next, RECORD_MESSAGE_MAX);
         record_put_find(&next, refbuf_bytes(p->name), record_bytes(reply->next), 0);
         return refbuf_new(buffer_bytes(&next));
 }
 
-static struct refbuf *heard_list(void *userdata, const Record__Reply *reply) {
+static struct refbuf *heard_list(void *userdata, const struct contact *node,
+                                 const Record__Reply *reply) {
         CLEANUP(refbuf_unrefp) struct refbuf *tombstone = NULL;
         CLEANUP(buffer_donep) struct buffer next = {};
         struct pending *p = userdata;
 
         buffer_init(&next, RECORD_MESSAGE_MAX);
-        if (take_page(p, reply)) {
+        if (take_page(p, node, reply)) {
                 record_put_list(&next, record_bytes(reply->next), 0);
                 return refbuf_new(buffer_bytes(&next));
         }
@@ -161,6 +218,7 @@ static struct pending *begin_reading(struct keeper *k, struct refbuf *name,
         p->began = now;
         p->name = name;
         p->values = map_new(k->seed);
+        p->givers = xnew(struct givers);
         key = key_of(refbuf_bytes(name));
         if (store->ops)
                 (void) store->ops->each(store->self, &key, take_own, &reading);
@@ -204,7 +262,8 @@ static bool names_slot(struct bytes payload, const uint8_t slot[32]) {
 }
 
 /* Only the recipient's own signature is believed. */
-static struct refbuf *heard_status(void *userdata, const Record__Reply *reply) {
+static struct refbuf *heard_status(void *userdata, const struct contact *node,
+                                   const Record__Reply *reply) {
         struct pending *p = userdata;
         struct keeper *k = p->keeper;
         struct record_parts parts;
@@ -217,7 +276,7 @@ static struct refbuf *heard_status(void *userdata, const Record__Reply *reply) {
                                 &parts) &&
                     peer_id_equal(&parts.fields.publisher, &p->recipient) &&
                     names_slot(parts.fields.payload, p->slot))
-                        take_over(p, p->slot, value, 1);
+                        take_over(p, p->slot, &(struct found){ refbuf_new(value), 1, GIVER_SELF });
         }
         return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "common/base/list.h"
 #include "services/dht/errand.h"
+#include "services/dht/givers.h"
 #include "services/dht/keeper.h"
 #include "services/dht/mailbox.h"
 #include "services/dht/record_serve.h"
@@ -31,6 +32,7 @@ struct keeper {
 struct found {
         struct refbuf *value;
         size_t n_copies; /* that nodes said to have */
+        size_t group;    /* givers.h: for whom it counts */
 };
 struct found *found_free(struct found *f); /* always NULL */
 
@@ -45,6 +47,7 @@ struct pending {
         struct keeper_call call;
         nsec_t began;       /* reading */
         struct map *values; /* slot -> struct found */
+        struct givers *givers;
         struct peer_id recipient;
         uint8_t slot[32];
         struct refbuf *tombstone; /* of a letter that the node being read still has */

@@ -161,7 +161,8 @@ static void set_pause(struct unit *u) {
 }
 
 /* A letter that its recipient has read is nobody's any more. */
-static struct refbuf *heard(void *userdata, const Record__Reply *reply) {
+static struct refbuf *heard(void *userdata, const struct contact *node,
+                            const Record__Reply *reply) {
         struct unit *u = userdata;
 
         u->n_read += reply->result == RECORD__RESULT__RESULT_READ;
