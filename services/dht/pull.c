@@ -128,6 +128,12 @@ static void leave_off(struct pull *p) {
         }
 }
 
+static bool takes_more(const struct pull *p) {
+        struct subnet subnet = dht_subnet_of(p->dht, &p->from.key);
+
+        return quota_takes_from(p->quota, dht_store(p->dht), &subnet);
+}
+
 static void go_on(struct pull *p, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer message = {};
         size_t left = p->n_wanted - p->n_done;
@@ -136,7 +142,8 @@ static void go_on(struct pull *p, nsec_t now) {
                 end_round(p, WHOLE, now);
                 return;
         }
-        if (p->n_questions++ >= p->config.questions) {
+        /* It has its share here, and somebody of another subnet goes on; or no time is left. */
+        if (!takes_more(p) || p->n_questions++ >= p->config.questions) {
                 leave_off(p);
                 end_round(p, p->n_kept ? PART : FAILED, now); /* it only kept us busy */
                 return;
@@ -268,6 +275,7 @@ static bool keep(struct pull *p, const Record__Store *in, nsec_t now) {
                 return false;
         }
         r.subnet = dht_subnet_of(p->dht, &p->from.key); /* never by what it says of itself */
+        r.is_handed_on = true;
         if (r.kind == RECORD_MAILBOX) /* not its sender: who brings many of one mailbox is honest */
                 memcpy(r.publisher, r.slot, sizeof(r.publisher));
         (void) record_keep(&serve, &r, &is_new);

@@ -126,10 +126,22 @@ static const struct slots_limits mailbox_limits = { .total = MAILBOX_LETTERS,
                                                     .per_wide = MAILBOX_PER_SUBNET,
                                                     .is_fixed = true };
 
+/* A holder hands on what people of many subnets stored with it: as long as there are free places it
+ * may take them, and then it is the first to give one up. */
+static const struct slots_limits *places_of(const struct slots_limits *limits, bool is_handed_on,
+                                            struct slots_limits *ret) {
+        *ret = *limits;
+        if (is_handed_on)
+                ret->per_subnet = ret->per_wide = limits->total;
+        return ret;
+}
+
 static const char *admit_place(struct quota *q, const struct store *store,
                                const struct stored_record *in) {
+        struct slots_limits shared;
         const struct slots_limits *limits =
-                in->kind == RECORD_MAILBOX ? &mailbox_limits : &topic_limits;
+                places_of(in->kind == RECORD_MAILBOX ? &mailbox_limits : &topic_limits,
+                          in->is_handed_on, &shared);
         struct members m = { .quota = q, .newcomer = in };
         struct slot_member newcomer = member_of(q, in);
         const char *wrong;
@@ -247,6 +259,14 @@ static bool subnet_is_over(const struct quota *q, const struct store *store,
         return store->ops->count_subnet(store->self, &wide) >= q->config.per_wide;
 }
 
+/* What a holder hands on is charged to its subnet, since nobody else answers for it, but must not
+ * take all that the people there may store themselves. */
+bool quota_takes_from(const struct quota *q, const struct store *store,
+                      const struct subnet *holder) {
+        return !holder->family ||
+               store->ops->count_subnet(store->self, holder) < q->config.per_subnet / 2;
+}
+
 static bool publisher_is_over(const struct store *store, const struct stored_record *in) {
         static const uint8_t nobody[32];
         const struct record_rule *rule = record_rule_of(in->kind);
@@ -277,7 +297,8 @@ const char *quota_admit(struct quota *q, const struct store *store,
         if (publisher_is_over(store, in))
                 return refuse(&q->stats.refused_publisher,
                               "that publisher has enough records here");
-        if (subnet_is_over(q, store, &in->subnet))
+        if (subnet_is_over(q, store, &in->subnet) ||
+            (in->is_handed_on && !quota_takes_from(q, store, &in->subnet)))
                 return refuse(&q->stats.refused_subnet, "its subnet has enough records here");
         if (!rule->is_kad)
                 wrong = admit_place(q, store, in);

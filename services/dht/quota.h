@@ -39,5 +39,8 @@ const struct quota_stats *quota_stats(const struct quota *q);
  * allowed. Else the quota it breaks, a static text. May remove others to make room: of the same
  * key as slots.h says, else what is farthest from us. */
 const char *quota_admit(struct quota *q, const struct store *store, const struct stored_record *in);
+/* Whether a holder in that subnet may hand on more: half of what its subnet may store. */
+bool quota_takes_from(const struct quota *q, const struct store *store,
+                      const struct subnet *holder);
 const char *quota_admit_provider(struct quota *q, const struct store *store,
                                  const struct stored_provider *in);

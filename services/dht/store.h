@@ -38,6 +38,7 @@ struct stored_record {
         uint64_t sequence;
         uint8_t publisher[32];           /* SHA-256 of the publisher's peer id; zero: none */
         struct subnet subnet;            /* of who stored it here */
+        bool is_handed_on;               /* by a holder, on the way in only: not a column */
         int64_t received_us, expires_us; /* wall clock */
 };
 

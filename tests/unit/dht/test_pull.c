@@ -300,7 +300,7 @@ static void a_full_mailbox_is_passed(void **state) {
         }
         assert_int_equal(names_held(&w, &g), NAMES);
         w.store.ops->counts(w.store.self, &counts);
-        assert_true(counts.records >= NAMES + 16); /* as many letters as one subnet may bring */
+        assert_int_equal(counts.records, NAMES + 64); /* one neighbour brings a whole mailbox */
         giver_done(&g);
         world_done(&w);
 }
@@ -373,7 +373,44 @@ static void announced_addresses_are_not_charged(void **state) {
         world_done(&w);
 }
 
-TEST_MAIN(cmocka_unit_test(questions_are_bounded), cmocka_unit_test(who_gives_rubbish_is_left),
+/* A topic of many publishers comes over whole from one neighbour, which is charged for half of what
+ * its subnet may store, and no more; newcomers of other subnets take the places back. */
+static void a_neighbour_is_charged_half(void **state) {
+        struct world w = world_new();
+        const struct subnet at = subnet_exact(&w.neighbour.endpoint);
+        struct stored_record r = { .kind = RECORD_TOPIC, .subnet = at };
+        uint64_t n;
+
+        for (unsigned i = 0; i < 1200; i++) {
+                struct quota_config config;
+
+                quota_config_default(&config);
+                r.key.bytes[0] = (uint8_t) (i / 128);
+                store_be32(r.slot, i);
+                store_be32(r.publisher, i + 1);
+                r.name = r.value = BYTES_LIT("x");
+                r.expires_us = NOW + HOUR;
+                r.is_handed_on = i < 1100;
+                if (!quota_admit(w.quota, &w.store, &r))
+                        assert_int_equal(w.store.ops->put(w.store.self, &r), STORE_OK);
+                n = w.store.ops->count_subnet(w.store.self, &at);
+                if (i == 127)
+                        assert_int_equal(n, 128);
+                if (i == 1099)
+                        assert_int_equal(n, config.per_subnet / 2);
+        }
+        assert_true(n > 512);
+        r.subnet.prefix[0]++;
+        r.key.bytes[0] = 0;
+        r.is_handed_on = false;
+        store_be32(r.slot, 5000);
+        assert_null(quota_admit(w.quota, &w.store, &r));
+        assert_int_equal(w.store.ops->count_key(w.store.self, &r.key), 127);
+        world_done(&w);
+}
+
+TEST_MAIN(cmocka_unit_test(a_neighbour_is_charged_half), cmocka_unit_test(questions_are_bounded),
+          cmocka_unit_test(who_gives_rubbish_is_left),
           cmocka_unit_test(what_a_denied_peer_published_is_not_kept),
           cmocka_unit_test(who_repeats_himself_is_left), cmocka_unit_test(rounds_become_rare),
           cmocka_unit_test(a_full_mailbox_is_passed),
