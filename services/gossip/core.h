@@ -28,7 +28,7 @@
 #define REPLY_MAX   (64 * 1024)
 #define REQUEST_MAX 2048
 #define DENIED_MAX  4096
-#define REVOKED_MAX 1024 /* of those, by their owners: others can make any number of keys */
+#define REVOKED_MAX 1024 /* of those, by their owners: of strangers, and of others */
 #define REASON_MAX  128
 #define SHARDS_MAX  2
 #define OWN_SPACING NSEC_PER_SEC /* between publications, however often slots come and go */
@@ -58,7 +58,8 @@ struct denied {
         char reason[REASON_MAX + 1];
         int64_t since_us; /* wall clock: it may be before this boot */
         nsec_t since, until;
-        bool is_revoked;
+        bool is_revoked, is_stranger; /* stranger: revoked, of nobody we knew; rank: who stays */
+        uint64_t rank;
 };
 
 /* One shard this node is in. */
@@ -82,7 +83,7 @@ struct gossip {
         uint64_t clock_wall;
         struct map *peers, *asks, *calls, *denied;
         struct list actions, ask_order, call_order;
-        uint64_t next_id, n_revoked;
+        uint64_t next_id, n_strangers, n_familiar, rank_secret; /* both: revoked */
         bool is_started, is_revoked;
         nsec_t now; /* of the latest input, for what it sets off */
 

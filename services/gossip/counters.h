@@ -21,6 +21,7 @@ enum gossip_counter {
         GOSSIP_RPCS_TOO_EARLY,
         GOSSIP_REVOKED,
         GOSSIP_REVOKED_REFUSED,
+        GOSSIP_REVOKED_REPLACED,
         GOSSIP_REVOKED_TOLD,
         _GOSSIP_COUNTERS,
 };

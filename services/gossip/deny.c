@@ -4,6 +4,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/canonical/keychange.h"
+#include "common/crypto/hash.h"
 #include "common/wire/unpack.h"
 #include "proto/gossip.pb-c.h"
 #include "services/gossip/core_calls.h"
@@ -43,6 +44,7 @@ static void store(struct gossip *g, nsec_t now) {
                 out->peer = (ProtobufCBinaryData){ d->peer.len, d->peer.bytes };
                 out->reason = d->reason;
                 out->revoked = d->is_revoked;
+                out->stranger = d->is_stranger;
                 out->since_us = d->since_us;
                 out->until_us = d->until == NSEC_NEVER ? 0 : wall_us(g, d->until, now);
                 list[state.n_denied++] = out;
@@ -75,9 +77,39 @@ static struct denied *denied_make(struct gossip *g, const struct peer_id *peer) 
         return d;
 }
 
+static uint64_t rank_of(const struct gossip *g, const struct peer_id *peer) {
+        uint8_t secret[8];
+        struct hash_value h;
+
+        store_be64(secret, g->rank_secret);
+        h = hash_of2("quorate.rank.2", BYTES_OF(secret), peer_id_bytes(peer));
+        return load_be64(h.bytes);
+}
+
+static void mark(struct gossip *g, struct denied *d, bool is_revoked, bool is_stranger) {
+        g->n_strangers -= d->is_stranger;
+        g->n_familiar -= d->is_revoked && !d->is_stranger;
+        d->is_revoked = is_revoked;
+        d->is_stranger = is_revoked && is_stranger;
+        d->rank = d->is_stranger ? rank_of(g, &d->peer) : 0;
+        g->n_strangers += d->is_stranger;
+        g->n_familiar += d->is_revoked && !d->is_stranger;
+}
+
 static void keep_reason(struct denied *d, const char *reason) {
         snprintf(d->reason, sizeof(d->reason), "%.*s",
                  (int) utf8_valid_prefix(BYTES(reason, strnlen(reason, REASON_MAX))), reason);
+}
+
+static void block(struct gossip *g, struct denied *d, const char *reason, nsec_t until,
+                  nsec_t now) {
+        keep_reason(d, reason);
+        d->since = now;
+        d->since_us = wall_us(g, now, now);
+        d->until = until;
+        g->next_lifting = nsec_min(g->next_lifting, until);
+        store(g, now);
+        apply(g, &d->peer, true, now);
 }
 
 bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reason, nsec_t until,
@@ -87,19 +119,9 @@ bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reas
         g->now = now;
         if (!d)
                 return false;
-        keep_reason(d, reason);
-        d->since = now;
-        d->since_us = wall_us(g, now, now);
-        d->until = until;
-        g->next_lifting = nsec_min(g->next_lifting, until);
-        store(g, now);
-        apply(g, peer, true, now);
+        mark(g, d, d->is_revoked, false); /* whom a person blocks gives no place up */
+        block(g, d, reason, until, now);
         return true;
-}
-
-static void mark_revoked(struct gossip *g, struct denied *d) {
-        g->n_revoked += !d->is_revoked;
-        d->is_revoked = true;
 }
 
 static bool has_work(const struct gossip *g, const struct peer_id *peer) {
@@ -109,12 +131,45 @@ static bool has_work(const struct gossip *g, const struct peer_id *peer) {
                (peer_id_ed25519(peer, &key) && identity_work(&key) >= g->config.pow_bits);
 }
 
+/* Whom we are connected with, or heard offers of: of these as many again have a place. */
+static bool is_stranger(const struct gossip *g, const struct peer_id *peer) {
+        if (gossip_is_blocked(g, peer))
+                return false;
+        return g->n_familiar >= REVOKED_MAX ||
+               (!gossip_known(g, peer) && offers_newest(g->offers, peer) == 0);
+}
+
+static struct denied *last_stranger(const struct gossip *g) {
+        struct denied *last = NULL;
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(g->denied, &cursor, &key, &value)) {
+                struct denied *d = value;
+
+                if (d->is_stranger && (!last || d->rank > last->rank))
+                        last = d;
+        }
+        return last;
+}
+
 /* Keys cost little: those of strangers have places of their own, so that nobody fills the list by
  * revoking what he made for it, and none where they cost nothing: nobody lets such a peer in a mesh
- * or a job. */
-static bool has_place(const struct gossip *g, const struct peer_id *peer) {
-        return gossip_known(g, peer) || gossip_is_blocked(g, peer) ||
-               (g->n_revoked < REVOKED_MAX && has_work(g, peer));
+ * or a job. When all are taken a secret rank decides who stays: whoever revokes a thousand keys
+ * of his has as good a chance with each as anybody, and keeps nobody out for good. *ret_loser: who
+ * goes for it, or NULL. */
+static bool has_place(const struct gossip *g, const struct peer_id *peer,
+                      struct denied **ret_loser) {
+        *ret_loser = NULL;
+        if (!is_stranger(g, peer) || peer_id_equal(peer, &g->self))
+                return true;
+        if (!has_work(g, peer))
+                return false;
+        if (g->n_strangers < REVOKED_MAX)
+                return true;
+        *ret_loser = last_stranger(g);
+        return *ret_loser && rank_of(g, peer) < (*ret_loser)->rank;
 }
 
 /* We do not block ourselves: people are told, now and when they ask. */
@@ -131,10 +186,20 @@ static void keep_own(struct gossip *g, const struct keychange *c, nsec_t now) {
         a->event.is_warning = true;
 }
 
+static void lift(struct gossip *g, struct denied *d, nsec_t now) {
+        struct peer_id peer = d->peer;
+
+        mark(g, d, false, false);
+        (void) map_remove(g->denied, peer_id_bytes(&peer));
+        free(d);
+        apply(g, &peer, false, now);
+}
+
 bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
         struct keychange_parts parts;
         const struct peer_id *peer = &parts.fields.peer;
-        const struct denied *d;
+        struct denied *d, *loser;
+        bool is_unknown;
 
         g->now = now;
         if (keychange_split(value, &parts) != KEYCHANGE_OK ||
@@ -145,7 +210,7 @@ bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
                 return true;
         if (g->is_revoked && peer_id_equal(peer, &g->self))
                 return false;
-        if (!has_place(g, peer)) {
+        if (!has_place(g, peer, &loser)) {
                 g_count(g, GOSSIP_REVOKED_REFUSED);
                 return false;
         }
@@ -155,22 +220,19 @@ bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
                 keep_own(g, &parts.fields, now);
                 return false;
         }
-        if (!denied_make(g, peer))
+        if (loser) {
+                g_count(g, GOSSIP_REVOKED_REPLACED);
+                lift(g, loser, now);
+        }
+        is_unknown = is_stranger(g, peer);
+        d = denied_make(g, peer);
+        if (!d)
                 return false;
-        mark_revoked(g, map_get(g->denied, peer_id_bytes(peer)));
+        mark(g, d, true, is_unknown);
         g_count(g, GOSSIP_REVOKED);
-        (void) gossip_block(g, peer, "revoked by its owner", NSEC_NEVER, now);
+        block(g, d, "revoked by its owner", NSEC_NEVER, now);
         spread_revocation(g, value, now);
         return true;
-}
-
-static void lift(struct gossip *g, struct denied *d, nsec_t now) {
-        struct peer_id peer = d->peer;
-
-        g->n_revoked -= d->is_revoked;
-        (void) map_remove(g->denied, peer_id_bytes(&peer));
-        free(d);
-        apply(g, &peer, false, now);
 }
 
 bool gossip_unblock(struct gossip *g, const struct peer_id *peer, nsec_t now) {
@@ -211,8 +273,7 @@ static void restore_one(struct gossip *g, const Gossip__DeniedPeer *in, nsec_t n
         d = denied_make(g, &peer);
         if (!d)
                 return;
-        if (in->revoked)
-                mark_revoked(g, d);
+        mark(g, d, in->revoked, in->stranger);
         keep_reason(d, in->reason);
         d->since_us = in->since_us < 0 ? 0 : in->since_us < wall ? in->since_us : wall;
         d->since = nsec_sub(now, (nsec_t) (wall - d->since_us) * NSEC_PER_USEC);

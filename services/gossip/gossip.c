@@ -33,6 +33,7 @@ static const char *const counter_names[_GOSSIP_COUNTERS] = {
         [GOSSIP_RPCS_TOO_EARLY] = "rpcs_too_early",
         [GOSSIP_REVOKED] = "revoked",
         [GOSSIP_REVOKED_REFUSED] = "revoked_refused",
+        [GOSSIP_REVOKED_REPLACED] = "revoked_replaced",
         [GOSSIP_REVOKED_TOLD] = "revoked_told",
 };
 
@@ -67,6 +68,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
         snprintf(g->network, sizeof(g->network), "%s", config->network);
         g->self = *self;
         rng_init(&g->rng, seed);
+        g->rank_secret = rng_u64(&g->rng);
         g->router = pubsub_new(&config->pubsub, self, rng_u64(&g->rng));
         g->offers = offers_new(g->network, config->offers_max, rng_u64(&g->rng));
         g->verify = verify_ed25519;

@@ -258,35 +258,79 @@ static void test_revoked_own(void **state) {
         core_done(&d);
 }
 
+static unsigned revoke_keys(struct core_bench *c, unsigned first, unsigned n) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+        unsigned n_taken = 0;
+
+        buffer_init(&b, KEYCHANGE_BYTES_MAX);
+        for (unsigned i = first; i < first + n; i++) {
+                put_revocation(&b, i, i);
+                n_taken += gossip_revoked(c->g, buffer_bytes(&b), c->now);
+                core_drain(c);
+        }
+        return n_taken;
+}
+
+static unsigned count_blocked(const struct core_bench *c, unsigned first, unsigned n) {
+        unsigned n_blocked = 0;
+
+        for (unsigned i = first; i < first + n; i++) {
+                struct peer_id peer = core_peer(i, NULL);
+
+                n_blocked += gossip_is_blocked(c->g, &peer);
+        }
+        return n_blocked;
+}
+
 /* Any number of keys can be made and revoked: they fill a part of the list, and who is known
  * finds a place all the same. */
 static void test_revoked_strangers(void **state) {
-        struct peer_id known = core_peer(5000, NULL);
-        CLEANUP(buffer_donep) struct buffer b = {};
         struct core_bench c;
-        unsigned n = 0;
 
         (void) state;
-        buffer_init(&b, KEYCHANGE_BYTES_MAX);
         core_init(&c, NULL);
         core_up(&c, 5000);
-        for (;; n++) {
-                put_revocation(&b, n, n);
-                if (!gossip_revoked(c.g, buffer_bytes(&b), c.now))
-                        break;
-                core_drain(&c);
-        }
-        assert_int_equal(n, 1024);
-        assert_int_equal(core_counter(&c, "revoked"), 1024);
-        assert_int_equal(core_counter(&c, "revoked_refused"), 1);
-        put_revocation(&b, 5000, 5000);
-        assert_true(gossip_revoked(c.g, buffer_bytes(&b), c.now));
-        assert_true(gossip_is_blocked(c.g, &known));
+        assert_int_equal(revoke_keys(&c, 5000, 1), 1); /* known: none of the strangers' places */
+        assert_int_equal(revoke_keys(&c, 0, 1024), 1024);
+        core_up(&c, 5001);
+        assert_int_equal(revoke_keys(&c, 5001, 1), 1);
+        assert_int_equal(count_blocked(&c, 0, 1024), 1024);
+        assert_int_equal(count_blocked(&c, 5000, 2), 2);
+        assert_int_equal(core_counter(&c, "revoked"), 1026);
         core_done(&c);
+}
+
+/* Whoever fills the strangers' places keeps nobody out: a secret rank decides, so those who come
+ * later have as good a chance, in the next life as well; a block by a person stays. */
+static void test_strangers_share(void **state) {
+        struct peer_id chosen = core_peer(3, NULL);
+        struct core_bench c, d;
+        unsigned later;
+
+        (void) state;
+        core_init(&c, NULL);
+        assert_int_equal(revoke_keys(&c, 0, 1024), 1024);
+        assert_true(gossip_block(c.g, &chosen, "I know him", NSEC_NEVER, c.now));
+        assert_int_equal(revoke_keys(&c, 2000, 1), 1); /* its place among the strangers' */
+        (void) revoke_keys(&c, 3000, 1024);
+        later = count_blocked(&c, 3000, 1024);
+        assert_in_range(later, 400, 620); /* half of 2,048 stay: 512, give or take */
+        assert_int_equal(count_blocked(&c, 0, 1024) + count_blocked(&c, 2000, 1) + later, 1025);
+        assert_true(gossip_is_blocked(c.g, &chosen));
+        assert_int_equal(core_counter(&c, "revoked_replaced") + core_counter(&c, "revoked_refused"),
+                         1024);
+        core_init(&d, NULL);
+        assert_true(gossip_restore(d.g, refbuf_bytes(c.stored), d.now));
+        (void) revoke_keys(&d, 6000, 1024);
+        assert_true(count_blocked(&d, 6000, 1024) > 200);
+        assert_true(gossip_is_blocked(d.g, &chosen));
+        core_done(&c);
+        core_done(&d);
 }
 
 TEST_MAIN(cmocka_unit_test(test_at_once), cmocka_unit_test(test_race),
           cmocka_unit_test(test_restart), cmocka_unit_test(test_since),
           cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_ends),
           cmocka_unit_test(test_full), cmocka_unit_test(test_revoked),
-          cmocka_unit_test(test_revoked_own), cmocka_unit_test(test_revoked_strangers))
+          cmocka_unit_test(test_revoked_own), cmocka_unit_test(test_revoked_strangers),
+          cmocka_unit_test(test_strangers_share))
