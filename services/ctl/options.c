@@ -76,6 +76,8 @@ static bool store(const struct option *o, void *values, const char *v) {
                 return text_parse_u64(v, 1, UINT64_MAX, to);
         case OPTION_TIMEOUT:
                 return text_parse_duration(v, to) && *(const nsec_t *) to >= NSEC_PER_MSEC;
+        case OPTION_LIFE:
+                return text_parse_duration(v, to) && *(const nsec_t *) to >= NSEC_PER_SEC;
         case OPTION_ROOM:
                 return text_parse_size(v, to) && *(const uint64_t *) to > 0;
         case OPTION_MEMORY:
@@ -105,6 +107,7 @@ static const char *expected(const struct option *o) {
                 [OPTION_SIZE] = "a size with its unit, such as 64M or 1G",
                 [OPTION_COUNT] = "a whole number from 1 on",
                 [OPTION_TIMEOUT] = "a time with its unit, such as 250ms, 8s or 5min, from 1ms on",
+                [OPTION_LIFE] = "a time with its unit, such as 90s, 12h or 2d, from 1s on",
                 [OPTION_ROOM] = "a size with its unit, such as 64M or 1G, above 0",
                 [OPTION_MEMORY] = "a size with its unit, such as 64M or 1G, from 1M on",
                 [OPTION_DEPTH] = "a whole number, or -1 for no limit",

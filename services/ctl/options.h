@@ -22,6 +22,7 @@ enum option_kind {
         OPTION_SIZE,     /* uint64_t: "64M" */
         OPTION_COUNT,    /* uint64_t from 1 on: 0 in the struct is `not given` */
         OPTION_TIMEOUT,  /* nsec_t from 1 ms on */
+        OPTION_LIFE,     /* nsec_t from 1 s on */
         OPTION_ROOM,     /* uint64_t from 1 on, as OPTION_SIZE */
         OPTION_MEMORY,   /* uint64_t from 1M on, as OPTION_SIZE */
         OPTION_DEPTH,    /* int64_t from 0 on; -1: no limit */

@@ -126,6 +126,8 @@ static bool check_begin(const struct command_context *ctx) {
                 if (peer_id_from_text(text, &id) ||
                     (multiaddr_from_config(text, &a) == 0 && multiaddr_peer(&a, &id)))
                         continue;
+                if (people_refuse_at(ctx, "peers", ctx->operands.items[i]))
+                        return false;
                 (void) complain(ctx, EXIT_USAGE,
                                 "peers: '%s' is nobody to ask; give a peer id, PEER@host:port, or "
                                 "a multiaddr with /p2p/",
@@ -228,6 +230,11 @@ static int run(const struct command_context *ctx) {
                     ctx->operands.n_items > 0;
         int code;
 
+        if (!asks && !by_topic &&
+            (o->timeout != peers_defaults.timeout || o->max_peers != peers_defaults.max_peers))
+                return complain(ctx, EXIT_USAGE,
+                                "peers: --timeout and --max-peers bound what is asked of others; "
+                                "give --rpc, a PEER or --topic as well, or leave them out");
         if (by_topic && (asks || o->gossip || o->all))
                 return complain(ctx, EXIT_USAGE,
                                 "peers: --topic asks the DHT, --gossip and --all show what this "

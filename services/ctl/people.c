@@ -55,10 +55,22 @@ const char *people_address(ProtobufCBinaryData address, char ret[MULTIADDR_TEXT_
         return multiaddr_text(&a, ret);
 }
 
+bool people_refuse_at(const struct command_context *ctx, const char *verb, const char *text) {
+        struct peer_id peer;
+
+        if (*text != '@' || !peer_id_from_text(BYTES_STR(text + 1), &peer))
+                return false;
+        (void) complain(ctx, EXIT_USAGE, "%s: @PEER is said in the shell alone; here give %s", verb,
+                        text + 1);
+        return true;
+}
+
 bool people_peer_operand(const struct command_context *ctx, const char *verb, const char *text,
                          struct peer_id *ret) {
         if (peer_id_from_text(BYTES_STR(text), ret))
                 return true;
+        if (people_refuse_at(ctx, verb, text))
+                return false;
         (void) complain(ctx, EXIT_USAGE,
                         "%s: '%s' is no peer id; give one whole (12D3KooW…; `quorate peers -v` "
                         "lists them)",

@@ -28,6 +28,8 @@ const char *people_age(uint64_t ms, char ret[PEOPLE_AGE_SIZE]);
 /* A multiaddr of others as text, "?" when it is none; returns ret. */
 const char *people_address(ProtobufCBinaryData address, char ret[1024]);
 
+/* "@PEER", as the shell takes it: true, after saying what to give instead. */
+bool people_refuse_at(const struct command_context *ctx, const char *verb, const char *text);
 /* The operand as a peer id; false after complaining for `verb`. */
 bool people_peer_operand(const struct command_context *ctx, const char *verb, const char *text,
                          struct peer_id *ret);

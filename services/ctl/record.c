@@ -23,7 +23,7 @@ static const struct option record_table[] = {
           "put: the payload; -: standard input" },
         { OPTION_STRING, 0, "hex", offsetof(struct record_options, hex), "DIGITS",
           "put: the payload, such as a dataset root" },
-        { OPTION_TIMEOUT, 0, "ttl", offsetof(struct record_options, ttl), "TIME",
+        { OPTION_LIFE, 0, "ttl", offsetof(struct record_options, ttl), "TIME",
           "put: how long it lives [its kind's own]" },
         { OPTION_FLAG, 0, "raw", offsetof(struct record_options, raw), NULL,
           "get: the payload alone, byte for byte" },

@@ -274,6 +274,12 @@ void keeper_put(struct keeper *k, const struct keeper_record *what, const struct
                 keeper_end(p, KEEPER_E_INVALID, "no such kind, or not a label for it", NULL, now);
                 return;
         }
+        if (what->ttl_s > record_rule_of(what->kind)->ttl_max_s) { /* keyring would not sign it */
+                keeper_end(p, KEEPER_E_INVALID,
+                           "it would live longer than its kind may: a topic 24h, others 48h", NULL,
+                           now);
+                return;
+        }
         p->name = refbuf_new(buffer_bytes(&name));
         p->sequence = next_sequence(k, what->kind, buffer_bytes(&name), now);
         sign(p, what->label, what->payload, what->ttl_s, now);

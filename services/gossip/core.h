@@ -38,8 +38,7 @@ struct known_peer {
         struct endpoint endpoint;
         bool is_outbound, speaks_peers, has_stream, wants_stream;
         bool has_spoken, is_needed, is_kept; /* kept: its connection, by transport */
-        uint32_t place;                      /* of its key: the first 32 bits */
-        unsigned pow_bits;
+        uint32_t pow_bits, place;            /* place: of its key, the first 32 bits */
         enum pubsub_version version;
         struct refbuf *record;
         uint8_t *addresses; /* packed, each a multiaddr's length and bytes */

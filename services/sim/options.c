@@ -22,6 +22,8 @@ enum kind {
         WITHOUT
 };
 
+#define SESSION_MIN 0.1 /* minutes: who comes for less does not even join */
+
 struct row {
         const char *name;
         enum kind kind;
@@ -34,7 +36,8 @@ static const struct row rows[] = {
         { "nodes", NUMBER, SETTING(n_nodes), "N", "up at any time [200]" },
         { "hours", HOURS, SETTING(measured), "H", "virtual time, warm-up included [0.5]" },
         { "warmup", MINUTES, SETTING(warmup), "MIN", "of it not measured [10]" },
-        { "churn", MINUTES_OR_OFF, SETTING(session), "MIN|off", "mean session [30]" },
+        { "churn", MINUTES_OR_OFF, SETTING(session), "MIN|off",
+          "mean session, from 0.1 on; 0 is off [30]" },
         { "lookups", NUMBER, SETTING(lookups), "N", "of people, in all [1000]" },
         { "gets", NUMBER, SETTING(gets), "N", "of records, departed publishers' too [500]" },
         { "draws", NUMBER, SETTING(draws), "N", "of candidates [200]" },
@@ -159,7 +162,8 @@ static bool take(const struct row *r, const char *text, struct sim_options *o) {
                 *(uint64_t *) at = (uint64_t) v;
         else if (r->kind == SHARE && v <= 1)
                 *(double *) at = v;
-        else if (r->kind == HOURS || r->kind == MINUTES || r->kind == MINUTES_OR_OFF)
+        else if (r->kind == HOURS || r->kind == MINUTES ||
+                 (r->kind == MINUTES_OR_OFF && (v == 0 || v >= SESSION_MIN)))
                 *(nsec_t *) at = (nsec_t) (v * (r->kind == HOURS ? 60 : 1) * (double) MINUTE);
         else
                 return false;

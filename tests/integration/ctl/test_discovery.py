@@ -151,6 +151,8 @@ def check_records(tap, grid):
     code, out, err = grid.ctl(3, "topic", "find", "chess", "--json")
     tap.check(code == 0 and [row["publisher"] for row in lines(out)] == [grid.peer(2)], "topic find, at another", out, err)
     root = "0" * 63 + "7"
+    code, out, err = grid.ctl(2, "record", "put", "name", "sales", "--hex", root, "--ttl", "50h")
+    tap.check(code != 0 and "longer than its kind may: a topic 24h, others 48h" in err, "record put: a life too long", code, out, err)
     code, out, err = grid.ctl(2, "record", "put", "name", "sales", "--hex", root)
     tap.check(code == 0 and f"stored by {N - 1} of {N - 1} peers" in out, "record put", out, err)
     code, out, err = grid.ctl(3, "record", "get", f"/name/{grid.peer(2)}/sales")
