@@ -68,7 +68,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
         snprintf(g->network, sizeof(g->network), "%s", config->network);
         g->self = *self;
         rng_init(&g->rng, seed);
-        g->rank_secret = rng_u64(&g->rng);
+        g->rank_secret = seed;
         g->router = pubsub_new(&config->pubsub, self, rng_u64(&g->rng));
         g->offers = offers_new(g->network, config->offers_max, rng_u64(&g->rng));
         g->verify = verify_ed25519;
