@@ -110,11 +110,23 @@ static int move_to_places(const int *fds, unsigned n) {
         return 0;
 }
 
+/* sd_listen_fds(3): a count of 0 is an error, not none. */
+static int hand_down_none(void) {
+        static const char *const variables[] = { "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID" };
+
+        for (size_t i = 0; i < ELEMENTSOF(variables); i++)
+                if (unsetenv(variables[i]) < 0)
+                        return error_origin(-errno);
+        return 0;
+}
+
 int listen_hand_down(const int *fds, const char *const *names, unsigned n) {
         CLEANUP(buffer_donep) struct buffer joined = {};
         char number[24];
         int r;
 
+        if (n == 0)
+                return hand_down_none();
         r = move_to_places(fds, n);
         if (r < 0)
                 return r;

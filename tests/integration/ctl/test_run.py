@@ -298,6 +298,19 @@ def first_start(tap):
         tap.check("isolation between services" in told[1] and "revoke" not in told[1], "the next one does not", told[1])
 
 
+def workers(tap):
+    """Each worker of a node is there, and a query runs."""
+    grid = Run()
+    command = grid._command
+    grid._command = lambda: [*command(), "--workers", "3"]
+    with grid:
+        status = g.wait_until("three workers", lambda: (s := grid.status(1)) and s["workers"] == 3 and s, 30)
+        tap.check(status["slots"] >= 3, "three workers, with a slot each at least", status)
+        tap.check(all(grid.pid(1, f"worker@{i}") > 0 for i in (1, 2, 3)), "and each has its process", grid.tail())
+        code, out, err = grid.ctl(1, "query", "--prefer", "local", "SELECT 40 + 2")
+        tap.check(code == 0 and "42" in out, "which answer", out, err)
+
+
 def descriptors(tap):
     with Run() as grid:
         grid.stop()
@@ -482,5 +495,5 @@ def on_terminal(command, env):
 
 
 if __name__ == "__main__":
-    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, planned, refused_grid, first_start, nobody_reads, descriptors, never_ready, terminal, people]
+    cases = [interrupted, interrupted_first_time, killed, second, port_taken, port_taken_without_configuration, planned, refused_grid, first_start, nobody_reads, workers, descriptors, never_ready, terminal, people]
     sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))

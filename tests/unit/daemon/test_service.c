@@ -302,6 +302,21 @@ static void test_listeners(void **state) {
         assert_int_equal(rmdir(path) | rmdir(folder), 0);
 }
 
+/* A second worker listens nowhere: that is no error, and what its supervisor had is not its own. */
+static void test_no_listeners(void **state) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                check(setenv("LISTEN_FDS", "1", 1) == 0 && listen_hand_down(NULL, NULL, 0) == 0);
+                check(listen_init() == 0 && listen_take("transport/streams") < 0);
+                check(!getenv("LISTEN_FDS") && !getenv("LISTEN_FDNAMES") && !getenv("LISTEN_PID"));
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
 /* The table agrees with itself. */
 static void test_capabilities(void **state) {
         char path[CAPABILITY_PATH_SIZE], deep[120];
@@ -322,4 +337,4 @@ static void test_capabilities(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_exits), cmocka_unit_test(test_threads), cmocka_unit_test(test_life),
-          cmocka_unit_test(test_listeners), cmocka_unit_test(test_capabilities))
+          cmocka_unit_test(test_listeners), cmocka_unit_test(test_no_listeners), cmocka_unit_test(test_capabilities))
