@@ -67,7 +67,8 @@ static void test_denied(void **state) {
         assert_true(watch_wait(&p->watch, p->loop, &p->b.id, watched_gone, 5 * SEC));
         assert_true(loop_now(p->loop) - began < 2 * SEC);
 
-        /* The other side notices later, and whom it met there once it takes for connected till then. */
+        /* The other side notices later, and whom it met there once it takes for connected till
+         * then. */
         for (int i = 0; i < 50 && side_metric(&p->b, "connections") > 0; i++)
                 wait_a_little(p, SEC / 10);
         assert_false(side_connect(&p->b, p->a.address));

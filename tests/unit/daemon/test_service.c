@@ -337,4 +337,5 @@ static void test_capabilities(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_exits), cmocka_unit_test(test_threads), cmocka_unit_test(test_life),
-          cmocka_unit_test(test_listeners), cmocka_unit_test(test_no_listeners), cmocka_unit_test(test_capabilities))
+          cmocka_unit_test(test_listeners), cmocka_unit_test(test_no_listeners),
+          cmocka_unit_test(test_capabilities))
