@@ -11,14 +11,17 @@
 static const struct reason {
         enum outcome_error code;
         const char *argument; /* NULL: none of theirs */
+        /* Of the statement, which an offer does not show: only who was given it may say so, and as
+         * many as an answer needs must. */
+        bool is_of_statement;
 } reasons[] = {
-        { OUTCOME_REFUSED, "rule" },
-        { OUTCOME_LIMIT, "which" },
-        { OUTCOME_MISMATCH, "field" },
-        { OUTCOME_DATA_UNAVAILABLE, NULL },
-        { OUTCOME_NOT_VERIFIABLE, "expression" },
-        { OUTCOME_STALE, "why" },
-        { OUTCOME_SQL_ERROR, "code" }, /* where no host may commit to it */
+        { OUTCOME_REFUSED, "rule", false },
+        { OUTCOME_LIMIT, "which", false },
+        { OUTCOME_MISMATCH, "field", false },
+        { OUTCOME_DATA_UNAVAILABLE, NULL, false },
+        { OUTCOME_NOT_VERIFIABLE, "expression", false },
+        { OUTCOME_STALE, "why", false },
+        { OUTCOME_SQL_ERROR, "code", true }, /* where no host may commit to it */
 };
 
 static const struct reason *reason_of(enum outcome_error code) {
@@ -59,9 +62,26 @@ static bool take_word(const char *detail, const char *argument, char ret[WORD_MA
 struct common {
         const struct reason *reason;
         char word[WORD_MAX];
-        uint64_t most[JOB_REPLICAS_MAX]; /* of each host; 0: it gave as much and that was used up */
-        unsigned hosts;
+        unsigned groups[JOB_REPLICAS_MAX]; /* of each voter: hosts of one are counted once */
+        uint64_t most[JOB_REPLICAS_MAX];   /* of each; 0: it gave as much and that was used up */
+        unsigned hosts, voters;
 };
+
+/* A voter gives what the least of its hosts does. */
+static void count_host(struct common *c, unsigned group, uint64_t most) {
+        unsigned i = 0;
+
+        c->hosts++;
+        while (i < c->voters && c->groups[i] != group)
+                i++;
+        if (i == c->voters) {
+                c->groups[i] = group;
+                c->most[i] = most;
+                c->voters++;
+        } else if (most < c->most[i]) {
+                c->most[i] = most;
+        }
+}
 
 /* False: this host has answered something else. */
 static bool take_host(const struct replica *r, struct common *c) {
@@ -72,32 +92,42 @@ static bool take_host(const struct replica *r, struct common *c) {
         if (!r->has_said) /* nor of the job, whoever was let go before it got it */
                 return !r->dispatched && !r->has_commit;
         if (!reason || r->is_for_now || (c->reason && reason != c->reason) ||
+            (reason->is_of_statement && !r->dispatched) ||
             (reason->argument && !take_word(r->detail, reason->argument, word, &most)))
                 return false;
         if (c->reason && strcmp(word, c->word) != 0)
                 return false;
         c->reason = reason;
         memcpy(c->word, word, sizeof(word));
-        c->most[c->hosts++] = most;
+        count_host(c, r->group, most);
         return true;
+}
+
+static bool is_first_run(const struct replica *r) {
+        return r->run == 0 && !r->is_again;
 }
 
 static bool find_common(const struct job *j, struct common *ret) {
         *ret = (struct common){};
         FOREACH_REPLICA (r, j)
-                if (r->run == 0 && !r->is_again && !take_host(r, ret))
+                if (is_first_run(r) && !take_host(r, ret))
                         return false;
-        return ret->reason;
+        return ret->reason && (!ret->reason->is_of_statement || ret->voters >= job_need(j));
 }
 
-/* Of those that agreed on it, or, with no answer, of those that refused for it. */
+/* Of those that agreed on it, or, with no answer, of those that refused for it: whose word it is,
+ * and what more that host says, if one of them does. */
 void job_take_words(struct job *j) {
+        const struct replica *speaker = NULL;
+
         FOREACH_REPLICA (r, j)
-                if (r->said && r->said[0] && (r->agrees || !j->is_accepted)) {
-                        j->problem_peer = r->prospect->candidate.peer;
-                        (void) snprintf(j->host_text, sizeof(j->host_text), "%s", r->said);
-                        return;
-                }
+                if (r->said && (r->agrees || (!j->is_accepted && is_first_run(r))) &&
+                    (!speaker || !speaker->said[0]))
+                        speaker = r;
+        if (!speaker)
+                return;
+        j->problem_peer = speaker->prospect->candidate.peer;
+        (void) snprintf(j->host_text, sizeof(j->host_text), "%s", speaker->said);
 }
 
 static int compare_down(const void *a, const void *b) {
@@ -106,14 +136,15 @@ static int compare_down(const void *a, const void *b) {
         return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* What as many as are needed give, where all gave less than was asked for; "": not all did. */
+/* What as many as an answer needs give, where all gave less than was asked for; "": not all did, or
+ * so few said it that it is no word of the grid. */
 static const char *say_most(struct common *c, unsigned need, char ret[32]) {
-        unsigned at = need > 0 && need <= c->hosts ? need - 1 : c->hosts - 1;
-
-        qsort(c->most, c->hosts, sizeof(c->most[0]), compare_down);
         ret[0] = 0;
-        if (c->most[c->hosts - 1] > 0)
-                (void) snprintf(ret, 32, " most=%llu", (unsigned long long) c->most[at]);
+        if (need == 0 || c->voters < need)
+                return ret;
+        qsort(c->most, c->voters, sizeof(c->most[0]), compare_down);
+        if (c->most[c->voters - 1] > 0)
+                (void) snprintf(ret, 32, " most=%llu", (unsigned long long) c->most[need - 1]);
         return ret;
 }
 
@@ -147,7 +178,8 @@ void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
                 hex_encode(hash_bytes(&j->inputs[0].root), strcpy(root, "root=") + 5);
         if (c.reason->argument)
                 (void) snprintf(detail, sizeof(detail), "%s=%s%s have=%u need=%u",
-                                c.reason->argument, c.word, say_most(&c, need, most), have, need);
+                                c.reason->argument, c.word, say_most(&c, job_need(j), most), have,
+                                need);
         else
                 (void) snprintf(detail, sizeof(detail), "%s asked=%u have=%u need=%u", root,
                                 c.hosts, have, need);

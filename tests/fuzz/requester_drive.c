@@ -120,8 +120,8 @@ static void do_ack(struct drive *d, const struct action *a) {
 }
 
 static void do_open(struct drive *d, const struct action *a) {
-        static const uint8_t ip[4] = { 10, 0, 0, 1 };
-        struct endpoint e = endpoint_ip4(ip, 4001);
+        static const uint8_t private[4] = { 10, 0, 0, 1 }, public[4] = { 9, 9, 9, 9 };
+        struct endpoint e = endpoint_ip4(d->kept.is_one_voter ? public : private, 4001);
         struct stream_remote remote = { .peer = a->peer, .address = multiaddr_from_endpoint(&e) };
 
         for (unsigned i = 0; i < DRIVE_HOSTS; i++) {

@@ -21,6 +21,7 @@ struct drive_kept {
         struct bytes file;                       /* kept under whatever key it asks for */
         unsigned liar, denied;                   /* hosts, from 1: proved a liar before; denied */
         bool is_one_subnet;                      /* that hosts say they are in */
+        bool is_one_voter;                       /* all are dialled in one subnet */
         int64_t later_us;                        /* the wall clock is ahead */
 };
 

@@ -19,14 +19,21 @@ static void commit(struct drive *d, unsigned host) {
         commit_to(d, host, &d->truth, NULL);
 }
 
-static void refuse(struct drive *d, unsigned host, unsigned code, const char *detail) {
+/* A failed run has the body of a refusal in the place of a failure. */
+static void say(struct drive *d, unsigned host, unsigned what, unsigned code, const char *detail,
+                const char *words) {
         Grid__Refusal m = GRID__REFUSAL__INIT;
         Types__Problem p = TYPES__PROBLEM__INIT;
 
         p.code = code;
         p.detail = (char *) detail;
+        p.text = (char *) words;
         m.problem = &p;
-        drive_packed(d, host, DRIVE_REFUSAL, &m.base);
+        drive_packed(d, host, what, &m.base);
+}
+
+static void refuse(struct drive *d, unsigned host, unsigned code, const char *detail) {
+        say(d, host, DRIVE_REFUSAL, code, detail, "");
 }
 
 static const struct {
@@ -66,6 +73,11 @@ static const struct {
           { "expression=unordered_rows", "expression=unordered_rows", "expression=unordered_rows" },
           OUTCOME_NOT_VERIFIABLE,
           "expression=unordered_rows have=0 need=2" },
+        { "an error of a statement that they were not given",
+          { OUTCOME_SQL_ERROR, OUTCOME_SQL_ERROR, OUTCOME_SQL_ERROR },
+          { "code=UNKNOWN_NAME", "code=UNKNOWN_NAME", "code=UNKNOWN_NAME" },
+          OUTCOME_TOO_FEW_HOSTS,
+          "have=0 need=2" },
         { "two limits",
           { OUTCOME_LIMIT, OUTCOME_LIMIT, OUTCOME_LIMIT },
           { "which=memory", "which=cpu", "which=memory" },
@@ -107,17 +119,9 @@ static void test_reason_of_those_that_answered(void **state) {
         drive_free(d);
 }
 
-/* Fails a run: the body of a refusal in the place of a failure. */
 static void fail_run_saying(struct drive *d, unsigned host, unsigned code, const char *detail,
                             const char *words) {
-        Grid__Refusal m = GRID__REFUSAL__INIT;
-        Types__Problem p = TYPES__PROBLEM__INIT;
-
-        p.code = code;
-        p.detail = (char *) detail;
-        p.text = (char *) words;
-        m.problem = &p;
-        drive_packed(d, host, DRIVE_FAILURE, &m.base);
+        say(d, host, DRIVE_FAILURE, code, detail, words);
 }
 
 static void fail_run(struct drive *d, unsigned host, unsigned code, const char *detail) {
@@ -136,6 +140,39 @@ static void test_reason_beside_a_bid(void **state) {
         assert_int_equal(d->problem, OUTCOME_LIMIT);
         assert_string_equal(d->detail, "which=cpu have=1 need=2");
         drive_free(d);
+}
+
+/* What one host gives is no limit of the grid, whoever else bids, unless one host is enough. */
+static void test_most_of_one(void **state) {
+        static const struct {
+                const char *verify;
+                unsigned refusals;
+                bool is_one_voter;
+                const char *detail;
+        } cases[] = {
+                { NULL, 1, false, "which=memory have=0 need=2" },
+                { NULL, 3, false, "which=memory most=2000 have=0 need=2" },
+                { NULL, 3, true, "which=memory have=0 need=2" },
+                { "fast", 1, false, "which=memory most=1000 have=0 need=1" },
+        };
+
+        FOREACH_CASE (c, cases) {
+                const struct drive_kept kept = { .verify = c->verify,
+                                                 .cache = "off",
+                                                 .is_one_voter = c->is_one_voter };
+                struct drive *d = drive_new_kept(&kept);
+
+                for (unsigned i = 0; i < c->refusals; i++) {
+                        char detail[40];
+
+                        (void) snprintf(detail, sizeof(detail), "which=memory most=%u000", i + 1);
+                        refuse(d, i, OUTCOME_LIMIT, detail);
+                }
+                drive_wait(d, 10 * NSEC_PER_SEC);
+                assert_int_equal(d->problem, OUTCOME_LIMIT);
+                assert_string_equal(d->detail, c->detail);
+                drive_free(d);
+        }
 }
 
 /* A host that ran it and fell silent, or committed, is no such host. */
@@ -241,8 +278,52 @@ static void test_words_of_a_refusal(void **state) {
         drive_free(d);
 }
 
+/* An offer shows no statement: who says an error of it makes it up, and ends nothing with it. */
+static void test_error_without_statement(void **state) {
+        for (unsigned bids = 0; bids < 2; bids++) {
+                struct drive *d = drive_new(drive_verify);
+
+                say(d, 0, DRIVE_REFUSAL, OUTCOME_SQL_ERROR, "code=UNKNOWN_NAME", "no such table");
+                if (bids)
+                        drive_bid(d, 1);
+                drive_wait(d, 10 * NSEC_PER_SEC);
+                assert_int_equal(d->problem, OUTCOME_TOO_FEW_HOSTS);
+                assert_string_equal(d->detail, bids ? "have=1 need=2" : "have=0 need=2");
+                assert_string_equal(d->text, "");
+                assert_string_equal(d->error_state, "");
+                drive_free(d);
+        }
+}
+
+/* `fast`: the refusal of the one that was given it is its word alone, with words or without. */
+static void test_refusal_of_one(void **state) {
+        static const char *const words[] = { "row 3", "" };
+        const struct drive_kept fast = { .verify = "fast", .cache = "off" };
+
+        FOREACH_CASE (w, words) {
+                struct drive *d = drive_new_kept(&fast);
+
+                for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                        drive_bid(d, i);
+                for (unsigned n = 0; n < 20 && !d->has_end; n++) {
+                        drive_wait(d, NSEC_PER_SEC);
+                        for (unsigned i = 0; i < DRIVE_HOSTS && !d->has_end; i++) {
+                                fail_run_saying(d, i, OUTCOME_SQL_ERROR, "code=CAST", *w);
+                                drive_bid(d, i);
+                        }
+                }
+                assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
+                assert_string_equal(d->text, *w);
+                assert_string_equal(d->error_state, "UNVERIFIED");
+                assert_true(d->speaker.len > 0);
+                drive_free(d);
+        }
+}
+
 TEST_MAIN(cmocka_unit_test(test_common_reason),
           cmocka_unit_test(test_reason_of_those_that_answered),
           cmocka_unit_test(test_reason_beside_a_bid), cmocka_unit_test(test_reason_beside_a_run),
-          cmocka_unit_test(test_words_agreed), cmocka_unit_test(test_words_of_another),
-          cmocka_unit_test(test_error_of_one), cmocka_unit_test(test_words_of_a_refusal))
+          cmocka_unit_test(test_most_of_one), cmocka_unit_test(test_error_without_statement),
+          cmocka_unit_test(test_refusal_of_one), cmocka_unit_test(test_words_agreed),
+          cmocka_unit_test(test_words_of_another), cmocka_unit_test(test_error_of_one),
+          cmocka_unit_test(test_words_of_a_refusal))
