@@ -86,6 +86,10 @@ enum import_failure import_failure_of(uint32_t code, const char *detail) {
         return IMPORT_BY_CHANCE;
 }
 
+bool import_failure_is_answer(uint32_t code, const char *detail) {
+        return code == OUTCOME_SQL_ERROR && import_failure_of(code, detail) == IMPORT_BY_DATA;
+}
+
 void import_words_for(const char *words, const char *name, char *ret, size_t ret_size) {
         CLEANUP(buffer_donep) struct buffer b = {};
         const char *own;

@@ -43,6 +43,9 @@ enum import_failure {
 /* `code` and `detail` as the executor or the worker says them. What is of the data is a list: a
  * rule that is none of it costs whoever asks next a second try, and no more. */
 enum import_failure import_failure_of(uint32_t code, const char *detail);
+/* What every host finds in the data, so that a run may sign it: ENCODING. Any other error is how
+ * the build of the engine here read the file. */
+bool import_failure_is_answer(uint32_t code, const char *detail);
 
 /* What every import calls its input: what it says names nobody's dataset, so that all who wait for
  * it, and those that ask later, may be told. A word that no message has by chance. */

@@ -121,7 +121,7 @@ static void import_lost(struct import *i) {
 
 /* What one run is told; it goes on where the failure is an answer to it, or none. */
 static void fail_one(struct waiting *w, const struct hash_value *source, Types__Problem *problem) {
-        if (problem->code != OUTCOME_SQL_ERROR) {
+        if (!import_failure_is_answer(problem->code, problem->detail)) {
                 waiting_fail_import(w, source, problem);
                 return;
         }
