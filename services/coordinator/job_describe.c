@@ -422,6 +422,7 @@ static void accept(struct job *j, const struct describer *d, nsec_t now) {
         a.schema = m->schema;
         a.ordered = m->ordered;
         a.portable = m->portable;
+        a.not_portable_at = -1; /* a description says no place */
         a.engine = m->engine;
         a.plan_rows = sql_gives_one_row(j->request->sql); /* nobody has sent a plan */
         a.findings = list;

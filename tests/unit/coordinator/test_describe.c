@@ -132,6 +132,27 @@ static void test_same_statement(void **state) {
         world_end(w);
 }
 
+/* Hosts say that it is not portable, and of no place: none is made up. */
+static void test_no_place(void **state) {
+        struct world *w = world_begin(3);
+        Grid__Description d = exact(w);
+        size_t asked;
+
+        world_add_many(w, ORIGIN_GOSSIP, 6);
+        world_tell(w);
+        w->is_described = true;
+        world_explain(w, "remote");
+        asked = w->n_asked;
+        for (size_t i = 0; i < asked; i++)
+                describe(w, i, &d);
+        world_wait(w, NSEC_PER_SEC);
+        assert_non_null(w->explained);
+        assert_false(w->explained->portable);
+        assert_int_equal(w->explained->not_portable_at, -1);
+        assert_string_equal(w->explained->not_portable_expression, "");
+        world_end(w);
+}
+
 /* Two fast liars out of four: one that says otherwise is enough for more to be asked. */
 static void test_minority(void **state) {
         struct world *w = begin(3, 12);
@@ -274,7 +295,7 @@ static void test_cut_options(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_ok_problem), cmocka_unit_test(test_ok_failure),
           cmocka_unit_test(test_error), cmocka_unit_test(test_foreign_statement),
-          cmocka_unit_test(test_same_statement), cmocka_unit_test(test_minority),
-          cmocka_unit_test(test_dissent), cmocka_unit_test(test_slower_are_heard),
-          cmocka_unit_test(test_order), cmocka_unit_test(test_end_closes),
-          cmocka_unit_test(test_cut_options))
+          cmocka_unit_test(test_same_statement), cmocka_unit_test(test_no_place),
+          cmocka_unit_test(test_minority), cmocka_unit_test(test_dissent),
+          cmocka_unit_test(test_slower_are_heard), cmocka_unit_test(test_order),
+          cmocka_unit_test(test_end_closes), cmocka_unit_test(test_cut_options))

@@ -307,6 +307,7 @@ static void fill_request(struct world *w, const char *prefer, Coordinator__Submi
         if (w->comparison)
                 ret->comparison = (char *) w->comparison;
         ret->engine_diverse = w->is_diverse;
+        ret->remote_analysis = w->is_described;
         ret->n_engines = w->of_engine != NULL;
 }
 

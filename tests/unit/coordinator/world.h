@@ -49,7 +49,7 @@ struct world {
         const char *not_portable;     /* why, at byte 7, with `comparison`; NULL: it is portable */
         Coordinator__ExplainReply *explained; /* the latest, of world_explain() */
         struct unpacked explained_memory;
-        bool is_explaining, is_diverse;
+        bool is_explaining, is_diverse, is_described;
         const Types__Problem *failure; /* what the worker says of each statement; NULL: EXACT */
         Gossip__DrawRequest *draw;     /* the latest */
         struct unpacked draw_memory;
