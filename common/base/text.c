@@ -173,7 +173,9 @@ bool utf8_is_valid(struct bytes v) {
 }
 
 /* Controls, and what has no shape of its own: text that holds it looks like other text, or stands
- * in another order than it is read. In order. */
+ * in another order than it is read. Not so the last two selectors, which are part of ordinary
+ * emoji, nor blanks of any width, which are seen, and ordinary in French and Japanese: names are
+ * escaped as the values of rows are, which people have to read. In order. */
 static const struct {
         uint32_t first, last;
 } hidden[] = {
@@ -185,7 +187,8 @@ static const struct {
         { 0x200b, 0x200f },                         /* zero width, marks of direction */
         { 0x2028, 0x202e },                         /* line separators, bidi */
         { 0x2060, 0x206f },                         /* word joiner, operators, isolates */
-        { 0x3164, 0x3164 },   { 0xfeff, 0xfeff },   /* Hangul filler, byte order mark */
+        { 0x2800, 0x2800 },   { 0x3164, 0x3164 },   /* Braille without a dot, Hangul filler */
+        { 0xfe00, 0xfe0d },   { 0xfeff, 0xfeff },   /* selectors, byte order mark */
         { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },   /* half-width filler, annotations */
         { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, /* of shorthand, of music */
         { 0xe0000, 0xe0fff },                       /* tags, selectors */

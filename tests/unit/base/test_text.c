@@ -153,15 +153,18 @@ static void test_escape(void **state) {
 /* Each range has its ends, and what stands beside it is seen. */
 static void test_hidden(void **state) {
         static const uint32_t ends[][2] = {
-                { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
-                { 0xfeff, 0xfeff }, { 0x7f, 0x9f },     { 0xe0000, 0xe0fff },
+                { 0x200b, 0x200f }, { 0x2028, 0x202e },   { 0x2060, 0x206f }, { 0xfeff, 0xfeff },
+                { 0x7f, 0x9f },     { 0xe0000, 0xe0fff }, { 0x2800, 0x2800 }, { 0xfe00, 0xfe0d },
         };
+        static const uint32_t blanks[] = { 0x20, 0xa0, 0x1680, 0x2000, 0x200a, 0x202f, 0x3000 };
 
         FOREACH_CASE (c, ends) {
                 assert_true(text_is_hidden((*c)[0]) && text_is_hidden((*c)[1]));
                 assert_false(text_is_hidden((*c)[0] - 1) || text_is_hidden((*c)[1] + 1));
         }
-        assert_true(text_is_hidden(0) && text_is_hidden(0x1f) && !text_is_hidden(0x20));
+        assert_true(text_is_hidden(0) && text_is_hidden(0x1f));
+        FOREACH_CASE (b, blanks)
+                assert_false(text_is_hidden(*b));
 }
 
 /* For any bytes and any room: no control, valid UTF-8, never past the room;
