@@ -40,7 +40,7 @@ static const struct advice {
           "hold); cast or filter it, or correct the data" },
         { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT",
           "RESULT_LIMIT: the result is larger than allowed; ask for less, or raise the option that "
-          "it is above" },
+          "it is above, if it is above one" },
         /* What the worker calls these rules: services/worker/sqlite/sqlite_prepare.c. */
         { OUTCOME_REFUSED, "rule=no statement",
           "there is no statement, only blanks or a comment; give one SELECT" },

@@ -80,6 +80,7 @@ static void on_report(void *userdata, const Worker__Report *m) {
                 e->form = m->committed->form;
                 e->error = m->committed->error;
                 e->position = m->committed->position;
+                copy_text(e->text, sizeof(e->text), m->committed->text);
                 memcpy(e->answer, m->committed->answer.data, sizeof(e->answer));
                 memcpy(e->root, m->committed->sequence_root.data, sizeof(e->root));
                 e->rows = m->committed->rows;

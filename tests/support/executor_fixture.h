@@ -13,7 +13,7 @@ struct executed {
         uint32_t last; /* body case of the last report */
         /* FAILED */
         uint32_t outcome;
-        char detail[128], text[256];
+        char detail[128], text[256]; /* the text of COMMITTED, too */
         int32_t position;
         /* ANALYSIS */
         char class_name[16], rewrite[1024], why[128];

@@ -157,8 +157,9 @@ int sqlite_problem_run(struct engine_session *s, int rc, struct engine_problem *
         case SQLITE_INTERRUPT:
                 return timed_out(p, "run");
         case SQLITE_TOOBIG:
-                return engine_problem_set(p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
-                                          text);
+                return engine_problem_set(
+                        p, ENGINE_E_SQL, OUTCOME_SQL_ERROR, SQL_RESULT_LIMIT, 0,
+                        "a value or a sorted row above 1 MiB, which no option raises");
         case SQLITE_ERROR:
                 break;
         default:

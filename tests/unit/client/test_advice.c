@@ -27,7 +27,8 @@ static const struct {
         { OUTCOME_LIMIT, "which=cpu most=60000", "--max-cpu is more" },
         { OUTCOME_LIMIT, "which=cpu most=1500", "lower it to 1500ms or less" },
         { OUTCOME_LIMIT, "which=wall most=120000", "lower it to 2min or less" },
-        { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT position=0", "raise the option that it is above" },
+        { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT position=0",
+          "raise the option that it is above, if it is above one" },
         { OUTCOME_LIMIT, "which=rows most=100000000", "lower it to 100000000 or less" },
 };
 
