@@ -46,7 +46,7 @@ def memory(tap, grid):
     """What a job is told that it may have it gets."""
     for where in ("local", "remote"):
         a = grid.ask(LARGE, "--engine", "sqlite", "--prefer", where, "--verify", "fast")
-        tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "memory" in str(a), f"{where}: not within the memory of a slot", a)
+        tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "memory" in a.json["message"], f"{where}: not within the memory of a slot", a)
         a = grid.ask(LARGE, "--engine", "sqlite", "--prefer", where, "--verify", "fast", "--max-memory", "500M")
         tap.equal(a.rows, [(300,)], f"{where}: within what it asked for")
     a = grid.ask(LARGE, "--engine", "sqlite", "--max-memory", "513M")
