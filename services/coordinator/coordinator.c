@@ -292,17 +292,17 @@ void coordinator_offered(const struct coordinator *c, struct offered *ret) {
                 return;
         ret->slots = governor_served_slots(g);
         ret->free_slots = governor_free_slots(g);
-        ret->memory = g->slots ? g->memory / g->slots * ret->slots : 0;
+        ret->memory = g->share * ret->slots;
 }
 
-void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory,
+void coordinator_capacity(struct coordinator *c, const struct governor_worker *workers, size_t n,
                           const char *const *engines, size_t n_engines, nsec_t now) {
         engines_clear(&c->core);
         c->core.engines = xnew_n(char *, n_engines + 1);
         for (size_t i = 0; i < n_engines; i++)
                 c->core.engines[i] = xstrdup(engines[i]);
         c->core.n_engines = n_engines;
-        governor_capacity(&c->governor, slots, memory);
+        governor_capacity(&c->governor, workers, n);
         EACH_ROLE(c, capacity, now);
 }
 
@@ -325,8 +325,10 @@ size_t coordinator_jobs(const struct coordinator *c, struct buffer *ret, size_t 
         return requester_jobs(c->role[ROLE_REQUESTER], ret, max);
 }
 
-int coordinator_slot_take(struct coordinator *c, uint64_t memory) {
-        return governor_take(&c->governor, GOVERNOR_OWN, memory);
+int coordinator_slot_take(struct coordinator *c, uint64_t *memory) {
+        if (*memory > c->governor.share)
+                *memory = c->governor.share;
+        return governor_take(&c->governor, GOVERNOR_OWN, *memory);
 }
 
 void coordinator_slot_give(struct coordinator *c, uint64_t memory) {

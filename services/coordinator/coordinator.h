@@ -23,6 +23,7 @@
 #include "services/coordinator/stats.h"
 
 struct coordinator;
+struct governor_worker;
 
 struct coordinator *coordinator_new(const struct coordinator_settings *settings,
                                     const struct peer_id *self, uint64_t seed);
@@ -131,7 +132,7 @@ void coordinator_cached(struct coordinator *c, uint64_t id, struct bytes file, n
 void coordinator_rows(struct coordinator *c, const struct hash_value *root, uint64_t rows);
 
 /* All workers together, whenever one comes or goes. engines: class strings. */
-void coordinator_capacity(struct coordinator *c, uint32_t slots, uint64_t memory,
+void coordinator_capacity(struct coordinator *c, const struct governor_worker *workers, size_t n,
                           const char *const *engines, size_t n_engines, nsec_t now);
 /* Our own transport came or went: that no host could be reached meanwhile says nothing of them. */
 void coordinator_transport(struct coordinator *c, bool is_there, nsec_t now);
@@ -139,9 +140,9 @@ void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now);
 void coordinator_resume(struct coordinator *c, nsec_t now);
 
 /* Executors at work now: for our own people, for others. */
-/* A slot for a run of the shell's own (the description of an upload), as one of our users'
- * jobs takes it. Returns enum governor_result; GOVERNOR_OK is given back with that memory. */
-int coordinator_slot_take(struct coordinator *c, uint64_t memory);
+/* A slot for a run of the shell's own (an upload's description), as our users' jobs take it; of
+ * *memory, or a slot's share if that is less. Returns enum governor_result; OK is given back. */
+int coordinator_slot_take(struct coordinator *c, uint64_t *memory);
 void coordinator_slot_give(struct coordinator *c, uint64_t memory);
 void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served);
 size_t coordinator_records(const struct coordinator *c); /* jobs, as a host, not forgotten */

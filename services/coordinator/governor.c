@@ -8,9 +8,37 @@ void governor_init(struct governor *g, uint32_t served_max, uint32_t overcommit)
                                 .drain_until = NSEC_NEVER };
 }
 
-void governor_capacity(struct governor *g, uint32_t slots, uint64_t memory) {
-        g->slots = slots;
-        g->memory = memory;
+void governor_capacity(struct governor *g, const struct governor_worker *workers, size_t n) {
+        g->slots = 0;
+        g->memory = g->most = g->share = 0;
+        for (size_t i = 0; i < n; i++) {
+                const struct governor_worker *w = &workers[i];
+
+                if (w->slots == 0)
+                        continue;
+                if (g->slots == 0 || w->memory / w->slots < g->share)
+                        g->share = w->memory / w->slots;
+                if (w->memory > g->most)
+                        g->most = w->memory;
+                g->slots += w->slots;
+                g->memory += w->memory;
+        }
+}
+
+/* 2: has it left, 1: could have it. */
+static unsigned room(const struct governor_worker *w, uint64_t memory) {
+        if (memory > w->memory)
+                return 0;
+        return w->taken <= w->memory - memory ? 2 : 1;
+}
+
+bool governor_is_better(const struct governor_worker *w, const struct governor_worker *than,
+                        uint64_t memory) {
+        unsigned a = room(w, memory), b = room(than, memory);
+
+        if (a != b)
+                return a > b;
+        return (uint64_t) w->busy * than->slots < (uint64_t) than->busy * w->slots;
 }
 
 static uint32_t served_share(const struct governor *g) {
@@ -46,7 +74,7 @@ uint32_t governor_places(const struct governor *g) {
 int governor_promise(struct governor *g, uint64_t memory) {
         if (g->is_paused)
                 return GOVERNOR_E_PAUSED;
-        if (g->slots > 0 && memory > g->memory)
+        if (g->slots > 0 && memory > g->most)
                 return GOVERNOR_E_TOO_BIG;
         if ((uint64_t) g->promised + g->busy[GOVERNOR_SERVED] >= governor_places(g))
                 return GOVERNOR_E_SLOTS;
@@ -62,7 +90,7 @@ void governor_unpromise(struct governor *g) {
 int governor_take(struct governor *g, enum governor_use use, uint64_t memory) {
         uint64_t taken = g->taken[GOVERNOR_OWN] + g->taken[GOVERNOR_SERVED];
 
-        if (memory > g->memory && g->slots > 0)
+        if (memory > g->most && g->slots > 0)
                 return GOVERNOR_E_TOO_BIG;
         if (all_busy(g) >= g->slots)
                 return GOVERNOR_E_SLOTS;

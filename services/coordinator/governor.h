@@ -7,6 +7,7 @@
  * because most bids are never taken up. Pure. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/nsec.h"
@@ -18,7 +19,12 @@ enum governor_result {
         GOVERNOR_E_PAUSED,  /* served work only */
         GOVERNOR_E_SLOTS,   /* none free now, or too many promised */
         GOVERNOR_E_MEMORY,  /* none free now */
-        GOVERNOR_E_TOO_BIG, /* never: more memory than all workers have */
+        GOVERNOR_E_TOO_BIG, /* never: more memory than any worker has */
+};
+
+struct governor_worker {
+        uint32_t slots, busy;
+        uint64_t memory, taken; /* bytes, for all of its slots; by those that are busy */
 };
 
 struct governor {
@@ -28,7 +34,9 @@ struct governor {
 
         /* State; read it, change it through the functions. */
         uint32_t slots;
-        uint64_t memory;
+        uint64_t memory; /* of all workers */
+        uint64_t most;   /* that one job may ask for: a run is one worker's */
+        uint64_t share;  /* of a run for which nothing else is said: a slot's, on any worker */
         uint32_t promised, busy[_GOVERNOR_USES];
         uint64_t taken[_GOVERNOR_USES];
         bool is_paused;
@@ -38,7 +46,10 @@ struct governor {
 void governor_init(struct governor *g, uint32_t served_max, uint32_t overcommit);
 
 /* All workers together, whenever one comes or goes. What runs keeps what it has. */
-void governor_capacity(struct governor *g, uint32_t slots, uint64_t memory);
+void governor_capacity(struct governor *g, const struct governor_worker *workers, size_t n);
+/* For a run with that memory: one that has it left, else one that could have it, the idlest. */
+bool governor_is_better(const struct governor_worker *w, const struct governor_worker *than,
+                        uint64_t memory);
 uint32_t governor_served_slots(const struct governor *g); /* 0 while paused */
 /* For served jobs, now; also while paused: what was accepted before may still run. */
 uint32_t governor_free_slots(const struct governor *g);

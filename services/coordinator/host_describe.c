@@ -94,9 +94,9 @@ static bool is_in_share(struct asked *a) {
 
 static bool slot_is_free(struct asked *a) {
         struct host_job *j = a->job;
-        const struct host_settings *s = &j->host->core->settings.host;
+        uint64_t ordinary = host_memory_of(j, 0);
 
-        j->memory = s->memory_max < DESCRIBE_MEMORY ? s->memory_max : DESCRIBE_MEMORY;
+        j->memory = ordinary < DESCRIBE_MEMORY ? ordinary : DESCRIBE_MEMORY;
         if (governor_take(j->host->core->governor, GOVERNOR_SERVED, j->memory))
                 return false;
         shares_hold(j->host->runs_shared, &j->peer->id, &j->subnet);

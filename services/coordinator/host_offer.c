@@ -158,10 +158,9 @@ static bool limits_fit(struct admission *a) {
 uint64_t host_memory_of(const struct host_job *j, uint64_t asked) {
         const struct governor *g = j->host->core->governor;
         uint64_t most = j->host->core->settings.host.memory_max;
-        uint64_t share = g->slots ? g->memory / g->slots : 0;
         uint64_t expected =
-                j->offer.estimated_memory < g->memory ? j->offer.estimated_memory : g->memory;
-        uint64_t want = asked ? asked : expected > share ? expected : share;
+                j->offer.estimated_memory < g->most ? j->offer.estimated_memory : g->most;
+        uint64_t want = asked ? asked : expected > g->share ? expected : g->share;
 
         return want < most ? want : most;
 }
@@ -254,7 +253,7 @@ static bool capacity_is_left(struct admission *a) {
         case GOVERNOR_E_PAUSED:
                 return refuse(a, OUTCOME_REFUSED, "rule=paused");
         case GOVERNOR_E_TOO_BIG:
-                return refuse_above(a, "which=memory", j->host->core->governor->memory);
+                return refuse_above(a, "which=memory", j->host->core->governor->most);
         default:
                 return refuse_for_now(a, "rule=slots");
         }

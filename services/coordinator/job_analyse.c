@@ -160,7 +160,7 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
                 .need = job_need(j),
                 .estimate_us = job_estimate_work_us(j),
                 .needs_memory = job_estimate_memory(j),
-                .memory_here = RQ_OF(j)->core->governor->memory,
+                .memory_here = RQ_OF(j)->core->governor->most,
                 .local_below_us = SET_OF(j)->local_below_us,
         };
 

@@ -11,7 +11,7 @@
 #include "services/coordinator/requester_core.h"
 
 #define MIB             (UINT64_C(1) << 20)
-#define MEMORY_ORDINARY (64 * MIB) /* what a run gets where nothing else is said */
+#define MEMORY_ORDINARY (64 * MIB) /* of which nothing is said: runs have it almost anywhere */
 #define MEMORY_BASE     (4 * MIB)
 #define ROWS_UNPLANNED  100
 /* Hosts refuse what is above their limit: nobody has seen it run, so it is no reason. */
@@ -166,12 +166,18 @@ uint64_t job_estimate_memory(const struct job *j) {
                        : 0;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b) {
+        return a > b ? a : b;
+}
+
+/* A slot's share, and more where runs like it have needed more and a worker has it. */
 uint64_t job_memory_here(const struct job *j) {
-        uint64_t most = RQ_OF(j)->core->governor->memory, bytes = job_estimate_memory(j);
+        const struct governor *g = RQ_OF(j)->core->governor;
+        uint64_t bytes = larger(job_estimate_memory(j), j->cost.memory_before);
 
         if (j->request->limits && j->request->limits->memory)
                 return j->request->limits->memory;
-        return bytes > most && most > MEMORY_ORDINARY ? most : bytes > most ? 0 : bytes;
+        return larger(bytes < g->most ? bytes : g->most, g->share);
 }
 
 void cost_fill(const struct job *j, Coordinator__Estimate *ret) {

@@ -19,6 +19,7 @@ struct job_cost {
         struct estimate_values promised, actual;
         struct estimate estimate;
         uint64_t own_cpu_us, own_memory; /* of our own run */
+        uint64_t memory_before; /* that one had before a restart, of what the journal says */
 };
 
 void cost_take_analysis(struct job *j, const Worker__Analysis *a);
@@ -26,7 +27,7 @@ void cost_estimate(struct job *j);                  /* inputs, class and stateme
 uint64_t job_estimate_us(const struct job *j);      /* of its run, on one machine */
 uint64_t job_estimate_work_us(const struct job *j); /* without what it takes to begin */
 uint64_t job_estimate_memory(const struct job *j);  /* a run may need that; 0: nothing to say */
-uint64_t job_memory_here(const struct job *j);      /* for a run of our own */
+uint64_t job_memory_here(const struct job *j);      /* for a run of our own; 0: no worker now */
 void cost_take_own(struct job *j, const Types__Metering *m);
 void cost_learn(struct job *j, nsec_t now); /* at its end, however that was */
 void cost_fill(const struct job *j, Coordinator__Estimate *ret);

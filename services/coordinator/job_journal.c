@@ -42,6 +42,7 @@ void journal_submitted(struct job *j) {
         s.engine = j->engine ? j->engine : (char *) "";
         s.is_local = j->plan.is_local || cached_is_served(j); /* no host knows of it */
         s.runs_here = j->plan.is_local && !cached_is_served(j);
+        s.memory = s.runs_here ? job_memory_here(j) : 0;
         s.time_us = wall;
         s.deadline_us = wall + (int64_t) (nsec_sub(j->deadline, j->began) / NSEC_PER_USEC);
         if (is_new) { /* of one turn, so both are there after a crash, or neither */
@@ -163,6 +164,7 @@ static bool restore_submitted(struct requester *rq, const void *message, nsec_t 
         j->plan.reason = "resumed";
         j->plan.sentence = "the coordinator was restarted";
         buffer_put(&j->descriptor, s->descriptor.data, s->descriptor.len);
+        j->cost.memory_before = s->memory;
         j->is_hopeless = s->is_local && !s->runs_here;
         if (job_take_request(j, u.message))
                 j->is_hopeless = true; /* it is ended below */

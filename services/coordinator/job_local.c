@@ -6,9 +6,9 @@
 #include "services/coordinator/governor.h"
 #include "services/coordinator/requester_core.h"
 
-#define SLOT_RETRY     (5 * NSEC_PER_MSEC) /* slots come back from the other role, too */
-#define DEFAULT_MEMORY (UINT64_C(64) << 20)
-#define FETCH_BATCHES  2
+#define SLOT_RETRY    (5 * NSEC_PER_MSEC) /* slots come back from the other role, too */
+#define WORKER_WAIT   (5 * NSEC_PER_SEC)  /* a node that has just started: for all of them */
+#define FETCH_BATCHES 2
 
 static const struct unpack_limits report_limits = {
         .depth = 8, .fields = 65536, .unknown = 16, .memory = 20u << 20
@@ -35,6 +35,7 @@ void job_run_fill(struct job *j, Worker__Job *ret, Worker__Source *sources,
         types__limits__init(limits);
         if (j->request->limits)
                 *limits = *j->request->limits;
+        limits->memory = job_memory_here(j); /* always said: it gets what is charged for it */
         ret->limits = limits;
         ret->engine = j->engine;
         ret->n_inputs = j->n_inputs;
@@ -51,13 +52,13 @@ bool job_run_start(struct job *j, const Worker__Job *job, nsec_t now) {
         CLEANUP(buffer_donep) struct buffer b = {};
         char detail[64];
 
-        j->slot_memory = job->limits->memory ? job->limits->memory : DEFAULT_MEMORY;
+        j->slot_memory = job->limits->memory;
         switch (governor_take(RQ_OF(j)->core->governor, GOVERNOR_OWN, j->slot_memory)) {
         case GOVERNOR_OK:
                 break;
         case GOVERNOR_E_TOO_BIG:
                 (void) snprintf(detail, sizeof(detail), "which=memory most=%llu",
-                                (unsigned long long) RQ_OF(j)->core->governor->memory);
+                                (unsigned long long) RQ_OF(j)->core->governor->most);
                 job_fail(j, OUTCOME_LIMIT, detail, now);
                 return false;
         default:
@@ -97,6 +98,19 @@ void job_run_fetch(struct job *j, uint64_t from, uint64_t count, bool digests) {
         actions_add_data(ACTIONS(j), ACTION_WORK_FETCH, j->run.id, refbuf_new(buffer_bytes(&b)));
 }
 
+/* Another coordinator analysed it, before a restart; workers have enlisted since, and none has
+ * that class of engine any more. */
+static bool has_lost_its_engine(const struct job *j) {
+        const struct core *core = RQ_OF(j)->core;
+
+        if (!j->is_restored || core->n_engines == 0)
+                return false;
+        for (size_t i = 0; i < core->n_engines; i++)
+                if (strcmp(core->engines[i], j->engine) == 0)
+                        return false;
+        return true;
+}
+
 void job_local_step(struct job *j, nsec_t now) {
         Worker__Source sources[DESCRIPTOR_DATASETS_MAX], *pointers[DESCRIPTOR_DATASETS_MAX];
         Types__Limits limits;
@@ -104,8 +118,12 @@ void job_local_step(struct job *j, nsec_t now) {
 
         if (j->run.id)
                 return;
+        if (has_lost_its_engine(j)) {
+                if (job_due(j, nsec_add(RQ_OF(j)->started, WORKER_WAIT), now))
+                        job_fail(j, OUTCOME_RESTARTED, "", now);
+                return;
+        }
         job_run_fill(j, &w, sources, pointers, &limits);
-        limits.memory = job_memory_here(j);
         w.mode = WORKER__JOB__MODE__RUN;
         w.sql = j->sql;
         w.schema = binary(j->schema->encoded);

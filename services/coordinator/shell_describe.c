@@ -26,12 +26,13 @@ struct description {
         struct channel *channel;
         struct frame_reader frames;
         nsec_t began;
+        uint64_t memory;
         bool has_slot;
 };
 
 static void give_slot(struct description *d) {
         if (d->has_slot)
-                coordinator_slot_give(d->shell->core, MEMORY);
+                coordinator_slot_give(d->shell->core, d->memory);
         d->has_slot = false;
 }
 
@@ -130,7 +131,7 @@ static void open_job(struct description *d, struct link *worker, const char *cla
         source.format = (char *) d->of.format;
         source.path = (char *) d->of.path;
         source.length = d->of.length;
-        limits.memory = MEMORY;
+        limits.memory = d->memory;
         limits.wall_ms = limits.cpu_ms = WALL_MS;
         job.mode = WORKER__JOB__MODE__DESCRIBE;
         job.engine = (char *) class;
@@ -146,7 +147,7 @@ static void open_job(struct description *d, struct link *worker, const char *cla
 static bool is_hopeless(struct description *d, nsec_t waited) {
         const char *any;
 
-        if (d->of.engine[0] && shell_worker_for(d->shell, "", &any)) {
+        if (d->of.engine[0] && shell_worker_for(d->shell, "", 0, &any)) {
                 fail(d, OUTCOME_REFUSED, "rule=format",
                      "no worker of this node has the engine that reads it; give the node one with "
                      "DuckDB, or a CSV, NDJSON or SQLite file");
@@ -163,7 +164,7 @@ static int on_try(void *userdata) {
         struct description *d = userdata;
         nsec_t waited = nsec_sub(shell_now(d->shell), d->began);
         const char *class = "";
-        struct link *worker = shell_worker_for(d->shell, d->of.engine, &class);
+        struct link *worker = shell_worker_for(d->shell, d->of.engine, MEMORY, &class);
 
         if (!worker && is_hopeless(d, waited))
                 return 0;
@@ -171,7 +172,8 @@ static int on_try(void *userdata) {
                 fail(d, OUTCOME_LIMIT, "which=slots", "the node is too busy; try again later");
                 return 0;
         }
-        d->has_slot = worker && coordinator_slot_take(d->shell->core, MEMORY) == GOVERNOR_OK;
+        d->memory = MEMORY;
+        d->has_slot = worker && coordinator_slot_take(d->shell->core, &d->memory) == GOVERNOR_OK;
         if (d->has_slot)
                 open_job(d, worker, class);
         else

@@ -425,7 +425,9 @@ static int on_try(void *userdata) {
         const Worker__Source *source = waiting_source(w, &i->source);
         const char *class = "";
         struct link *worker =
-                source ? shell_worker_for(s, engine_importer(source->format), &class) : NULL;
+                source ? shell_worker_for(s, engine_importer(source->format),
+                                          waiting_rooms(&i->waiting, i->is_again).memory, &class)
+                       : NULL;
 
         if (source && !worker) { /* the executor says what is missing, or reads it itself */
                 import_direct(i);
@@ -466,7 +468,7 @@ static bool is_known_to_fail(struct waiting *w, const struct hash_value *source)
         CLEANUP(freep) struct import_fault *f = NULL;
         Types__Problem p = TYPES__PROBLEM__INIT;
 
-        if (shell_worker_for(s, engine_importer(in->format), &class))
+        if (shell_worker_for(s, engine_importer(in->format), 0, &class))
                 found = import_faults_find(s->import_faults, source, class, shell_now(s));
         if (!found)
                 return false;

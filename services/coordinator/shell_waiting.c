@@ -5,8 +5,6 @@
 #include "services/coordinator/shell_actions.h"
 #include "services/coordinator/shell_workers.h"
 
-#define MEMORY (UINT64_C(64) << 20) /* the governor's charge for a job that does not say */
-
 /* ---- What a run needs ---- */
 
 static bool imports(const Worker__Job *job, const Worker__Source *in) {
@@ -31,11 +29,9 @@ static bool use(struct waiting *w, size_t i, const struct hash_value *made) {
 
 struct import_room waiting_room(const struct waiting *w) {
         const Types__Limits *l = w->job->limits;
-        struct import_room room = { .memory = MEMORY };
 
-        if (!l)
-                return room;
-        return (struct import_room){ l->memory ? l->memory : MEMORY, l->cpu_ms, l->wall_ms };
+        return l ? (struct import_room){ l->memory, l->cpu_ms, l->wall_ms }
+                 : (struct import_room){};
 }
 
 struct import_room waiting_rooms(const struct list *waiting, bool is_narrow) {
@@ -171,7 +167,7 @@ void waiting_hand_over(struct waiting *w) {
 
         packed = refbuf_alloc(worker__job__get_packed_size(w->job));
         worker__job__pack(w->job, packed->data);
-        shell_run_open(w->shell, w->id, refbuf_bytes(packed), w->job->engine, pins, n);
+        shell_run_open(w->shell, w->id, refbuf_bytes(packed), w->job, pins, n);
         for (size_t i = 0; i < w->job->n_inputs; i++)
                 w->how[i] = AS_IT_IS; /* the pins are the run's now */
         waiting_free(w);

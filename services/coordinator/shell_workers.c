@@ -8,7 +8,7 @@
 #include "common/daemon/log.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
-#include "proto/worker.pb-c.h"
+#include "services/coordinator/governor.h"
 #include "services/coordinator/hosts.h"
 #include "services/coordinator/lane.h"
 #include "services/coordinator/shell_import.h"
@@ -26,8 +26,7 @@ struct worker {
         size_t n_engines;
         char *notes[NOTES_MAX];
         size_t n_notes;
-        uint32_t slots, busy;
-        uint64_t memory;
+        struct governor_worker has;
 };
 
 /* One channel to a worker, one executor. */
@@ -41,6 +40,7 @@ struct run {
         uint64_t reports;  /* told to the core, not yet consumed by it */
         struct buffer out; /* Fetch requests waiting for credit */
         bool is_released, is_executing;
+        uint64_t memory;
         struct hash_value pins[DESCRIPTOR_DATASETS_MAX]; /* imports that it reads */
         size_t n_pins;
 };
@@ -123,8 +123,8 @@ uint32_t shell_slots(const struct shell *s, uint32_t *ret_busy, uint32_t *ret_wo
         LIST_FOREACH (l, &s->workers) {
                 const struct worker *w = LIST_ENTRY(l, struct worker, in_shell);
 
-                slots += w->slots;
-                *ret_busy += w->busy;
+                slots += w->has.slots;
+                *ret_busy += w->has.busy;
                 ++*ret_workers;
         }
         return slots;
@@ -133,14 +133,15 @@ uint32_t shell_slots(const struct shell *s, uint32_t *ret_busy, uint32_t *ret_wo
 static void tell_capacity(struct shell *s) {
         const char *engines[ENGINES_MAX];
         size_t n = shell_engines(s, engines, ENGINES_MAX);
-        uint32_t busy, workers, slots = shell_slots(s, &busy, &workers);
-        uint64_t memory = 0;
+        uint32_t busy, workers, slots = shell_slots(s, &busy, &workers), i = 0;
+        CLEANUP(freep)
+        struct governor_worker *list = xnew_n(struct governor_worker, workers + 1);
 
         LIST_FOREACH (l, &s->workers)
-                memory += LIST_ENTRY(l, struct worker, in_shell)->memory;
+                list[i++] = LIST_ENTRY(l, struct worker, in_shell)->has;
         s->gauges.workers = workers;
         s->gauges.slots = slots;
-        coordinator_capacity(s->core, slots, memory, engines, n, shell_now(s));
+        coordinator_capacity(s->core, list, workers, engines, n, shell_now(s));
         shell_turn(s);
 }
 
@@ -151,15 +152,15 @@ void shell_worker_enlist(struct shell *s, struct link *link, const struct worker
                 w = worker_new(s, link);
         worker_forget_facts(w); /* it may say them again, amid its runs */
         w->name = xstrdup(f->name);
-        w->slots = f->slots < 4096 ? f->slots : 4096;
-        w->memory = f->memory;
+        w->has.slots = f->slots < 4096 ? f->slots : 4096;
+        w->has.memory = f->memory;
         for (size_t i = 0; i < f->n_engines && i < ENGINES_MAX; i++)
                 w->engines[w->n_engines++] = xstrdup(f->engines[i]);
         for (size_t i = 0; i < f->n_missing && i < NOTES_MAX; i++)
                 w->notes[w->n_notes++] = xasprintf("sandbox layer missing: %s", f->missing[i]);
         for (size_t i = 0; i < f->n_problems && w->n_notes < NOTES_MAX; i++)
                 w->notes[w->n_notes++] = xstrdup(f->problems[i]);
-        log_notice("worker %s enlisted: %u slots", w->name, w->slots);
+        log_notice("worker %s enlisted: %u slots", w->name, w->has.slots);
         tell_capacity(s);
 }
 
@@ -188,8 +189,10 @@ static void executor_ended(struct run *x) {
                 return;
         x->is_executing = false;
         x->shell->gauges.slots_busy--;
-        if (x->worker)
-                x->worker->busy--;
+        if (!x->worker)
+                return;
+        x->worker->has.busy--;
+        x->worker->has.taken -= x->memory;
 }
 
 static void run_free(struct run *x) {
@@ -305,21 +308,21 @@ static bool can_run(const struct worker *w, const char *engine) {
         return false;
 }
 
-/* The idlest that has the engine. */
-static struct worker *choose(struct shell *s, const char *engine) {
+static struct worker *choose(struct shell *s, const char *engine, uint64_t memory) {
         struct worker *best = NULL;
 
         LIST_FOREACH (l, &s->workers) {
                 struct worker *w = LIST_ENTRY(l, struct worker, in_shell);
 
                 if (can_run(w, engine) &&
-                    (!best || (uint64_t) w->busy * best->slots < (uint64_t) best->busy * w->slots))
+                    (!best || governor_is_better(&w->has, &best->has, memory)))
                         best = w;
         }
         return best;
 }
 
-struct link *shell_worker_for(struct shell *s, const char *engine, const char **ret_class) {
+struct link *shell_worker_for(struct shell *s, const char *engine, uint64_t memory,
+                              const char **ret_class) {
         const char *classes[ENGINES_MAX];
         size_t n = shell_engines(s, classes, ENGINES_MAX);
         struct worker *w = NULL;
@@ -327,12 +330,12 @@ struct link *shell_worker_for(struct shell *s, const char *engine, const char **
         for (size_t i = 0; i < n && !w; i++) {
                 *ret_class = classes[i];
                 if (strncmp(classes[i], engine, strlen(engine)) == 0)
-                        w = choose(s, classes[i]);
+                        w = choose(s, classes[i], memory);
         }
         return w ? w->link : NULL;
 }
 
-static struct run *run_new(struct shell *s, struct worker *w, uint64_t id,
+static struct run *run_new(struct shell *s, struct worker *w, uint64_t id, uint64_t memory,
                            const struct hash_value *pins, size_t n) {
         struct run *x = xnew(struct run);
 
@@ -345,21 +348,24 @@ static struct run *run_new(struct shell *s, struct worker *w, uint64_t id,
         x->n_pins = n;
         if (n > 0)
                 memcpy(x->pins, pins, n * sizeof(*pins));
-        w->busy++;
+        x->memory = memory;
+        w->has.busy++;
+        w->has.taken += memory;
         s->gauges.slots_busy++;
         s->counters.runs++;
         map_set_u64(s->runs, id, x);
         return x;
 }
 
-void shell_run_open(struct shell *s, uint64_t id, struct bytes job, const char *engine,
+void shell_run_open(struct shell *s, uint64_t id, struct bytes packed, const Worker__Job *job,
                     const struct hash_value *pins, size_t n) {
-        struct worker *w = choose(s, engine);
+        uint64_t memory = job->limits ? job->limits->memory : 0;
+        struct worker *w = choose(s, job->engine, memory);
         struct run *x = NULL;
 
         if (w) {
-                x = run_new(s, w, id, pins, n);
-                x->channel = channel_open(w->link, "job", job, &run_handler, x);
+                x = run_new(s, w, id, memory, pins, n);
+                x->channel = channel_open(w->link, "job", packed, &run_handler, x);
         }
         if (x && x->channel)
                 return;

@@ -49,7 +49,10 @@ void node_gossip_begin(struct node *n) {
                 (void) gossip_restore(n->gossip, refbuf_bytes(n->disk.gossip), now);
         gossip_addresses(n->gossip, &address, 1, now);
         governor_init(&n->governor, 0, 1);
-        governor_capacity(&n->governor, SLOTS, (uint64_t) MEMORY_MIB << 20);
+        governor_capacity(
+                &n->governor,
+                &(struct governor_worker){ .slots = SLOTS, .memory = (uint64_t) MEMORY_MIB << 20 },
+                1);
         offer(n);
         gossip_start(n->gossip, now);
 }

@@ -110,7 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         x.core.next_id[ROLE_HOST] = (UINT64_C(1) << 62) + 1;
         x.core.self = (struct peer_id){ .len = 38, .bytes = { 0, 36, 8, 1, 18, 32, 9 } };
         governor_init(&x.governor, 0, 4);
-        governor_capacity(&x.governor, 2, 1 << 30);
+        governor_capacity(&x.governor, &(struct governor_worker){ .slots = 2, .memory = 1 << 30 },
+                          1);
         x.host = host_role.new(&x.core, 1);
         host_role.start(x.host, 0);
         open_stream(&x, 0);

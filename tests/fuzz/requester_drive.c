@@ -10,6 +10,7 @@
 #include "proto/grid.pb-c.h"
 #include "proto/journal.pb-c.h"
 #include "proto/worker.pb-c.h"
+#include "services/coordinator/governor.h"
 #include "services/coordinator/hosts.h"
 
 #define ENGINE "sim/1/model"
@@ -508,7 +509,8 @@ static struct drive *begin(core_verify_fn verify, bool is_described,
         coordinator_verifier(d->c, verify);
         know(d);
         tell_candidates(d);
-        coordinator_capacity(d->c, 2, 1u << 30, engines, 1, d->now);
+        coordinator_capacity(d->c, &(struct governor_worker){ .slots = 2, .memory = 1u << 30 }, 1,
+                             engines, 1, d->now);
         request.sql = (char *) "SELECT n FROM nothing";
         request.prefer = (char *) "remote";
         request.remote_analysis = is_described;

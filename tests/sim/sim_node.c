@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "services/coordinator/governor.h"
 #include "services/coordinator/hosts.h"
 #include "tests/sim/sim_parts.h"
 
@@ -278,7 +279,9 @@ void sim_node_boot(struct sim_node *n) {
         set_clock(n, list_is_empty(&n->journal) ? JOURNAL_AGE_US : 0);
         restore(n, true);
         restore(n, false);
-        coordinator_capacity(n->core, 8, UINT64_C(8) << 30, n->engines, n->n_engines, s->now);
+        coordinator_capacity(n->core,
+                             &(struct governor_worker){ .slots = 8, .memory = UINT64_C(8) << 30 },
+                             1, n->engines, n->n_engines, s->now);
         coordinator_start(n->core, s->now);
         set_clock(n, 0);
         if (n->epoch > 0) /* after a restart they become known a little later */

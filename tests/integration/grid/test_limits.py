@@ -37,19 +37,23 @@ def of_the_job(tap, grid):
     tap.check(a.code == 5 and a.error == "SQL_ERROR" and len(counted) >= 2, "above what the job allows: they agree on the error", a)
 
 
-# Sorts 300 MB: more than a slot's memory, less than that of both.
-LARGE = ("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300) "
-         "SELECT count(*) FROM (SELECT n || hex(zeroblob(500000)) AS x FROM c ORDER BY x LIMIT 300)")
+def large(megabytes, what):
+    """Sorts them. 300 are more than a slot's memory, and less than that of both."""
+    return (f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {megabytes}) "
+            f"SELECT {what} FROM (SELECT n || hex(zeroblob(500000)) AS x FROM c ORDER BY x LIMIT {megabytes})")
 
 
 def memory(tap, grid):
     """What a job is told that it may have it gets."""
-    for where in ("local", "remote"):
-        a = grid.ask(LARGE, "--engine", "sqlite", "--prefer", where, "--verify", "fast")
+    for where, what in (("local", "count(*)"), ("remote", "count(x)")):  # what runs like it take is learned
+        options = ("--engine", "sqlite", "--prefer", where, "--verify", "fast")
+        a = grid.ask(large(300, what), *options)
         tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "memory" in a.json["message"], f"{where}: not within the memory of a slot", a)
-        a = grid.ask(LARGE, "--engine", "sqlite", "--prefer", where, "--verify", "fast", "--max-memory", "500M")
+        a = grid.ask(large(200, what), *options)
+        tap.equal(a.rows, [(200,)], f"{where}: one like it has a slot's memory all the same")
+        a = grid.ask(large(300, what), *options, "--max-memory", "500M")
         tap.equal(a.rows, [(300,)], f"{where}: within what it asked for")
-    a = grid.ask(LARGE, "--engine", "sqlite", "--max-memory", "513M")
+    a = grid.ask(large(300, "count(*)"), "--engine", "sqlite", "--max-memory", "513M")
     tap.check(a.error == "LIMIT" and "lower it to 512M or less" in str(a), "more than all slots have is not taken", a)
 
 

@@ -47,7 +47,8 @@ static void core_up(struct bench *b) {
         b->core.next_id[ROLE_HOST] = (UINT64_C(1) << 62) + 1;
         governor_init(&b->governor, b->core.settings.host.served_slots,
                       b->core.settings.host.overcommit);
-        governor_capacity(&b->governor, 2, UINT64_C(1) << 30);
+        governor_capacity(&b->governor,
+                          &(struct governor_worker){ .slots = 2, .memory = UINT64_C(1) << 30 }, 1);
         b->core.denied =
                 denied_new(3, b->core.settings.host.denied, b->core.settings.host.n_denied);
         b->host = host_role.new(&b->core, 7);

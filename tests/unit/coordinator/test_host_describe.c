@@ -117,6 +117,23 @@ static void test_describes(void **state) {
         assert_int_equal(bench.governor.busy[GOVERNOR_SERVED], 0);
 }
 
+/* A slot has less than it is given where there is more: it gets that, and is not refused. */
+static void test_small_slots(void **state) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        struct governor_worker small = { .slots = 2, .memory = UINT64_C(32) << 20 };
+        struct asking a;
+
+        asking_init(&a);
+        governor_capacity(&bench.governor, &small, 1);
+        (void) describe(0, &a);
+        assert_int_equal(bench.work.n, 1);
+        assert_int_equal(wire_unpack(&worker__job__descriptor,
+                                     refbuf_bytes(bench.work.items[0].data), NULL, &u),
+                         UNPACK_OK);
+        assert_int_equal(((const Worker__Job *) u.message)->limits->memory, UINT64_C(16) << 20);
+        assert_int_equal(bench.governor.taken[GOVERNOR_SERVED], UINT64_C(16) << 20);
+}
+
 static void test_says_what_is_wrong(void **state) {
         Worker__Report r = WORKER__REPORT__INIT;
         Worker__Failed f = WORKER__FAILED__INIT;
@@ -193,7 +210,9 @@ static void test_few_at_a_time(void **state) {
         struct asking a;
 
         asking_init(&a);
-        governor_capacity(&bench.governor, 16, UINT64_C(16) << 30);
+        governor_capacity(&bench.governor,
+                          &(struct governor_worker){ .slots = 16, .memory = UINT64_C(16) << 30 },
+                          1);
         for (unsigned i = 0; i < 4; i++)
                 streams[i] = describe(i, &a);
         assert_int_equal(bench.work.n, 4);
@@ -245,5 +264,6 @@ static void test_is_paid_for(void **state) {
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
-TEST_MAIN(TEST(test_describes), TEST(test_says_what_is_wrong), TEST(test_refuses),
-          TEST(test_few_at_a_time), TEST(test_takes_too_long), TEST(test_is_paid_for))
+TEST_MAIN(TEST(test_describes), TEST(test_small_slots), TEST(test_says_what_is_wrong),
+          TEST(test_refuses), TEST(test_few_at_a_time), TEST(test_takes_too_long),
+          TEST(test_is_paid_for))

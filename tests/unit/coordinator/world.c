@@ -163,6 +163,7 @@ static void on_work(struct world *w, const struct action *a) {
                          UNPACK_OK);
         job = u.message;
         (void) snprintf(w->engine, sizeof(w->engine), "%s", job->engine);
+        w->memory = job->limits->memory;
         if (job->mode != WORKER__JOB__MODE__ANALYSE)
                 w->is_local = true;
         else if (!w->is_mute)
@@ -239,7 +240,7 @@ static void start(struct world *w) {
 void world_engines(struct world *w, const char *const *engines, size_t n) {
         w->engines = engines;
         w->n_engines = n;
-        coordinator_capacity(w->c, 2, 1u << 30, engines, n, w->now);
+        coordinator_capacity(w->c, &w->worker, 1, engines, n, w->now);
 }
 
 struct world *world_begin(unsigned seed) {
@@ -248,6 +249,7 @@ struct world *world_begin(unsigned seed) {
 
         w->now = WORLD_START;
         w->seed = seed;
+        w->worker = (struct governor_worker){ .slots = 2, .memory = 1u << 30 };
         buffer_init(&b, 64);
         schema_begin(&b, 1);
         schema_put_name(&b, BYTES_LIT("n"));

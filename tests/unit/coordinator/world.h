@@ -10,6 +10,7 @@
 #include "proto/gossip.pb-c.h"
 #include "proto/grid.pb-c.h"
 #include "services/coordinator/coordinator.h"
+#include "services/coordinator/governor.h"
 #include "services/coordinator/hosts.h"
 #include "services/coordinator/journal_file.h"
 #include "tests/support/test.h"
@@ -36,7 +37,9 @@ struct world {
         uint64_t find;
         unsigned n_finds, problem;
         bool is_local, has_ended;
+        struct governor_worker worker;
         uint64_t run;           /* of our own worker, the latest */
+        uint64_t memory;        /* that it is given, to analyse or to run */
         char engine[64];        /* that it was last asked for, to analyse or to run */
         const char *of_engine;  /* --engine; NULL: any */
         const char *comparison; /* NULL: by its class */
