@@ -13,6 +13,7 @@ import time
 
 QUORATE = os.environ.get("QUORATE_CTL", "quorate")
 LONG = os.environ.get("QUORATE_LONG", "0") not in ("", "0")
+SANITIZED = "QUORATE_SANITIZED" in os.environ
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 

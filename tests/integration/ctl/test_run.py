@@ -387,7 +387,9 @@ def terminal(tap):
         grid.wait_up()
         heard = [s for s in grid.services(1) if os.getsid(grid.pid(1, s)) == os.getsid(pid)]
         tap.equal(heard, [], "no service hears what is pressed at the terminal")
-        os.read(master, 65536)
+        told = ""
+        while "SELECT 42" not in told:  # its last words before it waits
+            told += os.read(master, 65536).decode(errors="replace")
         os.write(master, b"\x03")
         _, status = os.waitpid(pid, 0)
         said = os.read(master, 65536).decode(errors="replace").replace("^C", "").split("\r\n")

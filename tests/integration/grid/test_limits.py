@@ -12,6 +12,7 @@ ROWS = 3000
 SQL = f"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {ROWS}) SELECT x, printf('%0200d', x) AS t FROM c ORDER BY x"
 SMALL = {4: "[host]\nrows = 1000\n", 5: "[host]\nbytes = 100K\n"}
 RUNS = 20 if g.LONG else 4
+PATIENCE = 240 if g.SANITIZED else 60  # s; to sort hundreds of megabytes under sanitizers
 
 
 def beside_others(tap, grid):
@@ -47,11 +48,11 @@ def memory(tap, grid):
     """What a job is told that it may have it gets."""
     for where, what in (("local", "count(*)"), ("remote", "count(x)")):  # what runs like it take is learned
         options = ("--engine", "sqlite", "--prefer", where, "--verify", "fast")
-        a = grid.ask(large(300, what), *options)
+        a = grid.ask(large(300, what), *options, timeout=PATIENCE)
         tap.check(a.error in ("LIMIT", "TOO_FEW_HOSTS") and "memory" in a.json["message"], f"{where}: not within the memory of a slot", a)
-        a = grid.ask(large(200, what), *options)
+        a = grid.ask(large(200, what), *options, timeout=PATIENCE)
         tap.equal(a.rows, [(200,)], f"{where}: one like it has a slot's memory all the same")
-        a = grid.ask(large(300, what), *options, "--max-memory", "500M")
+        a = grid.ask(large(300, what), *options, "--max-memory", "500M", timeout=PATIENCE)
         tap.equal(a.rows, [(300,)], f"{where}: within what it asked for")
     a = grid.ask(large(300, "count(*)"), "--engine", "sqlite", "--max-memory", "513M")
     tap.check(a.error == "LIMIT" and "lower it to 512M or less" in str(a), "more than all slots have is not taken", a)
