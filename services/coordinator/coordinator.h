@@ -139,11 +139,11 @@ void coordinator_transport(struct coordinator *c, bool is_there, nsec_t now);
 void coordinator_pause(struct coordinator *c, nsec_t drain, nsec_t now);
 void coordinator_resume(struct coordinator *c, nsec_t now);
 
-/* Executors at work now: for our own people, for others. */
 /* A slot for a run of the shell's own (an upload's description), as our users' jobs take it; of
  * *memory, or a slot's share if that is less. Returns enum governor_result; OK is given back. */
 int coordinator_slot_take(struct coordinator *c, uint64_t *memory);
 void coordinator_slot_give(struct coordinator *c, uint64_t memory);
+/* Executors at work now: for our own people, for others. */
 void coordinator_busy(const struct coordinator *c, uint32_t *ret_own, uint32_t *ret_served);
 size_t coordinator_records(const struct coordinator *c); /* jobs, as a host, not forgotten */
 /* Running jobs of the requester, length-prefixed JobSummary each, oldest first. */

@@ -121,7 +121,7 @@ static void admin_status(Coordinator__Admin_Service *service, const Types__Empty
         out.peer = (ProtobufCBinaryData){ s->self.len, s->self.bytes };
         out.paused = s->is_paused;
         out.slots = shell_slots(s, &out.slots_busy, &out.workers);
-        out.candidates = (uint32_t) s->n_candidates;
+        out.candidates = (uint32_t) s->gauges.candidates;
         buffer_init(&jobs, 1u << 20);
         out.jobs_own = (uint32_t) coordinator_jobs(s->core, &jobs, SIZE_MAX);
         buffer_done(&jobs);

@@ -161,13 +161,13 @@ static const struct shell_data_handler data_handler = { .ready = on_input_ready,
                                                         .search = shell_dataset_search,
                                                         .ended = shell_dataset_ended };
 
-/* Nodes of other networks call their protocols otherwise. */
 int shell_check(const struct service_context *ctx) {
         const struct coordinator_config *config = ctx->config;
 
         return network_check(&config->node_network, NULL, ctx->config_path);
 }
 
+/* Nodes of other networks call their protocols otherwise. */
 static int start_network(struct shell *s) {
         CLEANUP(freep) struct network *n = xnew(struct network);
         int r = network_load(&s->config->node_network, NULL, n);

@@ -39,7 +39,7 @@ struct shell_counters {
 };
 struct shell_gauges {
         uint64_t workers, slots, slots_busy, jobs_own, jobs_served, cache_bytes, cache_datasets,
-                cache_evicted, verdicts_kept, data_fetched, data_served, data_packed;
+                cache_evicted, verdicts_kept, data_fetched, data_served, data_packed, candidates;
 };
 
 /* A call whose answer is an ACTION_REPLY. */
@@ -78,7 +78,7 @@ struct shell {
         struct loop_source *commit;
         nsec_t prune_at;
         struct ack *acks; /* of the transaction under way, in order */
-        size_t n_acks, acks_capacity, n_candidates;
+        size_t n_acks, acks_capacity;
         bool is_record_awaited; /* of this turn: its commit waits for the disk */
 
         struct kept *kept;

@@ -38,7 +38,7 @@ static void publish(struct shell *s) {
         for (size_t i = 0; i < n; i++)
                 if (!coordinator_is_denied(s->core, &list[i].peer))
                         list[kept++] = list[i];
-        s->n_candidates = kept;
+        s->gauges.candidates = kept;
         coordinator_candidates(s->core, list, kept, shell_now(s));
 }
 

@@ -114,8 +114,8 @@ static void own_name_text(const struct shared_name *n, const Coordinator__Datase
                        "look at `quorate doctor`\n",
                        shown, people_age(n->age_ms, age), people_age(n->expires_ms, left));
         } else if (!n && d->announced && *d->name) {
-                printf("%s: others do not know this name; `quorate dataset name %s %s` tells "
-                       "them\n",
+                printf("%s: others do not know this name; `quorate dataset name %s %s` "
+                       "tells them\n",
                        shown, shown, here);
         }
 }
@@ -130,8 +130,8 @@ void shared_names_text(const struct shared_names *s, const Coordinator__DatasetI
                       here);
         for (size_t i = 0; i < s->n; i++)
                 if (leads_to(&s->list[i], d) && strcmp(s->list[i].label, d->name) != 0)
-                        printf("%s: others find %s by this name, too; `quorate record rm %s` takes "
-                               "that back\n",
+                        printf("%s: others find %s by this name, too; `quorate record rm %s` "
+                               "takes that back\n",
                                text_escape(BYTES_STR(s->list[i].label), shown, sizeof(shown)), here,
                                text_escape(BYTES_STR(s->list[i].path), path, sizeof(path)));
 }

@@ -16,11 +16,17 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/memory.h"
+#include "common/crypto/random.h"
 #include "common/daemon/account.h"
 #include "services/ctl/durable.h"
 
 /* The nodes of a local grid need no proof of work: they are all ours. */
 #define GRID_DIFFICULTY 0
+
+/* Below ip_local_port_range, whose ports the kernel lends. */
+#define PORT_FIRST 20000
+#define PORT_LAST  32767
+#define PORT_TRIES 256
 
 struct neighbour {
         char peer[NODE_PEER_SIZE];
@@ -32,17 +38,33 @@ static int refuse(char error[256], const char *path, const char *what) {
         return GRID_E_REFUSED;
 }
 
-/* A UDP port nobody has now. Written down once, so a later run finds the same. */
-static unsigned free_port(void) {
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+static bool is_free(unsigned port) {
+        const struct sockaddr_in address = { .sin_family = AF_INET,
+                                             .sin_port = htons((uint16_t) port),
+                                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        socklen_t n = sizeof(address);
 
-        if (fd < 0 || bind(fd, (const struct sockaddr *) &address, n) < 0 ||
-            getsockname(fd, (struct sockaddr *) &address, &n) < 0)
-                return 0;
-        return ntohs(address.sin_port);
+        return fd >= 0 && bind(fd, (const struct sockaddr *) &address, sizeof(address)) == 0;
+}
+
+static bool is_taken(const struct neighbour *all, size_t n, unsigned port) {
+        for (size_t i = 0; i < n; i++)
+                if (all[i].port == port)
+                        return true;
+        return false;
+}
+
+/* A UDP port that nobody has now, nor another node of the grid. Written down once, so a later run
+ * finds the same: it must not be one that the kernel lends to any socket meanwhile. */
+static unsigned free_port(const struct neighbour *all, size_t n) {
+        for (unsigned i = 0; i < PORT_TRIES; i++) {
+                unsigned port =
+                        PORT_FIRST + (unsigned) (random_u64() % (PORT_LAST - PORT_FIRST + 1));
+
+                if (!is_taken(all, n, port) && is_free(port))
+                        return port;
+        }
+        return 0;
 }
 
 static int place(const struct node *base, size_t i, struct node *ret) {
@@ -146,13 +168,15 @@ static int create_all(const struct node *base, struct grid *grid, char error[256
         struct neighbour all[GRID_NODES_MAX] = {};
         size_t n = grid->n_nodes;
 
+        crypto_start();
+        for (size_t i = 0; i < n; i++)
+                if (has_config(&grid->nodes[i]))
+                        all[i].port = port_of(&grid->nodes[i]);
         for (size_t i = 0; i < n; i++) {
                 if (node_ensure_key(&grid->nodes[i], GRID_DIFFICULTY, all[i].peer, error))
                         return GRID_E_REFUSED;
-                if (has_config(&grid->nodes[i]))
-                        all[i].port = port_of(&grid->nodes[i]);
-                else
-                        all[i].port = free_port();
+                if (!has_config(&grid->nodes[i]))
+                        all[i].port = free_port(all, n);
                 if (i == 0 && !all[i].port && has_config(&grid->nodes[i]))
                         return refuse(error, grid->nodes[i].config,
                                       "say `listen = /ip4/127.0.0.1/udp/PORT/quic-v1`: the other "

@@ -387,8 +387,7 @@ static void show_text(const struct rotation *t) {
         printf("old seed   %s (remove it when nothing needs it)\n", t->kept);
         printf("revocation %srevocation-%s (put it away)\n", t->folder, t->new_text);
         puts("\nRestart the node now: it goes on as the old one until its keyring starts again, "
-             "which "
-             "takes the other services along.\n"
+             "which takes the other services along.\n"
              "goes on: datasets, receipts (those of the old key verify for ever), the deny list, "
              "names and topics (signed anew)\n"
              "ends:    letters that lie in the old key's mailbox (`quorate mailbox read` first), "

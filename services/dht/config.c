@@ -16,8 +16,7 @@ static const char *const modes[] = { "auto", "server", "client", NULL };
 const struct config_key dht_config_keys[] = {
         LIST(bootstrap, "bootstrap",
              "where to begin: a multiaddr, peerid@host:port, or host:port, which stands for "
-             "whoever is "
-             "there the first time"),
+             "whoever is there the first time"),
         LIST(meet, "meet",
              "nodes of the public DHT at which the members of a network with a secret find each "
              "other; as bootstrap"),

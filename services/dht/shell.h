@@ -75,7 +75,7 @@ struct shell {
         struct exchange *exchange;
         struct bus_client *peers_bus;
         struct rpc_client *peers_rpc;
-        bool is_serving, is_turning, has_meeting_secret;
+        bool is_serving, is_turning;
         struct map *remotes; /* peer -> struct known_remote: what transport says of it */
 
         struct mdns *mdns;
@@ -94,10 +94,10 @@ struct shell {
         struct shell_keys *keys;
         struct shell_meeting *meeting; /* NULL: none */
         uint8_t meeting_secret[NETWORK_SECRET_SIZE];
+        bool has_meeting_secret;
         struct list gatherings; /* of dht/records, under way */
         struct map *calls;      /* struct pending_call */
-        uint64_t next_call;
-        uint64_t n_actions, n_commits;
+        uint64_t next_call, n_actions, n_commits;
 };
 
 static inline nsec_t shell_now(const struct shell *s) {

@@ -82,7 +82,7 @@ struct gossip {
         uint64_t clock_wall;
         struct map *peers, *asks, *calls, *denied;
         struct list actions, ask_order, call_order;
-        uint64_t next_id, n_strangers, n_familiar, rank_secret; /* both: revoked */
+        uint64_t next_id, rank_secret, n_strangers, n_familiar; /* n_: of who is revoked */
         bool is_started, is_revoked;
         nsec_t now; /* of the latest input, for what it sets off */
 

@@ -25,8 +25,7 @@ const struct config_key transport_config_keys[] = {
         LIST(announce, "announce", "addresses to tell others instead of those of the interfaces"),
         LIST(bootstrap, "bootstrap",
              "peers to stay connected to: peerid@host:port, a multiaddr, or host:port, which "
-             "stands for "
-             "whoever is there the first time"),
+             "stands for whoever is there the first time"),
         LIST(allow, "allow",
              "peer ids that may connect, in either direction, of those that [network] allows; "
              "none: "

@@ -25,9 +25,8 @@ static const char *const migrations[] = {
         " PRIMARY KEY (peer, address)) STRICT, WITHOUT ROWID;",
         "CREATE TABLE denied (owner TEXT NOT NULL, peer BLOB NOT NULL, PRIMARY KEY (owner, peer))"
         " STRICT, WITHOUT ROWID;",
-        "CREATE TABLE met (address BLOB NOT NULL PRIMARY KEY, peer BLOB NOT NULL, met_us INTEGER "
-        "NOT"
-        " NULL) STRICT, WITHOUT ROWID;",
+        "CREATE TABLE met (address BLOB NOT NULL PRIMARY KEY, peer BLOB NOT NULL,"
+        " met_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 static int fail(struct store *s, const char *doing) {

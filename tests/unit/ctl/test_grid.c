@@ -112,6 +112,27 @@ static void written_once(void **state) {
         assert_int_equal(access(path, F_OK), -1);
 }
 
+/* A port that the kernel lends to any socket may be somebody else's when the node starts again. */
+static void ports_are_of_their_own(void **state) {
+        unsigned ports[NODES] = {};
+        struct place *p = *state;
+
+        assert_int_equal(plan(p, NODES), GRID_OK);
+        for (unsigned i = 0; i < NODES; i++) {
+                char name[64], text[1024];
+                const char *listen;
+
+                snprintf(name, sizeof(name), "node-%u/quorate.conf", i + 1);
+                read_text(p, name, text);
+                listen = strstr(text, "listen = /ip4/127.0.0.1/udp/");
+                assert_non_null(listen);
+                assert_int_equal(sscanf(listen, "listen = /ip4/127.0.0.1/udp/%u", &ports[i]), 1);
+                assert_in_range(ports[i], 1024, 32767);
+                for (unsigned k = 0; k < i; k++)
+                        assert_int_not_equal(ports[i], ports[k]);
+        }
+}
+
 /* A kill left `nodes` empty, or away: what is there stays, what is not there joins it. */
 static void edits_outlive_a_lost_count(void **state) {
         struct place *p = *state;
@@ -250,6 +271,6 @@ static void who_makes_a_key_ends_with_us(void **state) {
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-TEST_MAIN(CASE(written_once), CASE(edits_outlive_a_lost_count), CASE(first_without_a_port),
-          CASE(one_plans_at_a_time), CASE(what_was_refused_goes),
+TEST_MAIN(CASE(written_once), CASE(ports_are_of_their_own), CASE(edits_outlive_a_lost_count),
+          CASE(first_without_a_port), CASE(one_plans_at_a_time), CASE(what_was_refused_goes),
           CASE(who_makes_a_key_ends_with_us))

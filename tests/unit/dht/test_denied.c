@@ -1,10 +1,9 @@
 /* A denied peer's records: one node, its only neighbour, and what a third one published. */
 #include "common/canonical/keychange.h"
-#include "services/dht/keeper.h"
 #include "services/dht/message.h"
 #include "services/dht/record_messages.h"
 #include "services/dht/store_memory.h"
-#include "tests/unit/dht/records.h"
+#include "tests/unit/dht/server.h"
 
 static const uint8_t root[32] = { 7 };
 
@@ -95,24 +94,6 @@ static void play(struct bench *b) {
         }
 }
 
-/* On what is stored already. */
-static void start(struct bench *b) {
-        struct dht_remote self = remote_of(1);
-        struct keeper_config keeper;
-        struct dht_config config;
-
-        dht_config_default(&config);
-        config.mode = DHT_MODE_SERVER;
-        keeper_config_default(&keeper);
-        b->dht = dht_new(&config, &self.contact.peer, &b->store, 7);
-        b->keeper = keeper_new(&keeper, b->dht, &self.contact.peer, 8);
-        keeper_region(b->keeper, 1);
-        dht_clock(b->dht, b->now, NOW);
-        dht_start(b->dht, b->now);
-        dht_expire(b->dht, b->now);
-        contact_done(&self.contact);
-}
-
 static int setup(void **state) {
         struct bench *b = xnew(struct bench);
 
@@ -125,7 +106,7 @@ static int setup(void **state) {
         buffer_init(&b->message, KAD_MESSAGE_MAX);
         for (size_t i = 0; i < ELEMENTSOF(b->shown); i++)
                 buffer_init(&b->shown[i], RECORD_BYTES_MAX);
-        start(b);
+        b->dht = server_start(&b->store, b->now, &b->keeper);
         for (uint32_t i = 0; i < ELEMENTSOF(b->neighbours); i++) {
                 b->neighbours[i] = remote_of(2 + i);
                 dht_peer_identified(b->dht, &b->neighbours[i], b->now);
@@ -417,13 +398,13 @@ static void it_is_kept_over_a_restart(void **state) {
         dht_deny_list(b->dht, &b->bad.peer, 1, b->now);
         dht_free(b->dht);
         keeper_free(b->keeper);
-        start(b);
+        b->dht = server_start(&b->store, b->now, &b->keeper);
         assert_true(is_refused(b, &b->bad.peer));
         assert_false(is_refused(b, &b->good.peer));
         dht_deny_list(b->dht, NULL, 0, b->now);
         dht_free(b->dht);
         keeper_free(b->keeper);
-        start(b);
+        b->dht = server_start(&b->store, b->now, &b->keeper);
         assert_false(is_refused(b, &b->bad.peer));
 }
 

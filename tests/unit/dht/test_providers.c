@@ -1,9 +1,8 @@
 /* Who provides something, and who is charged for a record: one node, told by others over kad,
  * asked by others. */
-#include "services/dht/keeper.h"
 #include "services/dht/message.h"
 #include "services/dht/store_memory.h"
-#include "tests/unit/dht/records.h"
+#include "tests/unit/dht/server.h"
 
 #define PEOPLE 600
 
@@ -21,23 +20,11 @@ struct bench {
 
 static int setup(void **state) {
         struct bench *b = xnew(struct bench);
-        struct dht_remote self = remote_of(1);
-        struct keeper_config keeper;
-        struct dht_config config;
 
         b->now = NSEC_PER_SEC;
         b->name = BYTES_LIT("\x12\x20multihash-of-thirty-two-bytes..!");
         b->store = store_memory_new(&store_limits_default, 1);
-        dht_config_default(&config);
-        config.mode = DHT_MODE_SERVER;
-        keeper_config_default(&keeper);
-        b->dht = dht_new(&config, &self.contact.peer, &b->store, 7);
-        b->keeper = keeper_new(&keeper, b->dht, &self.contact.peer, 8);
-        keeper_region(b->keeper, 1);
-        dht_clock(b->dht, b->now, NOW);
-        dht_start(b->dht, b->now);
-        dht_expire(b->dht, b->now);
-        contact_done(&self.contact);
+        b->dht = server_start(&b->store, b->now, &b->keeper);
         *state = b;
         return 0;
 }

@@ -6,6 +6,16 @@
 
 static const char *const creates[] = { "CREATE TABLE s(a INTEGER) STRICT", NULL };
 
+static struct engine_problem refused(struct fixture *f, const char *sql) {
+        CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+        struct engine_problem p = {};
+
+        print_message("# %s\n", sql);
+        assert_int_equal(engine_sqlite.analyse(f->session, BYTES_STR(sql), false, &a, &p),
+                         ENGINE_E_SQL);
+        return p;
+}
+
 /* A function of another engine is said to be there. */
 static void test_other_engine(void **state) {
         static const struct {
@@ -22,11 +32,8 @@ static void test_other_engine(void **state) {
         fixture_input(&f, "main", creates);
         fixture_open(&f);
         FOREACH_CASE (c, asked) {
-                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-                struct engine_problem p = {};
+                struct engine_problem p = refused(&f, c->sql);
 
-                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p),
-                                 ENGINE_E_SQL);
                 assert_int_equal(p.sql_error, SQL_UNKNOWN_NAME);
                 assert_int_equal(p.position, 7);
                 assert_int_equal(strstr(p.text, "; DuckDB has it: --engine duckdb") != NULL,
@@ -51,11 +58,8 @@ static void test_end(void **state) {
         fixture_input(&f, "main", creates);
         fixture_open(&f);
         FOREACH_CASE (c, asked) {
-                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-                struct engine_problem p = {};
+                struct engine_problem p = refused(&f, c->sql);
 
-                assert_int_equal(engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p),
-                                 ENGINE_E_SQL);
                 assert_int_equal(p.sql_error, SQL_PARSE);
                 assert_int_equal(p.position, c->position);
         }
