@@ -8,7 +8,7 @@
 
 #define STREAM_IDLE (30 * NSEC_PER_SEC) /* a stream that says nothing and waits for nothing */
 #define SLOT_RETRY  (10 * NSEC_PER_MSEC)
-#define FETCH_SAYS  (3 * NSEC_PER_SEC) /* a requester gives up on silence of ten */
+#define SAYS_EVERY  (3 * NSEC_PER_SEC) /* a requester gives up on silence of ten */
 
 void host_event(struct host *h, enum event_level level, const char *name,
                 const struct host_job *j) {
@@ -36,10 +36,19 @@ void host_forget_id(struct host *h, uint64_t *id) {
 
 /* ---- Timers: one per job, at the earliest of what its state waits for ---- */
 
-/* Of what was dispatched and does not run yet. */
+/* Of what was dispatched. */
 static nsec_t run_end(const struct host_job *j) {
-        return nsec_min(nsec_add(j->touched, j->host->core->settings.host.wall_max),
-                        j->host->core->governor->drain_until);
+        const struct host *h = j->host;
+        nsec_t end = j->state == HOST_RUNNING
+                             ? j->run_until
+                             : nsec_add(j->touched, h->core->settings.host.wall_max);
+
+        return nsec_min(end, h->core->governor->drain_until);
+}
+
+/* A requester waits for a description no longer than for words of one. */
+static bool has_to_say(const struct host_job *j) {
+        return j->state == HOST_FETCHING || (j->state == HOST_RUNNING && !j->is_describing);
 }
 
 static nsec_t job_deadline(const struct host_job *j) {
@@ -49,12 +58,11 @@ static nsec_t job_deadline(const struct host_job *j) {
         switch (j->state) {
         case HOST_BID:
                 return j->is_promised ? j->bid_until : idle;
-        case HOST_RUNNING:
-                return nsec_min(j->run_until, j->host->core->governor->drain_until);
         case HOST_FETCHING:
-                return nsec_min(nsec_add(j->said, FETCH_SAYS), run_end(j));
         case HOST_WAITING:
-                return run_end(j);
+        case HOST_RUNNING:
+                return has_to_say(j) ? nsec_min(nsec_add(j->said, SAYS_EVERY), run_end(j))
+                                     : run_end(j);
         case HOST_COMMITTING:
                 return j->not_before ? j->not_before : NSEC_NEVER;
         case HOST_HELD:
@@ -241,18 +249,30 @@ void host_reset(struct host_job *j, nsec_t now) {
 
 /* ---- Time ---- */
 
-/* Providers that go silent are the fetch's to give up, so one that lasts makes headway. */
-static void say_fetching(struct host_job *j, nsec_t now) {
+void host_say_progress(struct host_job *j, nsec_t now) {
         Grid__Progress out = GRID__PROGRESS__INIT;
         Grid__JobMessage m;
 
-        out.stage = (char *) "fetching";
-        out.bytes = j->fetched;
+        j->said = now;
+        host_timer(j);
+        if (lane_queued(&j->lane) > 0)
+                return;
+        out.stage = (char *) j->progress.stage;
+        out.rows = j->progress.rows;
+        out.bytes = j->progress.bytes;
+        out.cpu_us = j->progress.cpu_us;
         host_message_init(&m, GRID__JOB_MESSAGE__BODY_PROGRESS);
         m.progress = &out;
-        j->said = now;
         host_send(j, &m);
-        host_timer(j);
+}
+
+/* Providers that go silent are the fetch's to give up, so one that lasts makes headway. An
+ * engine may be in one instruction for seconds (replace() in a long text): its worker says
+ * when it has ended, and ends it in time. */
+static void say_that_it_lasts(struct host_job *j, nsec_t now) {
+        if (j->state == HOST_FETCHING)
+                j->progress = (struct host_progress){ .stage = "fetching", .bytes = j->fetched };
+        host_say_progress(j, now);
 }
 
 static void on_timer(struct host_job *j, nsec_t now) {
@@ -269,8 +289,8 @@ static void on_timer(struct host_job *j, nsec_t now) {
                 j->not_before = 0;
                 host_ask_signature(j, now);
                 host_timer(j);
-        } else if (j->state == HOST_FETCHING && now < run_end(j)) {
-                say_fetching(j, now);
+        } else if (has_to_say(j) && now < run_end(j)) {
+                say_that_it_lasts(j, now);
         } else if (j->state >= HOST_FETCHING && j->state <= HOST_RUNNING) {
                 bool drained = h->core->governor->drain_until <= now;
 

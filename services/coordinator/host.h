@@ -39,10 +39,11 @@ void host_refuse_for(struct host_job *j, enum outcome_error code, const char *de
 void host_job_free(struct host_job *j, nsec_t now);
 void host_reset(struct host_job *j, nsec_t now); /* the stream, and the job with it */
 void host_touch(struct host_job *j, nsec_t now);
-void host_timer(struct host_job *j);                  /* after a change of state or times */
-uint64_t host_id(struct host_job *j);                 /* a new action id that leads to j */
-void host_forget_id(struct host *h, uint64_t *id);    /* and sets it 0 */
-void host_expire_records(struct host *h, nsec_t now); /* cheap when none is old enough */
+void host_timer(struct host_job *j);                    /* after a change of state or times */
+void host_say_progress(struct host_job *j, nsec_t now); /* unless something is queued already */
+uint64_t host_id(struct host_job *j);                   /* a new action id that leads to j */
+void host_forget_id(struct host *h, uint64_t *id);      /* and sets it 0 */
+void host_expire_records(struct host *h, nsec_t now);   /* cheap when none is old enough */
 void host_next_waiting(struct host *h, nsec_t now);
 void host_event(struct host *h, enum event_level level, const char *name, const struct host_job *j);
 

@@ -493,6 +493,8 @@ void host_start(struct host_job *j, nsec_t now) {
         j->run = host_id(j);
         j->state = HOST_RUNNING;
         j->run_until = nsec_add(now, nsec_add(s->wall_max, 10 * NSEC_PER_SEC));
+        j->said = now;
+        j->progress = (struct host_progress){ .stage = "running" };
         j->host->counters.runs++;
         send_job(j);
 }

@@ -92,6 +92,10 @@ struct host_job {
         bool has_slot, has_started;
         uint64_t memory; /* what the slot was taken with */
         nsec_t run_until;
+        struct host_progress {
+                const char *stage; /* constant */
+                uint64_t rows, bytes, cpu_us;
+        } progress; /* as it was said last */
 
         struct record *record;     /* whose job this is; or NULL */
         uint64_t journal, request; /* action ids under way, 0: none */
@@ -116,7 +120,7 @@ struct host_job {
         struct link_rate link; /* to the requester */
         uint64_t rows_charged, spooled;
         nsec_t touched, read; /* last sign of life; last Rows or progress of them */
-        nsec_t said;          /* FETCHING: last progress */
+        nsec_t said;          /* FETCHING, RUNNING: last progress */
         nsec_t not_before;    /* fault injection: the commit waits */
 };
 

@@ -177,18 +177,14 @@ static void on_started(struct host_job *j, const Worker__Report *report, nsec_t 
 
 static void on_progress(struct host_job *j, const Worker__Report *report, nsec_t now) {
         const Worker__Progress *in = report->progress;
-        Grid__Progress out = GRID__PROGRESS__INIT;
-        Grid__JobMessage m;
 
-        if (j->state != HOST_RUNNING || lane_queued(&j->lane) > 0)
+        if (j->state != HOST_RUNNING || j->is_describing)
                 return;
-        out.stage = (char *) (in->imports ? "importing" : "running");
-        out.rows = in->rows;
-        out.bytes = in->bytes;
-        out.cpu_us = in->cpu_us;
-        host_message_init(&m, GRID__JOB_MESSAGE__BODY_PROGRESS);
-        m.progress = &out;
-        host_send(j, &m);
+        j->progress = (struct host_progress){ .stage = in->imports ? "importing" : "running",
+                                              .rows = in->rows,
+                                              .bytes = in->bytes,
+                                              .cpu_us = in->cpu_us };
+        host_say_progress(j, now);
 }
 
 static bool read_answer(const Worker__Committed *in, struct answer *a) {

@@ -125,9 +125,9 @@ static bool is_over(void *userdata) {
         if (now >= r->progress_at) {
                 r->progress_at = now + PROGRESS_EVERY;
                 report_progress(r);
-                r->is_over_cpu = r->task->cpu_ms > 0 &&
-                                 now_of(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_MSEC > r->task->cpu_ms;
         }
+        r->is_over_cpu = r->task->cpu_ms > 0 &&
+                         now_of(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_MSEC > r->task->cpu_ms;
         return now >= r->deadline || r->is_over_cpu;
 }
 

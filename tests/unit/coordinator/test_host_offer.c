@@ -140,6 +140,39 @@ static void test_fetching_is_not_silent(void **state) {
         bench_done(b);
 }
 
+/* Nor is a run whose engine says nothing, as it is in the midst of one long instruction. */
+static void test_running_is_not_silent(void **state) {
+        struct bench *b = fresh();
+        Worker__Report report = WORKER__REPORT__INIT;
+        Worker__Progress progress = WORKER__PROGRESS__INIT;
+        const Grid__JobMessage *m;
+        struct bench_job j;
+        uint64_t stream;
+
+        bench_job_init(b, &j, 0, 1);
+        stream = bench_begin(b, &j);
+        assert_int_equal(b->work.n, 1);
+        progress.rows = 7;
+        progress.cpu_us = 400000;
+        report.body_case = WORKER__REPORT__BODY_PROGRESS;
+        report.progress = &progress;
+        bench_report(b, b->work.items[0].id, &report);
+        assert_non_null(bench_expect(b, stream, BODY(PROGRESS)));
+        for (unsigned i = 0; i < 3; i++) {
+                bench_advance(b, 9 * NSEC_PER_SEC);
+                m = bench_expect(b, stream, BODY(PROGRESS));
+                assert_non_null(m);
+                assert_string_equal(m->progress->stage, "running");
+                assert_int_equal(m->progress->rows, 7);
+                assert_int_equal(m->progress->cpu_us, 400000);
+        }
+        bench_advance(b, 150 * NSEC_PER_SEC); /* but not for ever */
+        m = bench_expect(b, stream, BODY(FAILURE));
+        assert_non_null(m);
+        assert_string_equal(m->failure->problem->detail, "stage=run");
+        bench_done(b);
+}
+
 /* What could not be had is let go of too. */
 static void test_missing_data(void **state) {
         struct bench *b = fresh();
@@ -284,6 +317,6 @@ static void test_dataset_name(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_memory_expected),
           cmocka_unit_test(test_while_looking), cmocka_unit_test(test_fetching_is_not_silent),
-          cmocka_unit_test(test_missing_data), cmocka_unit_test(test_stale_edges),
-          cmocka_unit_test(test_ticket_is_used_once), cmocka_unit_test(test_denied_while_it_runs),
-          cmocka_unit_test(test_dataset_name))
+          cmocka_unit_test(test_running_is_not_silent), cmocka_unit_test(test_missing_data),
+          cmocka_unit_test(test_stale_edges), cmocka_unit_test(test_ticket_is_used_once),
+          cmocka_unit_test(test_denied_while_it_runs), cmocka_unit_test(test_dataset_name))
