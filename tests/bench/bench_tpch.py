@@ -51,12 +51,14 @@ def by_the_grid(grid, options, statements):
     return min(rounds[1:])
 
 
-def by_the_library(directory, statements):
+def by_the_library(directory, statements, processes=1):
+    """Of the better round: the wall clock's seconds of the slowest process, the processors' of all."""
     rounds = []
     for _ in range(ROUNDS):
-        done = subprocess.run([LIBRARY, "--time", str(directory), *statements], capture_output=True, text=True, check=True)
-        rounds.append(json.loads(done.stdout))
-        print(f"# library: {rounds[-1]}", file=sys.stderr)
+        running = [subprocess.Popen([LIBRARY, "--time", str(directory), *statements], stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+        said = [json.loads(p.communicate()[0]) for p in running]
+        rounds.append({"wall": max(r["wall"] for r in said), "cpu": sum(r["cpu"] for r in said)})
+        print(f"# library, {processes} at once: {rounds[-1]}", file=sys.stderr)
     return min(rounds, key=lambda r: r["wall"])
 
 
@@ -66,7 +68,9 @@ def measure(grid, directory):
     options = [x for t, root in roots.items() for x in ("--data", f"{t}={root}")] + ["--max-memory", "512M"]
     wall, cpu = by_the_grid(grid, options, statements)
     alone = by_the_library(directory, statements)
-    return {"tpch_sf1_ratio": wall / alone["wall"], "tpch_sf1_cpu_ratio": cpu / alone["cpu"], "tpch_sf1_cores": cpu / wall}
+    three = by_the_library(directory, statements, 3)
+    return {"tpch_sf1_ratio": wall / alone["wall"], "tpch_sf1_cpu_ratio": cpu / alone["cpu"], "tpch_sf1_cores": cpu / wall,
+            "tpch_sf1_three_ratio": three["wall"] / alone["wall"], "tpch_sf1_three_cpu_ratio": three["cpu"] / alone["cpu"]}
 
 
 def main():
