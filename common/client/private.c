@@ -23,6 +23,7 @@
 #define SPOOL_MAX      (UINT64_C(1) << 30)
 #define DIGESTS_MAX    (ANSWER_SET_ROWS * (uint64_t) HASH_SIZE)
 #define RECORD_MAX     (17u << 20)
+#define CPU_SPARE_MS   1000
 #define KILL_GRACE     (2 * NSEC_PER_SEC) /* the executor ends itself at its limits */
 
 static void fail(struct private_job *p, uint32_t outcome, const char *detail) {
@@ -234,7 +235,8 @@ static void take_limits(struct private_job *p, const struct quorate_question *qu
         p->limits.rows = question->max_rows;
         p->limits.bytes = question->max_bytes;
         p->limits.memory = question->max_memory ? question->max_memory : DEFAULT_MEMORY;
-        p->limits.cpu_ms = question->max_cpu_ms ? question->max_cpu_ms : wall;
+        /* Of one thread: the wall clock's end is the one that is told. */
+        p->limits.cpu_ms = question->max_cpu_ms ? question->max_cpu_ms : wall + CPU_SPARE_MS;
         p->limits.wall_ms = wall;
         p->deadline = nsec_add(p->began, nsec_add(wall * NSEC_PER_MSEC, KILL_GRACE));
 }

@@ -48,7 +48,8 @@ static nsec_t run_end(const struct host_job *j) {
 
 /* A requester waits for a description no longer than for words of one. */
 static bool has_to_say(const struct host_job *j) {
-        return j->state == HOST_FETCHING || (j->state == HOST_RUNNING && !j->is_describing);
+        return j->state == HOST_FETCHING ||
+               (j->state == HOST_RUNNING && !j->is_describing && !host_is_silenced(j));
 }
 
 static nsec_t job_deadline(const struct host_job *j) {

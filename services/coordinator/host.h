@@ -79,6 +79,7 @@ void host_start(struct host_job *j, nsec_t now);
 /* host_run.c */
 void host_report(struct host_job *j, struct bytes report, nsec_t now);
 void host_run_lost(struct host_job *j, nsec_t now);
+bool host_is_silenced(const struct host_job *j); /* by a fault that was asked for */
 void host_journalled(struct host_job *j, bool ok, nsec_t now);
 void host_signed(struct host_job *j, struct bytes statement, struct bytes signature, nsec_t now);
 void host_ask_signature(struct host_job *j, nsec_t now); /* when result and journal are there */

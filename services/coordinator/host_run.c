@@ -275,7 +275,7 @@ static const struct report_row {
 };
 
 /* HOOK stall: after it has started, nothing is heard of it. */
-static bool is_silenced(const struct host_job *j) {
+bool host_is_silenced(const struct host_job *j) {
         return j->has_started && faults_silent(&j->host->faults);
 }
 
@@ -294,7 +294,7 @@ void host_report(struct host_job *j, struct bytes report, nsec_t now) {
         }
         for (size_t i = 0; i < ELEMENTSOF(report_rows); i++)
                 if (report_rows[i].which == in->body_case) {
-                        if (!is_silenced(j))
+                        if (!host_is_silenced(j))
                                 report_rows[i].fn(j, in, now);
                         return;
                 }

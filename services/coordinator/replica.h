@@ -85,7 +85,7 @@ struct replica {
 
         bool is_vote;      /* its commit is its host's vote; one replica of each host at most */
         bool is_again;     /* asks a host for rows it committed to on a stream that was lost */
-        bool is_for_rows;  /* run 1 of a host that agrees and has let its rows go */
+        bool is_for_rows;  /* run 1 of a host that agrees and has let its rows go, or was let go */
         bool is_rowless;   /* the host has said so */
         bool has_said;     /* `problem` is what the host said; else it is ours */
         bool ran_out;      /* of memory, while it ran the job */

@@ -240,14 +240,24 @@ static bool has_second_run(const struct job *j, const struct replica *r) {
         return false;
 }
 
-/* Those that agree have let their rows go, as after a long absence of ours: one runs
- * the job once more. Its vote stays the commit it gave; the rows are checked as ever. */
+/* Let go as others agreed, a host may have signed by then: it does so once for a run, and has
+ * no rows of that one. */
+static bool was_let_go(const struct job *j, const struct replica *r) {
+        if (r->run != 0 || !r->is_cancelled || r->is_rows_bad || !r->dispatch.is_signed)
+                return false;
+        return r->has_commit ? hash_equal(&r->answer.hash, &j->accepted.hash)
+                             : !vote_holder(j, r->prospect);
+}
+
+/* Those that agree have let their rows go, as after a long absence of ours, or have false ones:
+ * one that has been asked before runs the job once more. Its vote stays the commit it gave,
+ * or none; the rows are checked as ever. */
 static bool run_again(struct job *j, nsec_t now) {
         FOREACH_REPLICA (r, j) {
+                bool has_agreed = r->is_vote && r->agrees && !r->is_rows_bad && fits_spool(j, r);
                 struct replica *second;
 
-                if (!r->is_vote || !r->agrees || r->is_rows_bad || !fits_spool(j, r) ||
-                    has_second_run(j, r) || now >= j->deadline)
+                if (!(has_agreed || was_let_go(j, r)) || has_second_run(j, r) || now >= j->deadline)
                         continue;
                 second = replica_open(j, r->prospect, 1, now);
                 if (!second)

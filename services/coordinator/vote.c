@@ -186,7 +186,9 @@ static void use_commit(struct replica *r, const Grid__Commit *c, const struct co
         else if (r->run == 0 && !r->is_again && j->stage < JOB_CLOSING)
                 r->is_vote = quorum_vote(&j->quorum, r->prospect->number, r->group,
                                          job_engine_number(j, r->bid.engine), &r->answer.hash);
-        if (may_agree && (r->is_vote || (r->is_for_rows && vote && vote->agrees)))
+        if (r->is_vote)
+                r->prospect->is_busy = true; /* let go, it was free for a moment */
+        if (may_agree && (r->is_vote || r->is_for_rows))
                 r->agrees = true;
 }
 

@@ -360,30 +360,86 @@ static void test_stale_for_ever(void **state) {
         drive_free(d);
 }
 
-/* Both that agree have wrong rows; the third was let go when they did, and is asked anew. */
-static void test_rows_of_who_was_let_go(void **state) {
-        struct drive *d = drive_dispatched(ROWS);
-
-        commit(d, 0);
-        commit(d, 1);
-        drive_wait(d, NSEC_PER_SEC);
+/* Both serve false rows, one after the other. */
+static void serve_false_rows(struct drive *d) {
         for (unsigned i = 0; i < 2; i++) {
                 d->batch.data[d->batch.len - 1] ^= 1;
                 serve_as(d, source_of(d), PLAIN);
                 d->batch.data[d->batch.len - 1] ^= 1;
                 drive_wait(d, NSEC_PER_MSEC);
         }
-        for (unsigned i = 0; i < 20 && !d->has_end && !d->is_open[2]; i++)
+}
+
+/* On another stream. */
+static void bid_again(struct drive *d, unsigned host, uint64_t before) {
+        for (unsigned i = 0; i < 20 && !d->has_end && d->streams[host] == before; i++)
                 drive_wait(d, NSEC_PER_SEC);
-        assert_true(d->is_open[2]);
-        drive_bid(d, 2);
+        assert_true(d->is_open[host] && d->streams[host] != before);
+        drive_bid(d, host);
         drive_wait(d, NSEC_PER_SEC);
+}
+
+static void refuse_as_stale(struct drive *d, unsigned host) {
+        Types__Problem problem = TYPES__PROBLEM__INIT;
+        Grid__Refusal refusal = GRID__REFUSAL__INIT;
+
+        problem.code = OUTCOME_STALE;
+        problem.detail = (char *) "why=commit_was_not_kept";
+        refusal.problem = &problem;
+        drive_packed(d, host, DRIVE_FAILURE, &refusal.base);
+}
+
+static void commit_second_run(struct drive *d, unsigned host) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        assert_true(drive_commit_to(d, host, &d->truth, 1, &b));
+        drive_message(d, host, DRIVE_COMMIT, buffer_bytes(&b));
+        drive_wait(d, NSEC_PER_MSEC);
+}
+
+/* Both that agree have wrong rows; the third was let go when they did, and is asked anew. */
+static void test_rows_of_who_was_let_go(void **state) {
+        struct drive *d = drive_dispatched(ROWS);
+        uint64_t stream = d->streams[2];
+
+        commit(d, 0);
+        commit(d, 1);
+        drive_wait(d, NSEC_PER_SEC);
+        serve_false_rows(d);
+        bid_again(d, 2, stream);
         commit(d, 2);
         drive_wait(d, NSEC_PER_MSEC);
         serve_as(d, 2, PLAIN);
         assert_true(d->is_verified);
         assert_int_equal(d->rows, ROWS);
         drive_free(d);
+}
+
+/* The same, but it had signed as it was let go, or as soon: it may not sign that run again and has
+ * no rows of it, so it runs another. */
+static void test_rows_of_who_had_signed(void **state) {
+        for (unsigned is_heard = 0; is_heard < 2; is_heard++) {
+                struct drive *d = drive_dispatched(ROWS);
+                uint64_t stream = d->streams[2];
+
+                commit(d, 0);
+                commit(d, 1);
+                drive_wait(d, NSEC_PER_SEC);
+                if (is_heard)
+                        commit(d, 2); /* crosses our word that it is not needed */
+                serve_false_rows(d);
+                bid_again(d, 2, stream);
+                if (!is_heard) {
+                        stream = d->streams[2];
+                        refuse_as_stale(d, 2);
+                        bid_again(d, 2, stream);
+                }
+                commit_second_run(d, 2);
+                serve_as(d, 2, PLAIN);
+                assert_true(d->is_verified);
+                assert_int_equal(d->rows, ROWS);
+                drive_free(d);
+        }
 }
 
 /* ---- Rubbish on another stream ---- */
@@ -426,4 +482,5 @@ TEST_MAIN(cmocka_unit_test(test_plain), cmocka_unit_test(test_claims),
           cmocka_unit_test(test_packed_rows), cmocka_unit_test(test_fat_rows),
           cmocka_unit_test(test_more_than_the_spool), cmocka_unit_test(test_stale_rows),
           cmocka_unit_test(test_stale_for_ever), cmocka_unit_test(test_rows_of_who_was_let_go),
+          cmocka_unit_test(test_rows_of_who_had_signed),
           cmocka_unit_test(test_rubbish_when_called_again))
