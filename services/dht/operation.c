@@ -185,6 +185,19 @@ static void begin_everywhere(struct dht *d, struct operation *o) {
         }
 }
 
+/* After a rest of ours all may be in doubt: those that are connected are asked all the same. */
+static void begin_with_neighbours(struct dht *d, struct operation *o) {
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(d->neighbours, &cursor, NULL, &value)) {
+                const struct neighbour *p = value;
+
+                if (p->is_server && peer_is_usable(d, &p->contact, d->now))
+                        lookup_seed(o->lookup, &p->contact);
+        }
+}
+
 void operation_begin(struct dht *d, struct operation *o, nsec_t now) {
         const struct table_entry *near[TABLE_CLOSEST];
         size_t n = table_closest(&d->table, &o->lookup->target, NULL, near, SEEDS * d->config.k);
@@ -196,6 +209,8 @@ void operation_begin(struct dht *d, struct operation *o, nsec_t now) {
         begin_everywhere(d, o);
         for (size_t i = 0; i < n; i++)
                 lookup_seed(o->lookup, &near[i]->contact);
+        if (n == 0)
+                begin_with_neighbours(d, o);
         while (lookup_next(o->lookup, &ask))
                 ask_one(d, o, &ask);
         if (o->n_asks == 0) { /* nobody to ask: to be told after this call */
