@@ -126,11 +126,9 @@ static bool is_over(void *userdata) {
                 r->progress_at = now + PROGRESS_EVERY;
                 report_progress(r);
         }
-        if (now >= r->deadline)
-                return true;
-        r->is_over_cpu = r->task->cpu_ms > 0 &&
+        r->is_over_cpu = now < r->deadline && r->task->cpu_ms > 0 &&
                          now_of(CLOCK_PROCESS_CPUTIME_ID) / NSEC_PER_MSEC > r->task->cpu_ms;
-        return r->is_over_cpu;
+        return now >= r->deadline || r->is_over_cpu;
 }
 
 /* ---- analysis ---- */
