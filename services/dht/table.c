@@ -391,12 +391,10 @@ static nsec_t silence_allowed(const struct table *t, const struct table_bucket *
 
 static nsec_t due(const struct table *t, const struct table_bucket *b,
                   const struct table_entry *e) {
-        if (e->is_probing)
+        if (e->is_probing || e->is_connected)
                 return NSEC_NEVER;
-        if (e->failures > 0) /* a connection says that its host lives, not that it answers */
+        if (e->failures > 0)
                 return nsec_add(e->failed, TABLE_DOUBT);
-        if (e->is_connected)
-                return NSEC_NEVER;
         return nsec_add(e->answered, silence_allowed(t, b, e));
 }
 
