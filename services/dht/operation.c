@@ -209,9 +209,11 @@ void operation_begin(struct dht *d, struct operation *o, nsec_t now) {
         begin_everywhere(d, o);
         for (size_t i = 0; i < n; i++)
                 lookup_seed(o->lookup, &near[i]->contact);
-        if (n == 0)
-                begin_with_neighbours(d, o);
         while (lookup_next(o->lookup, &ask))
+                ask_one(d, o, &ask);
+        if (o->n_asks == 0) /* all in doubt, or denied meanwhile */
+                begin_with_neighbours(d, o);
+        while (o->n_asks == 0 && lookup_next(o->lookup, &ask))
                 ask_one(d, o, &ask);
         if (o->n_asks == 0) { /* nobody to ask: to be told after this call */
                 o->has_nobody = true;

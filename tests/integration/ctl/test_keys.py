@@ -209,6 +209,8 @@ def test_keys(tap):
 def said(tap, grid):
     """Whoever asks a node whose own key is revoked is told so, and what helps."""
     remedy = "move its seed away"
+    # Its dht tells its gossip while others hear of it by themselves.
+    g.wait_until("node 3 knows it too", lambda: lines(grid.ctl(3, "status", "--json")[1])[0]["gossip"]["revoked"], 15, 0.2)
     code, out, err = grid.ctl(3, "status")
     tap.check(code == 0 and "\nrevoked " in out and remedy in out, "status of the revoked node", out, err)
     tap.check(lines(grid.ctl(3, "status", "--json")[1])[0]["gossip"]["revoked"] is True, "status --json")
