@@ -46,7 +46,7 @@ static nsec_t run_end(const struct host_job *j) {
         return nsec_min(end, h->core->governor->drain_until);
 }
 
-/* A requester waits for a description no longer than for words of one. */
+/* A description ends before its requester gives up on silence, and has no progress. */
 static bool has_to_say(const struct host_job *j) {
         return j->state == HOST_FETCHING ||
                (j->state == HOST_RUNNING && !j->is_describing && !host_is_silenced(j));

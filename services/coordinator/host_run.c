@@ -178,7 +178,7 @@ static void on_started(struct host_job *j, const Worker__Report *report, nsec_t 
 static void on_progress(struct host_job *j, const Worker__Report *report, nsec_t now) {
         const Worker__Progress *in = report->progress;
 
-        if (j->state != HOST_RUNNING || j->is_describing)
+        if (j->state != HOST_RUNNING)
                 return;
         j->progress = (struct host_progress){ .stage = in->imports ? "importing" : "running",
                                               .rows = in->rows,

@@ -211,10 +211,11 @@ void operation_begin(struct dht *d, struct operation *o, nsec_t now) {
                 lookup_seed(o->lookup, &near[i]->contact);
         while (lookup_next(o->lookup, &ask))
                 ask_one(d, o, &ask);
-        if (o->n_asks == 0) /* all in doubt, or denied meanwhile */
+        if (o->n_asks == 0) { /* all in doubt, or denied meanwhile */
                 begin_with_neighbours(d, o);
-        while (o->n_asks == 0 && lookup_next(o->lookup, &ask))
-                ask_one(d, o, &ask);
+                while (lookup_next(o->lookup, &ask))
+                        ask_one(d, o, &ask);
+        }
         if (o->n_asks == 0) { /* nobody to ask: to be told after this call */
                 o->has_nobody = true;
                 heap_set(&d->operation_timers, &o->timer, now);
