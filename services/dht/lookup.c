@@ -141,6 +141,17 @@ void lookup_seed(struct lookup *l, const struct contact *c) {
                 (void) add(l, c, NULL, l->n_seeds++ % l->config.paths);
 }
 
+void lookup_seed_again(struct lookup *l, const struct contact *c) {
+        struct candidate *known = lookup_find(l, &c->key);
+
+        if (!known) {
+                lookup_seed(l, c);
+        } else if (known->state == CANDIDATE_FAILED) {
+                known->state = CANDIDATE_NEW;
+                known->is_excused = known->is_wide = false;
+        }
+}
+
 void lookup_begin_at(struct lookup *l, const struct contact *c) {
         struct candidate *known;
 

@@ -81,6 +81,8 @@ struct lookup *lookup_new(const struct lookup_config *config, const struct key *
 struct lookup *lookup_free(struct lookup *l); /* always NULL */
 /* From the table, in any order; dealt to the paths in turn. */
 void lookup_seed(struct lookup *l, const struct contact *c);
+/* The same also for one that failed: it is asked once more. Nothing may be in flight to it. */
+void lookup_seed_again(struct lookup *l, const struct contact *c);
 
 /* The same for one to be asked whoever stands nearer, and a few of those it leads to: while nobody
  * is known for long, each place to begin may be the only honest one. */

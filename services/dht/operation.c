@@ -123,7 +123,8 @@ static void ask_one(struct dht *d, struct operation *o, const struct lookup_ask 
         CLEANUP(refbuf_unrefp) struct refbuf *message = NULL;
         struct ask *a;
 
-        if (!health_may_ask(&d->health, &to, d->now) && !health_has_outage(&d->health, d->now)) {
+        if (!o->is_of_neighbours && !health_may_ask(&d->health, &to, d->now) &&
+            !health_has_outage(&d->health, d->now)) {
                 lookup_skip(o->lookup, &to.key, ask->edge);
                 return;
         }
@@ -134,6 +135,33 @@ static void ask_one(struct dht *d, struct operation *o, const struct lookup_ask 
         a->done = on_answer;
         a->edge = ask->edge;
         o->n_asks++;
+}
+
+/* After a rest of ours all may be in doubt or in back-off, or those that are asked be denied
+ * meanwhile: before a look-up ends with nobody, those that are connected are asked all the same. */
+static bool turn_to_neighbours(struct dht *d, struct operation *o) {
+        size_t cursor = 0;
+        void *value;
+
+        if (o->is_of_neighbours || o->lookup->n_answered > 0)
+                return false;
+        o->is_of_neighbours = true;
+        while (map_next(d->neighbours, &cursor, NULL, &value)) {
+                const struct neighbour *p = value;
+
+                if (p->is_server && peer_is_usable(d, &p->contact, d->now))
+                        lookup_seed_again(o->lookup, &p->contact);
+        }
+        return true;
+}
+
+static void ask_on(struct dht *d, struct operation *o) {
+        struct lookup_ask ask;
+
+        do
+                while (lookup_next(o->lookup, &ask))
+                        ask_one(d, o, &ask);
+        while (o->n_asks == 0 && turn_to_neighbours(d, o));
 }
 
 static void end_lookup(struct dht *d, struct operation *o, nsec_t now) {
@@ -152,10 +180,8 @@ static void end_lookup(struct dht *d, struct operation *o, nsec_t now) {
 
 /* Goes as far as it can; what is over is freed. */
 void operation_settle(struct dht *d, struct operation *o, nsec_t now) {
-        struct lookup_ask ask;
-
-        while (!o->is_storing && lookup_next(o->lookup, &ask))
-                ask_one(d, o, &ask);
+        if (!o->is_storing)
+                ask_on(d, o);
         if (!o->is_storing && o->n_asks == 0)
                 end_lookup(d, o, now);
         if (o->is_storing && o->n_asks == 0 && !o->is_done)
@@ -185,23 +211,9 @@ static void begin_everywhere(struct dht *d, struct operation *o) {
         }
 }
 
-/* After a rest of ours all may be in doubt: those that are connected are asked all the same. */
-static void begin_with_neighbours(struct dht *d, struct operation *o) {
-        size_t cursor = 0;
-        void *value;
-
-        while (map_next(d->neighbours, &cursor, NULL, &value)) {
-                const struct neighbour *p = value;
-
-                if (p->is_server && peer_is_usable(d, &p->contact, d->now))
-                        lookup_seed(o->lookup, &p->contact);
-        }
-}
-
 void operation_begin(struct dht *d, struct operation *o, nsec_t now) {
         const struct table_entry *near[TABLE_CLOSEST];
         size_t n = table_closest(&d->table, &o->lookup->target, NULL, near, SEEDS * d->config.k);
-        struct lookup_ask ask;
 
         if (!o->request)
                 o->request = o->name ? find_named(refbuf_bytes(o->name))
@@ -209,13 +221,7 @@ void operation_begin(struct dht *d, struct operation *o, nsec_t now) {
         begin_everywhere(d, o);
         for (size_t i = 0; i < n; i++)
                 lookup_seed(o->lookup, &near[i]->contact);
-        while (lookup_next(o->lookup, &ask))
-                ask_one(d, o, &ask);
-        if (o->n_asks == 0) { /* all in doubt, or denied meanwhile */
-                begin_with_neighbours(d, o);
-                while (lookup_next(o->lookup, &ask))
-                        ask_one(d, o, &ask);
-        }
+        ask_on(d, o);
         if (o->n_asks == 0) { /* nobody to ask: to be told after this call */
                 o->has_nobody = true;
                 heap_set(&d->operation_timers, &o->timer, now);

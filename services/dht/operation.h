@@ -70,6 +70,7 @@ struct operation {
         struct refbuf *request, *name, *value;
         struct peer_id peer;
         bool is_storing, is_done, has_nobody;
+        bool is_of_neighbours; /* nobody else answered: each that is connected is asked once */
         unsigned n_asks, n_copies, n_stores, n_results, max,
                 bucket; /* n_stores: copies given out */
         struct found_value values[FOUND_VALUES_MAX];

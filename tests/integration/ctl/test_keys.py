@@ -178,7 +178,8 @@ def revoke(tap, grid, new):
         g.wait_until("no connection", lambda: not any(r.get("connected") for r in lines(grid.ctl(node, "peers", "--json")[1])
                                                       if r["peer"] == new), 30, 0.5)
     code, out, err = grid.ctl(3, "find", "--json", new)
-    tap.check(code == 0 and lines(out)[0].get("revoked") is True, "find: revoked", out, err)
+    tap.check(code == 0 and lines(out)[0].get("revoked") is True, "find: revoked", out, err,
+              grid.ctl(3, "record", "get", f"/revocation/{new}"), grid.ctl(3, "dht", "stats"))
     tap.equal([r["peer"] for r in lines(grid.ctl(1, "blocklist", "--json")[1])], [new], "nobody else is blocked")
 
 

@@ -146,6 +146,68 @@ static void who_is_connected_is_found_without_a_lookup(void **state) {
         peer_done(&client), peer_done(&server);
 }
 
+static void silent(struct dht *d, const struct dht_action *ask) {
+        dht_failed(d, ask->id, DHT_SILENT, 3 * SECOND);
+}
+
+static bool is_to(const struct dht_action *ask, const struct peer *p) {
+        return peer_id_equal(&ask->contact.peer, &p->remote.contact.peer);
+}
+
+/* After a rest of ours all requests have failed: whoever is connected was doubted for nothing. */
+static void who_is_connected_and_in_doubt_is_asked_when_nobody_else_answers(void **state) {
+        struct peer p = peer_number(9, true), client = peer_number(10, false);
+        struct dht_action ask = {}, over = {};
+        struct dht *d = node_new(NULL);
+
+        dht_peer_identified(d, &client.remote, 2 * SECOND); /* never asked */
+        dht_peer_identified(d, &p.remote, 2 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+        answer(d, &ask, &p.remote, NULL, 0);
+        drain(d, DHT_ASK, NULL);
+        dht_find_closest(d, 7, &client.remote.contact.key, 3 * SECOND);
+        for (unsigned turn = 0; turn < 2; turn++) { /* as any look-up does, and once for this */
+                assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+                assert_true(is_to(&ask, &p));
+                silent(d, &ask);
+        }
+        assert_int_equal(drain(d, DHT_DONE, &over), 1); /* and no third time */
+        assert_int_equal(over.n, DHT_E_NO_PEERS);
+        assert_false(health_may_ask(&d->health, &p.remote.contact, 3 * SECOND));
+        dht_find_closest(d, 8, &client.remote.contact.key, 3 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1); /* doubted, and in back-off */
+        assert_true(is_to(&ask, &p));
+        answer(d, &ask, &p.remote, NULL, 0);
+        assert_int_equal(drain(d, DHT_DONE, &over), 1);
+        assert_int_equal(over.n, DHT_OK);
+        dht_action_done(&ask), dht_action_done(&over);
+        dht_free(d);
+        peer_done(&p), peer_done(&client);
+}
+
+/* The only one asked is denied while it is: a look-up that just began does not end with nobody. */
+static void who_is_connected_is_asked_when_who_was_asked_is_denied(void **state) {
+        struct peer p = peer_number(9, true), denied = peer_number(11, true);
+        struct dht_action ask = {};
+        struct dht *d = node_new(NULL);
+
+        dht_peer_identified(d, &p.remote, 2 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+        silent(d, &ask); /* connected, and not in the table */
+        fill_table(d, 11, 1);
+        drain(d, DHT_ASK, NULL);
+        dht_find_closest(d, 7, &p.remote.contact.key, 3 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+        assert_true(is_to(&ask, &denied));
+        dht_deny(d, &denied.remote.contact.peer, true, 3 * SECOND);
+        silent(d, &ask);
+        assert_int_equal(drain(d, DHT_ASK, &ask), 1);
+        assert_true(is_to(&ask, &p));
+        dht_action_done(&ask);
+        dht_free(d);
+        peer_done(&p), peer_done(&denied);
+}
+
 /* Whoever answered first named friends only, and the points drawn afterwards tell. */
 static void a_neighbourhood_of_friends_is_looked_at_again(void **state) {
         static const struct {
@@ -247,6 +309,8 @@ TEST_MAIN(cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(all_that_are_configured_are_met),
           cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
           cmocka_unit_test(who_is_connected_is_found_without_a_lookup),
+          cmocka_unit_test(who_is_connected_and_in_doubt_is_asked_when_nobody_else_answers),
+          cmocka_unit_test(who_is_connected_is_asked_when_who_was_asked_is_denied),
           cmocka_unit_test(a_neighbourhood_of_friends_is_looked_at_again),
           cmocka_unit_test(a_renewal_ends_whatever_its_points_tell),
           cmocka_unit_test(serves_once_two_subnets_reached_it))
