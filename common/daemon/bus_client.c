@@ -24,6 +24,7 @@ struct path {
         struct zsock *sock;
         char *address;
         bool is_data, is_greeted; /* the server's hello came */
+        bool is_closed;           /* its connection ended: on_end() is due */
 };
 
 struct bus_client {
@@ -54,10 +55,15 @@ static int path_send(struct path *p, const struct frame *f) {
 
         if (n == 0)
                 return LINK_E_SIZE;
-        if (!p->sock)
+        if (!p->sock || p->is_closed)
                 return LINK_E_DOWN;
         r = zsock_send(p->sock, BYTES_NONE, BYTES(header, n), f->body, f->refbuf);
-        return r < 0 ? r : results[r];
+        /* A dealer with nobody at the other end says the same as one whose peer does not read
+         * (zmq_socket(3)), and after a rest of ours that news may be unread still: who is cut for
+         * it would be refused for good. */
+        if (r == ZSOCK_E_FULL && (r = zsock_drain_monitor(p->sock)) == 0)
+                return p->is_closed ? LINK_E_DOWN : LINK_E_FULL;
+        return r < 0 ? error_fold(r) : results[r];
 }
 
 static int link_op_send(struct link *l, const struct frame *f, bool data) {
@@ -99,7 +105,7 @@ static int on_end(void *userdata) {
 
         for (size_t i = 0; i < N_PATHS; i++) {
                 c->paths[i].sock = zsock_free(c->paths[i].sock);
-                c->paths[i].is_greeted = false;
+                c->paths[i].is_greeted = c->paths[i].is_closed = false;
         }
         c->is_half = false;
         link_went_down(&c->link);
@@ -157,6 +163,7 @@ static int on_message(void *userdata, const struct zsock_message *m) {
 static int on_closed(void *userdata, int fd) {
         struct path *p = userdata;
 
+        p->is_closed = true;
         return loop_defer(p->client->end);
 }
 

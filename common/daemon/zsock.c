@@ -209,6 +209,7 @@ static int drain(void *userdata) {
 
 /* First frame of an event: number (16 bits) and value (32 bits), host order. */
 static int take_event(struct zsock *z, struct bytes event) {
+        bool was_in_callback = z->in_callback; /* whoever sends or receives may drain */
         uint16_t number;
         int32_t value;
         int r;
@@ -219,7 +220,7 @@ static int take_event(struct zsock *z, struct bytes event) {
         z->in_callback = true;
         /* A retry or a failed handshake carries no descriptor in its value. */
         r = z->handler->closed(z->userdata, number == ZMQ_EVENT_DISCONNECTED ? value : -1);
-        z->in_callback = false;
+        z->in_callback = was_in_callback;
         return r;
 }
 
