@@ -82,7 +82,16 @@ static void link_op_drop(struct link *l, const char *why) {
         check(loop_defer(c->end) == 0);
 }
 
-static const struct link_ops ops = { .send = link_op_send, .drop = link_op_drop };
+static void link_op_end(struct link *l, const char *why) {
+        struct bus_client *c = container_of(l, struct bus_client, link);
+
+        log_warning("service \"%s\": connecting anew, it %s", c->who.service, why);
+        check(loop_defer(c->end) == 0);
+}
+
+static const struct link_ops ops = { .send = link_op_send,
+                                     .drop = link_op_drop,
+                                     .end = link_op_end };
 
 static int send_hello(struct path *p) {
         Bus__Header header = BUS__HEADER__INIT;

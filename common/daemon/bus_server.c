@@ -97,7 +97,7 @@ static void send_refusal(struct conn *c, const char *why) {
         (void) conn_send(c, &f); /* a courtesy */
 }
 
-static void link_op_drop(struct link *l, const char *why) {
+static void link_op_end(struct link *l, const char *why) {
         struct bus_peer *p = container_of(l, struct bus_peer, link);
 
         if (p->is_cut)
@@ -106,11 +106,20 @@ static void link_op_drop(struct link *l, const char *why) {
         if (p->conns[CONTROL])
                 send_refusal(p->conns[CONTROL], why);
         p->is_cut = true;
-        p->server->cut[p->server->n_cut++ % CUT_MAX] = p->who.instance;
         check(loop_defer(p->server->cutter) == 0);
 }
 
-static const struct link_ops ops = { .send = link_op_send, .drop = link_op_drop };
+static void link_op_drop(struct link *l, const char *why) {
+        struct bus_peer *p = container_of(l, struct bus_peer, link);
+
+        if (!p->is_cut)
+                p->server->cut[p->server->n_cut++ % CUT_MAX] = p->who.instance;
+        link_op_end(l, why);
+}
+
+static const struct link_ops ops = { .send = link_op_send,
+                                     .drop = link_op_drop,
+                                     .end = link_op_end };
 
 static int send_hello(struct conn *c) {
         Bus__Header header = BUS__HEADER__INIT;
@@ -123,7 +132,7 @@ static int send_hello(struct conn *c) {
         f.body.len = link_hello_pack(c->side->server->service, c->peer->connection,
                                      c->side->is_data, hello, sizeof(hello));
         r = conn_send(c, &f);
-        return r < 0 ? error_fold(r) : 0; /* gone again: the monitor will say so */
+        return r < 0 ? error_fold(r) : r;
 }
 
 /* ---- peers come and go ---- */
@@ -262,24 +271,35 @@ static int on_hello(struct conn *c, const struct zsock_message *m) {
         c->peer = p;
         p->conns[is_data ? DATA : CONTROL] = c;
         r = send_hello(c);
-        if (r == 0)
+        if (r == LINK_OK)
                 join(p);
-        return r;
+        else if (r == LINK_E_DOWN) /* the monitor may have said so before we heard its hello */
+                peer_free(p);
+        return r < 0 ? r : 0;
 }
 
 /* ---- receiving ---- */
 
-static struct conn *conn_of(struct side *side, const struct zsock_message *m) {
-        struct conn *c = map_get(side->by_identity, m->identity), *before;
+/* ZeroMQ numbers its connections: a zero and 32 bits that count up (routing_id, zmq_socket(3)). */
+static bool is_newer(struct bytes identity, const struct conn *than) {
+        return identity.len == 5 && than->identity_len == 5 &&
+               (int32_t) (load_be32(identity.data + 1) - load_be32(than->identity + 1)) > 0;
+}
+
+/* What a closed connection left unread may be heard after its successor on the same descriptor:
+ * that one stays. NULL: such a message, or no hello. */
+static struct conn *conn_new(struct side *side, const struct zsock_message *m) {
+        struct conn *c, *before;
         struct zsock_peer from;
 
-        if (c || m->identity.len > sizeof(c->identity))
-                return c;
+        zsock_read_peer(m, &from);
+        before = map_get_u64(side->by_fd, (uint64_t) from.fd);
+        if (m->identity.len > sizeof(c->identity) || (before && !is_newer(m->identity, before)))
+                return NULL;
         c = xnew(struct conn);
         c->side = side;
         c->identity_len = m->identity.len;
         memcpy(c->identity, m->identity.data, m->identity.len);
-        zsock_read_peer(m, &from);
         c->fd = from.fd;
         (void) map_set(side->by_identity, m->identity, c);
         before = map_set_u64(side->by_fd, (uint64_t) c->fd, c);
@@ -290,23 +310,39 @@ static struct conn *conn_of(struct side *side, const struct zsock_message *m) {
         return c;
 }
 
+/* The first of a connection, or the last of one that is closed. */
+static int on_stranger(struct side *side, const struct zsock_message *m, bool is_hello) {
+        struct conn nobody = { .side = side, .identity_len = m->identity.len }, *c;
+        int r = zsock_drain_monitor(side->sock);
+
+        if (r < 0)
+                return error_fold(r);
+        c = is_hello ? conn_new(side, m) : NULL;
+        if (c)
+                return on_hello(c, m);
+        side->server->n_refused++;
+        if (m->identity.len > sizeof(nobody.identity))
+                return 0;
+        /* If it is there after all, it has to begin again. */
+        memcpy(nobody.identity, m->identity.data, m->identity.len);
+        send_refusal(&nobody, "is not known here");
+        return 0;
+}
+
 static int on_message(void *userdata, const struct zsock_message *m) {
         struct side *side = userdata;
+        struct conn *c = map_get(side->by_identity, m->identity);
         struct link_header_space space;
-        struct frame f = { .body = m->body };
-        struct conn *c;
-        int r;
+        struct frame f = { .header = link_header_unpack(m->header, &space), .body = m->body };
+        bool is_hello = f.header && f.header->kind == BUS__KIND__HELLO;
 
-        if (!map_get(side->by_identity, m->identity)) {
-                r = zsock_drain_monitor(side->sock);
-                if (r < 0)
-                        return error_fold(r);
-        }
-        c = conn_of(side, m);
-        if (!c || (c->peer && c->peer->is_cut))
+        if (!c)
+                return on_stranger(side, m, is_hello);
+        if (c->peer && c->peer->is_cut) { /* the first word of it may have met a full pipe */
+                send_refusal(c, "was cut");
                 return 0;
-        f.header = link_header_unpack(m->header, &space);
-        if (f.header && f.header->kind == BUS__KIND__HELLO)
+        }
+        if (is_hello)
                 return on_hello(c, m);
         if (!c->peer || !c->peer->link.is_up) /* talks before its hello */
                 side->server->n_refused++;

@@ -66,7 +66,7 @@ static int send_frame(struct channels *m, Bus__Header *h, const struct frame *re
         r = link_send(m->link, &f, data);
         /* Only somebody who returns credit without reading gets here. */
         if (r == LINK_E_FULL)
-                link_drop(m->link, "does not read its streams");
+                link_end(m->link, "does not read its streams");
         return r < 0 ? error_fold(r) : r;
 }
 

@@ -70,6 +70,10 @@ void link_drop(struct link *l, const char *why) {
         l->ops->drop(l, why);
 }
 
+void link_end(struct link *l, const char *why) {
+        l->ops->end(l, why);
+}
+
 static struct link_user *next_untold(struct link *l) {
         LIST_FOREACH (it, &l->users) {
                 struct link_user *u = LIST_ENTRY(it, struct link_user, in_link);

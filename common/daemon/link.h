@@ -64,6 +64,8 @@ struct link_ops {
         /* Misbehaving peer: cut, log, and refuse that instance from now on. Asynchronous:
          * down() comes later, from the loop. */
         void (*drop)(struct link *l, const char *why);
+        /* The same without refusing it: it may have stood still, and comes again. */
+        void (*end)(struct link *l, const char *why);
 };
 
 /* One user of a link; rpc and channel sit side by side on one. Frames go to the
@@ -94,6 +96,7 @@ void link_attach(struct link *l, struct link_user *u); /* calls up() at once whe
 void link_detach(struct link_user *u);                 /* harmless twice */
 int link_send(struct link *l, const struct frame *f, bool data);
 void link_drop(struct link *l, const char *why);
+void link_end(struct link *l, const char *why);
 
 /* For bus.c and seqpacket.c. link_came_up() with another instance than before
  * first tells the users that the old one is gone. */

@@ -48,7 +48,7 @@ int rpc_event(struct link *to, const char *name, const void *message, unsigned f
         header.name = (char *) name;
         r = link_send(to, &f, /* data= */ false);
         if (r == LINK_E_FULL && flags & RPC_EVENT_MUST)
-                link_drop(to, "does not read its events");
+                link_end(to, "does not read its events");
         else if (r == LINK_E_FULL)
                 n_dropped++;
         return r < 0 ? error_fold(r) : r;

@@ -111,13 +111,14 @@ struct rpc_result {
 typedef void (*rpc_done_fn)(void *userdata, const struct rpc_result *result);
 typedef void (*rpc_event_fn)(void *userdata, const void *message);
 
-/* The link must outlive it. Calls made while the link is down wait for it until
- * their deadline. */
+/* The link must outlive it. Calls made while it is down wait for it until their deadline. */
 struct rpc_client *rpc_client_new(struct link *link, const ProtobufCServiceDescriptor *service);
 /* Completes what is outstanding with RPC_E_CANCELLED, then frees; always NULL. */
 struct rpc_client *rpc_client_free(struct rpc_client *c);
 DEFINE_CLEANUP(struct rpc_client *, rpc_client_free);
 
+/* Timeout of what is said once when a link comes up: its end ends it, none would be long enough. */
+#define RPC_WHILE_UP NSEC_NEVER
 struct rpc_request {
         const char *method;  /* of the service; another name is a bug (checked) */
         const void *message; /* of the method's input type; packed before the call returns */

@@ -127,7 +127,7 @@ static void peer_answer(struct peer *p, uint64_t id, const struct answer *a, con
                 return;
         }
         if (r == LINK_E_FULL || r == LINK_E_SIZE)
-                link_drop(p->user.link, "does not read its answers");
+                link_end(p->user.link, "does not read its answers");
 }
 
 static void call_answer(struct call *c, struct answer *a, const int *fds, size_t n_fds) {

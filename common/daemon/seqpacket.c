@@ -135,17 +135,25 @@ static void end_later(struct seqpacket *s) {
                 check(loop_io_set(s->io, 0) == 0);
 }
 
-static void link_op_drop(struct link *l, const char *why) {
+static void link_op_end(struct link *l, const char *why) {
         struct seqpacket *s = container_of(l, struct seqpacket, link);
 
         if (s->is_over)
                 return;
         log_warning("connection to \"%s\" (pid %d) cut: it %s", l->peer.service, (int) l->peer.pid,
                     why);
+        end_later(s);
+}
+
+static void link_op_drop(struct link *l, const char *why) {
+        struct seqpacket *s = container_of(l, struct seqpacket, link);
+
+        if (s->is_over)
+                return;
         s->refused = l->peer.instance;
         if (s->server && l->peer.instance)
                 s->server->cut[s->server->n_cut++ % CUT_MAX] = l->peer.instance;
-        end_later(s);
+        link_op_end(l, why);
 }
 
 /* ---- sending ---- */
@@ -216,7 +224,9 @@ static int link_op_send(struct link *l, const struct frame *f, bool data) {
         return send_frame(container_of(l, struct seqpacket, link), f);
 }
 
-static const struct link_ops ops = { .send = link_op_send, .drop = link_op_drop };
+static const struct link_ops ops = { .send = link_op_send,
+                                     .drop = link_op_drop,
+                                     .end = link_op_end };
 
 static int send_hello(struct seqpacket *s) {
         Bus__Header header = BUS__HEADER__INIT;

@@ -307,6 +307,8 @@ int zsock_send(struct zsock *z, struct bytes identity, struct bytes header, stru
         if (r == 0)
                 return 0;
         (void) zmq_msg_close(&msg);
+        if (r == -EAGAIN && !z->is_router) /* the pipe ended between the two: nothing was sent */
+                return ZSOCK_E_FULL;
         return error_origin(r);
 }
 

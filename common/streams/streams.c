@@ -59,7 +59,7 @@ static void serve_now(struct streams *s) {
         }
         request.protocols = list;
         request.n_protocols = s->n_protocols;
-        rpc_call(s->rpc, "Serve", &request, CALL_TIMEOUT, on_served, s);
+        rpc_call(s->rpc, "Serve", &request, RPC_WHILE_UP, on_served, s);
 }
 
 void streams_serve(struct streams *s, const struct streams_protocol *protocols, size_t n) {
@@ -261,7 +261,7 @@ static void deny_now(struct streams *s) {
         while (map_next(s->denied, &cursor, &key, &value))
                 list[request.n_peers++] = (ProtobufCBinaryData){ key.len, (uint8_t *) key.data };
         s->n_unconfirmed++;
-        rpc_call(s->rpc, "Deny", &request, CALL_TIMEOUT, on_denied, s);
+        rpc_call(s->rpc, "Deny", &request, RPC_WHILE_UP, on_denied, s);
 }
 
 void streams_deny(struct streams *s, const struct peer_id *peer, bool denied) {
@@ -294,7 +294,7 @@ static void on_up(void *userdata) {
                 deny_now(s);
         serve_now(s);
         watch_now(s);
-        rpc_call(s->rpc, "Self", &nothing, CALL_TIMEOUT, on_self, s);
+        rpc_call(s->rpc, "Self", &nothing, RPC_WHILE_UP, on_self, s);
         if (s->events->on_up)
                 s->events->on_up(s->userdata);
 }

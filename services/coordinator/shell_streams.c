@@ -11,7 +11,6 @@
 #include "services/coordinator/shell_discovery.h"
 #include "services/coordinator/shell_outbox.h"
 
-#define CALL_TIMEOUT (5 * NSEC_PER_SEC)
 #define STREAMS_PEER 64 /* inbound job streams of one peer: its open jobs */
 
 struct job_stream {
@@ -288,7 +287,7 @@ static void on_up(void *userdata) {
         shell_data_link(s->data, bus_client_link(s->streams_bus));
         if (s->core)
                 coordinator_transport(s->core, true, shell_now(s));
-        rpc_call(s->streams_rpc, "Serve", &request, CALL_TIMEOUT, on_served, s);
+        rpc_call(s->streams_rpc, "Serve", &request, RPC_WHILE_UP, on_served, s);
         open_waiting(s);
         shell_candidates(s);
 }

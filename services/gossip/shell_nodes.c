@@ -171,7 +171,7 @@ void shell_tell_dht(struct shell *s) {
         request.peers = peers;
         request.n_peers = n;
         s->n_dht_denials++;
-        rpc_call(s->dht_rpc, "Deny", &request, LOOKUP_TIMEOUT, on_denied, s);
+        rpc_call(s->dht_rpc, "Deny", &request, RPC_WHILE_UP, on_denied, s);
 }
 
 static void on_dht_up(void *userdata) {

@@ -17,8 +17,6 @@
 #include "quorate-config.h"
 #include "services/worker/worker.h"
 
-#define ENLIST_TIMEOUT (10 * NSEC_PER_SEC)
-
 static const struct metric metrics[] = {
         METRIC(worker_stats, jobs, METRIC_COUNTER, "jobs begun"),
         METRIC(worker_stats, committed, METRIC_COUNTER, "jobs with an answer"),
@@ -141,7 +139,7 @@ void worker_enlist(struct worker *w) {
         hello.problems = problems.items;
         hello.n_problems = problems.n;
         hello.pid = (uint64_t) getpid();
-        (void) rpc_call(w->jobs_client, "Enlist", &hello, ENLIST_TIMEOUT, on_enlisted, w);
+        (void) rpc_call(w->jobs_client, "Enlist", &hello, RPC_WHILE_UP, on_enlisted, w);
 }
 
 static void on_coordinator(void *userdata) {
