@@ -134,6 +134,7 @@ struct entry *store_add_entry(struct store *s, const struct hash_value *root, ui
                               uint64_t cost) {
         struct entry *e = xnew(struct entry);
 
+        check(!map_get(s->by_root, hash_bytes(root)));
         e->root = *root;
         e->length = length;
         e->cost = cost;

@@ -139,7 +139,8 @@ int store_fetch_begin(struct store *s, const struct hash_value *root,
 #define STORE_FETCH_MORE (-EAGAIN)
 int store_fetch_check(struct store_fetch *f); /* 0, STORE_FETCH_MORE, or a fault */
 struct fetch *store_fetch_core(struct store_fetch *f);
-/* After FETCH_DONE: syncs, completes, pins once. */
+/* After FETCH_DONE: syncs, completes, pins once; what was published here meanwhile is only pinned.
+ * STORE_E_NONE: that, and found damaged since. */
 int store_fetch_finish(struct store_fetch *f);
 /* Unfinished: verified chunks stay for the next try. */
 struct store_fetch *store_fetch_free(struct store_fetch *f);

@@ -65,6 +65,8 @@ static const struct fetch_sink store_sink = {
 static int sink_leaves(void *userdata, const struct hash_value *leaves, uint64_t n) {
         struct store_fetch *f = userdata;
 
+        if (store_has(f->store, &f->root)) /* published here meanwhile */
+                return 0;
         return as_errno(
                 meta_write(f->store->dir_fd, &f->root, "want", fetch_manifest(f->core), leaves, n));
 }
@@ -161,23 +163,32 @@ int store_fetch_finish(struct store_fetch *f) {
 
         if (store_has(f->store, &f->root))
                 return store_pin(f->store, &f->root);
+        if (store_partial(f->store, &f->root)) /* as leave_partial(): the part is not ours */
+                return STORE_E_NONE;
         if (ftruncate(f->fd, (off_t) f->length) < 0 || fchmod(f->fd, 0444) < 0 || fsync(f->fd) < 0)
                 return disk_result(-errno);
         return store_complete(f->store, &f->root, file_name(&f->root, "part", part), f->length,
                               &f->room);
 }
 
-/* The room passes to an entry that may be evicted. */
+/* The room passes to an entry that may be evicted. Where somebody else has put the dataset here
+ * meanwhile, that is the entry: what came is not needed. Was it found damaged since, it has taken
+ * the names of our files. */
 static void leave_partial(struct store_fetch *f) {
         char name[STORE_NAME_SIZE];
         uint64_t cost = f->room.bytes;
+        int dir = f->store->dir_fd;
 
         store_release(f->store, &f->room);
-        if (faccessat(f->store->dir_fd, file_name(&f->root, "want", name), F_OK, 0) == 0) {
+        if (store_partial(f->store, &f->root))
+                return;
+        if (!store_has(f->store, &f->root) &&
+            faccessat(dir, file_name(&f->root, "want", name), F_OK, 0) == 0) {
                 store_add_entry(f->store, &f->root, f->length, cost)->partial = true;
                 return;
         }
-        (void) unlinkat(f->store->dir_fd, file_name(&f->root, "part", name), 0);
+        (void) unlinkat(dir, file_name(&f->root, "want", name), 0);
+        (void) unlinkat(dir, file_name(&f->root, "part", name), 0);
 }
 
 struct store_fetch *store_fetch_free(struct store_fetch *f) {

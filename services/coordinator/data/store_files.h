@@ -93,6 +93,7 @@ uint64_t store_cost(uint64_t length, size_t manifest_len);
 void store_take_partial(struct store *s, const struct hash_value *root, struct room *room);
 /* Removes them. */
 void store_drop_partial(struct store *s, const struct hash_value *root);
+/* There must be none of this root. */
 struct entry *store_add_entry(struct store *s, const struct hash_value *root, uint64_t length,
                               uint64_t cost);
 /* Evicts until the room can have `bytes`: it is taken, or made larger or smaller. STORE_E_QUOTA:

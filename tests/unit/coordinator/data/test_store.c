@@ -188,6 +188,10 @@ struct feed {
         struct store *from;
         struct store_fetch *to;
         unsigned chunks, stop_after, checks;
+        /* So many bytes are published where it goes to, before this answer arrives; 0: never. */
+        struct store *there;
+        size_t len;
+        unsigned answers, publish_at;
 };
 
 static bool feed_one(struct feed *f, struct bytes request) {
@@ -207,6 +211,8 @@ static bool feed_one(struct feed *f, struct bytes request) {
         } while (c & 0x80);
         if (len > 100000)
                 f->chunks++;
+        if (++f->answers == f->publish_at)
+                (void) put(f->there, 'x', f->len);
         if (f->chunks <= f->stop_after)
                 fetch_frame(store_fetch_core(f->to), 0, reader_take(&r, len), 1);
         buffer_done(&b);
@@ -268,6 +274,66 @@ static void test_fetch_resumes(void **state) {
         assert_true(store_has(to, &a));
         assert_int_equal(store_used(to), 5 * MIB + META);
         store_free(to);
+        store_free(from);
+}
+
+enum { ANSWER_LEAVES = 2, ANSWER_CHUNK };
+
+/* What is being fetched is published meanwhile: there is one of it, whatever comes of the fetch,
+ * and nothing else. */
+static void test_published_while_fetched(void **state) {
+        static const struct {
+                const char *name;
+                unsigned publish_at, stop_after;
+                bool is_demoted;
+        } cases[] = {
+                { "before the leaves; all comes", ANSWER_LEAVES, 100 },
+                { "before the leaves; it stops", ANSWER_LEAVES, 2 },
+                { "before a chunk; all comes", ANSWER_CHUNK, 100 },
+                { "before a chunk; it stops", ANSWER_CHUNK, 2 },
+                { "found damaged since; all comes", ANSWER_LEAVES, 100, true },
+                { "found damaged since; it stops", ANSWER_CHUNK, 2, true },
+        };
+        struct budget memory;
+        struct fetch_config config = { NSEC_PER_SEC, 1, &memory };
+        struct store *from, *to;
+        char other[80];
+        struct hash_value a;
+
+        budget_init(&memory, MIB, NULL);
+        snprintf(other, sizeof(other), "%s/other", dir);
+        assert_int_equal(store_open(other, 10 * MIB, &from), STORE_OK);
+        a = put(from, 'x', 3 * MIB);
+        FOREACH_CASE (c, cases) {
+                bool is_done = c->stop_after > 3;
+                struct feed f = { .from = from,
+                                  .stop_after = c->stop_after,
+                                  .len = 3 * MIB,
+                                  .publish_at = c->publish_at };
+
+                assert_int_equal(store_open(dir, 10 * MIB, &to), STORE_OK);
+                f.there = to;
+                assert_int_equal(store_fetch_begin(to, &a, &config, &f.to), STORE_OK);
+                assert_int_equal(feed_all(&f), is_done ? FETCH_DONE : FETCH_NONE);
+                assert_true(store_has(to, &a));
+                store_unpin(to, &a); /* the client that published it */
+                if (c->is_demoted)
+                        assert_int_equal(store_demote(to, &a), STORE_OK);
+                if (is_done)
+                        assert_int_equal(store_fetch_finish(f.to),
+                                         c->is_demoted ? STORE_E_NONE : STORE_OK);
+                store_fetch_free(f.to);
+                assert_int_equal(store_has(to, &a), !c->is_demoted);
+                if (is_done && !c->is_demoted)
+                        store_unpin(to, &a);
+                assert_int_equal(store_count(to), 1);
+                assert_int_equal(store_used(to), 3 * MIB + META);
+                assert_int_equal(access(path_of(&a, "part"), F_OK), c->is_demoted ? 0 : -1);
+                assert_int_equal(access(path_of(&a, "want"), F_OK), c->is_demoted ? 0 : -1);
+                assert_int_equal(store_remove(to, &a), STORE_OK);
+                assert_int_equal(store_used(to), 0);
+                store_free(to);
+        }
         store_free(from);
 }
 
@@ -458,4 +524,5 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_list_and_remove, setup, teardown)
           cmocka_unit_test_setup_teardown(test_naming_fails, setup, teardown),
           cmocka_unit_test_setup_teardown(test_upload_of_what_is_fetched_in_part, setup, teardown),
           cmocka_unit_test_setup_teardown(test_check_goes_by_steps, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_published_while_fetched, setup, teardown),
           cmocka_unit_test_setup_teardown(test_fetch_resumes, setup, teardown))
