@@ -403,13 +403,14 @@ void cached_keep(struct job *j, struct bytes batch) {
                 qrows_put(&j->cached.writer, batch, &j->cached.rows);
 }
 
-/* A dissent, though it was outvoted, is reason enough to ask anew the next time. */
+/* A dissent, though it was outvoted, is reason enough to ask anew the next time. So is an error:
+ * what brought it about may be gone. */
 static bool is_worth_keeping(const struct job *j) {
         struct tally t;
 
         quorum_tally(&j->quorum, &t);
-        return t.answers == 1 && j->stage == JOB_CLOSING && j->state == STATE_VERIFIED &&
-               !j->was_contested && j->rows.is_checked &&
+        return j->accepted.form != ANSWER_ERROR && t.answers == 1 && j->stage == JOB_CLOSING &&
+               j->state == STATE_VERIFIED && !j->was_contested && j->rows.is_checked &&
                j->cached.writer.batches == j->rows.want.batches;
 }
 

@@ -190,6 +190,13 @@ static void commit(struct drive *d, unsigned host, const struct answer *a) {
         drive_message(d, host, DRIVE_COMMIT, buffer_bytes(&b));
 }
 
+static void bid_all(struct drive *d) {
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                drive_bid(d, i);
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        assert_true(d->descriptor.len > 0);
+}
+
 /* The grid answers it: all three alike, but for `dissenter`, from 1. */
 static void answer(struct drive *d, unsigned dissenter) {
         struct answer other;
@@ -197,10 +204,7 @@ static void answer(struct drive *d, unsigned dissenter) {
         drive_rows(d, ROWS);
         other = d->truth;
         other.hash.bytes[0] ^= 1;
-        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
-                drive_bid(d, i);
-        drive_wait(d, 100 * NSEC_PER_MSEC);
-        assert_true(d->descriptor.len > 0);
+        bid_all(d);
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 if (i + 1 != dissenter)
                         commit(d, i, &d->truth);
@@ -323,6 +327,22 @@ static void test_dissent_is_not_kept(void **state) {
         }
 }
 
+/* All agree on it, and yet the next one asks anew. */
+static void test_error_is_not_kept(void **state) {
+        struct drive *d = drive_new_kept(&(struct drive_kept){ .cache = "on" });
+
+        bid_all(d);
+        assert_true(answer_of_error(SQL_ENCODING, 0, &d->schema->digest, &d->truth));
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit(d, i, &d->truth);
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_true(d->has_end);
+        assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
+        assert_string_equal(d->error_state, "VERIFIED");
+        assert_null(d->keeps);
+        drive_free(d);
+}
+
 static void seal(struct refbuf *file) {
         struct reader r = reader_of(refbuf_bytes(file));
         struct hash_value sum;
@@ -424,4 +444,5 @@ static void test_other_question(void **state) {
 TEST_MAIN(cmocka_unit_test(test_key_misses), cmocka_unit_test(test_key_hits),
           cmocka_unit_test(test_served), cmocka_unit_test(test_not_given),
           cmocka_unit_test(test_not_looked_for), cmocka_unit_test(test_dissent_is_not_kept),
-          cmocka_unit_test(test_every_byte), cmocka_unit_test(test_other_question))
+          cmocka_unit_test(test_error_is_not_kept), cmocka_unit_test(test_every_byte),
+          cmocka_unit_test(test_other_question))
