@@ -15,6 +15,7 @@
 #include "common/crypto/hash.h"
 #include "common/wire/multiaddr.h"
 #include "common/wire/peerid.h"
+#include "services/coordinator/input.h"
 
 #define STREAM_UNIT_MAX 65536 /* bytes in one ACTION_SEND or ACTION_CLIENT, in one data call */
 
@@ -41,8 +42,8 @@ enum action_type {
         ACTION_WORK_CANCEL,   /* id = run; kill at once, forgotten */
 
         /* Datasets. Answered by coordinator_input_ready() or _input_failed(). */
-        ACTION_INPUT,        /* id = fetch; hash = root; providers; n: INPUT_SEARCH, or 0. Neither:
-                                only what is here */
+        ACTION_INPUT,        /* id = fetch; hash = root; claim; providers; n: INPUT_SEARCH, or 0.
+                                Neither of these: only what is here */
         ACTION_INPUT_CANCEL, /* id = fetch, forgotten; also releases the pin of a ready one */
 
         /* Durable before anything after it is sent; id != 0: acknowledge by
@@ -118,6 +119,7 @@ struct action {
         enum action_type type;
         uint64_t id, n, offset;
         struct hash_value hash;
+        struct input_claim claim;
         struct refbuf *data; /* owned, or NULL */
         struct peer_id peer;
         struct multiaddr *addresses; /* owned */

@@ -331,6 +331,7 @@ static void ask_inputs(struct host_job *j, const Grid__Dispatch *in) {
                 j->inputs[i].fetch = host_id(j);
                 a = actions_add(j->host->core->actions, ACTION_INPUT, j->inputs[i].fetch);
                 a->hash = j->descriptor.datasets[i].root;
+                a->claim = (struct input_claim){ j->inputs[0].fetch, j->offer.input_bytes };
                 a->providers = xmemdup(providers, n * sizeof(*providers));
                 a->n_providers = n;
                 a->n = j->descriptor.data_class == DATA_PUBLIC ? INPUT_SEARCH : 0;

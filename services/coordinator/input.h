@@ -1,6 +1,6 @@
 #pragma once
 
-/* What became of one ACTION_INPUT. */
+/* What one ACTION_INPUT may take, and what became of it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,6 +8,13 @@
 
 #include "common/base/bytes.h"
 #include "common/crypto/hash.h"
+
+/* What the inputs of a peer's job are in all, as he said when he offered it. A longer one is not
+ * fetched: LIMIT. */
+struct input_claim {
+        uint64_t job; /* the same for all of them; 0: our own user's, bounded by the quota alone */
+        uint64_t bytes;
+};
 
 /* A dataset that is here, checked against its root and pinned until ACTION_INPUT_CANCEL. */
 struct input_facts {

@@ -78,6 +78,7 @@ struct job {
         struct entropy entropy;
         struct job_input *inputs;
         size_t n_inputs;
+        uint64_t input_bytes; /* of those that are ready; stays when they are let go */
         struct quorum_rule rule;
         bool has_asked_check;
         nsec_t began, deadline, run_began, ended, idle_since;

@@ -254,6 +254,8 @@ static bool is_hopeless(const struct job *j, nsec_t now) {
 /* Goes on where other hosts still have it: those that committed repeat their
  * commit, the others run it. What ran here runs again, with the same time and seed. */
 void job_restored_step(struct job *j, nsec_t now) {
+        bool is_anew;
+
         if (!RQ_OF(j)->is_started) /* a client was quicker than the candidates */
                 return;
         if (!j->plan.is_local && !j->is_hopeless && RQ_OF(j)->n_candidates < j->rule.replicas &&
@@ -265,9 +267,12 @@ void job_restored_step(struct job *j, nsec_t now) {
                 job_fail(j, OUTCOME_RESTARTED, "", now);
                 return;
         }
-        job_event(j, EVENT_INFO, "job_resumed", NULL);
         /* No host has it: it is asked as it would have been, or runs once its inputs are there. */
-        if (fallover_is_between(j) || j->plan.is_local) {
+        is_anew = fallover_is_between(j) || j->plan.is_local;
+        if (!is_anew && !job_inputs_are_ready(j)) /* an offer says how long they are */
+                return;
+        job_event(j, EVENT_INFO, "job_resumed", NULL);
+        if (is_anew) {
                 j->stage = JOB_INPUTS;
                 return;
         }

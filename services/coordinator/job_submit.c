@@ -251,6 +251,7 @@ void job_input_ready(struct job_input *in, const struct input_facts *facts,
         in->format = xstrdup(facts->format);
         in->path = xstrdup(facts->path);
         in->length = facts->length;
+        j->input_bytes += in->length;
 }
 
 void job_inputs_done(struct job *j) {
@@ -271,10 +272,16 @@ void job_inputs_done(struct job *j) {
         j->n_inputs = 0;
 }
 
-void job_inputs_step(struct job *j, nsec_t now) {
+bool job_inputs_are_ready(const struct job *j) {
         for (size_t i = 0; i < j->n_inputs; i++)
                 if (!j->inputs[i].is_ready)
-                        return;
+                        return false;
+        return true;
+}
+
+void job_inputs_step(struct job *j, nsec_t now) {
+        if (!job_inputs_are_ready(j))
+                return;
         /* A node that has just started knows nobody yet; who insists on others waits. */
         if (job_prefer(j) == PREFER_REMOTE && RQ_OF(j)->n_candidates == 0 &&
             !job_due(j, nsec_add(RQ_OF(j)->started, CANDIDATES_WAIT), now))

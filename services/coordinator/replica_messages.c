@@ -51,8 +51,7 @@ static void send_offer(struct replica *r, nsec_t now) {
                 engines[i] = text_of(d->classes[i]);
         for (size_t i = 0; i < d->n_datasets; i++)
                 roots[i] = binary(hash_bytes(&d->datasets[i].root));
-        for (size_t i = 0; i < j->n_inputs; i++)
-                offer.input_bytes += j->inputs[i].length;
+        offer.input_bytes = j->input_bytes;
         offer.roots = roots;
         offer.n_roots = d->data_class == DATA_PUBLIC ? d->n_datasets : 0;
         diverse_prefer(r);

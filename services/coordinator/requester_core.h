@@ -48,6 +48,7 @@ void job_remember_nonce(struct job *j); /* a repeated submit is this job */
 enum prefer job_prefer(const struct job *j);
 /* NULL; else what is wrong with it, as the detail of USAGE, and nothing was begun. */
 const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *request);
+bool job_inputs_are_ready(const struct job *j);
 void job_inputs_step(struct job *j, nsec_t now);
 void job_input_ready(struct job_input *in, const struct input_facts *facts,
                      const struct input_failure *failure, nsec_t now);

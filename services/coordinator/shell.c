@@ -26,6 +26,7 @@ int64_t shell_wall_us(void) {
 static void do_input(struct shell *s, struct action *a) {
         const struct data_request request = { .id = a->id,
                                               .root = a->hash,
+                                              .claim = a->claim,
                                               .providers = a->providers,
                                               .n_providers = a->n_providers,
                                               .search = a->n == INPUT_SEARCH };

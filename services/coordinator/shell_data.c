@@ -88,6 +88,71 @@ static void settle_code(struct shell_data *d, struct input *in, unsigned code) {
         settle(d, in, &(struct input_failure){ .code = code }, 0);
 }
 
+/* ---- what a job may have ---- */
+
+static struct getting *getting_of(const struct shell_data *d, const struct hash_value *root) {
+        LIST_FOREACH (link, &d->gettings) {
+                struct getting *g = LIST_ENTRY(link, struct getting, link);
+
+                if (hash_equal(&g->root, root))
+                        return g;
+        }
+        return NULL;
+}
+
+/* 0 while nobody has given the manifest. */
+static uint64_t known_length(const struct shell_data *d, const struct hash_value *root) {
+        const struct getting *g = getting_of(d, root);
+        uint64_t length = 0;
+
+        if (store_length(d->store, root, &length) == STORE_E_NONE && g)
+                length = store_fetch_length(g->fetch);
+        return length;
+}
+
+/* Whether its job said that there would be so much, if it is as long as that. */
+static bool is_claimed(const struct shell_data *d, const struct input *in, uint64_t length) {
+        uint64_t left = in->claim.bytes;
+
+        if (!in->claim.job)
+                return true;
+        LIST_FOREACH (link, &d->inputs) {
+                const struct input *other = LIST_ENTRY(link, struct input, link);
+                uint64_t takes;
+
+                if (other->claim.job != in->claim.job)
+                        continue;
+                takes = hash_equal(&other->root, &in->root) ? length
+                                                            : known_length(d, &other->root);
+                if (takes > left)
+                        return false;
+                left -= takes;
+        }
+        return true;
+}
+
+static bool is_waiting(const struct input *in, const struct hash_value *root) {
+        return in->failure.code == OUTCOME_OK && hash_equal(&in->root, root);
+}
+
+/* The fetch goes on for those who may have so much, and ends with the last of them. */
+static bool on_length(void *userdata, uint64_t length) {
+        struct getting *g = userdata;
+        bool is_wanted = false;
+
+        LIST_FOREACH (link, &g->data->inputs) {
+                struct input *in = LIST_ENTRY(link, struct input, link);
+
+                if (!is_waiting(in, &g->root))
+                        continue;
+                if (is_claimed(g->data, in, length))
+                        is_wanted = true;
+                else
+                        settle_code(g->data, in, OUTCOME_LIMIT);
+        }
+        return is_wanted;
+}
+
 /* ---- one fetch ---- */
 
 static void getting_free(struct getting *g) {
@@ -255,16 +320,6 @@ static int on_check(void *userdata) {
 
 /* ---- inputs ---- */
 
-static struct getting *getting_of(struct shell_data *d, const struct hash_value *root) {
-        LIST_FOREACH (link, &d->gettings) {
-                struct getting *g = LIST_ENTRY(link, struct getting, link);
-
-                if (hash_equal(&g->root, root))
-                        return g;
-        }
-        return NULL;
-}
-
 static struct getting *getting_new(struct shell_data *d, const struct hash_value *root,
                                    int *ret_error) {
         const struct fetch_config config = { d->config.silence, d->config.window, &d->memory };
@@ -278,6 +333,7 @@ static struct getting *getting_new(struct shell_data *d, const struct hash_value
                 free(g);
                 return NULL;
         }
+        store_fetch_admit(g->fetch, on_length, g);
         g->is_checking = true;
         list_push_back(&d->gettings, &g->link);
         (void) loop_defer(d->check);
@@ -320,6 +376,17 @@ void shell_data_found(struct shell_data *d, const struct hash_value *root,
         getting_pump(g);
 }
 
+/* Ends a fetch nobody waits for any more; verified chunks stay for the next try. */
+static void drop_unwanted(struct shell_data *d, const struct hash_value *root) {
+        struct getting *g = getting_of(d, root);
+
+        LIST_FOREACH (link, &d->inputs)
+                if (is_waiting(LIST_ENTRY(link, struct input, link), root))
+                        return;
+        if (g && !g->pumping)
+                getting_free(g);
+}
+
 static void get(struct shell_data *d, struct input *in, const struct data_request *request) {
         struct getting *g = getting_of(d, &in->root);
         int error = 0;
@@ -330,6 +397,11 @@ static void get(struct shell_data *d, struct input *in, const struct data_reques
                 settle_code(d, in,
                             error == STORE_E_QUOTA || error == STORE_E_DISK ? OUTCOME_LIMIT
                                                                             : code_of(error));
+                return;
+        }
+        if (!is_claimed(d, in, store_fetch_length(g->fetch))) {
+                settle_code(d, in, OUTCOME_LIMIT);
+                drop_unwanted(d, &in->root);
                 return;
         }
         for (size_t i = 0; i < request->n_providers; i++)
@@ -347,6 +419,7 @@ void shell_data_input(struct shell_data *d, const struct data_request *request) 
 
         in->id = request->id;
         in->root = request->root;
+        in->claim = request->claim;
         list_push_back(&d->inputs, &in->link);
         if (store_has(d->store, &in->root))
                 settle_code(d, in, OUTCOME_OK);
@@ -361,17 +434,6 @@ static void input_free(struct shell_data *d, struct input *in) {
                 store_unpin(d->store, &in->root);
         list_remove(&in->link);
         free(in);
-}
-
-/* Ends a fetch nobody waits for any more; verified chunks stay for the next try. */
-static void drop_unwanted(struct shell_data *d, const struct hash_value *root) {
-        struct getting *g = getting_of(d, root);
-
-        LIST_FOREACH (link, &d->inputs)
-                if (hash_equal(&LIST_ENTRY(link, struct input, link)->root, root))
-                        return;
-        if (g && !g->pumping)
-                getting_free(g);
 }
 
 void shell_data_cancel(struct shell_data *d, uint64_t fetch) {
@@ -438,7 +500,7 @@ void shell_data_inbound(struct shell_data *d, struct channel *c, bool is_far) {
 
 bool shell_data_progress(const struct shell_data *d, const struct hash_value *root,
                          struct data_progress *ret) {
-        const struct getting *g = getting_of((struct shell_data *) d, root);
+        const struct getting *g = getting_of(d, root);
 
         *ret = (struct data_progress){};
         if (!g)

@@ -6,6 +6,7 @@
 #include "common/daemon/channel.h"
 #include "common/daemon/loop.h"
 #include "services/coordinator/coordinator.h"
+#include "services/coordinator/data/fetch.h"
 #include "services/coordinator/data/store.h"
 
 #define DATA_PROTOCOL "/data/1" /* behind the prefix of the network (common/daemon/network.h) */
@@ -47,10 +48,13 @@ DEFINE_CLEANUP(struct shell_data *, shell_data_free);
 void shell_data_link(struct shell_data *d, struct link *transport);
 
 /* Makes the dataset present and pins it for `id`; several inputs of one root share
- * one fetch. Without providers and search only what is here counts. */
+ * one fetch. Without providers and search only what is here counts. What is here, or is known to
+ * come, for one job is no more than its claim: the input that would make it more fails with LIMIT,
+ * before anything makes room for it. One that is here already is never refused. */
 struct data_request {
         uint64_t id;
         struct hash_value root;
+        struct input_claim claim;
         const struct peer_id *providers;
         size_t n_providers;
         bool search; /* beside the providers that were named */

@@ -4,6 +4,7 @@
  * shell_data_stream.c the streams to providers. Private to them. */
 
 #include "common/wire/frame.h"
+#include "services/coordinator/data/store_fetch.h"
 #include "services/coordinator/shell_data.h"
 #include "services/coordinator/shell_serve.h"
 
@@ -37,6 +38,7 @@ struct input {
         struct list link; /* in shell_data.inputs */
         uint64_t id;
         struct hash_value root;
+        struct input_claim claim;
         bool told, pinned;
         struct input_failure failure; /* code OUTCOME_OK: ready */
         uint64_t fetched;

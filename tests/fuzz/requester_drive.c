@@ -249,12 +249,22 @@ static void do_answer_drop(struct drive *d, const struct action *a) {
         d->n_drops++;
 }
 
+static void do_input(struct drive *d, const struct action *a) {
+        const struct input_facts facts = { .format = "sqlite",
+                                           .path = "x.data",
+                                           .length = d->kept.input_length,
+                                           .is_public = true };
+
+        coordinator_input_ready(d->c, a->id, &facts, d->now);
+}
+
 static void (*const doers[_ACTION_N])(struct drive *d, const struct action *a) = {
         [ACTION_OPEN] = do_open,
         [ACTION_SEND] = do_send,
         [ACTION_RESET] = do_reset,
         [ACTION_SIGN] = do_sign,
         [ACTION_WORK] = do_work,
+        [ACTION_INPUT] = do_input,
         [ACTION_JOURNAL] = do_ack,
         [ACTION_RECEIPT] = do_ack,
         [ACTION_REPLY] = do_reply,
@@ -493,6 +503,8 @@ static struct drive *begin(core_verify_fn verify, bool is_described,
         static const char *const engines[] = { ENGINE };
         static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
         Coordinator__SubmitRequest request = COORDINATOR__SUBMIT_REQUEST__INIT;
+        static const struct hash_value root = { { 7 } };
+        Types__Input input = TYPES__INPUT__INIT, *inputs = &input;
         struct drive *d = xnew(struct drive);
 
         d->now = NSEC_PER_SEC;
@@ -518,6 +530,10 @@ static struct drive *begin(core_verify_fn verify, bool is_described,
         request.verify = (char *) (d->kept.verify ? d->kept.verify : "");
         request.cache = (char *) (d->kept.cache ? d->kept.cache : "");
         request.data_class = (char *) (d->kept.data_class ? d->kept.data_class : "");
+        input.name = (char *) "t";
+        input.root = binary(hash_bytes(&root));
+        request.inputs = &inputs;
+        request.n_inputs = d->kept.input_length > 0;
         coordinator_submit(d->c, 1, &request, &entropy, d->now);
         pump(d);
         return d;

@@ -23,6 +23,7 @@ struct drive_kept {
         bool is_one_subnet;                      /* that hosts say they are in */
         bool is_one_voter;                       /* all are dialled in one subnet */
         int64_t later_us;                        /* the wall clock is ahead */
+        uint64_t input_length;                   /* of its dataset; 0: it has none */
 };
 
 struct drive {

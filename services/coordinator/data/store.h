@@ -15,9 +15,7 @@
  * pinned nor kept goes first. Opens files: shells only. One process per directory (locked). Not
  * thread-safe. */
 
-#include <errno.h>
-
-#include "services/coordinator/data/fetch.h"
+#include "services/coordinator/data/manifest.h"
 #include "services/coordinator/data/serve.h"
 
 #define STORE_NAME_SIZE   80  /* "<64 hex>.data" and its 0 */
@@ -129,21 +127,5 @@ void upload_salt(struct upload *u, const uint8_t salt[DATA_SALT_SIZE]);
 int upload_finish(struct upload *u, struct hash_value *ret_root);
 struct upload *upload_free(struct upload *u); /* unfinished: removes what was written */
 DEFINE_CLEANUP(struct upload *, upload_free);
-
-/* A fetch into the store; continues what an earlier one left. Before its core has providers,
- * store_fetch_check() is called until it does not say STORE_FETCH_MORE: it reads what is left,
- * a few chunks a call. */
-struct store_fetch;
-int store_fetch_begin(struct store *s, const struct hash_value *root,
-                      const struct fetch_config *config, struct store_fetch **ret);
-#define STORE_FETCH_MORE (-EAGAIN)
-int store_fetch_check(struct store_fetch *f); /* 0, STORE_FETCH_MORE, or a fault */
-struct fetch *store_fetch_core(struct store_fetch *f);
-/* After FETCH_DONE: syncs, completes, pins once; what was published here meanwhile is only pinned.
- * STORE_E_NONE: that, and found damaged since. */
-int store_fetch_finish(struct store_fetch *f);
-/* Unfinished: verified chunks stay for the next try. */
-struct store_fetch *store_fetch_free(struct store_fetch *f);
-DEFINE_CLEANUP(struct store_fetch *, store_fetch_free);
 
 extern const struct serve_source store_serve_source; /* userdata: the struct store */

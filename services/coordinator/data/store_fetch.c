@@ -1,3 +1,5 @@
+#include "services/coordinator/data/store_fetch.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@ struct store_fetch {
         int fd; /* <root>.part */
         uint64_t length;
         struct room room;
+        store_admit_fn admit; /* or NULL */
+        void *userdata;
 
         /* What an earlier try left, until all of it was checked. */
         struct meta left;
@@ -43,8 +47,11 @@ static int as_errno(int r) {
 
 static int sink_manifest(void *userdata, struct bytes encoded, const struct manifest *m) {
         struct store_fetch *f = userdata;
-        int r = reserve(f, m->length, encoded.len);
+        int r;
 
+        if (f->admit && !f->admit(f->userdata, m->length))
+                return -EDQUOT;
+        r = reserve(f, m->length, encoded.len);
         return as_errno(r ? r : open_part(f));
 }
 
@@ -156,6 +163,15 @@ int store_fetch_begin(struct store *s, const struct hash_value *root,
 
 struct fetch *store_fetch_core(struct store_fetch *f) {
         return f->core;
+}
+
+void store_fetch_admit(struct store_fetch *f, store_admit_fn fn, void *userdata) {
+        f->admit = fn;
+        f->userdata = userdata;
+}
+
+uint64_t store_fetch_length(const struct store_fetch *f) {
+        return f->length;
 }
 
 int store_fetch_finish(struct store_fetch *f) {

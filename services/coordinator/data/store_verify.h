@@ -2,6 +2,8 @@
 
 /* Whether the disk still has what was written to it. */
 
+#include <errno.h>
+
 #include "services/coordinator/data/store.h"
 
 /* Hashing a dataset anew, a few chunks a call (10 ms); it is pinned meanwhile. */

@@ -1,6 +1,9 @@
 /* What a client may ask, and what is refused at once. */
 
 #include "common/canonical/outcome.h"
+#include "common/wire/unpack.h"
+#include "common/wire/varint.h"
+#include "proto/grid.pb-c.h"
 #include "tests/fuzz/requester_drive.h"
 #include "tests/support/test.h"
 
@@ -134,5 +137,64 @@ static void test_analysis_lost(void **state) {
         drive_free(d);
 }
 
+/* ---- What hosts are told in an offer ---- */
+
+/* The newest that this host was sent; its run, and what its inputs take. */
+static bool offer_of(const struct drive *d, unsigned host, uint32_t *ret_run, uint64_t *ret) {
+        struct reader r = reader_of(buffer_bytes(&d->sent[host]));
+        bool has = false;
+
+        while (reader_left(&r) > 0) {
+                CLEANUP(unpacked_donep) struct unpacked u = {};
+                const Grid__JobMessage *m;
+
+                assert_int_equal(
+                        wire_unpack(&grid__job_message__descriptor, reader_prefixed(&r), NULL, &u),
+                        UNPACK_OK);
+                m = u.message;
+                if (m->body_case != GRID__JOB_MESSAGE__BODY_OFFER)
+                        continue;
+                has = true;
+                *ret_run = m->offer->run;
+                *ret = m->offer->input_bytes;
+        }
+        return has;
+}
+
+static void commit(struct drive *d, unsigned host, const struct answer *a) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        assert_true(drive_commit_to(d, host, a, 0, &b));
+        drive_message(d, host, DRIVE_COMMIT, buffer_bytes(&b));
+}
+
+/* Hosts fetch no more than an offer says, so it is the truth also where the job has let its inputs
+ * go: one that dissents is asked again after the answer is out. */
+static void test_input_bytes(void **state) {
+        struct drive *d = drive_new_kept(
+                &(struct drive_kept){ .cache = "off", .quorum = 1, .input_length = 12345 });
+        struct answer other = d->truth;
+        uint32_t run;
+        uint64_t n;
+
+        (void) state;
+        other.hash.bytes[0] ^= 1;
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++) {
+                assert_true(offer_of(d, i, &run, &n));
+                assert_int_equal(run, 0);
+                assert_int_equal(n, 12345);
+                drive_bid(d, i);
+        }
+        drive_wait(d, 100 * NSEC_PER_MSEC);
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit(d, i, i == 2 ? &other : &d->truth);
+        drive_wait(d, NSEC_PER_SEC);
+        assert_string_equal(d->state, "VERIFIED");
+        assert_true(offer_of(d, 2, &run, &n));
+        assert_int_equal(run, 1);
+        assert_int_equal(n, 12345);
+        drive_free(d);
+}
+
 TEST_MAIN(cmocka_unit_test(test_asked), cmocka_unit_test(test_asked_engines),
-          cmocka_unit_test(test_analysis_lost))
+          cmocka_unit_test(test_analysis_lost), cmocka_unit_test(test_input_bytes))

@@ -315,8 +315,31 @@ static void test_dataset_name(void **state) {
         }
 }
 
+/* What is fetched for a job is bounded by what its offer said, nothing too; each on its own. */
+static void test_inputs_are_claimed(void **state) {
+        static const uint64_t claimed[] = { 0, 10000 };
+        struct bench *b = fresh();
+
+        (void) state;
+        b->with_data = b->is_manual = true;
+        for (unsigned i = 0; i < 2; i++) {
+                struct bench_job j;
+
+                bench_job_init(b, &j, i, i);
+                j.input_bytes = claimed[i];
+                (void) bench_begin(b, &j);
+                assert_int_equal(b->input.n, i + 1);
+                assert_int_equal(b->input.items[i].n_providers, 1);
+                assert_int_equal(b->input.items[i].claim.bytes, claimed[i]);
+                assert_int_not_equal(b->input.items[i].claim.job, 0);
+        }
+        assert_int_not_equal(b->input.items[0].claim.job, b->input.items[1].claim.job);
+        bench_done(b);
+}
+
 TEST_MAIN(cmocka_unit_test(test_bytes_still_to_fetch), cmocka_unit_test(test_memory_expected),
           cmocka_unit_test(test_while_looking), cmocka_unit_test(test_fetching_is_not_silent),
           cmocka_unit_test(test_running_is_not_silent), cmocka_unit_test(test_missing_data),
           cmocka_unit_test(test_stale_edges), cmocka_unit_test(test_ticket_is_used_once),
-          cmocka_unit_test(test_denied_while_it_runs), cmocka_unit_test(test_dataset_name))
+          cmocka_unit_test(test_denied_while_it_runs), cmocka_unit_test(test_dataset_name),
+          cmocka_unit_test(test_inputs_are_claimed))

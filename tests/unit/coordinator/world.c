@@ -315,9 +315,15 @@ static void fill_request(struct world *w, const char *prefer, Coordinator__Submi
 
 void world_submit(struct world *w, const char *prefer) {
         static const struct entropy entropy = { .nonce = { 1 }, .seed = { 2 } };
+        static const struct hash_value root = { { 7 } };
+        Types__Input input = TYPES__INPUT__INIT, *inputs = &input;
         Coordinator__SubmitRequest request;
 
         fill_request(w, prefer, &request);
+        input.name = (char *) "t";
+        input.root = world_binary(hash_bytes(&root));
+        request.inputs = &inputs;
+        request.n_inputs = w->has_input;
         w->is_explaining = false;
         coordinator_submit(w->c, 1, &request, &entropy, w->now);
         world_pump(w);

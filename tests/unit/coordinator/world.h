@@ -49,6 +49,7 @@ struct world {
         struct journal_file *journal; /* NULL: nothing is kept */
         uint8_t job[HASH_SIZE];       /* the name its client was told */
         uint64_t input;               /* the dataset that was looked for last */
+        bool has_input;               /* what is submitted has one */
         const char *not_portable;     /* why, at byte 7, with `comparison`; NULL: it is portable */
         Coordinator__ExplainReply *explained; /* the latest, of world_explain() */
         struct unpacked explained_memory;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "services/coordinator/data/store_fetch.h"
 #include "tests/unit/coordinator/data/support.h"
 
 static bool has_manifest(struct store *s, const struct hash_value *root) {
