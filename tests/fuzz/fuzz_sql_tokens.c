@@ -38,11 +38,22 @@ static void on_fault(void *userdata, enum sql_fault fault, size_t token) {
         check(token < ((const struct sql_tokens *) userdata)->n);
 }
 
+/* Every other subquery takes its second token from around it; of the rest nothing is known. */
+static bool on_outside(void *userdata, size_t open, struct sql_list *ret) {
+        check(open < ((const struct sql_tokens *) userdata)->n);
+        if (open % 2)
+                return false;
+        ret->items = xnew_n(struct sql_range, 1);
+        ret->items[ret->n++] = (struct sql_range){ open + 1, open + 2 };
+        return true;
+}
+
 /* Tokens lie in order, inside the text, with sound partners; whatever they are, the
  * shape and the faults stay inside them. */
 static void check_tokens(struct bytes sql) {
         CLEANUP(sql_tokens_donep) struct sql_tokens t = {};
         CLEANUP(sql_shape_donep) struct sql_shape s = {};
+        struct sql_names names = { .outside = on_outside };
         size_t end = 0;
 
         check(sql_tokens_read(sql, &t) == SQL_TOKENS_OK);
@@ -53,10 +64,11 @@ static void check_tokens(struct bytes sql) {
                 check(k->match < t.n && t.tokens[k->match].match == i);
                 end = k->start + k->len;
         }
+        names.userdata = &t;
         if (!t.is_balanced)
                 return;
         sql_shape_read(&t, &s);
-        sql_faults_find(&t, s.end, on_fault, &t);
+        sql_faults_find(&t, s.end, &names, on_fault, &t);
 }
 
 /* What the analysis would have dispatched, it analyses to the same again. */

@@ -72,8 +72,7 @@ static bool is_min_max_of_one(const struct sql_tokens *t, size_t i) {
                sql_find(t, i + 2, close, t->tokens[i].depth + 1, ",") == close;
 }
 
-/* The token behind a call and its FILTER (…). */
-static size_t call_end(const struct sql_tokens *t, size_t i) {
+size_t sql_call_end(const struct sql_tokens *t, size_t i) {
         size_t end = t->tokens[i + 1].match + 1;
 
         if (sql_token_is(t, end, "filter") && sql_token_is(t, end + 1, "("))
@@ -91,7 +90,7 @@ bool sql_is_aggregate_call(const struct sql_tokens *t, size_t i) {
         rule = function_rule_of(sql_token_name(t, i, name, sizeof(name)));
         if (!rule || !(rule->is_aggregate || is_min_max_of_one(t, i)))
                 return false;
-        return !sql_token_is(t, call_end(t, i), "over");
+        return !sql_token_is(t, sql_call_end(t, i), "over");
 }
 
 /* One SELECT: from its first token to the end of its parentheses, or to the
@@ -101,6 +100,7 @@ struct select {
         uint32_t depth;
         struct sql_range all, group, having, order;
         struct sql_list result, groups;
+        const struct sql_names *names;
         sql_fault_fn fn;
         void *userdata;
 };
@@ -157,12 +157,15 @@ static void select_read(struct select *s) {
                 s->order = (struct sql_range){ order + 2, limit };
 }
 
-static bool has_aggregate(const struct sql_tokens *t, struct sql_range r) {
+static bool has_aggregate(const struct select *s, struct sql_range r) {
         for (size_t i = r.from; i < r.to; i++) {
-                if (sql_token_is(t, i, "(") && sql_token_is(t, i + 1, "select"))
-                        i = t->tokens[i].match;
-                else if (sql_is_aggregate_call(t, i))
+                if (sql_is_subquery(s->t, i)) {
+                        if (sql_aggregates_outside(s->t, s->names, i))
+                                return true;
+                        i = s->t->tokens[i].match;
+                } else if (sql_is_aggregate_call(s->t, i)) {
                         return true;
+                }
         }
         return false;
 }
@@ -237,9 +240,7 @@ static size_t skip_harmless(const struct select *s, size_t i, size_t end) {
         if (n > 0)
                 return i + n;
         if (sql_is_aggregate_call(t, i))
-                return call_end(t, i);
-        if (sql_token_is(t, i, "(") && sql_token_is(t, i + 1, "select"))
-                return t->tokens[i].match + 1;
+                return sql_call_end(t, i);
         if (sql_token_is(t, i, "over") && sql_token_is(t, i + 1, "("))
                 return t->tokens[i + 1].match + 1;
         if (sql_token_is(t, i, "collate") || sql_token_is(t, i, "over") ||
@@ -256,10 +257,38 @@ static size_t skip_harmless(const struct select *s, size_t i, size_t end) {
         return 0;
 }
 
+/* A column of this SELECT that the subquery at `open` takes though it is not grouped by; t->n:
+ * none. Where it cannot be told what is whose, the subquery. */
+static size_t bare_inside(const struct select *s, size_t open) {
+        struct sql_list outside = {};
+        size_t bare = s->t->n;
+
+        if (!sql_names_outside(s->names, open, &outside))
+                bare = open;
+        for (size_t i = 0; i < outside.n && bare == s->t->n; i++) {
+                struct sql_range name = outside.items[i];
+
+                if (grouped_len(s, name.from, name.to) != name.to - name.from &&
+                    !sql_is_aggregated_outside(s->t, open, &outside, name))
+                        bare = name.from;
+        }
+        sql_list_done(&outside);
+        return bare;
+}
+
 static void find_bare(const struct select *s, struct sql_range r, bool aliases) {
         for (size_t i = r.from; i < r.to;) {
                 size_t next = skip_harmless(s, i, r.to);
 
+                if (sql_is_subquery(s->t, i) && grouped_len(s, i, r.to) == 0) {
+                        size_t bare = bare_inside(s, i);
+
+                        if (bare < s->t->n) {
+                                s->fn(s->userdata, SQL_FAULT_BARE_COLUMN, bare);
+                                return;
+                        }
+                        next = s->t->tokens[i].match + 1;
+                }
                 if (next == 0 && !(aliases && is_alias_of_result(s, i))) {
                         s->fn(s->userdata, SQL_FAULT_BARE_COLUMN, i);
                         return;
@@ -315,8 +344,8 @@ static void check_select(struct select *s) {
         if (s->result.n > 0)
                 result = (struct sql_range){ s->result.items[0].from,
                                              s->result.items[s->result.n - 1].to };
-        is_aggregate = s->groups.n > 0 || has_aggregate(s->t, result) ||
-                       has_aggregate(s->t, s->having) || has_aggregate(s->t, s->order);
+        is_aggregate = s->groups.n > 0 || has_aggregate(s, result) || has_aggregate(s, s->having) ||
+                       has_aggregate(s, s->order);
         if (is_scalar(s) && !has_one_row(s, is_aggregate))
                 s->fn(s->userdata, SQL_FAULT_FIRST_ROW, s->all.from);
         for (size_t i = 0; is_aggregate && i < s->result.n; i++) {
@@ -359,7 +388,8 @@ static void check_limit(const struct sql_tokens *t, size_t i, sql_fault_fn fn, v
            i);
 }
 
-void sql_faults_find(const struct sql_tokens *t, size_t end, sql_fault_fn fn, void *userdata) {
+void sql_faults_find(const struct sql_tokens *t, size_t end, const struct sql_names *names,
+                     sql_fault_fn fn, void *userdata) {
         for (size_t i = 0; i < end; i++) {
                 if (sql_token_is(t, i, "limit") && t->tokens[i].depth > 0)
                         check_limit(t, i, fn, userdata);
@@ -368,6 +398,7 @@ void sql_faults_find(const struct sql_tokens *t, size_t end, sql_fault_fn fn, vo
                                 .t = t,
                                 .depth = t->tokens[i].depth,
                                 .all = { i, select_end(t, i, end) },
+                                .names = names,
                                 .fn = fn,
                                 .userdata = userdata,
                         };

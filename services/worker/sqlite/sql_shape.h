@@ -59,9 +59,31 @@ enum sql_fault {
         SQL_FAULT_FIRST_ROW, /* a scalar subquery that may have several rows */
 };
 typedef void (*sql_fault_fn)(void *userdata, enum sql_fault fault, size_t token);
-void sql_faults_find(const struct sql_tokens *t, size_t end, sql_fault_fn fn, void *userdata);
+/* Who knows the columns of tables: which names in the subquery at token `open` are columns of
+ * what is around it. False: that cannot be told. */
+struct sql_names {
+        bool (*outside)(void *userdata, size_t open, struct sql_list *ret);
+        void *userdata;
+};
+/* `names` may be NULL: then nothing can be told. */
+void sql_faults_find(const struct sql_tokens *t, size_t end, const struct sql_names *names,
+                     sql_fault_fn fn, void *userdata);
+
+/* ---- sql_subqueries.c: what subqueries take from around them ---- */
+/* The ( of (SELECT …) or (WITH …). */
+bool sql_is_subquery(const struct sql_tokens *t, size_t i);
+/* Asks `names`. The list is filled only when it is true. */
+bool sql_names_outside(const struct sql_names *names, size_t open, struct sql_list *ret);
+/* Whether the subquery at `open` has an aggregate that belongs to a query around it, because it
+ * is of columns of that alone; true also where it cannot be told. */
+bool sql_aggregates_outside(const struct sql_tokens *t, const struct sql_names *names, size_t open);
+/* Whether a name of `outside` stands in such an aggregate. */
+bool sql_is_aggregated_outside(const struct sql_tokens *t, size_t open,
+                               const struct sql_list *outside, struct sql_range name);
 
 /* Aggregate function called at token i (not a window function). */
 bool sql_is_aggregate_call(const struct sql_tokens *t, size_t i);
+/* The token behind a call and its FILTER (…). */
+size_t sql_call_end(const struct sql_tokens *t, size_t i);
 /* A keyword that can stand inside an expression, so no name of a column. */
 bool sql_is_expression_keyword(const struct sql_tokens *t, size_t i);

@@ -19,6 +19,7 @@ struct analyser {
         enum column_kind worst; /* of all it reads and says: what an unknown name may hold */
         bool collates;          /* texts may be equal that are not the same */
         size_t *lookups_left;   /* words that may still be compared to find aliases */
+        size_t *probes_left;    /* subqueries that may still be prepared by themselves */
         size_t *times;          /* calls of date() and its kin that were looked at */
         struct engine_analysis *out;
 };
@@ -56,6 +57,9 @@ bool values_are_small(const struct analyser *a, struct sql_range r);
 /* Where a comparison reads text as a number: one side may be a number of a column, the
  * other a text. */
 bool values_mix(const struct analyser *a, struct sql_range left, struct sql_range right);
+
+/* ---- sqlite_outside.c: struct sql_names, answered by the engine ---- */
+bool outside_names(void *userdata, size_t open, struct sql_list *ret);
 
 /* ---- sqlite_reals.c ---- */
 void reals_check(struct analyser *a);

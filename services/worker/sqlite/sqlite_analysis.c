@@ -41,6 +41,7 @@ void analyser_find(struct analyser *a, enum engine_class class, size_t from, siz
         (void) find_at(a, class, from, to, why);
 }
 
+#define PROBES_MAX  128
 #define LOOKUPS_MAX 1000000 /* tenths of a second; then names are taken for the worst */
 
 static void find_named(struct analyser *a, enum engine_class class, const char *name,
@@ -210,10 +211,12 @@ static void check_names(struct analyser *a) {
 }
 
 static void check_tokens(struct analyser *a) {
+        const struct sql_names names = { outside_names, a };
+
         reals_check(a);
         check_names(a);
         check_collations(a);
-        sql_faults_find(&a->tokens, a->shape.end, on_fault, a);
+        sql_faults_find(&a->tokens, a->shape.end, &names, on_fault, a);
 }
 
 /* The text of a view stands for what the statement says of it. */
@@ -444,8 +447,12 @@ static int check_rewrite(struct analyser *a, struct bytes sql, struct engine_pro
 
 int sqlite_analyse(struct engine_session *s, struct bytes sql, bool no_rewrite,
                    struct engine_analysis *ret, struct engine_problem *p) {
-        size_t lookups_left = LOOKUPS_MAX, times = 0;
-        struct analyser a = { .s = s, .out = ret, .lookups_left = &lookups_left, .times = &times };
+        size_t lookups_left = LOOKUPS_MAX, probes_left = PROBES_MAX, times = 0;
+        struct analyser a = { .s = s,
+                              .out = ret,
+                              .lookups_left = &lookups_left,
+                              .probes_left = &probes_left,
+                              .times = &times };
         int r;
 
         sqlite_recorded_clear(s);

@@ -168,6 +168,13 @@ static void use_views(struct engine_session *s, const char *name) {
         }
 }
 
+static int authorize_probe(int action) {
+        return action == SQLITE_SELECT || action == SQLITE_RECURSIVE || action == SQLITE_READ ||
+                               action == SQLITE_FUNCTION
+                       ? SQLITE_OK
+                       : SQLITE_DENY;
+}
+
 static int authorize(void *userdata, int action, const char *a, const char *b, const char *database,
                      const char *view) {
         struct engine_session *s = userdata;
@@ -179,6 +186,8 @@ static int authorize(void *userdata, int action, const char *a, const char *b, c
                 return rc;
         if (s->phase == SQLITE_PHASE_SCHEMA)
                 return authorize_schema(s, action, a);
+        if (s->is_probing)
+                return authorize_probe(action);
         if (view)
                 use_views(s, view);
         if (action == SQLITE_SELECT || action == SQLITE_RECURSIVE)

@@ -38,6 +38,7 @@ struct engine_session {
         struct map *functions; /* lower-case name -> struct function_rule, used by the statement */
         struct sqlite_denied denied;
         bool reads_catalogue;
+        bool is_probing; /* part of a statement is prepared once more: nothing is recorded */
         uint64_t random_counter;
         /* Of an imported input: its first pages, laid over those of the file. */
         struct buffer heads[ENGINE_INPUTS_MAX];
