@@ -318,22 +318,29 @@ static bool is_table(const struct sql_tokens *t, size_t open) {
         return false;
 }
 
-/* (SELECT …) as a value: SQLite takes the first row, whichever its plan makes that. */
-static bool is_scalar(const struct select *s) {
-        static const char *const before[] = { "in", "exists", "as", "materialized" };
-        size_t select = s->all.from;
-
-        if (select == 0 || !sql_token_is(s->t, select - 1, "("))
-                return false;
-        for (size_t k = 0; select > 1 && k < ELEMENTSOF(before); k++) {
-                if (sql_token_is(s->t, select - 2, before[k]))
-                        return false;
+/* The ( around token i; t->n when it stands outside of all. */
+static size_t enclosing(const struct sql_tokens *t, size_t i) {
+        for (size_t k = i; k-- > 0;) {
+                if (sql_token_is(t, k, "(") && t->tokens[k].match > i)
+                        return k;
         }
-        return !is_table(s->t, select - 1);
+        return t->n;
+}
+
+/* (SELECT …) as a value: SQLite takes the first row, whichever its plan makes that. What comes
+ * before the first SELECT of the parenthesis is WITH, or VALUES and a UNION. */
+static bool is_scalar(const struct select *s) {
+        static const char *const before[] = { "in", "exists", "as", "materialized", NULL };
+        size_t select = s->all.from, open = enclosing(s->t, select);
+
+        if (open == s->t->n || sql_find(s->t, open, select, s->depth, "select") < select)
+                return false;
+        return !(open > 0 && sql_token_is_any(s->t, open - 1, before)) && !is_table(s->t, open);
 }
 
 static bool has_one_row(const struct select *s, bool is_aggregate) {
-        return is_aggregate && s->groups.n == 0 && s->all.to == s->t->tokens[s->all.from - 1].match;
+        return is_aggregate && s->groups.n == 0 && !follows_compound(s) &&
+               sql_token_is(s->t, s->all.to, ")");
 }
 
 static void check_select(struct select *s) {
@@ -364,15 +371,6 @@ static void check_select(struct select *s) {
         }
         sql_list_done(&s->result);
         sql_list_done(&s->groups);
-}
-
-/* The ( around token i; t->n when it stands outside of all. */
-static size_t enclosing(const struct sql_tokens *t, size_t i) {
-        for (size_t k = i; k-- > 0;) {
-                if (sql_token_is(t, k, "(") && t->tokens[k].match > i)
-                        return k;
-        }
-        return t->n;
 }
 
 static void check_limit(const struct sql_tokens *t, size_t i, sql_fault_fn fn, void *userdata) {

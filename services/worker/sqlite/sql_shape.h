@@ -70,7 +70,7 @@ void sql_faults_find(const struct sql_tokens *t, size_t end, const struct sql_na
                      sql_fault_fn fn, void *userdata);
 
 /* ---- sql_subqueries.c: what subqueries take from around them ---- */
-/* The ( of (SELECT …) or (WITH …). */
+/* The ( of (SELECT …), (WITH …) or (VALUES …). */
 bool sql_is_subquery(const struct sql_tokens *t, size_t i);
 /* Asks `names`. The list is filled only when it is true. */
 bool sql_names_outside(const struct sql_names *names, size_t open, struct sql_list *ret);

@@ -4,7 +4,8 @@
 
 bool sql_is_subquery(const struct sql_tokens *t, size_t i) {
         return sql_token_is(t, i, "(") &&
-               (sql_token_is(t, i + 1, "select") || sql_token_is(t, i + 1, "with"));
+               (sql_token_is(t, i + 1, "select") || sql_token_is(t, i + 1, "with") ||
+                sql_token_is(t, i + 1, "values"));
 }
 
 bool sql_names_outside(const struct sql_names *names, size_t open, struct sql_list *ret) {

@@ -19,7 +19,8 @@ static const char *const others[] = {
         NULL,
 };
 
-#define BARE "a column beside aggregates"
+#define BARE  "a column beside aggregates"
+#define FIRST "which is first"
 
 static const struct decision cases[] = {
         /* a column of any row of the group */
@@ -42,6 +43,7 @@ static const struct decision cases[] = {
           ENGINE_REFUSED, BARE, "b" },
         { "SELECT count(*), (WITH c AS (SELECT 1 AS one) SELECT max(one + a) FROM c) FROM s",
           ENGINE_REFUSED, BARE, "a" },
+        { "SELECT count(*), (VALUES (a)) FROM s", ENGINE_REFUSED, BARE, "a" },
         { "SELECT m FROM vbare", ENGINE_REFUSED, BARE, "a" },
 
         /* an aggregate of the query around it */
@@ -54,6 +56,24 @@ static const struct decision cases[] = {
         { "SELECT b, (SELECT count(*) FROM l WHERE x = a) FROM s", ENGINE_EXACT, NULL },
         { "SELECT b, (SELECT sum(CASE WHEN x > a THEN x END) FROM l) FROM s", ENGINE_EXACT, NULL },
         { "SELECT b, (SELECT max(x) FROM l WHERE l.id = s.a) FROM s", ENGINE_EXACT, NULL },
+
+        /* the first of several rows */
+        { "SELECT (WITH c AS (SELECT 1) SELECT a FROM s)", ENGINE_FLOAT, FIRST, "SELECT" },
+        { "SELECT id FROM l WHERE x = (WITH c(k) AS (SELECT a FROM s), d AS (SELECT k FROM c) "
+          "SELECT k FROM d)",
+          ENGINE_FLOAT, FIRST, "SELECT" },
+        { "SELECT (WITH c AS (VALUES (1)) SELECT max(a) FROM s GROUP BY b)", ENGINE_FLOAT, FIRST,
+          "SELECT" },
+        { "SELECT (VALUES (1) UNION SELECT max(a) FROM s)", ENGINE_FLOAT, FIRST, "SELECT" },
+        { "SELECT (SELECT max(a) FROM s UNION SELECT max(x) FROM l)", ENGINE_FLOAT, FIRST,
+          "SELECT" },
+        { "SELECT (WITH c AS (SELECT a FROM s) SELECT max(a) FROM c)", ENGINE_EXACT, NULL },
+        { "SELECT EXISTS (WITH c AS (SELECT 1) SELECT a FROM s)", ENGINE_EXACT, NULL },
+        { "SELECT a FROM s WHERE a IN (WITH c AS (SELECT x FROM l) SELECT x FROM c)", ENGINE_EXACT,
+          NULL },
+        { "SELECT y FROM (WITH c AS (SELECT x AS y FROM l) SELECT y FROM c)", ENGINE_EXACT, NULL },
+        { "WITH d AS (WITH c AS (SELECT x AS y FROM l) SELECT y FROM c) SELECT y FROM d",
+          ENGINE_EXACT, NULL },
 
         /* nothing of a row of the group */
         { "SELECT count(*), (SELECT max(x) FROM l) FROM s", ENGINE_EXACT, NULL },
