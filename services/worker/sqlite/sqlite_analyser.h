@@ -16,6 +16,7 @@ struct analyser {
         bool is_flat;           /* one SELECT, no views: names in it are columns of tables */
         bool may_real;          /* some column it reads may hold REAL */
         bool may_overflow;      /* it computes with integers that may grow into REAL */
+        bool chooses;           /* GROUP BY, DISTINCT, min() …: one of several equal values */
         enum column_kind worst; /* of all it reads and says: what an unknown name may hold */
         bool collates;          /* texts may be equal that are not the same */
         size_t *lookups_left;   /* words that may still be compared to find aliases */
@@ -30,7 +31,7 @@ void analyser_find(struct analyser *a, enum engine_class class, size_t from, siz
                    const char *why);
 
 /* ---- sqlite_values.c: what an expression may give. Always to the careful side. ---- */
-/* Fills in may_real, may_overflow and worst. Once per statement, before the rest. */
+/* Fills in may_real, may_overflow, chooses and worst. Once per statement, before the rest. */
 void values_prepare(struct analyser *a);
 /* The same with the tokens of one more text, that of a view. */
 void values_add_tokens(struct analyser *a);

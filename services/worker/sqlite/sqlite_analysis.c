@@ -236,6 +236,7 @@ static void add_view(struct analyser *outer, struct analyser *view) {
         values_add_tokens(view);
         outer->may_real = view->may_real;
         outer->may_overflow = view->may_overflow;
+        outer->chooses = view->chooses;
         outer->worst = view->may_real ? COLUMN_MAY_BE_REAL : view->worst;
 }
 

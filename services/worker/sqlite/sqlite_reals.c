@@ -15,7 +15,8 @@ static const char computes[] = "computes with a value that may be REAL",
                   mixes[] = "compares a number with text, which builds read differently; CAST "
                             "one of them",
                   blobs[] = "LIKE and GLOB of what may be a BLOB depend on how the build was "
-                            "made; CAST it to TEXT";
+                            "made; CAST it to TEXT",
+                  chosen[] = "of values that are equal, 1 and 1.0, the plan decides which is kept";
 
 /* ---- operators ---- */
 
@@ -201,6 +202,9 @@ static void check_call(struct analyser *a, size_t i) {
                 check_text_call(a, i, name, rule);
         else if (rule && rule->effect == FUNCTION_TIME)
                 times_check(a, i);
+        else if (a->chooses && !strcasecmp(name, "typeof") &&
+                 (values_bring_real(a, inside, false) || (!a->is_flat && a->may_real)))
+                analyser_find(a, ENGINE_FLOAT, i, inside.to + 1, chosen);
         else if (rule && rule->effect == FUNCTION_NUMERIC &&
                  (values_bring_real(a, inside, true) || (!a->is_flat && a->may_real)))
                 analyser_find(a, ENGINE_FLOAT, i, inside.to + 1, rule->why);

@@ -542,6 +542,19 @@ static bool may_read_real(struct engine_session *s, enum column_kind *worst) {
         return may;
 }
 
+/* Whether one value stands for all that equal it here, 1 for 1.0, whichever the plan meets first.
+ */
+static bool chooses_at(const struct analyser *a, size_t i) {
+        static const char *const words[] = { "group", "union", "intersect", "except", NULL };
+        char name[8];
+
+        values_call(a, i, name, sizeof(name));
+        return sql_token_is_any(&a->tokens, i, words) ||
+               (sql_token_is(&a->tokens, i, "distinct") &&
+                !sql_token_is(&a->tokens, i + 1, "from")) ||
+               !strcasecmp(name, "min") || !strcasecmp(name, "max");
+}
+
 void values_add_tokens(struct analyser *a) {
         static const char *const operators[] = { "+", "-", "*", "/", NULL };
 
@@ -555,6 +568,7 @@ void values_add_tokens(struct analyser *a) {
                 else if (type == SQL_STRING || type == SQL_BLOB)
                         a->worst =
                                 max_kind(a->worst, type == SQL_BLOB ? COLUMN_NO_REAL : COLUMN_TEXT);
+                a->chooses = a->chooses || chooses_at(a, i);
                 a->may_overflow = a->may_overflow || (sql_token_is_any(&a->tokens, i, operators) &&
                                                       overflows_at(a, i));
         }
