@@ -54,6 +54,8 @@ struct engine_job {
         uint64_t memory;  /* bytes of the engine's heap */
         struct engine_input inputs[ENGINE_INPUTS_MAX];
         size_t n_inputs;
+        const struct bytes *parameters; /* canonical cells of what is analysed; may come late */
+        size_t n_parameters;
         /* Asked every few milliseconds, also out of a signal handler; true: stop. */
         bool (*is_over)(void *userdata);
         void *userdata;

@@ -35,6 +35,7 @@ struct run {
         const Worker__Job *job;
         const Worker__JobText *text;
         struct engine_job engine_job;
+        struct bytes parameters[PARAMETERS_MAX];
         struct engine_session *session;
         struct answer_builder builder;
         struct budget digests;
@@ -405,19 +406,12 @@ static int unread(struct run *r, int result) {
 
 static int prepare(struct run *r) {
         CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-        struct bytes parameters[PARAMETERS_MAX];
-        size_t n = r->text->n_parameters;
-        struct engine_statement statement = {
-                .sql = sql_of(r), .parameters = parameters, .n_parameters = n, .schema = r->schema
-        };
-        int result;
+        struct engine_statement statement = { .sql = sql_of(r),
+                                              .parameters = r->parameters,
+                                              .n_parameters = r->engine_job.n_parameters,
+                                              .schema = r->schema };
+        int result = r->task->engine->analyse(r->session, sql_of(r), true, &a, &r->problem);
 
-        if (n > PARAMETERS_MAX)
-                return engine_problem_set(&r->problem, ENGINE_E_PROBLEM, OUTCOME_USAGE, 0, -1,
-                                          "more than 1000 parameters");
-        for (size_t i = 0; i < n; i++)
-                parameters[i] = BYTES(r->text->parameters[i].data, r->text->parameters[i].len);
-        result = r->task->engine->analyse(r->session, sql_of(r), true, &a, &r->problem);
         if (result)
                 return unread(r, result);
         if (!may_run_as(r, &a)) {
@@ -562,6 +556,13 @@ static int take_job(struct run *r) {
 }
 
 static int by_mode(struct run *r) {
+        size_t n = r->engine_job.n_parameters = r->text->n_parameters;
+
+        if (n > PARAMETERS_MAX)
+                return fail(r, OUTCOME_USAGE, "", "more than 1000 parameters");
+        for (size_t i = 0; i < n; i++)
+                r->parameters[i] = BYTES(r->text->parameters[i].data, r->text->parameters[i].len);
+        r->engine_job.parameters = r->parameters;
         switch (r->job->mode) {
         case WORKER__JOB__MODE__RUN:
                 return run(r);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/error.h"
+#include "common/canonical/cell.h"
 #include "services/worker/duckdb/duckdb_judge.h"
 #include "services/worker/duckdb/duckdb_portable.h"
 #include "services/worker/duckdb/duckdb_weight.h"
@@ -41,12 +42,14 @@ static void judge(struct json_object *tree) {
 static void rewrite(struct json_object *tree) {
         CLEANUP(tree_donep) struct json_object *copy = tree_copy(tree);
         CLEANUP(tree_donep) struct json_object *back = NULL;
+        static const uint8_t integer[] = { CELL_INTEGER, 1, 3 };
+        const struct bytes cell = BYTES_OF(integer);
         const char *text;
 
         check(tree_equal(tree, copy));
         rewrite_order(first(copy, "statements"), 3);
         (void) rewrite_now(first(copy, "statements"), first(tree, "plans"), 1700000000000000);
-        rewrite_parameters(first(copy, "statements"));
+        (void) rewrite_parameters(first(copy, "statements"), &cell, 1);
         text = tree_write(copy);
         if (tree_read(BYTES_STR(text), &back) == TREE_OK)
                 check(tree_equal(copy, back));

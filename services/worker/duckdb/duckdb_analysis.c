@@ -162,15 +162,39 @@ static int read_columns(struct look *l, struct bytes sql, struct engine_problem 
         return r;
 }
 
-/* DuckDB plans nothing that has parameters: NULLs of their types stand for them. */
+static bool on_computed(void *userdata, struct json_object *node) {
+        const struct json_object *value = tree_get(node, "value");
+        bool *is_computed = userdata;
+
+        *is_computed |= tree_is(node, "expression_class", "BOUND_CONSTANT") &&
+                        tree_flag(value, "is_null") &&
+                        !tree_is(tree_get(value, "type"), "id", "NULL");
+        return true;
+}
+
+/* A call that is NULL for the value that stands for a parameter is not in the plan but as that: a
+ * NULL that has a type, as written ones have not. Nobody has judged it. */
+static void judge_computed(struct look *l) {
+        bool is_computed = false;
+
+        tree_walk(tree_at(tree_list(l->plan, "plans"), 0), on_computed, &is_computed);
+        if (is_computed)
+                judge_find(&l->judge, ENGINE_FLOAT, "CAST", -1,
+                           "a parameter for whose value a call may be NULL");
+}
+
+/* DuckDB plans nothing that has parameters: values of their types stand for them. */
 static int read_plan(struct look *l, struct bytes sql, struct engine_problem *p) {
         CLEANUP(tree_donep) struct json_object *copy = NULL;
         CLEANUP(freep) char *text = NULL;
+        const struct engine_job *job = l->s->job;
         int r = ENGINE_OK;
 
         if (l->judge.n_parameters > 0) {
                 copy = tree_copy(l->judge.statement);
-                rewrite_parameters(copy);
+                if (!rewrite_parameters(copy, job->parameters, job->n_parameters))
+                        judge_find(&l->judge, ENGINE_FLOAT, "CAST", -1,
+                                   "a cast of a parameter whose type is not known here");
                 r = write_down(l->s, copy, &text, p);
                 sql = text ? BYTES_STR(text) : sql;
         }
@@ -184,6 +208,8 @@ static int read_plan(struct look *l, struct bytes sql, struct engine_problem *p)
         if (tree_flag(l->plan, "error") || tree_length(tree_list(l->plan, "plans")) != 1)
                 return duckdb_refuse(p, "plan", -1, tree_text(l->plan, "error_message"));
         judge_plan(&l->judge, tree_at(tree_list(l->plan, "plans"), 0));
+        if (copy)
+                judge_computed(l);
         return l->judge.forbidden ? refuse_forbidden(&l->judge, p) : ENGINE_OK;
 }
 

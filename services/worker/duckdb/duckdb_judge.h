@@ -98,5 +98,6 @@ void rewrite_counts(struct json_object *statement);
 /* Puts literals of the job's time in place of the calls that `plan` says are of it. False:
  * one of them cannot be replaced. */
 bool rewrite_now(struct json_object *statement, struct json_object *plan, int64_t time_us);
-/* Casts of parameters become casts of NULL, so that the statement can be planned. */
-void rewrite_parameters(struct json_object *statement);
+/* Casts of parameters become casts of values of their cells' types, so that the statement can be
+ * planned. False: of some the type is not known, and NULL stands for them. */
+bool rewrite_parameters(struct json_object *statement, const struct bytes *cells, size_t n);

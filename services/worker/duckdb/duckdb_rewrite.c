@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/canonical/cell.h"
 #include "services/worker/duckdb/duckdb_judge.h"
 #include "services/worker/duckdb/duckdb_rules.h"
 
@@ -142,21 +144,22 @@ static char *new_name(const struct json_object *node) {
         return xasprintf("%s()", tree_text(node, "function_name"));
 }
 
-static struct json_object *new_literal(const char *type, const char *text) {
+/* Both as JSON: `type` with its quotes. */
+static struct json_object *new_value(const char *type, const char *text) {
         char json[512];
 
         (void) snprintf(json, sizeof(json),
                         "{\"class\":\"CAST\",\"type\":\"OPERATOR_CAST\",\"child\":{\"class\":"
                         "\"CONSTANT\",\"type\":\"VALUE_CONSTANT\",\"value\":{\"type\":{\"id\":"
                         "\"VARCHAR\"},\"is_null\":false,\"value\":\"%s\"}},\"cast_type\":{\"id\":"
-                        "\"%s\"},\"try_cast\":false}",
+                        "%s},\"try_cast\":false}",
                         text, type);
         return tree_make(json);
 }
 
 static void replace(struct now *n, struct json_object *node, const char *text) {
-        CLEANUP(tree_donep)
-        struct json_object *cast = new_literal(tree_text(duckdb_type_of(n->call), "id"), text);
+        CLEANUP(freep) char *type = xasprintf("\"%s\"", tree_text(duckdb_type_of(n->call), "id"));
+        CLEANUP(tree_donep) struct json_object *cast = new_value(type, text);
         CLEANUP(freep) char *name = new_name(node);
 
         n->written = node;
@@ -208,18 +211,77 @@ bool rewrite_now(struct json_object *statement, struct json_object *plan, int64_
 
 /* ---- parameters ---- */
 
+struct parameters {
+        const struct bytes *cells;
+        size_t n;
+        bool all_known;
+};
+
+/* Some value of the type that duckdb_bind() makes of a cell, as text that every build reads alike.
+ * Not NULL: DuckDB puts NULL in place of most calls of NULL, and nobody would see them. */
+static const struct sample {
+        enum cell_type cell;
+        const char *type, *value; /* as JSON */
+} samples[] = {
+        { CELL_NULL, NULL, NULL },
+        { CELL_INTEGER, "\"BIGINT\"", "7919" },
+        { CELL_DECIMAL,
+          "\"DECIMAL\",\"type_info\":{\"type\":\"DECIMAL_TYPE_INFO\",\"width\":38,\"scale\":9}",
+          "7919.5" },
+        { CELL_REAL, "\"DOUBLE\"", "7919.5" },
+        { CELL_TEXT, "\"VARCHAR\"", "\\\\" }, /* no plain number, time or bytes */
+        { CELL_BLOB, "\"BLOB\"", "y" },
+        { CELL_DATE, "\"DATE\"", "2019-07-19" },
+        { CELL_TIME, "\"TIME\"", "07:19:19" },
+        { CELL_TIMESTAMP, "\"TIMESTAMP\"", "2019-07-19 07:19:19" },
+        { CELL_TIMESTAMPTZ, "\"TIMESTAMP WITH TIME ZONE\"", "2019-07-19 07:19:19+00" },
+        { CELL_INTERVAL, "\"INTERVAL\"", "7919 days" },
+};
+static const struct sample wide = { CELL_INTEGER, "\"HUGEINT\"", "7919" };
+
+/* By its number; one with a name is not looked for. NULL: its type is not known. */
+static const struct sample *sample_of(const struct parameters *p, const char *number) {
+        struct reader r;
+        struct cell c;
+        uint64_t at;
+
+        if (!text_parse_u64(number, 1, p->n, &at))
+                return NULL;
+        r = reader_of(p->cells[at - 1]);
+        if (cell_read(&r, &c) != CELL_OK)
+                return NULL;
+        if (c.type == CELL_INTEGER && !c.fits)
+                return &wide;
+        for (size_t i = 0; i < ELEMENTSOF(samples); i++) {
+                if (samples[i].cell == c.type)
+                        return &samples[i];
+        }
+        return NULL;
+}
+
 static bool on_cast(void *userdata, struct json_object *node) {
-        (void) userdata;
-        if (!tree_is(tree_get(node, "child"), "class", "PARAMETER"))
+        const struct json_object *child = tree_get(node, "child");
+        struct parameters *p = userdata;
+        const struct sample *s;
+
+        if (!tree_is(child, "class", "PARAMETER"))
                 return true;
+        s = sample_of(p, tree_text(child, "identifier"));
+        p->all_known = p->all_known && s;
         (void) json_object_object_add(
                 node, "child",
-                tree_make("{\"class\":\"CONSTANT\",\"type\":\"VALUE_CONSTANT\",\"value\":{"
-                          "\"type\":{\"id\":\"NULL\"},\"is_null\":true}}"));
+                s && s->type
+                        ? new_value(s->type, s->value)
+                        : tree_make("{\"class\":\"CONSTANT\",\"type\":\"VALUE_CONSTANT\","
+                                    "\"value\":{\"type\":{\"id\":\"NULL\"},\"is_null\":true}}"));
+        (void) json_object_object_add(node, "try_cast", json_object_new_boolean(false));
         return false;
 }
 
-void rewrite_parameters(struct json_object *statement) {
-        tree_walk(statement, on_cast, NULL);
+bool rewrite_parameters(struct json_object *statement, const struct bytes *cells, size_t n) {
+        struct parameters p = { .cells = cells, .n = n, .all_known = true };
+
+        tree_walk(statement, on_cast, &p);
         json_object_object_del(statement, "named_param_map");
+        return p.all_known;
 }

@@ -441,6 +441,86 @@ static void test_same_over_files(void **state) {
         }
 }
 
+static void put_parameter(struct buffer *b, enum cell_type type) {
+        static const uint8_t uuid[16];
+
+        buffer_init(b, 64);
+        switch (type) {
+        case CELL_NULL:
+                return cell_put_null(b);
+        case CELL_INTEGER:
+                return cell_put_integer(b, 3);
+        case CELL_DECIMAL:
+                return (void) cell_put_decimal(b, 15, 1);
+        case CELL_REAL:
+                return (void) cell_put_real(b, 0.1);
+        case CELL_TEXT:
+                return (void) cell_put_text(b, BYTES_LIT("2024-01-01"));
+        case CELL_DATE:
+                return cell_put_date(b, 3);
+        case CELL_UUID:
+                return cell_put_uuid(b, uuid);
+        default:
+                return cell_put_usec(b, type, 3);
+        }
+}
+
+/* A parameter is as much a value of its type as a column is. */
+static void test_parameters(void **state) {
+        static const struct {
+                enum cell_type type;
+                struct decision said;
+        } asked[] = {
+                { CELL_REAL, { "SELECT CAST(? AS VARCHAR)", ENGINE_FLOAT, "turns a REAL" } },
+                { CELL_REAL, { "SELECT CAST($1 AS BIGINT) + 1", ENGINE_FLOAT, "turns a REAL" } },
+                { CELL_REAL, { "SELECT a FROM t WHERE r > ?::DOUBLE", ENGINE_EXACT, NULL } },
+                { CELL_TEXT, { "SELECT CAST(? AS DOUBLE)", ENGINE_FLOAT, "reads text" } },
+                { CELL_TEXT, { "SELECT a FROM t WHERE f > ?::DATE", ENGINE_FLOAT, "reads text" } },
+                { CELL_TEXT, { "SELECT a FROM t WHERE c = ?::VARCHAR", ENGINE_EXACT, NULL } },
+                { CELL_DECIMAL, { "SELECT CAST(? AS DOUBLE)", ENGINE_FLOAT, "REAL cannot hold" } },
+                { CELL_DECIMAL, { "SELECT d * ?::DECIMAL(4,1) FROM t", ENGINE_EXACT, NULL } },
+                { CELL_INTEGER, { "SELECT CAST(? AS VARCHAR) || $1::INT", ENGINE_EXACT, NULL } },
+                { CELL_INTEGER, { "SELECT CAST(? AS DOUBLE)", ENGINE_EXACT, NULL } },
+                { CELL_DATE, { "SELECT CAST(? AS VARCHAR)", ENGINE_EXACT, NULL } },
+                { CELL_TIMESTAMPTZ, { "SELECT ?::DATE", ENGINE_FLOAT, "time zones" } },
+                { CELL_TIMESTAMP, { "SELECT ?::DATE", ENGINE_EXACT, NULL } },
+                { CELL_UUID, { "SELECT ?::UUID", ENGINE_FLOAT, "is not known here" } },
+                { CELL_INTEGER, { "SELECT sin(?::BIGINT)", ENGINE_FLOAT, "mathematics" } },
+                { CELL_REAL, { "SELECT r * ?::DOUBLE FROM t", ENGINE_FLOAT, "with REAL" } },
+                { CELL_TEXT, { "SELECT year(TRY_CAST(? AS DATE))", ENGINE_FLOAT, "reads text" } },
+                { CELL_INTEGER, { "SELECT nullif(?::INT, 7919) + r FROM t", ENGINE_FLOAT, "" } },
+                { CELL_INTEGER,
+                  { "SELECT CASE WHEN a > ?::INT THEN 1 END FROM t", ENGINE_EXACT, NULL } },
+                { CELL_INTEGER,
+                  { "SELECT a FROM t ORDER BY a LIMIT ?::BIGINT", ENGINE_ORDERED, NULL } },
+                { CELL_NULL, { "SELECT ?::DATE", ENGINE_EXACT, NULL } },
+                { CELL_TEXT, { "SELECT $2::VARCHAR", ENGINE_FLOAT, "is not known here" } },
+                { CELL_TEXT, { "SELECT $name::VARCHAR", ENGINE_FLOAT, "is not known here" } },
+        };
+        size_t n_wrong = 0;
+
+        FOREACH_CASE (c, asked) {
+                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
+                CLEANUP(buffer_donep) struct buffer cell = {};
+                struct engine_problem p = {};
+                struct bytes parameter;
+                int r;
+
+                put_parameter(&cell, c->type);
+                parameter = buffer_bytes(&cell);
+                fixture.job.parameters = &parameter;
+                fixture.job.n_parameters = 1;
+                r = analyse(c->said.sql, false, &a, &p);
+                fixture.job.parameters = NULL;
+                fixture.job.n_parameters = 0;
+                if (is_as_said(&c->said, r, &a))
+                        continue;
+                n_wrong++;
+                print_wrong(&c->said, r, &a, &p);
+        }
+        assert_int_equal(n_wrong, 0);
+}
+
 static int open_fixture(void **state) {
         files[0] = parquet_of(FILE_T);
         files[1] = parquet_of(FILE_U);
@@ -463,6 +543,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rewrite_is_stable),
         cmocka_unit_test(test_no_rewrite),
         cmocka_unit_test(test_types),
+        cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_portable),
