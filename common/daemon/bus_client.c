@@ -59,8 +59,7 @@ static int path_send(struct path *p, const struct frame *f) {
                 return LINK_E_DOWN;
         r = zsock_send(p->sock, BYTES_NONE, BYTES(header, n), f->body, f->refbuf);
         /* A dealer with nobody at the other end says the same as one whose peer does not read
-         * (zmq_socket(3)), and after a rest of ours that news may be unread still: who is cut for
-         * it would be refused for good. */
+         * (zmq_socket(3)), and after a rest of ours that news may be unread still. */
         if (r == ZSOCK_E_FULL && (r = zsock_drain_monitor(p->sock)) == 0)
                 return p->is_closed ? LINK_E_DOWN : LINK_E_FULL;
         return r < 0 ? error_fold(r) : results[r];

@@ -302,7 +302,7 @@ static struct conn *conn_new(struct side *side, const struct zsock_message *m) {
         memcpy(c->identity, m->identity.data, m->identity.len);
         c->fd = from.fd;
         (void) map_set(side->by_identity, m->identity, c);
-        before = map_set_u64(side->by_fd, (uint64_t) c->fd, c);
+        (void) map_set_u64(side->by_fd, (uint64_t) c->fd, c);
         if (before && before->peer)
                 peer_free(before->peer);
         else if (before)

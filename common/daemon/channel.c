@@ -64,7 +64,7 @@ static int send_frame(struct channels *m, Bus__Header *h, const struct frame *re
 
         f.header = h;
         r = link_send(m->link, &f, data);
-        /* Only somebody who returns credit without reading gets here. */
+        /* Credit bounds data: who gets here does not read, and may only have stood still. */
         if (r == LINK_E_FULL)
                 link_end(m->link, "does not read its streams");
         return r < 0 ? error_fold(r) : r;
