@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
 #include "common/base/memory.h"
 #include "services/dht/store_memory.h"
 
@@ -12,8 +15,9 @@ struct shelf_value {
         struct shelf_value *chain;
         size_t n_refs;
         uint64_t hash;
-        struct stored_record record; /* views into bytes; class, subnet, received are the copy's */
-        uint8_t bytes[];
+        struct stored_record record; /* class, subnet, received are the copy's; value has no data */
+        size_t packed;               /* bytes of the value as it stands, by zstd */
+        uint8_t bytes[];             /* the name, then the value */
 };
 
 /* ---- Values that many keep ---- */
@@ -21,9 +25,14 @@ struct shelf_value {
 void shelf_pool_init(struct shelf_pool *p) {
         *p = (struct shelf_pool){ .size = 1024 };
         p->values = xnew_n(struct shelf_value *, p->size);
+        p->packer = ZSTD_createCCtx();
+        p->unpacker = ZSTD_createDCtx();
+        check(p->packer && p->unpacker);
 }
 
 void shelf_pool_done(struct shelf_pool *p) {
+        (void) ZSTD_freeCCtx(p->packer);
+        (void) ZSTD_freeDCtx(p->unpacker);
         free(p->values);
         *p = (struct shelf_pool){};
 }
@@ -37,11 +46,32 @@ static uint64_t hash_of_record(const struct stored_record *r) {
         return h ^ h >> 29;
 }
 
-static bool is_same(const struct stored_record *a, const struct stored_record *b) {
+static uint8_t *unpack(const struct shelf_pool *p, const struct shelf_value *v) {
+        size_t length = v->record.value.len;
+        uint8_t *value = xmalloc(length + 1);
+
+        check(ZSTD_decompressDCtx(p->unpacker, value, length, v->bytes + v->record.name.len,
+                                  v->packed) == length);
+        return value;
+}
+
+static bool is_value(const struct shelf_pool *p, const struct shelf_value *v, struct bytes value) {
+        CLEANUP(freep) uint8_t *own = NULL;
+
+        if (value.len != v->record.value.len)
+                return false;
+        own = unpack(p, v);
+        return bytes_equal(BYTES(own, value.len), value);
+}
+
+static bool is_same(const struct shelf_pool *p, const struct shelf_value *v,
+                    const struct stored_record *b) {
+        const struct stored_record *a = &v->record;
+
         return key_equal(&a->key, &b->key) && memcmp(a->slot, b->slot, 32) == 0 &&
                a->kind == b->kind && a->sequence == b->sequence && a->expires_us == b->expires_us &&
                memcmp(a->publisher, b->publisher, 32) == 0 && bytes_equal(a->name, b->name) &&
-               bytes_equal(a->value, b->value);
+               is_value(p, v, b->value);
 }
 
 static void pool_grow(struct shelf_pool *p) {
@@ -59,16 +89,28 @@ static void pool_grow(struct shelf_pool *p) {
         free(old);
 }
 
-static struct shelf_value *value_new(const struct stored_record *r, uint64_t hash) {
-        struct shelf_value *v = xmalloc(sizeof(*v) + r->name.len + r->value.len);
+/* A simulated payload is hundreds of zeros, in bytes or digits. Returns what is to be freed. */
+static uint8_t *pack(const struct shelf_pool *p, struct bytes value, size_t *ret_length) {
+        size_t max = ZSTD_compressBound(value.len);
+        uint8_t *packed = xmalloc(max);
 
-        *v = (struct shelf_value){ .n_refs = 1, .hash = hash, .record = *r };
+        *ret_length = ZSTD_compressCCtx(p->packer, packed, max, value.data, value.len, 1);
+        check(!ZSTD_isError(*ret_length));
+        return packed;
+}
+
+static struct shelf_value *value_new(const struct shelf_pool *p, const struct stored_record *r,
+                                     uint64_t hash) {
+        size_t length;
+        CLEANUP(freep) uint8_t *packed = pack(p, r->value, &length);
+        struct shelf_value *v = xmalloc(sizeof(*v) + r->name.len + length);
+
+        *v = (struct shelf_value){ .n_refs = 1, .hash = hash, .record = *r, .packed = length };
         if (r->name.len)
                 memcpy(v->bytes, r->name.data, r->name.len);
-        if (r->value.len)
-                memcpy(v->bytes + r->name.len, r->value.data, r->value.len);
+        memcpy(v->bytes + r->name.len, packed, length);
         v->record.name = BYTES(v->bytes, r->name.len);
-        v->record.value = BYTES(v->bytes + r->name.len, r->value.len);
+        v->record.value.data = NULL;
         return v;
 }
 
@@ -76,7 +118,7 @@ static struct shelf_value *intern(struct shelf_pool *p, const struct stored_reco
         uint64_t hash = hash_of_record(r);
         struct shelf_value *v = p->values[hash & (p->size - 1)];
 
-        while (v && !(v->hash == hash && is_same(&v->record, r)))
+        while (v && !(v->hash == hash && is_same(p, v, r)))
                 v = v->chain;
         if (v) {
                 v->n_refs++;
@@ -84,7 +126,7 @@ static struct shelf_value *intern(struct shelf_pool *p, const struct stored_reco
         }
         if (p->n_values >= p->size)
                 pool_grow(p);
-        v = value_new(r, hash);
+        v = value_new(p, r, hash);
         v->chain = p->values[hash & (p->size - 1)];
         p->values[hash & (p->size - 1)] = v;
         p->n_values++;
@@ -233,9 +275,12 @@ int shelf_remove(struct shelf *s, const struct key *key, const uint8_t slot[32])
         return STORE_OK;
 }
 
-static bool show(const struct shelf_copy *c, store_record_fn fn, void *userdata) {
+static bool show(const struct shelf *s, const struct shelf_copy *c, store_record_fn fn,
+                 void *userdata) {
+        CLEANUP(freep) uint8_t *value = unpack(s->pool, c->value);
         struct stored_record r = c->value->record;
 
+        r.value.data = value;
         r.class = (enum store_class) c->class;
         r.subnet = c->subnet;
         r.received_us = c->received_s * SECOND_US;
@@ -248,7 +293,7 @@ int shelf_one(const struct shelf *s, const struct key *key, const uint8_t slot[3
 
         if (!c)
                 return STORE_E_NONE;
-        (void) show(c, fn, userdata);
+        (void) show(s, c, fn, userdata);
         return STORE_OK;
 }
 
@@ -266,7 +311,7 @@ int shelf_each(const struct shelf *s, const struct key *key, store_record_fn fn,
         size_t first = first_of(s, key), at = first;
 
         for (; has_key(s, at, key); at++)
-                if (!show(&s->copies[at], fn, userdata))
+                if (!show(s, &s->copies[at], fn, userdata))
                         return STORE_OK;
         return at > first ? STORE_OK : STORE_E_NONE;
 }
@@ -280,7 +325,7 @@ int shelf_walk(const struct shelf *s, const struct key *after, size_t max, store
         for (; at < s->n; at++, n++) {
                 if (n >= max && !has_key(s, at, &s->copies[at - 1].value->record.key))
                         break;
-                if (!show(&s->copies[at], fn, userdata))
+                if (!show(s, &s->copies[at], fn, userdata))
                         break;
         }
         return STORE_OK;
@@ -288,7 +333,7 @@ int shelf_walk(const struct shelf *s, const struct key *after, size_t max, store
 
 int shelf_own(const struct shelf *s, store_record_fn fn, void *userdata) {
         for (size_t i = 0; i < s->n; i++)
-                if (s->copies[i].class == STORE_OWN && !show(&s->copies[i], fn, userdata))
+                if (s->copies[i].class == STORE_OWN && !show(s, &s->copies[i], fn, userdata))
                         break;
         return STORE_OK;
 }

@@ -1,7 +1,8 @@
 #pragma once
 
 /* The records of one node's disk, small enough for thousands of nodes: what many keep alike is
- * kept once (struct shelf_pool), a copy takes 24 bytes. Answers as dht's store_memory does. Pure.
+ * kept once (struct shelf_pool), packed; a copy takes 24 bytes.
+ * Answers as dht's store_memory does. Pure.
  */
 
 #include "services/dht/store.h"
@@ -10,7 +11,9 @@ struct shelf_value;
 
 struct shelf_pool {
         struct shelf_value **values; /* hash */
-        size_t n_values, size, bytes;
+        size_t n_values, size;
+        struct ZSTD_CCtx_s *packer;
+        struct ZSTD_DCtx_s *unpacker;
 };
 void shelf_pool_init(struct shelf_pool *p);
 void shelf_pool_done(struct shelf_pool *p); /* after all shelves */

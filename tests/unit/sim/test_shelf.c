@@ -45,6 +45,7 @@ static struct stored_record draw(uint8_t value[16]) {
         r.subnet = (struct subnet){ 4, { (uint8_t) rng_below(&rng, 3) } };
         r.class = rng_chance(&rng, 0.1) ? STORE_OWN : STORE_FOREIGN;
         value[15] = (uint8_t) rng_below(&rng, 4);
+        value[rng_below(&rng, 16)] = (uint8_t) rng_below(&rng, 3); /* zeros anywhere */
         r.value = BYTES(value, 8 + rng_below(&rng, 2) * 8);
         return r;
 }
@@ -65,11 +66,12 @@ static bool see(void *userdata, const struct stored_record *r) {
                              r->subnet.prefix[0],
                              r->publisher[0] * 256u + r->publisher[31],
                              r->value.len,
-                             r->value.data[r->value.len - 1],
                              r->name.len };
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
                 s->hash = (s->hash ^ parts[i]) * UINT64_C(0x100000001b3);
+        for (size_t i = 0; i < r->value.len; i++)
+                s->hash = (s->hash ^ r->value.data[i]) * UINT64_C(0x100000001b3);
         return ++s->n != s->stop;
 }
 
@@ -150,5 +152,19 @@ static void what_two_keep_stands_once(void **state) {
         assert_int_equal(pool.n_values, 2);
 }
 
+/* Alike but for one byte where the other has nothing but zeros. */
+static void what_differs_in_its_filling_stands_twice(void **state) {
+        uint8_t drawn[16] = {}, value[16] = { 1, [15] = 1 }, other[16] = { 1, [5] = 7, [15] = 1 };
+        struct stored_record r = draw(drawn);
+
+        r.class = STORE_FOREIGN;
+        r.value = BYTES_OF(value);
+        shelf_put(&shelves[0], &r);
+        r.value = BYTES_OF(other);
+        shelf_put(&shelves[1], &r);
+        assert_int_equal(pool.n_values, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
-TEST_MAIN(TEST(does_what_store_memory_does), TEST(what_two_keep_stands_once))
+TEST_MAIN(TEST(does_what_store_memory_does), TEST(what_two_keep_stands_once),
+          TEST(what_differs_in_its_filling_stands_twice))
