@@ -20,14 +20,15 @@
 #include "common/daemon/link.h"
 
 #define RPC_OUTSTANDING_MAX 512
-#define RPC_RECORDED_MAX    1024 /* answers kept per caller, RPC_EFFECTS */
+#define RPC_BYTES_MAX       (64 << 20) /* of outstanding calls of a client */
+#define RPC_RECORDED_MAX    1024       /* answers kept per caller, RPC_EFFECTS */
 
 /* Codes below 1000 are the service's own E_ answers. */
 enum rpc_status {
         RPC_OK = 0,
         RPC_E_TIMEOUT = 1000,
         RPC_E_GONE, /* the peer ended or restarted: it may or may not have acted */
-        RPC_E_BUSY, /* 512 outstanding */
+        RPC_E_BUSY, /* 512 outstanding, or too many bytes */
         RPC_E_UNKNOWN_METHOD,
         RPC_E_MALFORMED,
         RPC_E_QUOTA,     /* body over the unpack limits, or too big for the link */
@@ -101,11 +102,10 @@ uint64_t rpc_events_dropped(void);
 struct rpc_client;
 
 struct rpc_result {
-        uint32_t code;    /* RPC_OK, the service's own answer, or enum rpc_status */
-        const char *text; /* never NULL; untrusted */
-        const void
-                *message; /* the method's output type when code is RPC_OK; valid in the callback */
-        int *fds;         /* take one by setting its entry to -1 */
+        uint32_t code;       /* RPC_OK, the service's own answer, or enum rpc_status */
+        const char *text;    /* never NULL; untrusted */
+        const void *message; /* of the method's output type with RPC_OK; valid in the callback */
+        int *fds;            /* take one by setting its entry to -1 */
         size_t n_fds;
 };
 typedef void (*rpc_done_fn)(void *userdata, const struct rpc_result *result);

@@ -32,6 +32,7 @@ struct rpc_client {
         const ProtobufCServiceDescriptor *service;
         struct list pending, finished, events;
         struct map *by_id;
+        size_t n_bytes; /* bodies of those in by_id */
         uint64_t n_unwanted_events;
         struct heap deadlines;
         nsec_t armed;
@@ -67,6 +68,7 @@ static void pending_free(struct pending *p) {
 /* Out of every index but a list. */
 static void unlink_pending(struct rpc_client *c, struct pending *p) {
         (void) map_remove_u64(c->by_id, p->id);
+        c->n_bytes -= p->body->len;
         heap_remove(&c->deadlines, &p->due);
         list_remove(&p->in_client);
 }
@@ -193,6 +195,7 @@ static struct pending *pending_new(struct rpc_client *c, const struct rpc_reques
         take_fds(p, request);
         list_push_back(&c->pending, &p->in_client);
         (void) map_set_u64(c->by_id, p->id, p);
+        c->n_bytes += p->body->len;
         return p;
 }
 
@@ -201,7 +204,7 @@ uint64_t rpc_send(struct rpc_client *c, const struct rpc_request *request) {
         struct pending *p = pending_new(c, request);
         uint64_t id = p->id;
 
-        if (is_full || p->n_fds < request->n_fds) {
+        if (is_full || c->n_bytes > RPC_BYTES_MAX || p->n_fds < request->n_fds) {
                 finish_later(c, p, RPC_E_BUSY);
                 return id;
         }

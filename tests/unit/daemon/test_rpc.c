@@ -252,6 +252,24 @@ static void test_oversize(void **state) {
         check_oversize(OVER_BUS, BUS_MESSAGE_MAX);
 }
 
+/* What a client has outstanding is bounded in bytes, too: while it waits for its server as well. */
+static void test_outstanding_bytes(void **state) {
+        static struct outcome calls[RPC_BYTES_MAX / 1000000 + 2];
+        const unsigned n = ELEMENTSOF(calls), fit = RPC_BYTES_MAX / 1000000;
+        struct fixture f;
+
+        fixture_init(&f, OVER_BUS);
+        fixture_connect(&f);
+        for (unsigned i = 0; i < n; i++)
+                fixture_request(&f, "Hold", 1000000 - 16, 0, LONG, &calls[i]);
+        RUN_UNTIL(&f, calls[n - 1].n_done);
+        for (unsigned i = 0; i < n; i++)
+                assert_int_equal(calls[i].n_done, i >= fit);
+        assert_int_equal(calls[n - 1].code, RPC_E_BUSY);
+        assert_int_equal(rpc_client_outstanding(f.client), fit);
+        fixture_done(&f);
+}
+
 /* Held calls of one peer may keep 32 MiB of input together. */
 static void check_budget(enum transport transport) {
         static struct outcome calls[400];
@@ -542,8 +560,8 @@ TEST_MAIN(cmocka_unit_test(test_policy), cmocka_unit_test(test_answers),
           cmocka_unit_test(test_deadline), cmocka_unit_test(test_gone),
           cmocka_unit_test(test_retry), cmocka_unit_test(test_many_callers),
           cmocka_unit_test(test_many_bytes), cmocka_unit_test(test_bound),
-          cmocka_unit_test(test_oversize), cmocka_unit_test(test_budget),
-          cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
-          cmocka_unit_test(test_nothing_after_a_cut), cmocka_unit_test(test_garbage_bus),
-          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking),
-          cmocka_unit_test(test_blocking_on_a_sleeper))
+          cmocka_unit_test(test_oversize), cmocka_unit_test(test_outstanding_bytes),
+          cmocka_unit_test(test_budget), cmocka_unit_test(test_cancel),
+          cmocka_unit_test(test_garbage), cmocka_unit_test(test_nothing_after_a_cut),
+          cmocka_unit_test(test_garbage_bus), cmocka_unit_test(test_events),
+          cmocka_unit_test(test_blocking), cmocka_unit_test(test_blocking_on_a_sleeper))
