@@ -16,6 +16,8 @@
 
 #define RETRY_MIN (50 * NSEC_PER_MSEC)
 #define RETRY_MAX (2 * NSEC_PER_SEC)
+/* For the link to come up. ZeroMQ's thread tells nobody when it gets no descriptor to connect. */
+#define UP_WAIT (10 * NSEC_PER_SEC)
 
 enum { CONTROL, DATA, N_PATHS };
 
@@ -146,6 +148,7 @@ static int on_hello(struct path *p, const struct frame *f, const struct zsock_me
                 if (is_used(c, i) && !c->paths[i].is_greeted)
                         return 0;
         c->delay = 0;
+        check(loop_timer_set(c->retry, NSEC_NEVER) == 0);
         /* First: whoever hears that the link is up may open a channel at once. */
         if (c->link.has_data && !c->channels)
                 c->channels = channels_new(&c->link, c->acceptor);
@@ -191,15 +194,22 @@ static int path_open(struct path *p) {
         return r < 0 ? error_fold(r) : send_hello(p);
 }
 
-static int on_retry(void *userdata) {
-        struct bus_client *c = userdata;
-        int r = 0;
+static int connect_paths(struct bus_client *c) {
+        int r;
 
+        r = loop_timer_set(c->retry, nsec_add(loop_now(c->loop), UP_WAIT));
         check(getrandom(&c->connection, sizeof(c->connection), 0) == sizeof(c->connection));
         for (size_t i = 0; i < N_PATHS && r == 0; i++)
                 if (is_used(c, i))
                         r = path_open(&c->paths[i]);
         return r;
+}
+
+/* It is time to connect, or a connection has not come up in time. */
+static int on_retry(void *userdata) {
+        struct bus_client *c = userdata;
+
+        return c->paths[CONTROL].sock ? on_end(c) : connect_paths(c);
 }
 
 /* ---- life ---- */
@@ -221,7 +231,7 @@ int bus_client_new(struct loop *loop, const struct bus_client_options *o, struct
         if (r == 0)
                 r = loop_add_timer(loop, on_retry, c, &c->retry);
         if (r == 0)
-                r = on_retry(c);
+                r = connect_paths(c);
         if (r < 0)
                 return error_fold(r);
         *ret = TAKE(c);

@@ -15,6 +15,18 @@
 
 #define LONG (60 * NSEC_PER_SEC)
 
+static int n_failing; /* of the next calls of socket(2) */
+
+/* In front of the C library's own, for ZeroMQ's thread. */
+__attribute__((visibility("default"))) int socket(int family, int type, int protocol) {
+        if (family == AF_UNIX && __atomic_load_n(&n_failing, __ATOMIC_SEQ_CST) > 0) {
+                (void) __atomic_sub_fetch(&n_failing, 1, __ATOMIC_SEQ_CST);
+                errno = EMFILE;
+                return -1;
+        }
+        return (int) syscall(SYS_socket, family, type, protocol);
+}
+
 /* ---- a peer that dies with much unread ---- */
 
 /* All that may be outstanding, and what takes it back, several times. */
@@ -69,4 +81,22 @@ static void test_dies_unread(void **state) {
         fixture_done(&f);
 }
 
-TEST_MAIN(cmocka_unit_test(test_dies_unread))
+/* ---- nothing comes of it ---- */
+
+static void test_no_descriptor_to_connect(void **state) {
+        struct fixture f;
+        nsec_t end;
+
+        fixture_init(&f, OVER_BUS);
+        fixture_serve(&f, 0);
+        __atomic_store_n(&n_failing, 2, __ATOMIC_SEQ_CST);
+        fixture_connect(&f);
+        end = loop_now(f.loop) + 15 * NSEC_PER_SEC;
+        while (!fixture_link(&f)->is_up && loop_now(f.loop) < end)
+                assert_int_equal(loop_turn(f.loop, 100 * NSEC_PER_MSEC), 0);
+        assert_int_equal(n_failing, 0);
+        assert_true(fixture_link(&f)->is_up);
+        fixture_done(&f);
+}
+
+TEST_MAIN(cmocka_unit_test(test_dies_unread), cmocka_unit_test(test_no_descriptor_to_connect))
