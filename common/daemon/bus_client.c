@@ -164,11 +164,13 @@ static int on_message(void *userdata, const struct zsock_message *m) {
         f.header = link_header_unpack(m->header, &space);
         if (f.header && f.header->kind == BUS__KIND__HELLO)
                 return on_hello(p, &f, m);
-        if (!f.header || !p->client->link.is_up) {
+        if (!p->client->link.is_up) /* as yet nobody knows which instance that would be */
+                link_end(&p->client->link, "speaks before it has greeted us everywhere");
+        else if (!f.header)
                 link_drop(&p->client->link, "sends malformed headers");
-                return 0;
-        }
-        return link_received(&p->client->link, &f);
+        else
+                return link_received(&p->client->link, &f);
+        return 0;
 }
 
 static int on_closed(void *userdata, int fd) {

@@ -27,6 +27,11 @@ __attribute__((visibility("default"))) int socket(int family, int type, int prot
         return (int) syscall(SYS_socket, family, type, protocol);
 }
 
+static void turns(struct fixture *f, int n) {
+        for (int i = 0; i < n; i++)
+                assert_int_equal(loop_turn(f->loop, NSEC_PER_MSEC), 0);
+}
+
 /* ---- a peer that dies with much unread ---- */
 
 /* All that may be outstanding, and what takes it back, several times. */
@@ -99,4 +104,99 @@ static void test_no_descriptor_to_connect(void **state) {
         fixture_done(&f);
 }
 
-TEST_MAIN(cmocka_unit_test(test_dies_unread), cmocka_unit_test(test_no_descriptor_to_connect))
+/* ---- a bare socket at the other end ---- */
+
+struct bare {
+        void *context, *socket[2]; /* control, data */
+        char identity[2][16];
+        size_t identity_len[2];
+};
+
+static void bare_init(struct bare *b, const struct fixture *f, int type) {
+        const int linger = 0, few = 10;
+        char address[128];
+
+        *b = (struct bare){ .context = zmq_ctx_new() };
+        for (int i = 0; i < 2; i++) {
+                void *s = b->socket[i] = zmq_socket(b->context, type);
+
+                assert_int_equal(zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof(linger)), 0);
+                assert_int_equal(zmq_setsockopt(s, ZMQ_RCVHWM, &few, sizeof(few)), 0);
+                (void) snprintf(address, sizeof(address), "ipc://%s%s", f->path, i ? ".data" : "");
+                assert_int_equal(
+                        type == ZMQ_ROUTER ? zmq_bind(s, address) : zmq_connect(s, address), 0);
+        }
+}
+
+static void bare_done(struct bare *b) {
+        assert_int_equal(zmq_close(b->socket[0]), 0);
+        assert_int_equal(zmq_close(b->socket[1]), 0);
+        assert_int_equal(zmq_ctx_term(b->context), 0);
+}
+
+static void bare_send(struct bare *b, int i, const Bus__Header *header, struct bytes body) {
+        uint8_t packed[LINK_HEADER_MAX];
+        size_t n = link_header_pack(header, packed);
+
+        if (b->identity_len[i])
+                assert_true(zmq_send(b->socket[i], b->identity[i], b->identity_len[i],
+                                     ZMQ_SNDMORE) >= 0);
+        assert_true(zmq_send(b->socket[i], packed, n, ZMQ_SNDMORE) >= 0);
+        assert_true(zmq_send(b->socket[i], body.data, body.len, 0) >= 0);
+}
+
+static void bare_hello(struct bare *b, int i, uint64_t connection) {
+        Bus__Header header = BUS__HEADER__INIT;
+        uint8_t hello[256];
+
+        header.kind = BUS__KIND__HELLO;
+        bare_send(b, i, &header,
+                  BYTES(hello, link_hello_pack("bare", connection, i, hello, sizeof(hello))));
+}
+
+/* A ROUTER: the next hello of each path, turning the client's loop meanwhile. */
+static void bare_greeted(struct bare *b, struct fixture *f) {
+        for (int i = 0; i < 2; i++) {
+                char rest[512];
+                int n = -1;
+
+                RUN_UNTIL(f, (n = zmq_recv(b->socket[i], b->identity[i], sizeof(b->identity[i]),
+                                           ZMQ_DONTWAIT)) > 0);
+                b->identity_len[i] = (size_t) n;
+                assert_true(zmq_recv(b->socket[i], rest, sizeof(rest), 0) > 0);
+                assert_true(zmq_recv(b->socket[i], rest, sizeof(rest), 0) > 0);
+        }
+}
+
+/* A server that says something before the client has heard both hellos: it is connected anew, and
+ * not taken for one that breaks the rules. */
+static void test_early_frames(void **state) {
+        Bus__Header event = BUS__HEADER__INIT;
+        struct fixture f;
+        struct bare b;
+
+        fixture_init(&f, OVER_BUS);
+        bare_init(&b, &f, ZMQ_ROUTER);
+        fixture_connect(&f);
+        for (int i = 0; i < 2; i++) { /* a first word, and one that comes between the two */
+                bare_greeted(&b, &f);
+                event.kind = BUS__KIND__EVENT;
+                event.name = (char *) "Tick";
+                if (i == 1)
+                        bare_hello(&b, 0, 0);
+                bare_send(&b, 0, &event, BYTES_LIT(""));
+        }
+        bare_greeted(&b, &f);
+        bare_hello(&b, 0, 0);
+        bare_hello(&b, 1, 0);
+        RUN_UNTIL(&f, fixture_link(&f)->is_up);
+        turns(&f, 20);
+        assert_true(fixture_link(&f)->is_up);
+        f.client = rpc_client_free(f.client);
+        f.bus_client = bus_client_free(f.bus_client);
+        bare_done(&b);
+        fixture_done(&f);
+}
+
+TEST_MAIN(cmocka_unit_test(test_dies_unread), cmocka_unit_test(test_no_descriptor_to_connect),
+          cmocka_unit_test(test_early_frames))
