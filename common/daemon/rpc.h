@@ -34,7 +34,7 @@ enum rpc_status {
         RPC_E_QUOTA,     /* body over the unpack limits, or too big for the link */
         RPC_E_EXPIRED,   /* a retried id whose answer is no longer kept: not run again */
         RPC_E_CANCELLED, /* rpc_cancel(), or the client was freed */
-        RPC_E_INTERNAL,  /* call_fail() with a negative fault */
+        RPC_E_INTERNAL,  /* call_fail() with a negative fault, or one of ours in sending */
 };
 /* "timed out", …; "answer 3" for a service's own code. Never NULL; static or in ret. */
 const char *rpc_status_text(uint32_t code, char ret[32]);

@@ -10,6 +10,7 @@
 #include "common/base/heap.h"
 #include "common/base/map.h"
 #include "common/base/memory.h"
+#include "common/daemon/log.h"
 #include "common/daemon/loop.h"
 #include "common/daemon/rpc_body.h"
 #include "proto/bus.pb-c.h"
@@ -149,8 +150,10 @@ static void transmit(struct rpc_client *c, struct pending *p) {
         header.trace = p->trace;
         p->sent_to = c->user.link->peer.instance;
         r = link_send(c->user.link, &f, /* data= */ false);
+        if (r < 0) /* one of ours: who is told that the peer is gone would ask again for ever */
+                log_error("%s cannot be sent: %s", p->method->name, strerror(-r));
         if (r)
-                finish_later(c, p, r < 0 ? RPC_E_GONE : codes[r]);
+                finish_later(c, p, r < 0 ? RPC_E_INTERNAL : codes[r]);
 }
 
 static void send_hint(struct rpc_client *c, Bus__Kind kind, uint64_t id) {

@@ -270,6 +270,29 @@ static void test_outstanding_bytes(void **state) {
         fixture_done(&f);
 }
 
+static int faulty_send(struct link *l, const struct frame *f, bool data) {
+        return -EMSGSIZE;
+}
+
+/* A call that cannot be sent for a fault of ours: its peer is not gone, and it will not go better
+ * next time. */
+static void test_fault_in_sending(void **state) {
+        static const struct link_ops ops = { .send = faulty_send };
+        const struct link_peer peer = { .instance = 1 };
+        struct fixture f;
+        struct outcome a;
+        struct link l;
+
+        fixture_init(&f, OVER_SEQPACKET);
+        link_init(&l, &ops, f.loop);
+        link_came_up(&l, &peer);
+        f.client = rpc_client_new(&l, &echo__echo__descriptor);
+        fixture_request(&f, "Say", 1, 0, LONG, &a);
+        RUN_UNTIL(&f, a.n_done);
+        assert_int_equal(a.code, RPC_E_INTERNAL);
+        fixture_done(&f);
+}
+
 /* Held calls of one peer may keep 32 MiB of input together. */
 static void check_budget(enum transport transport) {
         static struct outcome calls[400];
@@ -561,7 +584,8 @@ TEST_MAIN(cmocka_unit_test(test_policy), cmocka_unit_test(test_answers),
           cmocka_unit_test(test_retry), cmocka_unit_test(test_many_callers),
           cmocka_unit_test(test_many_bytes), cmocka_unit_test(test_bound),
           cmocka_unit_test(test_oversize), cmocka_unit_test(test_outstanding_bytes),
-          cmocka_unit_test(test_budget), cmocka_unit_test(test_cancel),
-          cmocka_unit_test(test_garbage), cmocka_unit_test(test_nothing_after_a_cut),
-          cmocka_unit_test(test_garbage_bus), cmocka_unit_test(test_events),
-          cmocka_unit_test(test_blocking), cmocka_unit_test(test_blocking_on_a_sleeper))
+          cmocka_unit_test(test_fault_in_sending), cmocka_unit_test(test_budget),
+          cmocka_unit_test(test_cancel), cmocka_unit_test(test_garbage),
+          cmocka_unit_test(test_nothing_after_a_cut), cmocka_unit_test(test_garbage_bus),
+          cmocka_unit_test(test_events), cmocka_unit_test(test_blocking),
+          cmocka_unit_test(test_blocking_on_a_sleeper))
