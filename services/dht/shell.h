@@ -81,7 +81,8 @@ struct shell {
         struct mdns *mdns;
         struct channel *mdns_channel;
         struct frame_reader mdns_reader;
-        struct loop_source *mdns_timer;
+        struct loop_source *mdns_timer, *mdns_again;
+        nsec_t mdns_delay; /* until then; 0: it was let in */
 
         struct seqpacket *keyring;
         struct rpc_client *keyring_rpc;
@@ -130,7 +131,6 @@ void shell_do_serve(struct shell *s, struct dht_action *a);
 /* shell_mdns.c */
 int shell_mdns_start(struct shell *s);
 void shell_mdns_up(struct shell *s); /* transport is there */
-void shell_mdns_down(struct shell *s);
 void shell_mdns_addresses(struct shell *s, const struct multiaddr *addrs, size_t n);
 void shell_mdns_stop(struct shell *s);
 

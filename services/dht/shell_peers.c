@@ -134,7 +134,6 @@ static void on_down(void *userdata) {
         size_t cursor = 0;
         void *value;
 
-        shell_mdns_down(s);
         while (map_next(s->remotes, &cursor, &key, &value)) {
                 struct known_remote *k = value;
 

@@ -2,6 +2,7 @@
 """The commands of discovery against real nodes: who is there, told by this node and by others, found, blocked."""
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -60,6 +61,22 @@ def test_peers(tap):
         check_records(tap, grid)
         check_block(tap, grid)
         check_long_list(tap, grid)
+        check_mdns(tap, grid)
+
+
+def check_mdns(tap, grid):
+    """Transport's [transport] mdns goes off and on: dht asks for the local network again."""
+    def reload(text):
+        conf.write_text(text)
+        grid.signal(2, "transport", signal.SIGHUP)
+
+    conf = grid.state / "node-2" / "quorate.conf"
+    text = conf.read_text()
+    reload(text + "\n[transport]\nmdns = no\n")
+    g.wait_until("mDNS is off", lambda: grid.status(2)["mdns"] == "off", 10, 0.2)
+    reload(text)
+    mdns = g.wait_until("dht asks for mDNS again", lambda: (m := grid.status(2)["mdns"]) not in ("off", "nobody asks") and m, 20, 0.2)
+    tap.check(mdns, "after mdns = no and yes again dht looks on the local network again", mdns)
 
 
 def check_options(tap, grid):
