@@ -15,7 +15,8 @@
 #include "common/daemon/zsock.h"
 #include "proto/bus.pb-c.h"
 
-#define CUT_MAX 64
+#define CUT_MAX    64
+#define TELL_AGAIN NSEC_PER_SEC /* whom we cut, when its pipe was full */
 
 enum { CONTROL, DATA, N_PATHS };
 
@@ -43,7 +44,8 @@ struct bus_peer {
         struct link_peer who;
         struct conn *conns[N_PATHS];
         struct channels *channels;
-        bool is_cut; /* refused: what it says is ignored */
+        bool is_cut;  /* refused: what it says is ignored */
+        bool is_told; /* so that it begins again */
 };
 
 struct bus_server {
@@ -55,7 +57,7 @@ struct bus_server {
         struct channel_acceptor *acceptor;
         struct list peers;
         unsigned n_peers;
-        struct loop_source *cutter;
+        struct loop_source *cutter, *teller;
         uint64_t n_refused;
         uint64_t cut[CUT_MAX]; /* instances we cut, the latest ones */
         unsigned n_cut;
@@ -85,7 +87,8 @@ static int link_op_send(struct link *l, const struct frame *f, bool data) {
         return c && !p->is_cut ? conn_send(c, f) : LINK_E_DOWN;
 }
 
-static void send_refusal(struct conn *c, const char *why) {
+/* A courtesy. Returns enum link_result or a fault. */
+static int send_refusal(struct conn *c, const char *why) {
         Bus__Header header = BUS__HEADER__INIT;
         Bus__Status status = BUS__STATUS__INIT;
         struct frame f = { .header = &header };
@@ -94,7 +97,28 @@ static void send_refusal(struct conn *c, const char *why) {
         header.status = &status;
         status.code = RPC_E_GONE;
         status.text = (char *) why;
-        (void) conn_send(c, &f); /* a courtesy */
+        return conn_send(c, &f);
+}
+
+/* A pipe that is full now may be read later, by one that only waits for what we say. */
+static void tell(struct bus_peer *p, const char *why) {
+        struct bus_server *s = p->server;
+
+        p->is_told = !p->conns[CONTROL] || send_refusal(p->conns[CONTROL], why) != LINK_E_FULL;
+        if (!p->is_told)
+                check(loop_timer_set(s->teller, nsec_add(loop_now(s->loop), TELL_AGAIN)) == 0);
+}
+
+static int on_tell(void *userdata) {
+        struct bus_server *s = userdata;
+
+        LIST_FOREACH (it, &s->peers) {
+                struct bus_peer *p = LIST_ENTRY(it, struct bus_peer, in_server);
+
+                if (p->is_cut && !p->is_told)
+                        tell(p, "was cut");
+        }
+        return 0;
 }
 
 static void link_op_end(struct link *l, const char *why) {
@@ -103,8 +127,7 @@ static void link_op_end(struct link *l, const char *why) {
         if (p->is_cut)
                 return;
         log_warning("peer \"%s\" (pid %d) cut: it %s", p->who.service, (int) p->who.pid, why);
-        if (p->conns[CONTROL])
-                send_refusal(p->conns[CONTROL], why);
+        tell(p, why);
         p->is_cut = true;
         check(loop_defer(p->server->cutter) == 0);
 }
@@ -263,7 +286,7 @@ static int on_hello(struct conn *c, const struct zsock_message *m) {
         if (!may_join(s, p, c, &who)) {
                 log_warning("peer \"%s\" (uid %d, pid %d) refused", who.service, (int) who.uid,
                             (int) who.pid);
-                send_refusal(c, "may not use this socket");
+                (void) send_refusal(c, "may not use this socket");
                 return 0;
         }
         if (!p)
@@ -325,7 +348,7 @@ static int on_stranger(struct side *side, const struct zsock_message *m, bool is
                 return 0;
         /* If it is there after all, it has to begin again. */
         memcpy(nobody.identity, m->identity.data, m->identity.len);
-        send_refusal(&nobody, "is not known here");
+        (void) send_refusal(&nobody, "is not known here");
         return 0;
 }
 
@@ -338,8 +361,9 @@ static int on_message(void *userdata, const struct zsock_message *m) {
 
         if (!c)
                 return on_stranger(side, m, is_hello);
-        if (c->peer && c->peer->is_cut) { /* the first word of it may have met a full pipe */
-                send_refusal(c, "was cut");
+        if (c->peer && c->peer->is_cut) {
+                if (!c->peer->is_told)
+                        tell(c->peer, "was cut");
                 return 0;
         }
         if (is_hello)
@@ -389,6 +413,8 @@ int bus_server_new(struct loop *loop, const struct bus_server_options *o, struct
         }
         r = loop_add_defer(loop, on_cut, s, &s->cutter);
         if (r == 0)
+                r = loop_add_timer(loop, on_tell, s, &s->teller);
+        if (r == 0)
                 r = side_open(&s->sides[CONTROL], o->path, o->fd, false);
         if (r == 0 && o->data_fd >= 0)
                 r = side_open(&s->sides[DATA], o->path, o->data_fd, true);
@@ -418,6 +444,7 @@ struct bus_server *bus_server_free(struct bus_server *s) {
         for (size_t i = 0; i < N_PATHS; i++)
                 side_close(&s->sides[i]);
         loop_source_free(s->cutter);
+        loop_source_free(s->teller);
         free(s->service);
         free(s);
         return NULL;

@@ -198,5 +198,61 @@ static void test_early_frames(void **state) {
         fixture_done(&f);
 }
 
+static void keep_link(void *userdata, struct link *peer) {
+        *(struct link **) userdata = peer;
+}
+
+static void forget_link(void *userdata, struct link *peer) {
+        *(struct link **) userdata = NULL;
+}
+
+/* Reads what there is. True: a refusal was among it. */
+static bool hears_refusal(struct bare *b) {
+        struct link_header_space space;
+        uint8_t header[LINK_HEADER_MAX];
+        char body[2048];
+        int n;
+
+        while ((n = zmq_recv(b->socket[0], header, sizeof(header), ZMQ_DONTWAIT)) >= 0) {
+                Bus__Header *h = link_header_unpack(BYTES(header, (size_t) n), &space);
+
+                assert_true(h && zmq_recv(b->socket[0], body, sizeof(body), 0) >= 0);
+                if (h->kind == BUS__KIND__HELLO && h->status)
+                        return true;
+        }
+        return false;
+}
+
+/* Who stood still and was cut with a full pipe learns of it when it reads, though it says no
+ * word: one that only waits for events would wait for ever. */
+static void test_refusal_after_a_full_pipe(void **state) {
+        CLEANUP(freep) uint8_t *data = xcalloc(1, 1000);
+        Echo__SayReply event = ECHO__SAY_REPLY__INIT;
+        struct link *peer = NULL;
+        struct fixture f;
+        struct bare b;
+        int r = LINK_OK;
+
+        fixture_init(&f, OVER_BUS);
+        fixture_serve(&f, 0);
+        rpc_server_watch(f.rpc, keep_link, forget_link, &peer);
+        bare_init(&b, &f, ZMQ_DEALER);
+        bare_hello(&b, 0, 1);
+        bare_hello(&b, 1, 1);
+        RUN_UNTIL(&f, peer);
+        event.data.data = data;
+        event.data.len = 1000;
+        for (int i = 0; i < 100000 && r == LINK_OK; i++) {
+                r = rpc_event(peer, "Tick", &event, RPC_EVENT_MUST);
+                if (i % 100 == 0) /* ZeroMQ's thread writes what it can */
+                        usleep(1000);
+        }
+        assert_int_equal(r, LINK_E_FULL);
+        RUN_UNTIL(&f, !peer);
+        RUN_UNTIL(&f, hears_refusal(&b));
+        bare_done(&b);
+        fixture_done(&f);
+}
+
 TEST_MAIN(cmocka_unit_test(test_dies_unread), cmocka_unit_test(test_no_descriptor_to_connect),
-          cmocka_unit_test(test_early_frames))
+          cmocka_unit_test(test_early_frames), cmocka_unit_test(test_refusal_after_a_full_pipe))
