@@ -207,6 +207,16 @@ void exchange_withdrawn(struct exchange *x, void *stream) {
         serving_free(stream);
 }
 
+/* Forgotten first: whoever hears that it is gone may answer questions at once, this one too. */
+static void serving_gone(struct serving *v) {
+        struct exchange *x = v->all;
+        uint64_t question = v->question;
+
+        serving_free(v);
+        if (question)
+                x->events->on_gone(x->userdata, question);
+}
+
 static void hand_over(struct serving *v, struct bytes frame) {
         struct exchange *x = v->all;
 
@@ -228,8 +238,7 @@ static void serving_frame(struct framed *f, void *userdata, struct bytes frame) 
         if (!v->waiting.failed)
                 return;
         framed_reset(f, 1, "too many questions at once");
-        v->all->events->on_gone(v->all->userdata, v->question);
-        serving_free(v);
+        serving_gone(v);
 }
 
 /* The next question, or the end. */
@@ -288,11 +297,7 @@ static void serving_finish(struct framed *f, void *userdata) {
 }
 
 static void serving_end(struct framed *f, void *userdata, uint32_t code, const char *text) {
-        struct serving *v = userdata;
-
-        if (v->question)
-                v->all->events->on_gone(v->all->userdata, v->question);
-        serving_free(v);
+        serving_gone(userdata);
 }
 
 const struct framed_handler exchange_serving = { .on_frame = serving_frame,
