@@ -60,7 +60,9 @@ const struct config_key coordinator_config_keys[] = {
         INT(answers_max, "cache-entries", "4096", 1, 1048576, "answers kept"),
         DURATION(answers_age, "cache-age", "24h", NSEC_PER_SEC, 86400 * 366 * NSEC_PER_SEC,
                  "older answers are asked for anew"),
-        BOOL(remote_only, "remote-only", "no", "run no query on this machine; it is analysed here"),
+        BOOL(remote_only, "remote-only", "no",
+             "run no query on this machine; it is analysed here, and data that is not public is "
+             "sent only when a query says so"),
 
         CONFIG_SECTION("host"),
         BOOL(serve, "serve", "yes", "run jobs for others"),

@@ -29,7 +29,9 @@ static void analyse_elsewhere(struct job *j, nsec_t now) {
 
         if (!has_worker && !job_due(j, nsec_add(j->began, WORKER_WAIT), now))
                 return;
-        if (describe_is_possible(j))
+        if (job_importing_engine(j) && !j->request->remote_analysis)
+                job_no_engine(j, now);
+        else if (describe_is_possible(j))
                 describe_begin(j, now);
         else if (j->request->remote_analysis)
                 job_fail(j, OUTCOME_USAGE,
@@ -156,6 +158,7 @@ static struct plan plan_for(const struct job *j, unsigned candidates) {
                 .is_foreign = !job_may_run_here(j),
                 .has_workers = RQ_OF(j)->core->n_engines > 0,
                 .has_private_data = j->data_class != DATA_PUBLIC,
+                .is_sent_by_setting = job_is_sent_by_setting(j),
                 .candidates = candidates,
                 .need = job_need(j),
                 .estimate_us = job_estimate_work_us(j),

@@ -135,9 +135,38 @@ void job_engine_failed(struct job *j) {
                         mark_tried(j, i);
 }
 
+static bool is_here(const struct core *core, const char *beginning) {
+        for (size_t i = 0; i < core->n_engines; i++)
+                if (strncmp(core->engines[i], beginning, strlen(beginning)) == 0)
+                        return true;
+        return false;
+}
+
+static bool takes_with_imports(const struct job *j, const char *engine) {
+        for (size_t i = 0; i < j->n_inputs; i++) {
+                const char *format = j->inputs[i].format, *importer = engine_importer(format);
+
+                if (!engine_reads(engine, format) &&
+                    !(engine_imports(engine, format) && is_here(RQ_OF(j)->core, importer)))
+                        return false;
+        }
+        return true;
+}
+
+const char *job_importing_engine(const struct job *j) {
+        const struct core *core = RQ_OF(j)->core;
+
+        if (j->request->n_engines > 0 || j->fell_over.is_so || j->engines_tried)
+                return NULL;
+        for (size_t i = 0; i < core->n_engines; i++)
+                if (unread_format(j, core->engines[i]) && takes_with_imports(j, core->engines[i]))
+                        return core->engines[i];
+        return NULL;
+}
+
 void job_no_engine(struct job *j, nsec_t now) {
         const struct core *core = RQ_OF(j)->core;
-        const char *format = NULL;
+        const char *format = NULL, *importing = job_importing_engine(j);
         char detail[DETAIL_MAX];
 
         for (size_t i = 0; i < core->n_engines && !format; i++)
@@ -147,6 +176,12 @@ void job_no_engine(struct job *j, nsec_t now) {
                 (void) snprintf(detail, sizeof(detail),
                                 "what=--engine %.40s does not read %.16s data; give another one",
                                 j->request->engines[0], format);
+        else if (format && importing)
+                (void) snprintf(detail, sizeof(detail),
+                                "what=no engine reads all these data as they are; --engine %.*s "
+                                "does, once it has imported the %.16s",
+                                (int) engine_name(importing).len, importing,
+                                unread_format(j, importing));
         else if (format)
                 (void) snprintf(detail, sizeof(detail),
                                 "what=no engine of this node reads these data (%.16s)", format);

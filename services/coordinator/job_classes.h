@@ -16,6 +16,9 @@ const char *job_choose_engine(const struct job *j);
 /* What its engine does not read that host can import for it, or does not say. */
 bool job_can_import(const struct job *j, const struct candidate *c);
 void job_engine_failed(struct job *j); /* j->engine is not to be chosen again */
+/* No engine reads all inputs by itself; this one would, after an import of the others, if it were
+ * asked for by name. NULL: none would, or that is not why there is none. */
+const char *job_importing_engine(const struct job *j);
 void job_no_engine(struct job *j, nsec_t now);
 void job_choose_classes(struct job *j);
 /* False: an engine was asked for of which nobody is known; the job has failed, with those there

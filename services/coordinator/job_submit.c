@@ -38,6 +38,11 @@ enum prefer job_prefer(const struct job *j) {
         return asked == PREFER_AUTO && SET_OF(j)->remote_only ? PREFER_REMOTE : asked;
 }
 
+bool job_is_sent_by_setting(const struct job *j) {
+        return SET_OF(j)->remote_only && prefer_of(j->request->prefer) == PREFER_AUTO &&
+               !j->has_asked_check;
+}
+
 /* k, q and the end of escalation from what was asked and what is configured. */
 static void fill_rule(const struct query_settings *s, const Coordinator__SubmitRequest *request,
                       struct quorum_rule *r) {

@@ -32,6 +32,10 @@ static bool is_uniform(const struct planner_facts *f) {
 static bool keeps_private(const struct planner_facts *f) {
         return f->has_private_data && may_be_local(f);
 }
+/* A setting of the node is no word of whose data they are. */
+static bool would_give_private_away(const struct planner_facts *f) {
+        return f->has_private_data && f->is_sent_by_setting;
+}
 static bool has_nobody_local(const struct planner_facts *f) {
         return f->candidates == 0 && f->prefer == PREFER_AUTO && !f->names_hosts &&
                !f->is_foreign && (!f->is_uniform || may_be_local(f));
@@ -86,6 +90,10 @@ static const struct {
         { keeps_private,
           { true, OUTCOME_OK, "private_data",
             "the data is not public and stays here; --class public or --prefer remote sends it" } },
+        { would_give_private_away,
+          { false, OUTCOME_USAGE, "private_data",
+            "[query] remote-only has others run it, and the data is not public; --class public or "
+            "--prefer remote sends it" } },
         { has_nobody_local, { true, OUTCOME_OK, "no_peers", "no host is known, so it runs here" } },
         { has_none_named,
           { false, OUTCOME_NO_CANDIDATES, "not_known",

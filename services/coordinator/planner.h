@@ -22,6 +22,7 @@ struct planner_facts {
         bool has_workers;
         bool is_foreign;           /* no worker of ours has the engine */
         bool has_private_data;     /* internal or sensitive: nobody else may see it */
+        bool is_sent_by_setting;   /* [query] remote-only, not who asks, has others run it */
         unsigned candidates, need; /* hosts known; fewest that can give an answer */
         uint64_t estimate_us, local_below_us;
         uint64_t needs_memory, memory_here; /* of one run, learned (0: nothing is); of all runs */

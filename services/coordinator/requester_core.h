@@ -46,6 +46,7 @@ const char *job_stage_name(const struct job *j);
 /* job_submit.c */
 void job_remember_nonce(struct job *j); /* a repeated submit is this job */
 enum prefer job_prefer(const struct job *j);
+bool job_is_sent_by_setting(const struct job *j); /* see struct planner_facts */
 /* NULL; else what is wrong with it, as the detail of USAGE, and nothing was begun. */
 const char *job_take_request(struct job *j, const Coordinator__SubmitRequest *request);
 bool job_inputs_are_ready(const struct job *j);

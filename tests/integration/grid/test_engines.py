@@ -165,6 +165,13 @@ def runs_nothing(tap):
     tap.equal((a.state, a.json.get("executed_locally")), ("VERIFIED", False), "remote-only: what is small goes out too")
     a = g.Query(grid, 2, SQL, ["--prefer", "local"]).wait()
     tap.check(a.code == 2 and "remote-only" in str(a), "--prefer local is refused, with the key to change", a)
+    path = grid.dir / "private.csv"
+    path.write_text("a\n1\n")
+    a = g.Query(grid, 2, "SELECT a FROM t", ["-d", f"t={path}"]).wait()
+    tap.check(a.code == 2 and "--class public" in str(a), "a file that is not public is not sent by a setting", a)
+    for options in (["--class", "public"], ["--prefer", "remote"]):
+        a = g.Query(grid, 2, "SELECT a FROM t", ["-d", f"t={path}", *options]).wait()
+        tap.equal(a.state, "VERIFIED", "but by who says so, " + " ".join(options))
 
 
 with g.Grid(5, config={2: "\n[query]\nremote-only = yes\n", 3: "\n[worker]\nduckdb = none\n"}) as grid:

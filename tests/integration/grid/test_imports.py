@@ -11,6 +11,7 @@ import pty
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -243,6 +244,11 @@ def check_data_fault(tap, grid, files):
     tap.check(a.error == "SQL_ERROR" and place.replace("fares", "other") in str(a) and "says" not in str(a), "on the asking node, under another name", a)
     a = grid.ask("SELECT count(*), sum(id) FROM fares", "--engine", "duckdb", "--quorum", "3", "--replicas", "3", "--data", f"fares={root}")
     tap.check(a.state == "VERIFIED" and [int(v) for v in a.rows[0]] == [5, 15], "DuckDB, which is named there, answers", a)
+    with contextlib.closing(sqlite3.connect(files / "own.db")) as db:
+        db.execute("CREATE TABLE own (a INTEGER) STRICT")
+    a = grid.ask("SELECT (SELECT count(*) FROM fares), (SELECT count(*) FROM own)", "--data", f"fares={root}", "--data",
+                 publish(grid, files / "own.db"))
+    tap.check(a.code == 2 and "--engine sqlite" in str(a), "what no engine reads as it is names the one that would import", a)
 
 
 def check_spoilt(tap, grid, files):

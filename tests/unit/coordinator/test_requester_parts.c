@@ -20,7 +20,8 @@ enum {
         BUILDS = 128,
         ENGINES = 256,
         UNIFORM = 512,
-        BIG = 1024
+        BIG = 1024,
+        BY_SETTING = 2048
 };
 
 static const struct {
@@ -75,6 +76,10 @@ static const struct {
           "asked_local" },
         { "private data", PREFER_AUTO, 5, PRIVATE, true, OUTCOME_OK, "private_data" },
         { "private data, sent on purpose", PREFER_REMOTE, 5, PRIVATE, false, OUTCOME_OK, "grid" },
+        { "private data, sent by a setting", PREFER_REMOTE, 5, PRIVATE | BY_SETTING, false,
+          OUTCOME_USAGE, "private_data" },
+        { "public data, sent by a setting", PREFER_REMOTE, 5, BY_SETTING, false, OUTCOME_OK,
+          "grid" },
 };
 
 static void test_planner(void **state) {
@@ -90,6 +95,7 @@ static void test_planner(void **state) {
                         .is_uniform = c->flags & UNIFORM,
                         .has_workers = !(c->flags & NO_WORKER),
                         .has_private_data = c->flags & PRIVATE,
+                        .is_sent_by_setting = c->flags & BY_SETTING,
                         .candidates = c->candidates,
                         .need = 2,
                         .estimate_us = c->flags & SMALL ? 500 : 1000000,
