@@ -51,6 +51,7 @@ static void fill_rule(const struct query_settings *s, const Coordinator__SubmitR
         r->quorum = request->quorum ? request->quorum : s->quorum;
         if (!request->replicas && r->replicas < r->quorum)
                 r->replicas = r->quorum + 1;
+        /* Two hosts still check each other; one checks nothing (lowers_to_one()). */
         if (!request->quorum && r->quorum > r->replicas)
                 r->quorum = r->replicas;
         if (r->mode == MODE_UNANIMOUS)
@@ -58,6 +59,13 @@ static void fill_rule(const struct query_settings *s, const Coordinator__SubmitR
         r->max_replicas = request->max_replicas ? request->max_replicas : s->max_replicas;
         if (!request->max_replicas && r->max_replicas < r->replicas)
                 r->max_replicas = r->replicas;
+}
+
+/* VERIFIED would then be one host's word, of which nobody said that it is enough: a quorum of
+ * one is given or configured, and never follows from fewer replicas. */
+static bool lowers_to_one(const struct query_settings *s,
+                          const Coordinator__SubmitRequest *request) {
+        return request->replicas == 1 && (request->quorum ? request->quorum : s->quorum) > 1;
 }
 
 /* NULL, or what is wrong. */
@@ -78,6 +86,10 @@ static const char *take_rule(struct job *j, const Coordinator__SubmitRequest *re
                                ? NULL
                                : "what=verify fast asks one host: replicas and quorum are 1";
         }
+        if (lowers_to_one(SET_OF(j), request))
+                return "what=replicas 1 leaves nobody to check the answer: give --quorum 1, too, "
+                       "to "
+                       "accept one host's word, or --verify fast, which says UNVERIFIED";
         fill_rule(SET_OF(j), request, r);
         if (r->mode == MODE_UNANIMOUS && r->replicas > UNANIMOUS_MAX)
                 return "what=verify unanimous: at most 16 replicas";

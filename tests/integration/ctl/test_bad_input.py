@@ -432,6 +432,8 @@ def test_node(tap):
                 ("more memory than there is", ["--prefer", "local", "--max-memory", "100G", "SELECT 1"], 5,
                  r"LIMIT: --max-memory is more than a job is given here; lower it to \d+[MG] or less$"),
                 ("fast, and three hosts", ["--verify", "fast", "-k", "3", "SELECT 1"], 2, "USAGE: verify fast asks one host"),
+                ("one host, whose word nobody said is enough", ["-k", "1", "SELECT 1"], 2, "USAGE: replicas 1 leaves nobody.*--quorum 1.*--verify fast"),
+                ("all of one host", ["--verify", "unanimous", "-k", "1", "SELECT 1"], 2, "USAGE: replicas 1 leaves nobody"),
                 ("compared among engines, which differ in it", ["--comparison", "portable", "--prefer", "remote", "SELECT typeof(1)"], 2,
                  "USAGE: comparison portable: engines may differ in `typeof\\(1\\)` at byte 7: .*; give --comparison engine"),
                 ("compared among builds, though they differ in it", ["--comparison", "engine", "--prefer", "remote", "SELECT 1.5"], 2,

@@ -79,6 +79,17 @@ static const struct {
         { "fast", "fast", 2, 0, 0, 0 },
         { "perhaps", "verify", 0, 0, 0, 0 },
         { "quorum", "timeout", 0, 0, 0, 86400001 },
+        { "quorum", "--quorum 1", 1, 0, 0, 0 },
+        { "", "--quorum 1", 1, 0, 0, 0 },
+        { "quorum", "--quorum 1", 1, 2, 0, 0 },
+        { "quorum", NULL, 1, 1, 0, 0 },
+        { "quorum", NULL, 2, 0, 0, 0 },
+        { "quorum", NULL, 3, 1, 0, 0 },
+        { "unanimous", "--quorum 1", 1, 0, 0, 0 },
+        { "unanimous", "--quorum 1", 1, 2, 0, 0 },
+        { "unanimous", NULL, 1, 1, 0, 0 },
+        { "unanimous", NULL, 2, 0, 0, 0 },
+        { "fast", NULL, 1, 0, 0, 0 },
 };
 
 static void test_asked(void **state) {
