@@ -57,6 +57,13 @@ int client_fail(struct quorate *q, int code, const char *format, ...) {
         return code;
 }
 
+int client_fail_inputs(struct quorate *q) {
+        return client_fail(q, QUORATE_E_USAGE,
+                           "at most %d datasets in one query; put some into one SQLite file as its "
+                           "tables, or join them beforehand, and give that",
+                           QUORATE_INPUTS_MAX);
+}
+
 void quorate_wake(struct quorate *q) {
         uint64_t one = 1;
         int e = errno;

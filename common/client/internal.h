@@ -40,6 +40,7 @@ struct quorate {
 /* Remembers one line for quorate_error(); returns code. */
 int client_fail(struct quorate *q, int code, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+int client_fail_inputs(struct quorate *q); /* of more than QUORATE_INPUTS_MAX */
 /* Turns the loop until *done, the deadline (NSEC_NEVER: none), or quorate_wake().
  * QUORATE_OK: done. QUORATE_AGAIN: not. */
 int client_wait(struct quorate *q, const bool *done, nsec_t deadline);

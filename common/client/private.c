@@ -288,14 +288,15 @@ static int refuse_others(struct quorate *q, const struct quorate_question *quest
         return QUORATE_OK;
 }
 
+_Static_assert(QUORATE_INPUTS_MAX == EXECUTOR_INPUTS_MAX, "no executor takes more");
+
 /* Everything before the run. */
 static int prepare(struct private_job *p, const struct quorate_question *question) {
         struct work w;
         int r;
 
-        if (question->n_inputs > EXECUTOR_INPUTS_MAX)
-                return client_fail(p->q, QUORATE_E_USAGE, "at most %d inputs without a node",
-                                   EXECUTOR_INPUTS_MAX);
+        if (question->n_inputs > QUORATE_INPUTS_MAX)
+                return client_fail_inputs(p->q);
         if (!utf8_is_valid(BYTES_STR(question->sql)))
                 return client_fail(p->q, QUORATE_E_USAGE, "the SQL is not UTF-8");
         r = refuse_others(p->q, question);

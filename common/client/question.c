@@ -23,9 +23,9 @@ int quorate_upload(struct quorate *q, const struct quorate_input *input, quorate
 struct asking {
         Coordinator__SubmitRequest request;
         Types__Limits limits;
-        Types__Input inputs[64], *input_list[64];
-        uint8_t roots[64][HASH_SIZE], nonce[NONCE_SIZE];
-        char names[64][DATA_NAME_SIZE];
+        Types__Input inputs[QUORATE_INPUTS_MAX], *input_list[QUORATE_INPUTS_MAX];
+        uint8_t roots[QUORATE_INPUTS_MAX][HASH_SIZE], nonce[NONCE_SIZE];
+        char names[QUORATE_INPUTS_MAX][DATA_NAME_SIZE];
         struct peer_id peers[16];
         ProtobufCBinaryData hosts[16];
 };
@@ -102,8 +102,8 @@ static int prepare(struct quorate *q, const struct quorate_question *question, s
 
         coordinator__submit_request__init(&a->request);
         types__limits__init(&a->limits);
-        if (question->n_inputs > ELEMENTSOF(a->inputs))
-                return client_fail(q, QUORATE_E_USAGE, "at most 64 inputs");
+        if (question->n_inputs > QUORATE_INPUTS_MAX)
+                return client_fail_inputs(q);
         if (!utf8_is_valid(BYTES_STR(question->sql)))
                 return client_fail(q, QUORATE_E_USAGE, "the SQL is not UTF-8");
         fill_options(question, a);

@@ -95,6 +95,8 @@ struct quorate_column_note {
 QUORATE_API const struct quorate_column_note *quorate_upload_notes(const struct quorate *q,
                                                                    size_t *ret_n);
 
+#define QUORATE_INPUTS_MAX 8 /* more in one question are USAGE */
+
 struct quorate_question {
         const char *sql;
         const struct quorate_input *inputs;

@@ -13,7 +13,6 @@
 #define DESCRIBE_TIME   (10 * NSEC_PER_SEC)
 #define DESCRIBE_MEMORY (UINT64_C(64) << 20)
 #define DESCRIBES_MAX   4 /* at a time, of all peers */
-#define INPUTS_MAX      8 /* what an executor takes */
 #define FINDINGS_MAX    16
 
 struct asked {
@@ -51,7 +50,7 @@ static bool inputs_have_schemas(struct asked *a) {
         for (size_t i = 0; i < a->in->n_tables; i++)
                 if (a->in->tables[i]->schema.len == 0)
                         return false;
-        return a->in->n_tables <= INPUTS_MAX;
+        return a->in->n_tables <= JOB_INPUTS_MAX;
 }
 
 static bool inputs_are_named(struct asked *a) {

@@ -9,6 +9,9 @@
 #include "common/base/bytes.h"
 #include "common/crypto/hash.h"
 
+/* Datasets of one job: what an executor takes. A descriptor has room for more. */
+#define JOB_INPUTS_MAX 8
+
 /* What the inputs of a peer's job are in all, as he said when he offered it. A longer one is not
  * fetched: LIMIT. */
 struct input_claim {

@@ -132,9 +132,12 @@ static const char *check_engines(const struct job *j, const Coordinator__SubmitR
         return NULL;
 }
 
+_Static_assert(JOB_INPUTS_MAX == 8, "check_inputs() says it in words");
+
 static const char *check_inputs(const Coordinator__SubmitRequest *request) {
-        if (request->n_inputs > DESCRIPTOR_DATASETS_MAX)
-                return "what=inputs: too many";
+        if (request->n_inputs > JOB_INPUTS_MAX) /* said before a host is asked, or a byte sent */
+                return "what=inputs: at most 8 datasets in one query; put some into one SQLite "
+                       "file as its tables, or join them beforehand, and publish that";
         for (size_t i = 0; i < request->n_inputs; i++)
                 if (request->inputs[i]->root.len != HASH_SIZE ||
                     strlen(request->inputs[i]->name) > DESCRIPTOR_TEXT_MAX)

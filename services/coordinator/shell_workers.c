@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/canonical/descriptor.h"
+#include "common/client/executor.h"
 #include "common/daemon/log.h"
 #include "common/wire/frame.h"
 #include "common/wire/unpack.h"
@@ -13,6 +14,8 @@
 #include "services/coordinator/lane.h"
 #include "services/coordinator/shell_import.h"
 #include "services/coordinator/shell_workers.h"
+
+_Static_assert(JOB_INPUTS_MAX == EXECUTOR_INPUTS_MAX, "jobs of more inputs cannot run");
 
 #define ENGINES_MAX 16
 #define NOTES_MAX   16

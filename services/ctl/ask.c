@@ -151,6 +151,11 @@ int ask_question(const struct command_context *ctx, const struct ask_options *o,
         static char names[ASK_DATA_MAX][DATA_NAME_SIZE]; /* one question at a time */
         int code;
 
+        if (o->data.n_items > QUORATE_INPUTS_MAX)
+                return complain(ctx, EXIT_USAGE,
+                                "--data: at most %d in one query; put some into one SQLite file as "
+                                "its tables, or join them beforehand, and give that",
+                                QUORATE_INPUTS_MAX);
         for (size_t i = 0; i < o->data.n_items; i++) {
                 inputs[i] =
                         (struct quorate_input){ .path = ask_data_path(o->data.items[i], names[i]) };

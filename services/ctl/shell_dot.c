@@ -57,8 +57,11 @@ static void dot_open(struct shell *s, const char *argument) {
                         return;
                 }
         }
-        if (list->n_items == ASK_DATA_MAX) {
-                s->code = complain(s->ctx, EXIT_USAGE, ".open: at most %d files", ASK_DATA_MAX);
+        if (list->n_items >= QUORATE_INPUTS_MAX) {
+                s->code = complain(s->ctx, EXIT_USAGE,
+                                   ".open: at most %d files; open one by a name that is taken, "
+                                   "whose place it takes",
+                                   QUORATE_INPUTS_MAX);
                 return;
         }
         s->data[list->n_items] = xstrdup(argument);

@@ -156,6 +156,8 @@ def command_table(p):
         ("data is text", [q, "--data", p.path("text.txt"), "SELECT 1"], 2, r"not a SQLite database; .* a Parquet file, or .*\.csv"),
         ("data is empty", [q, "--data", p.path("empty.db"), "SELECT 1"], 2, "not a SQLite database"),
         ("data is broken", [q, "--data", p.path("broken.db"), "SELECT 1"], 2, r"broken\.db: "),
+        ("more data than a query takes", [q, *[a for i in range(9) for a in ("--data", f"t{i}={p.good}")], "SELECT 1"], 2,
+         "--data: at most 8 in one query; put some into one SQLite file"),
         ("two inputs of one name", [q, "--data", p.good, "--data", p.good, "SELECT 1"], 2, "two inputs are called"),
         *((name, [q, *arguments], code, wanted) for name, arguments, code, wanted in STATEMENTS),
         ("writing statement", [q, "--data", p.good, "DELETE FROM t"], 5, "DELETE at byte 0 writes"),

@@ -115,6 +115,36 @@ static void test_asked(void **state) {
         drive_free(d);
 }
 
+/* No executor takes more: said at once, before hosts are asked and fetch them. */
+static void test_asked_inputs(void **state) {
+        struct drive *d = drive_new(drive_verify);
+        Types__Input inputs[JOB_INPUTS_MAX + 1], *list[JOB_INPUTS_MAX + 1];
+        uint8_t roots[JOB_INPUTS_MAX + 1][HASH_SIZE] = {};
+
+        (void) state;
+        for (unsigned i = 0; i <= JOB_INPUTS_MAX; i++) {
+                types__input__init(&inputs[i]);
+                roots[i][0] = (uint8_t) i;
+                inputs[i].name = (char *) "t";
+                inputs[i].root = (ProtobufCBinaryData){ HASH_SIZE, roots[i] };
+                list[i] = &inputs[i];
+        }
+        for (size_t n = JOB_INPUTS_MAX; n <= JOB_INPUTS_MAX + 1; n++) {
+                Coordinator__SubmitRequest r = COORDINATOR__SUBMIT_REQUEST__INIT;
+                const char *said;
+                char text[256];
+
+                r.sql = (char *) "SELECT 1";
+                r.inputs = list;
+                r.n_inputs = n;
+                said = submit(d, &r, text);
+                assert_int_equal(said != NULL, n > JOB_INPUTS_MAX);
+                if (said)
+                        assert_non_null(strstr(said, "at most 8 datasets in one query"));
+        }
+        drive_free(d);
+}
+
 /* Whoever kills the executor that reads the statement: the statement is read again, but
  * one that kills its executor each time is not. */
 static unsigned analyses_begun(struct drive *d, uint64_t *ret_run) {
@@ -208,4 +238,5 @@ static void test_input_bytes(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_asked), cmocka_unit_test(test_asked_engines),
-          cmocka_unit_test(test_analysis_lost), cmocka_unit_test(test_input_bytes))
+          cmocka_unit_test(test_asked_inputs), cmocka_unit_test(test_analysis_lost),
+          cmocka_unit_test(test_input_bytes))
