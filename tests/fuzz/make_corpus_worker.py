@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seeds for fuzz_sql_tokens, fuzz_executor_frames and fuzz_sqlite_image."""
+"""Seeds for fuzz_sql_tokens, fuzz_sql_words, fuzz_executor_frames and fuzz_sqlite_image."""
 import hashlib
 import os
 import sqlite3
@@ -58,6 +58,10 @@ def image(sql, **pragmas):
 
 for text in SQL:
     put("sql_tokens", text.encode())
+    put("sql_words", text.encode())
+for text in (r"SELECT E'\'' ORDER BY 1", "SELECT E'a'\n-- x\n'\\'b' ORDER BY 1", "SELECT $$it's$$, $t_1$a$$b$t_1$ ORDER BY 1",
+             "SELECT /* a /* b */ ' */ 1 --x\rORDER BY 1", "SELECT a$b$ FROM t WHERE a<5.e-1ORDER BY $1", "SELECT é FROM t\u00a0ORDER BY 1"):
+    put("sql_words", text.encode())
 
 started = field(2, b"\x08\x00")
 progress = field(3, b"\x08\x05\x10\x09")
