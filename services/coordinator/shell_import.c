@@ -198,9 +198,15 @@ static void store_failed(struct import *i, int r) {
                 import_lost(i);
 }
 
+/* Our own code reads CSV and NDJSON alike, whatever the executor it runs in. */
+static const char *reader_class(const struct import *i) {
+        return i->is_needed ? i->class : "";
+}
+
 static void describe(struct import *i, const struct manifest *source) {
         CLEANUP(buffer_donep) struct buffer options = {};
-        const struct derived d = { i->source, BYTES_LIT(IMPORT_VERSION) };
+        char version[IMPORT_VERSION_MAX + 1];
+        const struct derived d = { i->source, BYTES_STR(import_version(reader_class(i), version)) };
 
         buffer_init(&options, MANIFEST_SIZE_MAX);
         derived_encode(&d, &options);
@@ -274,7 +280,7 @@ static void on_fetched(struct import *i, const Worker__Report *r) {
                 store_failed(i, result);
                 return;
         }
-        if (store_set_import(s->store, &i->source, &made))
+        if (store_set_import(s->store, &i->source, &made, reader_class(i)))
                 log_warning("an import is not noted; it will be made again");
         s->counters.imports++;
         s->gauges.cache_bytes = store_used(s->store);

@@ -56,6 +56,17 @@ static bool is_faulty(const struct waiting *w) {
         return false;
 }
 
+/* Made by what would make it now. After an engine's upgrade it is made anew: two builds may read
+ * one file differently, and the newer one was perhaps installed for that. */
+static bool is_current(const struct waiting *w, const Worker__Source *in,
+                       const struct hash_value *source) {
+        const char *class = store_import_class(w->shell->store, source), *found = "";
+
+        if (!class || !*class || engine_reads(w->job->engine, in->format))
+                return class && !*class && engine_reads(w->job->engine, in->format);
+        return shell_worker_for(w->shell, class, 0, &found) && strcmp(found, class) == 0;
+}
+
 size_t waiting_look_up(struct waiting *w) {
         for (size_t i = 0; i < w->job->n_inputs && !is_faulty(w); i++) {
                 struct hash_value source, made;
@@ -63,7 +74,8 @@ size_t waiting_look_up(struct waiting *w) {
                 if (w->how[i] != UNKNOWN)
                         continue;
                 source = waiting_root(w->job->inputs[i]);
-                if (!store_import_of(w->shell->store, &source, &made) || !use(w, i, &made))
+                if (!is_current(w, w->job->inputs[i], &source) ||
+                    !store_import_of(w->shell->store, &source, &made) || !use(w, i, &made))
                         return i;
         }
         return w->job->n_inputs;

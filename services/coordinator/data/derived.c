@@ -1,8 +1,26 @@
 #include "services/coordinator/data/derived.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/wire/varint.h"
 
 #define KIND_DERIVED 2 /* 1 is the first byte of what a CSV has there */
+
+const char *import_version(const char *class, char ret[IMPORT_VERSION_MAX + 1]) {
+        (void) snprintf(ret, IMPORT_VERSION_MAX + 1, "%s%s%s", IMPORT_VERSION, *class ? "+" : "",
+                        class);
+        return ret;
+}
+
+const char *import_version_class(const char *version) {
+        size_t len = strlen(IMPORT_VERSION);
+
+        if (strncmp(version, IMPORT_VERSION, len) != 0)
+                return NULL;
+        version += len;
+        return !*version ? version : version[0] == '+' && version[1] ? version + 1 : NULL;
+}
 
 void derived_encode(const struct derived *d, struct buffer *b) {
         buffer_put_u8(b, KIND_DERIVED);

@@ -101,8 +101,12 @@ void store_each(const struct store *s, bool (*fn)(void *userdata, const struct s
  * forgotten with the dataset that was made. 0, STORE_E_DISK or a fault. */
 bool store_import_of(const struct store *s, const struct hash_value *source,
                      struct hash_value *ret);
+/* Of the engine that read `source` for it, "" our own code; NULL: there is none. Valid until the
+ * next call that changes the store. */
+const char *store_import_class(const struct store *s, const struct hash_value *source);
+/* `class` as store_import_class() has it. It takes the place of an older one. */
 int store_set_import(struct store *s, const struct hash_value *source,
-                     const struct hash_value *made);
+                     const struct hash_value *made, const char *class);
 
 /* Removes the bytes, of a fetch in part too, what PINNED it, and what an import made of it.
  * STORE_E_BUSY, STORE_E_NONE, or a fault. */

@@ -26,7 +26,7 @@ struct store {
         struct map *by_root;
         struct map *keeps;          /* root to struct store_keep, owned */
         struct map *by_finding_key; /* of what is announced: to its root, owned */
-        struct map *imports;        /* root to that of what was made of it here, owned */
+        struct map *imports;        /* root to struct import_note of store_import.c, owned */
 };
 
 /* What an upload or a fetch under way holds: bytes of the quota, and one of the entries. */

@@ -168,6 +168,21 @@ SWELLS = (
 )
 
 
+def check_other_build(tap, grid, root):
+    """As after an upgrade of DuckDB: what its other build read is not gone on with."""
+    note = folder_of(grid, 2) / f"{root}.import"
+    content = note.read_bytes()
+    for change, again in ((content, 0), (content[:-1] + b"~", 1)):
+        note.unlink()
+        note.write_bytes(change)
+        grid.kill(2, "coordinator")
+        g.wait_until("node 2 works", lambda: works(grid, 2) and any(e.startswith("duckdb/") for e in grid.status(2)["engines"]))
+        a = grid.ask(PARQUET, "--engine", "sqlite", "--prefer", "local", "--data", f"l={root}", node=2)
+        tap.check(a.state == "LOCAL" and imports(grid, [2]) == {2: again}, f"an import of {'another' if again else 'this'} build of DuckDB: imported again {again}x",
+                  a, imports(grid, [2]))
+    tap.equal(note.read_bytes(), content, "and noted as this build's")
+
+
 def check_parquet(tap, grid, files):
     """DuckDB's library reads it, SQLite answers; node 5 has no such library and is not asked."""
     if not any(e.startswith("duckdb/") for e in grid.status(1)["engines"]):
@@ -192,6 +207,7 @@ def check_parquet(tap, grid, files):
               "money is REAL in SQLite, and of class FLOAT", a, want)
     tap.equal({n: c - before[n] for n, c in imports(grid).items()}, {1: 0, 2: 1, 3: 1, 4: 1, 5: 0}, "and nobody imported it again")
     tap.equal(len({r for node in (2, 3, 4) for r in derived(grid, node, root)}), 1, "three hosts arrived at the same derived root")
+    check_other_build(tap, grid, root)
     grid.ctl(5, "dataset", "fetch", root, "--from", grid.peer(1), timeout=60)
     a = grid.ask(PARQUET, "--engine", "sqlite", "--prefer", "local", "--data", f"l={root}", node=5)
     tap.check(a.error == "REFUSED" and "DuckDB" in str(a), "a node without the library says what is missing", a)

@@ -50,7 +50,7 @@ static struct hash_value import(struct store *s, const struct hash_value *from, 
                                 size_t len) {
         struct hash_value made = derive(s, from, fill, len);
 
-        assert_int_equal(store_set_import(s, from, &made), 0);
+        assert_int_equal(store_set_import(s, from, &made, ""), 0);
         return made;
 }
 
@@ -160,6 +160,51 @@ static void write_note(const struct hash_value *from, const void *content, size_
         close(fd);
 }
 
+/* Who read the file is noted: what one build of an engine made is not another one's. */
+static void test_class(void **state) {
+        static const char *const classes[] = { "duckdb/1.5.6/0011aabb", "duckdb/1.5.7/0011aabb",
+                                               "" };
+        struct hash_value a, made;
+        struct store *s;
+
+        (void) state;
+        assert_int_equal(store_open(dir, 100 * MIB, &s), STORE_OK);
+        a = put(s, 'a', MIB);
+        assert_null(store_import_class(s, &a));
+        made = derive(s, &a, 'm', MIB);
+        FOREACH_CASE (c, classes) {
+                assert_int_equal(store_set_import(s, &a, &made, *c), 0);
+                assert_string_equal(store_import_class(s, &a), *c);
+                s = store_free(s);
+                assert_int_equal(store_open(dir, 100 * MIB, &s), STORE_OK);
+                expect_import(s, &a, &made);
+                assert_string_equal(store_import_class(s, &a), *c);
+        }
+        assert_int_equal(store_remove(s, &made), STORE_OK);
+        assert_null(store_import_class(s, &a));
+        store_free(s);
+}
+
+static void test_version_class(void **state) {
+        static const struct {
+                const char *version, *class;
+        } cases[] = {
+                { IMPORT_VERSION, "" },       { IMPORT_VERSION "+duckdb/1/2", "duckdb/1/2" },
+                { IMPORT_VERSION "+", NULL }, { IMPORT_VERSION "0", NULL },
+                { "sqlite-file", NULL },      { "", NULL },
+        };
+        char version[IMPORT_VERSION_MAX + 1];
+
+        (void) state;
+        FOREACH_CASE (c, cases) {
+                const char *class = import_version_class(c->version);
+
+                assert_true(class ? c->class && !strcmp(class, c->class) : !c->class);
+                if (class)
+                        assert_string_equal(import_version(class, version), c->version);
+        }
+}
+
 /* Of another version, cut short, of what is not here: forgotten at the next start. */
 static void test_damaged(void **state) {
         struct hash_value a, made, other = { { 7 } };
@@ -204,7 +249,10 @@ static void test_derived_decode(void **state) {
                 { "sqlite", 2, 0, 0, "a b", false },
                 { "sqlite", 2, 0, 0, "\x1b[2J", false },
                 { "sqlite", 2, 0, 0,
-                  "12345678901234567890123456789012345678901234567890123456789012345", false },
+                  "1234567890123456789012345678901234567890123456789012345678901234"
+                  "1234567890123456789012345678901234567890123456789012345678901234"
+                  "12345678901234567890123456789012345678901234567890123456789012345",
+                  false },
         };
 
         (void) state;
@@ -225,5 +273,6 @@ static void test_derived_decode(void **state) {
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-TEST_MAIN(TEST(test_holds), cmocka_unit_test(test_version), TEST(test_remove), TEST(test_quota),
-          TEST(test_damaged), cmocka_unit_test(test_derived_decode))
+TEST_MAIN(TEST(test_holds), cmocka_unit_test(test_version), cmocka_unit_test(test_version_class),
+          TEST(test_class), TEST(test_remove), TEST(test_quota), TEST(test_damaged),
+          cmocka_unit_test(test_derived_decode))
