@@ -181,6 +181,10 @@ int cached_check(struct bytes file, const struct cached_question *q, const struc
                 ret->check = receipt_check_name(receipt_first_failure(r));
                 return damaged(ret, "its receipt does not verify");
         }
+        if (r->answer->form == ANSWER_ERROR) { /* older builds kept them; its cause may be gone */
+                ret->fault = "it is an error, of which each is asked anew";
+                return CACHED_E_OTHER;
+        }
         if (!count_rows(ret))
                 return damaged(ret, "its rows cannot be read");
         if (r->state != STATE_VERIFIED || r->mode != q->rule.mode || r->quorum != q->rule.quorum ||

@@ -32,7 +32,7 @@ void cached_begin_file(struct bytes receipt, bool has_strangers, struct buffer *
 enum cached_result {
         CACHED_OK = 0,
         CACHED_E_DAMAGED, /* not a file, or its receipt or its rows do not verify */
-        CACHED_E_OTHER,   /* a good receipt, of an answer to another question */
+        CACHED_E_OTHER,   /* a good receipt, of an answer to another question or of an error */
 };
 
 /* A kept answer that holds. Views into the file; about 17 KiB. */

@@ -111,9 +111,15 @@ static void note_judgement(struct drive *d, struct bytes record) {
                         d->judged[i] = m->verdict;
 }
 
+static void keep_receipt(struct drive *d, const struct action *a) {
+        d->receipt_of = a->hash;
+        refbuf_unref(d->receipt);
+        d->receipt = refbuf_ref(a->data);
+}
+
 static void do_ack(struct drive *d, const struct action *a) {
         if (a->type == ACTION_RECEIPT)
-                d->receipt_of = a->hash;
+                keep_receipt(d, a);
         if (a->type == ACTION_JOURNAL && a->n == JOURNAL_VERDICT)
                 note_judgement(d, refbuf_bytes(a->data));
         if (a->id)
@@ -553,6 +559,7 @@ struct drive *drive_new_kept(const struct drive_kept *kept) {
 
 void drive_free(struct drive *d) {
         refbuf_unref(d->keeps);
+        refbuf_unref(d->receipt);
         for (unsigned i = 0; i < DRIVE_HOSTS; i++)
                 buffer_done(&d->sent[i]);
         for (size_t i = 0; i < d->n_held; i++)

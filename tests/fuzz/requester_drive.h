@@ -50,7 +50,8 @@ struct drive {
         struct action held[8];
         size_t n_held;
         struct drive_kept kept;
-        struct refbuf *keeps; /* the last file it wanted kept */
+        struct refbuf *keeps;   /* the last file it wanted kept */
+        struct refbuf *receipt; /* the last one, of receipt_of */
         struct hash_value key;
         uint64_t keep_how;
         unsigned n_finds, n_drops;

@@ -441,8 +441,48 @@ static void test_other_question(void **state) {
         assert_non_null(strstr(answer->fault, "another question"));
 }
 
+/* As earlier builds kept it. */
+static struct refbuf *keep_error(void) {
+        struct drive *d = drive_new_kept(&(struct drive_kept){ .cache = "on" });
+        CLEANUP(buffer_donep) struct buffer file = {}, rows = {};
+        struct qrows_writer w;
+
+        buffer_init(&file, 1 << 20);
+        buffer_init(&rows, 1 << 10);
+        bid_all(d);
+        assert_true(answer_of_error(SQL_ENCODING, 0, &d->schema->digest, &d->truth));
+        for (unsigned i = 0; i < DRIVE_HOSTS; i++)
+                commit(d, i, &d->truth);
+        drive_wait(d, 10 * NSEC_PER_SEC);
+        assert_non_null(d->receipt);
+        cached_begin_file(refbuf_bytes(d->receipt), false, &file);
+        qrows_begin(&w, d->schema->encoded, &rows);
+        qrows_end(&w, &rows);
+        buffer_put_bytes(&file, buffer_bytes(&rows));
+        drive_free(d);
+        return refbuf_new(buffer_bytes(&file));
+}
+
+/* It is as good as any by its receipt and its (no) rows, and is not given for all that. */
+static void test_error_is_not_given(void **state) {
+        CLEANUP(refbuf_unrefp) struct refbuf *file = keep_error();
+        CLEANUP(freep) struct cached_answer *answer = xnew(struct cached_answer);
+        struct cached_question q = question_of(file, answer);
+        struct hash_value key;
+        struct drive *d;
+
+        assert_true(cached_key(&q, &key));
+        assert_int_equal(cached_check(refbuf_bytes(file), &q, &key, answer), CACHED_E_OTHER);
+        assert_non_null(strstr(answer->fault, "an error"));
+        d = drive_new_kept(&(struct drive_kept){ .cache = "on", .file = refbuf_bytes(file) });
+        assert_int_equal(d->n_finds, 1);
+        assert_int_equal(d->n_drops, 1);
+        assert_string_not_equal(d->state, "CACHED");
+        drive_free(d);
+}
+
 TEST_MAIN(cmocka_unit_test(test_key_misses), cmocka_unit_test(test_key_hits),
           cmocka_unit_test(test_served), cmocka_unit_test(test_not_given),
           cmocka_unit_test(test_not_looked_for), cmocka_unit_test(test_dissent_is_not_kept),
-          cmocka_unit_test(test_error_is_not_kept), cmocka_unit_test(test_every_byte),
-          cmocka_unit_test(test_other_question))
+          cmocka_unit_test(test_error_is_not_kept), cmocka_unit_test(test_error_is_not_given),
+          cmocka_unit_test(test_every_byte), cmocka_unit_test(test_other_question))
