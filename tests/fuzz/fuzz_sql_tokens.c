@@ -48,12 +48,19 @@ static bool on_outside(void *userdata, size_t open, struct sql_list *ret) {
         return true;
 }
 
+static bool on_column(void *userdata, size_t select, size_t name) {
+        const struct sql_tokens *t = userdata;
+
+        check(select < t->n && name < t->n && name != select);
+        return name % 2;
+}
+
 /* Tokens lie in order, inside the text, with sound partners; whatever they are, the
  * shape and the faults stay inside them. */
 static void check_tokens(struct bytes sql) {
         CLEANUP(sql_tokens_donep) struct sql_tokens t = {};
         CLEANUP(sql_shape_donep) struct sql_shape s = {};
-        struct sql_names names = { .outside = on_outside };
+        struct sql_names names = { .outside = on_outside, .is_column = on_column };
         size_t end = 0;
 
         check(sql_tokens_read(sql, &t) == SQL_TOKENS_OK);

@@ -2,6 +2,7 @@
  * columns that stand bare beside aggregates. */
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/base/memory.h"
 #include "services/worker/sqlite/function_rules.h"
@@ -101,6 +102,7 @@ struct select {
         struct sql_range all, group, having, order;
         struct sql_list result, groups;
         const struct sql_names *names;
+        enum shadow { SHADOW_UNKNOWN, SHADOW_NONE, SHADOW_COLUMN } * shadows; /* of each result */
         sql_fault_fn fn;
         void *userdata;
 };
@@ -146,6 +148,7 @@ static void select_read(struct select *s) {
         from += sql_token_is(s->t, from, "distinct") || sql_token_is(s->t, from, "all");
         result_end = min_of(result_end, min_of(group, min_of(having, tail)));
         s->result = sql_split(s->t, (struct sql_range){ from, result_end }, s->depth);
+        s->shadows = xnew_n(enum shadow, s->result.n + 1);
         if (group < s->all.to) {
                 s->group = (struct sql_range){ group + 2, min_of(having, tail) };
                 s->groups = sql_split(s->t, s->group, s->depth);
@@ -180,25 +183,48 @@ static bool same_range(const struct sql_tokens *t, size_t at, size_t end, struct
         return true;
 }
 
+/* The result whose alias token i is; result.n: none. */
+static size_t alias_of(const struct select *s, size_t i) {
+        for (size_t k = 0; k < s->result.n; k++) {
+                struct sql_range item = s->result.items[k];
+
+                if (item.from < item.to && sql_without_alias(s->t, item).to < item.to &&
+                    sql_token_same(s->t, i, item.to - 1))
+                        return k;
+        }
+        return s->result.n;
+}
+
+/* The same, for a name in GROUP BY, HAVING or an expression: SQLite takes it for a column of the
+ * FROM, if there is one of that name, and only else for the alias. */
+static size_t alias_meant(const struct select *s, size_t i) {
+        size_t k = alias_of(s, i);
+
+        if (k == s->result.n)
+                return k;
+        if (s->shadows[k] == SHADOW_UNKNOWN)
+                s->shadows[k] = s->names && !s->names->is_column(s->names->userdata, s->all.from, i)
+                                        ? SHADOW_NONE
+                                        : SHADOW_COLUMN;
+        return s->shadows[k] == SHADOW_NONE ? k : s->result.n;
+}
+
 /* The result expression that a GROUP BY term stands for: an ordinal or an alias. */
 static struct sql_range meaning(const struct select *s, struct sql_range term) {
+        char ordinal[24], text[24];
+        size_t k;
+
         if (term.to - term.from != 1)
                 return term;
-        for (size_t i = 0; i < s->result.n; i++) {
-                struct sql_range item = s->result.items[i], e;
-                char ordinal[24], text[24];
-
-                if (item.from >= item.to)
-                        continue;
-                e = sql_without_alias(s->t, item);
+        k = alias_meant(s, term.from);
+        for (size_t i = 0; s->t->tokens[term.from].type == SQL_INTEGER && i < s->result.n; i++) {
                 (void) snprintf(ordinal, sizeof(ordinal), "%zu", i + 1);
-                if (s->t->tokens[term.from].type == SQL_INTEGER &&
-                    !strcmp(sql_token_name(s->t, term.from, text, sizeof(text)), ordinal))
-                        return e;
-                if (e.to < item.to && sql_token_same(s->t, term.from, item.to - 1))
-                        return e;
+                if (!strcmp(sql_token_name(s->t, term.from, text, sizeof(text)), ordinal))
+                        k = i;
         }
-        return term;
+        return k < s->result.n && s->result.items[k].from < s->result.items[k].to
+                       ? sql_without_alias(s->t, s->result.items[k])
+                       : term;
 }
 
 /* Tokens at `at` that are a grouped expression; 0: none. A column may be named
@@ -219,17 +245,6 @@ static size_t grouped_len(const struct select *s, size_t at, size_t end) {
                         return 3;
         }
         return 0;
-}
-
-static bool is_alias_of_result(const struct select *s, size_t i) {
-        for (size_t k = 0; k < s->result.n; k++) {
-                struct sql_range item = s->result.items[k];
-
-                if (item.from < item.to && sql_without_alias(s->t, item).to < item.to &&
-                    sql_token_same(s->t, i, item.to - 1))
-                        return true;
-        }
-        return false;
 }
 
 /* Where token i leads when it is no bare column: the next one to look at. */
@@ -289,12 +304,40 @@ static void find_bare(const struct select *s, struct sql_range r, bool aliases) 
                         }
                         next = s->t->tokens[i].match + 1;
                 }
-                if (next == 0 && !(aliases && is_alias_of_result(s, i))) {
+                if (next == 0 && !(aliases && alias_meant(s, i) < s->result.n)) {
                         s->fn(s->userdata, SQL_FAULT_BARE_COLUMN, i);
                         return;
                 }
                 i = next ? next : i + 1;
         }
+}
+
+/* An ORDER BY term that is an alias and no more: there it is the alias, whatever columns are called
+ * so. */
+static bool is_alias_term(const struct select *s, struct sql_range term) {
+        size_t i = term.from + 1;
+
+        if (term.from >= term.to || alias_of(s, term.from) == s->result.n)
+                return false;
+        while (i < term.to) {
+                if (sql_token_is(s->t, i, "collate") || sql_token_is(s->t, i, "nulls"))
+                        i += 2;
+                else if (sql_token_is(s->t, i, "asc") || sql_token_is(s->t, i, "desc"))
+                        i++;
+                else
+                        return false;
+        }
+        return true;
+}
+
+static void find_bare_in_order(const struct select *s) {
+        struct sql_list terms = sql_split(s->t, s->order, s->depth);
+
+        for (size_t i = 0; i < terms.n; i++) {
+                if (!is_alias_term(s, terms.items[i]))
+                        find_bare(s, terms.items[i], true);
+        }
+        sql_list_done(&terms);
 }
 
 /* Whether what is in this parenthesis is a table: it stands in a FROM. */
@@ -367,8 +410,9 @@ static void check_select(struct select *s) {
         }
         if (is_aggregate) {
                 find_bare(s, s->having, true);
-                find_bare(s, s->order, true);
+                find_bare_in_order(s);
         }
+        free(s->shadows);
         sql_list_done(&s->result);
         sql_list_done(&s->groups);
 }

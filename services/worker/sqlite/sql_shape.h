@@ -59,10 +59,14 @@ enum sql_fault {
         SQL_FAULT_FIRST_ROW, /* a scalar subquery that may have several rows */
 };
 typedef void (*sql_fault_fn)(void *userdata, enum sql_fault fault, size_t token);
-/* Who knows the columns of tables: which names in the subquery at token `open` are columns of
- * what is around it. False: that cannot be told. */
+/* Who knows the columns of tables. */
 struct sql_names {
+        /* Which names in the subquery at token `open` are columns of what is around it. False: that
+         * cannot be told. */
         bool (*outside)(void *userdata, size_t open, struct sql_list *ret);
+        /* Whether the FROM of the SELECT at token `select` has a column called as token `name` is;
+         * true also where that cannot be told. */
+        bool (*is_column)(void *userdata, size_t select, size_t name);
         void *userdata;
 };
 /* `names` may be NULL: then nothing can be told. */

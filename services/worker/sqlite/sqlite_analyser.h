@@ -61,6 +61,7 @@ bool values_mix(const struct analyser *a, struct sql_range left, struct sql_rang
 
 /* ---- sqlite_outside.c: struct sql_names, answered by the engine ---- */
 bool outside_names(void *userdata, size_t open, struct sql_list *ret);
+bool outside_is_column(void *userdata, size_t select, size_t name);
 
 /* ---- sqlite_reals.c ---- */
 void reals_check(struct analyser *a);

@@ -211,7 +211,7 @@ static void check_names(struct analyser *a) {
 }
 
 static void check_tokens(struct analyser *a) {
-        const struct sql_names names = { outside_names, a };
+        const struct sql_names names = { outside_names, outside_is_column, a };
 
         reals_check(a);
         check_names(a);

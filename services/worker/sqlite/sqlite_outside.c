@@ -1,6 +1,7 @@
-/* Which names in a subquery are columns of the query around it: SQLite itself says so. The
- * subquery is prepared without what is around it, but for the WITH clauses it stands under; the
- * name that SQLite does not know then is one of those, a variable takes its place, and so on. */
+/* Which names in a subquery are columns of the query around it, and which names of a SELECT are
+ * columns of its FROM: SQLite itself says so. The subquery is prepared without what is around it,
+ * but for the WITH clauses it stands under; the name that SQLite does not know then is one of
+ * those, a variable takes its place, and so on. Of a FROM one name is selected. */
 
 #include "common/base/memory.h"
 #include "services/worker/sqlite/sqlite_analyser.h"
@@ -15,8 +16,9 @@ struct probe {
 static void put_tokens(struct probe *p, size_t from, size_t to) {
         const struct sql_tokens *t = &p->a->tokens;
 
-        buffer_put(&p->text, t->sql.data + t->tokens[from].start,
-                   t->tokens[to].start - t->tokens[from].start);
+        size_t end = to < t->n ? t->tokens[to].start : t->sql.len;
+
+        buffer_put(&p->text, t->sql.data + t->tokens[from].start, end - t->tokens[from].start);
 }
 
 /* The WITH at token i, if there is one; then what follows is inside the next EXISTS. */
@@ -36,8 +38,8 @@ static size_t put_with(struct probe *p, size_t i) {
         return 1;
 }
 
-static void write_probe(struct probe *p) {
-        static const char exists[] = " SELECT EXISTS ";
+/* All that token p->open stands under. So many parentheses are open then. */
+static size_t put_withs(struct probe *p) {
         const struct sql_tokens *t = &p->a->tokens;
         size_t begin = p->a->is_view ? sql_find(t, 0, t->n, 0, "as") + 1 : 0;
         size_t n_open = begin < t->n ? put_with(p, begin) : 0;
@@ -46,11 +48,22 @@ static void write_probe(struct probe *p) {
                 if (sql_token_is(t, i, "(") && t->tokens[i].match > p->open)
                         n_open += put_with(p, i + 1);
         }
+        return n_open;
+}
+
+static void put_closes(struct probe *p, size_t n) {
+        while (n-- > 0)
+                buffer_put_u8(&p->text, ')');
+}
+
+static void write_probe(struct probe *p) {
+        static const char exists[] = " SELECT EXISTS ";
+        size_t n_open = put_withs(p);
+
         buffer_put(&p->text, exists, sizeof(exists) - 1);
         p->at = p->text.len;
         put_tokens(p, p->open, p->close);
-        for (size_t i = 0; i <= n_open; i++)
-                buffer_put_u8(&p->text, ')');
+        put_closes(p, n_open + 1);
 }
 
 /* A name that is unknown at this byte of the text; empty: it is none of the subquery. */
@@ -117,8 +130,15 @@ static int prepare(const struct probe *p) {
         return rc;
 }
 
-static bool ask(struct probe *p, struct sql_list *ret) {
+/* What there was no column for. */
+static bool is_unknown_name(const struct probe *p, int rc) {
         static const char unknown[] = "no such column";
+
+        return rc == SQLITE_ERROR &&
+               strncmp(sqlite3_errmsg(p->a->s->db), unknown, sizeof(unknown) - 1) == 0;
+}
+
+static bool ask(struct probe *p, struct sql_list *ret) {
         size_t size = 0;
 
         while (*p->a->probes_left > 0) {
@@ -129,8 +149,7 @@ static bool ask(struct probe *p, struct sql_list *ret) {
                 (*p->a->probes_left)--;
                 if (rc == SQLITE_OK)
                         return true;
-                if (rc != SQLITE_ERROR ||
-                    strncmp(sqlite3_errmsg(db), unknown, sizeof(unknown) - 1) != 0)
+                if (!is_unknown_name(p, rc))
                         return false;
                 name = name_at(p, sqlite3_error_offset(db));
                 if (name.from == name.to)
@@ -157,4 +176,56 @@ bool outside_names(void *userdata, size_t open, struct sql_list *ret) {
         is_told = !p.text.failed && p.text.len <= ENGINE_SQL_MAX && ask(&p, ret);
         buffer_done(&p.text);
         return is_told;
+}
+
+/* ---- columns of a FROM ---- */
+
+/* Its tokens, without the FROM of another SELECT that is beside it. */
+static struct sql_range from_of(const struct sql_tokens *t, size_t select) {
+        static const char *const ends[] = { "where", "group",     "having", "window", "order",
+                                            "limit", "intersect", "except", "union" };
+        uint32_t depth = t->tokens[select].depth;
+        struct sql_range r = { select + 1, select + 1 };
+
+        while (r.to < t->n && t->tokens[r.to].depth >= depth && !sql_token_is(t, r.to, ";"))
+                r.to++;
+        for (size_t i = 0; i < ELEMENTSOF(ends); i++)
+                r.to = sql_find(t, r.from, r.to, depth, ends[i]);
+        r.from = sql_find(t, r.from, r.to, depth, "from");
+        return r;
+}
+
+static bool is_column_of(struct probe *p, struct sql_range from, size_t name) {
+        static const char exists[] = " SELECT EXISTS (SELECT ";
+        const struct sql_token *k = &p->a->tokens.tokens[name];
+        size_t n_open = put_withs(p);
+        int rc;
+
+        buffer_put(&p->text, exists, sizeof(exists) - 1);
+        p->at = p->text.len;
+        buffer_put(&p->text, p->a->tokens.sql.data + k->start, k->len);
+        buffer_put_u8(&p->text, ' ');
+        put_tokens(p, from.from, from.to);
+        put_closes(p, n_open + 1);
+        if (p->text.failed || p->text.len > ENGINE_SQL_MAX)
+                return true;
+        rc = prepare(p);
+        return !is_unknown_name(p, rc) || sqlite3_error_offset(p->a->s->db) != (int) p->at;
+}
+
+bool outside_is_column(void *userdata, size_t select, size_t name) {
+        struct analyser *a = userdata;
+        struct probe p = { .a = a, .open = select };
+        struct sql_range from = from_of(&a->tokens, select);
+        bool is_column;
+
+        if (from.from == from.to)
+                return false;
+        if (*a->probes_left == 0 || is_ambiguous(a))
+                return true;
+        (*a->probes_left)--;
+        buffer_init(&p.text, 2 * ENGINE_SQL_MAX);
+        is_column = is_column_of(&p, from, name);
+        buffer_done(&p.text);
+        return is_column;
 }
