@@ -103,6 +103,11 @@ int engine_row_problem(int r, struct engine_problem *p) {
         }
 }
 
+bool engine_builds_err_alike(const struct engine *e, const struct engine_problem *p) {
+        return (e->runs_into_same_errors && !p->is_by_order) || p->sql_error == SQL_ENCODING ||
+               p->sql_error == SQL_RESULT_LIMIT;
+}
+
 bool engine_input_is_named(const struct engine_input *in) {
         return dataset_is_named(BYTES_STR(in->name));
 }

@@ -32,6 +32,7 @@ struct engine_problem {
         uint32_t outcome;   /* enum outcome_error */
         uint32_t sql_error; /* enum sql_error, with ENGINE_E_SQL */
         int32_t position;   /* bytes into the SQL, or -1 */
+        bool is_by_order;   /* rows in another order, which another build may take, may not err */
         char detail[128];   /* "rule=…", "column=… type=…", "which=…" */
         char text[256];     /* the engine's own words, escaped: they quote foreign names */
 };
@@ -126,6 +127,9 @@ void engine_problem_name(struct engine_problem *p, const char *name);
 /* answer_end_row() refused a row: by the job's own limits (the same on every host), because a SET
  * grew too large to be compared, or for want of memory here. `r` is what it said. */
 int engine_row_problem(int r, struct engine_problem *p);
+
+/* Whether each build of the engine runs into this error of a statement. */
+bool engine_builds_err_alike(const struct engine *e, const struct engine_problem *p);
 
 /* As dataset_is_named() says. */
 bool engine_input_is_named(const struct engine_input *in);

@@ -277,8 +277,8 @@ static bool is_own_limit(struct run *r) {
 static bool is_answer(const struct run *r) {
         if (strcmp(r->job->comparison, "portable") == 0)
                 return false;
-        return strcmp(r->job->comparison, "class") == 0 || r->task->engine->runs_into_same_errors ||
-               r->problem.sql_error == SQL_ENCODING || r->problem.sql_error == SQL_RESULT_LIMIT;
+        return strcmp(r->job->comparison, "class") == 0 ||
+               engine_builds_err_alike(r->task->engine, &r->problem);
 }
 
 static int commit_error(struct run *r) {

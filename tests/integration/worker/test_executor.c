@@ -165,6 +165,11 @@ static void test_describe(void **state) {
         (void) close(a.image);
 }
 
+/* By the order of the rows: beginning with the last one it does not. */
+#define OVERFLOWS                                                                            \
+        "SELECT sum(v) AS s FROM (SELECT 9223372036854775807 AS v UNION ALL SELECT 1 UNION " \
+        "ALL SELECT -1)"
+
 /* Declared schemas, casts, and the errors that are answers. */
 static const struct {
         const char *sql;
@@ -182,6 +187,11 @@ static const struct {
         { "SELECT name FROM people", CELL_DATE, "engine", "", 0, SQL_ENCODING, 0 },
         { "SELECT 9223372036854775807 + id FROM people", CELL_ANY, "engine", "", 0, SQL_OVERFLOW,
           0 },
+        { "SELECT abs(id - 9223372036854775807 - 2) FROM people", CELL_ANY, "engine", "", 0,
+          SQL_OVERFLOW, 0 },
+        { OVERFLOWS, CELL_ANY, "class", "", 0, SQL_OVERFLOW, 0 },
+        { OVERFLOWS, CELL_ANY, "engine", "", OUTCOME_SQL_ERROR, 0, 0 },
+        { "SELECT s FROM (" OVERFLOWS ")", CELL_ANY, "engine", "", OUTCOME_SQL_ERROR, 0, 0 },
         { "SELECT nothere FROM people", CELL_ANY, "class", "", 0, SQL_UNKNOWN_NAME, 7 },
         { "SELECT nothere FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0, 7 },
         { "SELECT unheard_of(age) FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0,
