@@ -87,6 +87,8 @@ struct json_object *duckdb_type_of(const struct json_object *expression) {
 
 /* ---- plain constants ---- */
 
+#define PLAIN_TEXT_MAX 127
+
 /* Digits become 9 and letters a, so that a text can be compared with how such texts look. */
 static bool has_shape(const char *text, const char *shape) {
         for (; *shape && *text; shape++, text++) {
@@ -181,26 +183,47 @@ static bool is_printable(const char *s) {
         return true;
 }
 
-static const struct {
+static const struct plain_text {
         enum duckdb_kind to;
         bool (*is_plain)(const char *text);
+        const char *sample; /* plain, and of every type of that kind; NULL: there is none */
 } plain_texts[] = {
-        { KIND_BOOLEAN, is_boolean }, { KIND_INTEGER, is_number },
-        { KIND_WIDE, is_number },     { KIND_DECIMAL, is_number },
-        { KIND_REAL, is_number },     { KIND_DATE, is_date },
-        { KIND_TIME, is_time },       { KIND_TIMESTAMP, is_timestamp },
-        { KIND_ZONED, is_zoned },     { KIND_INTERVAL, is_interval },
-        { KIND_BLOB, is_printable },  { KIND_ENUM, is_printable },
+        { KIND_BOOLEAN, is_boolean, "true" },
+        { KIND_INTEGER, is_number, "19" },
+        { KIND_WIDE, is_number, "19" },
+        { KIND_DECIMAL, is_number, "0.5" },
+        { KIND_REAL, is_number, "19" },
+        { KIND_DATE, is_date, "2019-07-19" },
+        { KIND_TIME, is_time, "07:19:19" },
+        { KIND_TIMESTAMP, is_timestamp, "2019-07-19 07:19:19" },
+        { KIND_ZONED, is_zoned, "2019-07-19 07:19:19+00" },
+        { KIND_INTERVAL, is_interval, "19 days" },
+        { KIND_BLOB, is_printable, "y" },
+        { KIND_ENUM, is_printable, NULL },
 };
 
-static bool is_plain_text(const struct json_object *constant, unsigned to) {
-        const char *text = tree_text(tree_get(constant, "value"), "value");
-
+/* NULL: it is not plain. */
+static const struct plain_text *plain_text_of(const char *text, unsigned to) {
         for (size_t i = 0; i < ELEMENTSOF(plain_texts); i++) {
                 if (plain_texts[i].to == to)
-                        return plain_texts[i].is_plain(text);
+                        return plain_texts[i].is_plain(text) ? &plain_texts[i] : NULL;
         }
-        return false;
+        return NULL;
+}
+
+static bool is_plain_text(const struct json_object *constant, unsigned to) {
+        return plain_text_of(tree_text(tree_get(constant, "value"), "value"), to);
+}
+
+const char *duckdb_plain_sample(struct bytes text, struct json_object *type) {
+        char copy[PLAIN_TEXT_MAX + 1] = "";
+        const struct plain_text *plain;
+
+        if (text.len == 0 || text.len > PLAIN_TEXT_MAX || memchr(text.data, 0, text.len))
+                return NULL;
+        memcpy(copy, text.data, text.len);
+        plain = plain_text_of(copy, duckdb_kinds(type));
+        return plain ? plain->sample : NULL;
 }
 
 /* ---- casts ---- */

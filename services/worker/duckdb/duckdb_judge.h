@@ -84,6 +84,9 @@ unsigned duckdb_kinds(struct json_object *type);
 struct json_object *duckdb_type_of(const struct json_object *expression);
 /* Why a cast may differ between builds or rows; NULL: it does not. */
 const char *duckdb_cast_fault(const struct json_object *cast);
+/* A text that such a cast reads as it reads `text`, alike on every build: the value is another one,
+ * so that nothing but its shape is looked at. NULL: `text` is not plain. */
+const char *duckdb_plain_sample(struct bytes text, struct json_object *type);
 /* Built of a plain constant, as INTERVAL '3' DAY is. */
 bool duckdb_is_plain_interval(const struct json_object *call);
 

@@ -144,6 +144,20 @@ static char *new_name(const struct json_object *node) {
         return xasprintf("%s()", tree_text(node, "function_name"));
 }
 
+/* `type` as JSON, with its quotes; NULL: the NULL that has none. */
+static struct json_object *new_constant(const char *type, const char *text) {
+        char json[256];
+
+        if (!type)
+                return tree_make("{\"class\":\"CONSTANT\",\"type\":\"VALUE_CONSTANT\",\"value\":{"
+                                 "\"type\":{\"id\":\"NULL\"},\"is_null\":true}}");
+        (void) snprintf(json, sizeof(json),
+                        "{\"class\":\"CONSTANT\",\"type\":\"VALUE_CONSTANT\",\"value\":{\"type\":{"
+                        "\"id\":%s},\"is_null\":false,\"value\":\"%s\"}}",
+                        type, text);
+        return tree_make(json);
+}
+
 /* Both as JSON: `type` with its quotes. */
 static struct json_object *new_value(const char *type, const char *text) {
         char json[512];
@@ -239,41 +253,56 @@ static const struct sample {
 };
 static const struct sample wide = { CELL_INTEGER, "\"HUGEINT\"", "7919" };
 
-/* By its number; one with a name is not looked for. NULL: its type is not known. */
-static const struct sample *sample_of(const struct parameters *p, const char *number) {
+/* By its number; one with a name is not looked for. */
+static bool read_parameter(const struct parameters *p, const char *number, struct cell *ret) {
         struct reader r;
-        struct cell c;
         uint64_t at;
 
         if (!text_parse_u64(number, 1, p->n, &at))
-                return NULL;
+                return false;
         r = reader_of(p->cells[at - 1]);
-        if (cell_read(&r, &c) != CELL_OK)
-                return NULL;
-        if (c.type == CELL_INTEGER && !c.fits)
+        return cell_read(&r, ret) == CELL_OK;
+}
+
+/* NULL: its type is not known. */
+static const struct sample *sample_of(const struct cell *c) {
+        if (c->type == CELL_INTEGER && !c->fits)
                 return &wide;
         for (size_t i = 0; i < ELEMENTSOF(samples); i++) {
-                if (samples[i].cell == c.type)
+                if (samples[i].cell == c->type)
                         return &samples[i];
         }
         return NULL;
 }
 
+/* What stands for the value of a parameter below a cast to `type`; NULL: that is not known. A text
+ * that is plain for this type is judged as a literal of it is: the job fixes it as much. */
+static struct json_object *new_sample(const struct parameters *p, const char *number,
+                                      struct json_object *type) {
+        const char *plain = NULL;
+        const struct sample *s;
+        struct cell c;
+
+        if (!read_parameter(p, number, &c))
+                return NULL;
+        s = sample_of(&c);
+        if (c.type == CELL_TEXT)
+                plain = duckdb_plain_sample(c.bytes, type);
+        if (plain)
+                return new_constant("\"VARCHAR\"", plain);
+        return !s ? NULL : s->type ? new_value(s->type, s->value) : new_constant(NULL, NULL);
+}
+
 static bool on_cast(void *userdata, struct json_object *node) {
         const struct json_object *child = tree_get(node, "child");
         struct parameters *p = userdata;
-        const struct sample *s;
+        struct json_object *sample;
 
         if (!tree_is(child, "class", "PARAMETER"))
                 return true;
-        s = sample_of(p, tree_text(child, "identifier"));
-        p->all_known = p->all_known && s;
-        (void) json_object_object_add(
-                node, "child",
-                s && s->type
-                        ? new_value(s->type, s->value)
-                        : tree_make("{\"class\":\"CONSTANT\",\"type\":\"VALUE_CONSTANT\","
-                                    "\"value\":{\"type\":{\"id\":\"NULL\"},\"is_null\":true}}"));
+        sample = new_sample(p, tree_text(child, "identifier"), tree_get(node, "cast_type"));
+        p->all_known = p->all_known && sample;
+        (void) json_object_object_add(node, "child", sample ? sample : new_constant(NULL, NULL));
         (void) json_object_object_add(node, "try_cast", json_object_new_boolean(false));
         return false;
 }

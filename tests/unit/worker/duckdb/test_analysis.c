@@ -441,7 +441,7 @@ static void test_same_over_files(void **state) {
         }
 }
 
-static void put_parameter(struct buffer *b, enum cell_type type) {
+static void put_parameter(struct buffer *b, enum cell_type type, const char *text) {
         static const uint8_t uuid[16];
 
         buffer_init(b, 64);
@@ -455,7 +455,7 @@ static void put_parameter(struct buffer *b, enum cell_type type) {
         case CELL_REAL:
                 return (void) cell_put_real(b, 0.1);
         case CELL_TEXT:
-                return (void) cell_put_text(b, BYTES_LIT("2024-01-01"));
+                return (void) cell_put_text(b, BYTES_STR(text ? text : "2024-01-01"));
         case CELL_DATE:
                 return cell_put_date(b, 3);
         case CELL_UUID:
@@ -466,47 +466,64 @@ static void put_parameter(struct buffer *b, enum cell_type type) {
 }
 
 /* A parameter is as much a value of its type as a column is. */
+static const struct {
+        enum cell_type type;
+        struct decision said;
+        const char *text; /* of TEXT; NULL: a date */
+} asked_parameters[] = {
+        { CELL_REAL, { "SELECT CAST(? AS VARCHAR)", ENGINE_FLOAT, "turns a REAL" } },
+        { CELL_REAL, { "SELECT CAST($1 AS BIGINT) + 1", ENGINE_FLOAT, "turns a REAL" } },
+        { CELL_REAL, { "SELECT a FROM t WHERE r > ?::DOUBLE", ENGINE_EXACT, NULL } },
+        { CELL_TEXT, { "SELECT CAST(? AS DOUBLE)", ENGINE_FLOAT, "reads text" } },
+        /* as a literal of that text */
+        { CELL_TEXT, { "SELECT a FROM t WHERE f > ?::DATE", ENGINE_EXACT, NULL } },
+        { CELL_TEXT, { "SELECT ?::TIMESTAMP", ENGINE_EXACT, NULL } },
+        { CELL_TEXT, { "SELECT ?::TIME", ENGINE_EXACT, NULL }, "12:30:00" },
+        { CELL_TEXT, { "SELECT ?::TIME", ENGINE_FLOAT, "reads text" } },
+        { CELL_TEXT, { "SELECT ?::DECIMAL(4,1) + d FROM t", ENGINE_EXACT, NULL }, "0.7" },
+        { CELL_TEXT, { "SELECT ?::DECIMAL(2,2)", ENGINE_EXACT, NULL }, "0.7" },
+        { CELL_TEXT, { "SELECT ?::UTINYINT, $1::HUGEINT", ENGINE_EXACT, NULL }, "200" },
+        { CELL_TEXT, { "SELECT ?::BOOLEAN", ENGINE_EXACT, NULL }, "true" },
+        { CELL_TEXT, { "SELECT ?::INTERVAL", ENGINE_EXACT, NULL }, "3 days" },
+        { CELL_TEXT, { "SELECT a FROM t ORDER BY a LIMIT ?::BIGINT", ENGINE_ORDERED, NULL }, "3" },
+        { CELL_TEXT, { "SELECT ?::DATE", ENGINE_EXACT, NULL }, "2024-02-31" },
+        { CELL_TEXT, { "SELECT ?::DATE", ENGINE_FLOAT, "reads text" }, "2024-1-1" },
+        { CELL_TEXT, { "SELECT ?::DATE", ENGINE_FLOAT, "reads text" }, "today" },
+        { CELL_TEXT, { "SELECT ?::DATE", ENGINE_FLOAT, "reads text" }, "" },
+        { CELL_TEXT, { "SELECT ?::DATE", ENGINE_FLOAT, "reads text" }, "2024-01-01 x" },
+        { CELL_TEXT, { "SELECT CAST(?::VARCHAR AS DATE)", ENGINE_FLOAT, "reads text" } },
+        { CELL_TEXT, { "SELECT a FROM t WHERE c = ?::VARCHAR", ENGINE_EXACT, NULL } },
+        { CELL_DECIMAL, { "SELECT CAST(? AS DOUBLE)", ENGINE_FLOAT, "REAL cannot hold" } },
+        { CELL_DECIMAL, { "SELECT d * ?::DECIMAL(4,1) FROM t", ENGINE_EXACT, NULL } },
+        { CELL_INTEGER, { "SELECT CAST(? AS VARCHAR) || $1::INT", ENGINE_EXACT, NULL } },
+        { CELL_INTEGER, { "SELECT CAST(? AS DOUBLE)", ENGINE_EXACT, NULL } },
+        { CELL_DATE, { "SELECT CAST(? AS VARCHAR)", ENGINE_EXACT, NULL } },
+        { CELL_TIMESTAMPTZ, { "SELECT ?::DATE", ENGINE_FLOAT, "time zones" } },
+        { CELL_TIMESTAMP, { "SELECT ?::DATE", ENGINE_EXACT, NULL } },
+        { CELL_UUID, { "SELECT ?::UUID", ENGINE_FLOAT, "is not known here" } },
+        { CELL_INTEGER, { "SELECT sin(?::BIGINT)", ENGINE_FLOAT, "mathematics" } },
+        { CELL_REAL, { "SELECT r * ?::DOUBLE FROM t", ENGINE_FLOAT, "with REAL" } },
+        { CELL_TEXT, { "SELECT year(TRY_CAST(? AS DATE))", ENGINE_FLOAT, "reads text" }, "1st" },
+        { CELL_TEXT, { "SELECT year(TRY_CAST(? AS DATE))", ENGINE_EXACT, NULL } },
+        { CELL_INTEGER, { "SELECT nullif(?::INT, 7919) + r FROM t", ENGINE_FLOAT, "" } },
+        { CELL_INTEGER, { "SELECT CASE WHEN a > ?::INT THEN 1 END FROM t", ENGINE_EXACT, NULL } },
+        { CELL_INTEGER, { "SELECT a FROM t ORDER BY a LIMIT ?::BIGINT", ENGINE_ORDERED, NULL } },
+        { CELL_NULL, { "SELECT ?::DATE", ENGINE_EXACT, NULL } },
+        { CELL_TEXT, { "SELECT $2::VARCHAR", ENGINE_FLOAT, "is not known here" } },
+        { CELL_TEXT, { "SELECT $name::VARCHAR", ENGINE_FLOAT, "is not known here" } },
+};
+
 static void test_parameters(void **state) {
-        static const struct {
-                enum cell_type type;
-                struct decision said;
-        } asked[] = {
-                { CELL_REAL, { "SELECT CAST(? AS VARCHAR)", ENGINE_FLOAT, "turns a REAL" } },
-                { CELL_REAL, { "SELECT CAST($1 AS BIGINT) + 1", ENGINE_FLOAT, "turns a REAL" } },
-                { CELL_REAL, { "SELECT a FROM t WHERE r > ?::DOUBLE", ENGINE_EXACT, NULL } },
-                { CELL_TEXT, { "SELECT CAST(? AS DOUBLE)", ENGINE_FLOAT, "reads text" } },
-                { CELL_TEXT, { "SELECT a FROM t WHERE f > ?::DATE", ENGINE_FLOAT, "reads text" } },
-                { CELL_TEXT, { "SELECT a FROM t WHERE c = ?::VARCHAR", ENGINE_EXACT, NULL } },
-                { CELL_DECIMAL, { "SELECT CAST(? AS DOUBLE)", ENGINE_FLOAT, "REAL cannot hold" } },
-                { CELL_DECIMAL, { "SELECT d * ?::DECIMAL(4,1) FROM t", ENGINE_EXACT, NULL } },
-                { CELL_INTEGER, { "SELECT CAST(? AS VARCHAR) || $1::INT", ENGINE_EXACT, NULL } },
-                { CELL_INTEGER, { "SELECT CAST(? AS DOUBLE)", ENGINE_EXACT, NULL } },
-                { CELL_DATE, { "SELECT CAST(? AS VARCHAR)", ENGINE_EXACT, NULL } },
-                { CELL_TIMESTAMPTZ, { "SELECT ?::DATE", ENGINE_FLOAT, "time zones" } },
-                { CELL_TIMESTAMP, { "SELECT ?::DATE", ENGINE_EXACT, NULL } },
-                { CELL_UUID, { "SELECT ?::UUID", ENGINE_FLOAT, "is not known here" } },
-                { CELL_INTEGER, { "SELECT sin(?::BIGINT)", ENGINE_FLOAT, "mathematics" } },
-                { CELL_REAL, { "SELECT r * ?::DOUBLE FROM t", ENGINE_FLOAT, "with REAL" } },
-                { CELL_TEXT, { "SELECT year(TRY_CAST(? AS DATE))", ENGINE_FLOAT, "reads text" } },
-                { CELL_INTEGER, { "SELECT nullif(?::INT, 7919) + r FROM t", ENGINE_FLOAT, "" } },
-                { CELL_INTEGER,
-                  { "SELECT CASE WHEN a > ?::INT THEN 1 END FROM t", ENGINE_EXACT, NULL } },
-                { CELL_INTEGER,
-                  { "SELECT a FROM t ORDER BY a LIMIT ?::BIGINT", ENGINE_ORDERED, NULL } },
-                { CELL_NULL, { "SELECT ?::DATE", ENGINE_EXACT, NULL } },
-                { CELL_TEXT, { "SELECT $2::VARCHAR", ENGINE_FLOAT, "is not known here" } },
-                { CELL_TEXT, { "SELECT $name::VARCHAR", ENGINE_FLOAT, "is not known here" } },
-        };
         size_t n_wrong = 0;
 
-        FOREACH_CASE (c, asked) {
+        FOREACH_CASE (c, asked_parameters) {
                 CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
                 CLEANUP(buffer_donep) struct buffer cell = {};
                 struct engine_problem p = {};
                 struct bytes parameter;
                 int r;
 
-                put_parameter(&cell, c->type);
+                put_parameter(&cell, c->type, c->text);
                 parameter = buffer_bytes(&cell);
                 fixture.job.parameters = &parameter;
                 fixture.job.n_parameters = 1;
