@@ -25,10 +25,13 @@ struct judge {
         const char **names; /* of CTEs */
         size_t n_names, names_size;
         const struct json_object *sorted; /* a call whose list is sorted by the one around it */
-        size_t n_parameters;   /* without a value here: positions of the plan are not ours */
-        bool calls_now;        /* a literal has to take its place */
-        bool is_order_total;   /* of the outermost ORDER BY, by the plan */
-        const char *forbidden; /* the name of what must not run at all, or NULL */
+        const struct json_object
+                *typed;              /* a call of date_trunc() whose type the cast around it says */
+        bool has_typed, has_untyped; /* calls of date_trunc() with and without such a type */
+        size_t n_parameters;         /* without a value here: positions of the plan are not ours */
+        bool calls_now;              /* a literal has to take its place */
+        bool is_order_total;         /* of the outermost ORDER BY, by the plan */
+        const char *forbidden;       /* the name of what must not run at all, or NULL */
         const char *forbidden_why;
         int32_t forbidden_at;
         bool is_unknown; /* it is a table that is not there: an error of the statement */

@@ -39,12 +39,33 @@ static void judge_inner_order(struct judge *j, const struct json_object *call,
                 judge_find(j, ENGINE_FLOAT, name, tree_position(call), WHY_TIES);
 }
 
+/* What every build gives as a TIMESTAMP: no DATE holds it. */
+static bool keeps_time(const struct json_object *unit) {
+        static const char *const times[] = { "hour", "minute", "second", "millisecond",
+                                             "microsecond" };
+
+        for (size_t i = 0; i < ELEMENTSOF(times); i++)
+                if (tree_is(unit, "class", "CONSTANT") &&
+                    !strcasecmp(tree_text(tree_get(unit, "value"), "value"), times[i]))
+                        return true;
+        return false;
+}
+
+static void judge_trunc(struct judge *j, const struct json_object *call) {
+        if (call == j->typed || keeps_time(tree_at(tree_list(call, "children"), 0)))
+                j->has_typed = true;
+        else
+                j->has_untyped = true;
+}
+
 static void judge_name(struct judge *j, const struct json_object *call,
                        const struct json_object *orders) {
         const char *name = tree_text(call, "function_name");
         struct duckdb_rule rule;
 
         judge_mention(j, call, name);
+        if (duckdb_is_trunc(name))
+                judge_trunc(j, call);
         if (!duckdb_rule_of(name, &rule) || rule.effect == DUCKDB_INTERNAL)
                 return judge_forbid(j, name, tree_position(call),
                                     "a function that is not on the list");
@@ -98,8 +119,14 @@ static void judge_window(struct judge *j, struct json_object *node) {
 
 /* A bare one takes any type; which one decides what the operators around it do. */
 static void judge_cast(struct judge *j, struct json_object *node) {
-        if (tree_is(tree_get(node, "child"), "class", "PARAMETER"))
+        const struct json_object *child = tree_get(node, "child");
+        unsigned kinds = duckdb_kinds(tree_get(node, "cast_type"));
+
+        if (tree_is(child, "class", "PARAMETER"))
                 j->n_parameters++;
+        if (!tree_flag(node, "try_cast") && (kinds == KIND_DATE || kinds == KIND_TIMESTAMP) &&
+            duckdb_is_trunc(tree_text(child, "function_name")))
+                j->typed = child;
 }
 
 static void judge_collation(struct judge *j, struct json_object *node) {
@@ -351,11 +378,22 @@ static bool on_parameter(void *userdata, struct json_object *node) {
         return true;
 }
 
+/* The binder puts the type in the place of typeof(), so that no call is in the plan. */
+static void judge_typeof(struct judge *j) {
+        for (size_t i = 0; j->has_untyped && i < j->n_mentions; i++) {
+                const struct duckdb_mention *m = &j->mentions[i];
+
+                if (!strcasecmp(m->name, "typeof"))
+                        judge_find(j, ENGINE_FLOAT, m->name, m->position, DUCKDB_WHY_TRUNC);
+        }
+}
+
 void judge_statement(struct judge *j) {
         size_t n = 0;
 
         tree_walk(j->statement, on_name, j);
         tree_walk(j->statement, on_node, j);
+        judge_typeof(j);
         tree_walk(j->statement, on_parameter, &n);
         if (n > j->n_parameters)
                 judge_forbid(j, "?", -1, "a parameter without a type: write CAST(? AS …)");

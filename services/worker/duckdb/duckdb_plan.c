@@ -49,6 +49,15 @@ static void judge_choice(struct judge *j, const struct json_object *call, const 
         }
 }
 
+/* DATE up to DuckDB 1.4, of a TIMESTAMP too, and TIMESTAMP from 1.5 on. The plan does not show a
+ * cast to what the call already is here, so the statement tells which calls have one. */
+static void judge_trunc(struct judge *j, const struct json_object *call, const char *name) {
+        bool is_typed = j->has_typed && !j->has_untyped;
+
+        if (!is_typed && (kinds_of_arguments(call) & (KIND_DATE | KIND_TIMESTAMP)))
+                find(j, ENGINE_FLOAT, call, name, DUCKDB_WHY_TRUNC);
+}
+
 static void judge_call(struct judge *j, const struct json_object *call) {
         const char *name = tree_text(call, "name");
         struct duckdb_rule rule;
@@ -65,6 +74,8 @@ static void judge_call(struct judge *j, const struct json_object *call) {
                 find(j, ENGINE_REFUSED, call, name, rule.why);
         if (rule.effect == DUCKDB_NUMERIC)
                 judge_numeric(j, call, name);
+        if (duckdb_is_trunc(name))
+                judge_trunc(j, call, name);
         if (rule.effect == DUCKDB_EXACT)
                 judge_choice(j, call, name);
         if (rule.effect == DUCKDB_ORDER && tree_get(call, "order_bys") &&

@@ -182,6 +182,10 @@ bool duckdb_rule_of(const char *name, struct duckdb_rule *ret) {
         return false;
 }
 
+bool duckdb_is_trunc(const char *name) {
+        return strcasecmp(name, "date_trunc") == 0 || strcasecmp(name, "datetrunc") == 0;
+}
+
 void duckdb_rules_each(void (*fn)(void *userdata, struct bytes name), void *userdata) {
         for (size_t i = 0; i < ELEMENTSOF(groups); i++) {
                 const char *names = groups[i].names;

@@ -26,5 +26,9 @@ struct duckdb_rule {
 
 /* Any case. false: not in the table. */
 bool duckdb_rule_of(const char *name, struct duckdb_rule *ret);
+#define DUCKDB_WHY_TRUNC \
+        "its type differs between builds of DuckDB: cast it, date_trunc('month', day)::TIMESTAMP"
+/* date_trunc(), whose type differs between builds; any case. */
+bool duckdb_is_trunc(const char *name);
 /* Each name of the table once, for tests. */
 void duckdb_rules_each(void (*fn)(void *userdata, struct bytes name), void *userdata);
