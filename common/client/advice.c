@@ -41,6 +41,10 @@ static const struct advice {
         { OUTCOME_SQL_ERROR, "code=RESULT_LIMIT",
           "RESULT_LIMIT: the result is larger than allowed; ask for less, or raise the option that "
           "it is above, if it is above one" },
+        /* services/coordinator/reason.c: hosts that ran it did not say one kind of error. */
+        { OUTCOME_TOO_FEW_HOSTS, "what=statement",
+          "hosts ran into errors of the statement, which are not compared between hosts, and too "
+          "few gave an answer; look at what each of them says, and correct the statement" },
         /* What the worker calls these rules: services/worker/sqlite/sqlite_prepare.c. */
         { OUTCOME_REFUSED, "rule=no statement",
           "there is no statement, only blanks or a comment; give one SELECT" },

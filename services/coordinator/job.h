@@ -136,6 +136,7 @@ struct job {
         /* The end. */
         enum result_state state; /* 0: problem says why */
         enum outcome_error problem;
+        bool is_error_unsigned; /* each host's own word: the error is not compared */
         char detail[JOB_DETAIL_MAX], host_text[JOB_TEXT_MAX];
         bool is_importing; /* our own worker, an input */
         uint64_t imported; /* bytes that it made of it by now */

@@ -35,6 +35,18 @@ static bool is_reported(const struct replica *r) {
         return r->run == 0 && !r->is_again && (r->dispatched || r->problem);
 }
 
+static void fill_host_problem(const struct replica *r, Types__Problem *p) {
+        types__problem__init(p);
+        p->code = r->problem;
+        p->detail = (char *) r->detail;
+        p->peer = binary(peer_id_bytes(&r->prospect->candidate.peer));
+        p->position = -1;
+        if (r->problem != OUTCOME_SQL_ERROR || !r->said)
+                return;
+        p->text = r->said;
+        p->position = r->said_at;
+}
+
 static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
         Coordinator__HostReport *h = &ret->reports[i];
         nsec_t end = r->has_commit ? r->committed : r->over;
@@ -60,11 +72,7 @@ static void fill_host(const struct replica *r, struct job_end *ret, size_t i) {
         ret->claims[i].bytes = r->claimed.bytes;
         h->claimed = &ret->claims[i];
         if (r->problem) {
-                types__problem__init(&ret->problems[i]);
-                ret->problems[i].code = r->problem;
-                ret->problems[i].detail = (char *) r->detail;
-                ret->problems[i].peer = h->peer;
-                ret->problems[i].position = -1;
+                fill_host_problem(r, &ret->problems[i]);
                 h->problem = &ret->problems[i];
         }
         ret->report_list[i] = h;
@@ -158,14 +166,16 @@ static void fill_cost(const struct job *j, struct job_end *ret) {
         ret->end.actual = &ret->actual;
 }
 
-/* An error of the statement is an answer, too: of so many that agreed, or one host's word. */
+/* An error of the statement is an answer, too: of so many that agreed, or the unsigned word of
+ * each. */
 static const char *error_state(const struct job *j) {
         if (j->problem != OUTCOME_SQL_ERROR)
                 return "";
         if (j->state)
                 return result_state_name(j->state);
-        return j->problem_peer.len > 0 && job_need(j) == 1 ? result_state_name(STATE_UNVERIFIED)
-                                                           : "";
+        return j->problem_peer.len > 0 && (job_need(j) == 1 || j->is_error_unsigned)
+                       ? result_state_name(STATE_UNVERIFIED)
+                       : "";
 }
 
 void job_end_fill(const struct job *j, struct job_end *ret) {

@@ -107,7 +107,25 @@ static bool is_first_run(const struct replica *r) {
         return r->run == 0 && !r->is_again;
 }
 
+/* All that were given the statement ran into one kind of error, which no host may sign. Whoever
+ * would not take the job says nothing of it. */
+static bool find_error(const struct job *j, struct common *ret) {
+        *ret = (struct common){};
+        FOREACH_REPLICA (r, j)
+                if (is_first_run(r) && r->dispatched && (r->has_commit || !take_host(r, ret)))
+                        return false;
+        return ret->reason && ret->reason->is_of_statement && ret->voters >= job_need(j);
+}
+
+bool job_errs_alike(const struct job *j) {
+        struct common c;
+
+        return find_error(j, &c);
+}
+
 static bool find_common(const struct job *j, struct common *ret) {
+        if (find_error(j, ret))
+                return true;
         *ret = (struct common){};
         FOREACH_REPLICA (r, j)
                 if (is_first_run(r) && !take_host(r, ret))
@@ -121,7 +139,8 @@ void job_take_words(struct job *j) {
         const struct replica *speaker = NULL;
 
         FOREACH_REPLICA (r, j)
-                if (r->said && (r->agrees || (!j->is_accepted && is_first_run(r))) &&
+                if (r->said &&
+                    (r->agrees || (!j->is_accepted && is_first_run(r) && r->dispatched)) &&
                     (!speaker || !speaker->said[0]))
                         speaker = r;
         if (!speaker)
@@ -157,6 +176,16 @@ static const char *left_out(const struct job *j, char ret[64]) {
         return ret;
 }
 
+/* As many as an answer needs ran into errors, but not into one: more hosts are no remedy. */
+static bool has_erred(const struct job *j) {
+        unsigned n = 0;
+
+        FOREACH_REPLICA (r, j)
+                n += is_first_run(r) && r->dispatched && r->has_said &&
+                     r->problem == OUTCOME_SQL_ERROR;
+        return n > 0 && n >= job_need(j);
+}
+
 void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
         char text[64], most[32];
         char detail[DETAIL_MAX], root[8 + 2 * HASH_SIZE] = "";
@@ -169,8 +198,9 @@ void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
                 return;
         }
         if (!find_common(j, &c)) {
-                (void) snprintf(detail, sizeof(detail), "have=%u%s need=%u", have,
-                                left_out(j, text), need);
+                (void) snprintf(detail, sizeof(detail), "%shave=%u%s need=%u",
+                                has_erred(j) ? "what=statement " : "", have, left_out(j, text),
+                                need);
                 job_fail(j, OUTCOME_TOO_FEW_HOSTS, detail, now);
                 return;
         }
@@ -183,7 +213,9 @@ void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now) {
         else
                 (void) snprintf(detail, sizeof(detail), "%s asked=%u have=%u need=%u", root,
                                 c.hosts, have, need);
-        if (c.reason->code == OUTCOME_SQL_ERROR)
+        if (c.reason->code == OUTCOME_SQL_ERROR) {
+                j->is_error_unsigned = true;
                 job_take_words(j);
+        }
         job_fail(j, c.reason->code, detail, now);
 }

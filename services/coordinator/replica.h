@@ -99,6 +99,7 @@ struct replica {
         enum verdict judged;        /* 0: not yet */
         enum outcome_error problem; /* why it is over */
         char detail[DETAIL_MAX];    /* ours, or the host's, escaped */
+        int32_t said_at;            /* where in the statement that is, or -1 */
         char *said;                 /* its words on an SQL error, escaped, unsigned; or NULL */
 };
 

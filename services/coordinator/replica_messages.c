@@ -221,8 +221,10 @@ static void on_refusal(struct replica *r, const Grid__JobMessage *m, nsec_t now)
         r->prospect->not_before = nsec_add(now, f->retry_ms * NSEC_PER_MSEC);
         r->prospect->is_out = r->prospect->is_out || f->retry_ms == 0;
         r->has_said = true;
-        if (code == OUTCOME_SQL_ERROR)
+        if (code == OUTCOME_SQL_ERROR) {
                 replica_says(r, f->problem->text);
+                r->said_at = f->problem->position;
+        }
         r->ran_out = replica_is_live(r) && r->run == 0 && code == OUTCOME_LIMIT &&
                      strcmp(detail, "which=memory") == 0;
         r->is_for_now = f->retry_ms > 0;

@@ -106,6 +106,8 @@ unsigned job_group(struct job *j, const char *group);
 /* reason.c */
 /* The end of a job without hosts enough: why, if all that answered say the same. */
 void job_too_few(struct job *j, unsigned have, unsigned need, nsec_t now);
+/* It is decided by an error that nobody signs: more hosts would say the same. */
+bool job_errs_alike(const struct job *j);
 /* What a host said of an SQL error becomes what the job is told, with its name. */
 void job_take_words(struct job *j);
 

@@ -320,6 +320,10 @@ static void recruit(struct job *j, const struct tally *t, nsec_t now) {
         unsigned live = job_live(j, 0), missing = quorum_missing(&j->quorum, t), want = 0, fewest;
         nsec_t next = next_prospect(j);
 
+        if (live == 0 && job_errs_alike(j)) {
+                give_up(j, t, now);
+                return;
+        }
         if (t->answers > 1)
                 want = live == 0 ? 1 : 0;
         else if (t->voters + live < j->rule.replicas)

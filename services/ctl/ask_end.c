@@ -136,15 +136,17 @@ static void cached_text(FILE *f, const struct quorate_end *e) {
                 e->quorum);
 }
 
-/* Who reads of an error takes it for what is so: not when one host alone has said it. */
+/* Who reads of an error takes it for what is so: not when hosts have said it and signed nothing. */
 static void error_state_text(const struct command_context *ctx, FILE *f,
                              const struct quorate_end *e) {
         const char *state = e->error_state;
 
         if (strcmp(state, "UNVERIFIED") != 0)
                 return;
-        fprintf(f, "; %s%s%s: the word of one host, which no other one checked",
-                colour_begin(ctx, f, state), state, colour_end(ctx, f, state));
+        fprintf(f, "; %s%s%s: %s", colour_begin(ctx, f, state), state, colour_end(ctx, f, state),
+                e->quorum > 1 ? "what each host says by itself; this error is not compared between "
+                                "hosts"
+                              : "the word of one host, which no other one checked");
 }
 
 void ask_end_text(const struct command_context *ctx, FILE *f, const struct quorate_end *e,

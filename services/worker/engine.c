@@ -103,6 +103,14 @@ int engine_row_problem(int r, struct engine_problem *p) {
         }
 }
 
+void engine_problem_code(struct engine_problem *p) {
+        if (p->outcome != OUTCOME_SQL_ERROR || !sql_error_name(p->sql_error))
+                return;
+        (void) snprintf(p->detail, sizeof(p->detail), "code=%s", sql_error_name(p->sql_error));
+        if (!sql_error_has_position(p->sql_error) && p->position == 0)
+                p->position = -1;
+}
+
 bool engine_builds_err_alike(const struct engine *e, const struct engine_problem *p) {
         return (e->runs_into_same_errors && !p->is_by_order) || p->sql_error == SQL_ENCODING ||
                p->sql_error == SQL_RESULT_LIMIT;

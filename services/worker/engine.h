@@ -128,6 +128,10 @@ void engine_problem_name(struct engine_problem *p, const char *name);
  * grew too large to be compared, or for want of memory here. `r` is what it said. */
 int engine_row_problem(int r, struct engine_problem *p);
 
+/* An error of the statement that nobody signs: its kind as the detail, no place where the kind has
+ * none. Another problem is left as it is. */
+void engine_problem_code(struct engine_problem *p);
+
 /* Whether each build of the engine runs into this error of a statement. */
 bool engine_builds_err_alike(const struct engine *e, const struct engine_problem *p);
 

@@ -77,6 +77,7 @@ static int report_failed(struct run *r) {
                 r->problem.outcome = OUTCOME_LIMIT;
                 (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "which=cpu");
         }
+        engine_problem_code(&r->problem);
         problem.code = r->problem.outcome;
         problem.detail = r->problem.detail;
         problem.text = r->problem.text;
@@ -174,12 +175,8 @@ static struct bytes sql_of(const struct run *r) {
 static int analyse(struct run *r) {
         CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
 
-        if (r->task->engine->analyse(r->session, sql_of(r), r->job->no_rewrite, &a, &r->problem)) {
-                if (r->problem.sql_error)
-                        (void) snprintf(r->problem.detail, sizeof(r->problem.detail), "code=%s",
-                                        sql_error_name(r->problem.sql_error));
+        if (r->task->engine->analyse(r->session, sql_of(r), r->job->no_rewrite, &a, &r->problem))
                 return report_failed(r);
-        }
         return report_analysis(r, &a);
 }
 

@@ -159,6 +159,19 @@ def one_hosts_error(tap):
         tap.equal((a.error, a.json.get("error_state")), ("SQL_ERROR", "UNVERIFIED"), "also where one host alone has read the SQL")
 
 
+def unsigned_errors(tap):
+    """Whether builds of DuckDB run into an error is the plan's choice, so nobody signs one: its kind and words are told all the same."""
+    if not has_duckdb(tap):
+        return
+    for sql, kind, words in (("SELECT 9223372036854775807 + 1", "OVERFLOW", "Overflow in addition"), ("SELECT CAST(300 AS TINYINT)", "CAST", "300"), ("SELECT DATE '2020-13-01'", "CAST", "2020-13-01")):
+        for options, state in ((["--prefer", "local"], ""), (["--verify", "fast"], "UNVERIFIED"), ([], "UNVERIFIED")):
+            a = g.Query(grid, 1, sql, ["--engine", "duckdb"] + (options if "local" in options else ["--prefer", "remote"] + options)).wait()
+            tap.equal((a.code, a.error, a.state, a.json.get("error_state"), a.json.get("verified")), (5, "SQL_ERROR", "", state, False), f"{kind} {options}: an error of the statement, never verified")
+            tap.check(f"SQL_ERROR: {kind}: " in str(a) and words in str(a) and "byte" not in a.json["message"], f"{kind} {options}: its kind and the engine's words", a)
+    code, _, err = grid.ctl(1, "query", "--prefer", "remote", "--engine", "duckdb", "SELECT 9223372036854775807 + 1")
+    tap.check(code == 5 and "UNVERIFIED: what each host says by itself; this error is not compared" in err and err.count("Overflow in addition") >= 3, "the text says so, and what each host said", code, err)
+
+
 def runs_nothing(tap):
     """Node 2 has remote-only: a query of its own goes to others, or nowhere."""
     a = g.Query(grid, 2, SQL, []).wait()
@@ -176,5 +189,5 @@ def runs_nothing(tap):
 
 with g.Grid(5, config={2: "\n[query]\nremote-only = yes\n", 3: "\n[worker]\nduckdb = none\n"}) as grid:
     tap = Tap()
-    code = tap.run([asks_one, lists_what_it_served, two_agree, own_sql, refuses, explains, spares_memory, explains_elsewhere, only_there, one_hosts_error, runs_nothing])
+    code = tap.run([asks_one, lists_what_it_served, two_agree, own_sql, refuses, explains, spares_memory, explains_elsewhere, only_there, one_hosts_error, unsigned_errors, runs_nothing])
 sys.exit(code)

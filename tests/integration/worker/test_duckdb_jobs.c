@@ -93,6 +93,8 @@ static void test_run_time_errors(void **state) {
                                                 : WORKER__REPORT__BODY_COMMITTED);
                 assert_int_equal(e.outcome, i == 0 ? OUTCOME_SQL_ERROR : 0);
                 assert_int_equal(e.error, i == 0 ? 0 : SQL_OVERFLOW);
+                assert_string_equal(e.detail, i == 0 ? "code=OVERFLOW" : "");
+                assert_true(strstr(e.text, "Overflow"));
                 executed_done(&e);
         }
         (void) close(a.image);

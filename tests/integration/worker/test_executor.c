@@ -190,8 +190,8 @@ static const struct {
         { "SELECT abs(id - 9223372036854775807 - 2) FROM people", CELL_ANY, "engine", "", 0,
           SQL_OVERFLOW, 0 },
         { OVERFLOWS, CELL_ANY, "class", "", 0, SQL_OVERFLOW, 0 },
-        { OVERFLOWS, CELL_ANY, "engine", "", OUTCOME_SQL_ERROR, 0, 0 },
-        { "SELECT s FROM (" OVERFLOWS ")", CELL_ANY, "engine", "", OUTCOME_SQL_ERROR, 0, 0 },
+        { OVERFLOWS, CELL_ANY, "engine", "", OUTCOME_SQL_ERROR, 0, -1 },
+        { "SELECT s FROM (" OVERFLOWS ")", CELL_ANY, "engine", "", OUTCOME_SQL_ERROR, 0, -1 },
         { "SELECT nothere FROM people", CELL_ANY, "class", "", 0, SQL_UNKNOWN_NAME, 7 },
         { "SELECT nothere FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0, 7 },
         { "SELECT unheard_of(age) FROM people", CELL_ANY, "engine", "", OUTCOME_CLASS_MISMATCH, 0,
@@ -234,6 +234,8 @@ static void test_commits(void **state) {
                 assert_int_equal(e.outcome, c->outcome);
                 assert_int_equal(e.error, c->error);
                 assert_int_equal(e.position, c->position);
+                if (e.outcome == OUTCOME_SQL_ERROR)
+                        assert_string_equal(e.detail, "code=OVERFLOW");
                 executed_done(&e);
         }
         (void) close(image);

@@ -273,9 +273,30 @@ static void test_words_of_a_refusal(void **state) {
         assert_int_equal(d->problem, OUTCOME_SQL_ERROR);
         assert_string_equal(d->detail, "code=ENCODING have=0 need=2");
         assert_string_equal(d->text, "row 3");
-        assert_string_equal(d->error_state, "");
+        assert_string_equal(d->error_state, "UNVERIFIED"); /* said alike, and signed by none */
+        assert_string_equal(d->state, "");
         assert_true(d->speaker.len > 0);
         drive_free(d);
+}
+
+/* Errors of several kinds, or of hosts that name none, are the statement's all the same: more hosts
+ * are no remedy. */
+static void test_errors_that_differ(void **state) {
+        static const char *const last[] = { "code=CAST", "" };
+
+        FOREACH_CASE (c, last) {
+                struct drive *d = drive_dispatched(ROWS);
+
+                fail_run_saying(d, 0, OUTCOME_SQL_ERROR, "code=OVERFLOW", "row 3");
+                fail_run_saying(d, 1, OUTCOME_SQL_ERROR, "code=OVERFLOW", "row 3");
+                fail_run_saying(d, 2, OUTCOME_SQL_ERROR, *c, "row 4");
+                drive_wait(d, 10 * NSEC_PER_SEC);
+                assert_int_equal(d->problem, OUTCOME_TOO_FEW_HOSTS);
+                assert_string_equal(d->detail, "what=statement have=0 need=2");
+                assert_string_equal(d->text, "");
+                assert_string_equal(d->error_state, "");
+                drive_free(d);
+        }
 }
 
 /* An offer shows no statement: who says an error of it makes it up, and ends nothing with it. */
@@ -326,4 +347,4 @@ TEST_MAIN(cmocka_unit_test(test_common_reason),
           cmocka_unit_test(test_most_of_one), cmocka_unit_test(test_error_without_statement),
           cmocka_unit_test(test_refusal_of_one), cmocka_unit_test(test_words_agreed),
           cmocka_unit_test(test_words_of_another), cmocka_unit_test(test_error_of_one),
-          cmocka_unit_test(test_words_of_a_refusal))
+          cmocka_unit_test(test_words_of_a_refusal), cmocka_unit_test(test_errors_that_differ))
