@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/base/memory.h"
+#include "common/base/sort.h"
 #include "common/base/text.h"
 #include "common/wire/varint.h"
 
@@ -342,7 +343,7 @@ int cell_sort_map(struct buffer *b, size_t start) {
         result = read_entries(&r, entries, n);
         if (result)
                 return result;
-        qsort(entries, n, sizeof(*entries), compare_entries);
+        sort(entries, n, sizeof(*entries), compare_entries); /* in executors: not qsort() */
         for (size_t i = 0; i < n; i++) {
                 if (i > 0 && bytes_equal(entries[i - 1].key, entries[i].key))
                         return CELL_E_MAP_ORDER;

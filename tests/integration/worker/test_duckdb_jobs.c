@@ -160,6 +160,54 @@ static void test_text_files(void **state) {
         }
 }
 
+/* The first cell, a MAP of `n` entries: i -> factor * i + value. */
+static void assert_map(struct executor_zygote *z, const struct asked *a, uint64_t n, int64_t factor,
+                       int64_t value) {
+        struct executed e = run_query(z, a);
+        CLEANUP(freep) uint8_t *bytes = xmalloc(64 << 10);
+        struct cell map, k, v;
+        struct reader r;
+        ssize_t len;
+
+        print_message("# %s: last %u, signal %d, outcome %u %s %s\n", a->sql, e.last,
+                      e.ended.signal, e.outcome, e.detail, e.text);
+        assert_int_equal(e.last, WORKER__REPORT__BODY_COMMITTED);
+        len = pread(e.spool, bytes, 64 << 10, 4);
+        assert_true(len > 0);
+        r = reader_of(BYTES(bytes, (size_t) len));
+        assert_int_equal(cell_read(&r, &map), CELL_OK);
+        assert_int_equal(map.type, CELL_MAP);
+        assert_int_equal(map.count, n);
+        r = reader_of(map.bytes);
+        for (uint64_t i = 0; i < n; i++) {
+                assert_int_equal(cell_read(&r, &k), CELL_OK);
+                assert_int_equal(cell_read(&r, &v), CELL_OK);
+                assert_int_equal(k.integer, i);
+                assert_int_equal(v.integer, factor * (int64_t) i + value);
+        }
+        assert_true(reader_done(&r));
+        executed_done(&e);
+}
+
+/* So many entries that the C library's qsort() would ask the kernel before it sorts them, which
+ * kills an executor. */
+static void test_maps(void **state) {
+        CLEANUP(executor_zygote_freep) struct executor_zygote *z = zygote();
+        struct asked a = table_of("SELECT 999 - range % 1000 a FROM range(3000)");
+        struct asked b = table_of("SELECT map(list(999 - range), list(7 * (999 - range))) m "
+                                  "FROM range(1000)");
+
+        (void) state;
+        a.sql = "SELECT histogram(a) FROM t";
+        assert_map(z, &a, 1000, 0, 3);
+        b.sql = "SELECT m FROM t";
+        assert_map(z, &b, 1000, 7, 0);
+        b.sql = "SELECT map_from_entries(map_entries(m)) FROM t";
+        assert_map(z, &b, 1000, 7, 0);
+        (void) close(a.image);
+        (void) close(b.image);
+}
+
 /* Two zygotes, twice each: one answer. */
 static void test_determinism(void **state) {
         CLEANUP(executor_zygote_freep) struct executor_zygote *y = zygote();
@@ -310,6 +358,7 @@ static void test_not_a_library(void **state) {
 
 DUCKDB_TEST_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_run_time_errors),
                  cmocka_unit_test(test_description), cmocka_unit_test(test_text_files),
-                 cmocka_unit_test(test_determinism), cmocka_unit_test(test_deadline),
-                 cmocka_unit_test(test_deaf), cmocka_unit_test(test_memory),
-                 cmocka_unit_test(test_logging), cmocka_unit_test(test_not_a_library))
+                 cmocka_unit_test(test_maps), cmocka_unit_test(test_determinism),
+                 cmocka_unit_test(test_deadline), cmocka_unit_test(test_deaf),
+                 cmocka_unit_test(test_memory), cmocka_unit_test(test_logging),
+                 cmocka_unit_test(test_not_a_library))
