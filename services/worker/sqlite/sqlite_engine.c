@@ -56,6 +56,7 @@ static void sqlite_close(struct engine_session *s) {
 
         (void) sqlite3_finalize(s->stmt);
         (void) sqlite3_close(s->db);
+        sqlite_formats_free(s->formats);
         while (map_next(s->tables, &cursor, &key, &value)) {
                 free(((struct sqlite_table *) value)->sql);
                 free(value);

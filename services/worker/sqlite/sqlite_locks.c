@@ -7,21 +7,18 @@
 #include "services/worker/sqlite/function_rules.h"
 #include "services/worker/sqlite/sqlite_session.h"
 
-/* Cells as large as a batch. One instruction on longer strings runs for minutes
- * between two calls of the progress handler (measured: replace() at 1 MB 3 s). */
-#define VALUE_MAX      (1 << 20)
 #define PROGRESS_STEPS 10000
 
 static const struct {
         int id, value;
 } limits[] = {
-        { SQLITE_LIMIT_LENGTH, VALUE_MAX },
+        { SQLITE_LIMIT_LENGTH, SQLITE_VALUE_MAX },
         { SQLITE_LIMIT_SQL_LENGTH, ENGINE_SQL_MAX },
         { SQLITE_LIMIT_COLUMN, SCHEMA_COLUMNS_MAX * 2 }, /* ORDER BY with ordinals appended */
         { SQLITE_LIMIT_EXPR_DEPTH, 200 },
         { SQLITE_LIMIT_COMPOUND_SELECT, 100 },
         { SQLITE_LIMIT_VDBE_OP, 250000 },
-        { SQLITE_LIMIT_FUNCTION_ARG, 32 },
+        { SQLITE_LIMIT_FUNCTION_ARG, SQLITE_ARGUMENTS_MAX },
         { SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200 },
         { SQLITE_LIMIT_VARIABLE_NUMBER, 999 },
         { SQLITE_LIMIT_TRIGGER_DEPTH, 1 },
@@ -216,6 +213,8 @@ int sqlite_lock(struct engine_session *s) {
                 if (rc != SQLITE_OK)
                         return rc;
         }
+        if (sqlite_formats_replace(s) != SQLITE_OK)
+                return SQLITE_NOMEM;
         /* dbstat, sqlite_stmt, full-text search: no module, no table function. */
         (void) sqlite3_drop_modules(s->db, (const char **) modules_kept);
         (void) sqlite3_hard_heap_limit64((sqlite3_int64) s->job->memory);

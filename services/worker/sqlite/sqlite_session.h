@@ -26,6 +26,11 @@ struct sqlite_denied {
         char name[96];    /* function, table … */
 };
 
+/* Cells as large as a batch. One instruction on longer strings runs for minutes
+ * between two calls of the progress handler (measured: replace() at 1 MB 3 s). */
+#define SQLITE_VALUE_MAX     (1 << 20)
+#define SQLITE_ARGUMENTS_MAX 32 /* of a function */
+
 struct engine_session {
         const struct engine_job *job;
         sqlite3 *db;
@@ -40,6 +45,7 @@ struct engine_session {
         bool reads_catalogue;
         bool is_probing; /* part of a statement is prepared once more: nothing is recorded */
         uint64_t random_counter;
+        struct sqlite_formats *formats; /* NULL until printf() is called */
         /* Of an imported input: its first pages, laid over those of the file. */
         struct buffer heads[ENGINE_INPUTS_MAX];
 
@@ -73,6 +79,11 @@ int sqlite_lock(struct engine_session *s);
 /* Only the job's statement from here on; forgets what was recorded. */
 void sqlite_lock_close(struct engine_session *s);
 void sqlite_recorded_clear(struct engine_session *s);
+
+/* ---- sqlite_format.c: printf(), format() ---- */
+/* Puts ours in their place. sqlite3 result code. */
+int sqlite_formats_replace(struct engine_session *s);
+struct sqlite_formats *sqlite_formats_free(struct sqlite_formats *f);
 
 /* ---- sqlite_inputs.c ---- */
 int sqlite_inputs_open(struct engine_session *s, struct engine_problem *p);
