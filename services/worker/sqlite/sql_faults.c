@@ -8,63 +8,6 @@
 #include "services/worker/sqlite/function_rules.h"
 #include "services/worker/sqlite/sql_shape.h"
 
-static const char *const expression_keywords[] = {
-        "all",
-        "and",
-        "as",
-        "between",
-        "by",
-        "case",
-        "cast",
-        "collate",
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "distinct",
-        "else",
-        "end",
-        "escape",
-        "exists",
-        "false",
-        "filter",
-        "from",
-        "glob",
-        "group",
-        "having",
-        "in",
-        "is",
-        "isnull",
-        "like",
-        "limit",
-        "match",
-        "not",
-        "notnull",
-        "null",
-        "nulls",
-        "offset",
-        "or",
-        "order",
-        "over",
-        "partition",
-        "regexp",
-        "select",
-        "then",
-        "true",
-        "when",
-        "where",
-        "window",
-        "asc",
-        "desc",
-};
-
-bool sql_is_expression_keyword(const struct sql_tokens *t, size_t i) {
-        for (size_t k = 0; k < ELEMENTSOF(expression_keywords); k++) {
-                if (sql_token_is(t, i, expression_keywords[k]))
-                        return true;
-        }
-        return false;
-}
-
 /* min(a, b) of two is an ordinary function. */
 static bool is_min_max_of_one(const struct sql_tokens *t, size_t i) {
         size_t close = t->tokens[i + 1].match;
@@ -91,7 +34,7 @@ bool sql_is_aggregate_call(const struct sql_tokens *t, size_t i) {
         rule = function_rule_of(sql_token_name(t, i, name, sizeof(name)));
         if (!rule || !(rule->is_aggregate || is_min_max_of_one(t, i)))
                 return false;
-        return !sql_token_is(t, sql_call_end(t, i), "over");
+        return !sql_is_over(t, sql_call_end(t, i));
 }
 
 /* One SELECT: from its first token to the end of its parentheses, or to the
@@ -108,7 +51,7 @@ struct select {
 };
 
 static size_t clause(const struct select *s, const char *word) {
-        return sql_find(s->t, s->all.from + 1, s->all.to, s->depth, word);
+        return sql_find_clause(s->t, s->all.from + 1, s->all.to, s->depth, word);
 }
 
 static size_t select_end(const struct sql_tokens *t, size_t i, size_t end) {
@@ -256,10 +199,10 @@ static size_t skip_harmless(const struct select *s, size_t i, size_t end) {
                 return i + n;
         if (sql_is_aggregate_call(t, i))
                 return sql_call_end(t, i);
-        if (sql_token_is(t, i, "over") && sql_token_is(t, i + 1, "("))
+        if (sql_is_over(t, i) && sql_token_is(t, i + 1, "("))
                 return t->tokens[i + 1].match + 1;
-        if (sql_token_is(t, i, "collate") || sql_token_is(t, i, "over") ||
-            sql_token_is(t, i, "nulls"))
+        if (sql_token_is(t, i, "collate") || sql_is_over(t, i) ||
+            (sql_token_is(t, i, "nulls") && sql_is_expression_keyword(t, i)))
                 return i + 2;           /* a collation, a window, FIRST or LAST */
         if (sql_token_is(t, i, "as")) { /* the type of a CAST */
                 while (i < end && !sql_token_is(t, i, ")"))
@@ -351,7 +294,7 @@ static bool is_table(const struct sql_tokens *t, size_t open) {
                         continue;
                 if (sql_token_is(t, i, "(") && t->tokens[i].match > open)
                         depth = t->tokens[i].depth;
-                if (sql_token_is(t, i, "from") || sql_token_is(t, i, "join"))
+                if (sql_is_clause(t, i, "from") || sql_token_is(t, i, "join"))
                         return true;
                 for (size_t k = 0; k < ELEMENTSOF(others); k++) {
                         if (sql_token_is(t, i, others[k]))

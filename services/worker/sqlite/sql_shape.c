@@ -39,7 +39,7 @@ static size_t first_of(const struct sql_tokens *t, size_t from, size_t end,
         size_t best = end;
 
         for (; *words; words++)
-                best = sql_find(t, from, best, 0, *words);
+                best = sql_find_clause(t, from, best, 0, *words);
         return best;
 }
 

@@ -89,5 +89,13 @@ bool sql_is_aggregated_outside(const struct sql_tokens *t, size_t open,
 bool sql_is_aggregate_call(const struct sql_tokens *t, size_t i);
 /* The token behind a call and its FILTER (…). */
 size_t sql_call_end(const struct sql_tokens *t, size_t i);
-/* A keyword that can stand inside an expression, so no name of a column. */
+
+/* ---- sql_keywords.c ---- */
+/* A keyword that can stand inside an expression, so no name of a column, where it stands. */
 bool sql_is_expression_keyword(const struct sql_tokens *t, size_t i);
+/* OVER behind a call, so a window function; an alias or a column may be called so. */
+bool sql_is_over(const struct sql_tokens *t, size_t i);
+/* The word where it begins a clause: not in IS DISTINCT FROM, nor a name "window". */
+bool sql_is_clause(const struct sql_tokens *t, size_t i, const char *word);
+size_t sql_find_clause(const struct sql_tokens *t, size_t from, size_t to, uint32_t depth,
+                       const char *word);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/memory.h"
+#include "services/worker/sqlite/sql_shape.h"
 #include "services/worker/sqlite/sqlite_session.h"
 
 #define STEPS_MAX      256
@@ -240,7 +241,7 @@ static bool has_word(const struct plan *p, const char *word) {
 static bool is_one_row(const struct plan *p) {
         static const char *const aggregates[] = { "count", "sum", "total",        "avg",
                                                   "min",   "max", "group_concat", NULL };
-        size_t from = sql_find(&p->tokens, 0, p->tokens.n, 0, "from");
+        size_t from = sql_find_clause(&p->tokens, 0, p->tokens.n, 0, "from");
 
         for (size_t i = 0; i + 1 < from; i++)
                 if (p->tokens.tokens[i].depth == 0 && sql_token_is_any(&p->tokens, i, aggregates) &&

@@ -190,8 +190,8 @@ static struct sql_range from_of(const struct sql_tokens *t, size_t select) {
         while (r.to < t->n && t->tokens[r.to].depth >= depth && !sql_token_is(t, r.to, ";"))
                 r.to++;
         for (size_t i = 0; i < ELEMENTSOF(ends); i++)
-                r.to = sql_find(t, r.from, r.to, depth, ends[i]);
-        r.from = sql_find(t, r.from, r.to, depth, "from");
+                r.to = sql_find_clause(t, r.from, r.to, depth, ends[i]);
+        r.from = sql_find_clause(t, r.from, r.to, depth, "from");
         return r;
 }
 

@@ -104,6 +104,7 @@ static size_t next_of(const struct analyser *a, size_t i, size_t end) {
                 return values_behind_condition(a, i, end);
         i++;
         if (i >= end || !sql_token_is_any(t, i, clauses) ||
+            (sql_token_is(t, i, "partition") && !sql_token_is(t, i + 1, "by")) ||
             (sql_token_is(t, i, "from") && sql_token_is(t, i - 1, "distinct") &&
              !sql_token_is(t, i - 2, "select")))
                 return i;
