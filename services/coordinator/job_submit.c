@@ -86,10 +86,9 @@ static const char *take_rule(struct job *j, const Coordinator__SubmitRequest *re
                                ? NULL
                                : "what=verify fast asks one host: replicas and quorum are 1";
         }
-        if (lowers_to_one(SET_OF(j), request))
+        if (prefer_of(request->prefer) != PREFER_LOCAL && lowers_to_one(SET_OF(j), request))
                 return "what=replicas 1 leaves nobody to check the answer: give --quorum 1, too, "
-                       "to "
-                       "accept one host's word, or --verify fast, which says UNVERIFIED";
+                       "to accept one host's word, or --verify fast, which says UNVERIFIED";
         fill_rule(SET_OF(j), request, r);
         if (r->mode == MODE_UNANIMOUS && r->replicas > UNANIMOUS_MAX)
                 return "what=verify unanimous: at most 16 replicas";

@@ -57,14 +57,16 @@ static bool is_faulty(const struct waiting *w) {
 }
 
 /* Made by what would make it now. After an engine's upgrade it is made anew: two builds may read
- * one file differently, and the newer one was perhaps installed for that. */
+ * one file differently, and the newer one was perhaps installed for that. Where no build is here
+ * none goes on with what another one read. */
 static bool is_current(const struct waiting *w, const Worker__Source *in,
                        const struct hash_value *source) {
         const char *class = store_import_class(w->shell->store, source), *found = "";
 
         if (!class || !*class || engine_reads(w->job->engine, in->format))
                 return class && !*class && engine_reads(w->job->engine, in->format);
-        return shell_worker_for(w->shell, class, 0, &found) && strcmp(found, class) == 0;
+        return !shell_worker_for(w->shell, engine_importer(in->format), 0, &found) ||
+               (shell_worker_for(w->shell, class, 0, &found) && strcmp(found, class) == 0);
 }
 
 size_t waiting_look_up(struct waiting *w) {

@@ -72,7 +72,7 @@ struct engine_statement {
 
 /* Of our own part in an answer: readers of CSV and NDJSON with their options, casts, how values
  * become cells. Counted up with every change of it that a result can show. */
-#define ENGINE_ADAPTER_REVISION "1"
+#define ENGINE_ADAPTER_REVISION "2" /* 2: printf() of SQLite fails where it was NULL */
 /* What the hash in every class name begins with. */
 void engine_class_begin(struct hash *h);
 

@@ -94,6 +94,17 @@ const char *store_import_class(const struct store *s, const struct hash_value *s
         return note ? import_version_class(note->version) : NULL;
 }
 
+/* What another build made of it is nobody's any more, and would outlive its dataset. */
+static void drop_replaced(struct store *s, const struct hash_value *source,
+                          const struct hash_value *made) {
+        const struct import_note *note = note_of(s, source);
+        struct entry *e =
+                note && !hash_equal(&note->made, made) ? store_entry(s, &note->made) : NULL;
+
+        if (e && !entry_stays(e))
+                store_evict(s, e);
+}
+
 int store_set_import(struct store *s, const struct hash_value *source,
                      const struct hash_value *made, const char *class) {
         CLEANUP(buffer_donep) struct buffer b = {};
@@ -103,6 +114,7 @@ int store_set_import(struct store *s, const struct hash_value *source,
         int r;
 
         check(store_has(s, made));
+        drop_replaced(s, source, made);
         buffer_init(&b, 512);
         buffer_put_u8(&b, FILE_VERSION);
         buffer_put(&b, made->bytes, HASH_SIZE);

@@ -68,6 +68,7 @@ static const struct {
         const char *verify, *what; /* what: in the refusal; NULL: taken */
         uint32_t replicas, quorum, max_replicas;
         uint64_t timeout_ms;
+        const char *prefer; /* NULL: remote */
 } asked[] = {
         { "quorum", NULL, 3, 2, 7, 1000 },
         { "unanimous", NULL, 16, 0, 0, 0 },
@@ -90,6 +91,7 @@ static const struct {
         { "unanimous", NULL, 1, 1, 0, 0 },
         { "unanimous", NULL, 2, 0, 0, 0 },
         { "fast", NULL, 1, 0, 0, 0 },
+        { "", NULL, 1, 0, 0, 0, "local" }, /* nobody is asked */
 };
 
 static void test_asked(void **state) {
@@ -101,7 +103,7 @@ static void test_asked(void **state) {
                 char text[256];
 
                 r.sql = (char *) "SELECT 1";
-                r.prefer = (char *) "remote";
+                r.prefer = (char *) (c->prefer ? c->prefer : "remote");
                 r.verify = (char *) c->verify;
                 r.replicas = c->replicas;
                 r.quorum = c->quorum;

@@ -105,6 +105,31 @@ static void test_version(void **state) {
         assert_string_equal(IMPORT_VERSION, want);
 }
 
+/* What another build made of the file goes when it is made anew, unless somebody reads it. */
+static void test_replaced(void **state) {
+        struct hash_value a, first, second, third;
+        struct store *s;
+
+        (void) state;
+        assert_int_equal(store_open(dir, 100 * MIB, &s), STORE_OK);
+        a = put(s, 'a', MIB);
+        first = derive(s, &a, '1', MIB);
+        second = derive(s, &a, '2', MIB);
+        third = derive(s, &a, '3', MIB);
+        assert_int_equal(store_set_import(s, &a, &first, "duckdb/1/x"), 0);
+        assert_int_equal(store_set_import(s, &a, &first, "duckdb/2/x"), 0);
+        assert_true(store_has(s, &first));
+        assert_int_equal(store_set_import(s, &a, &second, "duckdb/3/x"), 0);
+        assert_false(store_has(s, &first));
+        expect_import(s, &a, &second);
+        assert_int_equal(store_pin(s, &second), STORE_OK);
+        assert_int_equal(store_set_import(s, &a, &third, "duckdb/4/x"), 0);
+        assert_true(store_has(s, &second));
+        expect_import(s, &a, &third);
+        store_unpin(s, &second);
+        store_free(s);
+}
+
 static void test_remove(void **state) {
         struct hash_value a, made;
         struct store_keep keep = { .flags = STORE_KEEP_PINNED, .time_us = 1 };
@@ -274,5 +299,5 @@ static void test_derived_decode(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 TEST_MAIN(TEST(test_holds), cmocka_unit_test(test_version), cmocka_unit_test(test_version_class),
-          TEST(test_class), TEST(test_remove), TEST(test_quota), TEST(test_damaged),
-          cmocka_unit_test(test_derived_decode))
+          TEST(test_class), TEST(test_replaced), TEST(test_remove), TEST(test_quota),
+          TEST(test_damaged), cmocka_unit_test(test_derived_decode))
