@@ -11,9 +11,10 @@
 #include "common/daemon/rpc.h"
 
 #define BUS_MESSAGE_MAX (1 << 20) /* control; data messages are at most LINK_DATA_MAX */
-/* Received messages ZeroMQ keeps per peer while we do not read. Out of reach of a peer that keeps
- * the rules, whatever it has outstanding: libzmq 4.3 aborts the process when a peer dies while it
- * keeps as many as the mark, and its heartbeat comes before we read (assertion !_io_error). */
+/* Received messages ZeroMQ keeps per peer while we do not read. Beyond all that a peer which keeps
+ * the rules has outstanding at once: libzmq 4.3 aborts the process when a peer dies while it keeps
+ * as many as the mark, and its heartbeat comes before we read (assertion !_io_error). Calls that
+ * timed out lie there, too: 512 in each second bring it to the mark in 16 s without one read. */
 #define BUS_CONTROL_MARK 8192 /* 512 calls of 64 MiB, what cancels them, events */
 #define BUS_DATA_MARK    1024 /* 256 units of 64 KiB, and their credit */
 #define BUS_PEERS_MAX    1024

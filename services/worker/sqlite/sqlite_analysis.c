@@ -210,11 +210,38 @@ static void check_names(struct analyser *a) {
         }
 }
 
+static bool is_read(const struct analyser *a, const char *column) {
+        for (size_t k = 0; k < a->s->n_reads; k++)
+                if (strcasecmp(a->s->reads[k].column, column) == 0)
+                        return true;
+        return false;
+}
+
+/* TRUE and FALSE are values unless a column is called so, which nothing here looks for. */
+static void check_truths(struct analyser *a) {
+        for (size_t i = 0; i < a->shape.end; i++) {
+                bool is_named = i > 0 && (sql_token_is(&a->tokens, i - 1, "as") ||
+                                          values_end_operand(a, i - 1));
+                char name[8];
+
+                if (a->tokens.tokens[i].type > SQL_STRING)
+                        continue;
+                sql_token_name(&a->tokens, i, name, sizeof(name));
+                if (strcasecmp(name, "true") && strcasecmp(name, "false"))
+                        continue;
+                if (is_named || is_read(a, name))
+                        analyser_find(a, ENGINE_REFUSED, i, i + 1,
+                                      "a column called true or false may be meant by the value; "
+                                      "call it something else");
+        }
+}
+
 static void check_tokens(struct analyser *a) {
         const struct sql_names names = { outside_names, outside_is_column, a };
 
         reals_check(a);
         check_names(a);
+        check_truths(a);
         check_collations(a);
         sql_faults_find(&a->tokens, a->shape.end, &names, on_fault, a);
 }

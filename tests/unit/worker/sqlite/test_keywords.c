@@ -7,7 +7,8 @@
 static const char *const creates[] = {
         "CREATE TABLE s(g INTEGER, v INTEGER, match INTEGER, offset INTEGER, over INTEGER, filter "
         "INTEGER, window INTEGER, \"desc\" INTEGER, partition INTEGER, end INTEGER, \"by\" "
-        "INTEGER, like INTEGER, glob INTEGER, r REAL, nulls REAL) STRICT",
+        "INTEGER, like INTEGER, glob INTEGER, r REAL, nulls REAL, "
+        "true INTEGER) STRICT",
         "CREATE TABLE l(x INTEGER) STRICT",
         NULL,
 };
@@ -54,6 +55,10 @@ static const struct decision cases[] = {
         { "SELECT count(*), glob FROM s", ENGINE_REFUSED, BARE, "glob" },
         { "SELECT count(*), CASE WHEN end THEN 1 END FROM s", ENGINE_REFUSED, BARE, "end" },
         { "SELECT max(v) FROM s GROUP BY g HAVING 1 < offset", ENGINE_REFUSED, BARE, "offset" },
+        { "SELECT count(*), true FROM s", ENGINE_REFUSED, "called true or false", "true" },
+        { "SELECT count(*), true FROM (SELECT v AS true FROM s)", ENGINE_REFUSED,
+          "called true or false", "true" },
+        { "SELECT count(*), true, max(v) IS FALSE FROM l, (SELECT v FROM s)", ENGINE_EXACT, NULL },
         { "SELECT match, count(*) FROM s GROUP BY match", ENGINE_EXACT, NULL },
         { "SELECT match, offset, desc FROM s", ENGINE_EXACT, NULL },
         { "SELECT offset, count(*) FROM s GROUP BY offset ORDER BY offset DESC NULLS LAST",
