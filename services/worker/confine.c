@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -197,6 +198,9 @@ int confine_prepare(const char *engine) {
                 return error_origin(-errno);
         (void) signal(SIGXFSZ, SIG_IGN); /* a full spool is EFBIG, and so a typed answer */
         (void) signal(SIGPIPE, SIG_IGN);
+        /* Where memory ends malloc() goes on in another arena, and opens a file of /proc/sys before
+         * it shrinks that one: the end would be a signal then, not a limit. */
+        (void) mallopt(M_ARENA_MAX, 1);
         nets.is_possible = may_own_namespaces() && own_namespaces();
         if (!filter.code) {
                 int r = compile_filter(engine);
