@@ -56,8 +56,8 @@ static const char *const completing[] = {
 static const char *const trailing[] = { "end", "asc", "desc", NULL };
 static const char *const lists[] = { "group", "order", "partition", NULL };
 
-/* Whether what ends with token i is an operand. As deep as an expression (200 at most). */
-static bool ends_operand(const struct sql_tokens *t, size_t i) {
+/* As deep as an expression (200 at most). */
+bool sql_ends_operand(const struct sql_tokens *t, size_t i) {
         enum sql_token_type type = t->tokens[i].type;
 
         if (type == SQL_OPERATOR)
@@ -70,7 +70,7 @@ static bool ends_operand(const struct sql_tokens *t, size_t i) {
 static bool follows_operand(const struct sql_tokens *t, size_t i) {
         if (i > 0 && sql_token_is(t, i - 1, "not")) /* NOT LIKE; else that of a condition */
                 i--;
-        return i > 0 && ends_operand(t, i - 1);
+        return i > 0 && sql_ends_operand(t, i - 1);
 }
 
 bool sql_is_expression_keyword(const struct sql_tokens *t, size_t i) {

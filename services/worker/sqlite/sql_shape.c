@@ -80,21 +80,6 @@ bool sql_is_star(const struct sql_tokens *t, struct sql_range item) {
                sql_token_is(t, item.to - 1, "*");
 }
 
-/* Keywords an expression may end with: a name behind one can only be an alias. */
-static bool ends_expression(const struct sql_tokens *t, size_t i) {
-        static const char *const words[] = {
-                "end",          "null",         "true",
-                "false",        "isnull",       "notnull",
-                "current_date", "current_time", "current_timestamp",
-        };
-
-        for (size_t k = 0; k < ELEMENTSOF(words); k++) {
-                if (sql_token_is(t, i, words[k]))
-                        return true;
-        }
-        return false;
-}
-
 struct sql_range sql_without_alias(const struct sql_tokens *t, struct sql_range item) {
         size_t last = item.to - 1;
 
@@ -105,9 +90,7 @@ struct sql_range sql_without_alias(const struct sql_tokens *t, struct sql_range 
                 return (struct sql_range){ item.from, last - 1 };
         if ((t->tokens[last].type == SQL_WORD || t->tokens[last].type == SQL_QUOTED ||
              t->tokens[last].type == SQL_STRING) &&
-            !sql_is_expression_keyword(t, last) &&
-            (!sql_is_expression_keyword(t, last - 1) || ends_expression(t, last - 1)) &&
-            (t->tokens[last - 1].type != SQL_OPERATOR || sql_token_is(t, last - 1, ")")))
+            !sql_is_expression_keyword(t, last) && sql_ends_operand(t, last - 1))
                 return (struct sql_range){ item.from, last };
         return item;
 }

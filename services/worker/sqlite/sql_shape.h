@@ -93,6 +93,8 @@ size_t sql_call_end(const struct sql_tokens *t, size_t i);
 /* ---- sql_keywords.c ---- */
 /* A keyword that can stand inside an expression, so no name of a column, where it stands. */
 bool sql_is_expression_keyword(const struct sql_tokens *t, size_t i);
+/* Token i ends an operand: an operator or an alias may follow, a sign may not. */
+bool sql_ends_operand(const struct sql_tokens *t, size_t i);
 /* OVER behind a call, so a window function; an alias or a column may be called so. */
 bool sql_is_over(const struct sql_tokens *t, size_t i);
 /* The word where it begins a clause: not in IS DISTINCT FROM, nor a name "window". */

@@ -45,8 +45,6 @@ bool values_may_overflow(const struct analyser *a, struct sql_range r);
 enum operator_strength { OPERATOR_TEXT, OPERATOR_ARITHMETIC, OPERATOR_COMPARISON };
 struct sql_range values_left(const struct analyser *a, size_t i, enum operator_strength of);
 struct sql_range values_right(const struct analyser *a, size_t i, enum operator_strength of);
-/* Token i ends an operand: an operator may follow, a sign may not. */
-bool values_end_operand(const struct analyser *a, size_t i);
 bool values_is_infix(const struct analyser *a, size_t i); /* + - * / % between two values */
 /* From CASE or WHEN at token i to the THEN that belongs to it, or `end`: what is asked there is no
  * value. */

@@ -198,7 +198,7 @@ static void check_names(struct analyser *a) {
                                               "a collation inside IN (…): builds differ in "
                                               "whether it counts");
                 }
-                if (a->is_flat || !values_end_operand(a, i))
+                if (a->is_flat || !sql_ends_operand(&a->tokens, i))
                         continue;
                 sql_token_name(t, i, name, sizeof(name));
                 for (size_t k = 0; k < ELEMENTSOF(rowids); k++) {
@@ -221,7 +221,7 @@ static bool is_read(const struct analyser *a, const char *column) {
 static void check_truths(struct analyser *a) {
         for (size_t i = 0; i < a->shape.end; i++) {
                 bool is_named = i > 0 && (sql_token_is(&a->tokens, i - 1, "as") ||
-                                          values_end_operand(a, i - 1));
+                                          sql_ends_operand(&a->tokens, i - 1));
                 char name[8];
 
                 if (a->tokens.tokens[i].type > SQL_STRING)

@@ -138,7 +138,7 @@ static const char *name_fault(const struct analyser *a, size_t i) {
         const struct sql_tokens *t = &a->tokens;
         char name[128];
 
-        if (i > 0 && values_end_operand(a, i - 1))
+        if (i > 0 && sql_ends_operand(&a->tokens, i - 1))
                 return "a name without AS before it";
         if (i < 2 || !sql_token_is(t, i - 1, "as") || sql_token_same(t, i, i - 2))
                 return NULL;

@@ -25,7 +25,7 @@ static bool is_pattern(const struct analyser *a, size_t i) {
         static const char *const words[] = { "like", "glob", NULL };
 
         return i > 0 && sql_token_is_any(&a->tokens, i, words) &&
-               (values_end_operand(a, i - 1) || sql_token_is(&a->tokens, i - 1, "not"));
+               (sql_ends_operand(&a->tokens, i - 1) || sql_token_is(&a->tokens, i - 1, "not"));
 }
 
 /* Operators that make text of their operands. */

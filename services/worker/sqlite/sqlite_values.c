@@ -23,30 +23,11 @@ static bool is_name(const struct analyser *a, size_t i) {
                (t->tokens[i].type == SQL_WORD && !sql_is_expression_keyword(t, i));
 }
 
-bool values_end_operand(const struct analyser *a, size_t i) {
-        static const char *const ends[] = { "null",
-                                            "end",
-                                            "true",
-                                            "false",
-                                            "current_date",
-                                            "current_time",
-                                            "current_timestamp",
-                                            "isnull",
-                                            "notnull",
-                                            NULL };
-        const struct sql_token *k = &a->tokens.tokens[i];
-
-        if (k->type == SQL_OPERATOR)
-                return sql_token_is(&a->tokens, i, ")");
-        return k->type != SQL_WORD || !sql_is_expression_keyword(&a->tokens, i) ||
-               sql_token_is_any(&a->tokens, i, ends);
-}
-
 bool values_is_infix(const struct analyser *a, size_t i) {
         static const char *const operators[] = { "+", "-", "*", "/", "%", NULL };
 
         return sql_token_is_any(&a->tokens, i, operators) && i > 0 && i + 1 < a->shape.end &&
-               values_end_operand(a, i - 1);
+               sql_ends_operand(&a->tokens, i - 1);
 }
 
 const char *values_call(const struct analyser *a, size_t i, char *ret, size_t ret_size) {
@@ -143,7 +124,7 @@ static bool defines(const struct analyser *a, size_t k, struct sql_range *ret) {
                 return false;
         if (sql_token_is(t, k - 1, "as"))
                 end = k - 1;
-        else if (!values_end_operand(a, k - 1))
+        else if (!sql_ends_operand(&a->tokens, k - 1))
                 return false;
         for (from = end; from > 0 && t->tokens[from - 1].depth >= t->tokens[k].depth; from--) {
                 if (t->tokens[from - 1].depth == t->tokens[k].depth &&

@@ -1,9 +1,8 @@
 /* Each decision of the analysis: class and the reason it names. */
 
 #include "common/canonical/outcome.h"
-#include "tests/unit/worker/decisions.h"
 #include "tests/unit/worker/differences.h"
-#include "tests/unit/worker/support.h"
+#include "tests/unit/worker/sqlite/decisions.h"
 
 static const char *const creates[] = {
         "CREATE TABLE s(id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b INT, name TEXT, raw BLOB, "
@@ -399,24 +398,7 @@ static const struct decision cases[] = {
 };
 
 static void test_classes(void **state) {
-        struct fixture f = {};
-        size_t n_wrong = 0;
-
-        fixture_input(&f, "main", creates);
-        fixture_open(&f);
-        FOREACH_CASE (c, cases) {
-                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-                struct engine_problem p = {};
-                int r = engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p);
-
-                if (is_as_said(c, r, &a))
-                        continue;
-                n_wrong++;
-                print_wrong(c, r, &a, &p);
-        }
-        print_message("# %zu statements, %zu wrong\n", ELEMENTSOF(cases), n_wrong);
-        assert_int_equal(n_wrong, 0);
-        fixture_done(&f);
+        assert_decisions(creates, cases, ELEMENTSOF(cases));
 }
 
 /* What engines answer differently is not compared between them, and it is said why. */

@@ -1,7 +1,6 @@
 /* 1 and 1.0 are equal: where one of them is kept, nobody may ask which. */
 
-#include "tests/unit/worker/decisions.h"
-#include "tests/unit/worker/support.h"
+#include "tests/unit/worker/sqlite/decisions.h"
 
 static const char *const creates[] = {
         "CREATE TABLE s(id INTEGER PRIMARY KEY, a INT, name TEXT, \"any\" ANY) STRICT",
@@ -35,23 +34,7 @@ static const struct decision cases[] = {
 };
 
 static void test_classes(void **state) {
-        struct fixture f = {};
-        size_t n_wrong = 0;
-
-        fixture_input(&f, "main", creates);
-        fixture_open(&f);
-        FOREACH_CASE (c, cases) {
-                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-                struct engine_problem p = {};
-                int r = engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p);
-
-                if (is_as_said(c, r, &a))
-                        continue;
-                n_wrong++;
-                print_wrong(c, r, &a, &p);
-        }
-        assert_int_equal(n_wrong, 0);
-        fixture_done(&f);
+        assert_decisions(creates, cases, ELEMENTSOF(cases));
 }
 
 TEST_MAIN(cmocka_unit_test(test_classes))

@@ -1,8 +1,7 @@
 /* Words that SQLite takes for keywords or for names, by where they stand. Each was tried with
  * SQLite: what is refused here differs with the order of the rows there. */
 
-#include "tests/unit/worker/decisions.h"
-#include "tests/unit/worker/support.h"
+#include "tests/unit/worker/sqlite/decisions.h"
 
 static const char *const creates[] = {
         "CREATE TABLE s(g INTEGER, v INTEGER, match INTEGER, offset INTEGER, over INTEGER, filter "
@@ -70,24 +69,7 @@ static const struct decision cases[] = {
 };
 
 static void test_classes(void **state) {
-        struct fixture f = {};
-        size_t n_wrong = 0;
-
-        (void) state;
-        fixture_input(&f, "main", creates);
-        fixture_open(&f);
-        FOREACH_CASE (c, cases) {
-                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-                struct engine_problem p = {};
-                int r = engine_sqlite.analyse(f.session, BYTES_STR(c->sql), false, &a, &p);
-
-                if (is_as_said(c, r, &a))
-                        continue;
-                n_wrong++;
-                print_wrong(c, r, &a, &p);
-        }
-        assert_int_equal(n_wrong, 0);
-        fixture_done(&f);
+        assert_decisions(creates, cases, ELEMENTSOF(cases));
 }
 
 TEST_MAIN(cmocka_unit_test(test_classes))

@@ -1,7 +1,6 @@
 /* What subqueries take from a group around them, and which row is taken of theirs. */
 
-#include "tests/unit/worker/decisions.h"
-#include "tests/unit/worker/support.h"
+#include "tests/unit/worker/sqlite/decisions.h"
 
 static const char *const creates[] = {
         "CREATE TABLE s(id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b INT, name TEXT) STRICT",
@@ -107,29 +106,8 @@ static const struct decision cases[] = {
           ENGINE_EXACT, NULL },
 };
 
-static size_t count_wrong(struct fixture *f, const struct decision *c, size_t n) {
-        size_t n_wrong = 0;
-
-        for (; n > 0; n--, c++) {
-                CLEANUP(engine_analysis_donep) struct engine_analysis a = {};
-                struct engine_problem p = {};
-                int r = engine_sqlite.analyse(f->session, BYTES_STR(c->sql), false, &a, &p);
-
-                if (is_as_said(c, r, &a))
-                        continue;
-                n_wrong++;
-                print_wrong(c, r, &a, &p);
-        }
-        return n_wrong;
-}
-
 static void test_classes(void **state) {
-        struct fixture f = {};
-
-        fixture_input(&f, "main", creates);
-        fixture_open(&f);
-        assert_int_equal(count_wrong(&f, cases, ELEMENTSOF(cases)), 0);
-        fixture_done(&f);
+        assert_decisions(creates, cases, ELEMENTSOF(cases));
 }
 
 /* Which table a view means is not told by its text when several databases have one. */
