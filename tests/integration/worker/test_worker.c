@@ -174,9 +174,14 @@ static const struct wanted endless = {
         .wall_ms = 60000,
 };
 
+/* What the names of our worker's groups begin with, once one was seen: its pid alone is that of
+ * workers in other pid namespaces as well, whose groups may outlive them. */
+static char groups_prefix[96];
+
 /* Whether a process is in a group of its own, made by our worker. */
 static bool is_in_group(pid_t pid) {
-        char path[64], text[4096] = "", name[64];
+        char path[64], text[4096] = "", name[64], instance[16];
+        const char *at;
         size_t n;
         FILE *f;
 
@@ -187,7 +192,18 @@ static bool is_in_group(pid_t pid) {
         n = fread(text, 1, sizeof(text) - 1, f);
         (void) fclose(f);
         text[n] = 0;
-        return strstr(text, name) != NULL;
+        at = strstr(text, name);
+        if (at && sscanf(at + strlen(name), "%15[0-9a-f]-", instance) == 1)
+                (void) snprintf(groups_prefix, sizeof(groups_prefix), "%s%s-", name + 1, instance);
+        return at != NULL;
+}
+
+static bool has_groups(void) {
+        char command[160];
+
+        (void) snprintf(command, sizeof(command),
+                        "find /sys/fs/cgroup -maxdepth 5 -name '%s*' | grep -q .", groups_prefix);
+        return system(command) == 0;
 }
 
 /* A reset cancels: the executor is gone at once. */
@@ -204,6 +220,8 @@ static void test_reset(void **state) {
                 (void) loop_turn(shared->loop, 20 * NSEC_PER_MSEC);
                 is_grouped = is_in_group(executor);
         }
+        assert_int_equal(is_grouped, cgroup_mode() != CGROUP_NONE);
+        assert_true(!is_grouped || has_groups());
         channel_reset(s.channel, 1, "enough");
         for (int i = 0; i < 100 && !is_gone; i++) {
                 (void) loop_turn(shared->loop, 20 * NSEC_PER_MSEC);
@@ -212,7 +230,6 @@ static void test_reset(void **state) {
                         assert_true(children_of(shared->pid, &last) <= 2);
         }
         assert_true(is_gone);
-        assert_int_equal(is_grouped, cgroup_mode() != CGROUP_NONE);
         frame_reader_done(&s.frames);
 }
 
@@ -240,14 +257,19 @@ static void test_slots(void **state) {
         finish(shared, &c);
 }
 
-/* No control group is left behind, wherever they are made. */
+/* No control group is left behind, wherever they are made, once the last job's executor is
+ * reaped. */
 static void test_no_groups(void **state) {
-        char command[160];
+        bool has_any = true;
 
-        (void) snprintf(command, sizeof(command),
-                        "! find /sys/fs/cgroup -maxdepth 4 -name 'quorate-job-%d-*' | grep -q .",
-                        (int) shared->pid);
-        assert_int_equal(system(command), 0);
+        if (cgroup_mode() == CGROUP_NONE)
+                skip();
+        assert_true(groups_prefix[0]); /* test_reset saw one */
+        for (int i = 0; i < 100 && has_any; i++) {
+                (void) loop_turn(shared->loop, 20 * NSEC_PER_MSEC);
+                has_any = has_groups();
+        }
+        assert_false(has_any);
 }
 
 /* Nothing the worker wrote has a name. */
