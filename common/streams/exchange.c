@@ -17,6 +17,15 @@ struct asking {
         struct framed_remote remote;
         bool has_remote, wants_answer, ends_late;
         struct refbuf *frame; /* until the stream stands */
+        struct held *held;    /* transport was not there when it was asked */
+};
+
+/* What a stream is opened with, ours. */
+struct held {
+        struct framed_open open;
+        struct multiaddr *addresses;
+        char *protocol;
+        nsec_t due; /* of the answer */
 };
 
 /* A stream that a peer asks on. */
@@ -47,10 +56,32 @@ struct exchange {
 
 /* ---- Asking ---- */
 
+static struct held *held_free(struct held *h) {
+        if (h) {
+                free(h->addresses);
+                free(h->protocol);
+                free(h);
+        }
+        return NULL;
+}
+
+static struct held *hold(const struct framed_open *open, const char *protocol, nsec_t due) {
+        struct held *h = xnew(struct held);
+
+        h->due = due;
+        h->addresses = xmemdup(open->addresses, open->n_addresses * sizeof(*open->addresses));
+        h->protocol = xstrdup(protocol);
+        h->open = *open;
+        h->open.addresses = h->addresses;
+        h->open.protocols = (const char *const *) &h->protocol;
+        return h;
+}
+
 static void asking_free(struct asking *a) {
         heap_remove(&a->all->due, &a->due);
         (void) map_remove_u64(a->all->asking, a->id);
         refbuf_unref(a->frame);
+        held_free(a->held);
         free(a);
 }
 
@@ -129,6 +160,7 @@ void exchange_begin(struct exchange *x, const struct exchange_ask *in) {
                                     .frame_max = in->answer_max,
                                     .timeout = in->timeout };
         struct asking *a = xnew(struct asking);
+        nsec_t due = nsec_add(loop_now(x->loop), in->timeout);
 
         a->all = x;
         a->id = in->id;
@@ -137,9 +169,30 @@ void exchange_begin(struct exchange *x, const struct exchange_ask *in) {
         a->frame = refbuf_new(in->frame);
         a->stream = streams_open(x->streams, &open, &asking_side, a);
         (void) map_set_u64(x->asking, a->id, a);
-        /* Without transport it fails at the next turn, never inside this call. */
-        heap_set(&x->due, &a->due,
-                 a->stream ? nsec_add(loop_now(x->loop), in->timeout) : loop_now(x->loop));
+        if (!a->stream) { /* it fails at a later turn, never inside this call */
+                a->held = hold(&open, in->protocol, due);
+                due = nsec_min(due, streams_back_by(x->streams));
+        }
+        heap_set(&x->due, &a->due, due);
+        arm(x);
+}
+
+void exchange_up(struct exchange *x) {
+        struct bytes key;
+        size_t cursor = 0;
+        void *value;
+
+        while (map_next(x->asking, &cursor, &key, &value)) {
+                struct asking *a = value;
+
+                if (!a->held)
+                        continue;
+                a->stream = streams_open(x->streams, &a->held->open, &asking_side, a);
+                if (!a->stream)
+                        continue;
+                heap_set(&x->due, &a->due, a->held->due);
+                a->held = held_free(a->held);
+        }
         arm(x);
 }
 

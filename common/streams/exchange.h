@@ -13,7 +13,7 @@ struct exchange;
 
 enum exchange_result {
         EXCHANGE_OK = 0,
-        EXCHANGE_E_UNREACHABLE, /* no address answered, or transport is not there */
+        EXCHANGE_E_UNREACHABLE, /* no address answered, or transport stays away */
         EXCHANGE_E_PROTOCOL,    /* the peer does not speak it */
         EXCHANGE_E_RESET,       /* it refused, or broke the frames */
         EXCHANGE_E_TIMEOUT,
@@ -54,7 +54,9 @@ struct exchange_ask {
          * has left, and the answer is lost. */
         bool ends_late;
 };
+/* While transport is away, but may be back (streams_back_by()), the question waits for it. */
 void exchange_begin(struct exchange *x, const struct exchange_ask *a);
+void exchange_up(struct exchange *x); /* transport is there (again): for struct streams_events */
 void exchange_cancel(struct exchange *x, uint64_t id); /* no on_done() follows */
 
 /* For struct streams_protocol.handler and struct streams_events of those who serve. */

@@ -18,6 +18,7 @@
 #define PROTOCOL_ID_SIZE 160
 #define CHANGE_MAX       (32 * 1024)
 #define WATCH_AGAIN      NSEC_PER_SEC /* after the channel was reset */
+#define BACK_WITHIN      (3 * NSEC_PER_SEC)
 
 struct streams {
         struct service_context *ctx;
@@ -27,6 +28,7 @@ struct streams {
         struct bus_client *bus;
         struct rpc_client *rpc;
         bool is_up;
+        nsec_t down_since;
         struct streams_protocol protocols[STREAMS_PROTOCOLS_MAX];
         char ids[STREAMS_PROTOCOLS_MAX][PROTOCOL_ID_SIZE];
         size_t n_protocols;
@@ -303,6 +305,7 @@ static void on_down(void *userdata) {
         struct streams *s = userdata;
 
         s->is_up = false;
+        s->down_since = loop_now(s->ctx->loop);
         map_free(s->told); /* on_down() says it of all at once */
         s->told = map_new(1);
         if (s->events->on_down)
@@ -317,6 +320,7 @@ int streams_new(struct service_context *ctx, const struct streams_events *events
         s->ctx = ctx;
         s->events = events;
         s->userdata = userdata;
+        s->down_since = loop_now(ctx->loop);
         s->acceptor = (struct channel_acceptor){ .on_open = on_inbound, .userdata = s };
         frame_reader_init(&s->changes, CHANGE_MAX);
         s->denied = map_new(1);
@@ -351,6 +355,11 @@ struct streams *streams_free(struct streams *s) {
 
 bool streams_is_up(const struct streams *s) {
         return s->is_up;
+}
+
+nsec_t streams_back_by(const struct streams *s) {
+        /* Up, but its link does not take a stream: it is just going. */
+        return nsec_add(s->is_up ? loop_now(s->ctx->loop) : s->down_since, BACK_WITHIN);
 }
 
 struct link *streams_link(const struct streams *s) {

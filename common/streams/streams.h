@@ -61,6 +61,9 @@ void streams_deny(struct streams *s, const struct peer_id *peer, bool denied);
 void streams_denying(struct streams *s);
 bool streams_is_denying(const struct streams *s); /* what on_denied() says */
 bool streams_is_up(const struct streams *s);
+/* While transport is not there: until when it is worth to wait for it, 3 s after it went (or we
+ * began). It was started again, or we stood still for so long that we lost each other. */
+nsec_t streams_back_by(const struct streams *s);
 /* NULL while transport is not there. */
 struct link *streams_link(const struct streams *s);
 struct framed *streams_open(struct streams *s, const struct framed_open *o,

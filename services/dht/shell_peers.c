@@ -123,6 +123,7 @@ static void on_self(void *userdata, const Transport__SelfReply *in) {
 static void on_up(void *userdata) {
         struct shell *s = userdata;
 
+        exchange_up(s->exchange);
         shell_mdns_up(s);
         dht_network_changed(s->core, shell_now(s));
         shell_turn(s);

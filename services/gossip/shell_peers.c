@@ -262,6 +262,10 @@ static void on_self(void *userdata, const Transport__SelfReply *in) {
 }
 
 /* Another transport knows nothing of our streams and peers. */
+static void on_up(void *userdata) {
+        exchange_up(((struct shell *) userdata)->exchange);
+}
+
 static void on_down(void *userdata) {
         struct shell *s = userdata;
 
@@ -374,6 +378,7 @@ static const struct streams_events streams_events = { .on_inbound = on_inbound,
                                                       .on_withdrawn = on_withdrawn,
                                                       .on_peer = on_peer,
                                                       .on_self = on_self,
+                                                      .on_up = on_up,
                                                       .on_down = on_down,
                                                       .on_denied = on_denied };
 

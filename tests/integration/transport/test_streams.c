@@ -95,7 +95,10 @@ static void on_self(void *userdata, const Transport__SelfReply *self) {
 }
 
 static void on_up(void *userdata) {
-        ((struct service_side *) userdata)->n_up++;
+        struct service_side *s = userdata;
+
+        s->n_up++;
+        exchange_up(s->exchange);
 }
 
 static void on_down(void *userdata) {
@@ -241,7 +244,7 @@ static int teardown(void **state) {
 
 static bool ends_late;
 
-static void begin(struct pair *p, const char *protocol, bool wants_answer) {
+static uint64_t begin(struct pair *p, const char *protocol, bool wants_answer) {
         static uint64_t id;
         const struct exchange_ask question = { .id = ++id,
                                                .peer = p->b.id,
@@ -257,6 +260,7 @@ static void begin(struct pair *p, const char *protocol, bool wants_answer) {
         p->a.is_done = false;
         exchange_begin(p->a.exchange, &question);
         assert_false(p->a.is_done); /* never inside the call */
+        return id;
 }
 
 /* a asks b; what came of it. */
@@ -319,6 +323,7 @@ static void test_a_question_may_end_late(void **state) {
 
 static void test_transport_is_killed(void **state) {
         struct pair *p = *state;
+        nsec_t asked;
 
         assert_int_equal(ask(p, PROTOCOL, true), EXCHANGE_OK);
         assert_int_equal(p->a.n_connected, 1);
@@ -330,7 +335,11 @@ static void test_transport_is_killed(void **state) {
         assert_true(p->a.is_done);
         assert_int_equal(p->a.result, EXCHANGE_E_RESET);
         assert_int_equal(p->a.n_connected, 0);
-        assert_int_equal(ask(p, PROTOCOL, true), EXCHANGE_E_UNREACHABLE); /* and says so at once */
+        assert_int_equal(ask(p, PROTOCOL, true), EXCHANGE_E_UNREACHABLE); /* it stayed away */
+        turn(p->loop, 2 * SEC);
+        asked = loop_now(p->loop);
+        assert_int_equal(ask(p, PROTOCOL, true), EXCHANGE_E_UNREACHABLE);
+        assert_true(loop_now(p->loop) - asked < SEC); /* nobody waits for it any more */
         test_node_start_transport(p->a.node);
         assert_true(wait_for(p->loop, &p->a.n_up, 2, 10 * SEC));
         p->b.manner = ANSWERS;
@@ -338,6 +347,29 @@ static void test_transport_is_killed(void **state) {
         turn(p->loop, 500 * MS);
         assert_int_equal(p->a.n_connected, 1);
         assert_true(wait_for(p->loop, &p->b.n_gone, 1, 15 * SEC)); /* who had asked was killed */
+}
+
+/* What is asked between two lives of transport waits for the second, and what is taken back
+ * does not come. */
+static void test_transport_is_away(void **state) {
+        struct pair *p = *state;
+        uint64_t taken_back;
+
+        test_node_kill_transport(p->a.node);
+        assert_true(wait_for(p->loop, &p->a.n_down, 1, 10 * SEC));
+        p->b.manner = ANSWERS;
+        taken_back = begin(p, PROTOCOL, true);
+        begin(p, PROTOCOL, true);
+        exchange_cancel(p->a.exchange, taken_back);
+        turn(p->loop, 300 * MS);
+        assert_false(p->a.is_done);
+        assert_int_equal(exchange_open(p->a.exchange), 1);
+        test_node_start_transport(p->a.node);
+        assert_true(wait_for(p->loop, &p->a.n_up, 2, 10 * SEC));
+        turn(p->loop, SEC);
+        assert_true(p->a.is_done);
+        assert_int_equal(p->a.result, EXCHANGE_OK);
+        assert_int_equal(exchange_open(p->a.exchange), 0);
 }
 
 /* Its stream to b, open. */
@@ -435,4 +467,5 @@ TEST_MAIN(cmocka_unit_test_setup_teardown(test_ends_of_a_question, setup, teardo
           cmocka_unit_test_setup_teardown(test_a_question_may_end_late, setup, teardown),
           cmocka_unit_test_setup_teardown(test_idle_streams_keep_nothing, setup, teardown),
           cmocka_unit_test_setup_teardown(test_transport_is_killed, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_transport_is_away, setup, teardown),
           cmocka_unit_test_setup_teardown(test_watch_comes_again, setup, teardown))
