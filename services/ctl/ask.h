@@ -17,8 +17,8 @@ struct ask_options {
         nsec_t timeout, cpu;
         bool meta, no_rewrite, quiet, engine_diverse, remote, cache, no_cache;
 };
-#define ASK_OPTION(kind_, letter_, name_, member_, value_, help_) \
-        { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, help_ }
+#define ASK_OPTION(kind_, letter_, name_, member_, value_, ...) \
+        { kind_, letter_, name_, offsetof(struct ask_options, member_), value_, __VA_ARGS__ }
 /* Rows for a command's table; the struct must begin with struct ask_options. */
 #define ASK_DATA_HELP "file, dataset ROOT, NAME@me, NAME@PEER; may repeat"
 #define ASK_OPTION_ROWS                                                                            \

@@ -19,17 +19,18 @@ const struct call_target dataset_admin = { .capability = "coordinator/admin",
                                            .remedies = remedies,
                                            .n_remedies = ELEMENTSOF(remedies) };
 
-#define OPTION(kind_, letter_, name_, member_, value_, help_) \
-        { kind_, letter_, name_, offsetof(struct dataset_options, member_), value_, help_ }
+#define OPTION(kind_, letter_, name_, member_, value_, ...) \
+        { kind_, letter_, name_, offsetof(struct dataset_options, member_), value_, __VA_ARGS__ }
 static const struct option dataset_table[] = {
-        OPTION(OPTION_FLAG, 0, "public", is_public, NULL,
-               "publish: anybody may have it; the DHT is told"),
+        OPTION(OPTION_FLAG, 0, "public", is_public, NULL, "anybody may have it; the DHT is told",
+               "publish"),
         OPTION(OPTION_FLAG, 0, "internal", is_internal, NULL,
-               "publish: for who is told its root alone [this]"),
-        OPTION(OPTION_STRING, 0, "name", name, "NAME", "publish, pin: what it is called"),
-        OPTION(OPTION_FLAG, 0, "pin", pin, NULL, "fetch: pin it; if it is public, the DHT is told"),
-        OPTION(OPTION_LIST, 0, "from", from, "PEER", "fetch: from these alone; may repeat"),
-        OPTION(OPTION_COUNT, 'n', "limit", limit, "N", "list: at most so many [50]"),
+               "for who is told its root alone [this]", "publish"),
+        OPTION(OPTION_STRING, 0, "name", name, "NAME", "what it is called", "publish, pin"),
+        OPTION(OPTION_FLAG, 0, "pin", pin, NULL, "pin it; if it is public, the DHT is told",
+               "fetch"),
+        OPTION(OPTION_LIST, 0, "from", from, "PEER", "from these alone; may repeat", "fetch"),
+        OPTION(OPTION_COUNT, 'n', "limit", limit, "N", "at most so many [50]", "list"),
         OPTION(OPTION_TIMEOUT, 't', "timeout", timeout, "TIME", "for a look-up in the DHT [30s]"),
         OPTION(OPTION_FLAG, 'q', "quiet", quiet, NULL, "no progress"),
         {},

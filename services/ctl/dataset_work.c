@@ -222,7 +222,7 @@ static int show_verified(const struct command_context *ctx,
                 json_member_u64(stdout, "bad", p->bad, &first);
                 fputs("}\n", stdout);
         } else if (is_good) {
-                printf("%s  all %" PRIu64 " chunks are right\n", hex, p->chunks);
+                printf("%s  every chunk is right, of %" PRIu64 "\n", hex, p->chunks);
         }
         return is_good ? EXIT_OK : complain(ctx, EXIT_OTHER, "%s: %s", hex, p->problem);
 }

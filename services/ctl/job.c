@@ -26,14 +26,14 @@ struct job_options {
 };
 static const struct option job_table[] = {
         { OPTION_COUNT, 'n', "limit", offsetof(struct job_options, limit), "N",
-          "list: at most so many [20]" },
+          "at most so many [20]", "list" },
         { OPTION_FLAG, 0, "served", offsetof(struct job_options, served), NULL,
-          "list: those done for others" },
+          "those done for others", "list" },
         { OPTION_U64, 0, "from-batch", offsetof(struct job_options, from), "N",
-          "attach: first batch wanted [0]" },
+          "first batch wanted [0]", "attach" },
         ASK_OPTION(OPTION_CHOICE, 'f', "format", format, "table|csv|json|ndjson|markdown|line",
-                   "attach: shape of the rows"),
-        ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL, "attach: who answered what"),
+                   "shape of the rows", "attach"),
+        ASK_OPTION(OPTION_FLAG, 'm', "meta", meta, NULL, "who answered what", "attach"),
         {},
 };
 static const struct job_options job_defaults = { .limit = 20 };

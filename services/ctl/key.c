@@ -17,13 +17,13 @@
 
 static const struct option options[] = {
         { OPTION_STRING, 0, "passphrase-file", offsetof(struct key_options, passphrase), "FILE",
-          "new, rotate: seal the seed with the one in FILE" },
+          "seal the seed with the one in FILE", "new, rotate" },
         { OPTION_U64, 0, "difficulty", offsetof(struct key_options, difficulty), "BITS",
-          "new, rotate: proof of work [16]; private: 0" },
+          "proof of work [16]; private: 0", "new, rotate" },
         { OPTION_FLAG, 0, "libp2p", offsetof(struct key_options, libp2p), NULL,
-          "new: a private key for a foreign libp2p peer" },
+          "a private key for a foreign libp2p peer", "new" },
         { OPTION_FLAG, 0, "yes", offsetof(struct key_options, yes), NULL,
-          "revoke: do it; there is no way back" },
+          "do it; there is no way back", "revoke" },
         {},
 };
 static const struct key_options defaults = { .difficulty = KEY_DIFFICULTY };

@@ -24,9 +24,9 @@ struct mailbox_options {
 };
 static const struct option mailbox_table[] = {
         { OPTION_STRING, 0, "file", offsetof(struct mailbox_options, file), "FILE",
-          "send: the text [standard input]" },
+          "the text [standard input]", "send" },
         { OPTION_FLAG, 0, "all", offsetof(struct mailbox_options, all), NULL,
-          "forget: all that are there now" },
+          "all that are there now", "forget" },
         { OPTION_TIMEOUT, 't', "timeout", offsetof(struct mailbox_options, timeout), "TIME",
           "for each lookup [30s]" },
         {},

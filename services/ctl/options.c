@@ -13,6 +13,8 @@ struct parse {
         int argc, at;
         char **argv;
         char *error;
+        const struct option *meant[OPTION_LIST_MAX]; /* given ones that are not for every verb */
+        size_t n_meant;
 };
 
 static int refuse(struct parse *p, const char *format, const char *a, const char *b) {
@@ -128,9 +130,40 @@ static int refuse_value(struct parse *p, const struct option *o, const char *v) 
         return OPTIONS_E_USAGE;
 }
 
+/* Each once; there are fewer rows in a table than room here. */
+static void note_meant(struct parse *p, const struct option *o) {
+        size_t i = 0;
+
+        while (i < p->n_meant && p->meant[i] != o)
+                i++;
+        if (o->verbs && i == p->n_meant && i < ELEMENTSOF(p->meant))
+                p->meant[p->n_meant++] = o;
+}
+
+static bool is_for(const struct option *o, const char *verb) {
+        size_t n = strlen(verb), len;
+
+        for (const char *v = o->verbs; *v; v += len, v += strspn(v, ", ")) {
+                len = strcspn(v, ",");
+                if (len == n && strncmp(v, verb, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Options may stand before the verb. Without a verb the command says what to give. */
+static int check_meant(struct parse *p, const struct operands *operands) {
+        for (size_t i = 0; i < p->n_meant && operands->n_items > 0; i++)
+                if (!is_for(p->meant[i], operands->items[0]))
+                        return refuse(p, "--%s is for %s alone; see --help", p->meant[i]->name,
+                                      p->meant[i]->verbs);
+        return OPTIONS_OK;
+}
+
 static int take_value(struct parse *p, const struct option *o, void *values, const char *inline_v) {
         const char *v = inline_v;
 
+        note_meant(p, o);
         if (o->kind == OPTION_FLAG) {
                 if (v)
                         return refuse(p, "--%s takes no value%s", o->name, "");
@@ -197,7 +230,11 @@ static int take_short(struct parse *p, const char *letters) {
 
 int options_parse(int argc, char **argv, const struct options_target *targets, size_t n_targets,
                   struct operands *ret_operands, char error[256]) {
-        struct parse p = { targets, n_targets, argc, 0, argv, error };
+        struct parse p = { .targets = targets,
+                           .n_targets = n_targets,
+                           .argc = argc,
+                           .argv = argv,
+                           .error = error };
         size_t n = 0;
         bool ended = false;
 
@@ -217,7 +254,7 @@ int options_parse(int argc, char **argv, const struct options_target *targets, s
                         return r;
         }
         *ret_operands = (struct operands){ (const char **) argv, n };
-        return OPTIONS_OK;
+        return check_meant(&p, ret_operands);
 }
 
 void options_print(const struct option *table, FILE *f) {
@@ -230,6 +267,7 @@ void options_print(const struct option *table, FILE *f) {
                         snprintf(letter, sizeof(letter), "-%c, ", o->letter);
                 snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value ? " " : "",
                          o->value ? o->value : "");
-                fprintf(f, "  %-26s  %s\n", left, o->help);
+                fprintf(f, "  %-26s  %s%s%s\n", left, o->verbs ? o->verbs : "",
+                        o->verbs ? ": " : "", o->help);
         }
 }

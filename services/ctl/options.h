@@ -42,6 +42,8 @@ struct option {
         size_t offset;
         const char *value; /* shown in the help: "FILE"; of CHOICE the choices */
         const char *help;  /* NULL: told in another row's */
+        const char *verbs; /* first operands ("publish, pin") it is for, with others a mistake;
+                              NULL: for all */
 };
 
 struct operands {

@@ -21,9 +21,9 @@ struct receipt_options {
 
 static const struct option options[] = {
         { OPTION_STRING, 0, "rows", offsetof(struct receipt_options, rows), "FILE",
-          "verify: hash these rows again (query --save-rows)" },
+          "hash these rows again (query --save-rows)", "verify" },
         { OPTION_COUNT, 'n', "limit", offsetof(struct receipt_options, limit), "N",
-          "list: at most so many [20]" },
+          "at most so many [20]", "list" },
         {},
 };
 static const struct receipt_options defaults = { .limit = 20 };

@@ -18,11 +18,11 @@ struct topic_options {
 };
 static const struct option topic_table[] = {
         { OPTION_STRING, 0, "file", offsetof(struct topic_options, file), "FILE",
-          "announce: what others read; -: standard input" },
+          "what others read; -: standard input", "announce" },
         { OPTION_STRING, 0, "topic-secret", offsetof(struct topic_options, secret), "FILE",
-          "announce, withdraw: under this hour's name" },
-        { OPTION_COUNT, 'n', "limit", offsetof(struct topic_options, limit), "N",
-          "find: at most [128]" },
+          "under this hour's name" },
+        { OPTION_COUNT, 'n', "limit", offsetof(struct topic_options, limit), "N", "at most [128]",
+          "find" },
         { OPTION_TIMEOUT, 't', "timeout", offsetof(struct topic_options, timeout), "TIME",
           "for the lookup [30s]" },
         {},

@@ -320,3 +320,23 @@ void finish(struct coordinator *c, struct seen *s) {
         assert_true(wait_for(c, &s->is_ended));
         frame_reader_done(&s->frames);
 }
+
+unsigned children_of(pid_t pid, pid_t *ret_last) {
+        char path[64], text[4096] = "";
+        unsigned n = 0;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int) pid, (int) pid);
+        f = fopen(path, "r");
+        if (f && fgets(text, sizeof(text), f)) {
+                char *save = NULL;
+
+                for (char *t = strtok_r(text, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
+                        *ret_last = (pid_t) atoi(t);
+                        n += 1 + children_of((pid_t) atoi(t), ret_last);
+                }
+        }
+        if (f)
+                (void) fclose(f);
+        return n;
+}

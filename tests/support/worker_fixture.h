@@ -65,3 +65,6 @@ bool wait_for(struct coordinator *c, const bool *flag);
 void submit(struct coordinator *c, struct seen *s, const struct wanted *want);
 void fetch(struct seen *s, uint64_t from, uint64_t count, bool digests);
 void finish(struct coordinator *c, struct seen *s); /* waits for the end of the channel */
+
+/* How many processes there are below it; *ret_last is the one started last. */
+unsigned children_of(pid_t pid, pid_t *ret_last);

@@ -134,27 +134,6 @@ static void test_failures(void **state) {
         }
 }
 
-/* How many there are below it; *ret_last is the one started last. */
-static unsigned children_of(pid_t pid, pid_t *ret_last) {
-        char path[64], text[4096] = "";
-        unsigned n = 0;
-        FILE *f;
-
-        (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int) pid, (int) pid);
-        f = fopen(path, "r");
-        if (f && fgets(text, sizeof(text), f)) {
-                char *save = NULL;
-
-                for (char *t = strtok_r(text, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
-                        *ret_last = (pid_t) atoi(t);
-                        n += 1 + children_of((pid_t) atoi(t), ret_last);
-                }
-        }
-        if (f)
-                (void) fclose(f);
-        return n;
-}
-
 /* Zygotes: the one in use, and those that are about to go. */
 static void stop_children_of(pid_t pid) {
         char path[64], text[4096] = "", *save = NULL;

@@ -479,7 +479,7 @@ static void test_verify(void **state) {
         p.chunks = p.all = 3;
         put_work(*state, &p, "done");
         assert_int_equal(RUN(*state, "dataset", "verify", ROOT), 0);
-        assert_has(scripted_out(*state), "all 3 chunks are right");
+        assert_has(scripted_out(*state), "every chunk is right, of 3");
         p.bad = 1;
         p.problem = (char *) "1 of 3 chunks are wrong";
         put_work(*state, &p, "failed");

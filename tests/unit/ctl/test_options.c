@@ -3,7 +3,7 @@
 #include "tests/support/test.h"
 
 struct values {
-        bool flag, other;
+        bool flag, other, kept;
         const char *text, *choice;
         uint64_t number, size, count, room;
         nsec_t time, timeout;
@@ -25,6 +25,7 @@ static const struct option table[] = {
         { OPTION_TIMEOUT, 0, "timeout", offsetof(struct values, timeout), "TIME", "from 1ms on" },
         { OPTION_DEPTH, 0, "depth", offsetof(struct values, depth), "N", "-1: no limit" },
         { OPTION_LIST, 'l', "list", offsetof(struct values, list), "X", "may repeat" },
+        { OPTION_FLAG, 0, "kept", offsetof(struct values, kept), NULL, "keeps it", "put, get" },
         {},
 };
 
@@ -59,6 +60,24 @@ static void test_forms(void **state) {
         assert_int_equal(operands.n_items, 2);
         assert_string_equal(operands.items[0], "x");
         assert_string_equal(operands.items[1], "-y");
+}
+
+static void test_verbs(void **state) {
+        static const char *const accepted[][ARGS_MAX] = {
+                { "put", "--kept" },
+                { "--kept", "get", "list" },
+                { "--kept" },
+                { "list", "-f" },
+        };
+
+        FOREACH_CASE (c, accepted) {
+                struct operands operands;
+                struct values v;
+                char error[256];
+
+                assert_int_equal(parse(*c, &v, &operands, error), OPTIONS_OK);
+                assert_true(v.kept || v.flag);
+        }
 }
 
 static void test_values(void **state) {
@@ -115,6 +134,9 @@ static const struct {
         { { "--choice", "" }, "one|two|three" },
         { { "--choice", "two|three" }, "one|two|three" },
         { { "--\033[2J" }, "\\x1b" },
+        { { "--kept", "list" }, "--kept is for put, get alone" },
+        { { "pu", "--kept" }, "--kept is for put, get alone" },
+        { { "get, put", "--kept" }, "--kept is for put, get alone" },
 };
 
 static void test_refused(void **state) {
@@ -148,5 +170,6 @@ static void test_list_is_bounded(void **state) {
         assert_non_null(strstr(error, "at most 64"));
 }
 
-TEST_MAIN(cmocka_unit_test(test_forms), cmocka_unit_test(test_values), cmocka_unit_test(test_depth),
-          cmocka_unit_test(test_refused), cmocka_unit_test(test_list_is_bounded))
+TEST_MAIN(cmocka_unit_test(test_forms), cmocka_unit_test(test_verbs), cmocka_unit_test(test_values),
+          cmocka_unit_test(test_depth), cmocka_unit_test(test_refused),
+          cmocka_unit_test(test_list_is_bounded))
