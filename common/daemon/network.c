@@ -11,6 +11,7 @@
 #include "common/crypto/kdf.h"
 #include "common/wire/multiaddr.h"
 
+#define PREFIX      "/quorate" /* of the public network's protocols, and of all others' */
 #define SECRET_INFO "quorate/v1/network"
 #define TOPIC_INFO  "quorate/v1/topic"
 #define HASH_NAME   "quorate/network"
@@ -154,7 +155,7 @@ static void name_protocols(struct network *n) {
                 dash = "";
         else
                 hex_encode(BYTES(h.bytes, (NETWORK_FINGERPRINT_SIZE - 1) / 2), n->fingerprint);
-        (void) snprintf(n->prefix, sizeof(n->prefix), "/quorate%s%s", dash, n->fingerprint);
+        (void) snprintf(n->prefix, sizeof(n->prefix), PREFIX "%s%s", dash, n->fingerprint);
         (void) snprintf(n->mdns_service, sizeof(n->mdns_service), "_p2p%s%s", dash, n->fingerprint);
 }
 
@@ -216,6 +217,35 @@ char *network_protocol(const struct network *n, const char *rest, char ret[NETWO
         memcpy(ret, n->prefix, before);
         memcpy(ret + before, rest, size);
         return ret;
+}
+
+const char *network_on_wire(const struct network *n) {
+        return n->fingerprint[0] ? n->fingerprint : NETWORK_DEFAULT;
+}
+
+/* What stands behind PREFIX tells networks apart, up to the next slash. */
+static bool is_of(const char *protocol, const char *prefix) {
+        size_t len = strlen(prefix);
+
+        return strncmp(protocol, prefix, len) == 0 && protocol[len] == '/';
+}
+
+static bool is_of_any(const char *protocol) {
+        size_t len = strlen(PREFIX);
+
+        return is_of(protocol, PREFIX) ||
+               (strncmp(protocol, PREFIX "-", len + 1) == 0 && strchr(protocol + len, '/'));
+}
+
+bool network_is_elsewhere(const struct network *n, char *const *protocols, size_t n_protocols) {
+        bool is_elsewhere = false;
+
+        for (size_t i = 0; i < n_protocols; i++) {
+                if (is_of(protocols[i], n->prefix))
+                        return false;
+                is_elsewhere |= is_of_any(protocols[i]);
+        }
+        return is_elsewhere;
 }
 
 void network_topic_secret(const struct network *n, int64_t wall_seconds,

@@ -2,8 +2,10 @@
 
 /* Which network a node belongs to: section [network], read by every service that
  * speaks to other nodes. A network is its name and, if it has one, its secret:
- * both go into the names of protocols and of the mDNS service, so that nodes of
- * different networks never understand each other by accident. */
+ * both go into whatever other nodes see of it, the names of protocols, of the mDNS
+ * service and of topics, and what records say of their network, so that nodes of
+ * different networks never understand each other by accident. Other nodes are never
+ * told the name itself: that is for people. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -93,6 +95,11 @@ void network_wipe(struct network *n);
 bool network_allows(const struct network *n, const struct peer_id *peer);
 /* prefix and `rest` ("/job/1"); returns ret. */
 char *network_protocol(const struct network *n, const char *rest, char ret[NETWORK_PROTOCOL_SIZE]);
+/* What topics and records call it: NETWORK_DEFAULT for the public default network, else the
+ * fingerprint. As long as the network. */
+const char *network_on_wire(const struct network *n);
+/* By the protocols that a peer serves: those of another network of this software, none of ours. */
+bool network_is_elsewhere(const struct network *n, char *const *protocols, size_t n_protocols);
 
 /* What names the meeting points of a private network at that time: HKDF-SHA256(secret,
  * "quorate/v1/topic", then the hour since 1970 in 8 bytes). Whoever looks for others asks for the

@@ -218,6 +218,7 @@ static void show_json(const struct peer_id *id, const struct known *k) {
         people_json_peer("peer", people_data(peer_id_bytes(id)), &first);
         json_member_string(stdout, "state", r->peer ? r->peer->state : "", &first);
         json_member_bool(stdout, "pinned", r->peer && r->peer->pinned, &first);
+        json_member_bool(stdout, "elsewhere", r->peer && r->peer->elsewhere, &first);
         people_json_texts("addresses", r->addresses, r->n_addresses, &first);
         json_member_u64(stdout, "good", h.good, &first);
         json_member_u64(stdout, "failed", h.bad, &first);
@@ -245,6 +246,9 @@ static void state_text(const struct command_context *ctx, const Transport__Peer 
                        text_escape(BYTES_STR(p->address), address, sizeof(address)),
                        (double) p->rtt_us / 1000);
         putchar('\n');
+        if (p->elsewhere)
+                puts("network  another than this node's: [network] name or the secret of "
+                     "secret-file differ, so the two ask each other nothing");
 }
 
 static void health_text(const Transport__WhyReply *r) {

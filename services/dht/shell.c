@@ -341,7 +341,7 @@ static int start_core(struct shell *s) {
         if (r)
                 return r;
         keeper_config_default(&keeper);
-        keeper.rules.network = s->network->name;
+        keeper.rules.network = network_on_wire(s->network);
         keeper.quota.records_max = config.records_max;
         keeper.quota.bytes_max = config.bytes_max;
         s->core = dht_new(&config, &s->self, &s->store, seed[0]);

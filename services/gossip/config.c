@@ -22,7 +22,7 @@ const struct config_key gossip_config_keys[] = {
 void gossip_options_apply(const struct gossip_options *o, const struct network *n,
                           struct gossip_config *ret) {
         gossip_config_default(ret);
-        ret->network = n->name;
+        ret->network = network_on_wire(n);
         ret->is_private = n->mode == NETWORK_PRIVATE;
         ret->pow_bits = ret->is_private ? 0 : (unsigned) o->pow_bits;
         ret->offers_max = o->offers_max;

@@ -36,7 +36,7 @@
 struct known_peer {
         struct peer_id peer;
         struct endpoint endpoint;
-        bool is_outbound, speaks_peers, has_stream, wants_stream;
+        bool is_outbound, is_elsewhere, speaks_peers, has_stream, wants_stream;
         bool has_spoken, is_needed, is_kept; /* kept: its connection, by transport */
         uint32_t pow_bits, place;            /* place: of its key, the first 32 bits */
         enum pubsub_version version;

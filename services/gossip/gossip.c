@@ -331,7 +331,8 @@ static void known_update(struct known_peer *k, const struct gossip_peer *p) {
         k->endpoint = p->endpoint;
         k->is_outbound = p->is_outbound;
         k->pow_bits = p->pow_bits;
-        k->version = p->version;
+        k->is_elsewhere = p->is_elsewhere;
+        k->version = p->is_elsewhere ? 0 : p->version; /* we have nothing to say to each other */
         k->speaks_peers = p->speaks_peers;
         neighbours_put_addresses(k, p->addresses, p->n_addresses);
         refbuf_unref(k->record);

@@ -60,6 +60,7 @@ struct gossip_peer {
         struct peer_id peer;
         struct endpoint endpoint; /* family none: relayed, or exempt from P6 */
         bool is_outbound;
+        bool is_elsewhere; /* of another network: neither asked, nor gossiped with, nor named */
         unsigned pow_bits;
         enum pubsub_version version; /* 0: does not speak GossipSub */
         bool speaks_peers;           /* /quorate/peers/1 */

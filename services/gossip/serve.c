@@ -169,7 +169,7 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
 
 /* ---- List ---- */
 
-/* Peers we are connected to and that sent no record. */
+/* Peers we are connected to and that sent no record; not ours to name: those of other networks. */
 static void add_silent(struct gossip *g, struct answer *x, nsec_t now) {
         struct offer_view view;
         struct bytes key;
@@ -181,7 +181,7 @@ static void add_silent(struct gossip *g, struct answer *x, nsec_t now) {
 
                 if (x->reply.n_known + x->reply.n_records >= LIST_MAX || x->bytes >= ANSWER_BYTES)
                         return;
-                if (k->n_addresses > 0 && !gossip_is_blocked(g, &k->peer) &&
+                if (k->n_addresses > 0 && !k->is_elsewhere && !gossip_is_blocked(g, &k->peer) &&
                     !offers_get(g->offers, &k->peer, now, &view))
                         add_known(g, x, k);
         }

@@ -238,6 +238,7 @@ static void on_peer(void *userdata, const Transport__PeerChange *in) {
         p.is_outbound = !in->inbound;
         p.pow_bits = in->work;
         p.version = speaks(in, MESH_1_2) ? PUBSUB_V1_2 : speaks(in, MESH_1_1) ? PUBSUB_V1_1 : 0;
+        p.is_elsewhere = network_is_elsewhere(s->network, in->protocols, in->n_protocols);
         p.speaks_peers = speaks(in, s->peers_protocol);
         p.record = BYTES(in->record.data, in->record.len);
         for (size_t i = 0; i < in->n_addresses && p.n_addresses < GOSSIP_ADDRESSES_MAX; i++)

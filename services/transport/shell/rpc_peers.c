@@ -131,6 +131,7 @@ static Transport__Peer *describe(struct call *call, const struct shell *s,
         p->state = copy_text(call, state_of(s, &info, text));
         p->address = copy_text(call, "");
         describe_protocols(call, peer, p);
+        p->elsewhere = network_is_elsewhere(&s->policy->network, p->protocols, p->n_protocols);
         if (info.connection)
                 describe_connection(call, s, &info, p);
         else if (peer->n_addrs > 0)

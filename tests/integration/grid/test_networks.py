@@ -99,6 +99,85 @@ def meeting(tap):
         tap.equal(table(grid, 1), 0, "and they are in no table of the meeting point")
 
 
+NAME = "laboratory"
+
+
+class Namesakes(g.Grid):
+    """Networks of one name. Nodes 1 and 2 share a secret; 3 has none, 4 another one. All know the first's address, and where
+    there are lists of members all are on them."""
+
+    def __init__(self, mode):
+        self.mode = mode
+        super().__init__(4, config={0: "\n"}, ready=False, user=65534 if os.geteuid() == 0 else None)
+
+    def _configure(self):
+        super()._configure()
+        texts = {n: (self.state / f"node-{n}" / "quorate.conf").read_text() for n in range(1, self.n + 1)}
+        peers = [self.peer(n) for n in texts]
+        for node, text in texts.items():
+            folder = self.state / f"node-{node}" / "quorate.conf"
+            network = f"name = {NAME}"
+            if node != 3:
+                network += f"\nsecret-file = {folder}/secret"
+                if self.mode == "private":
+                    network += "\nmode = private" + "".join(f"\nallow = {p}" for p in peers)
+            text, n = re.subn(r"(?m)^name = grid-.*$", network, text)
+            assert n == 1, text
+            folder.unlink()
+            folder.mkdir()
+            (folder / "secret").write_text(WRONG if node == 4 else SECRET)
+            (folder / "secret").chmod(0o600)
+            (folder / "quorate.conf").write_text(text)
+            for path in (folder, folder / "secret") if self.user is not None else ():
+                os.chown(path, self.user, self.user)
+
+
+def files_with(grid, word):
+    """What dht and gossip keep and have been told."""
+    return [str(p) for n in range(1, grid.n + 1) for s in ("dht", "gossip") for p in (grid.state / f"node-{n}" / s).rglob("*")
+            if p.is_file() and word.encode() in p.read_bytes()]
+
+
+def namesakes(tap, mode):
+    """A network is its name and its secret; connections there may be between any two."""
+    with Namesakes(mode) as grid:
+        elsewhere = {n: set() for n in (1, 3, 4)}
+
+        def all_met():
+            for n, others in elsewhere.items():
+                for peer in {1: (3, 4), 3: (1,), 4: (1,)}[n]:
+                    rows = grid.ctl_json(n, "why", grid.peer(peer)) or [{}]
+                    if rows[0].get("elsewhere"):
+                        others.add(peer)
+            return all(elsewhere.values()) and len(elsewhere[1]) == 2
+        g.wait_until("all have met the first node", all_met, 60, 0.2)
+        tap.check(True, f"{mode}: why says that a peer is of another network")
+        code, out, err = grid.ctl(3, "why", grid.peer(1))
+        tap.check(code == 0 and "network  another than this node's" in out, f"{mode}: and says it to people", code, out, err)
+        g.wait_until("nodes 1 and 2 know each other",
+                     lambda: all((s := grid.status(n)) and s["candidates"] >= 1 for n in (1, 2)), 60, 0.2)
+        time.sleep(15)  # a round of gossip: what is not known by now will not be
+        ids = {grid.peer(n): n for n in range(1, 5)}
+        for node, others in ((1, {2}), (2, {1}), (3, set()), (4, set())):
+            status = grid.status(node)
+            heard = {ids[row["peer"]] for row in grid.ctl_json(node, "peers", "--gossip") or []} - {node}
+            tap.equal([status["network"], status["candidates"], status["gossip"]["mesh"], status["gossip"]["offers"], heard],
+                      [NAME, len(others), len(others), len(others), others],
+                      f"{mode}: node {node} hears {sorted(others) or 'nobody'}, and calls its network by its name")
+        shards = {n: grid.status(n)["gossip"]["shard"] for n in ids.values()}
+        tap.check(shards[1] == shards[2] and len(set(shards.values())) == 3 and NAME not in str(shards),
+                  f"{mode}: their topics are called otherwise", shards)
+        tap.equal(files_with(grid, NAME), [], f"{mode}: the name is in no record")
+
+
+def namesakes_in_public_mode(tap):
+    namesakes(tap, "public")
+
+
+def namesakes_in_private_mode(tap):
+    namesakes(tap, "private")
+
+
 GROUP = 61234  # nobody's
 
 
@@ -192,4 +271,4 @@ class Alone:
 
 
 if __name__ == "__main__":
-    sys.exit(Tap().run([networks, meeting, shared, start_rules]))
+    sys.exit(Tap().run([networks, meeting, namesakes_in_public_mode, namesakes_in_private_mode, shared, start_rules]))

@@ -74,12 +74,13 @@ static void test_rules(void **state) {
 
 /* BLAKE2b-256 with person "quorate/network" over secret and name: Python's hashlib. */
 static const struct {
-        const char *name, *secret, *prefix, *mdns;
+        const char *name, *secret, *prefix, *mdns, *wire;
 } names[] = {
-        { "public", NULL, "/quorate", "_p2p" },
-        { "lab", NULL, "/quorate-126b6b9342477312", "_p2p-126b6b9342477312" },
-        { "lab", GOOD, "/quorate-897da5dfdcc0f466", "_p2p-897da5dfdcc0f466" },
-        { "public", GOOD, "/quorate-3d507239686aad2c", "_p2p-3d507239686aad2c" },
+        { "public", NULL, "/quorate", "_p2p", "public" },
+        { "lab", NULL, "/quorate-126b6b9342477312", "_p2p-126b6b9342477312", "126b6b9342477312" },
+        { "lab", GOOD, "/quorate-897da5dfdcc0f466", "_p2p-897da5dfdcc0f466", "897da5dfdcc0f466" },
+        { "public", GOOD, "/quorate-3d507239686aad2c", "_p2p-3d507239686aad2c",
+          "3d507239686aad2c" },
 };
 
 static void test_names_of_a_network(void **state) {
@@ -91,8 +92,41 @@ static void test_names_of_a_network(void **state) {
                 assert_int_equal(take(&s, &n, error), NETWORK_OK);
                 assert_string_equal(n.prefix, c->prefix);
                 assert_string_equal(n.mdns_service, c->mdns);
+                assert_string_equal(network_on_wire(&n), c->wire);
                 (void) snprintf(want, sizeof(want), "%s/job/1", c->prefix);
                 assert_string_equal(network_protocol(&n, "/job/1", protocol), want);
+        }
+}
+
+/* By what a peer serves. */
+static const struct {
+        const char *protocols[3];
+        bool of_public, of_lab; /* is elsewhere for a node of that network */
+} served[] = {
+        { { "/ipfs/id/1.0.0", "/meshsub/1.2.0" }, false, false },
+        { { "/ipfs/id/1.0.0", "/quorate/kad/1.0.0" }, false, true },
+        { { "/quorate-126b6b9342477312/peers/1", "/meshsub/1.2.0" }, true, false },
+        { { "/quorate-897da5dfdcc0f466/peers/1" }, true, true },
+        { { "/quorate/kad/1.0.0", "/quorate-126b6b9342477312/peers/1" }, false, false },
+        { { "/quorates/kad/1.0.0", "/quorate-126b6b9342477312" }, false, false },
+};
+
+static bool is_elsewhere(const char *network, const char *const protocols[3]) {
+        const struct sample s = { network, NETWORK_PUBLIC, NULL, NULL, NULL, NULL };
+        char error[NETWORK_ERROR_SIZE], *list[3];
+        struct network n;
+        size_t n_list = 0;
+
+        assert_int_equal(take(&s, &n, error), NETWORK_OK);
+        for (; n_list < 3 && protocols[n_list]; n_list++)
+                list[n_list] = (char *) protocols[n_list];
+        return network_is_elsewhere(&n, list, n_list);
+}
+
+static void test_peers_of_other_networks(void **state) {
+        FOREACH_CASE (c, served) {
+                assert_int_equal(is_elsewhere("public", c->protocols), c->of_public);
+                assert_int_equal(is_elsewhere("lab", c->protocols), c->of_lab);
         }
 }
 
@@ -141,5 +175,6 @@ static void test_who_is_allowed(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_rules), cmocka_unit_test(test_names_of_a_network),
+          cmocka_unit_test(test_peers_of_other_networks),
           cmocka_unit_test(test_topic_secret_turns_with_the_hour),
           cmocka_unit_test(test_who_is_allowed))

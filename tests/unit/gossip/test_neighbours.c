@@ -1,5 +1,6 @@
 #include "tests/unit/gossip/core_bench.h"
 
+#include "common/wire/unpack.h"
 #include "services/gossip/core.h"
 
 /* To whom streams are opened, and whose connection is held. */
@@ -73,6 +74,46 @@ static void streams_go_to_other_software(void **state) {
 
         begin(&c, MANY);
         p.peer = core_peer(next(&c, 0, false), NULL);
+        gossip_peer_up(c.g, &p, c.now);
+        core_drain(&c);
+        assert_int_equal(c.n[GOSSIP_STREAM_OPEN], 1);
+        core_done(&c);
+}
+
+/* A network is its name and its secret: peers of two of them meet, and gossip no word to each
+ * other, whatever one of them says, and none takes a member's place. */
+static void other_networks_are_left_alone(void **state) {
+        struct multiaddr at = core_address(8, 9, 0, 1);
+        struct gossip_peer p = {
+                .version = PUBSUB_V1_2, .is_elsewhere = true, .n_addresses = 1, .addresses = &at
+        };
+        Peers__Request list = PEERS__REQUEST__INIT;
+        Peers__List page = PEERS__LIST__INIT;
+        CLEANUP(buffer_donep) struct buffer b = {};
+        struct core_bench c;
+        struct peer_id asker;
+        unsigned foreign;
+
+        begin(&c, MANY);
+        foreign = next(&c, 0, true);
+        p.peer = core_peer(foreign, NULL);
+        gossip_peer_up(c.g, &p, c.now);
+        subscribe(&c, foreign, c.g->shards[0].topic);
+        core_run(&c, 20 * NSEC_PER_SEC);
+        assert_int_equal(c.n[GOSSIP_STREAM_OPEN], 0);
+        assert_int_equal(c.n[GOSSIP_KEEP], 0);
+        list.body_case = PEERS__REQUEST__BODY_LIST;
+        list.list = &page;
+        buffer_init(&b, 1024);
+        wire_pack(&b, &list.base);
+        asker = core_peer(next(&c, foreign + 1, false), NULL);
+        core_up(&c, next(&c, foreign + 1, false));
+        gossip_asked(c.g, 7, &asker, buffer_bytes(&b), c.now);
+        core_drain(&c);
+        assert_non_null(memmem(c.answer->data, c.answer->len, asker.bytes, asker.len));
+        assert_null(memmem(c.answer->data, c.answer->len, p.peer.bytes, p.peer.len));
+        /* it has joined ours */
+        p.is_elsewhere = false;
         gossip_peer_up(c.g, &p, c.now);
         core_drain(&c);
         assert_int_equal(c.n[GOSSIP_STREAM_OPEN], 1);
@@ -195,7 +236,8 @@ static void members_are_looked_for(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(streams_go_to_members_and_to_who_speaks),
-          cmocka_unit_test(streams_go_to_other_software), cmocka_unit_test(streams_come_again),
+          cmocka_unit_test(streams_go_to_other_software),
+          cmocka_unit_test(other_networks_are_left_alone), cmocka_unit_test(streams_come_again),
           cmocka_unit_test(shards_change), cmocka_unit_test(members_are_held_and_others_are_not),
           cmocka_unit_test(the_mesh_is_held), cmocka_unit_test(no_more_than_so_many_are_held),
           cmocka_unit_test(members_are_looked_for))
