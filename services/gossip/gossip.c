@@ -208,11 +208,17 @@ void gossip_set_addresses(struct gossip_action *a, const struct multiaddr *addrs
 /* ---- The router's outputs ---- */
 
 /* A node that is in two shards signs a record for each, one right behind the other. Whoever is
- * in both as well may hear the newer one first; the older one still has to reach the rest. */
-static bool is_twin(const struct gossip *g, const struct capability *c) {
-        uint64_t newest = offers_newest(g->offers, &c->peer);
-
-        return g->in_both && c->sequence < newest && newest - c->sequence <= OWN_SPACING;
+ * in both as well may hear the newer one first; the older one still has to reach the rest. It is
+ * in no table of ours, so nothing else bounds how many its author makes, or looks at them. */
+static enum pubsub_verdict judge_older(struct gossip *g, const struct capability *c, nsec_t now) {
+        if (!g->in_both || !offers_is_twin(g->offers, c, OWN_SPACING, now))
+                return PUBSUB_IGNORE;
+        if (!capability_verify(c, g->verify, g->verify_userdata)) {
+                g_count(g, GOSSIP_BAD_RECORDS);
+                return PUBSUB_REJECT;
+        }
+        offers_take_twin(g->offers, c, now);
+        return PUBSUB_ACCEPT;
 }
 
 /* A record in a shard it does not belong to, or by another author, is spam. */
@@ -233,7 +239,7 @@ static enum pubsub_verdict judge(struct gossip *g, const struct pubsub_output *o
         case OFFERS_E_RATE:
                 return PUBSUB_IGNORE; /* clocks and deny lists differ: nobody's fault */
         case OFFERS_E_OLD:
-                return is_twin(g, &c) ? PUBSUB_ACCEPT : PUBSUB_IGNORE;
+                return judge_older(g, &c, now);
         default:
                 return gossip_take_record(g, refbuf_bytes(o->data), now, NULL) ? PUBSUB_ACCEPT
                                                                                : PUBSUB_REJECT;

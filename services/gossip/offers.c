@@ -16,7 +16,7 @@ struct entry {
         uint64_t sequence;
         nsec_t heard, age; /* age: how old it was when it came */
         nsec_t spoke;      /* to us, the last time; 0: never */
-        bool is_denied, is_gone;
+        bool is_denied, is_gone, has_twin;
         nsec_t full; /* of the rate at which it may speak, see rate_of() */
 };
 
@@ -112,6 +112,22 @@ int offers_would(const struct offers *o, const struct capability *c, nsec_t now,
         return e && is_too_fast(e, now) ? OFFERS_E_RATE : OFFERS_NEW;
 }
 
+bool offers_is_twin(const struct offers *o, const struct capability *c, nsec_t apart, nsec_t now) {
+        const struct entry *e = map_get(o->entries, peer_id_bytes(&c->peer));
+
+        return e && !e->has_twin && c->sequence < e->sequence &&
+               e->sequence - c->sequence <= apart && !is_too_fast(e, now);
+}
+
+void offers_take_twin(struct offers *o, const struct capability *c, nsec_t now) {
+        struct entry *e = map_get(o->entries, peer_id_bytes(&c->peer));
+
+        if (!e)
+                return;
+        e->has_twin = true;
+        charge(e, now);
+}
+
 uint64_t offers_newest(const struct offers *o, const struct peer_id *peer) {
         const struct entry *e = map_get(o->entries, peer_id_bytes(peer));
 
@@ -150,7 +166,7 @@ int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall
         e->sequence = e->record->sequence;
         e->heard = now;
         e->age = wall_ns > e->sequence ? wall_ns - e->sequence : 0;
-        e->is_gone = false;
+        e->is_gone = e->has_twin = false;
         list_remove(&e->link);
         list_push_back(&o->order, &e->link);
         return OFFERS_NEW;

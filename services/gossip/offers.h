@@ -42,6 +42,11 @@ DEFINE_CLEANUP(struct offers *, offers_free);
 int offers_add(struct offers *o, struct capability *c, nsec_t now, uint64_t wall_ns);
 /* What offers_add() would answer, before the signature is paid for. */
 int offers_would(const struct offers *o, const struct capability *c, nsec_t now, uint64_t wall_ns);
+/* Who is in two shards signs a record for each, one right behind the other (publish.c); the older
+ * one may come last. True: c may be that of the newest heard, not more than `apart` before it: one
+ * for each newest, at the same rate as all that its author says. */
+bool offers_is_twin(const struct offers *o, const struct capability *c, nsec_t apart, nsec_t now);
+void offers_take_twin(struct offers *o, const struct capability *c, nsec_t now); /* verified */
 /* The highest sequence heard of this peer; 0: none. */
 uint64_t offers_newest(const struct offers *o, const struct peer_id *peer);
 /* A sign of life other than a record: it spoke to us. */

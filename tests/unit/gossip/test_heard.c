@@ -146,6 +146,74 @@ static void test_older_twin(void **state) {
         }
 }
 
+static const struct {
+        const char *name;
+        unsigned newer,
+                twins; /* so many newer ones, each followed by so many older ones; then one more */
+        unsigned want; /* older ones passed on */
+} many_twins[] = {
+        { "of one publication", 1, 500, 1 },
+        { "of many at once", 50, 1, ORIGIN_BURST / 2 },
+        { "behind as many as may be", ORIGIN_BURST, 0, 0 },
+};
+
+/* What an author may call the older one of two is bounded like all it says: one for each newer one,
+ * at the rate of all its records, however many it makes. */
+static void test_many_twins(void **state) {
+        char small[SHARD_TOPIC_SIZE], large[SHARD_TOPIC_SIZE];
+
+        FOREACH_CASE (t, many_twins) {
+                struct core_bench c;
+                unsigned author;
+
+                begin(&c, BORDER);
+                author = member(&c, 4, true, 10);
+                core_join(&c, 1, topic_of(&c, 4, small));
+                core_join(&c, 2, topic_of(&c, 3, large));
+                core_join(&c, 3, large);
+                watch(&c, 3);
+                for (unsigned i = 0; i <= t->newer * (t->twins + 1); i++) {
+                        bool is_last = i == t->newer * (t->twins + 1);
+                        unsigned nth = is_last ? t->newer - 1 : i / (t->twins + 1);
+                        unsigned twin = is_last ? 999 : i % (t->twins + 1);
+                        uint64_t newer = CORE_WALL + (50 + nth) * NSEC_PER_SEC / 100;
+                        CLEANUP(refbuf_unrefp)
+                        struct refbuf *r = core_record(author, newer - twin, "x", true);
+
+                        core_say(&c, author, twin > 0 ? 2 : 1, twin > 0 ? large : small, r);
+                }
+                core_run(&c, NSEC_PER_SEC);
+                assert_int_equal(c.watched_messages, t->want);
+                core_done(&c);
+        }
+}
+
+/* Whoever signs as the author of a message need not have signed the record in it. */
+static void test_forged_twin(void **state) {
+        char small[SHARD_TOPIC_SIZE], large[SHARD_TOPIC_SIZE];
+        CLEANUP(refbuf_unrefp) struct refbuf *newer = NULL, *forged = NULL, *older = NULL;
+        struct core_bench c;
+        unsigned author;
+
+        begin(&c, BORDER);
+        author = member(&c, 4, true, 10);
+        core_join(&c, 1, topic_of(&c, 4, small));
+        core_join(&c, 2, topic_of(&c, 3, large));
+        core_join(&c, 3, large);
+        watch(&c, 3);
+        newer = core_record(author, CORE_WALL + 1000000, "x", true);
+        forged = core_record(author, CORE_WALL + 1, "x", false);
+        older = core_record(author, CORE_WALL + 2, "x", true);
+        core_say(&c, author, 1, small, newer);
+        core_say(&c, author, 2, large, forged);
+        assert_int_equal(core_counter(&c, "rejected"), 1);
+        assert_int_equal(core_counter(&c, "records_bad"), 1);
+        core_say(&c, author, 1, large, older); /* it took no place */
+        core_run(&c, NSEC_PER_SEC);
+        assert_int_equal(c.watched_messages, 1);
+        core_done(&c);
+}
+
 /* ---- Where it may lead ---- */
 
 /* Three doors of ours and one of theirs. */
@@ -284,7 +352,8 @@ static void test_private_addresses_of_members(void **state) {
 }
 
 TEST_MAIN(cmocka_unit_test(test_forged), cmocka_unit_test(test_foreign_shard),
-          cmocka_unit_test(test_older_twin), cmocka_unit_test(test_exchanged_private_addresses),
+          cmocka_unit_test(test_older_twin), cmocka_unit_test(test_many_twins),
+          cmocka_unit_test(test_forged_twin), cmocka_unit_test(test_exchanged_private_addresses),
           cmocka_unit_test(test_private_addresses_of_records),
           cmocka_unit_test(test_names_are_addresses),
           cmocka_unit_test(test_private_addresses_of_members))
