@@ -69,20 +69,37 @@ static struct pending *pending_make(struct pubsub *p, struct topic *t, const str
         return x;
 }
 
-static void remember_other(struct pending *x, const struct peer_id *peer) {
-        if (x->n_others == OTHERS_MAX)
-                return;
-        x->others = xrealloc(x->others, (x->n_others + 1) * sizeof(*x->others));
-        x->others[x->n_others++] = *peer;
+/* NULL: not among them. */
+static struct pending_other *other_of(const struct pending *x, const struct peer_id *peer) {
+        for (size_t i = 0; i < x->n_others; i++)
+                if (peer_id_equal(&x->others[i].peer, peer))
+                        return &x->others[i];
+        return NULL;
+}
+
+/* False: no place. */
+static bool remember_other(struct pending *x, const struct peer_id *peer, bool has_sent) {
+        struct pending_other *o = other_of(x, peer);
+
+        if (!o && x->n_others == OTHERS_MAX)
+                return false;
+        if (!o) {
+                x->others = xrealloc(x->others, (x->n_others + 1) * sizeof(*x->others));
+                o = &x->others[x->n_others++];
+                *o = (struct pending_other){ *peer };
+        }
+        o->has_sent |= has_sent;
+        return true;
+}
+
+static bool has_it(const struct pending *x, const struct peer_id *peer) {
+        return peer_id_equal(&x->from, peer) || other_of(x, peer);
 }
 
 static bool sent_it(const struct pending *x, const struct peer_id *peer) {
-        if (peer_id_equal(&x->from, peer))
-                return true;
-        for (size_t i = 0; i < x->n_others; i++)
-                if (peer_id_equal(&x->others[i], peer))
-                        return true;
-        return false;
+        const struct pending_other *o = other_of(x, peer);
+
+        return peer_id_equal(&x->from, peer) || (o && o->has_sent);
 }
 
 /* ---- Arriving ---- */
@@ -97,8 +114,11 @@ static void duplicate(struct pubsub *p, struct topic *t, struct router_peer *pee
          * fall with the wrong one. */
         if (!x || !bytes_equal(raw, refbuf_bytes(x->raw)))
                 return;
-        remember_other(x, &peer->info.peer);
-        if (m && now <= nsec_add(x->at, t->params.deficit_window))
+        /* Who says it again counts no second time, and takes nobody's place. */
+        if (sent_it(x, &peer->info.peer))
+                return;
+        if (remember_other(x, &peer->info.peer, true) && m &&
+            now <= nsec_add(x->at, t->params.deficit_window))
                 topic_score_duplicate(&m->score, &t->params);
 }
 
@@ -191,7 +211,7 @@ static bool send_to(struct pubsub *p, struct router_peer *peer, const struct mes
 static bool gets_it(struct pubsub *p, const struct pending *x, struct membership *m, nsec_t now) {
         bool direct = m->peer->info.is_direct && m->is_subscribed;
 
-        return (m->in_mesh || direct) && !sent_it(x, &m->peer->info.peer) &&
+        return (m->in_mesh || direct) && !has_it(x, &m->peer->info.peer) &&
                router_may(p, m->peer, p->score.graylist, now);
 }
 
@@ -205,7 +225,7 @@ static bool forward(struct pubsub *p, struct pending *x, size_t most, nsec_t now
                         list[n++] = MEMBERSHIP(it);
         router_shuffle(p, list, n);
         for (size_t i = 0; i < n && i < most; i++) {
-                remember_other(x, &list[i]->peer->info.peer);
+                (void) remember_other(x, &list[i]->peer->info.peer, false);
                 if (send_to(p, list[i]->peer, &x->id, x->raw))
                         count(p, COUNT_FORWARDED);
         }
@@ -269,7 +289,7 @@ static void rejected(struct pubsub *p, struct pending *x) {
         cache_unsee(p->cache, &x->id);
         router_invalid(p, x->topic, &x->from);
         for (size_t i = 0; i < x->n_others; i++)
-                router_invalid(p, x->topic, &x->others[i]);
+                router_invalid(p, x->topic, &x->others[i].peer);
 }
 
 void pubsub_validated(struct pubsub *p, uint64_t id, enum pubsub_verdict verdict, nsec_t now) {

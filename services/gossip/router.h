@@ -84,6 +84,11 @@ struct router_peer {
 };
 
 /* A message between its arrival and its verdict, and then until all of the mesh has it. */
+struct pending_other {
+        struct peer_id peer;
+        bool has_sent; /* to us; else it got it from us */
+};
+
 struct pending {
         struct list link; /* in `deferred` once accepted */
         nsec_t later;     /* when the rest of the mesh gets it */
@@ -93,8 +98,8 @@ struct pending {
         struct refbuf *raw;
         size_t data_len;
         struct peer_id from;
-        bool is_direct;         /* from its author */
-        struct peer_id *others; /* who has it, too: sent it to us, or got it */
+        bool is_direct;               /* from its author */
+        struct pending_other *others; /* who has it, too: each once */
         size_t n_others;
         nsec_t at;
 };

@@ -70,6 +70,10 @@ void shell_turn(struct shell *s) {
                 gossip_action_done(&a);
         }
         s->is_turning = false;
+        /* The whole list: once for all that end at the same time. */
+        if (s->is_dht_behind)
+                shell_tell_dht(s);
+        s->is_dht_behind = false;
         (void) loop_timer_set(s->timer, gossip_deadline(s->core));
 }
 

@@ -62,8 +62,8 @@ struct shell {
         struct identity_watch *identity;
         struct bus_client *dht_bus;
         struct rpc_client *dht_rpc;
-        bool is_dht_up;
-        unsigned n_dht_denials; /* that dht has not confirmed */
+        bool is_dht_up, is_dht_behind; /* behind: the deny list changed in this turn */
+        unsigned n_dht_denials;        /* that dht has not confirmed */
         nsec_t next_size;
 
         struct bus_server *candidates_bus, *reputation_bus;

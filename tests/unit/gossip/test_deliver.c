@@ -2,6 +2,7 @@
 
 #include "common/base/text.h"
 #include "common/wire/varint.h"
+#include "services/gossip/score.h"
 #include "tests/unit/gossip/vectors/vectors.h"
 
 static void begin(struct bench *b, unsigned n) {
@@ -131,6 +132,44 @@ static void test_copy_waits(void **state) {
         bench_deliver(&b, 1, real);
         assert_int_equal(b.n_delivered, 2);
         bench_done(&b);
+}
+
+/* However often somebody repeats it while it waits, he stands for one: he is blamed once for what
+ * is wrong, hides nobody else who sent it, and earns no more by it than others. */
+static void test_repeated(void **state) {
+        static const struct {
+                const char *name;
+                enum pubsub_verdict verdict;
+                double best; /* score, of who sent it once and of who did 100 times */
+        } cases[] = { { "a wrong one", PUBSUB_REJECT, -80 }, { "a right one", PUBSUB_ACCEPT, -1 } };
+
+        FOREACH_CASE (k, cases) {
+                CLEANUP(refbuf_unrefp) struct refbuf *message = NULL;
+                struct pubsub_topic_params params;
+                struct score_params score;
+                struct bench b;
+
+                score_params_default(&score);
+                params = score.topic;
+                params.deficit_weight = params.failure_weight = -1;
+                params.deficit_threshold = 20;
+                params.deficit_activation = 0;
+                bench_init(&b, NULL);
+                assert_int_equal(pubsub_subscribe(b.p, TOPIC, &params, b.now), PUBSUB_OK);
+                for (unsigned i = 0; i < 4; i++)
+                        bench_join(&b, i);
+                message = bench_message(&b, 0, 0, BYTES_LIT("offer of peer 0"), TOPIC);
+                b.holds_verdicts = true;
+                bench_deliver(&b, 1, message);
+                for (unsigned i = 0; i < 100; i++)
+                        bench_deliver(&b, 2, message);
+                bench_deliver(&b, 3, message);
+                pubsub_validated(b.p, b.held, k->verdict, b.now);
+                bench_run(&b, 2 * NSEC_PER_SEC);
+                assert_true(pubsub_score(b.p, &b.peers[2]) == pubsub_score(b.p, &b.peers[3]));
+                assert_true(pubsub_score(b.p, &b.peers[3]) < k->best);
+                bench_done(&b);
+        }
 }
 
 static void test_ignored(void **state) {
@@ -270,7 +309,8 @@ static void test_signing_fails(void **state) {
 
 TEST_MAIN(cmocka_unit_test(test_foreign_forms), cmocka_unit_test(test_strict_sign),
           cmocka_unit_test(test_duplicates), cmocka_unit_test(test_copied_data),
-          cmocka_unit_test(test_copy_waits), cmocka_unit_test(test_ignored),
-          cmocka_unit_test(test_invalid_messages), cmocka_unit_test(test_own_echo),
-          cmocka_unit_test(test_signature_budget), cmocka_unit_test(test_pending_is_bounded),
-          cmocka_unit_test(test_publish), cmocka_unit_test(test_signing_fails))
+          cmocka_unit_test(test_copy_waits), cmocka_unit_test(test_repeated),
+          cmocka_unit_test(test_ignored), cmocka_unit_test(test_invalid_messages),
+          cmocka_unit_test(test_own_echo), cmocka_unit_test(test_signature_budget),
+          cmocka_unit_test(test_pending_is_bounded), cmocka_unit_test(test_publish),
+          cmocka_unit_test(test_signing_fails))
