@@ -19,6 +19,7 @@
 #include "common/wire/envelope.h"
 #include "proto/peers.pb-c.h"
 #include "services/gossip/counters.h"
+#include "services/gossip/deny.h"
 #include "services/gossip/early.h"
 #include "services/gossip/gossip.h"
 #include "services/gossip/shard.h"
@@ -27,9 +28,6 @@
 #define ASKED_MAX   1024
 #define REPLY_MAX   (64 * 1024)
 #define REQUEST_MAX 2048
-#define DENIED_MAX  4096
-#define REVOKED_MAX 1024 /* of those, by their owners: of strangers, and of others */
-#define REASON_MAX  128
 #define SHARDS_MAX  2
 #define OWN_SPACING NSEC_PER_SEC /* between publications, however often slots come and go */
 
@@ -50,15 +48,6 @@ struct known_peer {
 struct queued_action {
         struct list link;
         struct gossip_action action;
-};
-
-struct denied {
-        struct peer_id peer;
-        char reason[REASON_MAX + 1];
-        int64_t since_us; /* wall clock: it may be before this boot */
-        nsec_t since, until;
-        bool is_revoked, is_stranger; /* stranger: revoked, of nobody we knew; rank: who stays */
-        uint64_t rank;
 };
 
 /* One shard this node is in. */
@@ -82,7 +71,8 @@ struct gossip {
         uint64_t clock_wall;
         struct map *peers, *asks, *calls, *denied;
         struct list actions, ask_order, call_order;
-        uint64_t next_id, rank_secret, n_strangers, n_familiar; /* n_: of who is revoked */
+        uint64_t next_id, rank_secret;
+        size_t n_places[_PLACES_N]; /* taken */
         bool is_started, is_revoked;
         nsec_t now; /* of the latest input, for what it sets off */
 
@@ -141,10 +131,3 @@ void publish_reached(struct gossip *g, uint64_t n);    /* the last one went to s
 void publish_heard_from(struct gossip *g, nsec_t now); /* a peer spoke: the first, perhaps */
 nsec_t publish_deadline(const struct gossip *g);
 void publish_signed(struct gossip *g, struct bytes signature, nsec_t now);
-
-/* ---- deny.c ---- */
-
-void deny_expire(struct gossip *g, nsec_t now);
-/* The disk promises that sequences up to stored_sequence may have been signed. */
-void deny_store_sequence(struct gossip *g, nsec_t now);
-nsec_t deny_deadline(const struct gossip *g);

@@ -44,7 +44,7 @@ static void store(struct gossip *g, nsec_t now) {
                 out->peer = (ProtobufCBinaryData){ d->peer.len, d->peer.bytes };
                 out->reason = d->reason;
                 out->revoked = d->is_revoked;
-                out->stranger = d->is_stranger;
+                out->places = d->places;
                 out->since_us = d->since_us;
                 out->until_us = d->until == NSEC_NEVER ? 0 : wall_us(g, d->until, now);
                 list[state.n_denied++] = out;
@@ -73,6 +73,7 @@ static struct denied *denied_make(struct gossip *g, const struct peer_id *peer) 
                 return d;
         d = xnew(struct denied);
         d->peer = *peer;
+        g->n_places[d->places]++;
         (void) map_set(g->denied, peer_id_bytes(peer), d);
         return d;
 }
@@ -86,14 +87,11 @@ static uint64_t rank_of(const struct gossip *g, const struct peer_id *peer) {
         return load_be64(h.bytes);
 }
 
-static void mark(struct gossip *g, struct denied *d, bool is_revoked, bool is_stranger) {
-        g->n_strangers -= d->is_stranger;
-        g->n_familiar -= d->is_revoked && !d->is_stranger;
-        d->is_revoked = is_revoked;
-        d->is_stranger = is_revoked && is_stranger;
-        d->rank = d->is_stranger ? rank_of(g, &d->peer) : 0;
-        g->n_strangers += d->is_stranger;
-        g->n_familiar += d->is_revoked && !d->is_stranger;
+static void put(struct gossip *g, struct denied *d, enum denied_places places) {
+        g->n_places[d->places]--;
+        d->places = places;
+        d->rank = places != PLACES_OWN ? rank_of(g, &d->peer) : 0;
+        g->n_places[places]++;
 }
 
 static void keep_reason(struct denied *d, const char *reason) {
@@ -119,7 +117,7 @@ bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reas
         g->now = now;
         if (!d)
                 return false;
-        mark(g, d, d->is_revoked, false); /* whom a person blocks gives no place up */
+        put(g, d, PLACES_OWN); /* whom a person blocks gives no place up */
         block(g, d, reason, until, now);
         return true;
 }
@@ -131,15 +129,7 @@ static bool has_work(const struct gossip *g, const struct peer_id *peer) {
                (peer_id_ed25519(peer, &key) && identity_work(&key) >= g->config.pow_bits);
 }
 
-/* Whom we are connected with, or heard offers of: of these as many again have a place. */
-static bool is_stranger(const struct gossip *g, const struct peer_id *peer) {
-        if (gossip_is_blocked(g, peer))
-                return false;
-        return g->n_familiar >= REVOKED_MAX ||
-               (!gossip_known(g, peer) && offers_newest(g->offers, peer) == 0);
-}
-
-static struct denied *last_stranger(const struct gossip *g) {
+static struct denied *last_of(const struct gossip *g, enum denied_places places) {
         struct denied *last = NULL;
         struct bytes key;
         size_t cursor = 0;
@@ -148,28 +138,46 @@ static struct denied *last_stranger(const struct gossip *g) {
         while (map_next(g->denied, &cursor, &key, &value)) {
                 struct denied *d = value;
 
-                if (d->is_stranger && (!last || d->rank > last->rank))
+                if (d->places == places && (!last || d->rank > last->rank))
                         last = d;
         }
         return last;
 }
 
-/* Keys cost little: those of strangers have places of their own, so that nobody fills the list by
+/* Who it is, and who goes for it. */
+struct seat {
+        enum denied_places places;
+        struct denied *loser; /* or NULL */
+};
+
+static bool is_free(const struct gossip *g, enum denied_places places, struct seat *ret) {
+        *ret = (struct seat){ places, NULL };
+        return g->n_places[places] < REVOKED_MAX;
+}
+
+static bool is_won(const struct gossip *g, enum denied_places places, const struct peer_id *peer,
+                   struct seat *ret) {
+        *ret = (struct seat){ places, last_of(g, places) };
+        return ret->loser && rank_of(g, peer) < ret->loser->rank;
+}
+
+/* Keys cost little: their revocations have places of their own, so that nobody fills the list by
  * revoking what he made for it, and none where they cost nothing: nobody lets such a peer in a mesh
- * or a job. When all are taken a secret rank decides who stays: whoever revokes a thousand keys
- * of his has as good a chance with each as anybody, and keeps nobody out for good. *ret_loser: who
- * goes for it, or NULL. */
-static bool has_place(const struct gossip *g, const struct peer_id *peer,
-                      struct denied **ret_loser) {
-        *ret_loser = NULL;
-        if (!is_stranger(g, peer) || peer_id_equal(peer, &g->self))
+ * or a job. Whom we are connected with, or heard offers of, has as many again; to be connected for
+ * a moment costs nothing, so he needs the work too. When all are taken a secret rank decides who
+ * stays: whoever revokes a thousand keys of his has as good a chance with each as anybody, and
+ * keeps nobody out for good. */
+static bool has_place(const struct gossip *g, const struct peer_id *peer, struct seat *ret) {
+        bool is_met = gossip_known(g, peer) || offers_newest(g->offers, peer) > 0;
+
+        *ret = (struct seat){ PLACES_OWN, NULL };
+        if (gossip_is_blocked(g, peer) || peer_id_equal(peer, &g->self))
                 return true;
         if (!has_work(g, peer))
                 return false;
-        if (g->n_strangers < REVOKED_MAX)
-                return true;
-        *ret_loser = last_stranger(g);
-        return *ret_loser && rank_of(g, peer) < (*ret_loser)->rank;
+        return (is_met && is_free(g, PLACES_MET, ret)) || is_free(g, PLACES_STRANGERS, ret) ||
+               (is_met && is_won(g, PLACES_MET, peer, ret)) ||
+               is_won(g, PLACES_STRANGERS, peer, ret);
 }
 
 /* We do not block ourselves: people are told, now and when they ask. */
@@ -189,7 +197,7 @@ static void keep_own(struct gossip *g, const struct keychange *c, nsec_t now) {
 static void lift(struct gossip *g, struct denied *d, nsec_t now) {
         struct peer_id peer = d->peer;
 
-        mark(g, d, false, false);
+        g->n_places[d->places]--;
         (void) map_remove(g->denied, peer_id_bytes(&peer));
         free(d);
         apply(g, &peer, false, now);
@@ -198,8 +206,8 @@ static void lift(struct gossip *g, struct denied *d, nsec_t now) {
 bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
         struct keychange_parts parts;
         const struct peer_id *peer = &parts.fields.peer;
-        struct denied *d, *loser;
-        bool is_unknown;
+        struct denied *d;
+        struct seat seat;
 
         g->now = now;
         if (keychange_split(value, &parts) != KEYCHANGE_OK ||
@@ -210,7 +218,7 @@ bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
                 return true;
         if (g->is_revoked && peer_id_equal(peer, &g->self))
                 return false;
-        if (!has_place(g, peer, &loser)) {
+        if (!has_place(g, peer, &seat)) {
                 g_count(g, GOSSIP_REVOKED_REFUSED);
                 return false;
         }
@@ -220,15 +228,15 @@ bool gossip_revoked(struct gossip *g, struct bytes value, nsec_t now) {
                 keep_own(g, &parts.fields, now);
                 return false;
         }
-        if (loser) {
+        if (seat.loser) {
                 g_count(g, GOSSIP_REVOKED_REPLACED);
-                lift(g, loser, now);
+                lift(g, seat.loser, now);
         }
-        is_unknown = is_stranger(g, peer);
         d = denied_make(g, peer);
         if (!d)
                 return false;
-        mark(g, d, true, is_unknown);
+        d->is_revoked = true;
+        put(g, d, seat.places);
         g_count(g, GOSSIP_REVOKED);
         block(g, d, "revoked by its owner", NSEC_NEVER, now);
         spread_revocation(g, value, now);
@@ -273,7 +281,8 @@ static void restore_one(struct gossip *g, const Gossip__DeniedPeer *in, nsec_t n
         d = denied_make(g, &peer);
         if (!d)
                 return;
-        mark(g, d, in->revoked, in->stranger);
+        d->is_revoked = in->revoked;
+        put(g, d, in->revoked && in->places < _PLACES_N ? in->places : PLACES_OWN);
         keep_reason(d, in->reason);
         d->since_us = in->since_us < 0 ? 0 : in->since_us < wall ? in->since_us : wall;
         d->since = nsec_sub(now, (nsec_t) (wall - d->since_us) * NSEC_PER_USEC);

@@ -16,23 +16,19 @@
 #include "services/gossip/cache.h"
 #include "services/gossip/pubsub.h"
 #include "services/gossip/router_counters.h"
+#include "services/gossip/router_messages.h"
 #include "services/gossip/rpc_message.h"
 #include "services/gossip/score.h"
 
-#define TOPICS_MAX        4096        /* known to us, theirs and ours */
-#define TOPICS_OURS       64          /* beside those: nobody can keep us from our own */
-#define CONTROL_RESERVE   (64 * 1024) /* of a queue that is full otherwise */
-#define PX_RECORD_MAX     2048
-#define PENDING_MAX       1024 /* messages that wait for their validator */
-#define PENDING_BYTES_MAX (8 * 1024 * 1024)
-#define SIGNING_MAX       64
-#define PROMISES_MAX      4096
-#define PROMISE_TIME      (3 * NSEC_PER_SEC)
-#define PX_PEERS          16
-#define PX_PER_HEARTBEAT  16  /* connects asked for */
-#define UNWANTED_MAX      512 /* ids one peer may say IDONTWANT to in a heartbeat */
-#define UNWANTED_BEATS    3
-#define BACKOFF_MAX       (3600 * NSEC_PER_SEC) /* asked for by others */
+#define TOPICS_MAX       4096        /* known to us, theirs and ours */
+#define TOPICS_OURS      64          /* beside those: nobody can keep us from our own */
+#define CONTROL_RESERVE  (64 * 1024) /* of a queue that is full otherwise */
+#define PX_RECORD_MAX    2048
+#define PX_PEERS         16
+#define PX_PER_HEARTBEAT 16  /* connects asked for */
+#define UNWANTED_MAX     512 /* ids one peer may say IDONTWANT to in a heartbeat */
+#define UNWANTED_BEATS   3
+#define BACKOFF_MAX      (3600 * NSEC_PER_SEC) /* asked for by others */
 
 struct topic {
         struct list link;
@@ -81,44 +77,6 @@ struct router_peer {
         size_t n_unwanted;
         struct list promises; /* newest first */
         unsigned n_promises, n_broken_now, n_kept;
-};
-
-/* A message between its arrival and its verdict, and then until all of the mesh has it. */
-struct pending_other {
-        struct peer_id peer;
-        bool has_sent; /* to us; else it got it from us */
-};
-
-struct pending {
-        struct list link; /* in `deferred` once accepted */
-        nsec_t later;     /* when the rest of the mesh gets it */
-        uint64_t number;
-        struct message_id id;
-        struct topic *topic;
-        struct refbuf *raw;
-        size_t data_len;
-        struct peer_id from;
-        bool is_direct;               /* from its author */
-        struct pending_other *others; /* who has it, too: each once */
-        size_t n_others;
-        nsec_t at;
-};
-
-/* One of ours that waits for its signature. */
-struct signing {
-        uint64_t number;
-        struct message_id id;
-        char topic[PUBSUB_TOPIC_MAX + 1];
-        struct buffer raw;
-};
-
-/* Somebody said IHAVE, we said IWANT. */
-struct promise {
-        struct list link, of_peer;
-        struct message_id id;
-        struct router_peer *peer;
-        nsec_t until, asked;
-        unsigned times;
 };
 
 struct queued_output {

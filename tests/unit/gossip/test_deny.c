@@ -1,4 +1,5 @@
 #include "common/canonical/keychange.h"
+#include "common/crypto/identity.h"
 #include "common/wire/unpack.h"
 #include "proto/gossip.pb-c.h"
 #include "tests/unit/gossip/core_bench.h"
@@ -328,9 +329,82 @@ static void test_strangers_share(void **state) {
         core_done(&d);
 }
 
+/* To be connected for a moment costs nothing: keys without work find no place by it. Who has the
+ * work does, and whom a person blocked has one already. */
+static void test_revoked_without_work(void **state) {
+        unsigned n_kept = 0, n_work = 0, chosen = 0;
+        struct gossip_config config;
+        struct core_bench c;
+        struct peer_id p;
+
+        gossip_config_default(&config);
+        config.pow_bits = 6;
+        core_init(&c, &config);
+        for (unsigned i = 0; i < 500; i++) {
+                struct sign_public key;
+                bool has_work;
+
+                p = core_peer(i, NULL);
+                has_work = peer_id_ed25519(&p, &key) && identity_work(&key) >= 6;
+                core_up(&c, i);
+                n_kept += revoke_keys(&c, i, 1);
+                n_work += has_work;
+                assert_true(gossip_is_blocked(c.g, &p) == has_work);
+                chosen = has_work ? chosen : i;
+                gossip_peer_down(c.g, &p, c.now);
+                core_drain(&c);
+        }
+        assert_int_equal(n_kept, n_work);
+        assert_in_range(n_work, 1, 100);
+        p = core_peer(chosen, NULL);
+        assert_true(gossip_block(c.g, &p, "I know him", NSEC_NEVER, c.now));
+        assert_int_equal(revoke_keys(&c, chosen, 1), 1);
+        core_done(&c);
+}
+
+static unsigned revoke_connected(struct core_bench *c, unsigned first, unsigned n) {
+        unsigned n_taken = 0;
+
+        for (unsigned i = first; i < first + n; i++) {
+                struct peer_id p = core_peer(i, NULL);
+
+                core_up(c, i);
+                n_taken += revoke_keys(c, i, 1);
+                gossip_peer_down(c->g, &p, c->now);
+                core_drain(c);
+        }
+        return n_taken;
+}
+
+/* Nor does whoever fills the places of those that are met, in the next life as well. Of 3,072 two
+ * thirds stay, and without the places of the met half of the last thousand would. */
+static void test_met_share(void **state) {
+        struct peer_id chosen = core_peer(3, NULL);
+        struct core_bench c, d;
+
+        core_init(&c, NULL);
+        assert_int_equal(revoke_connected(&c, 0, 2048), 2048);
+        assert_true(gossip_block(c.g, &chosen, "I know him", NSEC_NEVER, c.now));
+        assert_int_equal(revoke_connected(&c, 3000, 1), 1);
+        (void) revoke_connected(&c, 4000, 1024);
+        assert_in_range(count_blocked(&c, 4000, 1024), 640, 900);
+        assert_int_equal(count_blocked(&c, 0, 2048) + count_blocked(&c, 3000, 1) +
+                                 count_blocked(&c, 4000, 1024),
+                         2049);
+        assert_true(gossip_is_blocked(c.g, &chosen));
+        core_init(&d, NULL);
+        assert_true(gossip_restore(d.g, refbuf_bytes(c.stored), d.now));
+        (void) revoke_connected(&d, 6000, 1024);
+        assert_in_range(count_blocked(&d, 6000, 1024), 400, 900);
+        assert_true(gossip_is_blocked(d.g, &chosen));
+        core_done(&c);
+        core_done(&d);
+}
+
 TEST_MAIN(cmocka_unit_test(test_at_once), cmocka_unit_test(test_race),
           cmocka_unit_test(test_restart), cmocka_unit_test(test_since),
           cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_ends),
           cmocka_unit_test(test_full), cmocka_unit_test(test_revoked),
           cmocka_unit_test(test_revoked_own), cmocka_unit_test(test_revoked_strangers),
-          cmocka_unit_test(test_strangers_share))
+          cmocka_unit_test(test_strangers_share), cmocka_unit_test(test_revoked_without_work),
+          cmocka_unit_test(test_met_share))

@@ -161,7 +161,7 @@ static void a_crowd_is_not_passed_on(void **state) {
 }
 
 /* Keys that cost nothing take no place of those that do. */
-static void keys_without_work_are_strangers(void **state) {
+static void keys_without_work_have_no_place(void **state) {
         CLEANUP(buffer_donep) struct buffer b = {};
         struct gossip_config config;
         struct core_bench c;
@@ -170,11 +170,12 @@ static void keys_without_work_are_strangers(void **state) {
         core_init(&c, &config);
         put_real(&b, 50, 50);
         assert_false(gossip_revoked(c.g, buffer_bytes(&b), c.now));
-        core_up(&c, 50); /* whoever is here is believed */
-        assert_true(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        core_up(&c, 50); /* nor does it cost to be here */
+        assert_false(gossip_revoked(c.g, buffer_bytes(&b), c.now));
+        assert_int_equal(core_counter(&c, "revoked_refused"), 2);
         core_done(&c);
 }
 
 TEST_MAIN(cmocka_unit_test(everybody_hears), cmocka_unit_test(what_is_told_is_checked),
           cmocka_unit_test(a_crowd_is_not_passed_on),
-          cmocka_unit_test(keys_without_work_are_strangers))
+          cmocka_unit_test(keys_without_work_have_no_place))
