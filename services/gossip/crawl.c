@@ -140,19 +140,35 @@ static void take_known(struct gossip *g, struct crawl *w, size_t via, const Peer
 
 static bool ask_page(struct gossip *g, struct call *c, size_t at, struct bytes after, nsec_t now);
 
-/* The last record of a page is where the next one begins. */
+/* The last peer of a page is where the next one begins: of its records and of the others. */
+static struct peer_id last_of(const Peers__Reply *reply) {
+        CLEANUP(capability_donep) struct capability record = {};
+        struct peer_id last = {}, known;
+
+        if (reply->n_records > 0) {
+                ProtobufCBinaryData r = reply->records[reply->n_records - 1];
+
+                if (capability_read(BYTES(r.data, r.len), &record) == CAPABILITY_OK)
+                        last = record.peer;
+        }
+        if (reply->n_known > 0) {
+                ProtobufCBinaryData k = reply->known[reply->n_known - 1]->peer;
+
+                if (peer_id_parse(BYTES(k.data, k.len), &known) &&
+                    peer_id_compare(&known, &last) > 0)
+                        last = known;
+        }
+        return last;
+}
+
 static void next_page(struct gossip *g, struct call *c, size_t at, const Peers__Reply *reply,
                       nsec_t now) {
-        CLEANUP(capability_donep) struct capability last = {};
-        const ProtobufCBinaryData *r;
+        struct peer_id last = last_of(reply);
         struct crawl *w = c->state;
 
-        if (!reply->truncated || reply->n_records == 0 || w->list[at].pages >= PAGES_MAX ||
-            w->list[at].told >= TOLD_MAX)
-                return;
-        r = &reply->records[reply->n_records - 1];
-        if (capability_read(BYTES(r->data, r->len), &last) == CAPABILITY_OK)
-                (void) ask_page(g, c, at, peer_id_bytes(&last.peer), now);
+        if (reply->truncated && w->list[at].pages < PAGES_MAX && w->list[at].told < TOLD_MAX &&
+            !peer_id_is_none(&last))
+                (void) ask_page(g, c, at, peer_id_bytes(&last), now);
 }
 
 static void on_list(struct gossip *g, struct ask *a, const Peers__Reply *reply, nsec_t now) {

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/base/sort.h"
 #include "common/wire/unpack.h"
 #include "services/gossip/core_calls.h"
 #include "services/gossip/neighbours.h"
@@ -65,7 +66,8 @@ static void send(struct gossip *g, uint64_t id, struct answer *x) {
 
 /* ---- Peers ---- */
 
-static void add_known(struct gossip *g, struct answer *x, const struct known_peer *k) {
+/* False: there is no room left. */
+static bool add_known(struct gossip *g, struct answer *x, const struct known_peer *k) {
         size_t at = x->reply.n_known, cursor = 0;
         struct multiaddr address;
         Peers__KnownPeer *out = &x->contacts[at];
@@ -81,8 +83,11 @@ static void add_known(struct gossip *g, struct answer *x, const struct known_pee
                         (ProtobufCBinaryData){ address.len, k->addresses + cursor - address.len };
                 x->bytes += address.len + 4;
         }
-        if (out->n_addresses > 0 && x->bytes <= ANSWER_BYTES)
+        if (x->bytes > ANSWER_BYTES)
+                return false;
+        if (out->n_addresses > 0)
                 x->known[x->reply.n_known++] = out;
+        return true;
 }
 
 /* ---- Sample ---- */
@@ -136,7 +141,7 @@ static void add_others(struct gossip *g, struct answer *x) {
                         list[at] = value;
         }
         for (size_t i = 0; i < seen && i < GOSSIP_OTHERS_MAX; i++)
-                add_known(g, x, list[i]);
+                (void) add_known(g, x, list[i]);
 }
 
 static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in, nsec_t now) {
@@ -169,38 +174,68 @@ static void serve_sample(struct gossip *g, uint64_t id, const Peers__Sample *in,
 
 /* ---- List ---- */
 
-/* Peers we are connected to and that sent no record; not ours to name: those of other networks. */
-static void add_silent(struct gossip *g, struct answer *x, nsec_t now) {
+static bool is_dialable(const struct gossip *g, const struct known_peer *k) {
+        struct multiaddr address;
+        size_t cursor = 0;
+
+        while (neighbours_address(k, &cursor, &address))
+                if (gossip_may_dial(g, &address))
+                        return true;
+        return false;
+}
+
+static int compare_known(const void *a, const void *b) {
+        const struct known_peer *const *x = a, *const *y = b;
+
+        return peer_id_compare(&(*x)->peer, &(*y)->peer);
+}
+
+/* Peers we are connected to and that sent no record, in order of peer id; not ours to name: those
+ * of other networks. */
+static const struct known_peer **list_silent(struct gossip *g, const struct peer_id *after,
+                                             nsec_t now, size_t *ret_n) {
+        const struct known_peer **list = xnew_n(const struct known_peer *, map_count(g->peers) + 1);
         struct offer_view view;
         struct bytes key;
-        size_t cursor = 0;
+        size_t cursor = 0, n = 0;
         void *value;
 
         while (map_next(g->peers, &cursor, &key, &value)) {
                 const struct known_peer *k = value;
 
-                if (x->reply.n_known + x->reply.n_records >= LIST_MAX || x->bytes >= ANSWER_BYTES)
-                        return;
-                if (k->n_addresses > 0 && !k->is_elsewhere && !gossip_is_blocked(g, &k->peer) &&
-                    !offers_get(g->offers, &k->peer, now, &view))
-                        add_known(g, x, k);
+                if ((!after || peer_id_compare(&k->peer, after) > 0) && !k->is_elsewhere &&
+                    !gossip_is_blocked(g, &k->peer) &&
+                    !offers_get(g->offers, &k->peer, now, &view) && is_dialable(g, k))
+                        list[n++] = k;
         }
+        sort(list, n, sizeof(*list), compare_known);
+        *ret_n = n;
+        return list;
 }
 
+/* Both kinds in one order, so that whoever goes on behind the last one has missed nobody. */
 static void serve_list(struct gossip *g, uint64_t id, const Peers__List *in, nsec_t now) {
+        CLEANUP(freep) struct offer_view *views = xnew_n(struct offer_view, LIST_MAX + 1);
+        CLEANUP(freep) const struct known_peer **silent = NULL;
         CLEANUP(freep) struct answer *x = answer_new();
-        CLEANUP(freep) struct offer_view *views = xnew_n(struct offer_view, LIST_MAX);
-        size_t max = in->max > 0 ? in->max : LIST_DEFAULT, n, i;
-        struct peer_id after;
-        bool has_after = peer_id_parse(BYTES(in->after.data, in->after.len), &after);
+        size_t max = in->max > 0 ? in->max : LIST_DEFAULT, n, n_silent, i = 0, k = 0;
+        struct peer_id peer;
+        const struct peer_id *after =
+                peer_id_parse(BYTES(in->after.data, in->after.len), &peer) ? &peer : NULL;
 
         max = max < LIST_MAX ? max : LIST_MAX;
-        n = offers_list(g->offers, has_after ? &after : NULL, now, views, max);
-        for (i = 0; i < n && add_record(x, views[i].record); i++)
-                continue;
-        x->reply.truncated = i < n || n == max;
-        if (!has_after) /* the first page: those without a record fit behind it, or are left out */
-                add_silent(g, x, now);
+        n = offers_list(g->offers, after, now, views, max + 1); /* one more: is it the last page? */
+        silent = list_silent(g, after, now, &n_silent);
+        while (i + k < max && (i < n || k < n_silent)) {
+                bool is_record = k == n_silent || (i < n && peer_id_compare(&views[i].record->peer,
+                                                                            &silent[k]->peer) < 0);
+
+                if (!(is_record ? add_record(x, views[i].record) : add_known(g, x, silent[k])))
+                        break;
+                i += is_record;
+                k += !is_record;
+        }
+        x->reply.truncated = i < n || k < n_silent;
         send(g, id, x);
 }
 

@@ -49,6 +49,7 @@ void core_done(struct core_bench *c) {
         refbuf_unref(c->stored);
         refbuf_unref(c->statement);
         refbuf_unref(c->answer);
+        refbuf_unref(c->question);
         gossip_free(c->g);
 }
 
@@ -98,9 +99,10 @@ static void carry_out(struct core_bench *c, struct gossip_action *a) {
                 c->connect_addresses = a->n_addresses;
         for (size_t i = 0; i < a->n_addresses; i++)
                 c->private_dials += multiaddr_scope(&a->addresses[i]) != SCOPE_PUBLIC;
-        if (a->type == GOSSIP_ASK)
+        if (a->type == GOSSIP_ASK) {
                 asked(c, a);
-        else if (a->type == GOSSIP_SEND)
+                keep(&c->question, a);
+        } else if (a->type == GOSSIP_SEND)
                 look_into(c, a);
         else if (a->type == GOSSIP_LOOKUP && a->id > 0 && c->n_lookups < ELEMENTSOF(c->lookups))
                 c->lookups[c->n_lookups++] = a->id;

@@ -17,11 +17,11 @@ struct core_bench {
         unsigned n[_GOSSIP_ACTION_N]; /* actions, by type */
         uint64_t asked[64], n_asked;  /* ids of questions not answered yet */
         struct peer_id asked_peers[64];
-        uint64_t lookups[64], n_lookups;            /* ids of those of draws */
-        unsigned n_given;                           /* of them, by addresses that a person gave */
-        size_t asked_addresses;                     /* most of one question */
-        struct refbuf *stored, *statement, *answer; /* the latest */
-        bool signs;                                 /* answers signatures at once */
+        uint64_t lookups[64], n_lookups; /* ids of those of draws */
+        unsigned n_given;                /* of them, by addresses that a person gave */
+        size_t asked_addresses;          /* most of one question */
+        struct refbuf *stored, *statement, *answer, *question; /* the latest */
+        bool signs;                                            /* answers signatures at once */
         bool stored_before_signing;
         uint64_t sign_id;
         struct gossip_drawn *drawn;
