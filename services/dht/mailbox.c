@@ -32,6 +32,14 @@ void letter_put(struct buffer *b, const struct letter *l) {
                 b->failed = true;
 }
 
+bool letter_fits(const struct letter *l) {
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, MAILBOX_LETTER_MAX);
+        letter_put(&b, l);
+        return l->sealed.len > 0 && !b.failed;
+}
+
 /* All but the nonce, which stands at the end of the prefix so that a step hashes little. */
 static size_t work_input(const struct letter *l, uint8_t ret[PEER_ID_MAX + 4 + 8 + HASH_SIZE],
                          size_t *ret_nonce_at) {

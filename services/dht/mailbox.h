@@ -38,6 +38,9 @@ bool letter_read(struct bytes value, struct letter *ret);
 /* Fails the buffer when it is longer than MAILBOX_LETTER_MAX. */
 void letter_put(struct buffer *b, const struct letter *l);
 
+/* Whether it would: for who has yet to find its nonce. */
+bool letter_fits(const struct letter *l);
+
 unsigned letter_work(const struct letter *l);
 /* Looks for a nonce in at most `tries` steps, upwards from l->nonce: true and it stands
  * there, else l->nonce is where to go on. 20 bits take 2^20 steps of 0.2 µs on average. */

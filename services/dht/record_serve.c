@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/crypto/hash.h"
 #include "services/dht/calls.h"
 #include "services/dht/mailbox.h"
 #include "services/dht/region.h"
@@ -133,16 +134,29 @@ static void read_list(const Record__Request *in, const struct dht_remote *from, 
 /* ---- tombstones ---- */
 
 struct mailbox_look {
-        int64_t expires_us;
+        struct stored_record *tombstone;
         bool is_letter;
         size_t n_tombstones;
 };
+
+/* Who brought a letter has what it leaves here to answer for as long as it is kept; but in an
+ * account of its own, or a sender would have no place left because his letters are read. */
+static void charge_sender(struct stored_record *tombstone, const struct stored_record *letter) {
+        struct hash_value account = hash_of("quorate.read.1", BYTES_OF(letter->publisher));
+
+        tombstone->subnet = letter->subnet;
+        if (letter->class == STORE_FOREIGN) /* our own costs nobody else */
+                memcpy(tombstone->publisher, account.bytes, sizeof(tombstone->publisher));
+        else
+                memset(tombstone->publisher, 0, sizeof(tombstone->publisher));
+}
 
 static bool look_at_letter(void *userdata, const struct stored_record *r) {
         struct mailbox_look *look = userdata;
 
         look->is_letter = r->kind == RECORD_MAILBOX;
-        look->expires_us = r->expires_us;
+        look->tombstone->expires_us = r->expires_us;
+        charge_sender(look->tombstone, r);
         return false;
 }
 
@@ -151,9 +165,16 @@ static bool count_tombstones(void *userdata, const struct stored_record *r) {
         return true;
 }
 
-/* The letter makes place for the receipt that it was read, for as long as it could come again. */
+static bool may_stay(const struct record_serve *s, const struct mailbox_look *look) {
+        return look->n_tombstones < MAILBOX_TOMBSTONES &&
+               s->store->ops->count_publisher(s->store->self, look->tombstone->publisher) <
+                       record_rule_of(RECORD_TOMBSTONE)->per_publisher;
+}
+
+/* The letter makes place for the receipt that it was read, for as long as it could come again. Ours
+ * goes first: what replaces it would be our own as well, and never expire. */
 static void bury(const struct record_serve *s, struct stored_record *tombstone, struct bytes slot) {
-        struct mailbox_look look = {};
+        struct mailbox_look look = { .tombstone = tombstone };
         const struct store *store = s->store;
 
         memcpy(tombstone->slot, slot.data, sizeof(tombstone->slot));
@@ -161,9 +182,9 @@ static void bury(const struct record_serve *s, struct stored_record *tombstone, 
             !look.is_letter)
                 return;
         (void) store->ops->each(store->self, &tombstone->key, count_tombstones, &look);
-        tombstone->expires_us = look.expires_us;
-        if (look.n_tombstones >= MAILBOX_TOMBSTONES || store->ops->put(store->self, tombstone))
-                (void) store->ops->remove(store->self, &tombstone->key, tombstone->slot);
+        (void) store->ops->remove(store->self, &tombstone->key, tombstone->slot);
+        if (may_stay(s, &look))
+                (void) store->ops->put(store->self, tombstone);
 }
 
 static void serve_delete(const struct record_serve *s, const Record__Request *in,

@@ -109,6 +109,7 @@ static void a_letter_has_a_size(void **state) {
         struct server *s = *state;
         struct person p = person_no(1), sender = person_no(2);
         struct dht_remote from = remote_at(&sender, 0);
+        static const uint8_t much[MAILBOX_LETTER_MAX];
         size_t head = 1 + 1 + 38 + 4 + 8;
         struct bytes letter = letter_to(s, &p, 1, MAILBOX_LETTER_MAX - head);
 
@@ -117,6 +118,11 @@ static void a_letter_has_a_size(void **state) {
         (void) letter_to(s, &p, 2, MAILBOX_LETTER_MAX - head + 1);
         assert_true(s->value.failed);
         assert_int_equal(list(s, &p), 1);
+        assert_true(letter_fits(&(struct letter){
+                .recipient = p.peer, .sealed = BYTES(much, MAILBOX_LETTER_MAX - head) }));
+        assert_false(letter_fits(&(struct letter){
+                .recipient = p.peer, .sealed = BYTES(much, MAILBOX_LETTER_MAX - head + 1) }));
+        assert_false(letter_fits(&(struct letter){ .recipient = p.peer }));
 }
 
 /* ---- quotas ---- */
@@ -259,9 +265,69 @@ static void tombstones_cost_a_letter(void **state) {
         assert_int_equal(counts.records, 0);
 }
 
+/* Four letters a time, of one sender at a time in one /24, which their recipients read at once. */
+static void send_and_read(struct server *s, uint32_t sender, uint32_t n_mailboxes) {
+        for (uint32_t m = 0; m < n_mailboxes; m++) {
+                struct person to = person_no(10 * sender + m);
+
+                for (uint32_t round = 0; round < 64; round++) {
+                        uint8_t slots[4][32];
+
+                        for (uint32_t i = 0; i < 4; i++) {
+                                (void) send(s, sender, 7, &to, (sender + m) * 1000 + round * 4 + i);
+                                letter_slot(buffer_bytes(&s->value), slots[i]);
+                        }
+                        (void) forget(s, &to, BYTES_OF(slots));
+                }
+        }
+}
+
+/* What stays of letters that were read is its sender's to answer for, and its subnet's; and the
+ * sender is not kept from writing by people who read. */
+static void what_was_read_is_charged(void **state) {
+        struct server *s = *state;
+        struct person p = person_no(1), sender = person_no(300);
+        struct dht_remote from = remote_at(&sender, 7);
+        struct subnet net = subnet_counted(&from.endpoint);
+        struct store_counts counts;
+
+        send_and_read(s, 300, 4);
+        s->store.ops->counts(s->store.self, &counts);
+        assert_int_equal(counts.records, record_rule_of(RECORD_TOMBSTONE)->per_publisher);
+        assert_int_equal(s->store.ops->count_subnet(s->store.self, &net), counts.records);
+        assert_int_equal(send(s, 300, 7, &p, 1), RECORD__RESULT__RESULT_OK);
+        send_and_read(s, 301, 4);
+        assert_int_equal(send(s, 302, 7, &p, 2), RECORD__RESULT__RESULT_REFUSED);
+        assert_int_equal(s->store.ops->count_subnet(s->store.self, &net), 1024);
+        assert_int_equal(send(s, 303, 8, &p, 3), RECORD__RESULT__RESULT_OK);
+        (void) s->store.ops->expire(s->store.self, NOW + 49 * HOUR, 2000);
+        assert_int_equal(s->store.ops->count_subnet(s->store.self, &net), 0);
+        contact_done(&from.contact);
+}
+
+/* A sender is among those who keep its letters: what is left of one there expires as elsewhere. */
+static void our_own_letters_are_buried_too(void **state) {
+        struct server *s = *state;
+        struct person p = person_no(1);
+        struct store_counts counts;
+        struct stored_record r;
+        uint8_t slot[32];
+
+        assert_null(rules_validate(s->rules, mailbox_of(s, &p), letter_to(s, &p, 1, 100), NOW, &r));
+        r.class = STORE_OWN;
+        assert_int_equal(s->store.ops->put(s->store.self, &r), STORE_OK);
+        memcpy(slot, r.slot, sizeof(slot));
+        assert_int_equal(forget(s, &p, BYTES_OF(slot)), RECORD__RESULT__RESULT_OK);
+        assert_true(status(s, &p, slot)->tombstone.len > 0);
+        (void) s->store.ops->expire(s->store.self, NOW + 49 * HOUR, 100);
+        s->store.ops->counts(s->store.self, &counts);
+        assert_int_equal(counts.records, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 TEST_MAIN(TEST(the_vector_has_its_work), TEST(times_and_work), TEST(a_letter_has_a_size),
           TEST(a_sender_has_four_places), TEST(a_mailbox_has_64),
           TEST(a_mailbox_is_not_filled_by_one), TEST(only_the_recipient_lists),
-          TEST(large_letters_come_page_by_page), TEST(tombstones), TEST(tombstones_cost_a_letter))
+          TEST(large_letters_come_page_by_page), TEST(tombstones), TEST(tombstones_cost_a_letter),
+          TEST(what_was_read_is_charged), TEST(our_own_letters_are_buried_too))
