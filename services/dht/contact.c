@@ -14,7 +14,8 @@ static bool take_address(struct buffer *b, const struct multiaddr *in, const str
                         return false;
                 multiaddr_strip_peer(&a);
         }
-        if (a.len == 0 || multiaddr_scope(&a) == SCOPE_UNUSABLE)
+        if (a.len == 0 || multiaddr_scope(&a) == SCOPE_UNUSABLE ||
+            b->len + varint_size(a.len) + a.len > CONTACT_BYTES_MAX)
                 return false;
         buffer_put_prefixed(b, multiaddr_bytes(&a));
         return true;
@@ -22,7 +23,7 @@ static bool take_address(struct buffer *b, const struct multiaddr *in, const str
 
 void contact_init(struct contact *ret, const struct peer_id *peer, const struct multiaddr *addrs,
                   size_t n) {
-        uint8_t room[CONTACT_ADDRESSES_MAX * (MULTIADDR_MAX + VARINT_SIZE_MAX)];
+        uint8_t room[CONTACT_BYTES_MAX];
         struct buffer b = buffer_over(room, sizeof(room));
         size_t taken = 0;
 

@@ -11,6 +11,7 @@
 #include "services/dht/key.h"
 
 #define CONTACT_ADDRESSES_MAX 8
+#define CONTACT_BYTES_MAX     1024 /* of packed addresses: an answer has room for 40 such peers */
 
 struct contact {
         struct peer_id peer;
@@ -18,8 +19,8 @@ struct contact {
         struct refbuf *addresses; /* owned reference; NULL: none known */
 };
 
-/* ret is the caller's; at most CONTACT_ADDRESSES_MAX addresses are taken, unusable ones left out.
- */
+/* ret is the caller's; at most CONTACT_ADDRESSES_MAX addresses of CONTACT_BYTES_MAX together are
+ * taken, in their order; unusable ones and those for which there is no room are left out. */
 void contact_init(struct contact *ret, const struct peer_id *peer, const struct multiaddr *addrs,
                   size_t n);
 void contact_done(struct contact *c);

@@ -16,6 +16,9 @@ struct record_rules {
          * else the rule it breaks, a static text. */
         const char *(*validate)(void *userdata, struct bytes name, struct bytes value,
                                 int64_t now_us, struct stored_record *ret);
+        /* Whether kad may show what is held: what /quorate/record/1 carries has rules of its own
+         * about who reads it, and nobody is to get past them here. */
+        bool (*is_kad)(void *userdata, const struct stored_record *r);
         /* Two valid values of one name: < 0 the first is to be kept, > 0 the second,
          * 0 they are the same or do not exclude each other. */
         int (*select)(void *userdata, struct bytes name, struct bytes a, struct bytes b);

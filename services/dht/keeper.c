@@ -25,6 +25,13 @@ static const char *validate(void *userdata, struct bytes name, struct bytes valu
         return wrong;
 }
 
+static bool is_kad(void *userdata, const struct stored_record *r) {
+        const struct record_rule *rule = record_rule_of((enum record_kind) r->kind);
+
+        (void) userdata;
+        return rule && rule->is_kad;
+}
+
 static int select_one(void *userdata, struct bytes name, struct bytes a, struct bytes b) {
         (void) userdata;
         return rules_select(name, a, b);
@@ -64,6 +71,7 @@ static void on_signed(void *userdata, uint64_t id, struct bytes statement, struc
 
 static const struct record_rules hooks = {
         .validate = validate,
+        .is_kad = is_kad,
         .select = select_one,
         .admit = admit,
         .admit_provider = admit_provider,

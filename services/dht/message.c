@@ -155,12 +155,18 @@ static ProtobufCBinaryData data_of(struct bytes v) {
         return (ProtobufCBinaryData){ .data = (uint8_t *) v.data, .len = v.len };
 }
 
+/* Whatever peers announce of themselves: no answer is too long to be given. */
+#define PEER_SIZE (CONTACT_BYTES_MAX + PEER_ID_MAX + 32)
+_Static_assert(KAD_KEY_MAX + 2 * KAD_PEERS_MAX * PEER_SIZE + 64 <= KAD_MESSAGE_MAX, "providers");
+_Static_assert(2 * KAD_KEY_MAX + KAD_VALUE_MAX + KAD_PEERS_MAX * PEER_SIZE + 128 <= KAD_MESSAGE_MAX,
+               "a value");
+
 /* The peers of one list, packed one by one: protobuf allows a message in pieces, and
  * a repeated field may stand alone. */
 static void put_peers(struct buffer *b, unsigned field, const struct contact *list, size_t n) {
         check(n <= KAD_PEERS_MAX);
         for (size_t i = 0; i < n; i++) {
-                uint8_t room[CONTACT_ADDRESSES_MAX * (MULTIADDR_MAX + 8) + PEER_ID_MAX + 8];
+                uint8_t room[PEER_SIZE];
                 struct buffer packed = buffer_over(room, sizeof(room));
                 ProtobufCBinaryData addrs[CONTACT_ADDRESSES_MAX];
                 Kad__Peer peer = KAD__PEER__INIT;

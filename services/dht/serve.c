@@ -72,8 +72,8 @@ struct best {
 static bool on_value(void *userdata, const struct stored_record *r) {
         struct best *b = userdata;
 
-        if (!bytes_equal(r->name, b->name) || r->expires_us <= b->serve->wall_us ||
-            serve_denies(b->serve->denied, r))
+        if (!b->serve->rules->is_kad(b->serve->userdata, r) || !bytes_equal(r->name, b->name) ||
+            r->expires_us <= b->serve->wall_us || serve_denies(b->serve->denied, r))
                 return true;
         if (b->value && b->serve->rules->select(b->serve->userdata, b->name, refbuf_bytes(b->value),
                                                 r->value) <= 0)

@@ -28,12 +28,19 @@ static const char *validate(void *userdata, struct bytes name, struct bytes valu
         return value.len % 2 ? "odd" : NULL;
 }
 
+static bool is_kad(void *userdata, const struct stored_record *r) {
+        (void) userdata, (void) r;
+        return true;
+}
+
 static int choose(void *userdata, struct bytes name, struct bytes a, struct bytes b) {
         (void) userdata, (void) name;
         return bytes_compare(a, b);
 }
 
-static const struct record_rules rules = { .validate = validate, .select = choose };
+static const struct record_rules rules = { .validate = validate,
+                                           .is_kad = is_kad,
+                                           .select = choose };
 
 struct drive {
         struct dht *dht;

@@ -177,6 +177,11 @@ static const char *validate(void *userdata, struct bytes name, struct bytes valu
         return NULL;
 }
 
+static bool is_kad(void *userdata, const struct stored_record *r) {
+        (void) userdata, (void) r;
+        return true;
+}
+
 static int choose(void *userdata, struct bytes name, struct bytes a, struct bytes b) {
         uint64_t x = load_be64(a.data), y = load_be64(b.data);
 
@@ -195,6 +200,8 @@ static const char *admit_provider(void *userdata, const struct store *store,
         return NULL;
 }
 
-const struct record_rules dhts_rules = {
-        .validate = validate, .select = choose, .admit = admit, .admit_provider = admit_provider
-};
+const struct record_rules dhts_rules = { .validate = validate,
+                                         .is_kad = is_kad,
+                                         .select = choose,
+                                         .admit = admit,
+                                         .admit_provider = admit_provider };

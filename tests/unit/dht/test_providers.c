@@ -1,5 +1,6 @@
 /* Who provides something, and who is charged for a record: one node, told by others over kad,
- * asked by others. */
+ * asked by others; what it shows, and to whom. */
+#include "services/dht/internal.h"
 #include "services/dht/message.h"
 #include "services/dht/store_memory.h"
 #include "tests/unit/dht/server.h"
@@ -286,8 +287,100 @@ static void a_copy_moves_no_charge(void **state) {
         assert_true(n[0] == 0 && n[1] == 0 && n[2] == 1);
 }
 
+/* Denied while what it provides is held: told to nobody, until that is lifted. */
+static void the_denied_are_not_told(void **state) {
+        struct bench *b = *state;
+        struct peer_id bad = peer_no(2);
+
+        for (uint32_t n = 0; n < 5; n++)
+                assert_true(provide(b, n, (uint16_t) (20 + n)));
+        dht_deny(b->dht, &bad, true, b->now);
+        ask(b, 99);
+        assert_int_equal(b->n_told, 4);
+        assert_false(is_told(b, 2));
+        assert_false(provide(b, 2, 22));
+        dht_deny(b->dht, &bad, false, b->now);
+        ask(b, 99);
+        assert_int_equal(b->n_told, 5);
+}
+
+/* As many names as may be, each as long as may be. */
+static void long_contact(uint32_t n, struct contact *ret) {
+        struct multiaddr list[CONTACT_ADDRESSES_MAX];
+        struct peer_id peer = peer_no(n);
+
+        for (unsigned i = 0; i < CONTACT_ADDRESSES_MAX; i++) {
+                char text[300], name[231];
+
+                memset(name, 'a', sizeof(name));
+                for (unsigned at = 60; at < sizeof(name) - 1; at += 61)
+                        name[at] = '.';
+                name[sizeof(name) - 1] = 0;
+                (void) snprintf(text, sizeof(text), "/dns4/%s/udp/%u/quic-v1", name,
+                                10 * (n + 1) + i);
+                assert_int_equal(multiaddr_from_text(BYTES_STR(text), &list[i]), 0);
+        }
+        contact_init(ret, &peer, list, CONTACT_ADDRESSES_MAX);
+}
+
+/* Whatever 20 neighbours and 20 providers call themselves: who asks gets his answer. */
+static void long_names_deny_nobody_an_answer(void **state) {
+        struct bench *b = *state;
+
+        for (uint32_t n = 0; n < 40; n++) {
+                struct dht_remote from = remote_in(n, (uint16_t) (20 + n));
+                struct kad_parts parts = { .type = KAD_ADD_PROVIDER, .key = b->name };
+
+                contact_done(&from.contact);
+                long_contact(n, &from.contact);
+                parts.providers = &from.contact;
+                parts.n_providers = 1;
+                if (n < 20)
+                        refbuf_unref(request(b, &from, &parts));
+                else
+                        (void) table_answered(&b->dht->table,
+                                              &(struct table_peer){ .contact = from.contact },
+                                              b->now);
+                contact_done(&from.contact);
+        }
+        assert_int_equal(n_kept(b), 20);
+        assert_int_equal(b->dht->table.n_entries, 20);
+        ask(b, 99);
+        assert_int_equal(b->n_told, 20);
+}
+
+/* GET_VALUE by a stranger, of what is held like this: whether he gets it. */
+static bool is_shown(struct bench *b, enum record_kind kind, const char *text) {
+        CLEANUP(kad_message_donep) struct kad_message m = {};
+        CLEANUP(refbuf_unrefp) struct refbuf *answer = NULL;
+        struct stored_record r = { .kind = (uint8_t) kind,
+                                   .name = BYTES_STR(text),
+                                   .value = BYTES_LIT("sealed"),
+                                   .expires_us = INT64_MAX };
+        struct kad_parts parts = { .type = KAD_GET_VALUE, .key = r.name };
+        struct dht_remote from = remote_in(99, 3);
+
+        r.key = key_of(r.name);
+        assert_int_equal(b->store.ops->put(b->store.self, &r), STORE_OK);
+        answer = request(b, &from, &parts);
+        contact_done(&from.contact);
+        assert_non_null(answer);
+        assert_int_equal(kad_message_read(refbuf_bytes(answer), &m), KAD_OK);
+        return m.has_record;
+}
+
+/* Letters are listed to their recipients alone, and topics page by page: kad is no way around. */
+static void kad_shows_what_it_carries(void **state) {
+        assert_true(is_shown(*state, RECORD_NAME, "/name/of/somebody"));
+        assert_true(is_shown(*state, RECORD_PUBLIC_KEY, "/pk/of somebody"));
+        assert_false(is_shown(*state, RECORD_MAILBOX, "/mailbox/of a"));
+        assert_false(is_shown(*state, RECORD_TOMBSTONE, "/mailbox/of b"));
+        assert_false(is_shown(*state, RECORD_TOPIC, "/topic/chess"));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 TEST_MAIN(TEST(one_subnet_hides_nobody), TEST(everybody_has_his_turn),
           TEST(subnets_share_the_places), TEST(a_place_is_charged_where_its_owner_is),
-          TEST(far_keys_are_refused), TEST(a_copy_moves_no_charge))
+          TEST(far_keys_are_refused), TEST(a_copy_moves_no_charge), TEST(the_denied_are_not_told),
+          TEST(long_names_deny_nobody_an_answer), TEST(kad_shows_what_it_carries))
