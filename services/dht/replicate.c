@@ -229,10 +229,16 @@ static void sign_again(struct unit *u, const struct record_statement *s, nsec_t 
         u->owner->stats.signed_again++;
 }
 
-static bool is_stale(const struct replicate *r, const struct record_statement *s, nsec_t now) {
-        int64_t age_us = dht_wall_us(r->dht, now) - s->created_us;
+/* Again, so long after it was said; or at once, where it was said by a clock that ran ahead and was
+ * put right since: others refuse what is dated so, or forget it sooner than its date tells us. */
+static bool is_due(const struct replicate *r, int64_t said_us, int64_t period_us, nsec_t now) {
+        int64_t age_us = dht_wall_us(r->dht, now) - said_us;
 
-        return age_us >= (int64_t) record_republish_s(s->ttl_s) * 1000000;
+        return age_us >= period_us || age_us < -RULES_SKEW_US;
+}
+
+static bool is_stale(const struct replicate *r, const struct record_statement *s, nsec_t now) {
+        return is_due(r, s->created_us, (int64_t) record_republish_s(s->ttl_s) * 1000000, now);
 }
 
 struct round {
@@ -254,9 +260,9 @@ static bool is_undated(const struct stored_record *rec) {
 
 static bool fades(const struct replicate *r, const struct stored_record *rec, nsec_t now) {
         uint32_t ttl_s = record_rule_of(rec->kind)->ttl_s;
-        int64_t left_us = rec->expires_us - dht_wall_us(r->dht, now);
 
-        return left_us <= (int64_t) (ttl_s - record_republish_s(ttl_s)) * 1000000;
+        return is_due(r, rec->expires_us - (int64_t) ttl_s * 1000000,
+                      (int64_t) record_republish_s(ttl_s) * 1000000, now);
 }
 
 static bool on_own_record(void *userdata, const struct stored_record *rec) {
@@ -409,7 +415,7 @@ static bool on_own_provider(void *userdata, const struct stored_provider *p) {
 
         if (u->is_busy)
                 return true;
-        if (p->received_us + PROVIDE_US <= dht_wall_us(r->dht, now)) {
+        if (is_due(r, p->received_us, PROVIDE_US, now)) {
                 if (due->n < ELEMENTSOF(due->units))
                         due->units[due->n++] = u;
         } else if (u->check_at <= now && r->n_busy < r->config.parallel) {

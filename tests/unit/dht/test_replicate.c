@@ -168,6 +168,35 @@ static void records_outlive_their_ttl(void **state) {
         network_done(net);
 }
 
+static void set_clock(struct dhts *net, size_t node, int64_t ahead_us) {
+        dht_clock(net->nodes[node].dht, net->now,
+                  DHTS_WALL_US + (int64_t) (net->now / NSEC_PER_USEC) + ahead_us);
+}
+
+/* Published by a clock that was a day and a half ahead: nobody takes what is dated so. Put right,
+ * the node does not wait until its own dates have come. */
+static void a_clock_that_ran_ahead_is_forgiven(void **state) {
+        struct bytes hash = BYTES_LIT("\x12\x20multihash-of-thirty-two-bytes..!");
+        struct dhts *net = network(25, 16);
+        const struct replicate_stats *stats = keeper_replication(net->nodes[3].records);
+        struct key key = key_for(RECORD_NAME, &net->nodes[3].peer, "sales");
+        uint64_t n_provided;
+
+        set_clock(net, 3, 36 * HOUR);
+        (void) put(net, 3, RECORD_NAME, "sales", BYTES_OF(root));
+        dht_provide(net->nodes[3].dht, 12345, hash, true, net->now);
+        dhts_run(net, 5 * MINUTE);
+        assert_true(holders(net, &key) <= 1);
+        assert_int_equal(stats->signed_again, 0);
+        n_provided = stats->provided;
+        set_clock(net, 3, 0);
+        dhts_run(net, 15 * MINUTE);
+        assert_in_range(holders(net, &key), 18, 20);
+        assert_int_equal(stats->signed_again, 1);
+        assert_int_equal(stats->provided, n_provided + 1);
+        network_done(net);
+}
+
 static size_t fetched(const struct dhts *net) {
         size_t n = 0;
 
@@ -433,6 +462,7 @@ static void rotations_stay(void **state) {
 
 TEST_MAIN(TEST(topics_are_found), TEST(names_are_versions), TEST(gaps_are_filled),
           TEST(rest_costs_little), TEST(records_outlive_their_ttl), TEST(rotations_stay),
-          TEST(newcomers_fetch_theirs), TEST(thinned_neighbourhoods_fill_up), TEST(piles_come_over),
+          TEST(a_clock_that_ran_ahead_is_forgiven), TEST(newcomers_fetch_theirs),
+          TEST(thinned_neighbourhoods_fill_up), TEST(piles_come_over),
           TEST(who_returns_fetches_what_it_missed), TEST(publishers_leave_it_to_holders),
           TEST(letters_are_delivered_once))
