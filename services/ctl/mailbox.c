@@ -229,6 +229,15 @@ static bool show_letter(const struct command_context *ctx, const Dht__Record *r,
         return true;
 }
 
+/* Said apart from the letters, so that nobody takes those for all. */
+static void warn_of_more(const Dht__GetReply *reply) {
+        if (reply->left_out > 0)
+                fprintf(stderr,
+                        "quorate: warning: %u more letters were found; once these are "
+                        "forgotten, ask again\n",
+                        reply->left_out);
+}
+
 static int mailbox_read(const struct command_context *ctx) {
         CLEANUP(unpacked_donep) struct unpacked u = {}, list = {};
         const Gossip__BlocklistReply *blocked = NULL;
@@ -246,6 +255,7 @@ static int mailbox_read(const struct command_context *ctx) {
                 blocked = ask_blocklist(ctx, &list);
         for (size_t i = 0; i < reply->n_records; i++)
                 n_blocked += !show_letter(ctx, reply->records[i], blocked);
+        warn_of_more(reply);
         if (ctx->common.json)
                 return EXIT_OK;
         if (n_blocked > 0)
@@ -288,6 +298,7 @@ static int forget_all(const struct command_context *ctx) {
         reply = u.message;
         for (; n < reply->n_records && n < LETTERS_MAX; n++)
                 names[n] = reply->records[n]->name;
+        warn_of_more(reply);
         return n > 0 ? forget(ctx, names, n) : people_done(ctx, EXIT_OK, "no letters");
 }
 

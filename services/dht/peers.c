@@ -178,7 +178,6 @@ void peer_answered(struct dht *d, const struct dht_remote *from, const struct co
         for (size_t i = 0; i < d->n_own; i++)
                 if (memcmp(d->own_endpoints[i].addr, from->endpoint.addr, 16) == 0)
                         health_hairpin_works(&d->health);
-        seen_note(&d->seen, key, dht_wall_us(d, now));
         mode_peer(&d->mode, &from->endpoint, from->is_inbound, now);
         if (peer_is_denied(d, key))
                 return;
@@ -186,6 +185,7 @@ void peer_answered(struct dht *d, const struct dht_remote *from, const struct co
                 dht_count(d, COUNT_PEERS_WEAK);
                 return;
         }
+        seen_note(&d->seen, key, dht_wall_us(d, now)); /* a name without work costs nothing */
         take_in(d, from, dialled, rtt, now);
 }
 

@@ -1,13 +1,24 @@
 #include "services/dht/record.h"
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "services/dht/rules.h"
 
+/* U+0080 to U+009F as well: U+009B begins a terminal's command. */
+static bool is_control(uint32_t c) {
+        return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
 static bool label_is_good(struct bytes label) {
-        for (size_t i = 0; i < label.len; i++)
-                if (label.data[i] < 0x20 || label.data[i] == 0x7f)
+        size_t at = 0, n = 1;
+        uint32_t c;
+
+        for (; at < label.len && n > 0; at += n) {
+                n = utf8_next(BYTES(label.data + at, label.len - at), &c);
+                if (n == 0 || is_control(c))
                         return false;
-        return label.len > 0 && label.len <= RECORD_LABEL_MAX && utf8_is_valid(label);
+        }
+        return label.len > 0 && label.len <= RECORD_LABEL_MAX;
 }
 
 /* Up to the next '/', which is consumed; false: there is none. */
@@ -91,4 +102,16 @@ bool record_name_put(struct buffer *b, enum record_kind kind, const struct peer_
                 buffer_put_u8(b, '/');
         buffer_put_bytes(b, label);
         return !b->failed;
+}
+
+const char *record_kind_text(enum record_kind kind) {
+        static const char *const texts[] = {
+                [RECORD_ENDPOINT] = "endpoint",     [RECORD_PROFILE] = "profile",
+                [RECORD_TOPIC] = "topic",           [RECORD_NAME] = "name",
+                [RECORD_TOMBSTONE] = "tombstone",   [RECORD_MAILBOX] = "mailbox",
+                [RECORD_PUBLIC_KEY] = "pk",         [RECORD_ROTATION] = "rotation",
+                [RECORD_REVOCATION] = "revocation",
+        };
+
+        return (size_t) kind < ELEMENTSOF(texts) && texts[kind] ? texts[kind] : "";
 }

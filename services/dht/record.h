@@ -32,3 +32,4 @@ bool record_name_read(struct bytes name, struct record_name *ret);
 /* Appends; false: the kind has no name, or peer or label do not fit it. */
 bool record_name_put(struct buffer *b, enum record_kind kind, const struct peer_id *peer,
                      struct bytes label);
+const char *record_kind_text(enum record_kind kind); /* for people; "" for none of the table */

@@ -37,7 +37,7 @@ struct gathering {
         struct shell *shell;
         struct call *call;
         Dht__Record **records;
-        size_t n, max, bytes;
+        size_t n, max, bytes, n_left_out;
         struct letter letter; /* Send: being mined */
         struct refbuf *sealed;
         struct loop_source *mining;
@@ -69,18 +69,6 @@ static ProtobufCBinaryData keep(struct call *call, struct bytes v) {
         return (ProtobufCBinaryData){ v.len, copy };
 }
 
-static const char *kind_text(enum record_kind kind) {
-        static const char *const texts[] = {
-                [RECORD_ENDPOINT] = "endpoint",     [RECORD_PROFILE] = "profile",
-                [RECORD_TOPIC] = "topic",           [RECORD_NAME] = "name",
-                [RECORD_TOMBSTONE] = "tombstone",   [RECORD_MAILBOX] = "mailbox",
-                [RECORD_PUBLIC_KEY] = "pk",         [RECORD_ROTATION] = "rotation",
-                [RECORD_REVOCATION] = "revocation",
-        };
-
-        return (size_t) kind < ELEMENTSOF(texts) && texts[kind] ? texts[kind] : "";
-}
-
 static uint64_t ms_between(int64_t from_us, int64_t to_us) {
         return to_us > from_us ? (uint64_t) (to_us - from_us) / 1000 : 0;
 }
@@ -88,8 +76,8 @@ static uint64_t ms_between(int64_t from_us, int64_t to_us) {
 static void put_keychange(struct call *call, const struct keychange *c, int64_t now_us,
                           Dht__Record *ret) {
         ret->age_ms = ms_between(c->created_us, now_us);
-        ret->kind = (char *) kind_text(c->kind == KEYCHANGE_ROTATION ? RECORD_ROTATION
-                                                                     : RECORD_REVOCATION);
+        ret->kind = (char *) record_kind_text(c->kind == KEYCHANGE_ROTATION ? RECORD_ROTATION
+                                                                            : RECORD_REVOCATION);
         ret->publisher = keep(call, peer_id_bytes(&c->peer));
         ret->sequence = (uint64_t) c->created_us;
         ret->payload = keep(call, peer_id_bytes(&c->successor));
@@ -97,7 +85,7 @@ static void put_keychange(struct call *call, const struct keychange *c, int64_t 
 
 static void put_signed(struct call *call, const struct record_statement *s, int64_t now_us,
                        Dht__Record *ret) {
-        ret->kind = (char *) kind_text(s->kind);
+        ret->kind = (char *) record_kind_text(s->kind);
         ret->publisher = keep(call, peer_id_bytes(&s->publisher));
         ret->sequence = s->sequence;
         ret->payload = keep(call, s->payload);
@@ -105,22 +93,24 @@ static void put_signed(struct call *call, const struct record_statement *s, int6
         ret->expires_ms = ms_between(now_us, s->created_us + (int64_t) s->ttl_s * 1000000);
 }
 
-/* What the publisher signed, taken apart; a letter's value as it is. */
+/* What the publisher signed, taken apart, and the whole; of a letter what is sealed, alone: the
+ * rest was for who stores it, and one is as long as 16 KiB. */
 static void put_value(struct call *call, struct bytes value, int64_t now_us, Dht__Record *ret) {
         struct keychange_parts change;
         struct record_parts parts;
         struct letter letter;
 
-        ret->value = keep(call, value);
-        ret->payload = ret->value;
-        if (keychange_split(value, &change) == KEYCHANGE_OK) {
-                put_keychange(call, &change.fields, now_us, ret);
-        } else if (!record_split(value, &parts)) {
-                put_signed(call, &parts.fields, now_us, ret);
-        } else if (letter_read(value, &letter)) {
+        if (letter_read(value, &letter)) {
                 ret->payload = keep(call, letter.sealed);
                 ret->age_ms = ms_between(letter.hour * HOUR_US, now_us);
+                return;
         }
+        ret->value = keep(call, value);
+        ret->payload = ret->value;
+        if (keychange_split(value, &change) == KEYCHANGE_OK)
+                put_keychange(call, &change.fields, now_us, ret);
+        else if (!record_split(value, &parts))
+                put_signed(call, &parts.fields, now_us, ret);
 }
 
 static Dht__Record *put_stored(struct call *call, const struct stored_record *r, int64_t now_us) {
@@ -131,7 +121,7 @@ static Dht__Record *put_stored(struct call *call, const struct stored_record *r,
         put_value(call, r->value, now_us, out);
         out->name = keep(call, r->name);
         if (!out->kind[0])
-                out->kind = (char *) kind_text((enum record_kind) r->kind);
+                out->kind = (char *) record_kind_text((enum record_kind) r->kind);
         if (r->kind == RECORD_MAILBOX)
                 out->name = keep(call, BYTES(r->slot, sizeof(r->slot)));
         out->expires_ms = ms_between(now_us, r->expires_us);
@@ -142,9 +132,13 @@ static Dht__Record *put_stored(struct call *call, const struct stored_record *r,
 static void on_value(void *userdata, const struct stored_record *r, size_t n_copies) {
         struct gathering *g = userdata;
 
-        if (g->n == g->max || g->bytes + r->value.len > REPLY_BYTES)
+        size_t size = (r->kind == RECORD_MAILBOX ? 1 : 2) * r->value.len + 256;
+
+        if (g->n == g->max || g->bytes + size > REPLY_BYTES) {
+                g->n_left_out++;
                 return;
-        g->bytes += 2 * r->value.len + 256;
+        }
+        g->bytes += size;
         g->records[g->n] = put_stored(g->call, r, dht_wall_us(g->shell->core, shell_now(g->shell)));
         g->records[g->n++]->copies = (uint32_t) n_copies;
 }
@@ -195,6 +189,7 @@ static void end_get(void *userdata, const struct keeper_result *r, nsec_t now) {
                 reply.records = g->records;
                 reply.n_records = g->n;
                 reply.asked = (uint32_t) r->n_asked;
+                reply.left_out = (uint32_t) g->n_left_out;
                 call_reply(g->call, &reply);
         }
         gathering_free(g);
@@ -213,7 +208,7 @@ static void end_empty(void *userdata, const struct keeper_result *r, nsec_t now)
 
 static enum record_kind kind_from(const char *text) {
         for (unsigned kind = 1; kind < _RECORD_SIGNED_N; kind++)
-                if (kind != RECORD_TOMBSTONE && strcmp(text, kind_text(kind)) == 0)
+                if (kind != RECORD_TOMBSTONE && strcmp(text, record_kind_text(kind)) == 0)
                         return kind;
         return 0;
 }
@@ -221,7 +216,7 @@ static enum record_kind kind_from(const char *text) {
 /* NULL: so long may the payload be; else what is wrong, in words of ret. */
 static const char *check_length(enum record_kind kind, struct bytes payload, char ret[120]) {
         const struct record_rule *rule = record_rule_of(kind);
-        const char *name = kind_text(kind);
+        const char *name = record_kind_text(kind);
         int n;
 
         if (!rule || (payload.len >= rule->payload_min && payload.len <= rule->payload_max))
@@ -531,6 +526,12 @@ static void records_send(Dht__Records_Service *service, const Dht__SendRequest *
         }
         g->sealed = refbuf_new(bytes_of(in->sealed));
         g->letter.sealed = refbuf_bytes(g->sealed);
+        if (!letter_fits(&g->letter)) {
+                call_fail(call, DHT_E_REFUSED, "a letter has at most %d bytes, and this one %zu",
+                          MAILBOX_LETTER_MAX - MAILBOX_HEAD_MAX, g->letter.sealed.len);
+                gathering_free(g);
+                return;
+        }
         g->letter.hour = (uint32_t) (dht_wall_us(s->core, shell_now(s)) / HOUR_US);
         if (loop_add_defer(s->loop, on_mine, g, &g->mining) || loop_defer(g->mining)) {
                 call_fail(call, DHT_E_BUSY, "no timer");

@@ -42,17 +42,24 @@ static void only_answers_get_into_the_table(void **state) {
 /* Found by a lookup, not by its connection: the same rules. */
 static void told_peers_are_judged_the_same(void **state) {
         struct dht *d = node_new(NULL);
-        struct peer weak = peer_number(7, true), denied = peer_number(8, true);
+        struct peer weak = peer_number(7, true), denied = peer_number(8, true),
+                    good = peer_number(9, true);
+        struct dht_status status;
 
         weak.remote.pow_bits = 15;
         peer_answered(d, &weak.remote, NULL, 1, 2 * SECOND);
         assert_false(is_in_table(d, &weak));
         assert_int_equal(d->counters[COUNT_PEERS_WEAK].value, 1);
+        dht_status(d, &status);
+        assert_int_equal(status.seen_week, 0); /* names that cost nothing are not counted */
+        peer_answered(d, &good.remote, NULL, 1, 2 * SECOND);
+        dht_status(d, &status);
+        assert_int_equal(status.seen_week, 1);
         dht_deny(d, &denied.remote.contact.peer, true, SECOND);
         peer_answered(d, &denied.remote, NULL, 1, 2 * SECOND);
         assert_false(is_in_table(d, &denied));
         dht_free(d);
-        peer_done(&weak), peer_done(&denied);
+        peer_done(&weak), peer_done(&denied), peer_done(&good);
 }
 
 static struct refbuf *ask_it(struct dht *d, const struct dht_remote *from, enum kad_type type,
@@ -176,6 +183,35 @@ static void requests_are_rationed_per_peer(void **state) {
                 peer_done(&p);
         }
         assert_int_equal(d->rates.n, SERVE_PEERS);
+        dht_free(d);
+        peer_done(&greedy), peer_done(&other);
+}
+
+static bool record_request(void *userdata, const struct dht_remote *from, struct bytes message,
+                           struct buffer *ret_answer, nsec_t now) {
+        ++*(unsigned *) userdata;
+        return true;
+}
+
+/* What reads and writes the disk costs four units, whatever it is. */
+static void record_requests_are_rationed_too(void **state) {
+        static const struct record_rules rules = { .request = record_request };
+        struct dht *d = node_new(NULL);
+        struct peer greedy = peer_number(3, false), other = peer_number(4, false);
+        unsigned n = 0, before;
+
+        dht_rules(d, &rules, &n);
+        for (unsigned i = 0; i < 500; i++)
+                dht_request(d, i, &greedy.remote, DHT_PROTOCOL_RECORD, BYTES_LIT("x"), 3 * SECOND);
+        assert_int_equal(n, SERVE_BURST / SERVE_WRITE);
+        before = n;
+        for (unsigned i = 0; i < 100; i++)
+                dht_request(d, i, &greedy.remote, DHT_PROTOCOL_RECORD, BYTES_LIT("x"), 4 * SECOND);
+        assert_int_equal(n - before, SERVE_RATE / SERVE_WRITE); /* of one second */
+        before = n;
+        dht_request(d, 501, &other.remote, DHT_PROTOCOL_RECORD, BYTES_LIT("x"), 4 * SECOND);
+        assert_int_equal(n - before, 1);
+        (void) drain(d, DHT_ANSWER, NULL);
         dht_free(d);
         peer_done(&greedy), peer_done(&other);
 }
@@ -440,7 +476,7 @@ TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(hearsay_stays_out_of_the_table),
           cmocka_unit_test(a_client_is_asked_nothing),
           cmocka_unit_test(requests_are_rationed_per_peer),
-
+          cmocka_unit_test(record_requests_are_rationed_too),
           cmocka_unit_test(denial_is_effective_at_once),
 
           cmocka_unit_test(peers_behind_our_own_router),

@@ -245,6 +245,26 @@ static void one_host_floods(void **state) {
         assert_null(admit(b, &r));
 }
 
+/* Who has a /32 has 65,536 /48s. */
+static void one_v6_network_floods(void **state) {
+        struct bench *b = *state;
+        struct store_counts counts;
+        struct stored_record r;
+
+        for (uint32_t i = 0; i < 20 * 600; i++) {
+                r = stored(i, RECORD_ENDPOINT, i + 1, 0);
+                r.subnet = (struct subnet){ ENDPOINT_IP6,
+                                            { 0x20, 1, 4, 0x70, 0, (uint8_t) (i % 20) } };
+                (void) admit(b, &r);
+        }
+        b->store.ops->counts(b->store.self, &counts);
+        assert_int_equal(counts.records, 8192);
+        assert_int_equal(quota_stats(b->quota)->refused_subnet, 20 * 600 - 8192);
+        r = stored(1 << 20, RECORD_ENDPOINT, 1 << 20, 0);
+        r.subnet = (struct subnet){ ENDPOINT_IP6, { 0x20, 1, 4, 0x71 } };
+        assert_null(admit(b, &r));
+}
+
 static void far_keys_are_not_ours(void **state) {
         struct bench *b = *state;
         size_t n = 0;
@@ -348,5 +368,5 @@ static void a_provider_has_a_share(void **state) {
 
 TEST_MAIN(TEST(vectors_are_valid), TEST(who_may_write_what), TEST(times), TEST(ttl_of_136_years),
           TEST(the_better_of_two), TEST(verdicts_are_remembered), TEST(a_publisher_has_a_share),
-          TEST(one_host_floods), TEST(far_keys_are_not_ours), TEST(full_means_near),
-          TEST(one_subnet_provides_too_much), TEST(a_provider_has_a_share))
+          TEST(one_host_floods), TEST(one_v6_network_floods), TEST(far_keys_are_not_ours),
+          TEST(full_means_near), TEST(one_subnet_provides_too_much), TEST(a_provider_has_a_share))
