@@ -115,7 +115,7 @@ bool seen_unpack(struct seen *s, struct reader *r) {
         uint64_t salt = reader_u64(r), before = 0;
         unsigned level = reader_u8(r);
         uint32_t n = reader_u32(r);
-        bool is_good = level < 64 && n <= SEEN_MAX && reader_left(r) >= n * 12;
+        bool is_good = !r->failed && level < 64 && n <= SEEN_MAX && reader_left(r) >= n * 12;
 
         seen_done(s);
         seen_init(s, salt);
