@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""kill -9 of dht and gossip by turns, in the middle of stores, announcements, blocks and queries: what was acknowledged is there
-afterwards, both rejoin within 3 s, queries go on."""
+"""kill -9 of dht and gossip by turns, in the middle of stores, announcements, letters, provider records, blocks and queries: what was
+acknowledged is there afterwards, both rejoin within 3 s, queries go on. That no answer leaves before its commit: test_commits.py."""
 import itertools
+import json
 import os
 import pathlib
 import random
@@ -23,6 +24,8 @@ REJOIN = 6.0 if g.SANITIZED else 3.0  # s; sanitizers take twice as long for eve
 CALM = 5.5  # between two kills: each service is healthy for 10 s before its next, so that its restart is a first one
 PACE = 0.45  # s from store to store: others take 16 units a second of one peer, a store and its look-up are 5, and a restarted dht looks too
 LABELS = 60  # a publisher may have 64 topics
+LETTERS = 16  # four from one sender to each of the others
+RETOLD = 20.0  # s until the coordinator tells another dht what the killed one was told in vain: every 15
 
 
 class Asker(threading.Thread):
@@ -96,9 +99,30 @@ def random_peer(rng):
     return "1" + digits
 
 
+def letter(grid, number):
+    """To one of the others; read there at the end."""
+    others = [node for node in range(1, N + 1) if node != KILLED]
+    text = grid.dir / "letter"
+    text.write_text(f"letter {number:04}")
+    code, _, err = grid.ctl(KILLED, "mailbox", "send", grid.peer(others[number // 16 % len(others)]), "--file", str(text), timeout=60)
+    return (f"letter {number:04}", number), f"mailbox send: {err.strip()}" if code else ""
+
+
+def dataset(grid, number):
+    """Its provider record leads others to it."""
+    data = grid.dir / f"data-{number}.csv"
+    data.write_text(f"number\n{number}\n")
+    code, out, err = grid.ctl(KILLED, "dataset", "publish", str(data), "--public", "--json", timeout=60)
+    return (f"dataset {json.loads(out)['root']}" if code == 0 else "", number), f"dataset publish: {err.strip()}" if code else ""
+
+
 def store(grid, number, rng):
-    """One store, announcement or block: ((what is to be there later, its version), why it was not acknowledged)."""
+    """One store, announcement, letter or block: ((what is to be there later, its version), why it was not acknowledged)."""
     label, peer = number % LABELS, random_peer(rng)
+    if number % 16 == 0 and number < 16 * LETTERS:
+        return letter(grid, number)
+    if number % 16 == 8:
+        return dataset(grid, number)
     name, command = {
         0: (f"/topic/topic-{label}", ["topic", "announce", f"topic-{label}"]),
         1: (peer, ["block", peer, "--reason", f"reason {number}"]),
@@ -122,7 +146,28 @@ def store_all(grid, killer):
 def missing(grid, acknowledged):
     there = {row["name"] for row in grid.ctl_json(KILLED, "record", "list") or []}
     there |= {row["peer"] for row in grid.ctl_json(KILLED, "blocklist") or []}
-    return sorted(set(acknowledged) - there)
+    return sorted(name for name in set(acknowledged) - there if not name.startswith(("letter ", "dataset ")))
+
+
+def unread(grid, acknowledged):
+    texts = "".join(grid.ctl(node, "mailbox", "read", timeout=60)[1] for node in range(1, N + 1) if node != KILLED)
+    return sorted(name for name in acknowledged if name.startswith("letter ") and name not in texts)
+
+
+def unfetched(grid, acknowledged):
+    """Of the datasets, what another node finds no provider of."""
+    def is_fetched(root):
+        return grid.ctl(FAR, "dataset", "fetch", root, timeout=60)[0] == 0
+    lost = {name for name in acknowledged if name.startswith("dataset ")}
+    end = time.monotonic() + RETOLD
+    while lost and time.monotonic() < end:
+        lost = {name for name in lost if not is_fetched(name.split()[1])}
+    return sorted(lost)
+
+
+def provided(grid):
+    stats = grid.ctl_json(KILLED, "dht", "stats")
+    return stats[0]["providers"] if stats else 0
 
 
 def older_elsewhere(grid, acknowledged):
@@ -160,6 +205,10 @@ def main(tap):
         tap.check(len(all_acknowledged) >= len(refused) * 9, "most are acknowledged", *refused)
         check_answers(tap, [a for asker in askers for a in asker.stop()])
         tap.equal(missing(grid, acknowledged), [], "what was acknowledged is there")
+        tap.equal(unread(grid, acknowledged), [], "letters are read by whom they are for")
+        tap.equal(unfetched(grid, acknowledged), [], "datasets are fetched by another node")
+        n = {kind: sum(name.startswith(kind) for name in acknowledged) for kind in ("letter ", "dataset ")}
+        tap.check(all(n.values()) and provided(grid) >= n["dataset "], "and the provider of each is kept", n, provided(grid))
         tap.equal(older_elsewhere(grid, acknowledged), [], "and found by another node, that version or a later one")
         tap.equal(grid.stop(), 0, "the grid stops in order")
 
