@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import coverage
+import parsers
 import source
 
 FUNCTION_LINES, FILE_LINES, HEADER_LINES = 60, 600, 150
@@ -315,11 +316,15 @@ def machine_paths(tree, exceptions):
                 yield f"{path}:{number}: a path of one machine"
 
 
+def foreign_bytes(tree, exceptions):
+    return parsers.parsers(tree, exceptions, lambda path: path.startswith("services/") and is_shell(tree, exceptions, path))
+
+
 CHECKS = [
     ("layers", layers), ("purity", purity), ("names", names), ("function-length", function_length), ("file-length", file_length),
     ("parameters", parameters), ("nesting", nesting), ("headers", headers), ("unfinished", unfinished),
     ("cleanups", cleanups), ("formatting", formatting), ("protos", protos), ("readme", readmes), ("machine-paths", machine_paths),
-    ("defects", coverage.defects), ("skips", coverage.skips), ("fuzz", coverage.fuzz),
+    ("defects", coverage.defects), ("skips", coverage.skips), ("fuzz", coverage.fuzz), ("parsers", foreign_bytes),
 ]
 
 

@@ -1,4 +1,5 @@
 """C source as tokens: enough of C to find functions, their size and nesting."""
+import functools
 import re
 
 TOKEN = re.compile(r"""
@@ -45,6 +46,7 @@ def includes(text):
             yield number, found.group(1), found.group(2)
 
 
+@functools.cache
 def tokens(text):
     """Without comments and preprocessor lines; a string is one token '""'."""
     out, line, at = [], 1, 0

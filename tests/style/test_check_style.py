@@ -23,6 +23,14 @@ SAMPLE_TESTS = [("tests/unit/test_a.c", "static void helper(int x) {\n}\nstatic 
                                         "static void first(void **state) {\n        helper(1), helper(2);\n}\nTEST_MAIN(T(first))\n"),
                 ("tests/unit/test_p.py", "def of_all(tap):\n    pass\n\n\nrun([of_all])\n")]
 
+# A target that leads to its parser over a function and a table; who calls it besides.
+TARGET = '#include "common/wire/a.h"\nint LLVMFuzzerTestOneInput(void) {\n        go();\n}\n'
+CALLER = '#include "common/wire/a.h"\nint y(void) {\n        return a_read(v);\n}\n'
+PARSER = [("common/wire/a.h", "int a_read(struct bytes v);\nint go(void);\n"), ("tests/fuzz/fuzz_a.c", TARGET),
+          ("common/wire/a.c", '#include "common/wire/a.h"\nint a_read(struct bytes v) {\n}\nstatic const fn all[] = { { .f = a_read } };\n'
+                              "int go(void) {\n        return all[0].f(v);\n}\n"),
+          ("tests/style/parsers.txt", "a_read a\n")]
+
 # check, where the sample stands, its text, what must be reported (None: nothing)
 CASES = [
     ("layers", "common/base/a.c", '#include "common/wire/varint.h"\n', "stands below common/wire"),
@@ -99,6 +107,18 @@ CASES = [
     ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n        'a': [base],\n}\n", None),
     ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n}\n", "a is not in fuzz_targets"),
     ("fuzz", "tests/fuzz/meson.build", "fuzz_targets = {\n        'a': [base],\n        'b': [base],\n}\n", "b is not in fuzz_b.c, a corpus"),
+    ("parsers", "tests/style/parsers.txt", "a_read a\n", None),
+    ("parsers", "tests/style/parsers.txt", "go a\n", "a_read() reads what others wrote and is not in"),
+    ("parsers", "tests/style/parsers.txt", "a_read a\nb_read a\n", "no header declares b_read()"),
+    ("parsers", "tests/style/parsers.txt", "a_read b\n", "fuzz_b.c that is not there"),
+    ("parsers", "tests/style/parsers.txt", "a_read -\n", "a row is"),
+    ("parsers", "tests/style/parsers.txt", "a_read a\na_read a\n", "a row is"),
+    ("parsers", "tests/style/parsers.txt", "a_read - nobody sends it\n", "does not say which parser it is for"),
+    ("parsers", "tests/fuzz/fuzz_a.c", TARGET.replace("go()", "p->a_read(1)"), "fuzz_a.c does not lead to a_read()"),
+    ("parsers", "tests/fuzz/fuzz_a.c", TARGET.replace("#include", "//"), "fuzz_a.c does not lead to a_read()"),
+    ("parsers", "services/dht/y.c", CALLER, "no fuzz target leads to y()"),
+    ("parsers", "services/dht/shell_y.c", CALLER, None),
+    ("parsers", "services/worker/y.c", CALLER, None),
     ("machine-paths", "deploy/a.sh", "cd /wo" + "rk/x\n", "a path of one machine"),
     ("machine-paths", "deploy/a.sh", "cd ~/wo" + "rk/x /usr/lib/framework/\n", None),
     ("exceptions", "tests/style/exceptions.txt", "nesting common/base/a.c:f it was like this before\n", "excuses nothing"),
@@ -111,7 +131,7 @@ SKIPPING = [("tests/unit/test_s.c", "        if (geteuid() != 0)\n              
             ("tests/boot", "echo '1..0 # SKIP not root'\n"), ("tests/interop/a.py", 'skip_all("x")\n'),
             ("tests/support/tap.py", "def skip_all(why):\n    pass\n"), ("tests/unit/test_n.c", "skip_sanitized(1); noskip();\n")]
 OTHER = {"skips": SKIPPING, "names": [("common/aaa.c", "int twice(void) {\n}\n")], "defects": SAMPLE_TESTS,
-         "fuzz": [("tests/fuzz/fuzz_a.c", "\n"), ("tests/fuzz/corpus/a/one", "\n")]}
+         "fuzz": [("tests/fuzz/fuzz_a.c", "\n"), ("tests/fuzz/corpus/a/one", "\n")], "parsers": PARSER}
 
 
 @contextlib.contextmanager
@@ -139,7 +159,7 @@ def problems(check, path, text, extra=()):
 
 def case_failure(check, path, text, want):
     try:
-        found = problems(check, path, text, OTHER.get(check, ()))
+        found = problems(check, path, text, [other for other in OTHER.get(check, ()) if other[0] != path])
     except style.Skip:
         return None
     relevant = [p for p in found if check != "readme" or path.rsplit("/", 1)[0] in p]
