@@ -1,68 +1,20 @@
 #!/usr/bin/env python3
 """Multicast DNS between a node of ours and an unmodified js-libp2p peer on two machines, played by two network namespaces
-with a cable between them. Nobody is told of anybody.
+at one switch. Nobody is told of anybody.
 
     mdns.py BUILD       npm installs into BUILD; TAP on standard output
 """
-import os
-import subprocess
 import sys
 import time
 
 import foreign
 import nodes
+from machines import NoMachines, end_all, local_network
 from nodes import g
 from tap import Tap, skip_all
 
 OURS, THEIRS = "10.78.0.1", "10.78.0.2"
 WITHIN = 5  # seconds
-
-
-def run(*command):
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-class Machine:
-    """A network namespace that lives as long as a process in it."""
-
-    def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], stderr=subprocess.DEVNULL)
-        mine = os.stat("/proc/self/ns/net").st_ino
-
-        def is_apart():
-            assert self.holder.poll() is None, "no network namespaces here"
-            return os.stat(f"/proc/{self.holder.pid}/ns/net").st_ino != mine
-        g.wait_until("a namespace", is_apart, 5)
-        self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
-
-    def set_up(self, device, address):
-        for command in ("ip link set lo up", f"ip addr add {address}/24 dev {device}", f"ip link set {device} up multicast on",
-                        f"ip route add default dev {device}"):
-            done = run(*self.prefix, *command.split())
-            assert done.returncode == 0, done.stderr
-
-    def end(self):
-        self.holder.kill()
-        self.holder.wait()
-
-
-def lay_cable():
-    """Two machines with a cable between them, or why there are none."""
-    machines = []
-    if os.geteuid() != 0:
-        return None, "not root"
-    try:
-        machines = [Machine(), Machine()]
-        a, b = (m.holder.pid for m in machines)
-        done = run(*machines[0].prefix, "ip", "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", str(b))
-        assert done.returncode == 0, done.stderr.strip()
-        for machine, address in zip(machines, (OURS, THEIRS)):
-            machine.set_up("cable", address)
-    except (AssertionError, OSError) as e:
-        for machine in machines:
-            machine.end()
-        return None, f"no cable between namespaces: {e}"
-    return machines, ""
 
 
 def mdns(tap, folder, machines):
@@ -93,17 +45,17 @@ def main():
         folder = foreign.install(sys.argv[1])
     except foreign.Missing as e:
         skip_all(e)
-    machines, why = lay_cable()
-    if not machines:
-        skip_all(why)
+    try:
+        machines = local_network(OURS, THEIRS)
+    except NoMachines as e:
+        skip_all(e)
 
     def test(tap):
         mdns(tap, folder, machines)
     try:
         return Tap().run([test])
     finally:
-        for machine in machines:
-            machine.end()
+        end_all(machines)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tap import Tap
 
 N = 6
 FIRST, NEWCOMER, DOOR = 1, 6, 3
+LISTED, LISTED_AT_MOST = 5.0, 15.0  # s: of the design, and of this test on a machine that does other things as well
 ORIGINS = {"gossip", "dht", "history", "connected"}
 
 
@@ -201,6 +202,23 @@ def check_deny_over_a_start(tap, grid, node, other):
     tap.check(g.wait_until("it is let in", lambda: grid.status(node)["transport"].get("peers_denied") == 0, 5), f"{name}: lifted")
 
 
+def test_listed(tap):
+    """Each lists all others, though four were told of the first alone."""
+    with Apart() as grid:
+        check_plan(tap, grid)
+        grid.launch(*range(1, N))
+        began, ids = time.monotonic(), {node: grid.peer(node) for node in range(1, N)}
+
+        def lacks():
+            shown = {node: {row.get("peer") for row in grid.ctl_json(node, "peers") or []} for node in ids}
+            return {node: missing for node in ids if (missing := set(ids.values()) - {ids[node]} - shown[node])}
+        while (missing := lacks()) and time.monotonic() - began < LISTED_AT_MOST:
+            time.sleep(0.1)
+        took = time.monotonic() - began
+        tap.figure(f"five nodes list each other {took:.1f} s after the last is ready (wanted: {LISTED:g})")
+        tap.check(not missing, f"`peers` of each lists all others within {LISTED_AT_MOST:g} s", missing)
+
+
 def test_discovery(tap):
     with Apart() as grid:
         check_plan(tap, grid)
@@ -227,4 +245,4 @@ def test_discovery(tap):
 
 
 if __name__ == "__main__":
-    sys.exit(Tap().run([test_discovery]))
+    sys.exit(Tap().run([test_listed, test_discovery]))
