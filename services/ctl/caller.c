@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/client/quorate.h"
 #include "common/daemon/bus.h"
@@ -18,33 +19,32 @@
 #define TICK    (250 * NSEC_PER_MSEC)
 
 struct calling {
-        const struct call_target *target;
+        struct ctl_question *question;
         bool done;
-        uint32_t code;
-        char *why;
-        const ProtobufCMessageDescriptor *type;
-        struct unpacked *reply;
+        struct seqpacket *seqpacket; /* one of the two */
+        struct bus_client *bus;
+        struct rpc_client *rpc;
 };
 
 /* The service's own answers in its own words, with the remedy; of calls that failed what
  * that means. */
-static void explain_answer(struct calling *c, const struct rpc_result *result) {
-        const struct call_target *t = c->target;
+static void explain_answer(struct ctl_question *q, const struct rpc_result *result) {
+        const struct call_target *t = q->target;
         const char *remedy = result->code < t->n_remedies ? t->remedies[result->code] : NULL;
         const char *service = t->capability;
         char code[32], shown[160];
 
         (void) text_escape(BYTES_STR(result->text), shown, sizeof(shown));
         if (result->code == RPC_E_TIMEOUT)
-                (void) snprintf(c->why, 256,
+                (void) snprintf(q->why, 256,
                                 "%.*s did not answer in time; ask again, or look with `quorate "
                                 "doctor`",
                                 (int) strcspn(service, "/"), service);
         else if (result->code > RPC_E_TIMEOUT)
-                (void) snprintf(c->why, 256, "%s%s%s", rpc_status_text(result->code, code),
+                (void) snprintf(q->why, 256, "%s%s%s", rpc_status_text(result->code, code),
                                 *shown ? ": " : "", shown);
         else
-                (void) snprintf(c->why, 256, "%s%s%s",
+                (void) snprintf(q->why, 256, "%s%s%s",
                                 *shown ? shown : rpc_status_text(result->code, code),
                                 remedy ? "; " : "", remedy ? remedy : "");
 }
@@ -53,33 +53,21 @@ static void explain_answer(struct calling *c, const struct rpc_result *result) {
 static void on_done(void *userdata, const struct rpc_result *result) {
         CLEANUP(buffer_donep) struct buffer b = {};
         struct calling *c = userdata;
+        struct ctl_question *q = c->question;
 
         c->done = true;
-        c->code = result->code;
+        q->code = result->code;
         if (result->code != RPC_OK) {
-                explain_answer(c, result);
+                explain_answer(q, result);
                 return;
         }
         buffer_init(&b, BUS_MESSAGE_MAX);
         wire_pack(&b, result->message);
-        if (b.failed || wire_unpack(c->type, buffer_bytes(&b), &unpack_limits_reply, c->reply)) {
-                c->code = RPC_E_MALFORMED;
-                (void) strcpy(c->why, "malformed answer");
+        if (b.failed || wire_unpack(((const ProtobufCMessage *) result->message)->descriptor,
+                                    buffer_bytes(&b), &unpack_limits_reply, q->ret)) {
+                q->code = RPC_E_MALFORMED;
+                (void) strcpy(q->why, "malformed answer");
         }
-}
-
-static int call_over(struct loop *loop, struct link *link, const struct call_target *target,
-                     const char *method, const void *request, struct calling *c) {
-        nsec_t timeout = target->timeout ? target->timeout : TIMEOUT;
-        struct rpc_client *rpc = rpc_client_new(link, target->service);
-        nsec_t start = loop_now(loop);
-
-        (void) rpc_call(rpc, method, request, timeout, on_done, c);
-        while (!c->done && loop_turn(loop, target->tick ? TICK : NSEC_NEVER) >= 0)
-                if (target->tick)
-                        target->tick(target->userdata, nsec_sub(loop_now(loop), start));
-        rpc_client_free(rpc);
-        return c->code == RPC_OK ? 0 : -1;
 }
 
 /* The command asks a node on this machine and none other: say so, and what to do. */
@@ -106,55 +94,110 @@ static const char *explain_missing(const char *runtime, const char *capability, 
         return why;
 }
 
-int ctl_try(const struct command_context *ctx, const struct call_target *target, const char *method,
-            const void *request, struct unpacked *ret, char why[256]) {
-        const ProtobufCMethodDescriptor *m =
-                protobuf_c_service_descriptor_get_method_by_name(target->service, method);
-        struct calling c = { .target = target, .why = why, .type = m->output, .reply = ret };
-        const struct capability *cap = capability_find(target->capability);
-        CLEANUP(loop_freep) struct loop *loop = NULL;
-        char path[CAPABILITY_PATH_SIZE];
+/* False, with the question's why: there is no such socket, or none for us. */
+static bool find_socket(const struct command_context *ctx, struct ctl_question *q,
+                        char ret[CAPABILITY_PATH_SIZE]) {
         struct node node;
         uid_t owner;
-        int r = -1;
 
         if (node_find(&ctx->common, &node) ||
-            capability_path(node.runtime, target->capability, false, path)) {
-                (void) strcpy(why, "no usable runtime directory; give --runtime DIR");
-                return -1;
+            capability_path(node.runtime, q->target->capability, false, ret)) {
+                (void) strcpy(q->why, "no usable runtime directory; give --runtime DIR");
+                return false;
         }
         if (!node.is_runtime_named && runtime_check(node.runtime, &owner) == RUNTIME_FOREIGN) {
-                (void) strcpy(why, quorate_code_text(QUORATE_E_FOREIGN));
-                return -1;
+                (void) strcpy(q->why, quorate_code_text(QUORATE_E_FOREIGN));
+                return false;
         }
-        if (access(path, W_OK) < 0) {
-                (void) explain_missing(node.runtime, target->capability, errno, why);
-                return -1;
-        }
-        if (loop_new(&loop)) {
-                (void) strcpy(why, "no event loop");
-                return -1;
-        }
-        if (cap && cap->type == CAPABILITY_SEQPACKET) {
-                struct seqpacket *s = NULL;
+        if (access(ret, W_OK) == 0)
+                return true;
+        (void) explain_missing(node.runtime, q->target->capability, errno, q->why);
+        return false;
+}
 
-                if (seqpacket_connect(loop, path, &s) == 0)
-                        r = call_over(loop, seqpacket_link(s), target, method, request, &c);
-                seqpacket_free(s);
-        } else {
-                struct bus_client *b = NULL;
-                /* Where streams are served too a peer without its data socket is no peer. */
-                const struct bus_client_options o = {
-                        .path = path,
-                        .service = "ctl",
-                        .data = cap && cap->type == CAPABILITY_STREAMS,
-                };
+static struct link *connect_to(struct loop *loop, struct calling *c, const char *path) {
+        const struct capability *cap = capability_find(c->question->target->capability);
+        /* Where streams are served too a peer without its data socket is no peer. */
+        const struct bus_client_options o = {
+                .path = path,
+                .service = "ctl",
+                .data = cap && cap->type == CAPABILITY_STREAMS,
+        };
 
-                if (bus_client_new(loop, &o, &b) == 0)
-                        r = call_over(loop, bus_client_link(b), target, method, request, &c);
-                bus_client_free(b);
+        if (cap && cap->type == CAPABILITY_SEQPACKET)
+                return seqpacket_connect(loop, path, &c->seqpacket) == 0
+                               ? seqpacket_link(c->seqpacket)
+                               : NULL;
+        return bus_client_new(loop, &o, &c->bus) == 0 ? bus_client_link(c->bus) : NULL;
+}
+
+/* Done at once where that cannot be. */
+static void begin(const struct command_context *ctx, struct loop *loop, struct calling *c) {
+        struct ctl_question *q = c->question;
+        const struct call_target *t = q->target;
+        char path[CAPABILITY_PATH_SIZE];
+        struct link *link;
+
+        c->done = true;
+        if (!find_socket(ctx, q, path))
+                return;
+        link = connect_to(loop, c, path);
+        if (!link)
+                return;
+        c->done = false;
+        c->rpc = rpc_client_new(link, t->service);
+        (void) rpc_call(c->rpc, q->method, q->request, t->timeout ? t->timeout : TIMEOUT, on_done,
+                        c);
+}
+
+static void end(struct calling *c) {
+        rpc_client_free(c->rpc);
+        seqpacket_free(c->seqpacket);
+        bus_client_free(c->bus);
+}
+
+static bool are_done(const struct calling *list, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (!list[i].done)
+                        return false;
+        return true;
+}
+
+void ctl_try_all(const struct command_context *ctx, struct ctl_question *questions, size_t n) {
+        CLEANUP(freep) struct calling *list = xnew_n(struct calling, n);
+        const struct call_target *first = questions[0].target;
+        CLEANUP(loop_freep) struct loop *loop = NULL;
+        bool has_loop = loop_new(&loop) == 0;
+        nsec_t start;
+
+        for (size_t i = 0; i < n; i++) {
+                questions[i].code = RPC_E_INTERNAL;
+                (void) strcpy(questions[i].why, has_loop ? "cannot connect" : "no event loop");
+                list[i].question = &questions[i];
         }
-        return r;
+        if (!has_loop)
+                return;
+        for (size_t i = 0; i < n; i++)
+                begin(ctx, loop, &list[i]);
+        start = loop_now(loop);
+        while (!are_done(list, n) && loop_turn(loop, first->tick ? TICK : NSEC_NEVER) >= 0)
+                if (first->tick)
+                        first->tick(first->userdata, nsec_sub(loop_now(loop), start));
+        for (size_t i = 0; i < n; i++)
+                end(&list[i]);
+}
+
+int ctl_try(const struct command_context *ctx, const struct call_target *target, const char *method,
+            const void *request, struct unpacked *ret, char why[256]) {
+        struct ctl_question q = {
+                .target = target, .method = method, .request = request, .ret = ret
+        };
+
+        ctl_try_all(ctx, &q, 1);
+        if (q.code == RPC_OK)
+                return 0;
+        (void) strcpy(why, q.why);
+        return -1;
 }
 
 int ctl_call(const struct command_context *ctx, const struct call_target *target,

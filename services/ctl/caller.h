@@ -19,6 +19,16 @@ struct call_target {
         void *userdata;
 };
 
+/* One of several calls that are made at the same time. */
+struct ctl_question {
+        const struct call_target *target;
+        const char *method;
+        const void *request;
+        struct unpacked *ret;
+        uint32_t code; /* enum rpc_status, or what the service answered by number */
+        char why[256]; /* of those that were not answered; as ctl_try() tells it */
+};
+
 /* Complains by itself: no such socket, nobody answers, the answer is an error.
  * Returns EXIT_OK with *ret (unpacked_done() it), or the exit code. */
 int ctl_call(const struct command_context *ctx, const struct call_target *target,
@@ -26,3 +36,6 @@ int ctl_call(const struct command_context *ctx, const struct call_target *target
 /* The same without a word: for doctor and status. 0, or -1 with `why`. */
 int ctl_try(const struct command_context *ctx, const struct call_target *target, const char *method,
             const void *request, struct unpacked *ret, char why[256]);
+/* The same for all of them at once, so that together they take as long as the slowest. The tick is
+ * the first one's. */
+void ctl_try_all(const struct command_context *ctx, struct ctl_question *questions, size_t n);

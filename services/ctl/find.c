@@ -4,6 +4,7 @@
 
 #include "common/base/text.h"
 #include "common/canonical/keychange.h"
+#include "common/daemon/rpc.h"
 #include "common/wire/multiaddr.h"
 #include "services/ctl/discovery.h"
 #include "services/ctl/json.h"
@@ -14,7 +15,7 @@ struct find_options {
 };
 static const struct option find_table[] = {
         { OPTION_TIMEOUT, 't', "timeout", offsetof(struct find_options, timeout), "TIME",
-          "for the whole lookup [30s]" },
+          "for all that is looked up [30s]" },
         {},
 };
 static const struct find_options find_defaults = { .timeout = 30 * NSEC_PER_SEC };
@@ -26,39 +27,67 @@ struct change {
         struct peer_id successor;
 };
 
-/* The statement of that kind, if somebody has it. */
-static bool ask_change(const struct command_context *ctx, const char *ns,
-                       const struct peer_id *peer, struct keychange *ret) {
-        const struct find_options *o = ctx->options;
-        struct call_target t = discovery_within(&discovery_records, o->timeout);
-        CLEANUP(unpacked_donep) struct unpacked u = {};
-        Dht__GetRequest request = DHT__GET_REQUEST__INIT;
-        char name[PEER_ID_TEXT_SIZE + 32], text[PEER_ID_TEXT_SIZE], why[256];
-        struct keychange_parts parts;
-        const Dht__GetReply *m;
+/* All that is asked, at the same time: where it is, and for statements of its key's owner. */
+enum { FIND_PEER = 0, FIND_REVOCATION, FIND_ROTATION, FIND_N };
 
-        (void) snprintf(name, sizeof(name), "/%s/%s", ns, peer_id_text(peer, text));
-        request.name = people_data(BYTES_STR(name));
-        request.timeout_ms = discovery_ms(o->timeout);
-        if (ctl_try(ctx, &t, "Get", &request, &u, why))
-                return false;
-        m = u.message;
-        if (m->n_records == 0 ||
+struct finding_out {
+        struct ctl_question questions[FIND_N];
+        struct unpacked replies[FIND_N];
+};
+
+static void finding_out_done(struct finding_out *f) {
+        for (size_t i = 0; i < FIND_N; i++)
+                unpacked_done(&f->replies[i]);
+}
+
+static void ask_all(const struct command_context *ctx, const struct peer_id *peer,
+                    struct finding_out *ret) {
+        const struct find_options *o = ctx->options;
+        const struct call_target lookup = discovery_within(&discovery_lookup, o->timeout);
+        const struct call_target records = discovery_within(&discovery_records, o->timeout);
+        char id[PEER_ID_TEXT_SIZE], revocation[PEER_ID_TEXT_SIZE + 32],
+                rotation[PEER_ID_TEXT_SIZE + 32];
+        Dht__FindPeerRequest where = DHT__FIND_PEER_REQUEST__INIT;
+        Dht__GetRequest revoked = DHT__GET_REQUEST__INIT, rotated = DHT__GET_REQUEST__INIT;
+
+        (void) peer_id_text(peer, id);
+        (void) snprintf(revocation, sizeof(revocation), "/revocation/%s", id);
+        (void) snprintf(rotation, sizeof(rotation), "/rotation/%s", id);
+        where.peer = people_data(peer_id_bytes(peer));
+        revoked.name = people_data(BYTES_STR(revocation));
+        rotated.name = people_data(BYTES_STR(rotation));
+        where.timeout_ms = revoked.timeout_ms = rotated.timeout_ms = discovery_ms(o->timeout);
+        ret->questions[FIND_PEER] =
+                (struct ctl_question){ &lookup, "FindPeer", &where, &ret->replies[FIND_PEER] };
+        ret->questions[FIND_REVOCATION] =
+                (struct ctl_question){ &records, "Get", &revoked, &ret->replies[FIND_REVOCATION] };
+        ret->questions[FIND_ROTATION] =
+                (struct ctl_question){ &records, "Get", &rotated, &ret->replies[FIND_ROTATION] };
+        ctl_try_all(ctx, ret->questions, FIND_N);
+}
+
+/* The statement of that kind, if somebody has it. */
+static bool read_change(const struct unpacked *u, enum keychange_kind kind,
+                        const struct peer_id *peer, struct keychange *ret) {
+        const Dht__GetReply *m = u->message;
+        struct keychange_parts parts;
+
+        if (!m || m->n_records == 0 ||
             keychange_split(people_bytes(m->records[0]->value), &parts) != KEYCHANGE_OK ||
-            !peer_id_equal(&parts.fields.peer, peer) || !keychange_verify(&parts, NULL, NULL))
+            parts.fields.kind != kind || !peer_id_equal(&parts.fields.peer, peer) ||
+            !keychange_verify(&parts, NULL, NULL))
                 return false;
         *ret = parts.fields;
         return true;
 }
 
-static void look_for_change(const struct command_context *ctx, const struct peer_id *peer,
+static void look_for_change(const struct finding_out *f, const struct peer_id *peer,
                             struct change *ret) {
         struct keychange c;
 
         *ret = (struct change){};
-        if (ask_change(ctx, "revocation", peer, &c))
-                ret->is_revoked = c.kind == KEYCHANGE_REVOCATION;
-        if (!ask_change(ctx, "rotation", peer, &c) || c.kind != KEYCHANGE_ROTATION)
+        ret->is_revoked = read_change(&f->replies[FIND_REVOCATION], KEYCHANGE_REVOCATION, peer, &c);
+        if (!read_change(&f->replies[FIND_ROTATION], KEYCHANGE_ROTATION, peer, &c))
                 return;
         ret->is_rotated = true;
         ret->at_us = c.created_us;
@@ -135,15 +164,35 @@ static void show_text(const Dht__FindPeerReply *m, const struct change *c) {
                 puts("address   none known");
 }
 
-static int run(const struct command_context *ctx) {
-        const struct find_options *o = ctx->options;
-        struct call_target t = discovery_within(&discovery_lookup, o->timeout);
+/* Who stands here asked about himself: the DHT of this node knows all others. */
+static bool is_own(const struct command_context *ctx, const struct peer_id *id) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
-        Dht__FindPeerRequest request = DHT__FIND_PEER_REQUEST__INIT;
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        char why[256];
+
+        return ctl_try(ctx, &discovery_links, "Status", &empty, &u, why) == 0 &&
+               bytes_equal(people_bytes(((const Transport__StatusReply *) u.message)->peer),
+                           peer_id_bytes(id));
+}
+
+static int show_nowhere(const struct command_context *ctx, const struct finding_out *f,
+                        const struct peer_id *id) {
+        const struct ctl_question *q = &f->questions[FIND_PEER];
+
+        if (q->code < RPC_E_TIMEOUT && is_own(ctx, id))
+                return complain(ctx, EXIT_OTHER,
+                                "find: that is this node; `quorate status` says where it listens, "
+                                "`quorate record get /endpoint/%s` what others are told",
+                                ctx->operands.items[0]);
+        return complain(ctx, EXIT_OTHER, "%s", q->why);
+}
+
+static int run(const struct command_context *ctx) {
+        CLEANUP(finding_out_done) struct finding_out f = {};
         const Dht__FindPeerReply *reply;
         struct peer_id id;
         struct change change;
-        int code = EXIT_OK;
+        char text[PEER_ID_TEXT_SIZE];
 
         if (ctx->operands.n_items != 1)
                 return complain(ctx, EXIT_USAGE,
@@ -151,23 +200,16 @@ static int run(const struct command_context *ctx) {
                                 "them)");
         if (!people_peer_operand(ctx, "find", ctx->operands.items[0], &id))
                 return EXIT_USAGE;
-        request.peer = people_data(peer_id_bytes(&id));
-        request.timeout_ms = discovery_ms(o->timeout);
-        look_for_change(ctx, &id, &change);
-        if (change.is_revoked || change.is_rotated) {
-                char text[PEER_ID_TEXT_SIZE], why[256];
-
+        ask_all(ctx, &id, &f);
+        look_for_change(&f, &id, &change);
+        reply = f.replies[FIND_PEER].message;
+        if (!reply && (change.is_revoked || change.is_rotated)) {
                 /* The old key may be gone: its statement is the answer. */
-                if (ctl_try(ctx, &t, "FindPeer", &request, &u, why)) {
-                        show_change(ctx, &change, peer_id_text(&id, text));
-                        return EXIT_OK;
-                }
-        } else {
-                code = ctl_call(ctx, &t, "FindPeer", &request, &u);
+                show_change(ctx, &change, peer_id_text(&id, text));
+                return EXIT_OK;
         }
-        if (code)
-                return code;
-        reply = u.message;
+        if (!reply)
+                return show_nowhere(ctx, &f, &id);
         if (!reply->contact)
                 return complain(ctx, EXIT_OTHER,
                                 "dht named no contact; look with `quorate doctor`");

@@ -13,6 +13,7 @@
 
 #define PAGE      200 /* presences; a reply of the bus has bounded fields */
 #define PAGES_MAX 100
+#define PATIENCE  (2 * NSEC_PER_SEC) /* with who only adds to what is there */
 
 struct peers_options {
         bool all, gossip, rpc, discover;
@@ -68,14 +69,16 @@ static int add_links(const struct command_context *ctx, struct peer_list *l, boo
 /* All pages; 0, or -1 with why. */
 static int add_heard(const struct command_context *ctx, struct peer_list *l, char why[256]) {
         Gossip__PeersRequest request = GOSSIP__PEERS_REQUEST__INIT;
+        struct call_target target = discovery_candidates;
 
+        target.timeout = PATIENCE;
         request.max = PAGE;
         for (unsigned i = 0; i < PAGES_MAX; i++) {
                 CLEANUP(unpacked_donep) struct unpacked u = {};
                 const Gossip__PeersReply *reply;
                 bool more;
 
-                if (ctl_try(ctx, &discovery_candidates, "Peers", &request, &u, why))
+                if (ctl_try(ctx, &target, "Peers", &request, &u, why))
                         return -1;
                 reply = u.message;
                 more = reply->truncated && reply->n_peers > 0;
@@ -88,30 +91,41 @@ static int add_heard(const struct command_context *ctx, struct peer_list *l, cha
         return 0;
 }
 
+static void show_nobody(const struct command_context *ctx) {
+        const struct peers_options *o = ctx->options;
+
+        puts(o->gossip ? "nothing heard yet; look again in half a minute, or `quorate peers`"
+                       : "no peers; name one with `bootstrap =` in [dht] of the configuration");
+}
+
 static int show_known(const struct command_context *ctx) {
         const struct peers_options *o = ctx->options;
         CLEANUP(peer_list_donep) struct peer_list l = {};
         char why[256] = "cannot connect";
-        bool truncated = false;
+        bool truncated = false, is_deaf;
         int code = EXIT_OK;
 
         if (!o->gossip)
                 code = add_links(ctx, &l, &truncated);
         if (code)
                 return code;
-        if (add_heard(ctx, &l, why) && o->gossip)
+        is_deaf = add_heard(ctx, &l, why) != 0;
+        if (is_deaf && o->gossip)
                 return complain(ctx, EXIT_OTHER, "%s", why);
         peer_list_merge(&l);
         peer_list_show(ctx, &l);
-        if (ctx->common.json)
-                return EXIT_OK;
-        if (l.n_rows == 0)
-                puts(o->gossip
-                             ? "nothing heard yet; look again in half a minute, or `quorate peers`"
-                             : "no peers; name one with `bootstrap =` in [transport] of the "
-                               "configuration");
-        if (truncated)
+        if (!ctx->common.json && l.n_rows == 0)
+                show_nobody(ctx);
+        if (!ctx->common.json && truncated)
                 puts("… and more");
+        fflush(stdout);
+        if (is_deaf)
+                fprintf(stderr,
+                        "quorate: warning: names, versions and who was only heard of are not "
+                        "shown: %s\n",
+                        why);
+        else
+                own_key_warn(ctx);
         return EXIT_OK;
 }
 
@@ -219,6 +233,7 @@ static int show_told(const struct command_context *ctx) {
                 crawl_end_json(m, l.n_rows);
         else
                 crawl_end_text(ctx->options, m, l.n_rows);
+        own_key_warn(ctx);
         return EXIT_OK;
 }
 
@@ -228,7 +243,6 @@ static int run(const struct command_context *ctx) {
         bool by_topic = o->topic || o->topic_secret;
         bool asks = o->rpc || o->discover || o->depth != peers_defaults.depth ||
                     ctx->operands.n_items > 0;
-        int code;
 
         if (!asks && !by_topic &&
             (o->timeout != peers_defaults.timeout || o->max_peers != peers_defaults.max_peers))
@@ -246,9 +260,7 @@ static int run(const struct command_context *ctx) {
                                 "peers: --%s shows what this node knows, --rpc and PEER ask "
                                 "others; give one of them",
                                 o->gossip ? "gossip" : "all");
-        code = asks ? show_told(ctx) : show_known(ctx);
-        own_key_warn(ctx);
-        return code;
+        return asks ? show_told(ctx) : show_known(ctx);
 }
 
 const struct command command_peers = {

@@ -50,17 +50,19 @@ static ProtobufCBinaryData *addresses_of(const Dht__Record *r,
 }
 
 static void ask_known(struct shown *s) {
+        struct call_target to_links = discovery_links, to_gossip = discovery_candidates;
         Transport__ListRequest links = TRANSPORT__LIST_REQUEST__INIT;
         Gossip__PeersRequest heard = GOSSIP__PEERS_REQUEST__INIT;
         CLEANUP(unpacked_donep) struct unpacked linked = {};
         CLEANUP(unpacked_donep) struct unpacked told = {};
         char why[256];
 
+        to_links.timeout = to_gossip.timeout = NSEC_PER_SEC; /* who was found is known already */
         links.known = true;
         heard.max = HEARD_MAX;
-        if (ctl_try(s->ctx, &discovery_links, "List", &links, &linked, why) == 0)
+        if (ctl_try(s->ctx, &to_links, "List", &links, &linked, why) == 0)
                 peer_list_add_links(&s->known, &linked);
-        if (ctl_try(s->ctx, &discovery_candidates, "Peers", &heard, &told, why) == 0)
+        if (ctl_try(s->ctx, &to_gossip, "Peers", &heard, &told, why) == 0)
                 peer_list_add_heard(&s->known, &told);
         peer_list_merge(&s->known);
 }
@@ -86,6 +88,8 @@ static void show_json(const Dht__Record *r, const ProtobufCBinaryData *said, siz
 
         fputc('{', stdout);
         people_json_peer("peer", r->publisher, &first);
+        if (r->own)
+                json_member_bool(stdout, "own", true, &first);
         json_member_u64(stdout, "age_ms", r->age_ms, &first);
         if (n == 0 && known)
                 people_json_texts("addresses", (char *const[]){ (char *) known }, 1, &first);
@@ -108,6 +112,8 @@ static void show_one(struct shown *s, const Dht__Record *r) {
                 show_json(r, addresses, n, known);
                 return;
         }
+        if (r->own)
+                known = "this node";
         s->n_unknown += !known;
         table_cell(&s->table, "%s",
                    s->ctx->common.verbose ? people_peer(r->publisher, id)
@@ -116,21 +122,9 @@ static void show_one(struct shown *s, const Dht__Record *r) {
         table_cell(&s->table, "%s", known ? known : "-");
 }
 
-static int show_name(struct shown *s, const char *label, struct unpacked *u) {
-        struct call_target target = discovery_within(&discovery_records, s->what->timeout);
-        Dht__GetRequest request = DHT__GET_REQUEST__INIT;
-        char name[TOPIC_NAME_MAX + 16];
-        const Dht__GetReply *m;
-        int code;
-
-        (void) snprintf(name, sizeof(name), "/topic/%s", label);
-        request.name = people_data(BYTES_STR(name));
-        request.timeout_ms = discovery_ms(s->what->timeout);
-        code = ctl_call(s->ctx, &target, "FindTopic", &request, u);
-        if (code)
-                return code;
-        m = u->message;
-        s->asked += m->asked;
+static void show_reply(struct shown *s, const Dht__GetReply *m) {
+        if (s->asked < m->asked) /* the same ones, more or less, under each name */
+                s->asked = m->asked;
         s->peers = xrealloc(s->peers, (s->n + m->n_records + 1) * sizeof(*s->peers));
         for (size_t i = 0; i < m->n_records && s->n < s->what->max_peers; i++) {
                 if (is_shown(s, m->records[i]->publisher))
@@ -138,6 +132,27 @@ static int show_name(struct shown *s, const char *label, struct unpacked *u) {
                 s->peers[s->n++] = m->records[i]->publisher;
                 show_one(s, m->records[i]);
         }
+}
+
+/* All names at the same time. */
+static int ask_names(struct shown *s, const struct topic_names *names) {
+        struct call_target target = discovery_within(&discovery_records, s->what->timeout);
+        char texts[MEETING_HOURS][TOPIC_NAME_MAX + 16];
+        struct ctl_question questions[MEETING_HOURS];
+        Dht__GetRequest requests[MEETING_HOURS];
+
+        for (size_t i = 0; i < names->n; i++) {
+                (void) snprintf(texts[i], sizeof(texts[i]), "/topic/%s", names->list[i]);
+                requests[i] = (Dht__GetRequest) DHT__GET_REQUEST__INIT;
+                requests[i].name = people_data(BYTES_STR(texts[i]));
+                requests[i].timeout_ms = discovery_ms(s->what->timeout);
+                questions[i] =
+                        (struct ctl_question){ &target, "FindTopic", &requests[i], &s->replies[i] };
+        }
+        ctl_try_all(s->ctx, questions, names->n);
+        for (size_t i = 0; i < names->n; i++)
+                if (!s->replies[i].message)
+                        return complain(s->ctx, EXIT_OTHER, "%s", questions[i].why);
         return EXIT_OK;
 }
 
@@ -149,9 +164,11 @@ int peers_topic_show(const struct command_context *ctx, const struct peers_topic
         if (code)
                 return code;
         table_init(&s.table, columns);
-        ask_known(&s);
+        code = ask_names(&s, &names);
+        if (code == EXIT_OK)
+                ask_known(&s);
         for (size_t i = 0; i < names.n && code == EXIT_OK; i++)
-                code = show_name(&s, names.list[i], &s.replies[i]);
+                show_reply(&s, s.replies[i].message);
         table_show(ctx, &s.table);
         if (code == EXIT_OK && s.n == 0 && !ctx->common.json)
                 printf("nobody says so; %zu peers were asked\n", s.asked);

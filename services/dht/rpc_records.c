@@ -131,16 +131,18 @@ static Dht__Record *put_stored(struct call *call, const struct stored_record *r,
 
 static void on_value(void *userdata, const struct stored_record *r, size_t n_copies) {
         struct gathering *g = userdata;
-
         size_t size = (r->kind == RECORD_MAILBOX ? 1 : 2) * r->value.len + 256;
+        Dht__Record *out;
 
         if (g->n == g->max || g->bytes + size > REPLY_BYTES) {
                 g->n_left_out++;
                 return;
         }
         g->bytes += size;
-        g->records[g->n] = put_stored(g->call, r, dht_wall_us(g->shell->core, shell_now(g->shell)));
-        g->records[g->n++]->copies = (uint32_t) n_copies;
+        out = put_stored(g->call, r, dht_wall_us(g->shell->core, shell_now(g->shell)));
+        out->copies = (uint32_t) n_copies;
+        out->own = bytes_equal(bytes_of(out->publisher), peer_id_bytes(&g->shell->self));
+        g->records[g->n++] = out;
 }
 
 /* ---- Ends ---- */

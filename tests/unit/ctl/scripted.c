@@ -57,6 +57,8 @@ struct scripted {
         struct answer answers[ANSWERS_MAX];
         size_t n_answers;
         char *out, *err;
+        int mute[SERVERS_MAX];
+        size_t n_mute;
 };
 
 static struct answer *find(const struct scripted *s, const char *capability, const char *method) {
@@ -140,6 +142,16 @@ void scripted_serve(struct scripted *s, const char *capability,
                         0);
         else
                 assert_int_equal(bus_server_new(s->loop, &o, &server->bus), 0);
+}
+
+void scripted_mute(struct scripted *s, const char *capability) {
+        const struct capability *c = capability_find(capability);
+        char path[CAPABILITY_PATH_SIZE];
+
+        assert_true(c && s->n_mute < SERVERS_MAX);
+        assert_int_equal(capability_path(s->folder, capability, false, path), 0);
+        s->mute[s->n_mute] = listen_create(path, c->type, 0600);
+        assert_true(s->mute[s->n_mute++] >= 0);
 }
 
 /* ---- scripts ---- */
@@ -306,6 +318,8 @@ struct scripted *scripted_free(struct scripted *s) {
         }
         for (size_t i = 0; i < s->n_answers; i++)
                 answer_done(&s->answers[i]);
+        for (size_t i = 0; i < s->n_mute; i++)
+                (void) fd_close(s->mute[i]);
         loop_free(s->loop);
         assert_int_equal(system(command), 0);
         free(s->out);

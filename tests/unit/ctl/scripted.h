@@ -16,6 +16,8 @@ struct scripted *scripted_free(struct scripted *s);
 /* Serves this capability ("dht/lookup") from now on. */
 void scripted_serve(struct scripted *s, const char *capability,
                     const ProtobufCServiceDescriptor *service);
+/* The same of one that stands still: connections wait, and nobody takes them. */
+void scripted_mute(struct scripted *s, const char *capability);
 /* The answers of one method ("dht/lookup", "Status"), one after the other; the last one stays.
  * A message is packed at once. Methods without one fail with code 999. */
 void scripted_reply(struct scripted *s, const char *capability, const char *method,
