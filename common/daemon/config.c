@@ -314,17 +314,19 @@ __attribute__((format(printf, 2, 3))) static int fail(struct parse *p, const cha
 
 static int set_row(struct parse *p, struct row *row, const char *value) {
         const struct config_key *k = row->key;
-        char allowed[256], shown[80];
+        char allowed[256], shown[160];
 
         if (row->is_seen && k->kind != CONFIG_KIND_LIST)
                 return fail(p, "[%s] %s: is there twice, keep one", row->section, k->key);
         if (!row->is_seen && k->kind == CONFIG_KIND_LIST)
                 list_clear(member(p->config, row)); /* this file's list replaces an earlier one */
         row->is_seen = true;
+        text_escape(BYTES_STR(value), shown, sizeof(shown));
+        if (*value && k->suits && !k->suits(value, allowed))
+                return fail(p, "[%s] %s: \"%s\" %s", row->section, k->key, shown, allowed);
         if (kinds[k->kind].set(k, value, member(p->config, row)))
                 return 1;
         kinds[k->kind].allow(k, allowed, sizeof(allowed));
-        text_escape(BYTES_STR(value), shown, sizeof(shown));
         return fail(p, "[%s] %s: \"%s\" is not allowed, give %s", row->section, k->key, shown,
                     allowed);
 }

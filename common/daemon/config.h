@@ -22,6 +22,7 @@
 #define CONFIG_ERROR_SIZE 512
 #define CONFIG_FILE_MAX   (1 << 20)
 #define CONFIG_LIST_MAX   256
+#define CONFIG_WHY_SIZE   160
 
 enum config_kind {
         CONFIG_KIND_END = 0,
@@ -46,6 +47,9 @@ struct config_key {
         const char *key, *fallback; /* default, in the file's notation */
         uint64_t min, max;
         const char *const *names; /* ENUM: NULL-terminated */
+        /* Of LIST: whether a row will do. False: what it is not, and what to write instead
+         * ("is no peer id; write …"), which is told with file and line. NULL: all will. */
+        bool (*suits)(const char *row, char why[CONFIG_WHY_SIZE]);
         const char *help;
 };
 
@@ -91,6 +95,11 @@ struct config_key {
         {                                                                                     \
                 CONFIG_ROW(s, m, struct config_list, .kind = CONFIG_KIND_LIST, .key = (key_), \
                            .fallback = "", .max = 4096, .help = (help_))                      \
+        }
+#define CONFIG_LIST_OF(s, m, key_, suits_, help_)                                             \
+        {                                                                                     \
+                CONFIG_ROW(s, m, struct config_list, .kind = CONFIG_KIND_LIST, .key = (key_), \
+                           .fallback = "", .max = 4096, .suits = (suits_), .help = (help_))   \
         }
 #define CONFIG_SECTION(name_) \
         { .kind = CONFIG_KIND_SECTION, .key = (name_) }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/daemon/config.h"
+#include "common/daemon/config_rows.h"
 #include "common/wire/peerid.h"
 
 #define NETWORK_DEFAULT           "public"
@@ -39,19 +40,19 @@ extern const char *const network_modes[];
 
 /* The section's rows, last in a service's table: `s` its struct's tag, `m` a member of type struct
  * network_settings. */
-#define NETWORK_ROWS(s, m)                                                                     \
-        CONFIG_SECTION("network"),                                                             \
-                CONFIG_STRING(s, m.name, "name", NETWORK_DEFAULT,                              \
-                              "nodes of other names do not understand this one"),              \
-                CONFIG_ENUM(s, m.mode, "mode", "public", network_modes,                        \
-                            "private: needs a name, a secret-file and allow, else nothing "    \
-                            "starts"),                                                         \
-                CONFIG_STRING(s, m.secret_file, "secret-file", "",                             \
-                              "absolute path of 32 to 128 hex digits that all nodes of the "   \
-                              "network share; below the configuration's folder"),              \
-                CONFIG_LIST(s, m.allow, "allow",                                               \
-                            "peer ids of the network, if others are to be refused inside the " \
-                            "handshake")
+#define NETWORK_ROWS(s, m)                                                                        \
+        CONFIG_SECTION("network"),                                                                \
+                CONFIG_STRING(s, m.name, "name", NETWORK_DEFAULT,                                 \
+                              "nodes of other names do not understand this one"),                 \
+                CONFIG_ENUM(s, m.mode, "mode", "public", network_modes,                           \
+                            "private: needs a name, a secret-file and allow, else nothing "       \
+                            "starts"),                                                            \
+                CONFIG_STRING(s, m.secret_file, "secret-file", "",                                \
+                              "absolute path of 32 to 128 hex digits that all nodes of the "      \
+                              "network share; below the configuration's folder"),                 \
+                CONFIG_LIST_OF(s, m.allow, "allow", config_is_peer,                               \
+                               "peer ids of the network, if others are to be refused inside the " \
+                               "handshake")
 
 /* About 11 KiB. */
 struct network {

@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "common/base/memory.h"
 #include "common/canonical/descriptor.h"
+#include "common/daemon/config_rows.h"
 #include "common/daemon/log.h"
 #include "common/daemon/service.h"
 #include "services/coordinator/faults.h"
@@ -17,6 +18,7 @@
 #define STRING(...)   CONFIG_STRING(coordinator_config, __VA_ARGS__)
 #define ENUM(...)     CONFIG_ENUM(coordinator_config, __VA_ARGS__)
 #define LIST(...)     CONFIG_LIST(coordinator_config, __VA_ARGS__)
+#define LIST_OF(...)  CONFIG_LIST_OF(coordinator_config, __VA_ARGS__)
 
 #define MIB           (UINT64_C(1) << 20)
 #define TIB           (UINT64_C(1) << 40)
@@ -32,7 +34,8 @@ const struct config_key coordinator_config_keys[] = {
         STRING(network, "network", "",
                "jobs stay among nodes that say the same here; empty: the name in [network]"),
         STRING(query_region, "region", "", "ask gossip for hosts of this region; empty: of any"),
-        LIST(peers, "peers", "hosts to ask: a multiaddr, peerid@host:port, or a bare peer id"),
+        LIST_OF(peers, "peers", config_is_peer_at,
+                "hosts to ask: a multiaddr, peerid@host:port, or a bare peer id"),
         INT(replicas, "replicas", "3", 1, 16, "hosts that run a job (k)"),
         INT(quorum, "quorum", "2", 1, 16, "equal answers needed (q)"),
         INT(max_replicas, "max-replicas", "7", 1, 32, "voters before a job is SPLIT"),
@@ -99,7 +102,7 @@ const struct config_key coordinator_config_keys[] = {
         ENUM(data_class, "data-class", "public", data_classes, "most secret data admitted"),
         STRING(region, "region", "", "where this node says it is, as [query] region asks for it"),
         LIST(groups, "groups", "groups this node belongs to"),
-        LIST(deny, "deny", "peer ids that are refused"),
+        LIST_OF(deny, "deny", config_is_peer, "peer ids that are refused"),
 
         CONFIG_SECTION("trust"),
         DURATION(half_life, "half-life", "7d", 3600 * NSEC_PER_SEC, 86400 * 365 * NSEC_PER_SEC,
@@ -169,18 +172,14 @@ static void fill_host(const struct coordinator_config *c, struct host_settings *
 }
 
 /* Kept for the life of the process: the settings point to it. */
-static int read_denied(const struct coordinator_config *c, struct host_settings *h) {
+static void read_denied(const struct coordinator_config *c, struct host_settings *h) {
         struct peer_id *denied = xnew_n(struct peer_id, c->deny.n_items);
 
         for (size_t i = 0; i < c->deny.n_items; i++)
-                if (!peer_id_from_text(BYTES_STR(c->deny.items[i]), &denied[i])) {
-                        log_error("[host] deny: \"%s\" is not a peer id", c->deny.items[i]);
-                        free(denied);
-                        return service_refuse();
-                }
+                check(peer_id_from_text(BYTES_STR(c->deny.items[i]),
+                                        &denied[i])); /* config_rows.h */
         h->denied = denied;
         h->n_denied = c->deny.n_items;
-        return 0;
 }
 
 int coordinator_config_settings(const struct coordinator_config *c, const char *receipts,
@@ -189,7 +188,11 @@ int coordinator_config_settings(const struct coordinator_config *c, const char *
 
         *ret = settings_default;
         if (c->quorum > c->replicas || c->replicas > c->max_replicas) {
-                log_error("[query] needs quorum <= replicas <= max-replicas");
+                log_error("[query] quorum = %lu, replicas = %lu, max-replicas = %lu: each has to "
+                          "be at "
+                          "most the next one; change one",
+                          (unsigned long) c->quorum, (unsigned long) c->replicas,
+                          (unsigned long) c->max_replicas);
                 return service_refuse();
         }
         if (strlen(network) >= sizeof(ret->query.network) ||
@@ -209,32 +212,26 @@ int coordinator_config_settings(const struct coordinator_config *c, const char *
         fill_host(c, &ret->host);
         ret->trust.half_life = c->half_life;
         ret->trust.probation_jobs = (uint32_t) c->probation_jobs;
-        return read_denied(c, &ret->host);
+        read_denied(c, &ret->host);
+        return 0;
 }
 
-static bool read_peer(const char *text, struct candidate *ret) {
+static void read_peer(const char *text, struct candidate *ret) {
         struct multiaddr a;
 
         *ret = (struct candidate){ .origin = ORIGIN_PINNED };
-        if (peer_id_from_text(BYTES_STR(text), &ret->peer))
-                return true;
-        if (multiaddr_from_config(BYTES_STR(text), &a) || !multiaddr_peer(&a, &ret->peer))
-                return false;
-        ret->addresses[ret->n_addresses++] = a;
-        return true;
+        if (!peer_id_from_text(BYTES_STR(text), &ret->peer)) { /* config_is_peer_at() */
+                check(multiaddr_from_config(BYTES_STR(text), &a) == MULTIADDR_OK &&
+                      multiaddr_peer(&a, &ret->peer));
+                ret->addresses[ret->n_addresses++] = a;
+        }
 }
 
 size_t coordinator_config_peers(const struct coordinator_config *c, struct candidate *ret,
                                 size_t max) {
-        size_t n = 0;
+        size_t n = c->peers.n_items < max ? c->peers.n_items : max;
 
-        for (size_t i = 0; i < c->peers.n_items && n < max; i++) {
-                if (read_peer(c->peers.items[i], &ret[n]))
-                        n++;
-                else
-                        log_warning("[query] peers: \"%s\" is neither a multiaddr with a peer id, "
-                                    "nor peerid@host:port, nor a peer id",
-                                    c->peers.items[i]);
-        }
+        for (size_t i = 0; i < n; i++)
+                read_peer(c->peers.items[i], &ret[i]);
         return n;
 }

@@ -165,7 +165,14 @@ static const struct shell_data_handler data_handler = { .ready = on_input_ready,
 int shell_check(const struct service_context *ctx) {
         const struct coordinator_config *config = ctx->config;
 
-        return network_check(&config->node_network, NULL, ctx->config_path);
+        int r = network_check(&config->node_network, NULL, ctx->config_path);
+        struct coordinator_settings settings;
+
+        if (r == 0)
+                r = coordinator_config_settings(config, "", &settings);
+        if (r == 0)
+                free((void *) settings.host.denied);
+        return r;
 }
 
 /* Nodes of other networks call their protocols otherwise. */

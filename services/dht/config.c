@@ -1,25 +1,25 @@
 #include "services/dht/config.h"
 
-#include "common/daemon/log.h"
+#include "common/daemon/config_rows.h"
 
 #define INT(...)      CONFIG_INT(dht_options, __VA_ARGS__)
 #define SIZE(...)     CONFIG_SIZE(dht_options, __VA_ARGS__)
 #define DURATION(...) CONFIG_DURATION(dht_options, __VA_ARGS__)
 #define BOOL(...)     CONFIG_BOOL(dht_options, __VA_ARGS__)
 #define ENUM(...)     CONFIG_ENUM(dht_options, __VA_ARGS__)
-#define LIST(...)     CONFIG_LIST(dht_options, __VA_ARGS__)
+#define PLACES(...)   CONFIG_LIST_OF(dht_options, __VA_ARGS__)
 
 #define MIB           (UINT64_C(1) << 20)
 
 static const char *const modes[] = { "auto", "server", "client", NULL };
 
 const struct config_key dht_config_keys[] = {
-        LIST(bootstrap, "bootstrap",
-             "where to begin: a multiaddr, peerid@host:port, or host:port, which stands for "
-             "whoever is there the first time"),
-        LIST(meet, "meet",
-             "nodes of the public DHT at which the members of a network with a secret find each "
-             "other; as bootstrap"),
+        PLACES(bootstrap, "bootstrap", config_is_place,
+               "where to begin: a multiaddr, peerid@host:port, or host:port, which stands for "
+               "whoever is there the first time"),
+        PLACES(meet, "meet", config_is_place,
+               "nodes of the public DHT at which the members of a network with a secret find each "
+               "other; as bootstrap"),
         ENUM(mode, "mode", "auto", modes, "whether this node answers others"),
         BOOL(passive, "passive", "no", "learn and ask only when asked to"),
         BOOL(mdns, "mdns", "yes", "find and be found on the local network"),
@@ -45,25 +45,14 @@ void dht_options_apply(const struct dht_options *o, const struct network *n, str
 }
 
 /* A name without a peer id is a peer to be met: whoever answers there. */
-int dht_options_contact(const struct config_list *rows, const char *name, size_t i,
-                        struct contact *ret) {
+bool dht_options_contact(const struct config_list *rows, size_t i, struct contact *ret) {
         struct peer_id peer = {};
         struct multiaddr a;
 
-        if (i >= rows->n_items)
-                return -1;
-        if (multiaddr_from_config(BYTES_STR(rows->items[i]), &a)) {
-                log_error("[dht] %s: \"%s\" is neither a multiaddr, nor peerid@host:port, "
-                          "nor host:port",
-                          name, rows->items[i]);
-                return 1;
-        }
+        if (i >= rows->n_items || multiaddr_from_config(BYTES_STR(rows->items[i]), &a))
+                return false;
         if (multiaddr_peer(&a, &peer))
                 multiaddr_strip_peer(&a);
         contact_init(ret, &peer, &a, 1);
-        return 0;
-}
-
-int dht_options_bootstrap(const struct dht_options *o, size_t i, struct contact *ret) {
-        return dht_options_contact(&o->bootstrap, "bootstrap", i, ret);
+        return true;
 }

@@ -20,9 +20,5 @@ extern const struct config_key dht_config_keys[];
 
 void dht_options_apply(const struct dht_options *o, const struct network *n, struct dht_config *ret,
                        struct store_limits *ret_limits);
-/* Entry i of bootstrap as a contact, whose peer may be none. Returns 0, or 1 when that
- * entry is no address (logged, with the remedy). Past the end: -1. */
-int dht_options_bootstrap(const struct dht_options *o, size_t i, struct contact *ret);
-/* The same of another list, called that. */
-int dht_options_contact(const struct config_list *rows, const char *name, size_t i,
-                        struct contact *ret);
+/* Row i of bootstrap or meet as a contact, whose peer may be none. False: past the end. */
+bool dht_options_contact(const struct config_list *rows, size_t i, struct contact *ret);

@@ -278,11 +278,8 @@ static int start_store(struct shell *s, const struct store_limits *limits) {
 
 static void begin_where_told(struct shell *s) {
         struct contact c;
-        int r;
 
-        for (size_t i = 0; (r = dht_options_bootstrap(s->config, i, &c)) >= 0; i++) {
-                if (r > 0)
-                        continue;
+        for (size_t i = 0; dht_options_contact(&s->config->bootstrap, i, &c); i++) {
                 dht_bootstrap(s->core, &c, BOOTSTRAP_CONFIG, shell_now(s));
                 contact_done(&c);
         }

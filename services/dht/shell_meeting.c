@@ -170,11 +170,8 @@ static int start_core(struct shell_meeting *sm) {
 static void begin_at_points(struct shell_meeting *sm) {
         const struct dht_options *o = sm->home->config;
         struct contact c;
-        int r;
 
-        for (size_t i = 0; (r = dht_options_contact(&o->meet, "meet", i, &c)) >= 0; i++) {
-                if (r > 0)
-                        continue;
+        for (size_t i = 0; dht_options_contact(&o->meet, i, &c); i++) {
                 dht_bootstrap(sm->away.core, &c, BOOTSTRAP_CONFIG, shell_now(&sm->away));
                 contact_done(&c);
         }

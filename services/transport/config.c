@@ -1,5 +1,7 @@
 #include "services/transport/config.h"
 
+#include "common/daemon/config_rows.h"
+#include "common/wire/multiaddr.h"
 #include "services/transport/quic.h"
 
 #define INT(...)      CONFIG_INT(transport_settings, __VA_ARGS__)
@@ -8,7 +10,7 @@
 #define BOOL(...)     CONFIG_BOOL(transport_settings, __VA_ARGS__)
 #define STRING(...)   CONFIG_STRING(transport_settings, __VA_ARGS__)
 #define ENUM(...)     CONFIG_ENUM(transport_settings, __VA_ARGS__)
-#define LIST(...)     CONFIG_LIST(transport_settings, __VA_ARGS__)
+#define LIST_OF(...)  CONFIG_LIST_OF(transport_settings, __VA_ARGS__)
 #define MS            NSEC_PER_MSEC
 #define SEC           NSEC_PER_SEC
 
@@ -17,19 +19,51 @@ static const char *const congestions[] = { "cubic", "bbr", NULL };
 static const char *const loopbacks[] = { "auto", "always", "never", NULL };
 static const char *const certificates[] = { "ed25519", "p256", NULL };
 
+/* Unspecified addresses and port 0 are no addresses to dial, but fine to listen on. */
+bool transport_listens_on(const char *row, struct endpoint *ret) {
+        struct multiaddr_part ip, udp, quic, end;
+        struct multiaddr a;
+        uint16_t port;
+
+        if (multiaddr_from_text(BYTES_STR(row), &a) || !multiaddr_part(&a, 0, &ip) ||
+            !multiaddr_part(&a, 1, &udp) || !multiaddr_part(&a, 2, &quic) ||
+            multiaddr_part(&a, 3, &end) || udp.code != MULTIADDR_UDP ||
+            quic.code != MULTIADDR_QUIC_V1)
+                return false;
+        port = (uint16_t) (udp.value.data[0] << 8 | udp.value.data[1]);
+        if (ip.code == MULTIADDR_IP4)
+                *ret = endpoint_ip4(ip.value.data, port);
+        else if (ip.code == MULTIADDR_IP6)
+                *ret = endpoint_ip6(ip.value.data, 0, port);
+        else
+                return false;
+        return true;
+}
+
+static bool is_to_listen(const char *row, char why[CONFIG_WHY_SIZE]) {
+        struct endpoint e;
+
+        if (transport_listens_on(row, &e))
+                return true;
+        (void) snprintf(why, CONFIG_WHY_SIZE,
+                        "is not of the form /ip4/0.0.0.0/udp/4001/quic-v1; write it so");
+        return false;
+}
+
 const struct config_key transport_config_keys[] = {
-        LIST(listen, "listen",
-             "addresses to listen on, one for each of IPv4 and IPv6: "
-             "/ip4/0.0.0.0/udp/4001/quic-v1; "
-             "port 0 takes a free one; none: both families, port 4001"),
-        LIST(announce, "announce", "addresses to tell others instead of those of the interfaces"),
-        LIST(bootstrap, "bootstrap",
-             "peers to stay connected to: peerid@host:port, a multiaddr, or host:port, which "
-             "stands for whoever is there the first time"),
-        LIST(allow, "allow",
-             "peer ids that may connect, in either direction, of those that [network] allows; "
-             "none: "
-             "all of them. Others are refused inside the handshake"),
+        LIST_OF(listen, "listen", is_to_listen,
+                "addresses to listen on, one for each of IPv4 and IPv6: "
+                "/ip4/0.0.0.0/udp/4001/quic-v1; "
+                "port 0 takes a free one; none: both families, port 4001"),
+        LIST_OF(announce, "announce", config_is_place,
+                "addresses to tell others instead of those of the interfaces"),
+        LIST_OF(bootstrap, "bootstrap", config_is_place,
+                "peers to stay connected to: peerid@host:port, a multiaddr, or host:port, which "
+                "stands for whoever is there the first time"),
+        LIST_OF(allow, "allow", config_is_peer,
+                "peer ids that may connect, in either direction, of those that [network] allows; "
+                "none: "
+                "all of them. Others are refused inside the handshake"),
         INT(max_connections, "max-connections", "256", 4, 100000, "in total, both directions"),
         INT(max_per_ip, "max-connections-per-ip", "32", 1, 100000, "inbound, from one address"),
         INT(max_per_net, "max-connections-per-net", "64", 1, 100000,
@@ -64,9 +98,10 @@ const struct config_key transport_config_keys[] = {
              "dial loopback addresses that peers announce; auto: if this node has no others"),
         ENUM(certificate, "certificate", "ed25519", certificates,
              "key of the TLS certificate; p256 for peers without Ed25519"),
-        LIST(perf_allow, "perf-allow",
-             "peer ids that may measure throughput here, or \"all\"; they can make this node send "
-             "at full speed"),
+        LIST_OF(perf_allow, "perf-allow", config_is_peer_or_all,
+                "peer ids that may measure throughput here, or \"all\"; they can make this node "
+                "send "
+                "at full speed"),
         STRING(resolver, "resolver", "",
                "DNS server for names of peers, such as 127.0.0.1:53; empty: as the machine does "
                "it"),

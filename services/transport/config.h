@@ -8,6 +8,7 @@
 
 #include "common/daemon/config.h"
 #include "common/daemon/network.h"
+#include "common/wire/endpoint.h"
 
 struct transport_settings {
         struct config_list listen, announce, bootstrap, allow, perf_allow;
@@ -23,3 +24,6 @@ struct transport_settings {
 };
 
 extern const struct config_key transport_config_keys[];
+
+/* A row of `listen`: /ip4|ip6/ADDRESS/udp/PORT/quic-v1. */
+bool transport_listens_on(const char *row, struct endpoint *ret);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "common/daemon/log.h"
+#include "services/transport/config.h"
 
 #define PORT_DEFAULT 4001
 
@@ -12,42 +13,19 @@ bool addresses_parse(const struct config_list *rows, const char *key, struct add
         ret->n = 0;
         for (size_t i = 0; i < rows->n_items; i++) {
                 if (ret->n == ADDRESSES_MAX) {
-                        log_error("%s: more than %d addresses", key, ADDRESSES_MAX);
+                        log_error("[transport] %s: more than %d addresses; leave some out", key,
+                                  ADDRESSES_MAX);
                         return false;
                 }
-                if (multiaddr_from_config(BYTES_STR(rows->items[i]), &ret->list[ret->n])) {
-                        log_error("%s: \"%s\" is no address; write /ip4/1.2.3.4/udp/4001/quic-v1, "
-                                  "host:port or peerid@host:port",
-                                  key, rows->items[i]);
-                        return false;
-                }
+                if (multiaddr_from_config(BYTES_STR(rows->items[i]), &ret->list[ret->n]))
+                        return false; /* config.c refuses such rows */
                 ret->n++;
         }
         return true;
 }
 
-/* Unspecified addresses and port 0 are no addresses to dial, but fine to listen on. */
-static bool listen_endpoint(const struct multiaddr *a, struct endpoint *ret) {
-        struct multiaddr_part ip, udp, quic, end;
-        uint16_t port;
-
-        if (!multiaddr_part(a, 0, &ip) || !multiaddr_part(a, 1, &udp) ||
-            !multiaddr_part(a, 2, &quic) || multiaddr_part(a, 3, &end) ||
-            udp.code != MULTIADDR_UDP || quic.code != MULTIADDR_QUIC_V1)
-                return false;
-        port = (uint16_t) (udp.value.data[0] << 8 | udp.value.data[1]);
-        if (ip.code == MULTIADDR_IP4)
-                *ret = endpoint_ip4(ip.value.data, port);
-        else if (ip.code == MULTIADDR_IP6)
-                *ret = endpoint_ip6(ip.value.data, 0, port);
-        else
-                return false;
-        return true;
-}
-
 bool addresses_to_listen(const struct config_list *rows, struct endpoint ret[2], size_t *ret_n) {
         static const uint8_t any[16];
-        struct multiaddr a;
 
         *ret_n = 0;
         if (rows->n_items == 0) {
@@ -58,14 +36,11 @@ bool addresses_to_listen(const struct config_list *rows, struct endpoint ret[2],
         for (size_t i = 0; i < rows->n_items; i++) {
                 struct endpoint e;
 
-                if (multiaddr_from_text(BYTES_STR(rows->items[i]), &a) ||
-                    !listen_endpoint(&a, &e)) {
-                        log_error("listen: \"%s\" is not of the form /ip4/0.0.0.0/udp/4001/quic-v1",
-                                  rows->items[i]);
-                        return false;
-                }
+                if (!transport_listens_on(rows->items[i], &e))
+                        return false; /* config.c refuses such rows */
                 if (*ret_n == 2 || (*ret_n == 1 && ret[0].family == e.family)) {
-                        log_error("listen: \"%s\": one address for each of IPv4 and IPv6 at most",
+                        log_error("[transport] listen: \"%s\": one address for each of IPv4 and "
+                                  "IPv6 at most; leave one out",
                                   rows->items[i]);
                         return false;
                 }

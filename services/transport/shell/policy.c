@@ -6,18 +6,13 @@
 #include "common/daemon/log.h"
 #include "quorate-config.h"
 
-static bool parse_peers(const struct config_list *rows, const char *key, bool *ret_all,
-                        struct policy_peers *ret) {
-        for (size_t i = 0; i < rows->n_items; i++) {
-                if (ret_all && strcmp(rows->items[i], "all") == 0) {
+/* Peer ids, or "all" where config.c takes that. */
+static void take_peers(const struct config_list *rows, bool *ret_all, struct policy_peers *ret) {
+        for (size_t i = 0; i < rows->n_items; i++)
+                if (peer_id_from_text(BYTES_STR(rows->items[i]), &ret->list[ret->n]))
+                        ret->n++;
+                else
                         *ret_all = true;
-                } else if (!peer_id_from_text(BYTES_STR(rows->items[i]), &ret->list[ret->n++])) {
-                        log_error("%s: \"%s\" is no peer id%s", key, rows->items[i],
-                                  ret_all ? ", nor \"all\"" : "");
-                        return false;
-                }
-        }
-        return true;
 }
 
 static bool parse_resolver(const char *text, struct policy *p) {
@@ -25,22 +20,24 @@ static bool parse_resolver(const char *text, struct policy *p) {
         if (!p->has_resolver || (endpoint_from_text(text, &p->resolver) &&
                                  p->resolver.family == ENDPOINT_IP4 && p->resolver.port > 0))
                 return true;
-        log_error("resolver: \"%s\" is no IPv4 address with a port; write 127.0.0.1:53", text);
+        log_error("[transport] resolver: \"%s\" is no IPv4 address with a port; write 127.0.0.1:53",
+                  text);
         return false;
 }
 
 struct policy *policy_new(const struct transport_settings *v) {
         CLEANUP(policy_freep) struct policy *p = xnew(struct policy);
+        bool no_all = false;
 
         if (network_load(&v->network, &v->bootstrap, &p->network))
                 return NULL;
         network_wipe(&p->network);
         if (!addresses_parse(&v->announce, "announce", &p->announce) ||
             !addresses_parse(&v->bootstrap, "bootstrap", &p->bootstrap) ||
-            !parse_peers(&v->allow, "allow", NULL, &p->allow) ||
-            !parse_peers(&v->perf_allow, "perf-allow", &p->perf_for_all, &p->perf) ||
             !parse_resolver(v->resolver, p))
                 return NULL;
+        take_peers(&v->allow, &no_all, &p->allow);
+        take_peers(&v->perf_allow, &p->perf_for_all, &p->perf);
         p->agent = xstrdup(v->agent[0] ? v->agent : "quorate/" QUORATE_VERSION);
         return TAKE(p);
 }

@@ -339,7 +339,11 @@ int shell_check(const struct service_context *ctx) {
         const struct transport_settings *v = ctx->config;
         int r = network_check(&v->network, &v->bootstrap, ctx->config_path);
         CLEANUP(policy_freep) struct policy *p = NULL;
+        struct endpoint endpoints[2];
+        size_t n;
 
+        if (r == 0 && !addresses_to_listen(&v->listen, endpoints, &n))
+                r = service_refuse();
         if (r || (v->network.secret_file[0] && access(v->network.secret_file, R_OK) < 0))
                 return r;
         p = policy_new(v);

@@ -188,6 +188,45 @@ def command_table(p):
     ]
 
 
+# What a configuration may say, but no node can use: refused with file, line, key and value, by `config check` and
+# by `run` alike.
+USELESS = (
+    ("a place to begin that is a word", "dht", "bootstrap = foo", "foo", "is no address; write host:port"),
+    ("one with such a number", "dht", "bootstrap = /ip4/300.1.1.1/udp/1/quic-v1", "/ip4/300.1.1.1/udp/1/quic-v1", "is no address; write"),
+    ("one with such a port", "dht", "bootstrap = 127.0.0.1:99999", "127.0.0.1:99999", "is no address; write"),
+    ("one of a book", "dht", "bootstrap = 192.0.2.1:4001", "192.0.2.1:4001", "leads nowhere: .*; write"),
+    ("one of TCP", "dht", "bootstrap = /ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/1", "cannot be dialled: .*; write"),
+    ("half an id", "dht", "bootstrap = 12D3KooWfoo@127.0.0.1:1", "12D3KooWfoo@127.0.0.1:1", "no peer id before its @; write"),
+    ("a meeting point that is a word", "dht", "meet = foo", "foo", "is no address; write"),
+    ("a peer to stay connected to", "transport", "bootstrap = foo", "foo", "is no address; write"),
+    ("where to listen", "transport", "listen = 127.0.0.1:4001", "127.0.0.1:4001", "not of the form .*; write it so"),
+    ("what to announce", "transport", "announce = foo", "foo", "is no address; write"),
+    ("whom to allow", "transport", "allow = foo", "foo", "is no peer id; write"),
+    ("whom to allow in the network", "network", "allow = foo", "foo", "is no peer id; write"),
+    ("whom to refuse", "host", "deny = foo", "foo", "is no peer id; write"),
+    ("whom to ask", "query", "peers = 192.0.2.1:4001", "192.0.2.1:4001", "does not say who that is; write"),
+)
+
+
+def test_useless(tap):
+    p = Place()
+    try:
+        p.path("useless").mkdir()
+        for name, section, row, value, wanted in USELESS:
+            p.path("useless/quorate.conf").write_text(f"[{section}]\n{row}\n")
+            key = row.split(" =")[0]
+            wanted = rf'quorate\.conf:2: \[{section}\] {key}: "{re.escape(value)}" .*{wanted}'
+            tell(tap, f"config check: {name}", p.run("config", "check", "--config", p.path("useless")), 2, wanted)
+        run = p.run("run", "--config", p.path("useless"))
+        tap.check(run.returncode == 2 and "quorate.conf:2: [query] peers:" in run.stderr and "starting it again" not in run.stderr,
+                  "run says the same and starts nothing", run)
+        p.path("useless/quorate.conf").write_text("[query]\nquorum = 3\nreplicas = 2\n")
+        tell(tap, "config check: a quorum above the replicas", p.run("config", "check", "--config", p.path("useless")), 2,
+             r"\[query\] quorum = 3, replicas = 2, .*; change one")
+    finally:
+        shutil.rmtree(p.dir)
+
+
 def discovery_table(p):
     """peers, find, record, topic, mailbox, dht, block: what is wrong before any node is asked."""
     return [
@@ -595,6 +634,6 @@ def test_full_node(tap):
 
 
 if __name__ == "__main__":
-    cases = [test_commands, test_discovery, test_unreadable, test_output, test_foreign_runtime, test_key, test_large_data,
+    cases = [test_commands, test_useless, test_discovery, test_unreadable, test_output, test_foreign_runtime, test_key, test_large_data,
              test_node, test_corrupt_state, test_full_disk, test_full_node]
     sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))

@@ -230,8 +230,8 @@ def start_rules(tap):
                 ("a secret for every user", "name = lab\nsecret-file = DIR/open\n", "open to every user"),
                 ("a secret beside the folder", "name = lab\nsecret-file = DIR/../beside\n", "services see nothing else"),
                 ("a foreign bootstrap", f"mode = private\nname = lab\nallow = {peer}\nsecret-file = DIR/secret\n"
-                                        "[dht]\nbootstrap = 192.0.2.1:4001\n", "no peer of this private network"),
-                ("meeting without a secret", "name = lab\n[dht]\nmeet = 192.0.2.1:4001\n", "only nodes that share a secret")):
+                                        "[dht]\nbootstrap = 10.0.0.1:4001\n", "no peer of this private network"),
+                ("meeting without a secret", "name = lab\n[dht]\nmeet = 10.0.0.1:4001\n", "only nodes that share a secret")):
             code, out, err = p.check(text)
             tap.check(code == 2 and wanted in err, what, code, out, err)
         good = f"mode = private\nname = lab\nallow = {peer}\nsecret-file = DIR/secret\n"
