@@ -38,7 +38,8 @@ enum gossip_action_type {
         GOSSIP_SIGN_MESSAGE,    /* id; data: the bytes behind "libp2p-pubsub:" */
         GOSSIP_SIGN_CAPABILITY, /* id; data: a packed peers.Capability, of this node */
 
-        GOSSIP_BLOCK, /* peer; n = 1: blocked, 0: lifted. For transport, dht, coordinator */
+        GOSSIP_BLOCK, /* peer; n = 1: blocked, 0: lifted. For transport and coordinator */
+        GOSSIP_DENY,  /* behind all of those: the whole list is others, for dht */
         GOSSIP_STORE, /* data: the deny list, to be durable before what follows is sent */
 
         GOSSIP_DRAWN,   /* id = call: draw (gossip.h) */

@@ -62,6 +62,7 @@ static void apply(struct gossip *g, const struct peer_id *peer, bool denied, nse
 
         a->peer = *peer;
         a->n = denied;
+        g->is_list_told = false;
         pubsub_deny(g->router, peer, denied, now);
         offers_deny(g->offers, peer, denied);
 }

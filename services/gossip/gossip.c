@@ -81,6 +81,7 @@ struct gossip *gossip_new(const struct gossip_config *config, const struct peer_
         list_init(&g->ask_order);
         list_init(&g->call_order);
         g->next_id = 1;
+        g->is_list_told = true;
         g->next_publication = g->next_lifting = NSEC_NEVER;
         g->next_members = g->next_tending = NSEC_NEVER;
         rate_init(&g->served, SERVED_BURST, SERVED_RATE);
@@ -319,8 +320,13 @@ bool gossip_output(struct gossip *g, struct gossip_action *ret) {
 
         router_turn(g, g->now);
         link = list_pop_front(&g->actions);
-        if (!link)
+        if (!link && g->is_list_told)
                 return false;
+        if (!link) { /* once for all that are blocked, or let go, at the same time */
+                g->is_list_told = true;
+                *ret = (struct gossip_action){ .type = GOSSIP_DENY };
+                return true;
+        }
         q = LIST_ENTRY(link, struct queued_action, link);
         *ret = q->action;
         free(q);

@@ -50,6 +50,7 @@ static const shell_action_fn do_action[_GOSSIP_ACTION_N] = {
         [GOSSIP_SIGN_MESSAGE] = shell_do_sign_message,
         [GOSSIP_SIGN_CAPABILITY] = shell_do_sign_capability,
         [GOSSIP_BLOCK] = shell_do_block,
+        [GOSSIP_DENY] = shell_do_deny,
         [GOSSIP_STORE] = do_store,
         [GOSSIP_DRAWN] = shell_do_drawn,
         [GOSSIP_CRAWLED] = shell_do_crawled,
@@ -70,10 +71,6 @@ void shell_turn(struct shell *s) {
                 gossip_action_done(&a);
         }
         s->is_turning = false;
-        /* The whole list: once for all that end at the same time. */
-        if (s->is_dht_behind)
-                shell_tell_dht(s);
-        s->is_dht_behind = false;
         (void) loop_timer_set(s->timer, gossip_deadline(s->core));
 }
 

@@ -62,8 +62,8 @@ struct shell {
         struct identity_watch *identity;
         struct bus_client *dht_bus;
         struct rpc_client *dht_rpc;
-        bool is_dht_up, is_dht_behind; /* behind: the deny list changed in this turn */
-        unsigned n_dht_denials;        /* that dht has not confirmed */
+        bool is_dht_up;
+        unsigned n_dht_denials; /* that dht has not confirmed */
         nsec_t next_size;
 
         struct bus_server *candidates_bus, *reputation_bus;
@@ -109,7 +109,7 @@ int shell_keyring_start(struct shell *s); /* waits for keyring: who we are */
 int shell_dht_start(struct shell *s);
 void shell_nodes_stop(struct shell *s);
 void shell_ask_size(struct shell *s);
-void shell_tell_dht(struct shell *s); /* who is blocked */
+void shell_do_deny(struct shell *s, struct gossip_action *a);
 void shell_do_lookup(struct shell *s, struct gossip_action *a);
 void shell_do_hint(struct shell *s, struct gossip_action *a);
 void shell_do_sign_message(struct shell *s, struct gossip_action *a);

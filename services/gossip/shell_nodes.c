@@ -155,7 +155,7 @@ static void on_denied(void *userdata, const struct rpc_result *result) {
 }
 
 /* All of them: dht goes by its last list until then, and need not know what it missed. */
-void shell_tell_dht(struct shell *s) {
+static void tell_denied(struct shell *s) {
         CLEANUP(freep) struct gossip_blocked *list = NULL;
         CLEANUP(freep) ProtobufCBinaryData *peers = NULL;
         Dht__DenyRequest request = DHT__DENY_REQUEST__INIT;
@@ -174,11 +174,15 @@ void shell_tell_dht(struct shell *s) {
         rpc_call(s->dht_rpc, "Deny", &request, RPC_WHILE_UP, on_denied, s);
 }
 
+void shell_do_deny(struct shell *s, struct gossip_action *a) {
+        tell_denied(s);
+}
+
 static void on_dht_up(void *userdata) {
         struct shell *s = userdata;
 
         s->is_dht_up = true;
-        shell_tell_dht(s);
+        tell_denied(s);
 }
 
 static void on_dht_down(void *userdata) {

@@ -319,7 +319,6 @@ void shell_do_connect(struct shell *s, struct gossip_action *a) {
 void shell_do_block(struct shell *s, struct gossip_action *a) {
         streams_deny(s->streams, &a->peer, a->n);
         shell_tell_blocked(s, &a->peer, a->n);
-        s->is_dht_behind = true;
 }
 
 /* ---- /quorate/peers/1 ---- */

@@ -151,6 +151,25 @@ static void test_ends(void **state) {
         core_done(&c);
 }
 
+/* dht is given the whole list each time: once, however many end at the same time. */
+static void test_end_together(void **state) {
+        struct core_bench c;
+
+        core_init(&c, NULL);
+        for (unsigned i = 0; i < 100; i++) {
+                struct peer_id peer = core_peer(i, NULL);
+
+                assert_true(gossip_block(c.g, &peer, "", c.now + 10 * NSEC_PER_SEC, c.now));
+                core_drain(&c);
+        }
+        assert_int_equal(c.n[GOSSIP_DENY], 100); /* each was answered */
+        core_forget(&c);
+        core_run(&c, 11 * NSEC_PER_SEC);
+        assert_int_equal(c.n[GOSSIP_BLOCK], 100);
+        assert_int_equal(c.n[GOSSIP_DENY], 1);
+        core_done(&c);
+}
+
 static void test_full(void **state) {
         struct core_bench c;
         struct peer_id peer;
@@ -404,7 +423,7 @@ static void test_met_share(void **state) {
 TEST_MAIN(cmocka_unit_test(test_at_once), cmocka_unit_test(test_race),
           cmocka_unit_test(test_restart), cmocka_unit_test(test_since),
           cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_ends),
-          cmocka_unit_test(test_full), cmocka_unit_test(test_revoked),
-          cmocka_unit_test(test_revoked_own), cmocka_unit_test(test_revoked_strangers),
-          cmocka_unit_test(test_strangers_share), cmocka_unit_test(test_revoked_without_work),
-          cmocka_unit_test(test_met_share))
+          cmocka_unit_test(test_end_together), cmocka_unit_test(test_full),
+          cmocka_unit_test(test_revoked), cmocka_unit_test(test_revoked_own),
+          cmocka_unit_test(test_revoked_strangers), cmocka_unit_test(test_strangers_share),
+          cmocka_unit_test(test_revoked_without_work), cmocka_unit_test(test_met_share))
