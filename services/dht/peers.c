@@ -341,4 +341,5 @@ void dht_addresses(struct dht *d, const struct multiaddr *addrs, size_t n, nsec_
                     multiaddr_endpoint(&addrs[i], &e))
                         d->own_endpoints[d->n_own++] = e;
         }
+        mode_own(&d->mode, d->own_endpoints, d->n_own);
 }

@@ -21,7 +21,8 @@ def mdns(tap, folder, machines):
     with nodes.Nodes() as grid:
         path = grid.dir / "key"
         nodes.new_key(path)
-        node = grid.add(listen=f"/ip4/{OURS}/udp/4001/quic-v1", mdns=True, prefix=machines[0].prefix)
+        # js finds ours and dials nobody: a node that decides by itself would be a client, for nobody reached it.
+        node = grid.add(more="mode = server\n", listen=f"/ip4/{OURS}/udp/4001/quic-v1", mdns=True, prefix=machines[0].prefix)
         grid.wait_up(node)
         with foreign.js(folder, machines[1].prefix, key=str(path), listen=f"/ip4/{THEIRS}/udp/0/quic-v1", dht="server", mdns=True) as js:
             began = time.monotonic()

@@ -115,6 +115,14 @@ def check_why(tap, grid):
     tap.check(code == 0 and re.search(r"ms  (gossip|dht|history|connected)", err), "--meta says it of each host", err)
 
 
+def check_servers(tap, grid):
+    """Nobody is told to be one: on one machine whoever knows somebody is reached as well."""
+    def are_servers():
+        stats = [grid.ctl_json(node, "dht", "stats") for node in range(1, N)]
+        return all(s and s[0]["mode"] == "server" for s in stats)
+    tap.check(g.wait_until("all serve", are_servers, 5), "five default nodes are five DHT servers")
+
+
 def check_gossip(tap, grid):
     """With gossip there, hosts come from it, and not only from connections."""
     def is_heard():
@@ -223,6 +231,7 @@ def test_discovery(tap):
     with Apart() as grid:
         check_plan(tap, grid)
         grid.launch(*range(1, N))
+        check_servers(tap, grid)
         check_three(tap, grid, 4, 5, "five nodes", range(1, N))
         for node in (1, 2, 5):
             check_three(tap, grid, node, 5, f"node {node} asks", range(1, N))

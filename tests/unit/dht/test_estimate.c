@@ -239,17 +239,26 @@ static void mode_follows_the_rule(void **state) {
                 { DHT_MODE_AUTO, { "127.0.0.1:1" }, NULL, 0, true },
                 { DHT_MODE_AUTO, { "10.0.0.1:1" }, "1.2.3.4:1", 0, false },
                 { DHT_MODE_AUTO, { "10.0.0.1:1", "[2001:470::1]:1" }, NULL, 0, true },
-                { DHT_MODE_AUTO, { NULL }, "10.0.0.1:1", 0, true },
-                { DHT_MODE_AUTO, { NULL }, "10.0.0.1:1", MODE_WITHIN, false },
+                { DHT_MODE_AUTO, { "10.0.0.1:1" }, NULL, MODE_WITHIN, false },
+                { DHT_MODE_AUTO, { "10.0.0.1:1" }, "127.0.0.1:1", 0, true },
+                { DHT_MODE_AUTO, { NULL }, "10.0.0.1:1", 0, false }, /* we reach it, it not us */
+                { DHT_MODE_AUTO, { NULL }, "127.0.0.1:1", 0, true },
+                { DHT_MODE_AUTO, { NULL }, "[::1]:1", 0, true },
+                { DHT_MODE_AUTO, { NULL }, "127.0.0.1:1", MODE_WITHIN, false },
+                { DHT_MODE_AUTO, { NULL }, "10.0.0.9:4002", 0, true }, /* another port of ours */
+                { DHT_MODE_AUTO, { "127.0.0.1:1" }, "10.0.0.1:1", 0, false },
+                { DHT_MODE_AUTO, { "127.0.0.1:1" }, "1.2.3.4:1", 0, false },
                 { DHT_MODE_AUTO, { NULL }, "1.2.3.4:1", 0, false },
         };
 
         FOREACH_CASE (c, cases) {
                 const char *reason = NULL;
-                struct endpoint e;
+                struct endpoint e, own;
                 struct mode m;
 
                 mode_init(&m, c->configured);
+                assert_true(endpoint_from_text("10.0.0.9:4001", &own));
+                mode_own(&m, &own, 1);
                 for (size_t i = 0; i < 3 && c->inbound[i]; i++) {
                         assert_true(endpoint_from_text(c->inbound[i], &e));
                         mode_peer(&m, &e, true, 5);

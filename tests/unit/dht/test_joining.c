@@ -304,7 +304,45 @@ static void serves_once_two_subnets_reached_it(void **state) {
         peer_done(&a), peer_done(&b);
 }
 
-TEST_MAIN(cmocka_unit_test(begins_without_knowing_the_key),
+/* Behind a firewall of a local network: we reach others, and nobody ever reached us. Of a node on
+ * our own machine that is not to be expected. */
+static void who_was_never_dialled_is_a_client(void **state) {
+        static const struct {
+                uint8_t addr[4];
+                bool is_inbound, is_server;
+                const char *reason;
+        } cases[] = {
+                { { 192, 168, 1, 7 }, false, false, "nobody dialled us within the last hour" },
+                { { 192, 168, 1, 7 },
+                  true,
+                  true,
+                  "a peer dialled us within the last hour, and all known are local" },
+                { { 127, 0, 0, 1 }, false, true, "all known peers are on this machine" },
+                { { 192, 168, 1, 9 }, false, true, "all known peers are on this machine" },
+        };
+        struct endpoint e = endpoint_ip4((uint8_t[4]){ 192, 168, 1, 9 }, 4001);
+        struct multiaddr own = multiaddr_from_endpoint(&e);
+
+        FOREACH_CASE (c, cases) {
+                struct dht *d = node_new(decide_itself);
+                struct peer a = peer_number(5, true);
+                struct dht_status s;
+
+                dht_addresses(d, &own, 1, SECOND);
+                a.remote.endpoint = endpoint_ip4(c->addr, 4002);
+                a.remote.is_inbound = c->is_inbound;
+                dht_peer_identified(d, &a.remote, 2 * SECOND);
+                dht_expire(d, 10 * SECOND);
+                dht_status(d, &s);
+                assert_int_equal(s.is_server, c->is_server);
+                assert_string_equal(s.mode_reason, c->reason);
+                dht_free(d);
+                peer_done(&a);
+        }
+}
+
+TEST_MAIN(cmocka_unit_test(who_was_never_dialled_is_a_client),
+          cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(begins_elsewhere_when_nobody_is_there),
           cmocka_unit_test(all_that_are_configured_are_met),
           cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
