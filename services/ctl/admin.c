@@ -129,7 +129,7 @@ static void status_json(const struct whole_status *w) {
         people_json_texts("engines", s->engines, s->n_engines, &first);
         people_json_texts("notes", s->notes, s->n_notes, &first);
         services_json(&w->services, &first);
-        discovery_status_json(&w->discovery, &first);
+        discovery_status_json(&w->discovery, t, &first);
         metrics_json("coordinator", s->metrics, s->n_metrics, &first);
         if (t) {
                 json_member_u64(stdout, "connections", t->connections, &first);
@@ -144,10 +144,11 @@ static void status_json(const struct whole_status *w) {
         fputs("}\n", stdout);
 }
 
-static void print_network(const Transport__StatusReply *t) {
+static void print_network(const Transport__StatusReply *t, bool dht_answers) {
         printf("connections  %u (%u inbound)\n", t->connections, t->inbound);
         printf("network      %s (%s)\n", t->network, t->mode);
-        printf("mdns         %s\n", t->mdns);
+        printf("mdns         %s%s\n", t->mdns,
+               dht_answers ? "" : " (dht does, and does not answer now)");
 }
 
 static void status_text(const struct command_context *ctx, const struct whole_status *w) {
@@ -170,7 +171,7 @@ static void status_text(const struct command_context *ctx, const struct whole_st
                        t->observed[i]->believed ? "" : ", not believed yet");
         if (t) {
                 met_text(t);
-                print_network(t);
+                print_network(t, w->discovery.dht.message != NULL);
         }
         printf("workers      %u, %u of %u slots busy\n", s->workers, s->slots_busy, s->slots);
         printf("jobs         %u own, %u for others\n", s->jobs_own, s->jobs_served);
@@ -181,7 +182,7 @@ static void status_text(const struct command_context *ctx, const struct whole_st
                (double) s->cache_quota / (1 << 20));
         for (size_t i = 0; i < s->n_notes; i++)
                 printf("note         %s\n", s->notes[i]);
-        discovery_status_text(&w->discovery);
+        discovery_status_text(&w->discovery, t);
         services_text(ctx, &w->services);
         for (size_t i = 0; verbose && i < s->n_metrics; i++)
                 printf("  %-40s %.15g\n", s->metrics[i]->name, s->metrics[i]->value);

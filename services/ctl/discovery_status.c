@@ -2,6 +2,7 @@
 
 #include "common/base/text.h"
 #include "services/ctl/json.h"
+#include "services/ctl/places.h"
 
 static void ask(const struct command_context *ctx, const struct call_target *from,
                 struct unpacked *ret, char why[256]) {
@@ -32,7 +33,8 @@ const char *discovery_status_size(const Dht__StatusReply *s, char ret[100]) {
         return ret;
 }
 
-void discovery_status_text(const struct discovery_status *s) {
+void discovery_status_text(const struct discovery_status *s,
+                           const Transport__StatusReply *transport) {
         const Gossip__StatusReply *g = s->gossip.message;
         const Dht__StatusReply *d = s->dht.message;
         char text[200], size[100];
@@ -44,6 +46,7 @@ void discovery_status_text(const struct discovery_status *s) {
                        discovery_status_size(d, size));
         else
                 printf("dht          does not answer: %s\n", s->dht_why);
+        places_text(d, transport);
         if (g)
                 printf("gossip       %u peers, %u in the mesh of shard %s; %u offers known\n",
                        g->peers, g->mesh,
@@ -82,7 +85,8 @@ static void gossip_json(const Gossip__StatusReply *g) {
         fputc('}', stdout);
 }
 
-void discovery_status_json(const struct discovery_status *s, bool *first) {
+void discovery_status_json(const struct discovery_status *s,
+                           const Transport__StatusReply *transport, bool *first) {
         json_key(stdout, "dht", first);
         if (s->dht.message)
                 dht_json(s->dht.message);
@@ -93,4 +97,5 @@ void discovery_status_json(const struct discovery_status *s, bool *first) {
                 gossip_json(s->gossip.message);
         else
                 fputs("null", stdout);
+        places_json(s->dht.message, transport, first);
 }

@@ -3,6 +3,7 @@
 #include "common/base/text.h"
 #include "services/ctl/discovery_status.h"
 #include "services/ctl/doctor.h"
+#include "services/ctl/places.h"
 
 static bool is_up(const struct doctor *d, const char *service) {
         for (size_t i = 0; i < d->services.n_rows; i++)
@@ -21,16 +22,18 @@ static void say_silent(const struct doctor *d, const char *service, const char *
                                service);
 }
 
-static void say_lonely(const Dht__StatusReply *s, struct finding *f) {
-        if (s->outage) {
-                finding_set(f, HEALTH_WARN,
-                            "the network seems to be down: nobody answers any more");
-                finding_remedy(f, "look at this machine's network; the node goes on by itself");
-        } else {
-                finding_set(f, HEALTH_WARN, "no peer is in the table of dht");
-                finding_remedy(f, "name one with `bootstrap =` in [dht] of the configuration; "
-                                  "`quorate peers` shows who is there");
-        }
+static void say_lonely(const struct doctor *d, const Dht__StatusReply *dht, struct finding *f) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        struct places_nobody nobody;
+        char why[256];
+
+        (void) ctl_try(d->ctx, &discovery_links, "Status", &empty, &u, why);
+        places_explain(dht, u.message, &nobody);
+        finding_set(f, HEALTH_WARN, "%s", nobody.text);
+        finding_remedy(f, "%s", nobody.remedy);
+        for (size_t i = 0; i < nobody.n_places; i++)
+                finding_detail(f, "%s", nobody.places[i]);
 }
 
 void doctor_look_at_discovery(struct doctor *d, struct finding *f) {
@@ -49,7 +52,7 @@ void doctor_look_at_discovery(struct doctor *d, struct finding *f) {
         else if (!s.gossip.message)
                 say_silent(d, "gossip", s.gossip_why, f);
         else if (dht->peers == 0 || dht->outage)
-                say_lonely(dht, f);
+                say_lonely(d, dht, f);
         else
                 finding_set(f, HEALTH_OK, "dht is a %s (%s), %s; gossip hears %u peers",
                             dht->server ? "server" : "client",

@@ -3,12 +3,14 @@
 #include <inttypes.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/memory.h"
 #include "common/wire/multiaddr.h"
 #include "services/ctl/discovery.h"
 #include "services/ctl/own_key.h"
 #include "services/ctl/peer_list.h"
 #include "services/ctl/peers_topic.h"
 #include "services/ctl/people.h"
+#include "services/ctl/places.h"
 #include "services/ctl/progress.h"
 
 #define PAGE      200 /* presences; a reply of the bus has bounded fields */
@@ -91,11 +93,28 @@ static int add_heard(const struct command_context *ctx, struct peer_list *l, cha
         return 0;
 }
 
+/* Nobody is connected: that may be for many reasons, and the services know them. */
 static void show_nobody(const struct command_context *ctx) {
+        struct call_target dht = discovery_lookup, transport = discovery_links;
         const struct peers_options *o = ctx->options;
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        struct unpacked replies[2] = {};
+        struct ctl_question questions[] = { { &dht, "Status", &empty, &replies[0] },
+                                            { &transport, "Status", &empty, &replies[1] } };
+        struct places_nobody nobody;
 
-        puts(o->gossip ? "nothing heard yet; look again in half a minute, or `quorate peers`"
-                       : "no peers; name one with `bootstrap =` in [dht] of the configuration");
+        if (o->gossip) {
+                puts("nothing heard yet; look again in half a minute, or `quorate peers`");
+                return;
+        }
+        dht.timeout = transport.timeout = PATIENCE;
+        ctl_try_all(ctx, questions, ELEMENTSOF(questions));
+        places_explain(replies[0].message, replies[1].message, &nobody);
+        printf("no peers: %s; %s\n", nobody.text, nobody.remedy);
+        for (size_t i = 0; i < nobody.n_places; i++)
+                printf("  %s\n", nobody.places[i]);
+        for (size_t i = 0; i < ELEMENTSOF(replies); i++)
+                unpacked_done(&replies[i]);
 }
 
 static int show_known(const struct command_context *ctx) {

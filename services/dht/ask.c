@@ -170,11 +170,15 @@ void dht_answered(struct dht *d, uint64_t id, const struct dht_remote *from, str
         read_answer(d, a, message);
 }
 
-void dht_connected(struct dht *d, uint64_t id, const struct peer_id *peer, nsec_t now) {
+void dht_connected(struct dht *d, uint64_t id, const struct peer_id *peer, const char *why,
+                   nsec_t now) {
         struct ask *a = map_get_u64(d->ask_ids, id);
         struct bytes who = peer ? peer_id_bytes(peer) : BYTES_NONE;
 
         d->now = now;
-        if (a)
-                finish(d, a, NULL, who.len > 0 ? &who : NULL);
+        if (!a)
+                return;
+        if (who.len == 0)
+                bootstrap_told(&d->bootstrap, &a->contact, why);
+        finish(d, a, NULL, who.len > 0 ? &who : NULL);
 }

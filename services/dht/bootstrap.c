@@ -26,6 +26,7 @@ static void entry_done(struct bootstrap_entry *e) {
         if (e->met)
                 contact_done(e->met);
         free(e->met);
+        free(e->why);
 }
 
 void bootstrap_done(struct bootstrap *b) {
@@ -124,6 +125,24 @@ void bootstrap_learnt(struct bootstrap *b, const struct contact *dialled,
         else
                 e->met = xnew(struct contact);
         *e->met = contact_ref(there);
+}
+
+static struct bootstrap_entry *find_met(struct bootstrap *b, const struct peer_id *peer) {
+        for (size_t i = 0; i < b->n; i++)
+                if (b->entries[i].met && peer_id_equal(&b->entries[i].met->peer, peer))
+                        return &b->entries[i];
+        return NULL;
+}
+
+void bootstrap_told(struct bootstrap *b, const struct contact *c, const char *why) {
+        struct bootstrap_entry *e = find(b, c);
+
+        if (!e && !peer_id_is_none(&c->peer))
+                e = find_met(b, &c->peer);
+        if (!e)
+                return;
+        free(e->why);
+        e->why = why ? xasprintf("%.*s", BOOTSTRAP_WHY_MAX, why) : NULL;
 }
 
 const struct contact *bootstrap_peer(const struct bootstrap_entry *e) {

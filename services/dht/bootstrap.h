@@ -17,12 +17,14 @@
 #define BOOTSTRAP_PAUSE_MIN (2 * NSEC_PER_SEC)
 #define BOOTSTRAP_PAUSE_MAX (60 * NSEC_PER_SEC)
 #define BOOTSTRAP_TRIES     5 /* of one that is configured, once somebody else is known */
+#define BOOTSTRAP_WHY_MAX   200
 #define BOOTSTRAP_MET       (300 * NSEC_PER_SEC) /* one that was there rests */
 
 struct bootstrap_entry {
         struct contact contact;
         struct contact *met;         /* who was there, when contact names an address alone */
         unsigned source, n_failures; /* enum bootstrap_source */
+        char *why;                   /* what came of it last, where that was no good; NULL */
         nsec_t next;
         bool is_dialling, is_met;
 };
@@ -44,6 +46,8 @@ void bootstrap_ended(struct bootstrap *b, const struct contact *dialled, bool is
 /* Who was there, under a key that had to be learnt. */
 void bootstrap_learnt(struct bootstrap *b, const struct contact *dialled,
                       const struct contact *there);
+/* Why this one, or who was met there, is no help; NULL: it is. Copied, and cut. */
+void bootstrap_told(struct bootstrap *b, const struct contact *c, const char *why);
 /* Whom to ask for the way, as far as it is known; NULL: nobody yet. */
 const struct contact *bootstrap_peer(const struct bootstrap_entry *e);
 void bootstrap_forgive(struct bootstrap *b, nsec_t now); /* all are due again */

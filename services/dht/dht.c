@@ -310,6 +310,21 @@ void dht_status(const struct dht *d, struct dht_status *ret) {
                 d->store.ops->counts(d->store.self, &ret->store);
 }
 
+size_t dht_places(const struct dht *d, struct dht_place *ret, size_t max) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->bootstrap.n && n < max; i++) {
+                const struct bootstrap_entry *e = &d->bootstrap.entries[i];
+                const struct contact *c = bootstrap_peer(e);
+                bool is_known = c && table_find(&d->table, &c->key);
+
+                if (e->source == BOOTSTRAP_CONFIG)
+                        ret[n++] = (struct dht_place){ &e->contact, is_known ? NULL : e->why,
+                                                       is_known || e->is_met };
+        }
+        return n;
+}
+
 size_t dht_counters(const struct dht *d, const struct dht_counter **ret) {
         struct dht_counter *c = ((struct dht *) d)->counters;
 

@@ -101,8 +101,9 @@ void dht_answered(struct dht *d, uint64_t id, const struct dht_remote *from, str
                   nsec_t now);
 enum dht_failure { DHT_UNREACHABLE = 0, DHT_NO_PROTOCOL, DHT_RESET, DHT_SILENT };
 void dht_failed(struct dht *d, uint64_t id, enum dht_failure why, nsec_t now);
-/* A DHT_CONNECT; peer NULL or none: nobody. */
-void dht_connected(struct dht *d, uint64_t id, const struct peer_id *peer, nsec_t now);
+/* A DHT_CONNECT; peer NULL or none: nobody, and `why` not. */
+void dht_connected(struct dht *d, uint64_t id, const struct peer_id *peer, const char *why,
+                   nsec_t now);
 void dht_signed(struct dht *d, uint64_t id, struct bytes statement, struct bytes signature,
                 nsec_t now);
 void dht_sign_failed(struct dht *d, uint64_t id, nsec_t now);

@@ -27,6 +27,7 @@
 #define RULES_PAUSE     (30 * NSEC_PER_SEC)
 #define EXPIRE_ROWS     256
 #define FEW_PEERS       4 /* below it, places to begin with are dialled again */
+#define BLOCKED         "this node blocks it (`quorate blocklist`)"
 #define STATE_PEERS     "peers"
 #define STATE_SEEN      "seen"
 
@@ -109,7 +110,11 @@ static struct refbuf *find_self(const struct dht *d) {
 
 static void on_joined(struct dht *d, struct ask *a, const struct kad_message *answer,
                       const struct bytes *message, nsec_t now) {
-        (void) a, (void) message;
+        (void) message;
+        bootstrap_told(&d->bootstrap, &a->contact,
+                       answer ? NULL
+                              : "somebody is there, but does not answer as a node of this network: "
+                                "compare [network] name and secret-file");
         for (size_t i = 0; answer && i < answer->n_closer; i++)
                 peer_verify(d, &answer->closer[i], now); /* as many as its rate allows */
 }
@@ -126,6 +131,10 @@ static void on_connected(struct dht *d, struct ask *a, const struct kad_message 
                 return;
         there.key = key_of_peer(&there.peer);
         bootstrap_learnt(&d->bootstrap, &a->contact, &there);
+        if (key_equal(&there.key, &d->self_key))
+                bootstrap_told(&d->bootstrap, &a->contact, "that is this node itself");
+        else if (peer_is_denied(d, &there.key))
+                bootstrap_told(&d->bootstrap, &a->contact, BLOCKED);
         if (key_equal(&there.key, &d->self_key) || peer_is_denied(d, &there.key))
                 return;
         request = find_self(d);
@@ -138,6 +147,8 @@ static void begin_with(struct dht *d) {
         while ((e = bootstrap_next(&d->bootstrap, d->now, d->table.n_entries < FEW_PEERS))) {
                 bootstrap_begins(&d->bootstrap, e);
                 if (table_find(&d->table, &e->contact.key) || peer_is_denied(d, &e->contact.key)) {
+                        bootstrap_told(&d->bootstrap, &e->contact,
+                                       peer_is_denied(d, &e->contact.key) ? BLOCKED : NULL);
                         bootstrap_ended(&d->bootstrap, &e->contact, true, d->now);
                         continue;
                 }

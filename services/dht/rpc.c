@@ -58,7 +58,8 @@ void shell_do_done(struct shell *s, struct dht_action *a) {
 bool shell_call_failed(struct pending_call *p, unsigned code, const char *text) {
         static const char *const texts[] = {
                 [DHT_E_NOT_FOUND] = "nobody who should have it has it",
-                [DHT_E_NO_PEERS] = "no peer is known yet; see `quorate status`",
+                [DHT_E_NO_PEERS] = "no peer is known now; `quorate status` says what came of the "
+                                   "places to begin",
                 [DHT_E_REFUSED] = "refused by the record table",
                 [DHT_E_TIMED_OUT] = "timed out",
                 [DHT_E_BUSY] = "too many lookups are under way; try again",
@@ -255,6 +256,7 @@ static void lookup_status(Dht__Lookup_Service *service, const Types__Empty *in,
         reply.bootstrapped = status.is_bootstrapped;
         reply.outage = status.has_outage;
         put_counters(s, call, &reply);
+        shell_places_put(s, call, &reply);
         call_reply(call, &reply);
 }
 

@@ -190,6 +190,7 @@ static int on_clock(void *userdata) {
         if (status.size > 0)
                 keeper_region(s->keeper, 20 / status.size);
         publish(s, &status);
+        shell_places_tick(s, status.peers);
         shell_keys_tick(s);
         shell_turn(s);
         return loop_timer_set(

@@ -66,8 +66,8 @@ struct shell {
         size_t n_own;
         /* Our profile and endpoint record: out, on their way, and since then moved again. */
         bool is_described, is_describing, is_located, is_locating, has_moved;
-        char refusal[128]; /* what keyring said when it last did not sign */
-        nsec_t publish_at;
+        char refusal[128];            /* what keyring said when it last did not sign */
+        nsec_t publish_at, places_at; /* of the log's next line on places to begin */
         struct loop_source *timer, *clock;
         struct monitor *monitor;
 

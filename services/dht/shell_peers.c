@@ -227,13 +227,14 @@ struct dial {
 static void on_connected(void *userdata, const struct rpc_result *result) {
         CLEANUP(freep) struct dial *d = userdata;
         const Transport__ConnectReply *in = result->message;
+        const char *why = *result->text ? result->text : "transport does not answer";
         struct peer_id peer = {};
 
         if (!d->shell->core)
                 return;
         if (result->code == RPC_OK)
                 (void) peer_id_parse(BYTES(in->peer.data, in->peer.len), &peer);
-        dht_connected(d->shell->core, d->id, peer_id_is_none(&peer) ? NULL : &peer,
+        dht_connected(d->shell->core, d->id, peer_id_is_none(&peer) ? NULL : &peer, why,
                       shell_now(d->shell));
         shell_turn(d->shell);
 }

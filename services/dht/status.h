@@ -28,6 +28,15 @@ struct dht_status {
 };
 void dht_status(const struct dht *d, struct dht_status *ret);
 
+/* A place to begin that the configuration names. */
+struct dht_place {
+        const struct contact *contact; /* its peer may be none: whoever is there */
+        const char *why;               /* it is no help; NULL: it is, or was not tried yet */
+        bool is_met;                   /* somebody was there, now or before */
+};
+/* Views, until the next call on this dht. */
+size_t dht_places(const struct dht *d, struct dht_place *ret, size_t max);
+
 /* Counters by name, in a fixed order: metrics and tests. */
 struct dht_counter {
         const char *name;

@@ -312,7 +312,7 @@ static void failed(struct node *n, enum sim_protocol protocol, uint64_t id, enum
 }
 
 static void connected(struct node *n, const struct node *to, uint64_t id) {
-        dht_connected(n->dht, id, to ? &to->peer : &(struct peer_id){}, n->net->now);
+        dht_connected(n->dht, id, to ? &to->peer : &(struct peer_id){}, NULL, n->net->now);
 }
 
 static void stream_opened(struct node *n, struct node *to) {

@@ -197,6 +197,11 @@ bool transport_keep(struct transport *t, const struct peer_id *peer);
 void transport_unkeep(struct transport *t, const struct peer_id *peer);
 /* A peer that stays: kept, never evicted. An address without id is kept by whoever is there. */
 void transport_pin(struct transport *t, const struct multiaddr *addr, nsec_t now);
+/* Of a pinned address without an id: who is there, none as long as nobody was, and why that is so;
+ * "": not tried yet. */
+#define TRANSPORT_PIN_WHY 256
+const char *transport_pin_why(const struct transport *t, const struct multiaddr *addr,
+                              struct peer_id *ret);
 /* The peer behind it is an ordinary one again, unless kept. */
 void transport_unpin(struct transport *t, const struct multiaddr *addr, nsec_t now);
 /* Closes all connections of the peer; false if there were none. */

@@ -445,7 +445,7 @@ static void deliver(struct dhts *net, struct event *e) {
                 dht_failed(to->dht, e->id, e->failure, net->now);
         else if (e->type == EVENT_CONNECTED)
                 dht_connected(to->dht, e->id,
-                              e->is_there ? &net->nodes[e->from].peer : &(struct peer_id){},
+                              e->is_there ? &net->nodes[e->from].peer : &(struct peer_id){}, NULL,
                               net->now);
         else if (e->type == EVENT_IDENTIFIED)
                 dht_peer_identified(to->dht, &remote, net->now);

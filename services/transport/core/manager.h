@@ -109,6 +109,7 @@ struct pin {
         struct peer_id peer; /* none until known */
         uint64_t opening;
         unsigned n_failures;
+        char why[TRANSPORT_PIN_WHY]; /* the latest failure, cut; "": none yet */
         struct timer timer;
         struct transport *transport;
 };

@@ -1,5 +1,7 @@
 /* Peers that stay connected: tagged by services, or pinned by configuration. */
 
+#include <stdio.h>
+
 #include "common/base/error.h"
 #include "services/transport/core/manager.h"
 
@@ -47,6 +49,8 @@ static void on_opened(void *userdata, const struct transport_opened *o) {
                 pin->peer = o->peer;
                 pin_peer(pin->transport, &o->peer, &pin->addr);
         } else {
+                if (o->code != TRANSPORT_E_BACKING_OFF || !pin->why[0]) /* that is no cause */
+                        (void) snprintf(pin->why, sizeof(pin->why), "%s", o->text);
                 connecting_schedule(pin->transport, &pin->timer, ++pin->n_failures);
         }
 }
@@ -63,11 +67,23 @@ static void on_due(struct transport *t, struct timer *timer) {
         pin->opening = transport_open(t, &request, t->now);
 }
 
-static struct pin *find_pin(struct transport *t, const struct multiaddr *addr) {
+static const struct pin *look_at_pin(const struct transport *t, const struct multiaddr *addr) {
         for (size_t i = 0; i < t->n_pins; i++)
                 if (multiaddr_equal(&t->pins[i].addr, addr))
                         return &t->pins[i];
         return NULL;
+}
+
+static struct pin *find_pin(struct transport *t, const struct multiaddr *addr) {
+        return (struct pin *) look_at_pin(t, addr);
+}
+
+const char *transport_pin_why(const struct transport *t, const struct multiaddr *addr,
+                              struct peer_id *ret) {
+        const struct pin *pin = look_at_pin(t, addr);
+
+        *ret = pin ? pin->peer : (struct peer_id){};
+        return pin ? pin->why : "";
 }
 
 /* Pins stay at their place: openings and timers point to them. */

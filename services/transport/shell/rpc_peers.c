@@ -10,6 +10,7 @@
 #include "proto/transport.pb-c.h"
 #include "services/transport/perf.h"
 #include "services/transport/ping.h"
+#include "services/transport/shell/places.h"
 #include "services/transport/shell/shell.h"
 
 #define PEERS_E_PEER    1 /* not a peer id, or nobody known */
@@ -289,6 +290,7 @@ static void peers_status(Transport__Peers_Service *base, const Types__Empty *in,
         describe_observed(call, s, &reply);
         describe_met(call, s, &reply);
         describe_network(call, s, &reply);
+        places_describe(s, call, &reply);
         reply.connections = (uint32_t) s->metrics.n_connections;
         reply.inbound = (uint32_t) s->metrics.n_inbound;
         reply.metrics = call_alloc(call, PROTOCOLS_SHOWN * sizeof(*reply.metrics));

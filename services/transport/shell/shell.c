@@ -12,6 +12,7 @@
 #include "common/daemon/service.h"
 #include "common/streams/identity.h"
 #include "proto/keyring.pb-c.h"
+#include "services/transport/shell/places.h"
 
 #define HOUSEKEEPING_PERIOD (60 * NSEC_PER_SEC)
 
@@ -65,9 +66,18 @@ static void on_changed(void *userdata, const struct peer *peer) {
 }
 
 static bool on_allow(void *userdata, const struct peer_id *peer, bool inbound) {
-        const struct shell *s = userdata;
+        char id[PEER_ID_TEXT_SIZE];
+        struct shell *s = userdata;
 
-        return policy_allows(s->policy, peer) && !denials_name(s->denials, peer);
+        if (policy_allows(s->policy, peer))
+                return !denials_name(s->denials, peer);
+        if (inbound) {
+                s->metrics.n_not_allowed++;
+                log_notice("%s wanted to connect and was refused: it is not on the lists `allow` "
+                           "of [network] and [transport]",
+                           peer_id_text(peer, id));
+        }
+        return false;
 }
 
 static void on_observed(void *userdata) {
@@ -167,6 +177,7 @@ static int on_housekeeping(void *userdata) {
         shell_find_addresses(s);
         (void) store_save(s->store, transport_peers(s->transport), shell_wall_us());
         shell_refresh_metrics(s);
+        places_tick(s);
         return loop_timer_set(s->housekeeping, nsec_add(shell_now(s), HOUSEKEEPING_PERIOD));
 }
 
@@ -204,6 +215,7 @@ static const struct metric metric_table[] = {
         ROW("identify_refused", transport.hearings_refused, C, "identify messages over the rate"),
         ROW("connections_trimmed", transport.contacts_trimmed, C, "of peers with too many"),
         ROW("pings_answered", transport.pings_answered, C, "pings answered"),
+        ROW("peers_not_allowed", n_not_allowed, C, "refused, for a list `allow` lacks them"),
         ROW("peers_denied", n_denied, G, "peers that services deny"),
         ROW("record_bytes", record_bytes, G, "signed records of peers that are kept"),
         ROW("records_refused", records_refused, C, "signed records over the budget"),

@@ -36,7 +36,7 @@ struct metrics_copy {
         struct quic_stats quic;
         struct transport_stats transport;
         uint64_t n_connections, n_inbound, n_half_open, n_unroutable;
-        uint64_t n_denied, record_bytes, records_refused;
+        uint64_t n_denied, n_not_allowed, record_bytes, records_refused;
 };
 
 /* What it was started with and cannot change. */
@@ -71,6 +71,7 @@ struct shell {
         struct mdns_relay mdns;
         bool is_draining, is_observed_new,
                 is_record_due; /* keyring did not sign our addresses yet */
+        nsec_t places_at; /* from then on the log says again that no place to begin is any good */
 };
 
 int shell_check(const struct service_context *ctx);

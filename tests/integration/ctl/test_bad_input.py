@@ -27,14 +27,15 @@ TO_DO = r"; |lists them|get another|give |see |say |set |start|correct|choose|ra
 class Node(g.Grid):
     """One node alone, on a port nobody has."""
 
-    def __init__(self):
+    def __init__(self, more=""):
+        self.more = more
         super().__init__(1, ready=False)
 
     def _command(self):
         config = self.dir / "c"
         config.mkdir(exist_ok=True)
         # A network of its own: other nodes on this machine and its LAN are none of its candidates.
-        (config / "quorate.conf").write_text(f"[network]\nname = alone-{os.getpid()}\n[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\n")
+        (config / "quorate.conf").write_text(f"[network]\nname = alone-{os.getpid()}\n[transport]\nlisten = /ip4/127.0.0.1/udp/0/quic-v1\n" + self.more)
         return [g.QUORATE, "run", *self.place(1), "--config", str(config), "--json"]
 
     def place(self, node):
@@ -484,6 +485,22 @@ def test_node(tap):
                       f"through the node, {name}: exit {code}, one line", f"exit {got}", err)
 
 
+def test_places(tap):
+    """Places to begin that are well-formed and no good: in the log, and wherever a person looks."""
+    rows = f"bootstrap = {STRANGER}@127.0.0.1:9\nbootstrap = nosuchhost.invalid:4001\n"
+    with Node(f"[dht]\nmdns = no\n{rows}") as grid:
+        bad = g.wait_until("both were tried", lambda: (p := (grid.status(1) or {}).get("places")) and all(x["why"] for x in p) and p, 60)
+        tap.check(len(bad) == 2 and all(x["section"] == "dht" and not x["reached"] for x in bad) and "has no address" in bad[1]["why"],
+                  "status: each with its reason", bad)
+        out = grid.ctl(1, "peers")[1]
+        tap.check("no place to begin that the configuration names is any good" in out and "name one with" not in out and
+                  "/p2p/" + STRANGER in out and "nosuchhost.invalid" in out, "peers: why nobody is there", out)
+        out = grid.ctl(1, "doctor")[1]
+        tap.check("no place to begin" in out and "nosuchhost.invalid" in out, "doctor: the same", out)
+        log = g.wait_until("the log", lambda: re.search(r"dht: nobody is reached.*trying goes on", (grid.dir / "log").read_text()), 20)
+        tap.check(STRANGER in log.group(0), "one line of the log", log)
+
+
 def check_lists(tap, grid):
     """A list says what it leaves out; statements too long for one answer do not take its place."""
     long = "SELECT 1 /* " + "x" * 110000 + " */"
@@ -635,5 +652,5 @@ def test_full_node(tap):
 
 if __name__ == "__main__":
     cases = [test_commands, test_useless, test_discovery, test_unreadable, test_output, test_foreign_runtime, test_key, test_large_data,
-             test_node, test_corrupt_state, test_full_disk, test_full_node]
+             test_node, test_places, test_corrupt_state, test_full_disk, test_full_node]
     sys.exit(Tap().run([c for c in cases if len(sys.argv) < 2 or c.__name__ in sys.argv[1:]]))

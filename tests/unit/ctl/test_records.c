@@ -495,7 +495,8 @@ static void test_doctor(void **state) {
         assert_has(discovery_line(s), "gossip does not answer: ");
         serve_gossip_status(s);
         line = discovery_line(s);
-        assert_has(line, "\"health\":\"warn\",\"found\":\"no peer is in the table of dht\"");
+        assert_has(line, "\"health\":\"warn\",\"found\":\"nobody is known, and the configuration "
+                         "names no place");
         assert_has(line, "name one with `bootstrap =` in [dht]");
 }
 

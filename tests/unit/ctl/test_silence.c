@@ -89,6 +89,54 @@ static void test_deaf(void **state) {
         assert_true(seconds() - start < 4);
 }
 
+/* ---- nobody ---- */
+
+/* Why nobody is there is what the services say of the places that the configuration names. */
+static void test_places(void **state) {
+        Types__Place bad = TYPES__PLACE__INIT, new = TYPES__PLACE__INIT, *places[] = { &bad, &new };
+        Transport__StatusReply transport = TRANSPORT__STATUS_REPLY__INIT;
+        Transport__ListReply links = TRANSPORT__LIST_REPLY__INIT;
+        Gossip__PeersReply heard = GOSSIP__PEERS_REPLY__INIT;
+        Dht__StatusReply dht = DHT__STATUS_REPLY__INIT;
+        struct scripted *s = *state;
+
+        scripted_serve(s, LINKS, &transport__peers__descriptor);
+        scripted_serve(s, HEARD, &gossip__candidates__descriptor);
+        scripted_serve(s, LOOKUP, &dht__lookup__descriptor);
+        scripted_reply(s, LINKS, "List", &links);
+        scripted_reply(s, HEARD, "Peers", &heard);
+        scripted_reply(s, LINKS, "Status", &transport);
+        scripted_reply(s, LOOKUP, "Status", &dht);
+        assert_int_equal(RUN(s, "peers"), 0);
+        assert_has(scripted_out(s),
+                   "names no place to begin; name one with `bootstrap =` in [dht]");
+
+        bad.where = (char *) "/ip4/10.0.0.1/udp/1/quic-v1";
+        bad.why = (char *) "refused by\033 the peer";
+        new.where = (char *) "/ip4/10.0.0.2/udp/1/quic-v1";
+        dht.places = places;
+        dht.n_places = 2;
+        scripted_reply(s, LOOKUP, "Status", &dht);
+        assert_int_equal(RUN(s, "peers"), 0);
+        assert_has(scripted_out(s),
+                   "nobody is known yet, and some places to begin are no good; see");
+        assert_has(scripted_out(s), "\n  /ip4/10.0.0.1/udp/1/quic-v1 ([dht]): refused by\\x1b the "
+                                    "peer\n");
+        assert_lacks(scripted_out(s), "10.0.0.2");
+
+        dht.n_places = 1;
+        scripted_reply(s, LOOKUP, "Status", &dht);
+        assert_int_equal(RUN(s, "peers"), 0);
+        assert_has(scripted_out(s), "no place to begin that the configuration names is any good");
+
+        dht.n_places = 0;
+        dht.peers = 3; /* transport is back a moment ago */
+        scripted_reply(s, LOOKUP, "Status", &dht);
+        assert_int_equal(RUN(s, "peers"), 0);
+        assert_has(scripted_out(s), "nobody is connected now, but dht knows peers");
+        assert_lacks(scripted_out(s), "bootstrap");
+}
+
 /* ---- find ---- */
 
 static void test_find_itself(void **state) {
@@ -103,4 +151,5 @@ static void test_find_itself(void **state) {
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
           cmocka_unit_test_setup_teardown(test_deaf, setup, teardown),
+          cmocka_unit_test_setup_teardown(test_places, setup, teardown),
           cmocka_unit_test_setup_teardown(test_find_itself, setup, teardown))

@@ -25,7 +25,7 @@ static void begins_without_knowing_the_key(void **state) {
         dht_bootstrap(d, &keyless, BOOTSTRAP_CONFIG, SECOND);
         dht_expire(d, SECOND);
         assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
-        dht_connected(d, a.id, &first.remote.contact.peer, SECOND);
+        dht_connected(d, a.id, &first.remote.contact.peer, NULL, SECOND);
         assert_int_equal(drain(d, DHT_ASK, &a), 1);
         assert_true(peer_id_equal(&a.contact.peer, &first.remote.contact.peer));
         answer(d, &a, &first.remote, NULL, 0);
@@ -48,13 +48,55 @@ static void begins_elsewhere_when_nobody_is_there(void **state) {
         dht_bootstrap(d, &first.remote.contact, BOOTSTRAP_CONFIG, SECOND);
         dht_expire(d, SECOND);
         assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
-        dht_connected(d, a.id, NULL, 2 * SECOND);
+        dht_connected(d, a.id, NULL, "nobody answers there", 2 * SECOND);
         assert_int_equal(drain(d, DHT_ASK, NULL), 0);
         dht_bootstrap(d, &second.remote.contact, BOOTSTRAP_CONFIG, 2 * SECOND);
         dht_expire(d, 10 * SECOND);
         assert_int_equal(drain(d, DHT_CONNECT, &b), 2); /* and the first once more */
         dht_action_done(&a), dht_action_done(&b);
         peer_done(&first), peer_done(&second);
+        dht_free(d);
+}
+
+static struct dht_place place_of(struct dht *d) {
+        struct dht_place p = {};
+
+        assert_int_equal(dht_places(d, &p, 1), 1);
+        return p;
+}
+
+/* Defect: a place to begin that is no good was told nowhere. */
+static void what_came_of_a_place_is_told(void **state) {
+        struct peer first = peer_number(50, true);
+        struct dht_action a = {}, b = {};
+        struct dht *d = node_new(NULL);
+
+        dht_bootstrap(d, &first.remote.contact, BOOTSTRAP_CONFIG, SECOND);
+        assert_null(place_of(d).why); /* not tried yet */
+        dht_expire(d, SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, NULL, "refused by the peer", 2 * SECOND);
+        assert_string_equal(place_of(d).why, "refused by the peer");
+        assert_false(place_of(d).is_met);
+        dht_action_done(&a);
+        dht_expire(d, 10 * SECOND);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, &first.remote.contact.peer, NULL, 11 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &b), 1);
+        dht_failed(d, b.id, DHT_NO_PROTOCOL, 12 * SECOND); /* a node of another network */
+        assert_non_null(strstr(place_of(d).why, "compare [network] name and secret-file"));
+        dht_action_done(&b);
+        dht_network_changed(d, 400 * SECOND);
+        dht_expire(d, 400 * SECOND);
+        dht_action_done(&a);
+        assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
+        dht_connected(d, a.id, &first.remote.contact.peer, NULL, 401 * SECOND);
+        assert_int_equal(drain(d, DHT_ASK, &b), 1);
+        answer(d, &b, &first.remote, NULL, 0);
+        assert_null(place_of(d).why);
+        assert_true(place_of(d).is_met);
+        dht_action_done(&a), dht_action_done(&b);
+        peer_done(&first);
         dht_free(d);
 }
 
@@ -74,7 +116,7 @@ static void all_that_are_configured_are_met(void **state) {
         dht_bootstrap(d, &last.remote.contact, BOOTSTRAP_CONFIG, SECOND);
         dht_expire(d, 20 * SECOND);
         assert_int_equal(drain(d, DHT_CONNECT, &a), 1);
-        dht_connected(d, a.id, &last.remote.contact.peer, 20 * SECOND);
+        dht_connected(d, a.id, &last.remote.contact.peer, NULL, 20 * SECOND);
         drain(d, DHT_ASK, NULL);
         for (unsigned i = 1; i < 120; i++) {
                 dht_expire(d, (20 + 10 * i) * SECOND);
@@ -344,6 +386,7 @@ static void who_was_never_dialled_is_a_client(void **state) {
 TEST_MAIN(cmocka_unit_test(who_was_never_dialled_is_a_client),
           cmocka_unit_test(begins_without_knowing_the_key),
           cmocka_unit_test(begins_elsewhere_when_nobody_is_there),
+          cmocka_unit_test(what_came_of_a_place_is_told),
           cmocka_unit_test(all_that_are_configured_are_met),
           cmocka_unit_test(a_connected_server_is_asked_until_it_answers),
           cmocka_unit_test(who_is_connected_is_found_without_a_lookup),
