@@ -202,9 +202,13 @@ int ctl_try(const struct command_context *ctx, const struct call_target *target,
 
 int ctl_call(const struct command_context *ctx, const struct call_target *target,
              const char *method, const void *request, struct unpacked *ret) {
-        char why[256] = "cannot connect";
+        struct ctl_question q = {
+                .target = target, .method = method, .request = request, .ret = ret
+        };
 
-        if (ctl_try(ctx, target, method, request, ret, why) == 0)
+        ctl_try_all(ctx, &q, 1);
+        if (q.code == RPC_OK)
                 return EXIT_OK;
-        return complain(ctx, EXIT_OTHER, "%s", why);
+        return complain(ctx, q.code < 32 && target->usage >> q.code & 1 ? EXIT_USAGE : EXIT_OTHER,
+                        "%s", q.why);
 }

@@ -14,6 +14,7 @@ struct call_target {
         /* What to do after the service's own answers, by number; NULL: its text says it. */
         const char *const *remedies;
         size_t n_remedies;
+        uint32_t usage; /* bit N: answer N says that an operand was wrong */
         /* Called about four times a second while it waits: progress. NULL: nobody cares. */
         void (*tick)(void *userdata, nsec_t elapsed);
         void *userdata;

@@ -47,6 +47,8 @@ void command_help(const struct command *c, FILE *f) {
         if (c->options)
                 options_print(c->options, f);
         fputs("everywhere: --runtime DIR --state DIR --config PATH --json --no-color -v -h\n", f);
+        if (c->details)
+                fprintf(f, "\n%s\n", c->details);
         if (c->example)
                 fprintf(f, "example: %s\n", c->example);
         else

@@ -32,6 +32,7 @@ struct command {
         const char *usage;            /* "query [OPTIONS] SQL" */
         const char *summary;          /* one line */
         const char *example;          /* shown in --help */
+        const char *details;          /* of --help, lines behind the options; NULL: none */
         bool no_operands;             /* it takes none: what stands there is a mistake */
         const struct option *options; /* ends with {}; NULL: none */
         size_t options_size;

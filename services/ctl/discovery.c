@@ -2,19 +2,22 @@
 
 #include "common/base/memory.h"
 
-#define GRACE NSEC_PER_SEC /* between the end of the work and its answer */
+#define GRACE     NSEC_PER_SEC /* between the end of the work and its answer */
+
+#define DHT_HELP  "see `quorate record --help`, which lists names and kinds"
+#define DHT_USAGE (UINT32_C(1) << 6 | UINT32_C(1) << 8) /* BAD_KEY, INVALID */
 
 /* By enum dht_code, proto/dht.proto. */
 static const char *const dht_remedies[] = {
         [1] = "look again when more peers are known (`quorate peers`)",
-        [3] = "see `quorate record --help`, `quorate blocklist`",
         [4] = "give more with --timeout",
-        [6] = "see `quorate record --help`",
+        [6] = DHT_HELP,
         [7] = "look with `quorate doctor`",
+        [8] = DHT_HELP,
 };
 static const char *const withdraw_remedies[] = {
         [1] = "`quorate record list` lists what it publishes",
-        [6] = "see `quorate record --help`",
+        [6] = DHT_HELP,
 };
 static const char *const gossip_remedies[] = {
         [1] = "`quorate peers -v` lists them",
@@ -23,7 +26,7 @@ static const char *const gossip_remedies[] = {
 #define DHT(name_, service_)                                                            \
         {                                                                               \
                 .capability = (name_), .service = (service_), .remedies = dht_remedies, \
-                .n_remedies = ELEMENTSOF(dht_remedies)                                  \
+                .n_remedies = ELEMENTSOF(dht_remedies), .usage = DHT_USAGE              \
         }
 #define GOSSIP(name_, service_)                                                            \
         {                                                                                  \
@@ -38,7 +41,8 @@ const struct call_target discovery_records = DHT("dht/records", &dht__records__d
 const struct call_target discovery_withdraw = { .capability = "dht/records",
                                                 .service = &dht__records__descriptor,
                                                 .remedies = withdraw_remedies,
-                                                .n_remedies = ELEMENTSOF(withdraw_remedies) };
+                                                .n_remedies = ELEMENTSOF(withdraw_remedies),
+                                                .usage = DHT_USAGE };
 const struct call_target discovery_candidates =
         GOSSIP("gossip/candidates", &gossip__candidates__descriptor);
 const struct call_target discovery_reputation =

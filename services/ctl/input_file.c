@@ -26,7 +26,7 @@ int input_file_read(const struct command_context *ctx, const char *verb, const c
         if (!is_stdin)
                 fd = open(path, O_RDONLY | O_CLOEXEC);
         if (!is_stdin && fd < 0)
-                return complain(ctx, EXIT_USAGE, "%s: %s: %s; give another --file", verb, path,
+                return complain(ctx, EXIT_USAGE, "%s: %s: %s; give another file", verb, path,
                                 strerror(errno));
         do
                 n = read_part(is_stdin ? STDIN_FILENO : fd, ret);
@@ -37,7 +37,7 @@ int input_file_read(const struct command_context *ctx, const char *verb, const c
                                 "dataset",
                                 verb, is_stdin ? "the input" : path, ret->max);
         if (n < 0)
-                return complain(ctx, EXIT_USAGE, "%s: %s: %s; give another --file", verb,
+                return complain(ctx, EXIT_USAGE, "%s: %s: %s; give another file", verb,
                                 is_stdin ? "standard input" : path, strerror(errno));
         return EXIT_OK;
 }

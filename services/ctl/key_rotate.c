@@ -27,6 +27,7 @@
 #include "services/ctl/json.h"
 #include "services/ctl/key.h"
 #include "services/ctl/node.h"
+#include "services/ctl/own_key.h"
 #include "services/ctl/people.h"
 
 #define SEALED_MARK "quorate seed 1\ns" /* services/keyring/seedfile.h */
@@ -192,6 +193,7 @@ static int begin(struct rotation *t) {
                 return complain(t->ctx, EXIT_USAGE,
                                 "key rotate: the seed is sealed; give its passphrase with "
                                 "--passphrase-file, the new one is sealed with the same");
+        own_key_warn_rotation(t->ctx);
         name_paths(t);
         return find_owner(t);
 }
@@ -391,8 +393,10 @@ static void show_text(const struct rotation *t) {
              "goes on: datasets, receipts (those of the old key verify for ever), the deny list, "
              "names and topics (signed anew)\n"
              "ends:    letters that lie in the old key's mailbox (`quorate mailbox read` first), "
-             "the trust others have in the old key; allow lists, `[network] bootstrap` and other "
-             "addresses that name it stay as they are: give those who wrote them the new name "
+             "the trust others have in the old key; lists `allow` and `deny`, `bootstrap =` of "
+             "others and "
+             "other addresses that name it stay as they are: give those who wrote them the new "
+             "name "
              "(`quorate find` shows it to whoever asks)");
 }
 

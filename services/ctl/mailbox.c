@@ -302,6 +302,16 @@ static int forget_all(const struct command_context *ctx) {
         return n > 0 ? forget(ctx, names, n) : people_done(ctx, EXIT_OK, "no letters");
 }
 
+/* Its digits, with hex: before them or without it. */
+static bool take_letter(const char *given, struct buffer *ret) {
+        char named[2 * LETTER_ID + 8];
+
+        if (strlen(given) != 2 * LETTER_ID)
+                return record_view_name(given, ret);
+        (void) snprintf(named, sizeof(named), "hex:%s", given);
+        return record_view_name(named, ret);
+}
+
 static int forget_named(const struct command_context *ctx) {
         CLEANUP(buffer_donep) struct buffer text = {};
         ProtobufCBinaryData names[LETTERS_MAX];
@@ -309,7 +319,7 @@ static int forget_named(const struct command_context *ctx) {
 
         buffer_init(&text, LETTERS_MAX * 256);
         for (size_t i = 0; i < n; i++) {
-                if (!record_view_name(ctx->operands.items[i + 1], &text))
+                if (!take_letter(ctx->operands.items[i + 1], &text))
                         return complain(ctx, EXIT_USAGE,
                                         "mailbox forget: '%s' is no letter; `quorate mailbox read` "
                                         "lists them",

@@ -12,5 +12,7 @@
 
 /* One line on stderr when gossip says so; nothing when it does not answer. */
 void own_key_warn(const struct command_context *ctx);
+/* What that means for a rotation: others do not believe it. */
+void own_key_warn_rotation(const struct command_context *ctx);
 /* The same, by a status that is at hand already; NULL: none. */
 void own_key_text(const Gossip__StatusReply *status);

@@ -42,7 +42,7 @@ static const struct option peers_table[] = {
         { OPTION_STRING, 0, "topic", offsetof(struct peers_options, topic), "T",
           "those who announce it in the DHT" },
         { OPTION_STRING, 0, "topic-secret", offsetof(struct peers_options, topic_secret), "FILE",
-          "its name this hour, by a secret; -: standard input" },
+          "its name this hour; alone: of a network's own members; -: stdin" },
         {},
 };
 static const struct peers_options peers_defaults = {
@@ -150,14 +150,18 @@ static int show_known(const struct command_context *ctx) {
 
 /* ---- what peers tell ---- */
 
+static bool id_of(const char *operand, struct peer_id *ret) {
+        struct multiaddr a;
+
+        return peer_id_from_text(BYTES_STR(operand), ret) ||
+               (multiaddr_from_config(BYTES_STR(operand), &a) == 0 && multiaddr_peer(&a, ret));
+}
+
 static bool check_begin(const struct command_context *ctx) {
         for (size_t i = 0; i < ctx->operands.n_items; i++) {
-                const struct bytes text = BYTES_STR(ctx->operands.items[i]);
-                struct multiaddr a;
                 struct peer_id id;
 
-                if (peer_id_from_text(text, &id) ||
-                    (multiaddr_from_config(text, &a) == 0 && multiaddr_peer(&a, &id)))
+                if (id_of(ctx->operands.items[i], &id))
                         continue;
                 if (people_refuse_at(ctx, "peers", ctx->operands.items[i]))
                         return false;
@@ -227,7 +231,63 @@ static void crawl_end_text(const struct peers_options *o, const Gossip__CrawlRep
                         (double) o->timeout / NSEC_PER_SEC);
 }
 
+/* ---- somebody by name who does not answer ---- */
+
+static bool is_blocked(const struct command_context *ctx, const struct peer_id *id) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Types__Empty empty = TYPES__EMPTY__INIT;
+        const Gossip__BlocklistReply *m;
+        char why[256];
+
+        if (ctl_try(ctx, &discovery_reputation, "Blocklist", &empty, &u, why))
+                return false;
+        m = u.message;
+        for (size_t i = 0; i < m->n_peers; i++)
+                if (bytes_equal(people_bytes(m->peers[i]->peer), peer_id_bytes(id)))
+                        return true;
+        return false;
+}
+
+/* What transport tried last, or why it did not. */
+static int complain_silent(const struct command_context *ctx, const char *operand) {
+        CLEANUP(unpacked_donep) struct unpacked u = {};
+        Transport__WhyRequest request = TRANSPORT__WHY_REQUEST__INIT;
+        const Transport__WhyReply *m;
+        char why[256];
+        struct peer_id id;
+
+        if (!id_of(operand, &id))
+                return EXIT_OTHER;
+        if (is_blocked(ctx, &id))
+                return complain(ctx, EXIT_OTHER,
+                                "peers: %s: this node blocks it; `quorate blocklist` says why, "
+                                "`quorate unblock` ends it",
+                                operand);
+        request.peer = people_data(peer_id_bytes(&id));
+        if (ctl_try(ctx, &discovery_links, "Why", &request, &u, why))
+                return complain(ctx, EXIT_OTHER, "peers: %s: %s", operand, why);
+        m = u.message;
+        if (m->n_addresses == 0 && m->n_attempts == 0)
+                return complain(ctx, EXIT_OTHER,
+                                "peers: %s: this node knows no address of it; look with `quorate "
+                                "find`, or give PEER@host:port",
+                                operand);
+        return complain(ctx, EXIT_OTHER, "peers: %s: %s; see `quorate why`", operand,
+                        m->n_attempts > 0 && strncmp(m->attempts[0]->outcome, "connected", 9) != 0
+                                ? m->attempts[0]->outcome
+                                : "it does not answer this question");
+}
+
+static int complain_all_silent(const struct command_context *ctx) {
+        int code = EXIT_OTHER;
+
+        for (size_t i = 0; i < ctx->operands.n_items; i++)
+                code = complain_silent(ctx, ctx->operands.items[i]);
+        return code;
+}
+
 static int show_told(const struct command_context *ctx) {
+        const struct peers_options *o = ctx->options;
         CLEANUP(peer_list_donep) struct peer_list l = {};
         CLEANUP(unpacked_donep) struct unpacked told = {};
         CLEANUP(unpacked_donep) struct unpacked linked = {};
@@ -242,6 +302,8 @@ static int show_told(const struct command_context *ctx) {
         if (code)
                 return code;
         m = told.message;
+        if (ctx->operands.n_items > 0 && m->asked == m->failed && o->depth != 0)
+                return complain_all_silent(ctx);
         peer_list_add_told(&l, &told); /* m lives on in it */
         if (ctl_try(ctx, &discovery_links, "List", &request, &linked, why) == 0)
                 peer_list_add_links(&l, &linked); /* for the round-trip times */
@@ -251,7 +313,7 @@ static int show_told(const struct command_context *ctx) {
         if (ctx->common.json)
                 crawl_end_json(m, l.n_rows);
         else
-                crawl_end_text(ctx->options, m, l.n_rows);
+                crawl_end_text(o, m, l.n_rows);
         own_key_warn(ctx);
         return EXIT_OK;
 }

@@ -111,8 +111,15 @@ static int take_payload(const struct command_context *ctx, struct buffer *ret) {
                 return complain(ctx, EXIT_USAGE,
                                 "record put: give its payload with --file FILE (-: standard input) "
                                 "or --hex DIGITS");
-        if (o->file)
-                return input_file_read(ctx, "record put", o->file, ret);
+        if (o->file) {
+                int code = input_file_read(ctx, "record put", o->file, ret);
+
+                /* As editors and echo end a line: it is no part of a name. */
+                if (strcmp(ctx->operands.items[1], "profile") == 0 && ret->len > 0 &&
+                    ret->data[ret->len - 1] == '\n')
+                        ret->len--;
+                return code;
+        }
         return take_digits(ctx, o->hex, ret);
 }
 
@@ -249,6 +256,18 @@ const struct command command_record = {
         .name = "record",
         .usage = "record get NAME | put KIND [LABEL] | list | rm NAME",
         .summary = "Read, publish, list and withdraw signed records in the DHT",
+        .details = "names to get and rm            what stands there\n"
+                   "  /endpoint/PEER               where it is\n"
+                   "  /profile/PEER                its key for letters, and a name for people\n"
+                   "  /name/PEER/LABEL             a dataset root\n"
+                   "  /topic/LABEL                 who announces it, and what it says\n"
+                   "  /rotation/PEER /revocation/PEER  what its key's owner said about it\n"
+                   "  /pk/PEER                     its public key\n"
+                   "kinds to put (for this node)   the payload              lives at most\n"
+                   "  profile                      a name of at most 64 bytes          48h\n"
+                   "  name LABEL                   a dataset root: 32 bytes            48h\n"
+                   "  topic LABEL                  at most 512 bytes                   24h\n"
+                   "  endpoint                     1 to 8 multiaddrs, 2048 bytes       48h\n",
         .example = "quorate record put name sales --hex $(cat root.hex)",
         .options = record_table,
         .options_size = sizeof(struct record_options),

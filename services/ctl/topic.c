@@ -174,9 +174,10 @@ static int run(const struct command_context *ctx) {
         if (a->n_items != 2)
                 return complain(ctx, EXIT_USAGE,
                                 "topic: say announce TOPIC, find TOPIC or withdraw TOPIC");
-        if (!*a->items[1] || strlen(a->items[1]) > TOPIC_MAX ||
-            !utf8_is_valid(BYTES_STR(a->items[1])))
-                return complain(ctx, EXIT_USAGE, "topic: give a topic of 1 to %d bytes of UTF-8",
+        if (!topic_is_name(a->items[1]))
+                return complain(ctx, EXIT_USAGE,
+                                "topic: give a topic of 1 to %d bytes of UTF-8 without control "
+                                "characters",
                                 TOPIC_MAX);
         if (((const struct topic_options *) ctx->options)->secret &&
             strcmp(a->items[0], "find") == 0)

@@ -49,7 +49,10 @@ static int read_secret(const struct command_context *ctx, const char *verb, cons
         return code;
 }
 
-static bool is_topic(const char *topic) {
+bool topic_is_name(const char *topic) {
+        for (const char *c = topic; *c; c++)
+                if ((unsigned char) *c < 0x20 || *c == 0x7f)
+                        return false;
         return *topic && strlen(topic) <= TOPIC_NAME_MAX && utf8_is_valid(BYTES_STR(topic));
 }
 
@@ -60,9 +63,11 @@ int topic_names_of(const struct command_context *ctx, const char *verb, const ch
         int code;
 
         *ret = (struct topic_names){ .n = 1 };
-        if (topic && !is_topic(topic))
-                return complain(ctx, EXIT_USAGE, "%s: give a topic of 1 to %d bytes of UTF-8", verb,
-                                TOPIC_NAME_MAX);
+        if (topic && !topic_is_name(topic))
+                return complain(
+                        ctx, EXIT_USAGE,
+                        "%s: give a topic of 1 to %d bytes of UTF-8 without control characters",
+                        verb, TOPIC_NAME_MAX);
         if (!secret_file) {
                 (void) snprintf(ret->list[0], sizeof(ret->list[0]), "%s", topic);
                 return EXIT_OK;

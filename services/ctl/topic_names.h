@@ -13,6 +13,9 @@ struct topic_names {
         char list[MEETING_HOURS][TOPIC_NAME_MAX + 1];
 };
 
+/* 1 to TOPIC_NAME_MAX bytes of UTF-8 without control characters. */
+bool topic_is_name(const char *topic);
+
 /* secret_file: as [network] secret-file, "-" standard input, NULL none. topic may be NULL with a
  * secret: the meeting points of the network that has it. With a secret the hours before, now and
  * after, in this order. EXIT_OK, or an exit code after complaining for `verb`. */

@@ -81,7 +81,9 @@ void dht_find_peer(struct dht *d, uint64_t call, const struct peer_id *peer, nse
 
         d->now = now;
         if (peer_is_denied(d, &key)) {
-                done(d, call, DHT_E_REFUSED, "the peer is on the deny list");
+                done(d, call, DHT_E_REFUSED,
+                     "this node blocks that peer; `quorate blocklist` says why, `quorate unblock` "
+                     "ends it");
                 return;
         }
         if (answer_at_once(d, call, &key))

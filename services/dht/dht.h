@@ -34,6 +34,7 @@ enum dht_code {
         DHT_E_BUSY = 5, /* too many lookups of this caller */
         DHT_E_BAD_KEY = 6,
         DHT_E_KEYRING = 7,
+        DHT_E_INVALID = 8, /* what was to be put, whoever is asked; the text names the rule */
 };
 
 /* Another way to check signatures than Ed25519, for simulations; NULL: sign_verify(). */

@@ -309,10 +309,10 @@ static void publish(struct pending *p, struct bytes value, nsec_t now) {
         const char *wrong = rules_validate(k->rules, name, value, dht_wall_us(k->dht, now), &r);
 
         r.class = STORE_OWN;
-        if (!wrong && (!store->ops || store->ops->put(store->self, &r)))
-                wrong = "the store failed";
         if (wrong) {
                 keeper_end(p, KEEPER_E_INVALID, wrong, NULL, now);
+        } else if (!store->ops || store->ops->put(store->self, &r)) {
+                keeper_end(p, KEEPER_E_BUSY, "the store is full or failed", NULL, now);
         } else if (record_rule_of(r.kind)->is_kad) {
                 if (!dht_put_again(k->dht, name, value, on_stored, p, now))
                         keeper_end(p, KEEPER_E_BUSY, NULL, NULL, now);

@@ -65,6 +65,7 @@ bool shell_call_failed(struct pending_call *p, unsigned code, const char *text) 
                 [DHT_E_BUSY] = "too many lookups are under way; try again",
                 [DHT_E_BAD_KEY] = "a key has 1 to 1024 bytes",
                 [DHT_E_KEYRING] = "keyring did not sign",
+                [DHT_E_INVALID] = "against the record table",
         };
 
         if (code == DHT_OK)

@@ -153,7 +153,7 @@ static bool keeper_failed(const struct gathering *g, const struct keeper_result 
                 const char *text;
         } answers[] = {
                 [KEEPER_E_BUSY] = { DHT_E_BUSY, "too much is under way; try again" },
-                [KEEPER_E_INVALID] = { DHT_E_REFUSED, "against the record table" },
+                [KEEPER_E_INVALID] = { DHT_E_INVALID, "against the record table" },
                 [KEEPER_E_KEYRING] = { DHT_E_KEYRING, "keyring did not sign; see its log" },
                 [KEEPER_E_NOBODY] = { DHT_E_NO_PEERS, "no node answered; try again in a few "
                                                       "seconds, then see `quorate status`" },
@@ -260,7 +260,7 @@ static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in
         char length[120];
 
         if (kind == 0) {
-                call_fail(call, DHT_E_REFUSED, "kinds are endpoint, profile, topic and name");
+                call_fail(call, DHT_E_INVALID, "kinds are endpoint, profile, topic and name");
                 return;
         }
         buffer_init(&profile, RECORD_PAYLOAD_MAX);
@@ -269,7 +269,7 @@ static void records_put(Dht__Records_Service *service, const Dht__PutRequest *in
         else
                 wrong = check_length(kind, payload, length);
         if (wrong) {
-                call_fail(call, DHT_E_REFUSED, "%s", wrong);
+                call_fail(call, DHT_E_INVALID, "%s", wrong);
                 return;
         }
         if (kind == RECORD_PROFILE)

@@ -169,6 +169,7 @@ static void test_record_put(void **state) {
                                                   "-",      "--ttl", "1h",    NULL };
         Dht__PutReply reply = DHT__PUT_REPLY__INIT;
         const Dht__PutRequest *r;
+        const char *const profile[] = { "record", "put", "profile", "--file", "-", NULL };
         struct scripted *s = *state;
 
         reply.name = text_data("/name/" ONE "/sales");
@@ -177,20 +178,26 @@ static void test_record_put(void **state) {
         reply.sequence = 4;
         scripted_serve(s, RECORD, &dht__records__descriptor);
         scripted_reply(s, RECORD, "Put", &reply);
-        scripted_fail(s, RECORD, "Put", 3, "payload too long");
+        scripted_fail(s, RECORD, "Put", 8, "payload too long");
         assert_int_equal(RUN(s, "record", "put", "name", "sales", "--hex", "00ff10"), 0);
         assert_has(scripted_out(s), "/name/" ONE "/sales  sequence 4, stored by 18 of 20 peers");
         r = scripted_request(s, RECORD, "Put");
         assert_string_equal(r->kind, "name");
         assert_string_equal(r->label, "sales");
         assert_bytes_equal(people_bytes(r->payload), BYTES_LIT("\x00\xff\x10"));
-        assert_int_equal(scripted_run(s, "from stdin", from_stdin), 5);
+        assert_int_equal(scripted_run(s, "from stdin", from_stdin), 2);
         r = scripted_request(s, RECORD, "Put");
         assert_bytes_equal(people_bytes(r->payload), BYTES_STR("from stdin"));
         assert_int_equal(r->ttl_ms, 3600000);
         assert_string_equal(
                 scripted_err(s),
-                "quorate: payload too long; see `quorate record --help`, `quorate blocklist`\n");
+                "quorate: payload too long; see `quorate record --help`, which lists names and "
+                "kinds\n");
+        assert_int_equal(RUN(s, "record", "--help"), 0);
+        assert_has(scripted_out(s), "/name/PEER/LABEL             a dataset root");
+        assert_int_equal(scripted_run(s, "Fr\xc3\xa4nzi\n", profile), 2);
+        r = scripted_request(s, RECORD, "Put");
+        assert_bytes_equal(people_bytes(r->payload), BYTES_STR("Fr\xc3\xa4nzi"));
 }
 
 /* All pages, each after the last name of the one before. */
