@@ -51,7 +51,6 @@ struct exchange {
         struct map *asking, *serving; /* by id; by question */
         struct map *streams_in;       /* all struct serving, by address */
         uint64_t next_question;
-        unsigned questions_max;
 };
 
 /* ---- Asking ---- */
@@ -229,11 +228,8 @@ size_t exchange_open(const struct exchange *x) {
 /* ---- Serving ---- */
 
 void *exchange_inbound(struct exchange *x, size_t protocol, const struct framed_remote *remote) {
-        struct serving *v;
+        struct serving *v = xnew(struct serving);
 
-        if (map_count(x->streams_in) >= x->questions_max)
-                return NULL;
-        v = xnew(struct serving);
         v->all = x;
         v->protocol = protocol;
         v->remote = *remote;
@@ -286,10 +282,12 @@ static void serving_frame(struct framed *f, void *userdata, struct bytes frame) 
                 hand_over(v, frame);
                 return;
         }
-        buffer_put_u32(&v->waiting, (uint32_t) frame.len);
-        buffer_put_bytes(&v->waiting, frame);
-        if (!v->waiting.failed)
-                return;
+        if (framed_keep(f, v->waiting.len + 4 + frame.len)) {
+                buffer_put_u32(&v->waiting, (uint32_t) frame.len);
+                buffer_put_bytes(&v->waiting, frame);
+                if (!v->waiting.failed)
+                        return;
+        }
         framed_reset(f, 1, "too many questions at once");
         serving_gone(v);
 }
@@ -301,6 +299,7 @@ static void go_on(struct serving *v) {
 
         v->question = 0;
         if (v->waiting.len == 0) {
+                buffer_done(&v->waiting);
                 if (v->is_finished)
                         framed_finish(v->stream);
                 return;
@@ -308,6 +307,7 @@ static void go_on(struct serving *v) {
         r = reader_of(buffer_bytes(&v->waiting));
         frame = refbuf_new(reader_take(&r, reader_u32(&r)));
         buffer_consume(&v->waiting, r.pos);
+        (void) framed_keep(v->stream, v->waiting.len);
         hand_over(v, refbuf_bytes(frame));
 }
 
@@ -360,15 +360,13 @@ const struct framed_handler exchange_serving = { .on_frame = serving_frame,
 /* ---- Life ---- */
 
 struct exchange *exchange_new(struct loop *loop, struct streams *streams,
-                              const struct exchange_events *events, void *userdata,
-                              unsigned questions_max) {
+                              const struct exchange_events *events, void *userdata) {
         struct exchange *x = xnew(struct exchange);
 
         x->loop = loop;
         x->streams = streams;
         x->events = events;
         x->userdata = userdata;
-        x->questions_max = questions_max;
         heap_init(&x->due);
         x->asking = map_new(1);
         x->serving = map_new(2);

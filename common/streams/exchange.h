@@ -33,8 +33,7 @@ struct exchange_events {
 };
 
 struct exchange *exchange_new(struct loop *loop, struct streams *streams,
-                              const struct exchange_events *events, void *userdata,
-                              unsigned questions_max);
+                              const struct exchange_events *events, void *userdata);
 struct exchange *exchange_free(struct exchange *x); /* always NULL; nothing completes */
 DEFINE_CLEANUP(struct exchange *, exchange_free);
 
@@ -59,7 +58,8 @@ void exchange_begin(struct exchange *x, const struct exchange_ask *a);
 void exchange_up(struct exchange *x); /* transport is there (again): for struct streams_events */
 void exchange_cancel(struct exchange *x, uint64_t id); /* no on_done() follows */
 
-/* For struct streams_protocol.handler and struct streams_events of those who serve. */
+/* For struct streams_protocol.handler (with is_asked) and struct streams_events of those who serve.
+ */
 extern const struct framed_handler exchange_serving;
 void *exchange_inbound(struct exchange *x, size_t protocol, const struct framed_remote *remote);
 void exchange_accepted(struct exchange *x, void *stream, struct framed *f);

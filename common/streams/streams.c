@@ -19,6 +19,7 @@
 #define CHANGE_MAX       (32 * 1024)
 #define WATCH_AGAIN      NSEC_PER_SEC /* after the channel was reset */
 #define BACK_WITHIN      (3 * NSEC_PER_SEC)
+#define STREAMS_MAX      512 /* inbound, of one protocol */
 
 struct streams {
         struct service_context *ctx;
@@ -35,7 +36,9 @@ struct streams {
         struct channel *watch;
         struct frame_reader changes;
         struct map *told; /* set of peer: as connected */
-        struct loop_source *watch_again;
+        struct loop_source *watch_again, *places_timer;
+        struct places places;
+        struct framed_home home;
         struct map *denied;     /* set of peer */
         bool is_denying;        /* it is complete, and transport is told of it */
         unsigned n_unconfirmed; /* of what transport was told of it */
@@ -82,6 +85,21 @@ static size_t protocol_of(const struct streams *s, const char *id) {
         return i;
 }
 
+/* Accepted into a place; whoever has to go for it ends later. */
+static struct framed *accept_at(struct streams *s, size_t at, struct channel *c,
+                                const struct framed_remote *remote, void *stream) {
+        const struct streams_protocol *p = &s->protocols[at];
+        struct endpoint from = {};
+        const struct place_stream as = { .peer = &remote->peer,
+                                         .from = &from,
+                                         .protocol = (unsigned) at,
+                                         .max = p->max ? p->max : STREAMS_MAX,
+                                         .is_asked = p->is_asked };
+
+        (void) multiaddr_endpoint(&remote->address, &from);
+        return framed_accept(&s->home, c, &as, p->frame_max, p->handler, stream);
+}
+
 static void on_inbound(struct channel *c, void *userdata, const char *name, struct bytes metadata) {
         CLEANUP(unpacked_donep) struct unpacked u = {};
         struct framed_remote remote = {};
@@ -111,11 +129,51 @@ static void on_inbound(struct channel *c, void *userdata, const char *name, stru
                 channel_reset(c, RPC_E_QUOTA, "too many streams");
                 return;
         }
-        f = framed_accept(c, s->protocols[at].frame_max, s->protocols[at].handler, stream);
+        f = accept_at(s, at, c, &remote, stream);
         if (f)
                 s->events->on_accepted(s->userdata, stream, f);
         else
                 s->events->on_withdrawn(s->userdata, at, stream);
+}
+
+/* ---- Places ---- */
+
+static void on_lost(void *userdata, struct place *p) {
+        framed_lost(p);
+}
+
+static void on_deadline(void *userdata, nsec_t when) {
+        (void) loop_timer_set(((struct streams *) userdata)->places_timer, when);
+}
+
+static int on_places_due(void *userdata) {
+        struct streams *s = userdata;
+        struct place *p;
+
+        while ((p = places_pop_due(&s->places, loop_now(s->ctx->loop))))
+                framed_end_lost(p);
+        return 0;
+}
+
+static const struct places_events places_events = { .on_lost = on_lost,
+                                                    .on_deadline = on_deadline };
+
+void streams_counters(const struct streams *s, struct streams_counter ret[STREAMS_COUNTERS]) {
+        static const char *const names[_PLACES_COUNTS] = {
+                [PLACES_CROWDED_OUT] = "streams_crowded_out",
+                [PLACES_SILENT] = "streams_silent",
+                [PLACES_UNFINISHED] = "streams_unfinished",
+                [PLACES_OVER_QUOTA] = "streams_over_quota",
+        };
+        uint64_t inbound = 0;
+
+        for (size_t i = 0; i < PLACES_PROTOCOLS; i++)
+                inbound += s->places.n_streams[i];
+        for (size_t i = 0; i < _PLACES_COUNTS; i++)
+                ret[i] = (struct streams_counter){ names[i], s->places.counts[i] };
+        ret[_PLACES_COUNTS] = (struct streams_counter){ "streams_inbound", inbound };
+        ret[_PLACES_COUNTS + 1] =
+                (struct streams_counter){ "streams_bytes_held", s->places.bytes.used };
 }
 
 /* ---- Watching ---- */
@@ -312,8 +370,8 @@ static void on_down(void *userdata) {
                 s->events->on_down(s->userdata);
 }
 
-int streams_new(struct service_context *ctx, const struct streams_events *events, void *userdata,
-                struct streams **ret) {
+int streams_new(struct service_context *ctx, const struct places_limits *limits,
+                const struct streams_events *events, void *userdata, struct streams **ret) {
         CLEANUP(streams_freep) struct streams *s = xnew(struct streams);
         int r;
 
@@ -325,7 +383,11 @@ int streams_new(struct service_context *ctx, const struct streams_events *events
         frame_reader_init(&s->changes, CHANGE_MAX);
         s->denied = map_new(1);
         s->told = map_new(1);
+        places_init(&s->places, limits, &places_events, s);
+        s->home = (struct framed_home){ ctx->loop, &s->places };
         r = loop_add_timer(ctx->loop, on_watch_again, s, &s->watch_again);
+        if (!r)
+                r = loop_add_timer(ctx->loop, on_places_due, s, &s->places_timer);
         if (r)
                 return r;
         r = bus_connect(ctx, "transport/streams", &s->acceptor, &s->bus);
@@ -346,6 +408,8 @@ struct streams *streams_free(struct streams *s) {
         s->rpc = rpc_client_free(s->rpc);
         s->bus = bus_client_free(s->bus);
         s->watch_again = loop_source_free(s->watch_again);
+        s->places_timer = loop_source_free(s->places_timer);
+        places_done(&s->places);
         frame_reader_done(&s->changes);
         map_free(s->told);
         map_free(s->denied);
@@ -368,5 +432,6 @@ struct link *streams_link(const struct streams *s) {
 
 struct framed *streams_open(struct streams *s, const struct framed_open *o,
                             const struct framed_handler *handler, void *userdata) {
-        return s->is_up ? framed_open(bus_client_link(s->bus), o, handler, userdata) : NULL;
+        return s->is_up ? framed_open(&s->home, bus_client_link(s->bus), o, handler, userdata)
+                        : NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/streams/framed.h"
+#include "common/streams/places.h"
 #include "proto/transport.pb-c.h"
 
 struct service_context;
@@ -21,9 +22,11 @@ struct streams_protocol {
         uint32_t max_per_peer; /* inbound streams; 0: 32 */
         size_t frame_max;
         const struct framed_handler *handler; /* of inbound streams */
-        bool is_idle; /* open ones keep no connection alive; streams_keep() does */
+        bool is_idle;  /* open ones keep no connection alive; streams_keep() does */
+        bool is_asked; /* a stream is for questions: where none comes, it ends */
+        size_t max;    /* inbound streams, of all peers; 0: 512 */
 };
-#define STREAMS_PROTOCOLS_MAX 8
+#define STREAMS_PROTOCOLS_MAX PLACES_PROTOCOLS
 
 struct streams_events {
         /* A peer opened a stream; returns its userdata, NULL refuses it. */
@@ -44,9 +47,9 @@ struct streams_events {
         void (*on_denied)(void *userdata);
 };
 
-/* Connects to transport/streams. Returns 0 or a fault. */
-int streams_new(struct service_context *ctx, const struct streams_events *events, void *userdata,
-                struct streams **ret);
+/* Connects to transport/streams. limits: of what streams may keep here. Returns 0 or a fault. */
+int streams_new(struct service_context *ctx, const struct places_limits *limits,
+                const struct streams_events *events, void *userdata, struct streams **ret);
 struct streams *streams_free(struct streams *s); /* always NULL; streams end without callbacks */
 DEFINE_CLEANUP(struct streams *, streams_free);
 
@@ -64,6 +67,13 @@ bool streams_is_up(const struct streams *s);
 /* While transport is not there: until when it is worth to wait for it, 3 s after it went (or we
  * began). It was started again, or we stood still for so long that we lost each other. */
 nsec_t streams_back_by(const struct streams *s);
+/* For metrics: what became of streams, and what they hold now. */
+struct streams_counter {
+        const char *name;
+        uint64_t value;
+};
+#define STREAMS_COUNTERS (_PLACES_COUNTS + 2)
+void streams_counters(const struct streams *s, struct streams_counter ret[STREAMS_COUNTERS]);
 /* NULL while transport is not there. */
 struct link *streams_link(const struct streams *s);
 struct framed *streams_open(struct streams *s, const struct framed_open *o,

@@ -1,5 +1,7 @@
 #include "common/wire/frame.h"
 
+#define TRIM_OVER 4096
+
 void frame_reader_init(struct frame_reader *r, size_t cap) {
         *r = (struct frame_reader){ .cap = cap };
         buffer_init(&r->held, cap + VARINT_SIZE_MAX);
@@ -11,6 +13,19 @@ void frame_reader_done(struct frame_reader *r) {
 
 size_t frame_reader_held(const struct frame_reader *r) {
         return r->held.len - r->taken;
+}
+
+void frame_reader_trim(struct frame_reader *r) {
+        struct buffer fitting;
+
+        if (r->taken > 0 || r->held.capacity <= TRIM_OVER || r->held.capacity / 2 <= r->held.len)
+                return;
+        buffer_init(&fitting, r->held.max);
+        buffer_put_bytes(&fitting, buffer_bytes(&r->held));
+        if (fitting.failed) /* without memory it stays as it is */
+                return;
+        buffer_done(&r->held);
+        r->held = fitting;
 }
 
 /* Size of the frame at the front of `in` with its prefix. Returns enum frame_result. */
@@ -37,6 +52,13 @@ static void advance(struct bytes *in, size_t n) {
         in->len -= n;
 }
 
+static int keep(struct frame_reader *r, struct bytes in) {
+        if (r->may_keep && in.len > 0 && !r->may_keep(r->userdata, in.len))
+                return FRAME_E_QUOTA;
+        buffer_put_bytes(&r->held, in);
+        return FRAME_E_MORE;
+}
+
 /* Nothing is held: the frame may lie whole in the input and need no copy. */
 static int next_direct(struct frame_reader *r, struct bytes *in, struct bytes *ret) {
         size_t prefix, size;
@@ -50,9 +72,9 @@ static int next_direct(struct frame_reader *r, struct bytes *in, struct bytes *r
         }
         if (result != FRAME_OK && result != FRAME_E_MORE)
                 return result;
-        buffer_put_bytes(&r->held, *in);
+        result = keep(r, *in);
         advance(in, in->len);
-        return FRAME_E_MORE;
+        return result;
 }
 
 static int next_held(struct frame_reader *r, struct bytes *in, struct bytes *ret) {
@@ -62,7 +84,9 @@ static int next_held(struct frame_reader *r, struct bytes *in, struct bytes *ret
         /* The prefix first, byte by byte: what is behind it may be another frame's. */
         while ((result = frame_size(r, buffer_bytes(&r->held), &prefix, &size)) == FRAME_E_MORE &&
                in->len > 0) {
-                buffer_put(&r->held, in->data, 1);
+                result = keep(r, BYTES(in->data, 1));
+                if (result != FRAME_E_MORE)
+                        return result;
                 advance(in, 1);
         }
         if (result != FRAME_OK)
@@ -71,7 +95,9 @@ static int next_held(struct frame_reader *r, struct bytes *in, struct bytes *ret
         want = size - r->held.len;
         if (want > in->len)
                 want = in->len;
-        buffer_put(&r->held, in->data, want);
+        result = keep(r, BYTES(in->data, want));
+        if (result != FRAME_E_MORE)
+                return result;
         advance(in, want);
         if (r->held.failed)
                 return FRAME_E_TOO_BIG; /* no memory: the same end */

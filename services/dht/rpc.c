@@ -218,15 +218,17 @@ static void lookup_find_providers(Dht__Lookup_Service *service, const Dht__Provi
 
 static void put_counters(struct shell *s, struct call *call, Dht__StatusReply *ret) {
         const struct dht_counter *counters;
+        struct streams_counter streams[STREAMS_COUNTERS];
         size_t n = dht_counters(s->core, &counters);
 
-        ret->metrics = call_alloc(call, (n + 1) * sizeof(*ret->metrics));
-        for (size_t i = 0; i < n; i++) {
+        streams_counters(s->streams, streams);
+        ret->metrics = call_alloc(call, (n + STREAMS_COUNTERS) * sizeof(*ret->metrics));
+        for (size_t i = 0; i < n + STREAMS_COUNTERS; i++) {
                 Types__Metric *m = call_alloc(call, sizeof(*m));
 
                 types__metric__init(m);
-                m->name = (char *) counters[i].name;
-                m->value = (double) counters[i].value;
+                m->name = (char *) (i < n ? counters[i].name : streams[i - n].name);
+                m->value = (double) (i < n ? counters[i].value : streams[i - n].value);
                 ret->metrics[ret->n_metrics++] = m;
         }
 }

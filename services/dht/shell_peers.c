@@ -9,10 +9,18 @@
 
 /* Transport: one stream for each question, ours and theirs; who is connected. */
 
-#define ASK_TIMEOUT   (4 * NSEC_PER_SEC) /* the core's own is shorter; dials take part of it */
-#define CALL_TIMEOUT  (10 * NSEC_PER_SEC)
-#define QUESTIONS_MAX 512
-#define MESSAGE_MAX   (64 * 1024)
+#define ASK_TIMEOUT  (4 * NSEC_PER_SEC) /* the core's own is shorter; dials take part of it */
+#define CALL_TIMEOUT (10 * NSEC_PER_SEC)
+#define MESSAGE_MAX  (64 * 1024)
+
+/* go-libp2p asks again on a stream for as long as it is answered, and its own servers give it a
+ * minute. Some messages of each peer at a time, whole or not. */
+static const struct places_limits limits = { .bytes = 8 * 1024 * 1024,
+                                             .bytes_per_group = 2 * 1024 * 1024,
+                                             .bytes_per_peer = 8 * MESSAGE_MAX,
+                                             .first = 5 * NSEC_PER_SEC,
+                                             .idle = 60 * NSEC_PER_SEC,
+                                             .frame = 15 * NSEC_PER_SEC };
 
 /* What transport last said of a connected peer. */
 struct known_remote {
@@ -277,9 +285,9 @@ static void on_withdrawn(void *userdata, size_t protocol, void *stream) {
 void shell_do_serve(struct shell *s, struct dht_action *a) {
         const struct streams_protocol protocols[] = {
                 [DHT_PROTOCOL_KAD] = { s->protocols[DHT_PROTOCOL_KAD], 32, MESSAGE_MAX,
-                                       &exchange_serving },
+                                       &exchange_serving, .is_asked = true },
                 [DHT_PROTOCOL_RECORD] = { s->protocols[DHT_PROTOCOL_RECORD], 16, MESSAGE_MAX,
-                                          &exchange_serving },
+                                          &exchange_serving, .is_asked = true },
         };
 
         streams_serve(s->streams, protocols, a->n ? ELEMENTSOF(protocols) : 0);
@@ -299,11 +307,11 @@ static const struct exchange_events exchange_events = { .on_done = on_done,
 /* ---- Life ---- */
 
 int shell_peers_start(struct shell *s) {
-        int r = streams_new(s->ctx, &streams_events, s, &s->streams);
+        int r = streams_new(s->ctx, &limits, &streams_events, s, &s->streams);
 
         if (r)
                 return r;
-        s->exchange = exchange_new(s->loop, s->streams, &exchange_events, s, QUESTIONS_MAX);
+        s->exchange = exchange_new(s->loop, s->streams, &exchange_events, s);
         r = bus_connect(s->ctx, "transport/peers", NULL, &s->peers_bus);
         if (r)
                 return log_fault(r, "cannot connect to transport below %s", s->ctx->runtime);

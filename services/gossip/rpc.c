@@ -329,14 +329,38 @@ void shell_do_crawled(struct shell *s, struct gossip_action *a) {
 
 /* ---- Status ---- */
 
+static void put_metric(struct call *call, const char *name, uint64_t value,
+                       Gossip__StatusReply *reply) {
+        Types__Metric *m = call_alloc(call, sizeof(*m));
+
+        types__metric__init(m);
+        m->name = (char *) name;
+        m->value = (double) value;
+        reply->metrics[reply->n_metrics++] = m;
+}
+
+static void put_metrics(struct shell *s, struct call *call, Gossip__StatusReply *reply) {
+        const struct pubsub_counter *own, *router;
+        size_t n_own = gossip_counters(s->core, &own);
+        size_t n_router = pubsub_counters(gossip_router(s->core), &router);
+        struct streams_counter streams[STREAMS_COUNTERS];
+
+        streams_counters(s->streams, streams);
+        reply->metrics =
+                call_alloc(call, (n_own + n_router + STREAMS_COUNTERS) * sizeof(*reply->metrics));
+        for (size_t i = 0; i < n_own; i++)
+                put_metric(call, own[i].name, own[i].value, reply);
+        for (size_t i = 0; i < n_router; i++)
+                put_metric(call, router[i].name, router[i].value, reply);
+        for (size_t i = 0; i < STREAMS_COUNTERS; i++)
+                put_metric(call, streams[i].name, streams[i].value, reply);
+}
+
 static void candidates_status(Gossip__Candidates_Service *service, const Types__Empty *in,
                               Gossip__StatusReply_Closure closure, void *closure_data) {
         struct call *call = call_begin(closure_data, (ProtobufCClosure) closure);
         Gossip__StatusReply reply = GOSSIP__STATUS_REPLY__INIT;
         struct shell *s = shell_of(service);
-        const struct pubsub_counter *own, *router;
-        size_t n_own = gossip_counters(s->core, &own);
-        size_t n_router = pubsub_counters(gossip_router(s->core), &router);
         struct gossip_status status;
 
         gossip_status(s->core, &status);
@@ -347,16 +371,7 @@ static void candidates_status(Gossip__Candidates_Service *service, const Types__
         reply.offers = (uint32_t) status.offers;
         reply.revoked = status.is_revoked;
         reply.presences = (uint32_t) status.offers;
-        reply.metrics = call_alloc(call, (n_own + n_router) * sizeof(*reply.metrics));
-        for (size_t i = 0; i < n_own + n_router; i++) {
-                const struct pubsub_counter *c = i < n_own ? &own[i] : &router[i - n_own];
-                Types__Metric *m = call_alloc(call, sizeof(*m));
-
-                types__metric__init(m);
-                m->name = (char *) c->name;
-                m->value = (double) c->value;
-                reply.metrics[reply.n_metrics++] = m;
-        }
+        put_metrics(s, call, &reply);
         call_reply(call, &reply);
 }
 

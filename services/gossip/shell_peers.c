@@ -12,14 +12,22 @@
 /* Transport: who is connected, one GossipSub stream to each and from each, and
  * /quorate/peers/1. */
 
-#define MESH_1_1      "/meshsub/1.1.0"
-#define MESH_1_2      "/meshsub/1.2.0"
-#define OPEN_TIMEOUT  (5 * NSEC_PER_SEC)
-#define ASK_TIMEOUT   (2 * NSEC_PER_SEC)
-#define CALL_TIMEOUT  (10 * NSEC_PER_SEC)
-#define QUEUE_GOSSIP  (256 * 1024) /* above it, what may be dropped is */
-#define QUEUE_MAX     (4 * 1024 * 1024)
-#define QUESTIONS_MAX 256
+#define MESH_1_1     "/meshsub/1.1.0"
+#define MESH_1_2     "/meshsub/1.2.0"
+#define OPEN_TIMEOUT (5 * NSEC_PER_SEC)
+#define ASK_TIMEOUT  (2 * NSEC_PER_SEC)
+#define CALL_TIMEOUT (10 * NSEC_PER_SEC)
+#define QUEUE_GOSSIP (256 * 1024) /* above it, what may be dropped is */
+#define QUEUE_MAX    (4 * 1024 * 1024)
+
+/* An RPC under way from each peer, and something besides. Streams of a mesh may be silent for as
+ * long as they like, but between two frames only. */
+static const struct places_limits limits = { .bytes = 16 * 1024 * 1024,
+                                             .bytes_per_group = 4 * 1024 * 1024,
+                                             .bytes_per_peer = PUBSUB_RPC_MAX + 256 * 1024,
+                                             .first = 5 * NSEC_PER_SEC,
+                                             .idle = 60 * NSEC_PER_SEC,
+                                             .frame = 15 * NSEC_PER_SEC };
 
 enum served { SERVED_MESH_1_2 = 0, SERVED_MESH_1_1, SERVED_PEERS };
 
@@ -55,10 +63,6 @@ static void out_open(struct framed *f, void *userdata, const char *protocol,
         shell_turn(m->shell);
 }
 
-/* Never written on by the other side. */
-static void out_frame(struct framed *f, void *userdata, struct bytes frame) {
-}
-
 static void out_sent(struct framed *f, void *userdata) {
         struct mesh_stream *m = userdata;
 
@@ -75,16 +79,16 @@ static void out_end(struct framed *f, void *userdata, uint32_t code, const char 
         shell_turn(s);
 }
 
-static const struct framed_handler outbound = {
-        .on_open = out_open, .on_frame = out_frame, .on_sent = out_sent, .on_end = out_end
-};
+static const struct framed_handler outbound = { .on_open = out_open,
+                                                .on_sent = out_sent,
+                                                .on_end = out_end };
 
 void shell_do_stream_open(struct shell *s, struct gossip_action *a) {
         static const char *const protocols[] = { MESH_1_2, MESH_1_1 };
         struct framed_open open = { .peer = a->peer,
                                     .protocols = protocols,
                                     .n_protocols = ELEMENTSOF(protocols),
-                                    .frame_max = PUBSUB_RPC_MAX,
+                                    .frame_max = 0,
                                     .timeout = OPEN_TIMEOUT,
                                     .is_idle = true };
         struct mesh_stream *m = map_get(s->outbound, peer_id_bytes(&a->peer));
@@ -386,13 +390,14 @@ int shell_peers_start(struct shell *s) {
         const struct streams_protocol protocols[] = {
                 [SERVED_MESH_1_2] = { MESH_1_2, 2, PUBSUB_RPC_MAX, &inbound, .is_idle = true },
                 [SERVED_MESH_1_1] = { MESH_1_1, 2, PUBSUB_RPC_MAX, &inbound, .is_idle = true },
-                [SERVED_PEERS] = { s->peers_protocol, 8, REQUEST_MAX, &exchange_serving },
+                [SERVED_PEERS] = { s->peers_protocol, 8, REQUEST_MAX, &exchange_serving,
+                                   .is_asked = true, .max = 256 },
         };
-        int r = streams_new(s->ctx, &streams_events, s, &s->streams);
+        int r = streams_new(s->ctx, &limits, &streams_events, s, &s->streams);
 
         if (r)
                 return r;
-        s->exchange = exchange_new(s->loop, s->streams, &exchange_events, s, QUESTIONS_MAX);
+        s->exchange = exchange_new(s->loop, s->streams, &exchange_events, s);
         streams_serve(s->streams, protocols, ELEMENTSOF(protocols));
         r = bus_connect(s->ctx, "transport/peers", NULL, &s->peers_bus);
         if (r)

@@ -88,6 +88,12 @@ static void on_question(void *userdata, uint64_t question, size_t protocol,
 static void on_gone(void *userdata, uint64_t question) {
 }
 
+static const struct places_limits limits = { .bytes = 1 << 20,
+                                             .bytes_per_group = 1 << 20,
+                                             .bytes_per_peer = 1 << 20,
+                                             .first = 5 * NSEC_PER_SEC,
+                                             .idle = 60 * NSEC_PER_SEC,
+                                             .frame = 15 * NSEC_PER_SEC };
 static const struct exchange_events exchange_events = { .on_done = on_done,
                                                         .on_question = on_question,
                                                         .on_gone = on_gone };
@@ -128,8 +134,8 @@ static void whole_init(struct whole *w, struct loop *loop) {
         w->ctx = (struct service_context){ .name = "dht",
                                            .loop = loop,
                                            .runtime = w->side.node->folder };
-        assert_int_equal(streams_new(&w->ctx, &streams_events, w, &w->streams), 0);
-        w->exchange = exchange_new(loop, w->streams, &exchange_events, w, REPETITIONS);
+        assert_int_equal(streams_new(&w->ctx, &limits, &streams_events, w, &w->streams), 0);
+        w->exchange = exchange_new(loop, w->streams, &exchange_events, w);
         serve(w);
 }
 

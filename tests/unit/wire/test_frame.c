@@ -79,5 +79,68 @@ static void test_promise_costs_nothing(void **state) {
         frame_reader_done(&r);
 }
 
-TEST_MAIN(cmocka_unit_test(test_pieces), cmocka_unit_test(test_refused),
-          cmocka_unit_test(test_promise_costs_nothing))
+/* Asked before each copy; what lies whole in the input is not copied. */
+static bool may_keep(void *userdata, size_t n) {
+        size_t *left = userdata;
+
+        if (n > *left)
+                return false;
+        *left -= n;
+        return true;
+}
+
+static void test_what_is_kept_is_asked_for(void **state) {
+        CLEANUP(buffer_donep) struct buffer stream = {};
+        struct bytes in, out;
+        struct frame_reader r;
+        size_t left = 150;
+        uint8_t big[200] = {};
+
+        buffer_init(&stream, 4096);
+        frame_put(&stream, BYTES_OF(big));
+        frame_reader_init(&r, CAP);
+        r.may_keep = may_keep;
+        r.userdata = &left;
+        in = buffer_bytes(&stream);
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_OK);
+        assert_int_equal(left, 150);
+        in = BYTES(stream.data, 1);
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_E_MORE);
+        in = BYTES(stream.data + 1, 100);
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_E_MORE);
+        assert_int_equal(left, 49);
+        in = BYTES(stream.data + 101, 101);
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_E_QUOTA);
+        assert_int_equal(frame_reader_held(&r), 101);
+        left = 1000;
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_E_QUOTA); /* for good */
+        frame_reader_done(&r);
+}
+
+static void test_a_large_frame_leaves_nothing(void **state) {
+        static uint8_t frame[100 * 1024] = { 0xfd, 0x9f, 0x06 }; /* 3 bytes say 102,397 */
+        struct frame_reader r;
+        struct bytes in = BYTES(frame, sizeof(frame) - 1), out;
+
+        frame_reader_init(&r, sizeof(frame));
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_E_MORE);
+        frame_reader_trim(&r);
+        in = BYTES(frame + sizeof(frame) - 2, 2); /* its last byte, and the next one's length */
+        frame[sizeof(frame) - 1] = 0xff;
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_OK);
+        assert_int_equal(out.len, sizeof(frame) - 3);
+        frame_reader_trim(&r); /* the frame is in use */
+        assert_int_equal(out.data[out.len - 1], 0);
+        assert_int_equal(frame_reader_next(&r, &in, &out), FRAME_E_MORE);
+        assert_int_equal(frame_reader_held(&r), 1);
+        assert_true(r.held.capacity >= sizeof(frame));
+        frame_reader_trim(&r);
+        assert_true(r.held.capacity < 4096);
+        assert_int_equal(frame_reader_held(&r), 1);
+        assert_int_equal(r.held.data[0], 0xff);
+        frame_reader_done(&r);
+}
+
+TEST_MAIN(cmocka_unit_test(test_what_is_kept_is_asked_for),
+          cmocka_unit_test(test_a_large_frame_leaves_nothing), cmocka_unit_test(test_pieces),
+          cmocka_unit_test(test_refused), cmocka_unit_test(test_promise_costs_nothing))
