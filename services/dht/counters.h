@@ -8,6 +8,8 @@ enum counter {
         COUNT_REQUESTS_INVALID,
         COUNT_REQUESTS_REFUSED,
         COUNT_REQUESTS_FAR,
+        COUNT_WALKS_WEAK,    /* Region or Fetch of a peer with too little proof of work */
+        COUNT_WALKS_LIMITED, /* and of a subnet, or all, that asked for too many */
         COUNT_ASKED,
         COUNT_ASKS_FAILED,
         COUNT_ASKS_UNSPOKEN, /* kad alone is spoken there, as by other software */

@@ -12,6 +12,8 @@ static const char *const counter_names[_COUNT_N] = {
         [COUNT_REQUESTS_INVALID] = "requests_invalid",
         [COUNT_REQUESTS_REFUSED] = "requests_refused",
         [COUNT_REQUESTS_FAR] = "requests_far",
+        [COUNT_WALKS_WEAK] = "walks_weak",
+        [COUNT_WALKS_LIMITED] = "walks_limited",
         [COUNT_ASKED] = "asked",
         [COUNT_ASKS_FAILED] = "asks_failed",
         [COUNT_ASKS_UNSPOKEN] = "asks_unspoken",
@@ -89,6 +91,7 @@ struct dht *dht_new(const struct dht_config *config, const struct peer_id *self,
         heap_init(&d->timers);
         heap_init(&d->operation_timers);
         rate_init(&d->verifications, VERIFY_BURST, VERIFY_RATE);
+        rate_init(&d->walks, WALK_BURST, WALK_RATE);
         d->mode_reason = "not started";
         d->tick_at = NSEC_NEVER;
         for (size_t i = 0; i < _COUNT_N; i++)
@@ -244,6 +247,10 @@ static void answer_kad(struct dht *d, uint64_t id, const struct dht_remote *from
                 dht_act(d, DHT_ANSWER, id)->data = answer;
 }
 
+static bool is_walk(const struct dht *d, struct bytes message) {
+        return d->rules && d->rules->is_walk && d->rules->is_walk(d->rules_userdata, message);
+}
+
 void dht_request(struct dht *d, uint64_t id, const struct dht_remote *from,
                  enum dht_protocol protocol, struct bytes message, nsec_t now) {
         unsigned units = protocol == DHT_PROTOCOL_KAD ? serve_cost(message) : SERVE_WRITE;
@@ -257,6 +264,9 @@ void dht_request(struct dht *d, uint64_t id, const struct dht_remote *from,
                 refuse(d, id, COUNT_REQUESTS_REFUSED, "the peer is on the deny list");
         else if (!peer_rate(d, &from->contact.peer, units, now))
                 refuse(d, id, COUNT_REQUESTS_LIMITED, "too many requests of one peer");
+        else if (protocol == DHT_PROTOCOL_RECORD && is_walk(d, message) &&
+                 !peer_may_walk(d, from, now))
+                refuse(d, id, COUNT_REQUESTS_REFUSED, "too many look at what is held here");
         else if (protocol == DHT_PROTOCOL_KAD)
                 answer_kad(d, id, from, message);
         else

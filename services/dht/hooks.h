@@ -33,6 +33,9 @@ struct record_rules {
         /* One message of /quorate/record/1. Writes an answer and returns true; false: reset. */
         bool (*request)(void *userdata, const struct dht_remote *from, struct bytes message,
                         struct buffer *ret_answer, nsec_t now);
+        /* Whether that message may look at many records; NULL: none does. Such are rationed by
+         * themselves, before request(). */
+        bool (*is_walk)(void *userdata, struct bytes message);
         /* What a dht_sign() of calls.h came to; signature empty: keyring refused. */
         void (*on_signed)(void *userdata, uint64_t id, struct bytes statement,
                           struct bytes signature, nsec_t now);

@@ -23,6 +23,13 @@
 #define OWN_ADDRESSES  16
 #define ASKS_MAX       1024 /* under way; beyond it only lookups ask */
 
+/* Pages of Region and Fetch of /quorate/record/1, of half a millisecond each: of all, and of one
+ * /24 or /48. A newcomer asks for 60 in all. */
+#define WALK_RATE         128
+#define WALK_BURST        512
+#define WALK_SUBNET_RATE  16
+#define WALK_SUBNET_BURST 128
+
 /* A peer with a connection. */
 struct neighbour {
         struct contact contact;
@@ -63,7 +70,8 @@ struct dht {
 
         struct list actions, asks, operations;
         struct map *ask_ids, *neighbours, *denied;
-        struct peer_rates rates;
+        struct peer_rates rates, walk_rates; /* the latter of subnets */
+        struct rate walks;
         struct heap timers, operation_timers;
         uint64_t last_id;
         unsigned n_calls, n_operations;
@@ -106,6 +114,7 @@ bool peer_is_usable(const struct dht *d, const struct contact *c, nsec_t now); /
 void peer_verify(struct dht *d, const struct contact *c, nsec_t now); /* it may come in: ask it */
 void peers_verify_rest(struct dht *d, nsec_t now); /* connected servers not asked yet */
 bool peer_rate(struct dht *d, const struct peer_id *peer, unsigned units, nsec_t now);
+bool peer_may_walk(struct dht *d, const struct dht_remote *from, nsec_t now);
 
 /* maintain.c */
 void maintain_start(struct dht *d, nsec_t now);

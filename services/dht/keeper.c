@@ -66,6 +66,10 @@ static bool request(void *userdata, const struct dht_remote *from, struct bytes 
         return serve.store->ops && record_serve(&serve, from, message, ret_answer);
 }
 
+static bool is_walk(void *userdata, struct bytes message) {
+        return record_is_walk(message);
+}
+
 static void on_signed(void *userdata, uint64_t id, struct bytes statement, struct bytes signature,
                       nsec_t now);
 
@@ -77,6 +81,7 @@ static const struct record_rules hooks = {
         .admit_provider = admit_provider,
         .maintain = maintain,
         .request = request,
+        .is_walk = is_walk,
         .on_signed = on_signed,
 };
 

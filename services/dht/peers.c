@@ -1,4 +1,6 @@
 /* What is known of others: who may come into the table, who is connected, who is denied. */
+#include <string.h>
+
 #include "common/base/memory.h"
 #include "services/dht/internal.h"
 
@@ -102,17 +104,43 @@ static size_t rate_place(struct peer_rates *rates, const struct key *key) {
         return fullest;
 }
 
-bool peer_rate(struct dht *d, const struct peer_id *peer, unsigned units, nsec_t now) {
-        struct key key = key_of_peer(peer);
-        size_t place = rate_place(&d->rates, &key);
-        struct rate rate;
+static bool take_of(struct peer_rates *rates, const struct key *key, struct rate rate,
+                    unsigned units, nsec_t now) {
+        size_t place = rate_place(rates, key);
         bool may;
 
-        rate_init(&rate, SERVE_BURST, SERVE_RATE);
-        rate.full = d->rates.peers[place].full;
+        rate.full = rates->peers[place].full;
         may = rate_take_n(&rate, units, now);
-        d->rates.peers[place].full = rate.full;
+        rates->peers[place].full = rate.full;
         return may;
+}
+
+bool peer_rate(struct dht *d, const struct peer_id *peer, unsigned units, nsec_t now) {
+        struct key key = key_of_peer(peer);
+        struct rate rate;
+
+        rate_init(&rate, SERVE_BURST, SERVE_RATE);
+        return take_of(&d->rates, &key, rate, units, now);
+}
+
+/* Only who may be in a table has anything to fetch here, and a page of it costs a thousand times
+ * what a question costs the asker: a subnet has so many, and so have all together. */
+bool peer_may_walk(struct dht *d, const struct dht_remote *from, nsec_t now) {
+        struct subnet subnet = subnet_counted(&from->endpoint);
+        struct key key = {};
+        struct rate rate;
+
+        if (from->pow_bits < d->config.pow_bits) {
+                dht_count(d, COUNT_WALKS_WEAK);
+                return false;
+        }
+        memcpy(key.bytes, &subnet, sizeof(subnet));
+        rate_init(&rate, WALK_SUBNET_BURST, WALK_SUBNET_RATE);
+        if ((subnet.family == ENDPOINT_NONE || take_of(&d->walk_rates, &key, rate, 1, now)) &&
+            rate_take(&d->walks, now))
+                return true;
+        dht_count(d, COUNT_WALKS_LIMITED);
+        return false;
 }
 
 /* ---- Subnets ---- */

@@ -1,6 +1,7 @@
 #include "services/dht/record_messages.h"
 
 #include "common/base/error.h"
+#include "common/wire/varint.h"
 #include "services/dht/record.h"
 
 static const struct unpack_limits limits = {
@@ -46,6 +47,27 @@ static bool request_is_good(const Record__Request *in) {
         default:
                 return false;
         }
+}
+
+bool record_is_walk(struct bytes message) {
+        struct reader r = reader_of(message);
+
+        while (reader_left(&r) > 0) {
+                uint64_t tag = reader_varint(&r);
+
+                if (tag >> 3 == RECORD__REQUEST__BODY_REGION ||
+                    tag >> 3 == RECORD__REQUEST__BODY_FETCH)
+                        return true;
+                if ((tag & 7) == PROTOBUF_C_WIRE_TYPE_VARINT)
+                        (void) reader_varint(&r);
+                else if ((tag & 7) == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+                        (void) reader_prefixed(&r);
+                else
+                        return true; /* of no request: the dearer of the two */
+                if (r.failed)
+                        return true;
+        }
+        return false;
 }
 
 static bool reply_is_good(const Record__Reply *in) {

@@ -37,6 +37,9 @@ static inline void record_reply_donep(struct record_reply *r) {
         unpacked_done(&r->unpacked);
 }
 
+/* Whether it may be Region or Fetch, which look at many records: before anything is unpacked. */
+bool record_is_walk(struct bytes message);
+
 /* Append a request. */
 void record_put_store(struct buffer *b, struct bytes name, struct bytes value);
 void record_put_find(struct buffer *b, struct bytes name, struct bytes after, uint32_t max);

@@ -5,9 +5,8 @@
 #include "services/dht/calls.h"
 
 #define MINUTE_US (INT64_C(60) * 1000000)
-#define NO_PAGES  SIZE_MAX
 #define KEY_ROWS  128  /* looked at for one of the wanted */
-#define LIST_ROWS 2048 /* looked at for one page of a list: some milliseconds of a full store */
+#define LIST_ROWS 2048 /* looked at for one page of a list: half a millisecond of a full store */
 #define PAGE_SOFT (RECORD_ENTRIES_MAX - KEY_ROWS)
 
 /* ---- entries ---- */
@@ -76,7 +75,7 @@ void region_walk(const struct store *store, const struct key *point, double radi
                 before = *after;
                 is_behind = true;
         }
-        (void) store->ops->walk(store->self, is_behind ? &before : NULL, NO_PAGES, fn, userdata);
+        (void) store->ops->heads(store->self, is_behind ? &before : NULL, fn, userdata);
 }
 
 bool region_is_past(const struct key *point, double radius, const struct key *key) {
@@ -165,7 +164,9 @@ struct fetching {
         struct region_page *page;
         uint64_t key, version;
         size_t n, n_rows;
-        bool is_full;
+        struct key found;
+        uint8_t slot[32];
+        bool is_found, is_full;
 };
 
 /* Offsets for now: the buffer may move. */
@@ -176,15 +177,24 @@ static ProtobufCBinaryData copy(struct buffer *b, struct bytes v) {
         return ret;
 }
 
-static bool fetch_one(void *userdata, const struct stored_record *r) {
+static bool look_at_one(void *userdata, const struct stored_record *r) {
         struct fetching *f = userdata;
-        Record__Store *out = &f->page->stores[f->n];
         struct region_entry e;
 
         if (key_prefix(&r->key) != f->key || f->n_rows++ >= KEY_ROWS)
                 return false;
         if (!is_for(&f->asker, r, &e) || (r->kind == RECORD_MAILBOX && e.version != f->version))
                 return true;
+        f->found = r->key;
+        memcpy(f->slot, r->slot, sizeof(f->slot));
+        f->is_found = true;
+        return false;
+}
+
+static bool copy_one(void *userdata, const struct stored_record *r) {
+        struct fetching *f = userdata;
+        Record__Store *out = &f->page->stores[f->n];
+
         f->is_full = f->n == RECORD_PAGE_MAX ||
                      (f->n > 0 && f->copies->len + r->value.len > RECORD_PAGE_BYTES);
         if (f->is_full)
@@ -206,7 +216,10 @@ static void fetch(struct fetching *f, const uint8_t wanted[RECORD_WANTED]) {
         f->key = load_be64(wanted);
         f->version = load_be64(wanted + 8);
         f->n_rows = 0;
-        (void) store->ops->walk(store->self, is_behind ? &before : NULL, KEY_ROWS, fetch_one, f);
+        f->is_found = false;
+        (void) store->ops->heads(store->self, is_behind ? &before : NULL, look_at_one, f);
+        if (f->is_found)
+                (void) store->ops->one(store->self, &f->found, f->slot, copy_one, f);
 }
 
 void region_fetch(const struct record_serve *s, const struct dht_remote *from, struct bytes wanted,

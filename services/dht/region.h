@@ -3,7 +3,9 @@
 /* What a node says about the records near another (Region and Fetch of /quorate/record/1): what it
  * holds of that for which the other is among the k closest as far as it knows, so that nobody far
  * away learns what lies here, nor a client. Announcements under topics are their publishers' own
- * affair, and a tombstone goes with its letter. Pure. */
+ * affair, and a tombstone goes with its letter. What is looked at are the heads of records; of
+ * those that are given the values are read as well. The front rations both (peer_may_walk()). Pure.
+ */
 
 #include "services/dht/record_serve.h"
 
@@ -23,8 +25,8 @@ struct region_entry region_entry_read(const uint8_t in[RECORD_ENTRY]);
 /* Whether it is worth fetching for who has `held` under the same key. */
 bool region_is_newer(const struct region_entry *offered, const struct region_entry *held);
 
-/* From the first key that may lie within the radius of the point, after `after` (or NULL), in
- * order; `fn` is to stop behind the last: region_is_past(). */
+/* The heads (store.h) from the first key that may lie within the radius of the point, after `after`
+ * (or NULL), in order; `fn` is to stop behind the last: region_is_past(). */
 void region_walk(const struct store *store, const struct key *point, double radius,
                  const struct key *after, store_record_fn fn, void *userdata);
 bool region_is_past(const struct key *point, double radius, const struct key *key);

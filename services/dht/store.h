@@ -74,6 +74,10 @@ struct store_ops {
          * the key that brings it to `max` values or more: no key is ever cut in two. */
         int (*walk)(struct record_store *s, const struct key *after, size_t max, store_record_fn fn,
                     void *userdata);
+        /* The same, all of them, but of each only key, slot, kind, sequence, publisher and
+         * expires_us: what lies beside one another on disk, so that many can be looked at. */
+        int (*heads)(struct record_store *s, const struct key *after, store_record_fn fn,
+                     void *userdata);
         /* The STORE_OWN ones, in key order, then by slot; own providers in no order. */
         int (*own)(struct record_store *s, store_record_fn fn, void *userdata);
         int (*own_providers)(struct record_store *s, store_provider_fn fn, void *userdata);

@@ -197,6 +197,11 @@ static int memory_walk(struct record_store *s, const struct key *after, size_t m
         return STORE_OK;
 }
 
+static int memory_heads(struct record_store *s, const struct key *after, store_record_fn fn,
+                        void *userdata) {
+        return memory_walk(s, after, SIZE_MAX, fn, userdata);
+}
+
 static int memory_own(struct record_store *s, store_record_fn fn, void *userdata) {
         LIST_FOREACH_SAFE (it, &s->own_records)
                 if (!fn(userdata, &LIST_ENTRY(it, struct item, own)->record))
@@ -336,6 +341,7 @@ static const struct store_ops memory_ops = {
         .one = memory_one,
         .each = memory_each,
         .walk = memory_walk,
+        .heads = memory_heads,
         .own = memory_own,
         .own_providers = memory_own_providers,
         .count_key = memory_count_key,

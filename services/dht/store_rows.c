@@ -21,6 +21,8 @@ const char *const store_rows_statements[_STATEMENT_N] = {
         [ONE] = "SELECT " COLUMNS " FROM record WHERE key = ?1 AND slot = ?2",
         [EACH] = "SELECT " COLUMNS " FROM record WHERE key = ?1 ORDER BY slot",
         [WALK] = "SELECT " COLUMNS " FROM record WHERE key > ?1 ORDER BY key, slot",
+        [HEADS] = "SELECT key, slot, kind, sequence, publisher, expires FROM record INDEXED BY"
+                  " record_head WHERE key > ?1 ORDER BY key, slot",
         [RECORD_HEAD] = "SELECT class, publisher, subnet, length(name) + length(value) FROM record"
                         " WHERE key = ?1 AND slot = ?2",
         [COUNT] = "SELECT n FROM counter WHERE scope = ?1 AND id = ?2",
@@ -344,6 +346,33 @@ static int sqlite_walk(struct record_store *s, const struct key *after, size_t m
         return show(s, s->statement[WALK], max, fn, userdata, &n);
 }
 
+static bool read_head_row(sqlite3_stmt *st, struct stored_record *ret) {
+        *ret = (struct stored_record){ .kind = (uint8_t) sqlite3_column_int(st, 2),
+                                       .sequence = (uint64_t) sqlite3_column_int64(st, 3),
+                                       .expires_us = sqlite3_column_int64(st, 5) };
+        return column_copy(st, 0, ret->key.bytes, KEY_SIZE) &&
+               column_copy(st, 1, ret->slot, sizeof(ret->slot)) &&
+               column_copy(st, 4, ret->publisher, sizeof(ret->publisher));
+}
+
+static int sqlite_heads(struct record_store *s, const struct key *after, store_record_fn fn,
+                        void *userdata) {
+        sqlite3_stmt *st = s->statement[HEADS];
+        struct stored_record record;
+        bool good = true;
+        int r;
+
+        bind_bytes(st, 1, after ? key_bytes(after) : BYTES_NONE);
+        while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+                good = read_head_row(st, &record);
+                if (!good || !fn(userdata, &record))
+                        break;
+        }
+        good = good && (r == SQLITE_ROW || r == SQLITE_DONE);
+        rest(st);
+        return good ? STORE_OK : failed(s);
+}
+
 /* ---- providers ---- */
 
 /* Where it was seen. STORE_OK, STORE_E_NONE or STORE_E_FAILED. */
@@ -540,6 +569,7 @@ const struct store_ops store_rows_ops = {
         .one = sqlite_one,
         .each = sqlite_each,
         .walk = sqlite_walk,
+        .heads = sqlite_heads,
         .own = sqlite_own,
         .own_providers = sqlite_own_providers,
         .count_key = sqlite_count_key,

@@ -17,6 +17,7 @@ enum statement_index {
         ONE,
         EACH,
         WALK,
+        HEADS,
         RECORD_HEAD,
         COUNT,
         COUNT_UP,

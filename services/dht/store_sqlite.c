@@ -25,6 +25,8 @@ static const char *const migrations[] = {
         "CREATE TABLE state(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
         /* Where a provider was seen. Of those held before it is not known: they count as exempt. */
         "ALTER TABLE provider ADD COLUMN subnet BLOB NOT NULL DEFAULT x'00000000000000';",
+        /* Lists of what is held near others: without values, which are most of a record. */
+        "CREATE INDEX record_head ON record(key, slot, kind, sequence, publisher, expires);",
 };
 
 static int exec(struct record_store *s, const char *sql) {

@@ -135,6 +135,11 @@ static int walk(struct record_store *s, const struct key *after, size_t max, sto
         return shelf_walk(&disk_of(s)->shelf, after, max, fn, userdata);
 }
 
+static int heads(struct record_store *s, const struct key *after, store_record_fn fn,
+                 void *userdata) {
+        return shelf_walk(&disk_of(s)->shelf, after, SIZE_MAX, fn, userdata);
+}
+
 static int own(struct record_store *s, store_record_fn fn, void *userdata) {
         return shelf_own(&disk_of(s)->shelf, fn, userdata);
 }
@@ -183,6 +188,7 @@ static const struct store_ops ops = {
         .one = one,
         .each = each,
         .walk = walk,
+        .heads = heads,
         .own = own,
         .own_providers = own_providers,
         .count_key = count_key,

@@ -216,6 +216,74 @@ static void record_requests_are_rationed_too(void **state) {
         peer_done(&greedy), peer_done(&other);
 }
 
+/* ---- /quorate/record/1 ---- */
+
+static bool any_request(void *userdata, const struct dht_remote *from, struct bytes message,
+                        struct buffer *ret_answer, nsec_t now) {
+        return true;
+}
+
+static bool is_walk(void *userdata, struct bytes message) {
+        return message.data[0] == 'w';
+}
+
+static const struct record_rules any_rules = { .request = any_request, .is_walk = is_walk };
+
+/* How many of so many requests of peers with these numbers, at addresses of these /24s, are
+ * answered at three seconds. */
+static unsigned ask_records(struct dht *d, const char *what, unsigned n, unsigned n_subnets,
+                            unsigned pow_bits) {
+        unsigned n_answers = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                struct peer p = peer_number(20000 + i / 8, true);
+                const uint8_t addr[4] = { 8, 8, (uint8_t) (i / 8 % n_subnets), 1 };
+
+                p.remote.endpoint = endpoint_ip4(addr, 4001);
+                p.remote.pow_bits = pow_bits;
+                dht_request(d, i, &p.remote, DHT_PROTOCOL_RECORD, BYTES_STR(what), 3 * SECOND);
+                n_answers += drain(d, DHT_ANSWER, NULL);
+                peer_done(&p);
+        }
+        return n_answers;
+}
+
+static void record_requests_cost_a_peer_more(void **state) {
+        struct dht *d = node_new(NULL);
+        struct peer p = peer_number(3, true);
+        unsigned n = 0;
+
+        dht_rules(d, &any_rules, NULL);
+        for (unsigned i = 0; i < 200; i++) {
+                dht_request(d, i, &p.remote, DHT_PROTOCOL_RECORD, BYTES_LIT("?"), 3 * SECOND);
+                n += drain(d, DHT_ANSWER, NULL);
+        }
+        assert_int_equal(n, SERVE_BURST / SERVE_WRITE);
+        dht_free(d);
+        peer_done(&p);
+}
+
+/* 32 peers of one address kept the thread busy with pages of Region. */
+static void lists_of_records_are_rationed(void **state) {
+        struct dht *d = node_new(NULL);
+
+        dht_rules(d, &any_rules, NULL);
+        assert_int_equal(ask_records(d, "w", 800, 1, 16), WALK_SUBNET_BURST);
+        assert_int_equal(ask_records(d, "?", 640, 1, 16), 640); /* nothing else is */
+        assert_int_equal(d->counters[COUNT_WALKS_LIMITED].value, 800 - WALK_SUBNET_BURST);
+        dht_free(d);
+        d = node_new(NULL);
+        dht_rules(d, &any_rules, NULL);
+        assert_int_equal(ask_records(d, "w", 2000, 250, 16), WALK_BURST);
+        dht_free(d);
+        d = node_new(NULL);
+        dht_rules(d, &any_rules, NULL);
+        assert_int_equal(ask_records(d, "w", 80, 10, 15), 0); /* nobody has it in a table */
+        assert_int_equal(d->counters[COUNT_WALKS_WEAK].value, 80);
+        assert_int_equal(ask_records(d, "?", 80, 10, 15), 80);
+        dht_free(d);
+}
+
 static void denial_is_effective_at_once(void **state) {
         struct dht *d = node_new(NULL);
         struct peer bad = peer_number(5, true), asker = peer_number(90, false);
@@ -477,6 +545,8 @@ TEST_MAIN(cmocka_unit_test(only_answers_get_into_the_table),
           cmocka_unit_test(a_client_is_asked_nothing),
           cmocka_unit_test(requests_are_rationed_per_peer),
           cmocka_unit_test(record_requests_are_rationed_too),
+          cmocka_unit_test(record_requests_cost_a_peer_more),
+          cmocka_unit_test(lists_of_records_are_rationed),
           cmocka_unit_test(denial_is_effective_at_once),
 
           cmocka_unit_test(peers_behind_our_own_router),

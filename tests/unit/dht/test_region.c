@@ -216,6 +216,43 @@ static void pages_join(void **state) {
         server_free(s);
 }
 
+static void check_walk(struct buffer *message, bool is_walk) {
+        assert_int_equal(record_is_walk(buffer_bytes(message)), is_walk);
+        buffer_clear(message);
+}
+
+/* Told apart before anything is unpacked, and whatever is put in front of it. */
+static void walks_are_told_apart(void **state) {
+        static const uint8_t slots[1][32];
+        CLEANUP(buffer_donep) struct buffer b = {};
+
+        buffer_init(&b, RECORD_MESSAGE_MAX);
+        record_put_store(&b, BYTES_LIT("/topic/x"), BYTES_LIT("8"));
+        check_walk(&b, false);
+        record_put_find(&b, BYTES_LIT("/topic/x"), BYTES_NONE, 2);
+        check_walk(&b, false);
+        record_put_list(&b, BYTES_NONE, 2);
+        check_walk(&b, false);
+        record_put_delete(&b, BYTES_LIT("tombstone"));
+        check_walk(&b, false);
+        record_put_status(&b, BYTES_LIT("peer"), slots, 1);
+        check_walk(&b, false);
+        record_put_region(&b, BYTES_NONE);
+        check_walk(&b, true);
+        record_put_fetch(&b, BYTES(slots[0], RECORD_WANTED));
+        check_walk(&b, true);
+        record_put_list(&b, BYTES_NONE, 2); /* of several the last one counts */
+        record_put_region(&b, BYTES_NONE);
+        check_walk(&b, true);
+        buffer_put_bytes(&b, BYTES_LIT("\xc0\x3e\x05")); /* an unknown field: 1000 = 5 */
+        record_put_region(&b, BYTES_NONE);
+        check_walk(&b, true);
+        buffer_put_bytes(&b, BYTES_LIT("\xc1\x3e"));
+        record_put_region(&b, BYTES_NONE);
+        check_walk(&b, true);
+        check_walk(&b, false);
+}
+
 static void malformed_questions_are_refused(void **state) {
         struct server *s = server_new(BITS);
         struct person asker = person_no(1000);
@@ -269,4 +306,4 @@ TEST_MAIN(cmocka_unit_test(a_page_looks_at_so_many_rows), cmocka_unit_test(only_
           cmocka_unit_test(entries_tell_versions_apart),
           cmocka_unit_test(announcements_are_not_listed),
           cmocka_unit_test(letters_are_fetched_one_by_one), cmocka_unit_test(pages_join),
-          cmocka_unit_test(malformed_questions_are_refused))
+          cmocka_unit_test(walks_are_told_apart), cmocka_unit_test(malformed_questions_are_refused))
