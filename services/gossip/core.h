@@ -72,7 +72,7 @@ struct gossip {
         struct map *peers, *asks, *calls, *denied;
         struct list actions, ask_order, call_order;
         uint64_t next_id, rank_secret;
-        size_t n_places[_PLACES_N];                /* taken */
+        size_t n_places[_DENIED_PLACES_N];         /* taken */
         bool is_started, is_revoked, is_list_told; /* told: the deny list of now, to dht */
         nsec_t now;                                /* of the latest input, for what it sets off */
 

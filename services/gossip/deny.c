@@ -91,7 +91,7 @@ static uint64_t rank_of(const struct gossip *g, const struct peer_id *peer) {
 static void put(struct gossip *g, struct denied *d, enum denied_places places) {
         g->n_places[d->places]--;
         d->places = places;
-        d->rank = places != PLACES_OWN ? rank_of(g, &d->peer) : 0;
+        d->rank = places != DENIED_OWN ? rank_of(g, &d->peer) : 0;
         g->n_places[places]++;
 }
 
@@ -118,7 +118,7 @@ bool gossip_block(struct gossip *g, const struct peer_id *peer, const char *reas
         g->now = now;
         if (!d)
                 return false;
-        put(g, d, PLACES_OWN); /* whom a person blocks gives no place up */
+        put(g, d, DENIED_OWN); /* whom a person blocks gives no place up */
         block(g, d, reason, until, now);
         return true;
 }
@@ -171,14 +171,14 @@ static bool is_won(const struct gossip *g, enum denied_places places, const stru
 static bool has_place(const struct gossip *g, const struct peer_id *peer, struct seat *ret) {
         bool is_met = gossip_known(g, peer) || offers_newest(g->offers, peer) > 0;
 
-        *ret = (struct seat){ PLACES_OWN, NULL };
+        *ret = (struct seat){ DENIED_OWN, NULL };
         if (gossip_is_blocked(g, peer) || peer_id_equal(peer, &g->self))
                 return true;
         if (!has_work(g, peer))
                 return false;
-        return (is_met && is_free(g, PLACES_MET, ret)) || is_free(g, PLACES_STRANGERS, ret) ||
-               (is_met && is_won(g, PLACES_MET, peer, ret)) ||
-               is_won(g, PLACES_STRANGERS, peer, ret);
+        return (is_met && is_free(g, DENIED_MET, ret)) || is_free(g, DENIED_STRANGERS, ret) ||
+               (is_met && is_won(g, DENIED_MET, peer, ret)) ||
+               is_won(g, DENIED_STRANGERS, peer, ret);
 }
 
 /* We do not block ourselves: people are told, now and when they ask. */
@@ -283,7 +283,7 @@ static void restore_one(struct gossip *g, const Gossip__DeniedPeer *in, nsec_t n
         if (!d)
                 return;
         d->is_revoked = in->revoked;
-        put(g, d, in->revoked && in->places < _PLACES_N ? in->places : PLACES_OWN);
+        put(g, d, in->revoked && in->places < _DENIED_PLACES_N ? in->places : DENIED_OWN);
         keep_reason(d, in->reason);
         d->since_us = in->since_us < 0 ? 0 : in->since_us < wall ? in->since_us : wall;
         d->since = nsec_sub(now, (nsec_t) (wall - d->since_us) * NSEC_PER_USEC);

@@ -17,10 +17,10 @@ struct gossip;
 
 /* Whose places it has one of; those who share some give theirs up to each other. */
 enum denied_places {
-        PLACES_OWN = 0, /* a person wanted it */
-        PLACES_MET,
-        PLACES_STRANGERS,
-        _PLACES_N,
+        DENIED_OWN = 0, /* a person wanted it */
+        DENIED_MET,
+        DENIED_STRANGERS,
+        _DENIED_PLACES_N,
 };
 
 struct denied {
