@@ -42,7 +42,7 @@ static const struct option peers_table[] = {
         { OPTION_STRING, 0, "topic", offsetof(struct peers_options, topic), "T",
           "those who announce it in the DHT" },
         { OPTION_STRING, 0, "topic-secret", offsetof(struct peers_options, topic_secret), "FILE",
-          "its name this hour; alone: of a network's own members; -: stdin" },
+          "its name of the hour; alone: members; -: stdin" },
         {},
 };
 static const struct peers_options peers_defaults = {
