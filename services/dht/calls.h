@@ -48,4 +48,6 @@ bool dht_denies(const struct dht *d, const struct stored_record *r);
 bool dht_verify(const struct dht *d, const struct sign_public *key, struct bytes message,
                 struct bytes signature);
 int64_t dht_wall_us(const struct dht *d, nsec_t now);
+/* Well enough to say how far from a key its holders stand; until then they are the k closest. */
+bool dht_knows_size(const struct dht *d);
 const struct store *dht_store(const struct dht *d);

@@ -16,8 +16,12 @@ static bool uses_regions(enum operation_kind kind) {
                kind == OPERATION_PROVIDERS || kind == OPERATION_LOCATE;
 }
 
+bool dht_knows_size(const struct dht *d) {
+        return estimate_samples(&d->estimate) >= 3;
+}
+
 static double radius_for(const struct dht *d, enum operation_kind kind) {
-        if (d->config.without_regions || !uses_regions(kind) || estimate_samples(&d->estimate) < 3)
+        if (d->config.without_regions || !uses_regions(kind) || !dht_knows_size(d))
                 return 0;
         return estimate_radius(&d->estimate, d->config.k);
 }

@@ -40,6 +40,7 @@ struct replicate {
         struct rng rng;
         struct map *units;
         unsigned n_busy;
+        bool knows_size, has_learnt_size; /* of the network; since the round before this one */
         struct errands errands;
         struct replicate_stats stats;
 };
@@ -122,6 +123,8 @@ static struct unit *see_unit(struct replicate *r, const struct key *key, const u
                 u->checked = now;
                 soonest = u->is_fetched ? u->pause / 2 : 0;
                 u->check_at = nsec_add(now, soonest + rng_below(&r->rng, u->pause - soonest + 1));
+                if (r->has_learnt_size)
+                        u->check_at = now;
                 (void) map_set(r->units, id, u);
         }
         u->is_seen = true;
@@ -426,6 +429,20 @@ static bool on_own_provider(void *userdata, const struct stored_provider *p) {
 
 /* ---- the round ---- */
 
+/* What a node that has just come publishes is stored on the k closest alone, which ids planted
+ * around the key may all be: it is looked after as soon as it is known who else should have it. */
+static void look_at_size(struct replicate *r, nsec_t now) {
+        bool knew_size = r->knows_size;
+        size_t cursor = 0;
+        struct bytes id;
+        void *value;
+
+        r->knows_size = dht_knows_size(r->dht);
+        r->has_learnt_size = r->knows_size && !knew_size;
+        while (r->has_learnt_size && map_next(r->units, &cursor, &id, &value))
+                ((struct unit *) value)->check_at = now;
+}
+
 /* Units of what is no longer ours, unless an answer is under way. */
 static void sweep(struct replicate *r) {
         uint8_t room[UNIT_ID_SIZE];
@@ -452,6 +469,7 @@ void replicate_maintain(struct replicate *r, nsec_t now) {
 
         if (!store->ops || !store->ops->own)
                 return;
+        look_at_size(r, now);
         (void) store->ops->own(store->self, on_own_record, &due.round);
         if (due.round.has_expired)
                 (void) store->ops->remove(store->self, &due.round.expired, due.round.expired_slot);

@@ -14,8 +14,7 @@
 #include "services/sim/churn.h"
 #include "services/sim/node.h"
 
-#define STEP       NSEC_PER_SEC /* between looks at Ctrl-C */
-#define TRIM_STEPS 60
+#define STEP NSEC_PER_SEC /* between looks at Ctrl-C */
 
 volatile sig_atomic_t run_is_interrupted;
 
@@ -50,14 +49,11 @@ static void progress(const struct network *net, nsec_t end) {
                 cpu_seconds());
 }
 
-/* Nodes that went leave holes between those that stay: pages without a living byte go back. */
 static void run_until(struct network *net, nsec_t until, nsec_t end) {
         for (unsigned i = 0; net->now < until && !run_is_interrupted; i++) {
                 network_run(net, nsec_min(net->now + STEP, until));
                 if (i % 10 == 0)
                         progress(net, end);
-                if (i % TRIM_STEPS == 0)
-                        (void) malloc_trim(0);
         }
 }
 

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "common/canonical/keychange.h"
+#include "services/dht/calls.h"
 #include "services/dht/mailbox.h"
 #include "tests/unit/dht/keepers.h"
 
@@ -239,6 +240,35 @@ static void newcomers_fetch_theirs(void **state) {
         network_done(net);
 }
 
+/* Who publishes as soon as it has come stores on the k closest alone, whom somebody may have
+ * planted there: it looks after that once it knows how far from the key the others stand. */
+static void newcomers_look_after_theirs(void **state) {
+        struct dhts_config config;
+        struct dhts *net;
+        const struct replicate_stats *s;
+
+        dhts_config_default(&config);
+        config.n = 51;
+        config.seed = 17;
+        config.records = &records;
+        net = dhts_new(&config);
+        for (size_t i = 0; i < 50; i++) {
+                dhts_start(net, i, NULL, 0);
+                dhts_run(net, NSEC_PER_SEC);
+        }
+        dhts_run(net, 5 * MINUTE);
+        dhts_start(net, 50, (size_t[]){ 1 }, 1);
+        dhts_run(net, 2 * NSEC_PER_SEC);
+        s = keeper_replication(net->nodes[50].records);
+        assert_false(dht_knows_size(net->nodes[50].dht));
+        assert_int_equal(put(net, 50, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
+        assert_int_equal(s->checks, 0);
+        dhts_run(net, 2 * MINUTE);
+        assert_true(dht_knows_size(net->nodes[50].dht));
+        assert_int_equal(s->checks, 1);
+        network_done(net);
+}
+
 static size_t closest_up(struct dhts *net, const struct key *key) {
         size_t best = net->config.n;
 
@@ -463,6 +493,6 @@ static void rotations_stay(void **state) {
 TEST_MAIN(TEST(topics_are_found), TEST(names_are_versions), TEST(gaps_are_filled),
           TEST(rest_costs_little), TEST(records_outlive_their_ttl), TEST(rotations_stay),
           TEST(a_clock_that_ran_ahead_is_forgiven), TEST(newcomers_fetch_theirs),
-          TEST(thinned_neighbourhoods_fill_up), TEST(piles_come_over),
-          TEST(who_returns_fetches_what_it_missed), TEST(publishers_leave_it_to_holders),
-          TEST(letters_are_delivered_once))
+          TEST(newcomers_look_after_theirs), TEST(thinned_neighbourhoods_fill_up),
+          TEST(piles_come_over), TEST(who_returns_fetches_what_it_missed),
+          TEST(publishers_leave_it_to_holders), TEST(letters_are_delivered_once))
