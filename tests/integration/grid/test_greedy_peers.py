@@ -76,9 +76,10 @@ def frames_without_an_end(tap, grid, protocols):
         held = max(held, dht(grid)["streams_bytes_held"])
     most = {name: memory(grid, name) - m for name, m in before.items()}
     tap.check(0 < held <= 3 * 8 * 64 * 1024, "a peer has 512 KiB of dht at most", held)
-    # Half as much again: what holds a frame grows by halves.
-    tap.check(most["dht"] < 1.5 * 1.5 + 1, "and its memory grows by no more", most)
-    tap.check(most["gossip"] < 3 * 1.25 * 1.5 + 1.5, "1.25 MiB of gossip", most)
+    if not g.SANITIZED:  # which keep what was freed
+        # Half as much again: what holds a frame grows by halves.
+        tap.check(most["dht"] < 1.5 * 1.5 + 1, "and its memory grows by no more", most)
+        tap.check(most["gossip"] < 3 * 1.25 * 1.5 + 1.5, "1.25 MiB of gossip", most)
     g.wait_until("all frames to be given up", lambda: all([x.tell()[1] == x.streams for x in list_]), 30, 0)
     tap.equal(dht(grid)["streams_bytes_held"], 0, "15 s later nothing of it is there")
     tap.check(dht(grid)["streams_over_quota"] > 0 and dht(grid)["streams_unfinished"] > 0, "the metrics say why", dht(grid))
