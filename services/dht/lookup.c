@@ -77,12 +77,31 @@ static size_t farthest_in(const struct lookup *l, enum candidate_state state) {
         return i; /* its place + 1; 0: none */
 }
 
-/* Those not believed give way first, then the farthest that was not asked yet. */
+/* Where more stand within the radius than are taken (in_window()), the nearest of those between its
+ * two ends that was not asked yet: its place + 1; 0: none. Ids planted around the key, however
+ * many, crowd out each other, and not what lies behind them. */
+static size_t middle_one(const struct lookup *l) {
+        size_t n_region = 0;
+
+        while (n_region < l->n_candidates && l->candidates[n_region]->distance < l->config.radius)
+                n_region++;
+        if (n_region <= LOOKUP_REGION_MAX)
+                return 0;
+        for (size_t i = l->config.k; i < n_region - (LOOKUP_REGION_MAX - l->config.k); i++)
+                if (l->candidates[i]->state == CANDIDATE_NEW)
+                        return i + 1;
+        return 0;
+}
+
+/* Those not believed give way first, then who stands in the middle, then the farthest that was not
+ * asked yet. */
 static bool make_room(struct lookup *l, const struct key *key) {
         size_t i = farthest_in(l, CANDIDATE_DROPPED);
 
         if (l->n_candidates < LOOKUP_CANDIDATES_MAX)
                 return true;
+        if (i == 0)
+                i = middle_one(l);
         if (i == 0) {
                 i = farthest_in(l, CANDIDATE_NEW);
                 if (i == 0 || key_compare(&l->target, key, &l->candidates[i - 1]->contact.key) > 0)
@@ -362,17 +381,19 @@ static void begin_edges(struct lookup *l) {
         l->is_edging = true;
 }
 
-/* The closest to that edge that answered; NULL when those were asked for it. */
-static struct candidate *next_for_edge(const struct lookup *l, unsigned edge) {
+/* The closest to that edge that answered and stands at least so far from the target, of those that
+ * were not asked for it yet; NULL when `most` of them were. */
+static struct candidate *next_at_edge(const struct lookup *l, unsigned edge, double from,
+                                      unsigned most) {
         struct candidate *nearest[LOOKUP_EDGE_ASKS] = {};
 
         for (size_t i = 0; i < l->n_candidates; i++) {
                 struct candidate *c = l->candidates[i];
                 const struct key *key = &c->contact.key;
 
-                if (c->state != CANDIDATE_ANSWERED)
+                if (c->state != CANDIDATE_ANSWERED || c->distance < from)
                         continue;
-                for (unsigned j = 0; j < LOOKUP_EDGE_ASKS && c; j++)
+                for (unsigned j = 0; j < most && c; j++)
                         if (!nearest[j] ||
                             key_compare(&l->edges[edge], key, &nearest[j]->contact.key) < 0) {
                                 struct candidate *pushed = nearest[j];
@@ -382,10 +403,18 @@ static struct candidate *next_for_edge(const struct lookup *l, unsigned edge) {
                                 key = c ? &c->contact.key : NULL;
                         }
         }
-        for (unsigned j = 0; j < LOOKUP_EDGE_ASKS; j++)
+        for (unsigned j = 0; j < most; j++)
                 if (nearest[j] && !(nearest[j]->edges & 1u << edge))
                         return nearest[j];
         return NULL;
+}
+
+/* Planted ids stand nearest to the edges as well, and name each other: two of those outside of the
+ * crowd (is_crowded()) are asked, too. */
+static struct candidate *next_for_edge(const struct lookup *l, unsigned edge) {
+        struct candidate *c = next_at_edge(l, edge, l->config.radius / 2, 2);
+
+        return c ? c : next_at_edge(l, edge, 0, LOOKUP_EDGE_ASKS);
 }
 
 static bool next_edge(struct lookup *l, struct lookup_ask *ret) {

