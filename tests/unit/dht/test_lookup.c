@@ -521,6 +521,61 @@ static void one_teller_contributes_little(void **state) {
         lookup_free(l);
 }
 
+/* ---- A list that is full, and edges ---- */
+
+static struct contact planted(const struct key *target, unsigned i) {
+        struct contact c = { .key = *target };
+
+        c.key.bytes[30] = (uint8_t) (i >> 8);
+        c.key.bytes[31] = (uint8_t) (i + 1);
+        return c;
+}
+
+/* However many are planted, what lies behind them within the radius finds a place. */
+static void a_full_list_takes_those_behind(void **state) {
+        const struct lookup_config config = { K, 10, 1, 1.0 / 32, 0 };
+        const struct key target = {}, self = { .bytes = { 0xff } };
+        const struct contact behind = { .key = { .bytes = { 4 } } };
+        struct lookup *l = lookup_new(&config, &target, &self);
+
+        for (unsigned i = 0; i < 2 * LOOKUP_CANDIDATES_MAX; i++) {
+                struct contact c = planted(&target, i);
+
+                lookup_seed(l, &c);
+        }
+        lookup_seed(l, &behind);
+        assert_non_null(lookup_find(l, &behind.key));
+        assert_int_equal(l->n_candidates, LOOKUP_CANDIDATES_MAX);
+        lookup_free(l);
+}
+
+/* Planted ids are nearest to the edges, too, and name each other: who led to them is asked as well.
+ */
+static void edges_are_asked_outside_of_the_crowd(void **state) {
+        const struct lookup_config config = { K, 10, 1, 1.0 / 32, 0 };
+        const struct key target = {}, self = { .bytes = { 0xff } };
+        const struct contact honest = { .key = { .bytes = { 0x80 } } };
+        struct lookup *l = lookup_new(&config, &target, &self);
+        struct contact told[K];
+        struct lookup_ask ask;
+        unsigned n_honest = 0, n_edges = 0;
+
+        for (unsigned i = 0; i < K; i++)
+                told[i] = planted(&target, i);
+        lookup_seed(l, &honest);
+        while (lookup_next(l, &ask)) {
+                struct key who = ask.contact.key;
+                bool is_honest_one = key_equal(&who, &honest.key);
+
+                n_edges += ask.edge != LOOKUP_MAIN;
+                n_honest += ask.edge != LOOKUP_MAIN && is_honest_one;
+                assert_non_null(lookup_answered(l, &who, ask.edge, told, K));
+        }
+        assert_true(n_edges > LOOKUP_EDGES);
+        assert_int_equal(n_honest, LOOKUP_EDGES);
+        lookup_free(l);
+}
+
 TEST_MAIN(cmocka_unit_test(finds_the_closest_in_few_hops),
           cmocka_unit_test(is_exact_when_everybody_is_near),
           cmocka_unit_test(liars_cost_at_most_twice_as_much),
@@ -531,4 +586,6 @@ TEST_MAIN(cmocka_unit_test(finds_the_closest_in_few_hops),
           cmocka_unit_test(friends_do_not_crowd_out_the_honest),
           cmocka_unit_test(honest_sets_are_not_widened),
           cmocka_unit_test(each_place_to_begin_is_asked),
+          cmocka_unit_test(a_full_list_takes_those_behind),
+          cmocka_unit_test(edges_are_asked_outside_of_the_crowd),
           cmocka_unit_test(one_teller_contributes_little))

@@ -207,16 +207,14 @@ static size_t fetched(const struct dhts *net) {
         return n;
 }
 
-/* The publisher is gone; newcomers fetch what belongs to them. */
-static void newcomers_fetch_theirs(void **state) {
+/* 50 of n nodes are up, and know each other. */
+static struct dhts *half_grown(size_t n, uint64_t seed) {
         struct dhts_config config;
         struct dhts *net;
-        struct key key;
-        size_t left, n;
 
         dhts_config_default(&config);
-        config.n = 100;
-        config.seed = 16;
+        config.n = n;
+        config.seed = seed;
         config.records = &records;
         net = dhts_new(&config);
         for (size_t i = 0; i < 50; i++) {
@@ -224,6 +222,15 @@ static void newcomers_fetch_theirs(void **state) {
                 dhts_run(net, NSEC_PER_SEC);
         }
         dhts_run(net, 5 * MINUTE);
+        return net;
+}
+
+/* The publisher is gone; newcomers fetch what belongs to them. */
+static void newcomers_fetch_theirs(void **state) {
+        struct dhts *net = half_grown(100, 16);
+        struct key key;
+        size_t left, n;
+
         key = key_for(RECORD_NAME, &net->nodes[0].peer, "sales");
         assert_int_equal(put(net, 0, RECORD_NAME, "sales", BYTES_OF(root)).result.code, KEEPER_OK);
         dhts_kill(net, 0);
@@ -243,20 +250,9 @@ static void newcomers_fetch_theirs(void **state) {
 /* Who publishes as soon as it has come stores on the k closest alone, whom somebody may have
  * planted there: it looks after that once it knows how far from the key the others stand. */
 static void newcomers_look_after_theirs(void **state) {
-        struct dhts_config config;
-        struct dhts *net;
+        struct dhts *net = half_grown(51, 17);
         const struct replicate_stats *s;
 
-        dhts_config_default(&config);
-        config.n = 51;
-        config.seed = 17;
-        config.records = &records;
-        net = dhts_new(&config);
-        for (size_t i = 0; i < 50; i++) {
-                dhts_start(net, i, NULL, 0);
-                dhts_run(net, NSEC_PER_SEC);
-        }
-        dhts_run(net, 5 * MINUTE);
         dhts_start(net, 50, (size_t[]){ 1 }, 1);
         dhts_run(net, 2 * NSEC_PER_SEC);
         s = keeper_replication(net->nodes[50].records);

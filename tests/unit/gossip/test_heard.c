@@ -146,6 +146,21 @@ static void test_older_twin(void **state) {
         }
 }
 
+/* An author of two shards that we are in as well; peer 3, who is watched, is in the larger one.
+ * Returns the author. */
+static unsigned begin_twins(struct core_bench *c, char small[SHARD_TOPIC_SIZE],
+                            char large[SHARD_TOPIC_SIZE]) {
+        unsigned author;
+
+        begin(c, BORDER);
+        author = member(c, 4, true, 10);
+        core_join(c, 1, topic_of(c, 4, small));
+        core_join(c, 2, topic_of(c, 3, large));
+        core_join(c, 3, large);
+        watch(c, 3);
+        return author;
+}
+
 static const struct {
         const char *name;
         unsigned newer,
@@ -166,12 +181,7 @@ static void test_many_twins(void **state) {
                 struct core_bench c;
                 unsigned author;
 
-                begin(&c, BORDER);
-                author = member(&c, 4, true, 10);
-                core_join(&c, 1, topic_of(&c, 4, small));
-                core_join(&c, 2, topic_of(&c, 3, large));
-                core_join(&c, 3, large);
-                watch(&c, 3);
+                author = begin_twins(&c, small, large);
                 for (unsigned i = 0; i <= t->newer * (t->twins + 1); i++) {
                         bool is_last = i == t->newer * (t->twins + 1);
                         unsigned nth = is_last ? t->newer - 1 : i / (t->twins + 1);
@@ -195,12 +205,7 @@ static void test_forged_twin(void **state) {
         struct core_bench c;
         unsigned author;
 
-        begin(&c, BORDER);
-        author = member(&c, 4, true, 10);
-        core_join(&c, 1, topic_of(&c, 4, small));
-        core_join(&c, 2, topic_of(&c, 3, large));
-        core_join(&c, 3, large);
-        watch(&c, 3);
+        author = begin_twins(&c, small, large);
         newer = core_record(author, CORE_WALL + 1000000, "x", true);
         forged = core_record(author, CORE_WALL + 1, "x", false);
         older = core_record(author, CORE_WALL + 2, "x", true);
